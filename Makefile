@@ -1,0 +1,53 @@
+# Every target sets up what it needs: Python >= 3.10 with pip, make and a Rust toolchain suffice.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SECONDS_EACH ?= 60
+
+RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name '*.rs') \
+          rust/core/Cargo.toml rust/python/Cargo.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fuzz clean
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.test ## stream a recorded chat completion through real HTTP, and measure
+	$(BIN)/ssejet demo
+
+test: $(VENV)/.test ## run the Rust and the Python tests
+	cargo test --locked --quiet --workspace --exclude ssejet-python
+	$(BIN)/python -W error -c "import ssejet"
+	$(BIN)/pytest -q
+
+check: $(VENV)/.lint ## run the linters, the type checkers and the documentation build
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package ssejet-core
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest ssejet._core
+
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+# An editable install: the Python sources are used in place, the extension is built anew when Rust changes.
+$(VENV)/.test: $(VENV)/.pip pyproject.toml $(RUST)
+	$(BIN)/python -m pip install --quiet --editable . --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+clean: ## remove what was built
+	rm -rf $(VENV) target python/ssejet/_core.*.so

@@ -1,0 +1,254 @@
+"""The error tree.
+
+::
+
+    SSEError
+    ├── EventTooLargeError              one event outgrew max_event_size
+    ├── ContentTypeError                the response is not text/event-stream
+    ├── StreamError                     a typed stream failed; .partial keeps what had arrived
+    │   ├── APIError                    the server sent an error inside the stream
+    │   │   └── APIStatusError          the server answered with an HTTP error status
+    │   ├── APIConnectionError          the connection failed or broke
+    │   │   └── APITimeoutError         connecting, a silence, or the whole stream took too long
+    │   ├── InvalidJSONError            an event's data is not the JSON that was asked for
+    │   └── TruncatedStreamError        the input ended before the sentinel or a finish reason
+    ├── LengthFinishReasonError         the model stopped at its token limit
+    └── ContentFilterFinishReasonError  the provider's filter cut the answer
+
+Names and fields follow openai-python's exceptions where that library has them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "ContentFilterFinishReasonError",
+    "ContentTypeError",
+    "EventTooLargeError",
+    "InvalidJSONError",
+    "LengthFinishReasonError",
+    "SSEError",
+    "StreamError",
+    "TruncatedStreamError",
+]
+
+
+def _restore(cls: type[SSEError], args: tuple[Any, ...]) -> SSEError:
+    return cls.__new__(cls, *args)
+
+
+class SSEError(Exception):
+    """The base of every error that ssejet raises on purpose."""
+
+    # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args), self.__dict__
+
+
+class EventTooLargeError(SSEError):
+    """One unfinished event outgrew the decoder's limit; events before it were delivered first.
+
+    The decoder refuses further input until ``reset()``.
+
+    Attributes:
+        limit: the bytes allowed, the decoder's ``max_event_size``.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"an event is larger than max_event_size ({limit:,} bytes): pass a larger max_event_size, or None "
+            "for no limit; to go on with this Decoder, call reset() and feed it from the start of an event"
+        )
+        self.limit = limit
+
+
+class ContentTypeError(SSEError):
+    """The response's content type is not ``text/event-stream``.
+
+    Attributes:
+        response: the response, closed or not as the caller left it.
+        content_type: the header as received, ``""`` when there was none.
+        body: up to the first 1,024 bytes of the body, which often says what went wrong.
+    """
+
+    def __init__(self, response: Any, *, content_type: str, body: bytes) -> None:
+        status = getattr(response, "status_code", None)
+        excerpt = body.decode("utf-8", "replace")
+        super().__init__(
+            f"expected content type 'text/event-stream', got {content_type!r}"
+            + (f" (HTTP status {status})" if status is not None else "")
+            + (f"; the body starts with: {excerpt!r}" if excerpt else "; the body is empty")
+        )
+        self.response = response
+        self.content_type = content_type
+        self.body = body
+
+
+class StreamError(SSEError):
+    """A typed stream failed.
+
+    Attributes:
+        partial: what had arrived before the failure, in the form its stream collects it, or None.
+        retryable: whether the same request may succeed if it is sent again.
+    """
+
+    retryable: bool = False
+
+    def __init__(self, message: str, *, partial: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.partial = partial
+
+
+class APIError(StreamError):
+    """The server reported an error inside the stream (``{"error": …}`` data, or ``event: error``).
+
+    Attributes:
+        message: the server's message.
+        body: the decoded ``error`` value, or the whole payload when it has no such key.
+        code, type, param: the fields of that name in ``body``, or None.
+        request: the HTTP request, when the response knows it.
+    """
+
+    def __init__(self, message: str, *, body: Any = None, request: Any = None, partial: Any = None) -> None:
+        super().__init__(message, partial=partial)
+        fields = body if isinstance(body, dict) else {}
+        self.body = body
+        self.code: Any = fields.get("code")
+        self.type: Any = fields.get("type")
+        self.param: Any = fields.get("param")
+        self.request = request
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """True for what servers report of themselves: overload, rate limits, internal errors."""
+        known = {self.type, self.code} - {None}
+        return bool(known & _RETRYABLE_KINDS) or any(
+            isinstance(code, int) and (code in _RETRYABLE_STATUSES or code >= 500) for code in known
+        )
+
+
+_RETRYABLE_STATUSES = frozenset({408, 409, 429})
+_RETRYABLE_KINDS = frozenset(
+    {
+        "api_error",
+        "internal_error",
+        "internal_server_error",
+        "overloaded",
+        "overloaded_error",
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "server_error",
+        "service_unavailable",
+        "timeout",
+        "timeout_error",
+    }
+)
+
+
+class APIStatusError(APIError):
+    """The server answered with an HTTP error status, before any event.
+
+    Attributes:
+        response: the response.
+        status_code: its status.
+        request_id: its ``x-request-id`` header, or None.
+    """
+
+    def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
+        super().__init__(message, body=body, request=getattr(response, "request", None))
+        self.response = response
+        self.status_code: int = response.status_code
+        self.request_id: str | None = response.headers.get("x-request-id")
+
+    @property
+    def retryable(self) -> bool:
+        """True for 408, 409, 429 and 5xx."""
+        return self.status_code in _RETRYABLE_STATUSES or self.status_code >= 500
+
+
+class APIConnectionError(StreamError):
+    """The connection could not be made, or broke while the stream was read; the cause is ``__cause__``."""
+
+    retryable = True
+
+    def __init__(self, message: str = "Connection error.", *, request: Any = None, partial: Any = None) -> None:
+        super().__init__(message, partial=partial)
+        self.request = request
+
+
+class APITimeoutError(APIConnectionError):
+    """Nothing came in time.
+
+    Attributes:
+        kind: ``"connect"``, ``"idle"`` (a silence between reads) or ``"total"``.
+    """
+
+    def __init__(
+        self,
+        message: str = "Request timed out.",
+        *,
+        kind: Literal["connect", "idle", "total"] = "idle",
+        request: Any = None,
+        partial: Any = None,
+    ) -> None:
+        super().__init__(message, request=request, partial=partial)
+        self.kind = kind
+
+
+class InvalidJSONError(StreamError):
+    """An event's data is not JSON, or not of the type that the stream was told to expect.
+
+    Attributes:
+        event: the ``ServerSentEvent``.
+        index: which event of the stream it was, from 0.
+        position: the offset in characters in ``event.data`` where decoding stopped, or None if unknown.
+        excerpt: up to 80 characters of the data around that place.
+    """
+
+    def __init__(self, reason: str, *, event: Any, index: int, position: int | None = None, partial: Any = None) -> None:
+        start = max(0, (position or 0) - 40)
+        self.excerpt: str = event.data[start : start + 80]
+        where = f"event {index}" + (f", character {position}" if position is not None else "")
+        super().__init__(f"{where}: {reason}: {self.excerpt!r}", partial=partial)
+        self.event = event
+        self.index = index
+        self.position = position
+
+
+class TruncatedStreamError(StreamError):
+    """The input ended before the sentinel or a finish reason."""
+
+    retryable = True
+
+
+class LengthFinishReasonError(SSEError):
+    """The model stopped at its token limit, so the answer is not complete.
+
+    Attributes:
+        completion: the completion so far.
+    """
+
+    def __init__(self, *, completion: Any) -> None:
+        usage = getattr(completion, "usage", None)
+        super().__init__(
+            "could not parse the response: the length limit was reached" + (f" - {usage}" if usage else "")
+        )
+        self.completion = completion
+
+
+class ContentFilterFinishReasonError(SSEError):
+    """The provider's content filter cut the answer.
+
+    Attributes:
+        completion: the completion so far.
+    """
+
+    def __init__(self, *, completion: Any = None) -> None:
+        super().__init__("could not parse the response: the request was rejected by the content filter")
+        self.completion = completion
