@@ -1,0 +1,115 @@
+//! What a line is: where it ends, and which field it holds.
+
+use memchr::memchr2;
+
+/// A field that means something, or a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Data,
+    Event,
+    Id,
+    Retry,
+    Comment,
+}
+
+/// A comment is a line whose field name is empty.
+const FIELDS: [(&[u8], Field); 5] = [
+    (b"data", Field::Data),
+    (b"event", Field::Event),
+    (b"id", Field::Id),
+    (b"retry", Field::Retry),
+    (b"", Field::Comment),
+];
+
+const LONGEST_NAME: usize = 5;
+
+impl Field {
+    fn named(name: &[u8]) -> Option<Self> {
+        FIELDS.iter().find(|(known, _)| *known == name).map(|&(_, field)| field)
+    }
+
+    /// What follows the colon, less the one space that fields, but not comments, may start with.
+    pub(crate) fn value(self, after_colon: &[u8]) -> &[u8] {
+        match after_colon {
+            [b' ', value @ ..] if self != Self::Comment => value,
+            _ => after_colon,
+        }
+    }
+}
+
+/// A line cut off its terminator, and what follows.
+pub(crate) struct Line<'c> {
+    pub(crate) line: &'c [u8],
+    pub(crate) rest: &'c [u8],
+    /// The terminator was a CR at the end of the chunk: an LF that comes next belongs to it.
+    pub(crate) open_cr: bool,
+}
+
+impl<'c> Line<'c> {
+    /// Cuts the first line, or gives `None` if no line ends in these bytes.
+    #[inline]
+    pub(crate) fn cut(bytes: &'c [u8]) -> Option<Self> {
+        let end = match bytes {
+            // Blank lines come after every event: worth not starting a search for them.
+            [b'\n' | b'\r', ..] => 0,
+            _ => memchr2(b'\n', b'\r', bytes)?,
+        };
+        let (line, terminated) = bytes.split_at(end);
+        let (rest, open_cr) = match terminated {
+            [b'\r', b'\n', rest @ ..] => (rest, false),
+            [b'\r'] => (&[][..], true),
+            _ => (&terminated[1..], false),
+        };
+        Some(Self { line, rest, open_cr })
+    }
+}
+
+/// Splits a complete, non-empty line into its field and value; `None` if it means nothing.
+#[inline]
+pub(crate) fn field(line: &[u8]) -> Option<(Field, &[u8])> {
+    if let Some(after_colon) = line.strip_prefix(b"data:") {
+        return Some((Field::Data, Field::Data.value(after_colon)));
+    }
+    if let Some(colon) = colon(line) {
+        let field = Field::named(&line[..colon])?;
+        return Some((field, field.value(&line[colon + 1..])));
+    }
+    Field::named(line).map(|field| (field, &[][..]))
+}
+
+/// What the start of a line, cut before its end, can still become.
+pub(crate) enum Start<'c> {
+    /// No colon yet, and a field's name begins with these bytes.
+    Name,
+    /// The field is decided. `after_colon` may still start with the space to be removed.
+    Value { field: Field, after_colon: &'c [u8] },
+    /// Whatever follows, the line means nothing.
+    Nothing,
+}
+
+pub(crate) fn start(line: &[u8]) -> Start<'_> {
+    match colon(line) {
+        Some(colon) => match Field::named(&line[..colon]) {
+            Some(field) => Start::Value { field, after_colon: &line[colon + 1..] },
+            None => Start::Nothing,
+        },
+        None if FIELDS.iter().any(|(name, _)| name.starts_with(line)) => Start::Name,
+        None => Start::Nothing,
+    }
+}
+
+/// Where the colon is, if it comes soon enough to end a known name.
+fn colon(line: &[u8]) -> Option<usize> {
+    line.iter().take(LONGEST_NAME + 1).position(|&byte| byte == b':')
+}
+
+/// The milliseconds of a `retry` value: ASCII digits only, clamped to what a signed 64-bit
+/// integer holds.
+pub(crate) fn milliseconds(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let clamped =
+        value.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    Some(clamped.min(i64::MAX.unsigned_abs()))
+}

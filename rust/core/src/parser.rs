@@ -1,0 +1,437 @@
+//! The state machine: the only place that knows where in the stream the parser stands.
+
+use std::mem;
+
+use crate::lines::{self, Field, Line, Start};
+use crate::{Dispatch, Event, EventTooLarge, Options, Sink};
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// Buffers that grew beyond this are given back once their event is over.
+const KEPT_CAPACITY: usize = 64 << 10;
+
+/// Where in a line the last chunk stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// At its start.
+    None,
+    /// So many bytes into the byte order mark, at the start of the stream.
+    Bom(usize),
+    /// Within what may become a field's name, held in `tail_bytes`.
+    Name,
+    /// Right after the colon: a space that comes next may have to go.
+    Colon(Field),
+    /// Within a value. Data goes to the data buffer as it comes, the rest to `tail_bytes`.
+    Value(Field),
+    /// Within a line that means nothing.
+    Nothing,
+}
+
+/// The parts of the current block that are still borrowed from the chunk.
+///
+/// A part stands either here or in the parser's own buffers; whatever stands here when the chunk
+/// ends is copied there.
+#[derive(Default)]
+struct Borrowed<'c> {
+    data: Option<&'c [u8]>,
+    event_type: Option<&'c [u8]>,
+}
+
+/// An incremental parser of event streams.
+///
+/// The same bytes give the same events however they are cut into chunks, and no byte is looked
+/// at twice for being cut.
+#[derive(Debug)]
+pub struct Parser {
+    options: Options,
+    tail: Tail,
+    tail_bytes: Vec<u8>,
+    /// The last chunk ended with a CR: an LF that comes next belongs to it.
+    open_cr: bool,
+    failed: bool,
+
+    // The block: what came since the last blank line.
+    data: Vec<u8>,
+    has_data: bool,
+    event_type: Vec<u8>,
+    id: Vec<u8>,
+    has_id: bool,
+    retry: Option<u64>,
+    has_field: bool,
+
+    // What outlives blocks and connections.
+    last_event_id: Vec<u8>,
+    has_last_event_id: bool,
+    reconnection_time: Option<u64>,
+}
+
+impl Parser {
+    /// A parser at the start of a stream.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            tail: Tail::Bom(0),
+            tail_bytes: Vec::new(),
+            open_cr: false,
+            failed: false,
+            data: Vec::new(),
+            has_data: false,
+            event_type: Vec::new(),
+            id: Vec::new(),
+            has_id: false,
+            retry: None,
+            has_field: false,
+            last_event_id: Vec::new(),
+            has_last_event_id: false,
+            reconnection_time: None,
+        }
+    }
+
+    /// The same, resuming after the event with this id. An empty id is as good as none.
+    #[must_use]
+    pub fn with_last_event_id(mut self, id: &[u8]) -> Self {
+        self.last_event_id = id.to_vec();
+        self.has_last_event_id = !id.is_empty();
+        self
+    }
+
+    /// The last event ID as of the last blank line; empty if there is none.
+    #[must_use]
+    pub fn last_event_id(&self) -> &[u8] {
+        &self.last_event_id
+    }
+
+    /// The reconnection time in milliseconds that the last valid `retry` line gave.
+    #[must_use]
+    pub fn reconnection_time(&self) -> Option<u64> {
+        self.reconnection_time
+    }
+
+    /// Whether an event was too large, so that nothing more is taken until [`reset`](Self::reset).
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Takes the next bytes of the stream and delivers what they complete.
+    ///
+    /// # Errors
+    ///
+    /// [`EventTooLarge`] if the unfinished event outgrows the limit, and from then on.
+    #[inline]
+    pub fn feed(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+        if self.failed {
+            return Err(self.too_large());
+        }
+        let mut rest = chunk;
+        if self.open_cr && !rest.is_empty() {
+            self.open_cr = false;
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+        }
+        if self.tail != Tail::None {
+            rest = self.resume(rest, sink)?;
+        }
+        self.lines(rest, sink)
+    }
+
+    /// Takes the end of the stream. What is unfinished is discarded, or dispatched if
+    /// [`Options::flush_incomplete`] says so. The parser is then ready for the next connection.
+    ///
+    /// # Errors
+    ///
+    /// [`EventTooLarge`] if that had happened before.
+    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+        if self.failed {
+            return Err(self.too_large());
+        }
+        if self.options.flush_incomplete {
+            self.end_tail(sink)?;
+            if self.has_field {
+                self.dispatch(Borrowed::default(), sink);
+            }
+        }
+        self.reset();
+        Ok(())
+    }
+
+    /// Forgets what is unfinished, for a new connection or after a failure. The last event ID and
+    /// the reconnection time stay: they belong to the event source, not to the connection.
+    pub fn reset(&mut self) {
+        self.tail = Tail::Bom(0);
+        self.open_cr = false;
+        self.failed = false;
+        self.end_block();
+    }
+
+    /// Parses from the start of a line.
+    #[inline]
+    fn lines(&mut self, mut rest: &[u8], sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+        let mut block = Borrowed::default();
+        while let Some(cut) = Line::cut(rest) {
+            rest = cut.rest;
+            self.open_cr = cut.open_cr;
+            if cut.line.is_empty() {
+                self.dispatch(mem::take(&mut block), sink);
+            } else if let Some((field, value)) = lines::field(cut.line) {
+                self.field(field, value, &mut block, sink)?;
+            }
+        }
+        self.keep(block);
+        if rest.is_empty() { Ok(()) } else { self.start_tail(rest) }
+    }
+
+    /// Takes a complete field.
+    #[inline]
+    fn field<'c>(
+        &mut self,
+        field: Field,
+        value: &'c [u8],
+        block: &mut Borrowed<'c>,
+        sink: &mut impl Sink,
+    ) -> Result<(), EventTooLarge> {
+        if field == Field::Comment && !self.options.comments {
+            return Ok(());
+        }
+        self.check_size(self.held(block, field) + value.len())?;
+        match field {
+            Field::Data => {
+                self.has_field = true;
+                if let Some(first) = block.data.take() {
+                    self.start_data();
+                    self.data.extend_from_slice(first);
+                }
+                if self.has_data {
+                    self.start_data();
+                    self.data.extend_from_slice(value);
+                } else {
+                    block.data = Some(value);
+                }
+            }
+            Field::Event => {
+                self.has_field = true;
+                block.event_type = Some(value);
+            }
+            Field::Id if !value.contains(&0) => {
+                self.has_field = true;
+                self.has_id = true;
+                self.id.clear();
+                self.id.extend_from_slice(value);
+            }
+            Field::Retry => {
+                if let Some(retry) = lines::milliseconds(value) {
+                    self.has_field = true;
+                    self.retry = Some(retry);
+                    self.reconnection_time = Some(retry);
+                }
+            }
+            Field::Id => {}
+            Field::Comment => sink.comment(value),
+        }
+        Ok(())
+    }
+
+    /// Takes the blank line that ends a block.
+    #[inline]
+    fn dispatch(&mut self, block: Borrowed<'_>, sink: &mut impl Sink) {
+        if self.has_id {
+            mem::swap(&mut self.last_event_id, &mut self.id);
+            self.has_last_event_id = true;
+        }
+        let has_data = self.has_data || block.data.is_some();
+        let event_type = block.event_type.unwrap_or(&self.event_type);
+        let dispatched = match self.options.dispatch {
+            Dispatch::Data => has_data,
+            Dispatch::AnyField => self.has_field,
+            Dispatch::AnyState => {
+                has_data || !event_type.is_empty() || !self.last_event_id.is_empty() || self.retry.is_some()
+            }
+        };
+        if dispatched {
+            sink.event(Event {
+                event_type,
+                data: block.data.unwrap_or(&self.data),
+                last_event_id: self.has_last_event_id.then_some(&self.last_event_id),
+                retry: self.retry,
+            });
+        }
+        self.end_block();
+    }
+
+    #[inline]
+    fn end_block(&mut self) {
+        self.has_data = false;
+        self.has_id = false;
+        self.has_field = false;
+        self.retry = None;
+        for buffer in [&mut self.data, &mut self.event_type, &mut self.id, &mut self.tail_bytes] {
+            buffer.clear();
+            if buffer.capacity() > KEPT_CAPACITY {
+                *buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Begins a line of the data buffer.
+    fn start_data(&mut self) {
+        if mem::replace(&mut self.has_data, true) {
+            self.data.push(b'\n');
+        }
+    }
+
+    /// Copies what is borrowed from a chunk that ends.
+    #[inline]
+    fn keep(&mut self, block: Borrowed<'_>) {
+        if let Some(data) = block.data {
+            self.start_data();
+            self.data.extend_from_slice(data);
+        }
+        if let Some(event_type) = block.event_type {
+            self.event_type.clear();
+            self.event_type.extend_from_slice(event_type);
+        }
+    }
+
+    /// Takes the start of a line whose end has not come.
+    fn start_tail(&mut self, line: &[u8]) -> Result<(), EventTooLarge> {
+        self.tail_bytes.clear();
+        match lines::start(line) {
+            Start::Name => {
+                self.tail = Tail::Name;
+                self.tail_bytes.extend_from_slice(line);
+                Ok(())
+            }
+            Start::Value { field: Field::Comment, .. } if !self.options.comments => {
+                self.tail = Tail::Nothing;
+                Ok(())
+            }
+            Start::Value { field, after_colon } => {
+                if field == Field::Data {
+                    self.start_data();
+                }
+                self.tail = Tail::Colon(field);
+                self.extend_tail(after_colon)
+            }
+            Start::Nothing => {
+                self.tail = Tail::Nothing;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the next piece of a line whose start had come before, and gives what follows the
+    /// line: nothing, if its end is still to come.
+    fn resume<'c>(&mut self, chunk: &'c [u8], sink: &mut impl Sink) -> Result<&'c [u8], EventTooLarge> {
+        let chunk = match self.tail {
+            Tail::Bom(_) => self.resume_bom(chunk),
+            _ => chunk,
+        };
+        if self.tail == Tail::None {
+            return Ok(chunk);
+        }
+        let Some(cut) = Line::cut(chunk) else {
+            self.extend_tail(chunk)?;
+            return Ok(&[]);
+        };
+        self.extend_tail(cut.line)?;
+        self.end_tail(sink)?;
+        self.open_cr = cut.open_cr;
+        Ok(cut.rest)
+    }
+
+    /// Skips the byte order mark, and gives what follows.
+    fn resume_bom<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+        let Tail::Bom(seen) = self.tail else { return chunk };
+        let missing = &BOM[seen..];
+        let common = missing.iter().zip(chunk).take_while(|(a, b)| a == b).count();
+        self.tail = if common == missing.len() {
+            Tail::None
+        } else if common == chunk.len() {
+            Tail::Bom(seen + common)
+        } else if seen + common == 0 {
+            Tail::None
+        } else {
+            // Part of the mark and then something else: no known field begins like that.
+            Tail::Nothing
+        };
+        &chunk[common..]
+    }
+
+    fn extend_tail(&mut self, piece: &[u8]) -> Result<(), EventTooLarge> {
+        match self.tail {
+            Tail::Value(field) => self.extend_value(field, piece),
+            Tail::Colon(field) => {
+                if !piece.is_empty() {
+                    self.tail = Tail::Value(field);
+                }
+                self.extend_value(field, field.value(piece))
+            }
+            Tail::Name => {
+                let mut line = mem::take(&mut self.tail_bytes);
+                line.extend_from_slice(piece);
+                self.start_tail(&line)
+            }
+            Tail::Nothing | Tail::None | Tail::Bom(_) => Ok(()),
+        }
+    }
+
+    fn extend_value(&mut self, field: Field, piece: &[u8]) -> Result<(), EventTooLarge> {
+        let buffer = match field {
+            Field::Data => &mut self.data,
+            _ => &mut self.tail_bytes,
+        };
+        buffer.extend_from_slice(piece);
+        let held = self.data.len() + self.event_type.len() + self.id.len() + self.tail_bytes.len();
+        self.check_size(held)
+    }
+
+    /// Takes the end of a line whose start had come before.
+    fn end_tail(&mut self, sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+        let field = match mem::replace(&mut self.tail, Tail::None) {
+            Tail::Colon(Field::Data) | Tail::Value(Field::Data) => {
+                self.has_field = true;
+                return Ok(());
+            }
+            Tail::Colon(field) | Tail::Value(field) => Some(field),
+            Tail::Name => None,
+            Tail::Nothing | Tail::None | Tail::Bom(_) => return Ok(()),
+        };
+        let bytes = mem::take(&mut self.tail_bytes);
+        let mut block = Borrowed::default();
+        let parsed = match field {
+            Some(field) => Some((field, &bytes[..])),
+            None => lines::field(&bytes),
+        };
+        let result = match parsed {
+            Some((field, value)) => self.field(field, value, &mut block, sink),
+            None => Ok(()),
+        };
+        self.keep(block);
+        self.tail_bytes = bytes;
+        self.tail_bytes.clear();
+        result
+    }
+
+    /// The bytes that the block would hold with an empty line of this field added.
+    #[inline]
+    fn held(&self, block: &Borrowed<'_>, field: Field) -> usize {
+        let data = block.data.unwrap_or(&self.data);
+        let joiner = field == Field::Data && (self.has_data || block.data.is_some());
+        let event_type = block.event_type.unwrap_or(&self.event_type);
+        data.len() + usize::from(joiner) + event_type.len() + self.id.len()
+    }
+
+    #[inline]
+    fn check_size(&mut self, held: usize) -> Result<(), EventTooLarge> {
+        if held > self.options.max_event_size {
+            self.failed = true;
+            self.end_block();
+            return Err(self.too_large());
+        }
+        Ok(())
+    }
+
+    fn too_large(&self) -> EventTooLarge {
+        EventTooLarge { limit: self.options.max_event_size }
+    }
+}
