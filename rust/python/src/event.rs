@@ -1,0 +1,436 @@
+//! `ServerSentEvent`, a type of our own making.
+//!
+//! Creating these objects is most of what decoding costs. A `#[pyclass]` is tracked by the
+//! garbage collector, which doubles that cost; this type needs no tracking, because it holds
+//! only exact `str` and `int` objects and `None`, none of which can lead back to it.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::{offset_of, size_of};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
+
+use crate::json;
+
+#[repr(C)]
+struct Object {
+    ob_base: ffi::PyObject,
+    event: *mut ffi::PyObject,
+    data: *mut ffi::PyObject,
+    id: *mut ffi::PyObject,
+    retry: *mut ffi::PyObject,
+}
+
+const FIELDS: [&str; 4] = ["event", "data", "id", "retry"];
+
+/// Set once, when the module is made, and never freed.
+static TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+
+const DOC: &CStr = c"ServerSentEvent(*, event='message', data='', id='', retry=None)
+--
+
+One event of an event stream, as dispatched (WHATWG HTML, \"Server-sent events\").
+
+Immutable, equal and hashed by value, picklable; matches ``ServerSentEvent(event, data)``.
+
+Attributes:
+    event (str | None): the event type, ``\"message\"`` when the stream gave none. Some dialects say None.
+    data (str): the data buffer, its lines joined by LF.
+    id (str | None): the last event ID when this event was dispatched, ``\"\"`` when there was none.
+    retry (int | None): the reconnection time in milliseconds, if this event's block set it.
+
+Raises:
+    TypeError: a field is not of its type.
+    ValueError: retry is negative.
+";
+
+const JSON_DOC: &CStr = c"json($self, /)
+--
+
+Decode the data as JSON.
+
+Accepts all that ``json.loads`` accepts, with equal results: orjson decodes, and the standard library
+whatever orjson refuses or would change (NaN, lone surrogates, integers beyond 64 bits).
+
+Raises:
+    json.JSONDecodeError: the data is not JSON.
+";
+
+/// Makes an event of exact strings, integers and `None`s, and takes over the references.
+///
+/// # Errors
+///
+/// `MemoryError`.
+#[inline]
+pub fn create<'py>(
+    py: Python<'py>,
+    event: Bound<'py, PyAny>,
+    data: Bound<'py, PyString>,
+    id: Bound<'py, PyAny>,
+    retry: Option<Bound<'py, PyInt>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let class = TYPE.load(Ordering::Relaxed);
+    // SAFETY: `py` shows that this thread is attached. `class` is the type that `create_type`
+    // made: without it there is no module, and so no decoder and no constructor to call this.
+    // Its instances have the size of `Object`, no garbage collector's head before it, and
+    // `PyObject_Free` as the function that frees them, which matches `PyObject_Malloc`. The
+    // memory is checked not to be null, `PyObject_Init` fills the head, and the four fields are
+    // filled before anybody else can see the object.
+    unsafe {
+        let memory = ffi::PyObject_Malloc(size_of::<Object>()).cast::<Object>();
+        if memory.is_null() {
+            return Err(PyErr::from_value(py.get_type::<pyo3::exceptions::PyMemoryError>().call0()?));
+        }
+        ffi::PyObject_Init(memory.cast(), class);
+        (&raw mut (*memory).event).write(event.into_ptr());
+        (&raw mut (*memory).data).write(data.into_ptr());
+        (&raw mut (*memory).id).write(id.into_ptr());
+        (&raw mut (*memory).retry).write(retry.map_or_else(|| py.None().into_ptr(), Bound::into_ptr));
+        Ok(Bound::from_owned_ptr(py, memory.cast()))
+    }
+}
+
+/// The fields of an event, as new references.
+struct Fields<'py>([Bound<'py, PyAny>; 4]);
+
+impl<'py> Fields<'py> {
+    /// # Safety
+    ///
+    /// `object` must be an instance of the type that `create_type` made.
+    unsafe fn of(py: Python<'py>, object: *mut ffi::PyObject) -> Self {
+        // SAFETY: every instance is made by `create`, so the four fields are valid references,
+        // and nothing ever replaces them.
+        unsafe {
+            let object = &*object.cast::<Object>();
+            Self(
+                [object.event, object.data, object.id, object.retry]
+                    .map(|field| Bound::from_borrowed_ptr(py, field)),
+            )
+        }
+    }
+
+    fn defaults(py: Python<'py>) -> Self {
+        let empty = || PyString::intern(py, "").into_any();
+        Self([PyString::intern(py, "message").into_any(), empty(), empty(), py.None().into_bound(py)])
+    }
+
+    /// # Errors
+    ///
+    /// `TypeError` for positional arguments, unknown names and wrong types, `ValueError` for a
+    /// negative `retry`.
+    fn replaced(
+        mut self,
+        function: &str,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = args.py();
+        if !args.is_empty() {
+            return Err(PyTypeError::new_err(format!(
+                "{function} takes keyword arguments only: event, data, id, retry"
+            )));
+        }
+        for (name, value) in kwargs.into_iter().flatten() {
+            let name = name.cast::<PyString>()?.to_str()?;
+            let Some(place) = FIELDS.iter().position(|field| *field == name) else {
+                return Err(PyTypeError::new_err(format!(
+                    "{function} got an unexpected keyword argument {name:?}: expected event, data, id or retry"
+                )));
+            };
+            self.0[place] = value;
+        }
+        self.create(py)
+    }
+
+    fn create(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let [event, data, id, retry] = self.0;
+        let optional_text = |name, value: Bound<'py, PyAny>| match value.is_none() {
+            true => Ok(value),
+            false => exact_text(name, "str or None", value).map(Bound::into_any),
+        };
+        create(
+            py,
+            optional_text("event", event)?,
+            exact_text("data", "str", data)?,
+            optional_text("id", id)?,
+            if retry.is_none() { None } else { Some(exact_milliseconds(retry)?) },
+        )
+    }
+}
+
+fn wrong_type(field: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    match value.get_type().qualname() {
+        Ok(found) => PyTypeError::new_err(format!("{field} must be {expected}, not {found}")),
+        Err(error) => error,
+    }
+}
+
+fn exact_text<'py>(field: &str, expected: &str, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    if let Ok(exact) = value.cast_exact::<PyString>() {
+        return Ok(exact.clone());
+    }
+    if !value.is_instance_of::<PyString>() {
+        return Err(wrong_type(field, expected, &value));
+    }
+    // SAFETY: `value` is a live `str`, and `PyUnicode_FromObject` gives a new reference to an
+    // exact `str` equal to it, or null with an exception set.
+    unsafe {
+        let exact = ffi::PyUnicode_FromObject(value.as_ptr());
+        Ok(Bound::from_owned_ptr_or_err(value.py(), exact)?.cast_into_unchecked())
+    }
+}
+
+fn exact_milliseconds(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyInt>> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<pyo3::types::PyBool>() {
+        return Err(wrong_type("retry", "int or None", &value));
+    }
+    match value.extract::<i64>() {
+        Ok(milliseconds @ 0..) => Ok(milliseconds.into_pyobject(value.py())?),
+        _ => Err(PyValueError::new_err(format!(
+            "retry must be a number of milliseconds from 0 to 2**63-1, not {value}"
+        ))),
+    }
+}
+
+/// What `__reduce__` names: makes an event again of the values of its fields.
+#[pyfunction(name = "_restore_event")]
+pub fn restore_event<'py>(
+    event: Bound<'py, PyAny>,
+    data: Bound<'py, PyAny>,
+    id: Bound<'py, PyAny>,
+    retry: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = event.py();
+    Fields([event, data, id, retry]).create(py)
+}
+
+/// Runs the body of a function that Python calls; errors and panics become exceptions.
+fn entry<'py, R: Failed>(py: Python<'py>, body: impl FnOnce(Python<'py>) -> PyResult<R>) -> R {
+    let result = catch_unwind(AssertUnwindSafe(|| body(py)));
+    let error = match result {
+        Ok(Ok(value)) => return value,
+        Ok(Err(error)) => error,
+        Err(_) => PyRuntimeError::new_err("a panic in ssejet: please report it"),
+    };
+    error.restore(py);
+    R::FAILED
+}
+
+/// What a C function returns to say that an exception is set.
+trait Failed {
+    const FAILED: Self;
+}
+
+impl Failed for *mut ffi::PyObject {
+    const FAILED: Self = ptr::null_mut();
+}
+
+impl Failed for ffi::Py_hash_t {
+    const FAILED: Self = -1;
+}
+
+unsafe extern "C" fn new(
+    _class: *mut ffi::PyTypeObject,
+    args: *mut ffi::PyObject,
+    kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: Python calls `tp_new` attached, with a tuple, and a dict or null. The type is final,
+    // so that the class asked for is ours.
+    unsafe {
+        entry(Python::assume_attached(), |py| {
+            let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
+            let kwargs =
+                Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|kwargs| kwargs.cast_into_unchecked());
+            let event = Fields::defaults(py).replaced("ServerSentEvent()", &args, kwargs.as_ref())?;
+            Ok(event.into_ptr())
+        })
+    }
+}
+
+unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
+    // SAFETY: Python calls `tp_dealloc` attached, once, when nobody refers to the object any more;
+    // its four references were taken over by `create`. An instance of a heap type owns a
+    // reference to its type, which `PyObject_Init` took.
+    unsafe {
+        let class = ffi::Py_TYPE(object);
+        let fields = object.cast::<Object>();
+        ffi::Py_DECREF((*fields).event);
+        ffi::Py_DECREF((*fields).data);
+        ffi::Py_DECREF((*fields).id);
+        ffi::Py_DECREF((*fields).retry);
+        ffi::PyObject_Free(object.cast());
+        ffi::Py_DECREF(class.cast());
+    }
+}
+
+unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: Python calls `tp_repr` attached, with an instance of this type.
+    unsafe {
+        entry(Python::assume_attached(), |py| {
+            let [event, data, id, retry] = Fields::of(py, object).0;
+            let text = format!(
+                "ServerSentEvent(event={}, data={}, id={}, retry={})",
+                event.repr()?.to_cow()?,
+                data.repr()?.to_cow()?,
+                id.repr()?.to_cow()?,
+                retry.repr()?.to_cow()?
+            );
+            Ok(PyString::new(py, &text).into_ptr())
+        })
+    }
+}
+
+unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
+    // SAFETY: Python calls `tp_hash` attached, with an instance of this type.
+    unsafe { entry(Python::assume_attached(), |py| PyTuple::new(py, Fields::of(py, object).0)?.hash()) }
+}
+
+unsafe extern "C" fn richcompare(
+    object: *mut ffi::PyObject,
+    other: *mut ffi::PyObject,
+    operator: c_int,
+) -> *mut ffi::PyObject {
+    // SAFETY: Python calls `tp_richcompare` attached, with an instance of this type first, and
+    // the other is compared as one only after its type was seen to be the same.
+    unsafe {
+        entry(Python::assume_attached(), |py| {
+            let wanted = match operator {
+                ffi::Py_EQ => true,
+                ffi::Py_NE => false,
+                _ => return Ok(py.NotImplemented().into_ptr()),
+            };
+            if ffi::Py_TYPE(object) != ffi::Py_TYPE(other) {
+                return Ok(py.NotImplemented().into_ptr());
+            }
+            let pairs = Fields::of(py, object).0.into_iter().zip(Fields::of(py, other).0);
+            for (mine, theirs) in pairs {
+                if !mine.eq(theirs)? {
+                    return Ok((!wanted).into_pyobject(py)?.to_owned().into_ptr());
+                }
+            }
+            Ok(wanted.into_pyobject(py)?.to_owned().into_ptr())
+        })
+    }
+}
+
+unsafe extern "C" fn method_json(
+    object: *mut ffi::PyObject,
+    _args: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: Python calls the method attached, with an instance of this type, whose data is
+    // always an exact `str`.
+    unsafe {
+        entry(Python::assume_attached(), |py| {
+            let [_, data, _, _] = Fields::of(py, object).0;
+            Ok(json::loads(&data.cast_into_unchecked())?.into_ptr())
+        })
+    }
+}
+
+unsafe extern "C" fn method_reduce(
+    object: *mut ffi::PyObject,
+    _args: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: Python calls the method attached, with an instance of this type.
+    unsafe {
+        entry(Python::assume_attached(), |py| {
+            let restore = py.import("ssejet._core")?.getattr("_restore_event")?;
+            Ok((restore, PyTuple::new(py, Fields::of(py, object).0)?).into_pyobject(py)?.into_ptr())
+        })
+    }
+}
+
+unsafe extern "C" fn method_replace(
+    object: *mut ffi::PyObject,
+    args: *mut ffi::PyObject,
+    kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: Python calls the method attached, with an instance of this type, a tuple, and a
+    // dict or null.
+    unsafe {
+        entry(Python::assume_attached(), |py| {
+            let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
+            let kwargs =
+                Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|kwargs| kwargs.cast_into_unchecked());
+            let event = Fields::of(py, object).replaced("__replace__()", &args, kwargs.as_ref())?;
+            Ok(event.into_ptr())
+        })
+    }
+}
+
+/// Makes the type. Called once, by the module's initialisation.
+///
+/// # Errors
+///
+/// `MemoryError`.
+pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    const fn member(name: &'static CStr, offset: usize) -> ffi::PyMemberDef {
+        ffi::PyMemberDef {
+            name: name.as_ptr(),
+            type_code: ffi::Py_T_OBJECT_EX,
+            offset: offset.cast_signed(),
+            flags: ffi::Py_READONLY,
+            doc: ptr::null(),
+        }
+    }
+    const fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
+        ffi::PyType_Slot { slot, pfunc }
+    }
+    let method = |name: &'static CStr, ml_meth, ml_flags, doc: &'static CStr| ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth,
+        ml_flags,
+        ml_doc: doc.as_ptr(),
+    };
+    // The type refers to the methods for as long as it lives, which is for ever. Members and
+    // slots are copied.
+    let methods = Box::leak(Box::new([
+        method(c"json", ffi::PyMethodDefPointer { PyCFunction: method_json }, ffi::METH_NOARGS, JSON_DOC),
+        method(c"__reduce__", ffi::PyMethodDefPointer { PyCFunction: method_reduce }, ffi::METH_NOARGS, c""),
+        method(
+            c"__replace__",
+            ffi::PyMethodDefPointer { PyCFunctionWithKeywords: method_replace },
+            ffi::METH_VARARGS | ffi::METH_KEYWORDS,
+            c"",
+        ),
+        ffi::PyMethodDef::zeroed(),
+    ]));
+    let mut members = [
+        member(c"event", offset_of!(Object, event)),
+        member(c"data", offset_of!(Object, data)),
+        member(c"id", offset_of!(Object, id)),
+        member(c"retry", offset_of!(Object, retry)),
+        ffi::PyMemberDef::default(),
+    ];
+    let mut slots = [
+        slot(ffi::Py_tp_new, new as *mut c_void),
+        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        slot(ffi::Py_tp_repr, repr as *mut c_void),
+        slot(ffi::Py_tp_hash, hash as *mut c_void),
+        slot(ffi::Py_tp_richcompare, richcompare as *mut c_void),
+        slot(ffi::Py_tp_methods, methods.as_mut_ptr().cast()),
+        slot(ffi::Py_tp_members, members.as_mut_ptr().cast()),
+        slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
+        slot(0, ptr::null_mut()),
+    ];
+    let mut spec = ffi::PyType_Spec {
+        name: c"ssejet.ServerSentEvent".as_ptr(),
+        basicsize: c_int::try_from(size_of::<Object>())?,
+        itemsize: 0,
+        #[allow(clippy::cast_possible_truncation)]
+        flags: ffi::Py_TPFLAGS_DEFAULT as _,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the specification is complete and ends its tables with empty entries; the members'
+    // offsets are those of object pointers within the given size. `PyType_FromSpec` gives a new
+    // reference to a type, or null with an exception set.
+    let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec))? };
+    class.setattr("__match_args__", PyTuple::new(py, FIELDS)?)?;
+    TYPE.store(class.clone().into_ptr().cast(), Ordering::Relaxed);
+    Ok(class)
+}

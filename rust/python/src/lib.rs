@@ -1,0 +1,38 @@
+//! The extension module `ssejet._core`: Python objects made straight from the parser's slices.
+
+mod buffer;
+mod decoder;
+mod dialect;
+mod errors;
+mod event;
+mod iter;
+mod json;
+mod sink;
+mod text;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _core {
+    use super::{Bound, PyModule, PyModuleMethods, PyResult, event};
+
+    #[pymodule_export]
+    use super::decoder::Decoder;
+
+    #[pymodule_export]
+    use super::event::restore_event;
+
+    /// Whether this is a build without optimisations, which is many times slower.
+    #[pymodule_export]
+    const DEBUG: bool = cfg!(debug_assertions);
+
+    /// The version of the package, which is that of the crates.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("ServerSentEvent", event::create_type(module.py())?)
+    }
+}
