@@ -39,7 +39,7 @@ impl Field {
 
 /// A line cut off its terminator, and what follows.
 pub(crate) struct Line<'c> {
-    pub(crate) line: &'c [u8],
+    pub(crate) content: &'c [u8],
     pub(crate) rest: &'c [u8],
     /// The terminator was a CR at the end of the chunk: an LF that comes next belongs to it.
     pub(crate) open_cr: bool,
@@ -54,13 +54,13 @@ impl<'c> Line<'c> {
             [b'\n' | b'\r', ..] => 0,
             _ => memchr2(b'\n', b'\r', bytes)?,
         };
-        let (line, terminated) = bytes.split_at(end);
+        let (content, terminated) = bytes.split_at(end);
         let (rest, open_cr) = match terminated {
             [b'\r', b'\n', rest @ ..] => (rest, false),
             [b'\r'] => (&[][..], true),
             _ => (&terminated[1..], false),
         };
-        Some(Self { line, rest, open_cr })
+        Some(Self { content, rest, open_cr })
     }
 }
 

@@ -27,11 +27,23 @@ enum Tail {
     Nothing,
 }
 
+/// The fields since the last blank line, as far as they had to be copied.
+#[derive(Debug, Default)]
+struct Block {
+    data: Vec<u8>,
+    has_data: bool,
+    event_type: Vec<u8>,
+    id: Vec<u8>,
+    has_id: bool,
+    retry: Option<u64>,
+    has_field: bool,
+}
+
 /// The parts of the current block that are still borrowed from the chunk.
 ///
-/// A part stands either here or in the parser's own buffers; whatever stands here when the chunk
-/// ends is copied there.
-#[derive(Default)]
+/// A part stands either here or in [`Block`]; whatever stands here when the chunk ends is copied
+/// there.
+#[derive(Clone, Copy, Default)]
 struct Borrowed<'c> {
     data: Option<&'c [u8]>,
     event_type: Option<&'c [u8]>,
@@ -49,20 +61,78 @@ pub struct Parser {
     /// The last chunk ended with a CR: an LF that comes next belongs to it.
     open_cr: bool,
     failed: bool,
-
-    // The block: what came since the last blank line.
-    data: Vec<u8>,
-    has_data: bool,
-    event_type: Vec<u8>,
-    id: Vec<u8>,
-    has_id: bool,
-    retry: Option<u64>,
-    has_field: bool,
-
+    block: Block,
     // What outlives blocks and connections.
     last_event_id: Vec<u8>,
     has_last_event_id: bool,
     reconnection_time: Option<u64>,
+}
+
+impl Block {
+    /// Begins a line of the data.
+    fn start_data(&mut self) {
+        if mem::replace(&mut self.has_data, true) {
+            self.data.push(b'\n');
+        }
+    }
+
+    /// Copies what is borrowed from a chunk that ends.
+    #[inline]
+    fn keep(&mut self, borrowed: Borrowed<'_>) {
+        if let Some(data) = borrowed.data {
+            self.start_data();
+            self.data.extend_from_slice(data);
+        }
+        if let Some(event_type) = borrowed.event_type {
+            self.event_type.clear();
+            self.event_type.extend_from_slice(event_type);
+        }
+    }
+
+    /// The bytes that the block would hold with an empty line of this field added.
+    #[inline]
+    fn held(&self, borrowed: Borrowed<'_>, field: Field) -> usize {
+        let data = borrowed.data.unwrap_or(&self.data);
+        let joiner = field == Field::Data && (self.has_data || borrowed.data.is_some());
+        let event_type = borrowed.event_type.unwrap_or(&self.event_type);
+        data.len() + usize::from(joiner) + event_type.len() + self.id.len()
+    }
+
+    /// Whether the blank line dispatches an event.
+    #[inline]
+    fn is_dispatched(&self, rule: Dispatch, borrowed: Borrowed<'_>, last_event_id: &[u8]) -> bool {
+        let has_data = self.has_data || borrowed.data.is_some();
+        match rule {
+            Dispatch::Data => has_data,
+            Dispatch::AnyField => self.has_field,
+            Dispatch::AnyState => {
+                has_data
+                    || !borrowed.event_type.unwrap_or(&self.event_type).is_empty()
+                    || !last_event_id.is_empty()
+                    || self.retry.is_some()
+            }
+        }
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        self.has_data = false;
+        self.has_id = false;
+        self.has_field = false;
+        self.retry = None;
+        recycle(&mut self.data);
+        recycle(&mut self.event_type);
+        recycle(&mut self.id);
+    }
+}
+
+/// Empties a buffer, and gives back its memory if it is large.
+#[inline]
+fn recycle(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > KEPT_CAPACITY {
+        *buffer = Vec::new();
+    }
 }
 
 impl Parser {
@@ -75,13 +145,7 @@ impl Parser {
             tail_bytes: Vec::new(),
             open_cr: false,
             failed: false,
-            data: Vec::new(),
-            has_data: false,
-            event_type: Vec::new(),
-            id: Vec::new(),
-            has_id: false,
-            retry: None,
-            has_field: false,
+            block: Block::default(),
             last_event_id: Vec::new(),
             has_last_event_id: false,
             reconnection_time: None,
@@ -147,7 +211,7 @@ impl Parser {
         }
         if self.options.flush_incomplete {
             self.end_tail(sink)?;
-            if self.has_field {
+            if self.block.has_field {
                 self.dispatch(Borrowed::default(), sink);
             }
         }
@@ -161,23 +225,24 @@ impl Parser {
         self.tail = Tail::Bom(0);
         self.open_cr = false;
         self.failed = false;
-        self.end_block();
+        self.block.clear();
+        recycle(&mut self.tail_bytes);
     }
 
     /// Parses from the start of a line.
     #[inline]
     fn lines(&mut self, mut rest: &[u8], sink: &mut impl Sink) -> Result<(), EventTooLarge> {
-        let mut block = Borrowed::default();
+        let mut borrowed = Borrowed::default();
         while let Some(cut) = Line::cut(rest) {
             rest = cut.rest;
             self.open_cr = cut.open_cr;
-            if cut.line.is_empty() {
-                self.dispatch(mem::take(&mut block), sink);
-            } else if let Some((field, value)) = lines::field(cut.line) {
-                self.field(field, value, &mut block, sink)?;
+            if cut.content.is_empty() {
+                self.dispatch(mem::take(&mut borrowed), sink);
+            } else if let Some((field, value)) = lines::field(cut.content) {
+                self.field(field, value, &mut borrowed, sink)?;
             }
         }
-        self.keep(block);
+        self.block.keep(borrowed);
         if rest.is_empty() { Ok(()) } else { self.start_tail(rest) }
     }
 
@@ -187,41 +252,41 @@ impl Parser {
         &mut self,
         field: Field,
         value: &'c [u8],
-        block: &mut Borrowed<'c>,
+        borrowed: &mut Borrowed<'c>,
         sink: &mut impl Sink,
     ) -> Result<(), EventTooLarge> {
         if field == Field::Comment && !self.options.comments {
             return Ok(());
         }
-        self.check_size(self.held(block, field) + value.len())?;
+        self.check_size(self.block.held(*borrowed, field) + value.len())?;
         match field {
             Field::Data => {
-                self.has_field = true;
-                if let Some(first) = block.data.take() {
-                    self.start_data();
-                    self.data.extend_from_slice(first);
+                self.block.has_field = true;
+                if let Some(first) = borrowed.data.take() {
+                    self.block.start_data();
+                    self.block.data.extend_from_slice(first);
                 }
-                if self.has_data {
-                    self.start_data();
-                    self.data.extend_from_slice(value);
+                if self.block.has_data {
+                    self.block.start_data();
+                    self.block.data.extend_from_slice(value);
                 } else {
-                    block.data = Some(value);
+                    borrowed.data = Some(value);
                 }
             }
             Field::Event => {
-                self.has_field = true;
-                block.event_type = Some(value);
+                self.block.has_field = true;
+                borrowed.event_type = Some(value);
             }
             Field::Id if !value.contains(&0) => {
-                self.has_field = true;
-                self.has_id = true;
-                self.id.clear();
-                self.id.extend_from_slice(value);
+                self.block.has_field = true;
+                self.block.has_id = true;
+                self.block.id.clear();
+                self.block.id.extend_from_slice(value);
             }
             Field::Retry => {
                 if let Some(retry) = lines::milliseconds(value) {
-                    self.has_field = true;
-                    self.retry = Some(retry);
+                    self.block.has_field = true;
+                    self.block.retry = Some(retry);
                     self.reconnection_time = Some(retry);
                 }
             }
@@ -233,63 +298,20 @@ impl Parser {
 
     /// Takes the blank line that ends a block.
     #[inline]
-    fn dispatch(&mut self, block: Borrowed<'_>, sink: &mut impl Sink) {
-        if self.has_id {
-            mem::swap(&mut self.last_event_id, &mut self.id);
+    fn dispatch(&mut self, borrowed: Borrowed<'_>, sink: &mut impl Sink) {
+        if self.block.has_id {
+            mem::swap(&mut self.last_event_id, &mut self.block.id);
             self.has_last_event_id = true;
         }
-        let has_data = self.has_data || block.data.is_some();
-        let event_type = block.event_type.unwrap_or(&self.event_type);
-        let dispatched = match self.options.dispatch {
-            Dispatch::Data => has_data,
-            Dispatch::AnyField => self.has_field,
-            Dispatch::AnyState => {
-                has_data || !event_type.is_empty() || !self.last_event_id.is_empty() || self.retry.is_some()
-            }
-        };
-        if dispatched {
+        if self.block.is_dispatched(self.options.dispatch, borrowed, &self.last_event_id) {
             sink.event(Event {
-                event_type,
-                data: block.data.unwrap_or(&self.data),
+                event_type: borrowed.event_type.unwrap_or(&self.block.event_type),
+                data: borrowed.data.unwrap_or(&self.block.data),
                 last_event_id: self.has_last_event_id.then_some(&self.last_event_id),
-                retry: self.retry,
+                retry: self.block.retry,
             });
         }
-        self.end_block();
-    }
-
-    #[inline]
-    fn end_block(&mut self) {
-        self.has_data = false;
-        self.has_id = false;
-        self.has_field = false;
-        self.retry = None;
-        for buffer in [&mut self.data, &mut self.event_type, &mut self.id, &mut self.tail_bytes] {
-            buffer.clear();
-            if buffer.capacity() > KEPT_CAPACITY {
-                *buffer = Vec::new();
-            }
-        }
-    }
-
-    /// Begins a line of the data buffer.
-    fn start_data(&mut self) {
-        if mem::replace(&mut self.has_data, true) {
-            self.data.push(b'\n');
-        }
-    }
-
-    /// Copies what is borrowed from a chunk that ends.
-    #[inline]
-    fn keep(&mut self, block: Borrowed<'_>) {
-        if let Some(data) = block.data {
-            self.start_data();
-            self.data.extend_from_slice(data);
-        }
-        if let Some(event_type) = block.event_type {
-            self.event_type.clear();
-            self.event_type.extend_from_slice(event_type);
-        }
+        self.block.clear();
     }
 
     /// Takes the start of a line whose end has not come.
@@ -307,7 +329,7 @@ impl Parser {
             }
             Start::Value { field, after_colon } => {
                 if field == Field::Data {
-                    self.start_data();
+                    self.block.start_data();
                 }
                 self.tail = Tail::Colon(field);
                 self.extend_tail(after_colon)
@@ -333,7 +355,7 @@ impl Parser {
             self.extend_tail(chunk)?;
             return Ok(&[]);
         };
-        self.extend_tail(cut.line)?;
+        self.extend_tail(cut.content)?;
         self.end_tail(sink)?;
         self.open_cr = cut.open_cr;
         Ok(cut.rest)
@@ -377,19 +399,19 @@ impl Parser {
 
     fn extend_value(&mut self, field: Field, piece: &[u8]) -> Result<(), EventTooLarge> {
         let buffer = match field {
-            Field::Data => &mut self.data,
+            Field::Data => &mut self.block.data,
             _ => &mut self.tail_bytes,
         };
         buffer.extend_from_slice(piece);
-        let held = self.data.len() + self.event_type.len() + self.id.len() + self.tail_bytes.len();
-        self.check_size(held)
+        let block = &self.block;
+        self.check_size(block.data.len() + block.event_type.len() + block.id.len() + self.tail_bytes.len())
     }
 
     /// Takes the end of a line whose start had come before.
     fn end_tail(&mut self, sink: &mut impl Sink) -> Result<(), EventTooLarge> {
         let field = match mem::replace(&mut self.tail, Tail::None) {
             Tail::Colon(Field::Data) | Tail::Value(Field::Data) => {
-                self.has_field = true;
+                self.block.has_field = true;
                 return Ok(());
             }
             Tail::Colon(field) | Tail::Value(field) => Some(field),
@@ -397,35 +419,27 @@ impl Parser {
             Tail::Nothing | Tail::None | Tail::Bom(_) => return Ok(()),
         };
         let bytes = mem::take(&mut self.tail_bytes);
-        let mut block = Borrowed::default();
+        let mut borrowed = Borrowed::default();
         let parsed = match field {
             Some(field) => Some((field, &bytes[..])),
             None => lines::field(&bytes),
         };
         let result = match parsed {
-            Some((field, value)) => self.field(field, value, &mut block, sink),
+            Some((field, value)) => self.field(field, value, &mut borrowed, sink),
             None => Ok(()),
         };
-        self.keep(block);
+        self.block.keep(borrowed);
         self.tail_bytes = bytes;
         self.tail_bytes.clear();
         result
-    }
-
-    /// The bytes that the block would hold with an empty line of this field added.
-    #[inline]
-    fn held(&self, block: &Borrowed<'_>, field: Field) -> usize {
-        let data = block.data.unwrap_or(&self.data);
-        let joiner = field == Field::Data && (self.has_data || block.data.is_some());
-        let event_type = block.event_type.unwrap_or(&self.event_type);
-        data.len() + usize::from(joiner) + event_type.len() + self.id.len()
     }
 
     #[inline]
     fn check_size(&mut self, held: usize) -> Result<(), EventTooLarge> {
         if held > self.options.max_event_size {
             self.failed = true;
-            self.end_block();
+            self.block.clear();
+            recycle(&mut self.tail_bytes);
             return Err(self.too_large());
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! `Decoder`: the parser behind Python's interface.
 
-use std::collections::VecDeque;
-
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList, PyString};
@@ -11,7 +9,7 @@ use ssejet_core::{EventTooLarge, Options, Parser};
 use crate::dialect::Dialect;
 use crate::errors::event_too_large;
 use crate::iter::EventIterator;
-use crate::sink::{Collect, Shared};
+use crate::sink::{Collect, Decoded, Shared, list};
 use crate::{buffer, text};
 
 /// Decodes an event stream, incrementally, as the WHATWG HTML standard says.
@@ -38,9 +36,8 @@ pub struct Decoder {
     shared: Shared,
     dialect: &'static Dialect,
     on_comment: Option<Py<PyAny>>,
-    /// What a chunk gave when its callback raised, for the next call.
-    ready: Option<Py<PyList>>,
-    comments: VecDeque<Py<PyString>>,
+    /// Empty between calls, unless a callback raised: then the next call gives what is here.
+    decoded: Decoded,
     /// A callback is running, which must not feed this decoder.
     in_callback: bool,
 }
@@ -83,8 +80,7 @@ impl Decoder {
             shared: Shared::new(py, dialect),
             dialect,
             on_comment: on_comment.map(Bound::unbind),
-            ready: None,
-            comments: VecDeque::new(),
+            decoded: Decoded::default(),
             in_callback: false,
         })
     }
@@ -105,7 +101,7 @@ impl Decoder {
     #[pyo3(signature = (chunk, /))]
     fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = buffer::bytes(chunk)?;
-        Self::run(slf, |parser, sink| parser.feed(&bytes, sink))
+        Self::run(slf, |parser, sink| parser.feed(&bytes, sink), list)
     }
 
     /// Decode the end of the stream.
@@ -117,7 +113,7 @@ impl Decoder {
     ///     EventTooLargeError: an event had outgrown ``max_event_size``.
     ///     RuntimeError: as for ``feed``.
     fn finish<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        Self::run(slf, |parser, sink| parser.finish(sink))
+        Self::run(slf, |parser, sink| parser.finish(sink), list)
     }
 
     /// Forget everything unfinished, for a new connection or after an ``EventTooLargeError``.
@@ -127,10 +123,7 @@ impl Decoder {
     fn reset(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut this = Self::locked(slf)?;
         this.parser.reset();
-        this.comments.clear();
-        let ready = this.ready.take();
-        drop(this);
-        drop(ready);
+        this.decoded = Decoded::default();
         Ok(())
     }
 
@@ -174,13 +167,12 @@ impl Decoder {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.on_comment)?;
-        visit.call(&self.ready)
+        // Events and comments cannot lead back here.
+        visit.call(&self.on_comment)
     }
 
     fn __clear__(&mut self) {
         self.on_comment = None;
-        self.ready = None;
     }
 }
 
@@ -190,57 +182,46 @@ impl Decoder {
         self.parser.failed()
     }
 
-    /// Lets the parser run, then the callback for comments, and gives the events.
-    pub fn run<'py>(
+    /// Lets the parser run, then the callback for comments, and takes the events.
+    #[inline]
+    pub fn run<'py, T>(
         slf: &Bound<'py, Self>,
         step: impl FnOnce(&mut Parser, &mut Collect<'py, '_>) -> Result<(), EventTooLarge>,
-    ) -> PyResult<Bound<'py, PyList>> {
+        take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>) -> PyResult<T>,
+    ) -> PyResult<T> {
         let py = slf.py();
         let mut guard = Self::locked(slf)?;
         let this = &mut *guard;
-        let mut sink = Collect::new(py, &mut this.shared);
+        let mut sink = Collect { py, shared: &mut this.shared, decoded: &mut this.decoded };
         let result = step(&mut this.parser, &mut sink);
-        let (mut events, comments) = sink.list()?;
-        if !comments.is_empty() || !this.comments.is_empty() || this.ready.is_some() {
-            this.comments.extend(comments);
-            events = Self::call_back(slf, guard, events)?;
+        this.decoded.check()?;
+        if !this.decoded.comments.is_empty() {
+            guard = Self::call_back(slf, guard)?;
         }
         match result {
-            Err(error) if events.is_empty() => Err(event_too_large(py, error)),
-            _ => Ok(events),
+            Err(error) if guard.decoded.events.is_empty() => Err(event_too_large(py, error)),
+            _ => take(py, &mut guard.decoded.events),
         }
     }
 
-    /// Gives the comments to the callback. If it raises, the events wait for the next call.
+    /// Gives the comments to the callback. If it raises, what is left waits for the next call.
     #[cold]
     fn call_back<'py>(
         slf: &Bound<'py, Self>,
         mut this: PyRefMut<'py, Self>,
-        events: Bound<'py, PyList>,
-    ) -> PyResult<Bound<'py, PyList>> {
+    ) -> PyResult<PyRefMut<'py, Self>> {
         let py = slf.py();
-        let events = match this.ready.take() {
-            Some(ready) => {
-                let ready = ready.into_bound(py);
-                ready.call_method1("extend", (events,))?;
-                ready
-            }
-            None => events,
-        };
         let callback = this.on_comment.as_ref().map(|callback| callback.clone_ref(py));
-        while let (Some(comment), Some(callback)) = (this.comments.pop_front(), &callback) {
+        while let (Some(comment), Some(callback)) = (this.decoded.comments.pop_front(), &callback) {
             this.in_callback = true;
             // The callback may look at the decoder.
             drop(this);
             let result = callback.call1(py, (comment,));
             this = slf.try_borrow_mut().map_err(|_| in_use())?;
             this.in_callback = false;
-            if let Err(error) = result {
-                this.ready = Some(events.unbind());
-                return Err(error);
-            }
+            result?;
         }
-        Ok(events)
+        Ok(this)
     }
 
     fn locked<'py>(slf: &Bound<'py, Self>) -> PyResult<PyRefMut<'py, Self>> {

@@ -1,5 +1,8 @@
 //! From the parser's slices to Python objects.
 
+use std::collections::VecDeque;
+
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use ssejet_core::{Event, Sink};
@@ -50,31 +53,32 @@ impl Shared {
     }
 }
 
-/// Collects the events, and the comments if they are asked for, of one chunk.
-pub struct Collect<'py, 's> {
-    py: Python<'py>,
-    shared: &'s mut Shared,
-    pub events: Vec<Bound<'py, PyAny>>,
-    pub comments: Vec<Py<PyString>>,
-    /// The first failure to make an object. There is only one cause: no memory.
+/// What has been decoded and not yet been given to the caller.
+#[derive(Default)]
+pub struct Decoded {
+    pub events: Vec<Py<PyAny>>,
+    pub comments: VecDeque<Py<PyString>>,
+    /// The last failure to make an object. There is only one cause: no memory.
     error: Option<PyErr>,
 }
 
-impl<'py, 's> Collect<'py, 's> {
-    pub fn new(py: Python<'py>, shared: &'s mut Shared) -> Self {
-        Self { py, shared, events: Vec::new(), comments: Vec::new(), error: None }
-    }
-
+impl Decoded {
     /// # Errors
     ///
     /// `MemoryError`.
-    pub fn list(self) -> PyResult<(Bound<'py, PyList>, Vec<Py<PyString>>)> {
-        match self.error {
-            Some(error) => Err(error),
-            None => Ok((PyList::new(self.py, self.events)?, self.comments)),
-        }
+    pub fn check(&mut self) -> PyResult<()> {
+        self.error.take().map_or(Ok(()), Err)
     }
+}
 
+/// Makes the objects.
+pub struct Collect<'py, 's> {
+    pub py: Python<'py>,
+    pub shared: &'s mut Shared,
+    pub decoded: &'s mut Decoded,
+}
+
+impl<'py> Collect<'py, '_> {
     fn make(&mut self, event: Event<'_>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         let event_type = match event.event_type {
@@ -96,15 +100,31 @@ impl Sink for Collect<'_, '_> {
     #[inline]
     fn event(&mut self, event: Event<'_>) {
         match self.make(event) {
-            Ok(event) => self.events.push(event),
-            Err(error) => self.error = self.error.take().or(Some(error)),
+            Ok(event) => self.decoded.events.push(event.unbind()),
+            Err(error) => self.decoded.error = Some(error),
         }
     }
 
     fn comment(&mut self, bytes: &[u8]) {
         match text(self.py, bytes) {
-            Ok(comment) => self.comments.push(comment.unbind()),
-            Err(error) => self.error = self.error.take().or(Some(error)),
+            Ok(comment) => self.decoded.comments.push_back(comment.unbind()),
+            Err(error) => self.decoded.error = Some(error),
         }
+    }
+}
+
+/// Makes a list of the right size at once, and empties the vector, whose allocation stays.
+#[inline]
+pub fn list<'py>(py: Python<'py>, items: &mut Vec<Py<PyAny>>) -> PyResult<Bound<'py, PyList>> {
+    // SAFETY: `py` shows that this thread is attached. `PyList_New` gives a new reference to a
+    // list with `items.len()` empty places, or null with an exception set; each place is filled
+    // once, with a reference that the list takes over, before anybody else can see the list.
+    unsafe {
+        let list = ffi::PyList_New(items.len().cast_signed());
+        let list = Bound::from_owned_ptr_or_err(py, list)?;
+        for (place, item) in (0..).zip(items.drain(..)) {
+            ffi::PyList_SET_ITEM(list.as_ptr(), place, item.into_ptr());
+        }
+        Ok(list.cast_into_unchecked())
     }
 }
