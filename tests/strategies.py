@@ -10,6 +10,15 @@ from reference import DIALECTS
 
 BOM = b"\xef\xbb\xbf"
 
+def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    # one_of drops duplicates, so naming a strategy twice gives it no more weight.
+    return st.sampled_from([choice for weight, choice in choices for _ in range(weight)]).flatmap(lambda one: one)
+
+
+def _joined(*parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return st.tuples(*parts).map(b"".join)
+
+
 _line_ends = st.sampled_from([b"\n", b"\n", b"\r", b"\r\n"])
 
 _malformed = st.sampled_from(
@@ -35,10 +44,10 @@ _value_parts = st.one_of(
     st.just(BOM),
     _malformed,
     st.text(max_size=8).map(lambda text: text.encode("utf-8", "replace").translate(None, b"\r\n")),
-    st.integers(1, 300).map(lambda length: b"x" * length),
 )
-
-_values = st.one_of(st.just(b""), st.lists(_value_parts, max_size=4).map(b"".join))
+_short_values = st.lists(_value_parts, max_size=3).map(b"".join)
+_long_values = st.integers(10, 300).map(lambda length: b"x" * length)
+_values = _weighted((2, _short_values), (1, _joined(_short_values, _long_values, _short_values)))
 
 _digits = st.one_of(
     st.integers(0, 2**70).map(lambda number: str(number).encode()),
@@ -46,49 +55,61 @@ _digits = st.one_of(
     st.sampled_from([b"+5", b"-5", b"1_000", b" 5", b"5 ", b"1.5", b"\xef\xbc\x91"]),
 )
 
-_known_names = st.sampled_from([b"data", b"data", b"data", b"event", b"id", b"retry"])
+_known_names = st.sampled_from([b"data", b"event", b"id", b"retry"])
 
-_almost_names = st.one_of(
-    st.sampled_from([b"Data", b"dat", b"datax", b" data", b"data ", b"d", b"ids", b"i", b"events", b"retr", b"retryx"]),
-    st.sampled_from([b"\0data", b"data\0", BOM + b"data", b"data\xff", b" ", b"unknown-field", b"x" * 70]),
+_almost_names = st.sampled_from(
+    [b"Data", b"dat", b"datax", b" data", b"data ", b"d", b"ids", b"i", b"events", b"retr", b"retryx", b"\0data"]
+    + [b"data\0", BOM + b"data", b"data\xff", b" ", b"unknown-field", b"x" * 70]
 )
+
+_separators = st.sampled_from([b": ", b": ", b":", b":  "])
+
+
+def _fields(names: st.SearchStrategy[bytes], values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return _weighted((4, _joined(names, _separators, values)), (1, names))
+
+
+def _lines(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return _weighted(
+        (6, _fields(st.just(b"data"), values)),
+        (2, _fields(st.just(b"event"), values)),
+        (2, _fields(st.just(b"id"), values)),
+        (2, _fields(st.just(b"retry"), st.one_of(_digits, values))),
+        (1, _fields(_almost_names, values)),
+        (1, _joined(st.just(b":"), values)),
+    )
 
 
 @st.composite
-def _fields(draw: st.DrawFn) -> bytes:
-    name = draw(st.one_of(_known_names, _known_names, _almost_names))
-    values = st.one_of(_digits, _values) if name == b"retry" else _values
-    return name + draw(st.one_of(st.just(b""), st.sampled_from([b":", b": "]).flatmap(lambda to: values.map(to.__add__))))
+def _blocks(draw: st.DrawFn, values: st.SearchStrategy[bytes], max_lines: int) -> bytes:
+    lines = draw(st.lists(_lines(values), min_size=1, max_size=max_lines))
+    line_ends = draw(st.one_of(_line_ends.map(st.just), st.just(_line_ends)))
+    return b"".join(line + draw(line_ends) for line in [*lines, b""])
 
 
-_comments = _values.map(b":".__add__)
-_lines = st.one_of(_fields(), _fields(), _comments, st.just(b""), st.just(b""))
-_terminated_lines = st.builds(bytes.__add__, _lines, _line_ends)
+_starts = st.sampled_from([b""] * 5 + [BOM] * 3 + [BOM + BOM, BOM[:1], BOM[:2]])
 
 
-def _stream(max_lines: int) -> st.SearchStrategy[bytes]:
-    starts = st.sampled_from([b"", b"", b"", BOM, BOM + BOM, BOM[:1], BOM[:2]])
-    lines = st.lists(_terminated_lines, max_size=max_lines).map(b"".join)
-    unterminated = st.one_of(st.just(b""), _lines)
-    return st.builds(lambda *parts: b"".join(parts), starts, lines, unterminated)
+def _by_the_grammar(blocks: st.SearchStrategy[bytes], max_blocks: int) -> st.SearchStrategy[bytes]:
+    cut_block = st.tuples(blocks, st.integers(0, 60)).map(lambda cut: cut[0][: cut[1]])
+    whole_blocks = st.lists(blocks, min_size=1, max_size=max_blocks).map(b"".join)
+    return _joined(_starts, whole_blocks, st.one_of(st.just(b""), cut_block))
 
 
-_soup = st.lists(st.sampled_from([bytes([byte]) for byte in b"dateivnry:  \n\n\n\r\r\0\xef\xbb\xbf\xe2\x80\xa6\xf0\x9f"]))
+_traps = [bytes([byte]) for byte in b": \n\r\0\xef\xbb\xbf\xe2\x80\xa6\xf0\x9f"]
+_soup = st.lists(_weighted((1, _known_names), (2, st.sampled_from(_traps))), max_size=20).map(b"".join)
+_long = _by_the_grammar(_blocks(_values, max_lines=6), max_blocks=8)
+_short = _by_the_grammar(_blocks(_short_values, max_lines=2), max_blocks=2)
 
 
-def streams(*, max_lines: int = 24) -> st.SearchStrategy[bytes]:
-    """Event streams: mostly lines drawn from a grammar, now and then bytes that know no grammar."""
-    return st.one_of(
-        _stream(max_lines),
-        _stream(max_lines),
-        st.lists(st.one_of(_known_names, _soup.map(b"".join)), max_size=8).map(b"".join),
-        st.binary(max_size=64),
-    )
+def streams() -> st.SearchStrategy[bytes]:
+    """Event streams: mostly blocks drawn from a grammar, now and then bytes that know no grammar."""
+    return _weighted((6, _long), (2, _short), (1, _soup))
 
 
 def short_streams() -> st.SearchStrategy[bytes]:
     """Streams short enough to be cut at every place."""
-    return streams(max_lines=5).map(lambda stream: stream[:80])
+    return _weighted((4, _short), (1, _soup)).map(lambda stream: stream[:80])
 
 
 @st.composite
@@ -108,7 +129,7 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of ``reference.decode``."""
     return {
         "dialect": draw(st.sampled_from(DIALECTS)),
-        "max_event_size": draw(st.one_of(st.none(), st.integers(0, 12), st.integers(0, 700))),
+        "max_event_size": draw(_weighted((2, st.none()), (1, st.integers(0, 12)), (1, st.integers(0, 700)))),
         "last_event_id": draw(ids()),
         "flush_incomplete": draw(st.booleans()),
         "comments": draw(st.booleans()),

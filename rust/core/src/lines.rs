@@ -64,11 +64,17 @@ impl<'c> Line<'c> {
     }
 }
 
+/// The value of a line of data with a colon.
+#[inline]
+pub(crate) fn data(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"data:").map(|after_colon| Field::Data.value(after_colon))
+}
+
 /// Splits a complete, non-empty line into its field and value; `None` if it means nothing.
 #[inline]
 pub(crate) fn field(line: &[u8]) -> Option<(Field, &[u8])> {
-    if let Some(after_colon) = line.strip_prefix(b"data:") {
-        return Some((Field::Data, Field::Data.value(after_colon)));
+    if let Some(value) = data(line) {
+        return Some((Field::Data, value));
     }
     if let Some(colon) = colon(line) {
         let field = Field::named(&line[..colon])?;

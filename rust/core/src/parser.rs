@@ -236,7 +236,15 @@ impl Parser {
         while let Some(cut) = Line::cut(rest) {
             rest = cut.rest;
             self.open_cr = cut.open_cr;
-            if cut.content.is_empty() {
+            // Most events are one line of data: no need to take them through the block.
+            if !self.block.has_field
+                && let [b'\n', after @ ..] = rest
+                && let Some(data) = lines::data(cut.content)
+                && data.len() <= self.options.max_event_size
+            {
+                rest = after;
+                self.emit(b"", data, None, sink);
+            } else if cut.content.is_empty() {
                 self.dispatch(mem::take(&mut borrowed), sink);
             } else if let Some((field, value)) = lines::field(cut.content) {
                 self.field(field, value, &mut borrowed, sink)?;
@@ -304,14 +312,17 @@ impl Parser {
             self.has_last_event_id = true;
         }
         if self.block.is_dispatched(self.options.dispatch, borrowed, &self.last_event_id) {
-            sink.event(Event {
-                event_type: borrowed.event_type.unwrap_or(&self.block.event_type),
-                data: borrowed.data.unwrap_or(&self.block.data),
-                last_event_id: self.has_last_event_id.then_some(&self.last_event_id),
-                retry: self.block.retry,
-            });
+            let event_type = borrowed.event_type.unwrap_or(&self.block.event_type);
+            let data = borrowed.data.unwrap_or(&self.block.data);
+            self.emit(event_type, data, self.block.retry, sink);
         }
         self.block.clear();
+    }
+
+    #[inline]
+    fn emit(&self, event_type: &[u8], data: &[u8], retry: Option<u64>, sink: &mut impl Sink) {
+        let last_event_id = self.has_last_event_id.then_some(&self.last_event_id[..]);
+        sink.event(Event { event_type, data, last_event_id, retry });
     }
 
     /// Takes the start of a line whose end has not come.
