@@ -196,7 +196,7 @@ impl Parser {
         if self.tail != Tail::None {
             rest = self.resume(rest, sink)?;
         }
-        self.lines(rest, sink)
+        if rest.is_empty() { Ok(()) } else { self.lines(rest, sink) }
     }
 
     /// Takes the end of the stream. What is unfinished is discarded, or dispatched if
