@@ -1,0 +1,1 @@
+"""Benchmarks: the same bytes through every decoder, each checked before it is timed."""

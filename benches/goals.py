@@ -1,0 +1,146 @@
+"""The goals, as data: whose time is divided by whose, and what must come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from benches.harness import Cell
+
+if TYPE_CHECKING:
+    from benches.harness import Samples
+
+CRATES = (
+    "sse-stream",
+    "sse-core",
+    "sseer",
+    "sse-parse",
+    "eventsource-stream",
+    "eventsource-stream2",
+    "sse-codec",
+    "http-body-server-sent-events",
+)
+
+
+class Verdict(NamedTuple):
+    """What came out."""
+
+    workload: str
+    subject: str
+    rival: str
+    bound: str
+    value: float
+    met: bool
+
+
+@dataclass(frozen=True)
+class Faster:
+    """The subject is at least `times` as fast as each of the rivals."""
+
+    workload: str
+    subject: str
+    rivals: tuple[str, ...]
+    times: float
+
+    def judge(self, samples: Samples) -> Verdict | None:
+        subject = Cell(self.workload, self.subject)
+        ratios = {rival: samples.ratio(Cell(self.workload, rival), subject) for rival in self.rivals}
+        known = [(ratio, rival) for rival, ratio in ratios.items() if ratio is not None]
+        if not known:
+            return None
+        ratio, rival = min(known)
+        title = samples.workloads[self.workload].title
+        return Verdict(title, self.subject, rival, f"≥ {self.times:g}×", ratio, ratio >= self.times)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The subject needs at most this share of the rival's time."""
+
+    workload: str
+    subject: str
+    rival: str
+    share: float
+
+    def judge(self, samples: Samples) -> Verdict | None:
+        ratio = samples.ratio(Cell(self.workload, self.subject), Cell(self.workload, self.rival))
+        if ratio is None:
+            return None
+        title = samples.workloads[self.workload].title
+        bound = f"≤ {self.share:.2f}× its time"
+        return Verdict(title, self.subject, self.rival, bound, ratio, ratio <= self.share)
+
+
+@dataclass(frozen=True)
+class Even:
+    """A byte of this workload costs the subject at most so many times what a byte of the other one does."""
+
+    workload: str
+    than: str
+    subject: str
+    times: float
+
+    def judge(self, samples: Samples) -> Verdict | None:
+        ratio = samples.ratio(Cell(self.workload, self.subject), Cell(self.than, self.subject))
+        if ratio is None:
+            return None
+        here, there = samples.workloads[self.workload], samples.workloads[self.than]
+        ratio *= there.bytes_per_event / here.bytes_per_event
+        bound = f"≤ {self.times:g}× per byte"
+        return Verdict(here.title, self.subject, f"itself, {there.title}", bound, ratio, ratio <= self.times)
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """A figure that is not compared with anybody's, such as memory as a multiple of the event's size."""
+
+    cell: Cell
+    title: str
+    unit: str
+    limit: float
+
+    def judge(self, samples: Samples) -> Verdict | None:
+        figure = samples.median(self.cell)
+        if figure is None:
+            return None
+        bound = f"≤ {self.limit:g}×"
+        return Verdict(self.title, self.cell.contestant, self.unit, bound, figure, figure <= self.limit)
+
+
+Goal = Faster | Share | Even | AtMost
+
+_CORE_WORKLOADS = (
+    "json-122-64k",
+    "chat-per-event",
+    "chat-64k",
+    "chat-64b",
+    "anthropic-64k",
+    "crlf-64k",
+    "cjk-64k",
+    "large-64k",
+    "huge-64b",
+    "comments-64k",
+    "unknown-64k",
+)
+
+GOALS: tuple[Goal, ...] = (
+    Faster("chat-per-event", "ssejet", ("openai",), 30),
+    Faster("chat-per-event", "ssejet", ("httpx-sse",), 12),
+    Faster("chat-64k", "ssejet", ("openai",), 40),
+    Faster("chat-64k", "ssejet", ("httpx-sse",), 12),
+    Share("chat-64k", "ssejet", "CPython floor", 0.40),
+    Faster("chat-64k", "ssejet", ("eventsource-parser",), 4),
+    Faster("huge-64b", "ssejet", ("openai",), 30),
+    Even("crlf-64k", "chat-64k", "ssejet", 1.5),
+    Even("anthropic-64k", "chat-64k", "ssejet", 1.5),
+    Even("cjk-64k", "chat-64k", "ssejet", 1.5),
+    Even("giant-64b", "giant-64k", "ssejet", 2),
+    AtMost(
+        Cell("giant-64b", "ssejet", "peak memory"),
+        "peak memory for one 64 MiB event, 64-byte reads",
+        "the event's size",
+        3,
+    ),
+    *(Faster(workload, "ssejet-core", CRATES, 1) for workload in _CORE_WORKLOADS),
+    Faster("chat-64k", "ssejet-core (slices)", ("memchr newlines",), 0.5),
+)

@@ -1,0 +1,43 @@
+"""What a result needs to say of the machine it was measured on, and nothing that identifies it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def describe() -> dict[str, str | int]:
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "rustc": _version_of("rustc"),
+        "node": _version_of("node"),
+    }
+
+
+def slug() -> str:
+    """A name for files of results: the processor and the number of its cores."""
+    machine = describe()
+    return re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cores']} cores".lower()).strip("-")
+
+
+def _cpu() -> str:
+    try:
+        model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        model = None
+    return model[1] if model else platform.processor() or platform.machine()
+
+
+def _version_of(program: str) -> str:
+    if shutil.which(program) is None:
+        return "none"
+    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    return version.removeprefix(program).strip().split(" ")[0]

@@ -1,0 +1,137 @@
+"""Results as tables: for the terminal, and in Markdown for the README.
+
+`python -m benches.report` shows the newest results, `--markdown` as the README has them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from benches.goals import GOALS
+from benches.harness import Cell
+from benches.results import Results, latest
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from benches.goals import Verdict
+
+OURS = "ssejet"
+WIDTH = 180
+README_WORKLOADS = (
+    "chat-per-event",
+    "chat-64k",
+    "chat-64b",
+    "anthropic-64k",
+    "crlf-64k",
+    "cjk-64k",
+    "large-64k",
+    "huge-64b",
+    "comments-64k",
+)
+README_RIVALS = ("openai", "anthropic", "httpx2", "httpx-sse", "sseclient-py", "requests-sse")
+
+
+def tables(results: Results) -> RenderableType:
+    """All that was measured, and the goals with what came out."""
+    return Group(_times(results), "", _verdicts(results))
+
+
+def show(results: Results) -> None:
+    console = Console()
+    # Squeezed columns cannot be read; a window that is too narrow can be scrolled or widened.
+    Console(width=max(console.width, WIDTH)).print(tables(results))
+
+
+def markdown(results: Results) -> str:
+    """The README's table: how many times as long the others take."""
+    rivals = [name for name in README_RIVALS if name in results.contestants]
+    heads = ["", OURS, *(f"{name} {results.contestants[name].version}" for name in rivals)]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+    for workload in README_WORKLOADS:
+        ours = Cell(workload, OURS)
+        median = results.samples.median(ours)
+        if median is None:
+            continue
+        ratios = [results.samples.ratio(Cell(workload, rival), ours) for rival in rivals]
+        row = [results.samples.workloads[workload].title, duration(median), *map(_times_as_long, ratios)]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def duration(nanoseconds: float) -> str:
+    """A duration with three digits and a fitting unit."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def _times(results: Results) -> Table:
+    samples = results.samples
+    table = _table("Time per event", caption=_conditions(results))
+    table.add_column("", no_wrap=True)
+    for workload in samples.workloads:
+        # In two lines, to save width.
+        table.add_column("\n".join(workload.rsplit("-", 1)), justify="right")
+    language = None
+    for name, entrant in results.contestants.items():
+        if language not in {None, entrant.language}:
+            table.add_section()
+        language = entrant.language
+        medians = [samples.median(Cell(workload, name)) for workload in samples.workloads]
+        cells = ["" if median is None else duration(median) for median in medians]
+        table.add_row(f"{name} {entrant.version}", *cells, style="bold" if name == OURS else "")
+    return table
+
+
+def _verdicts(results: Results) -> Table:
+    table = _table("Goals")
+    table.add_column("workload")
+    table.add_column("contestant")
+    table.add_column("against")
+    table.add_column("goal", justify="right")
+    table.add_column("measured", justify="right")
+    table.add_column("")
+    for verdict in _judged(results):
+        mark = Text("pass", "green") if verdict.met else Text("fail", "bold red")
+        table.add_row(
+            verdict.workload, verdict.subject, verdict.rival, verdict.bound, f"{verdict.value:.2f}×", mark
+        )
+    return table
+
+
+def _table(title: str, caption: str | None = None) -> Table:
+    return Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+
+
+def _judged(results: Results) -> list[Verdict]:
+    return [verdict for goal in GOALS if (verdict := goal.judge(results.samples)) is not None]
+
+
+def _conditions(results: Results) -> str:
+    machine = results.machine
+    return (
+        f"{results.date}, {machine['cpu']}, {machine['cores']} cores, {machine['python']}, "
+        f"medians of {results.settings['rounds']} rounds; no time for whoever decodes a workload wrongly"
+    )
+
+
+def _times_as_long(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    shown = Results.read(next((Path(each) for each in arguments if each.endswith(".json")), latest()))
+    if "--markdown" in arguments:
+        print(markdown(shown), end="")
+    else:
+        show(shown)

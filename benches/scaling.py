@@ -1,0 +1,82 @@
+"""One event of 64 MiB: its time and its peak memory, in small reads and in large ones.
+
+Each measurement has a process of its own, as peak memory never goes down:
+`python -m benches.scaling 64` measures with 64-byte reads.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from benches.harness import Cell
+from benches.workloads import KIB, MIB, Description
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benches.harness import Samples
+
+EVENT_BYTES = 64 * MIB
+READ_SIZES = {"giant-64b": 64, "giant-64k": 64 * KIB}
+
+
+def add_to(samples: Samples, rounds: int, watch: Callable[[str], None] = lambda _: None) -> None:
+    """Measure, and put the figures beside the others."""
+    for name, read_size in READ_SIZES.items():
+        reads = "64-byte" if read_size == 64 else "64 KiB"
+        samples.workloads[name] = Description(f"one 64 MiB event, {reads} reads", 1, EVENT_BYTES, read_size)
+    for number in range(rounds):
+        for name, read_size in READ_SIZES.items():
+            watch(f"round {number + 1}: {samples.workloads[name].title}")
+            child = [sys.executable, "-m", "benches.scaling", str(read_size)]
+            figures = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+            for metric, figure in figures.items():
+                samples.figures.setdefault(Cell(name, "ssejet", metric), []).append(figure)
+
+
+def measure(read_size: int) -> dict[str, float]:
+    """Decode the event; the time in nanoseconds, and the peak memory as a multiple of the event's size."""
+    from ssejet import Decoder
+
+    feed = Decoder().feed
+    before = _peak_memory()
+    started = perf_counter_ns()
+    events = [event for chunk in _reads(read_size) for event in feed(chunk)]
+    elapsed = perf_counter_ns() - started
+    after = _peak_memory()
+    assert [len(event.data) for event in events] == [EVENT_BYTES - len("data: \n\n")]
+    figures: dict[str, float] = {"ns per event": elapsed}
+    if before is not None and after is not None:
+        figures["peak memory"] = (after - before) / EVENT_BYTES
+    return figures
+
+
+def _reads(size: int) -> Iterator[bytes]:
+    """The event's reads, all of them but the first and the last one object, so that they need no memory."""
+    yield b"data: ".ljust(size, b"x")
+    read = b"x" * size
+    for _ in range(EVENT_BYTES // size - 2):
+        yield read
+    yield b"\n\n".rjust(size, b"x")
+
+
+def _peak_memory() -> int | None:
+    """The most bytes that this process has ever had in memory, where the system tells.
+
+    `getrusage` would answer with the parent's figure if that is larger.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    [kib] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(kib) * KIB
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]))))
