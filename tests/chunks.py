@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 from reference import Decoded, Event
-
 from ssejet import Decoder, EventTooLargeError, ServerSentEvent
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ _SHORT = 40
 def cut(stream: bytes, *places: int) -> list[bytes]:
     """``stream`` in pieces, cut before the bytes at ``places``."""
     bounds = [0, *sorted(places), len(stream)]
-    return [stream[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(bounds)]
 
 
 def byte_by_byte(stream: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from reference import Decoded, Event
 
 _DEFAULT_EVENT = {"event": "message", "id": "", "retry": None}
@@ -53,11 +54,11 @@ def _vector(
 
 
 def _load() -> list[Any]:
-    parameters = []
-    for path in sorted((Path(__file__).parent / "vectors").glob("*.json")):
-        for fields in json.loads(path.read_text("utf-8"))["vectors"]:
-            parameters.append(pytest.param(_vector(**fields), id=f"{path.stem}: {fields['name']}"))
-    return parameters
+    return [
+        pytest.param(_vector(**fields), id=f"{path.stem}: {fields['name']}")
+        for path in sorted((Path(__file__).parent / "vectors").glob("*.json"))
+        for fields in json.loads(path.read_text("utf-8"))["vectors"]
+    ]
 
 
 all_vectors = pytest.mark.parametrize("vector", _load())

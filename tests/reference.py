@@ -55,8 +55,8 @@ def decode(
     ``comments`` says whether somebody listens to comments: an unheard comment is not held in memory, so it
     does not count towards ``max_event_size``.
     """
-    # The standard decodes UTF-8 first and splits lines afterwards. Splitting first gives the same lines, as CR
-    # and LF are ASCII, and leaves each value with the number of bytes that the size limit asks for.
+    # The standard decodes UTF-8 first and splits lines afterwards. Splitting first gives the same lines, as
+    # CR and LF are ASCII, and leaves each value with the number of bytes that the size limit asks for.
     *lines, unterminated = _LINE_END.split(stream.removeprefix(_BOM))
     interpreter = _Interpreter(dialect, max_event_size, last_event_id, comments)
     before_end = None
@@ -68,7 +68,7 @@ def decode(
         before_end = len(interpreter.events)
         if flush_incomplete:
             interpreter.end_of_input(unterminated)
-    except _TooLarge:
+    except _TooLargeError:
         too_large = True
     return Decoded(
         events=interpreter.events,
@@ -80,7 +80,7 @@ def decode(
     )
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     pass
 
 
@@ -167,7 +167,7 @@ class _Interpreter:
         """Refuse what could not be held at some moment before the end of the line ``unfinished`` is seen."""
         held = self.block.size + self.held_of(unfinished)
         if self.max_event_size is not None and held > self.max_event_size:
-            raise _TooLarge
+            raise _TooLargeError
 
     def held_of(self, unfinished: bytes) -> int:
         if unfinished.startswith(b":"):

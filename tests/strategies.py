@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from chunks import cut
 from hypothesis import strategies as st
+
+from chunks import cut
 from reference import DIALECTS
 
 BOM = b"\xef\xbb\xbf"
 
+
 def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
     # one_of drops duplicates, so naming a strategy twice gives it no more weight.
-    return st.sampled_from([choice for weight, choice in choices for _ in range(weight)]).flatmap(lambda one: one)
+    repeated = [strategy for weight, strategy in choices for _ in range(weight)]
+    return st.sampled_from(repeated).flatmap(lambda strategy: strategy)
 
 
 def _joined(*parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
@@ -58,8 +61,10 @@ _digits = st.one_of(
 _known_names = st.sampled_from([b"data", b"event", b"id", b"retry"])
 
 _almost_names = st.sampled_from(
-    [b"Data", b"dat", b"datax", b" data", b"data ", b"d", b"ids", b"i", b"events", b"retr", b"retryx", b"\0data"]
-    + [b"data\0", BOM + b"data", b"data\xff", b" ", b"unknown-field", b"x" * 70]
+    [
+        *[b"Data", b"dat", b"datax", b" data", b"data ", b"\0data", b"data\0", b"data\xff", BOM + b"data"],
+        *[b"d", b"i", b"ids", b"events", b"retr", b"retryx", b" ", b"unknown-field", b"x" * 70],
+    ]
 )
 
 _separators = st.sampled_from([b": ", b": ", b":", b":  "])
@@ -155,11 +160,15 @@ def json_values() -> st.SearchStrategy[Any]:
 
 
 _json_tokens = st.one_of(
-    st.sampled_from(["{", "}", "[", "]", ",", ":", '"', '"a"', "null", "true", "false", " ", "\t", "\n", "\r", "\v"]),
-    st.sampled_from(["NaN", "Infinity", "-Infinity", "-", "nan", "+1", "-0", "-0.0", "0", "01", ".5", "1.", "1e5"]),
-    st.sampled_from(["1E400", "-1e400", "1e-400", "1e99999", "0.1", "18446744073709551615", "18446744073709551616"]),
-    st.sampled_from(["-9223372036854775808", "-9223372036854775809", "9" * 400, "\ufeff", "\u00a0", "\0", "//"]),
-    st.sampled_from([r'"\ud800"', r'"\ud83d\ude00"', r'"\udc00\ud800"', r'"\u0000"', '"\x01"', '"\x7f"', r'"\x"', "'"]),
+    st.sampled_from(list('{}[],:" \t\r\n\v\0\ufeff\u00a0')),
+    st.sampled_from(["null", "true", "false", "NaN", "Infinity", "-Infinity", "nan", "-", "//", "'"]),
+    st.sampled_from(
+        ["0", "-0", "-0.0", "01", "+1", "1.", ".5", "0.1", "1e5", "1E400", "-1e400", "1e-400", "1e99999"]
+    ),
+    st.sampled_from([2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**400]).map(str),
+    st.sampled_from(
+        ['"a"', r'"\ud800"', r'"\ud83d\ude00"', r'"\udc00\ud800"', r'"\u0000"', r'"\x"', '"\x01"']
+    ),
     st.integers().map(str),
     st.floats().map(repr),
 )

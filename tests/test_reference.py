@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-import reference
 from hypothesis import given
+
+import reference
 from load_vectors import Vector, all_vectors
 from strategies import streams
 

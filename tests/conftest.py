@@ -1,0 +1,15 @@
+"""Hypothesis profiles; pick one with ``HYPOTHESIS_PROFILE``."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# The time of an example depends on who else uses the machine, so no example has a deadline.
+_common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+settings.register_profile("ci", derandomize=True, max_examples=200, stateful_step_count=20, **_common)
+settings.register_profile("dev", max_examples=200, stateful_step_count=20, **_common)
+settings.register_profile("thorough", max_examples=10_000, **_common)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
