@@ -11,36 +11,186 @@ use pyo3::types::PyString;
 /// `MemoryError`.
 #[inline]
 pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    let len = bytes.len().cast_signed();
-    // SAFETY: `py` shows that this thread is attached. `PyUnicode_New(len, 127)` gives a new
-    // string with room for `len` one-byte characters, which nobody else has seen yet, so that
-    // filling it is allowed; every byte is ASCII, as was promised by 127. Both functions give a
-    // new reference to a `str`, or null with an exception set.
+    if is_ascii(bytes) {
+        new(py, bytes.len(), '\x7F', |data: *mut u8| {
+            // SAFETY: `data` has room for as many one-byte characters, and nobody else uses it.
+            unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+        })
+    } else {
+        wide(py, bytes)
+    }
+}
+
+/// CPython's own decoder grows the string again and again as it meets wider characters; a look
+/// ahead makes one of the right size and width at once. In most streams the wide characters stand
+/// close together, in the midst of ASCII that needs no such look.
+fn wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let (head, rest) = bytes.split_at(ascii_blocks(bytes.as_chunks().0.iter()));
+    let (rest, tail) = rest.split_at(rest.len() - ascii_blocks(rest.as_rchunks().1.iter().rev()));
+    let Ok(text) = simdutf8::basic::from_utf8(rest) else {
+        return replaced(py, bytes);
+    };
+    let parts = Parts { head, text, tail };
+    let len = head.len() + text.chars().count() + tail.len();
+    // In valid UTF-8 the highest byte is the lead byte of the widest kind of character there is.
+    // SAFETY: each `data` has room for so many characters, and the lead bytes say that none of
+    // them is wider than what is written there.
+    match fold(rest, 0, u8::max) {
+        ..0xC4 => new(py, len, '\u{FF}', |data: *mut u8| unsafe { parts.write(data) }),
+        ..0xF0 => new(py, len, '\u{FFFF}', |data: *mut u16| unsafe { parts.write(data) }),
+        _ => new(py, len, '\u{10FFFF}', |data: *mut u32| unsafe { parts.write(data) }),
+    }
+}
+
+#[cold]
+fn replaced<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    // SAFETY: `py` shows that this thread is attached. The function reads so many bytes, and gives
+    // a new reference to a `str`, or null with an exception set.
     unsafe {
-        let object = if is_ascii(bytes) {
-            let object = ffi::PyUnicode_New(len, 127);
-            if !object.is_null() && len > 0 {
-                let data = ffi::PyUnicode_1BYTE_DATA(object);
-                data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-            }
-            object
-        } else {
-            ffi::PyUnicode_DecodeUTF8(bytes.as_ptr().cast(), len, c"replace".as_ptr())
-        };
+        let len = bytes.len().cast_signed();
+        let object = ffi::PyUnicode_DecodeUTF8(bytes.as_ptr().cast(), len, c"replace".as_ptr());
         Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
     }
 }
 
-/// What `<[u8]>::is_ascii` says, in strides that the compiler turns into vector instructions: a
-/// fifth of its instructions on a chat chunk.
+/// Makes a string of `len` characters, the widest of the kind of `widest`, and lets them be filled.
+#[inline]
+fn new<T>(
+    py: Python<'_>,
+    len: usize,
+    widest: char,
+    fill: impl FnOnce(*mut T),
+) -> PyResult<Bound<'_, PyString>> {
+    // SAFETY: `py` shows that this thread is attached. `PyUnicode_New` gives a new reference to a
+    // `str` with room for so many characters of the kind of `widest`, which nobody else has seen
+    // yet, so that filling it is allowed; or null with an exception set. The empty string is
+    // shared, but then there is nothing to fill.
+    unsafe {
+        let object = ffi::PyUnicode_New(len.cast_signed(), widest.into());
+        let string = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked();
+        if len > 0 {
+            fill(ffi::PyUnicode_DATA(object).cast());
+        }
+        Ok(string)
+    }
+}
+
+/// What `<[u8]>::is_ascii` says, in a fifth of its instructions on a chat chunk.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
+    fold(bytes, 0, |union, byte| union | byte) < 0x80
+}
+
+/// Folds bytes by a function that may see some of them twice, in strides that the compiler turns
+/// into vector instructions. The last stride overlaps the one before it, so that no byte of a
+/// long slice is looked at alone.
+#[inline]
+fn fold(bytes: &[u8], initial: u8, function: impl Fn(u8, u8) -> u8) -> u8 {
     const STRIDE: usize = 64;
-    let stride_is_ascii = |stride: &[u8; STRIDE]| stride.iter().fold(0, |union, byte| union | byte) < 0x80;
-    let (strides, rest) = bytes.as_chunks::<STRIDE>();
-    match bytes.last_chunk::<STRIDE>() {
-        // The last stride overlaps the one before it, so that no byte is looked at alone.
-        Some(last) => strides.iter().all(stride_is_ascii) && stride_is_ascii(last),
-        None => rest.is_ascii(),
+    let mut folded = [initial; STRIDE];
+    let mut add = |stride: &[u8; STRIDE]| {
+        for (folded, &byte) in folded.iter_mut().zip(stride) {
+            *folded = function(*folded, byte);
+        }
+    };
+    match bytes.last_chunk() {
+        Some(last) => {
+            bytes.as_chunks().0.iter().for_each(&mut add);
+            add(last);
+            folded.into_iter().fold(initial, &function)
+        }
+        None => bytes.iter().fold(initial, |folded, &byte| function(folded, byte)),
+    }
+}
+
+/// One, two or four bytes that hold a character.
+trait Unit {
+    fn of(character: u32) -> Self;
+}
+
+impl Unit for u8 {
+    #[allow(clippy::cast_possible_truncation)]
+    fn of(character: u32) -> Self {
+        character as Self
+    }
+}
+
+impl Unit for u16 {
+    #[allow(clippy::cast_possible_truncation)]
+    fn of(character: u32) -> Self {
+        character as Self
+    }
+}
+
+impl Unit for u32 {
+    fn of(character: u32) -> Self {
+        character
+    }
+}
+
+const BLOCK: usize = 16;
+
+/// The length of the blocks of ASCII that come first.
+#[inline]
+fn ascii_blocks<'a>(blocks: impl Iterator<Item = &'a [u8; BLOCK]>) -> usize {
+    const NOT_ASCII: u128 = u128::from_ne_bytes([0x80; BLOCK]);
+    blocks.take_while(|block| u128::from_ne_bytes(**block) & NOT_ASCII == 0).count() * BLOCK
+}
+
+/// A text between two runs of ASCII.
+struct Parts<'a> {
+    head: &'a [u8],
+    text: &'a str,
+    tail: &'a [u8],
+}
+
+impl Parts<'_> {
+    /// Writes the characters.
+    ///
+    /// # Safety
+    ///
+    /// `data` must have room for all of them, and none may be wider than `T`.
+    #[inline]
+    unsafe fn write<T: Unit>(&self, mut data: *mut T) {
+        // SAFETY: the caller promises room for every character, and each byte of ASCII is one.
+        unsafe {
+            data = write_ascii(self.head, data);
+            let mut rest = self.text.as_bytes();
+            while !rest.is_empty() {
+                let (character, after) = first(rest);
+                data.write(T::of(character));
+                data = data.add(1);
+                rest = after;
+            }
+            write_ascii(self.tail, data);
+        }
+    }
+}
+
+/// Writes ASCII, and gives the place behind it.
+///
+/// # Safety
+///
+/// `data` must have room for all of it.
+#[inline]
+unsafe fn write_ascii<T: Unit>(ascii: &[u8], data: *mut T) -> *mut T {
+    for (place, &byte) in ascii.iter().enumerate() {
+        // SAFETY: the caller promises room for `ascii.len()` characters.
+        unsafe { data.add(place).write(T::of(byte.into())) };
+    }
+    // SAFETY: as above.
+    unsafe { data.add(ascii.len()) }
+}
+
+/// Splits off the first character of valid UTF-8.
+#[inline]
+fn first(utf8: &[u8]) -> (u32, &[u8]) {
+    let six = |byte: &u8| u32::from(byte & 0x3F);
+    match utf8 {
+        [a @ ..0x80, rest @ ..] => (u32::from(*a), rest),
+        [a @ ..0xE0, b, rest @ ..] => (u32::from(a & 0x1F) << 6 | six(b), rest),
+        [a @ ..0xF0, b, c, rest @ ..] => (u32::from(a & 0x0F) << 12 | six(b) << 6 | six(c), rest),
+        [a, b, c, d, rest @ ..] => (u32::from(a & 0x07) << 18 | six(b) << 12 | six(c) << 6 | six(d), rest),
+        _ => unreachable!("the caller has checked that this is UTF-8"),
     }
 }
