@@ -1,0 +1,39 @@
+"""The command line's root: options of ``ssejet`` itself, and the list of its commands."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from ssejet.cli.demo import demo
+from ssejet.cli.tail import tail
+
+app = typer.Typer(
+    help="Server-sent events on the command line.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    # Our own errors are one line; for the others Python's plain traceback is the better bug report.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(tail)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ssejet {metadata.version('ssejet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Server-sent events on the command line."""

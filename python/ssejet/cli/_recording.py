@@ -1,0 +1,48 @@
+"""Recorded streams, and playing them again at their own pace.
+
+A recording is an ordinary event stream. A comment ``: @1.234`` before an event is its time, in seconds from
+the request; it is not sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+__all__ = ["Frame", "load", "parse", "replay"]
+
+_STAMP = re.compile(rb"^: @(\d+(?:\.\d+)?)\n", re.MULTILINE)
+
+
+class Frame(NamedTuple):
+    """What left the server in one write, ``at`` seconds after the request."""
+
+    at: float
+    data: bytes
+
+
+def load(name: str) -> list[Frame]:
+    """Load a recording that comes with the package."""
+    return parse(files("ssejet.cli").joinpath("recordings", f"{name}.sse").read_bytes())
+
+
+def parse(recording: bytes) -> list[Frame]:
+    """Cut a recording at its time stamps; what precedes the first has time 0."""
+    head, *rest = _STAMP.split(recording)
+    frames = [Frame(float(at), data) for at, data in zip(rest[::2], rest[1::2], strict=True)]
+    return [Frame(0.0, head), *frames] if head else frames
+
+
+async def replay(frames: Sequence[Frame], *, pace: float = 1.0) -> AsyncIterator[bytes]:
+    """Yield each frame when its time has come, ``pace`` times as fast as recorded; ``inf`` never waits."""
+    start = time.monotonic()
+    for frame in frames:
+        # The time since the start, not since the last frame: else every delay of the loop would add up.
+        await asyncio.sleep(max(0.0, frame.at / pace - (time.monotonic() - start)))
+        yield frame.data

@@ -1,0 +1,55 @@
+"""A server inside the process, on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from ssejet.cli._recording import Frame, replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from starlette.requests import Request
+
+__all__ = ["loopback_server", "replay_app"]
+
+
+def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
+    """An app that answers every chat completion with the same recording."""
+
+    async def chat_completions(request: Request) -> StreamingResponse:
+        return StreamingResponse(
+            replay(frames, pace=pace), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    return Starlette(routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])])
+
+
+@contextmanager
+def loopback_server(app: Starlette) -> Iterator[str]:
+    """Serve ``app`` from a thread while the block lasts; gives its URL, without a slash at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            app, ws="none", lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="ssejet-server", daemon=True)
+        thread.start()
+        try:
+            while not server.started:  # uvicorn has nothing to wait on
+                if not thread.is_alive():
+                    raise RuntimeError("the embedded server did not start")
+                time.sleep(0.001)
+            yield "http://{}:{}".format(*listener.getsockname())
+        finally:
+            server.should_exit = True
+            thread.join()

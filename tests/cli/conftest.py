@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from command import SCRIPT, environment
+from endpoints import APP
+
+from ssejet.cli._server import loopback_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    with loopback_server(APP) as url:
+        yield url
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the console script with arguments; what still runs after the test is ended."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [SCRIPT, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=environment(),
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        with process:
+            process.kill()

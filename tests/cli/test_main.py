@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+from command import SCRIPT, environment
+
+WITHOUT = """
+import sys
+
+blocked = sys.argv[1].split(",")
+sys.argv[:2] = ["ssejet"]
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+from ssejet.cli import main
+
+main()
+"""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", env=environment(), timeout=60, check=False
+    )
+
+
+def without(packages: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where some packages are not installed."""
+    return run(sys.executable, "-W", "error", "-c", WITHOUT, packages, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("packages", "arguments", "first", "extras"),
+    [
+        ("typer,rich,click", ["demo"], "typer", "cli"),
+        ("rich", ["tail", "http://127.0.0.1:1/"], "rich", "cli"),
+        ("starlette,uvicorn", ["demo"], "uvicorn", "cli,serve"),
+        ("starlette", ["demo"], "starlette", "cli,serve"),
+    ],
+)
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    packages: str, arguments: list[str], first: str, extras: str
+) -> None:
+    done = without(packages, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f'ssejet: this command needs {first}, which is not installed: pip install "ssejet[{extras}]"\n'
+    )
+
+
+def test_tail_does_without_the_server_packages() -> None:
+    done = without("starlette,uvicorn", "tail", "http://127.0.0.1:1/")
+    assert done.returncode == 1
+    assert "cannot connect" in done.stderr
+
+
+def test_a_missing_package_that_no_extra_brings_is_not_explained_away() -> None:
+    done = without("orjson", "tail", "http://127.0.0.1:1/")
+    assert "ModuleNotFoundError: No module named 'orjson'" in done.stderr
+
+
+def test_the_module_imports_neither_typer_nor_rich_nor_a_server() -> None:
+    done = run(sys.executable, "-c", "import sys, ssejet.cli; print(*sys.modules)")
+    assert not {"typer", "rich", "starlette", "uvicorn"} & set(done.stdout.split())
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run(SCRIPT, "--version").stdout == f"ssejet {metadata.version('ssejet')}\n"
+
+
+def test_help_lists_the_commands() -> None:
+    done = run(SCRIPT, "--help")
+    assert done.returncode == 0
+    assert " demo " in done.stdout
+    assert " tail " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["tail"], ["tail", "--max-events", "0", "x"], ["demo", "x"]]
+)
+def test_wrong_usage_ends_with_status_2(arguments: list[str]) -> None:
+    done = run(SCRIPT, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: ssejet" in done.stderr
