@@ -117,7 +117,6 @@ def test_the_class_is_final() -> None:
         type("Sub", (ServerSentEvent,), {})
 
 
-@pytest.mark.xfail(reason="the type lacks Py_TPFLAGS_IMMUTABLETYPE")
 def test_the_class_cannot_be_changed_by_accident() -> None:
     member = ServerSentEvent.data
     try:

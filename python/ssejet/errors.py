@@ -127,10 +127,13 @@ class APIError(StreamError):
     @property
     def retryable(self) -> bool:  # type: ignore[override]
         """True for what servers report of themselves: overload, rate limits, internal errors."""
-        known = {self.type, self.code} - {None}
-        return bool(known & _RETRYABLE_KINDS) or any(
-            isinstance(code, int) and (code in _RETRYABLE_STATUSES or code >= 500) for code in known
-        )
+        return any(map(_is_retryable_code, (self.type, self.code)))
+
+
+def _is_retryable_code(code: Any) -> bool:
+    if isinstance(code, int):
+        return code in _RETRYABLE_STATUSES or code >= 500
+    return isinstance(code, str) and code in _RETRYABLE_KINDS
 
 
 _RETRYABLE_STATUSES = frozenset({408, 409, 429})

@@ -423,14 +423,22 @@ pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         basicsize: c_int::try_from(size_of::<Object>())?,
         itemsize: 0,
         #[allow(clippy::cast_possible_truncation)]
-        flags: ffi::Py_TPFLAGS_DEFAULT as _,
+        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE) as _,
         slots: slots.as_mut_ptr(),
     };
+    let match_args = PyTuple::new(py, FIELDS)?;
     // SAFETY: the specification is complete and ends its tables with empty entries; the members'
     // offsets are those of object pointers within the given size. `PyType_FromSpec` gives a new
-    // reference to a type, or null with an exception set.
-    let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec))? };
-    class.setattr("__match_args__", PyTuple::new(py, FIELDS)?)?;
+    // reference to a type, or null with an exception set. An immutable type refuses `setattr`, so
+    // that its dict is written instead, before anybody else can see the type.
+    let class = unsafe {
+        let class = Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec))?;
+        let class_type = class.as_ptr().cast::<ffi::PyTypeObject>();
+        let dict = Bound::from_borrowed_ptr(py, (*class_type).tp_dict).cast_into_unchecked::<PyDict>();
+        dict.set_item("__match_args__", match_args)?;
+        ffi::PyType_Modified(class_type);
+        class
+    };
     TYPE.store(class.clone().into_ptr().cast(), Ordering::Relaxed);
     Ok(class)
 }
