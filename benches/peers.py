@@ -80,23 +80,19 @@ class Floor:
             return "it is a floor only where events arrive whole"
         return difference(self.data(workload.chunks), workload.data)
 
-    def decode(self, chunks: list[bytes]) -> None:
+    def decode(self, chunks: list[bytes], make: Callable[[bytes, str], object] = str) -> None:
         tail = b""
         for chunk in chunks:
             parts = chunk.split(b"\n\n")
             parts[0] = tail + parts[0]
             tail = parts.pop()
             for part in parts:
-                str(part, "utf-8")
+                make(part, "utf-8")
 
     def data(self, chunks: list[bytes]) -> list[str]:
-        parts = []
-        tail = b""
-        for chunk in chunks:
-            first, *others = chunk.split(b"\n\n")
-            *complete, tail = [tail + first, *others]
-            parts += complete
-        return [str(part, "utf-8").removeprefix("data: ") for part in parts]
+        parts: list[str] = []
+        self.decode(chunks, lambda part, encoding: parts.append(str(part, encoding)))
+        return [part.removeprefix("data: ") for part in parts]
 
 
 def difference(data: list[str], expected: tuple[str, ...]) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OURS = "ssejet"
 WIDTH = 180
+UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))
 README_WORKLOADS = (
     "chat-per-event",
     "chat-64k",
@@ -61,17 +62,23 @@ def markdown(results: Results) -> str:
         if median is None:
             continue
         ratios = [results.samples.ratio(Cell(workload, rival), ours) for rival in rivals]
-        row = [results.samples.workloads[workload].title, duration(median), *map(_times_as_long, ratios)]
+        row = [results.samples.workloads[workload].title, duration(median), *map(times_as_long, ratios)]
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
 
 def duration(nanoseconds: float) -> str:
     """A duration with three digits and a fitting unit."""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}"
-    return f"{nanoseconds:.3g} ns"
+    size, unit = next((each for each in UNITS if nanoseconds >= each[0]), UNITS[-1])
+    figure = nanoseconds / size
+    return f"{figure:.{2 if figure < 9.995 else 1 if figure < 99.95 else 0}f} {unit}"
+
+
+def times_as_long(ratio: float | None) -> str:
+    """A ratio as a table says it."""
+    if ratio is None:
+        return ""
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
 
 def _times(results: Results) -> Table:
@@ -122,10 +129,6 @@ def _conditions(results: Results) -> str:
         f"{results.date}, {machine['cpu']}, {machine['cores']} cores, {machine['python']}, "
         f"medians of {results.settings['rounds']} rounds; no time for whoever decodes a workload wrongly"
     )
-
-
-def _times_as_long(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
 
 if __name__ == "__main__":

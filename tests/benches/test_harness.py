@@ -125,7 +125,7 @@ def test_a_difference_is_said_in_a_few_words() -> None:
 
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
-    [(9.87, "9.87 ns"), (322, "322 ns"), (1234, "1.23 µs"), (45_600_000, "45.6 ms"), (2e9, "2 s")],
+    [(9.87, "9.87 ns"), (322, "322 ns"), (1234, "1.23 µs"), (45_600_000, "45.6 ms"), (2e9, "2.00 s")],
 )
 def test_durations_have_three_digits_and_a_unit(nanoseconds: float, text: str) -> None:
     assert duration(nanoseconds) == text
