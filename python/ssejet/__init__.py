@@ -17,23 +17,34 @@ from ssejet.errors import (
     StreamError,
     TruncatedStreamError,
 )
+from ssejet.machine import StreamMachine
+from ssejet.metrics import StreamMetrics
+from ssejet.source import EventSource, aconnect_sse, connect_sse
+from ssejet.stream import AsyncStream, Stream
 
 __all__ = [
     "APIConnectionError",
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncStream",
     "ContentFilterFinishReasonError",
     "ContentTypeError",
     "Decoder",
+    "EventSource",
     "EventTooLargeError",
     "InvalidJSONError",
     "LengthFinishReasonError",
     "SSEError",
     "ServerSentEvent",
+    "Stream",
     "StreamError",
+    "StreamMachine",
+    "StreamMetrics",
     "TruncatedStreamError",
     "__version__",
+    "aconnect_sse",
+    "connect_sse",
 ]
 
 if DEBUG:

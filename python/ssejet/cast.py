@@ -1,0 +1,136 @@
+"""From ``cast_to`` to a function: chosen once per stream, so that an item costs one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from ssejet._core import ServerSentEvent
+from ssejet._loaded import loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Cast", "decoding_errors", "explain", "make_cast"]
+
+
+class Cast:
+    """How one stream makes its items.
+
+    Attributes:
+        decode: makes an item of an event's data or, with ``takes_event``, of the event itself.
+        convert: makes an item of decoded JSON; None if ``decode`` is the caller's own function.
+        takes_event: whether ``decode`` wants the event.
+    """
+
+    __slots__ = ("convert", "decode", "takes_event")
+
+    def __init__(
+        self, decode: Callable[[Any], Any], convert: Callable[[Any], Any] | None, *, takes_event: bool = False
+    ) -> None:
+        self.decode = decode
+        self.convert = convert
+        self.takes_event = takes_event
+
+
+def make_cast(cast_to: Any) -> Cast:
+    """Choose how items are made.
+
+    Args:
+        cast_to: None for decoded JSON; a pydantic model, or a union or generic that holds one; a type that
+            msgspec decodes (Struct, dataclass, TypedDict, NamedTuple, attrs class, Enum, builtins, and unions
+            and generics of these); any other callable, which gets the event.
+
+    Raises:
+        TypeError: ``cast_to`` is none of these, or is a union that msgspec cannot tell apart.
+    """
+    if cast_to is None:
+        return Cast(ServerSentEvent.json, _same, takes_event=True)
+    if _holds_pydantic(cast_to):
+        return _pydantic_cast(cast_to)
+    if _is_msgspec_type(cast_to):
+        return _msgspec_cast(cast_to)
+    if callable(cast_to):
+        return Cast(cast_to, None, takes_event=True)
+    raise TypeError(
+        "cast_to must be None, a type that msgspec or pydantic can decode, or a callable that takes a "
+        f"ServerSentEvent; got {cast_to!r} of type {type(cast_to).__name__}"
+    )
+
+
+def decoding_errors() -> tuple[type[Exception], ...]:
+    """What decoding raises for data that is not JSON, nested too deep, or not of the type asked for."""
+    return (
+        RecursionError,
+        *loaded(
+            ("json", "JSONDecodeError"),
+            ("msgspec", "MsgspecError"),
+            ("pydantic_core", "ValidationError"),
+            ("pydantic.v1", "ValidationError"),
+        ),
+    )
+
+
+def explain(error: BaseException) -> str:
+    """A decoding error in one line."""
+    if isinstance(error, loaded(("pydantic_core", "ValidationError"))):
+        details = error.errors(include_url=False, include_input=False)
+        return "; ".join(": ".join([*map(str, detail["loc"]), detail["msg"]]) for detail in details)
+    return str(error)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _holds_pydantic(type_: Any) -> bool:
+    parts = [type_]
+    seen: dict[int, Any] = {}  # an alias may hold itself
+    while parts:
+        part = parts.pop()
+        if _is_pydantic(part):
+            return True
+        if id(part) not in seen:
+            seen[id(part)] = part
+            # A TypeAliasType or a NewType hides what it stands for in an attribute.
+            hidden = (getattr(part, name, None) for name in ("__value__", "__supertype__"))
+            parts += [*get_args(part), *filter(None, hidden)]
+    return False
+
+
+def _is_pydantic(type_: Any) -> bool:
+    return isinstance(type_, type) and (
+        hasattr(type_, "__pydantic_validator__") or hasattr(type_, "__get_validators__")
+    )
+
+
+def _pydantic_cast(type_: Any) -> Cast:
+    validator = getattr(type_, "__pydantic_validator__", None)
+    if validator is None:
+        if hasattr(type_, "__get_validators__"):  # a model of pydantic 1
+            return Cast(type_.parse_raw, type_.parse_obj)
+        from pydantic import TypeAdapter
+
+        validator = TypeAdapter(type_).validator
+    return Cast(validator.validate_json, validator.validate_python)
+
+
+def _is_msgspec_type(type_: Any) -> bool:
+    if isinstance(type_, type) and get_origin(type_) is None and type_ is not Any:
+        from msgspec.inspect import CustomType, type_info
+
+        return not isinstance(type_info(type_), CustomType)
+    return (
+        type_ is Any
+        or get_origin(type_) is not None
+        or hasattr(type_, "__value__")
+        or hasattr(type_, "__supertype__")
+    )
+
+
+def _msgspec_cast(type_: Any) -> Cast:
+    import msgspec
+
+    def convert(value: Any) -> Any:
+        return msgspec.convert(value, type_)
+
+    return Cast(msgspec.json.Decoder(type_).decode, convert)

@@ -1,0 +1,283 @@
+"""Bytes in, typed items out: the rules of typed streams, without I/O."""
+
+from __future__ import annotations
+
+import re
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Generic
+
+from ssejet._core import Decoder, ServerSentEvent
+from ssejet.cast import decoding_errors, explain, make_cast
+from ssejet.errors import APIError, InvalidJSONError, TruncatedStreamError
+from ssejet.metrics import StreamMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import UnionType
+
+    import typing_extensions
+
+    T = typing_extensions.TypeVar("T", default=Any)
+    CastTo = type[T] | Callable[[ServerSentEvent], T] | UnionType | None
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["StreamMachine", "T", "describe_error", "payload_of"]
+
+_DEFAULT_ERROR_MESSAGE = "An error occurred during streaming"
+
+# Some providers send `"error": null` with every chunk, which must not cost a second parse.
+_has_error = re.compile(r'"error"\s*:\s*(?!null)').search
+
+
+class StreamMachine(Generic[T]):
+    """Turns the bytes of an event stream into items; its driver reads the bytes.
+
+    An item is made when it is taken, so items before a faulty event come first. What is not taken is kept: a
+    later iterator goes on where an earlier one stopped.
+
+    An event becomes an item by these rules, the first that fits:
+
+    1. Data that starts with the sentinel ends the stream; what follows it is dropped.
+    2. ``event: error`` raises ``APIError``.
+    3. ``event: thread.…`` (OpenAI's Assistants) becomes ``{"event": …, "data": …}``, then is cast. A callable
+       ``cast_to`` gets the event as it gets any other.
+    4. Data that is a JSON object whose ``error`` is truthy raises ``APIError``.
+    5. Else the event's data is cast.
+
+    Attributes:
+        done: nothing more will come: the sentinel or the end of the input was seen.
+        saw_done: the sentinel was seen.
+        metrics: what the stream measured of itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        cast_to: CastTo[T] = None,
+        decoder: Decoder | None = None,
+        done: str | None = "[DONE]",
+        require_done: bool = False,
+        request: Any = None,
+    ) -> None:
+        """Prepare for one stream.
+
+        Args:
+            cast_to: what the items are; see ``Stream``.
+            decoder: a ``Decoder`` of the caller's, fresh or ``reset()``; None for ``Decoder()``.
+            done: the sentinel; None if the stream has none.
+            require_done: whether input that ends without the sentinel is an error.
+            request: the HTTP request, for errors to carry.
+
+        Raises:
+            TypeError: ``cast_to`` or ``decoder`` is of the wrong kind.
+            ValueError: ``done`` is empty, or is None although ``require_done`` is set.
+        """
+        if decoder is not None and not isinstance(decoder, Decoder):
+            raise TypeError(f"decoder must be a ssejet.Decoder or None, not {type(decoder).__name__}")
+        if done == "":
+            raise ValueError("done must not be empty, or it would match every event; None means no sentinel")
+        if require_done and done is None:
+            raise ValueError("require_done=True needs a sentinel to wait for, but done is None")
+        self.done = False
+        self.saw_done = False
+        self.metrics = StreamMetrics()
+        self._decoder = Decoder() if decoder is None else decoder
+        self._cast = make_cast(cast_to)
+        self._sentinel: str | tuple[str, ...] = () if done is None else done
+        self._require_done = require_done
+        self._request = request
+        self._pending: Iterator[ServerSentEvent] = iter(())
+        self._unsettled = False
+        self._ended = False
+
+    def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
+        """Take bytes in and return an iterator over what is complete, as ``items()`` does."""
+        self.receive(chunk)
+        return self.items()
+
+    def finish(self) -> Iterator[T]:
+        """End the input and return an iterator over what is left, as ``items()`` does.
+
+        Raises:
+            EventTooLargeError: at once, if the unfinished event is over the limit.
+            TruncatedStreamError: while iterating, after the items, as ``require_done`` asks.
+        """
+        self.receive_end()
+        return self.items()
+
+    def receive(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Take bytes in; after the sentinel they are ignored.
+
+        Raises:
+            EventTooLargeError: the limit was reached before an event was complete.
+            TypeError: ``chunk`` is not bytes.
+        """
+        if self.done:
+            return
+        self.metrics.add_read(len(chunk))
+        events = self._decoder.feed(chunk)
+        if events:
+            self._hold(events)
+            self._unsettled = True
+
+    def receive_end(self) -> None:
+        """Take note that the input ended.
+
+        Raises:
+            EventTooLargeError: the unfinished event is over the limit.
+        """
+        if not self.done:
+            self.done = self._ended = True
+            self._hold(self._decoder.finish())
+
+    def items(self, more: Callable[[], bool] | None = None) -> Iterator[T]:
+        """Iterate over what has arrived and was not taken yet, as items.
+
+        Args:
+            more: called when all is taken: it receives more and returns True, or ends the iteration.
+
+        Raises:
+            APIError: the server reported an error.
+            InvalidJSONError: an event's data is not JSON, or not of the type asked for.
+            EventTooLargeError: after the items, an event over the limit follows them.
+            TruncatedStreamError: the input ended before the sentinel, with ``require_done``.
+        """
+        # This loop runs once per event, often a million times: what does not change is looked up before it.
+        cast = self._cast
+        decode = cast.decode
+        takes_event = cast.takes_event
+        sentinel = self._sentinel
+        ordinary: str | None = "message"
+        while True:
+            for event in self._pending:
+                data = event.data
+                if data.startswith(sentinel):
+                    self._see_sentinel()
+                    break
+                kind = event.event
+                # Events of one type share one string, so this is nearly always one comparison of pointers.
+                if kind is not ordinary:
+                    if kind == "error":
+                        raise self._api_error(payload_of(event))
+                    if kind is not None and kind.startswith("thread.") and cast.convert is not None:
+                        yield self._assistants_item(event)
+                        continue
+                    ordinary = kind
+                if '"error"' in data and _has_error(data) and _is_error(payload := payload_of(event)):
+                    raise self._api_error(payload)
+                try:
+                    item = decode(event if takes_event else data)
+                except decoding_errors() as error:
+                    item = self._retry_decoding(event, error)
+                yield item
+            self._settle()
+            if more is None or not more():
+                return
+
+    def events(self, more: Callable[[], bool] | None = None) -> Iterator[ServerSentEvent]:
+        """Iterate over what has arrived and was not taken yet, as it came: errors and the sentinel too.
+
+        Args:
+            more: see ``items()``.
+
+        Raises:
+            EventTooLargeError: after the events, one over the limit follows them.
+            TruncatedStreamError: the input ended before the sentinel, with ``require_done``.
+        """
+        while True:
+            for event in self._pending:
+                if event.data.startswith(self._sentinel):
+                    self._see_sentinel()
+                yield event
+            self._settle()
+            if more is None or not more():
+                return
+
+    def close(self) -> None:
+        """Drop what was not taken, and ignore what may come."""
+        self.done = True
+        self._ended = self._unsettled = False
+        for _ in self._pending:  # an iterator over it may be in use, which now ends
+            pass
+
+    def _hold(self, events: list[ServerSentEvent]) -> None:
+        self.metrics.add_events(len(events))
+        left = next(self._pending, None)
+        self._pending = iter(events if left is None else [left, *self._pending, *events])
+
+    def _see_sentinel(self) -> None:
+        self.saw_done = True
+        self.close()
+
+    def _settle(self) -> None:
+        """Raise what was put off until the events before it had been taken."""
+        if self._unsettled:
+            self._unsettled = False
+            self._decoder.feed(b"")
+        if self._ended and self._require_done and not self.saw_done:
+            raise TruncatedStreamError(
+                f"the input ended before the sentinel {self._sentinel!r}: the answer may be incomplete"
+            )
+
+    def _api_error(self, payload: Any) -> APIError:
+        message, body = describe_error(payload)
+        return APIError(message or _DEFAULT_ERROR_MESSAGE, body=body, request=self._request)
+
+    def _assistants_item(self, event: ServerSentEvent) -> Any:
+        assert self._cast.convert is not None
+        try:
+            return self._cast.convert({"event": event.event, "data": event.json()})
+        except decoding_errors() as error:
+            raise self._invalid(event, error) from error
+
+    def _retry_decoding(self, event: ServerSentEvent, error: Exception) -> Any:
+        """Accept what `json()` accepts and typed decoders refuse, such as NaN."""
+        if self._cast.convert is not None:
+            try:
+                return self._cast.convert(event.json())
+            except decoding_errors():
+                pass  # the first error says more
+        raise self._invalid(event, error) from error
+
+    def _invalid(self, event: ServerSentEvent, error: Exception) -> InvalidJSONError:
+        position = None
+        try:
+            event.json()
+        except ValueError as json_error:
+            position = getattr(json_error, "pos", None)
+            reason = f"the data is not JSON ({getattr(json_error, 'msg', json_error)})"
+        except RecursionError:
+            reason = "the data is nested too deep to be decoded"
+        else:
+            reason = f"the data is not what cast_to asks for ({explain(error)})"
+        index = self.metrics.events - length_hint(self._pending) - 1
+        return InvalidJSONError(reason, event=event, index=index, position=position)
+
+
+def describe_error(payload: Any) -> tuple[str | None, Any]:
+    """What a server says of an error.
+
+    Args:
+        payload: the decoded JSON, or the text if it was not JSON.
+
+    Returns:
+        The message, None if there is none, and the body: the ``error`` value if truthy, else the payload.
+    """
+    body = payload["error"] if _is_error(payload) else payload
+    message = body.get("message") if isinstance(body, dict) else body
+    return (message if isinstance(message, str) and message else None), body
+
+
+def payload_of(event: ServerSentEvent) -> Any:
+    """The event's JSON, decoded, or its text if that is not JSON."""
+    try:
+        return event.json()
+    except (ValueError, RecursionError):
+        return event.data
+
+
+def _is_error(payload: Any) -> bool:
+    return isinstance(payload, dict) and bool(payload.get("error"))

@@ -1,0 +1,82 @@
+"""When the bytes of a stream arrived, and how many."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+__all__ = ["StreamMetrics"]
+
+
+class StreamMetrics:
+    """What a stream measured of itself, up to date at any moment.
+
+    The stamps are seconds of ``time.perf_counter()``, taken when bytes arrive, before they are parsed: a slow
+    consumer does not make the server look slow. A stamp is None until there is something to stamp.
+
+    Attributes:
+        started: when the stream object was made, the response's headers having arrived.
+        first_byte, last_byte: when the first and the latest bytes of the body arrived.
+        first_event: when the bytes that completed the first event arrived.
+        bytes: how many bytes of the body have arrived, decompressed.
+        reads: in how many chunks they came, empty ones not counted.
+        events: how many events they completed.
+    """
+
+    __slots__ = ("bytes", "events", "first_byte", "first_event", "last_byte", "reads", "started")
+
+    def __init__(self) -> None:
+        self.started = perf_counter()
+        self.first_byte: float | None = None
+        self.first_event: float | None = None
+        self.last_byte: float | None = None
+        self.bytes = 0
+        self.reads = 0
+        self.events = 0
+
+    def add_read(self, size: int) -> None:
+        """Stamp the arrival of ``size`` bytes."""
+        if size:
+            self.last_byte = perf_counter()
+            if self.first_byte is None:
+                self.first_byte = self.last_byte
+            self.bytes += size
+            self.reads += 1
+
+    def add_events(self, count: int) -> None:
+        """Count the events that the latest bytes completed."""
+        if count and self.first_event is None:
+            self.first_event = self.last_byte
+        self.events += count
+
+    @property
+    def time_to_first_byte(self) -> float | None:
+        """Seconds from the start to the first byte of the body."""
+        return self._since_start(self.first_byte)
+
+    @property
+    def time_to_first_event(self) -> float | None:
+        """Seconds from the start to the bytes that completed the first event."""
+        return self._since_start(self.first_event)
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds from the start to the latest bytes."""
+        return self._since_start(self.last_byte)
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """The durations in seconds and the counts, ready for a log line or JSON."""
+        return {
+            "time_to_first_byte": self.time_to_first_byte,
+            "time_to_first_event": self.time_to_first_event,
+            "elapsed": self.elapsed,
+            "bytes": self.bytes,
+            "reads": self.reads,
+            "events": self.events,
+        }
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())
+        return f"StreamMetrics({fields})"
+
+    def _since_start(self, stamp: float | None) -> float | None:
+        return None if stamp is None else stamp - self.started

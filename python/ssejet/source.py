@@ -1,0 +1,135 @@
+"""Event sources: the events of a response, as they are."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ssejet._core import Decoder
+from ssejet.errors import ContentTypeError
+from ssejet.transport import content_type_of, is_event_stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from ssejet._core import ServerSentEvent
+
+__all__ = ["EventSource", "aconnect_sse", "connect_sse"]
+
+# How many bytes of another type's body its error shows.
+_EXCERPT_SIZE = 1024
+
+_SSE_HEADERS = (("Accept", "text/event-stream"), ("Cache-Control", "no-store"))
+
+
+class EventSource:
+    """The events of a response of httpx or httpx2.
+
+    Iterate with ``for`` or ``async for``, as with httpx2's class of this name, or by ``iter_sse()`` and
+    ``aiter_sse()``, as with httpx-sse's. The response stays the caller's to close, and what its client raises
+    is passed on.
+
+    The events are those of the standard (WHATWG HTML, "Server-sent events"): always UTF-8, whatever the
+    charset parameter says. An unfinished event at the end is dropped, unless the decoder is told otherwise.
+
+    Iterating raises:
+
+    * ``ContentTypeError`` before the first event, if the content type is not ``text/event-stream``. Up to one
+      kibibyte of the body is read for it; read the response yourself beforehand if you need all of it.
+    * ``EventTooLargeError``, after the events before the one that is too large.
+
+    Args:
+        response: the response, not read yet, or read as a whole.
+        decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments.
+
+    Attributes:
+        response: the response.
+        decoder: the decoder, which knows the last event ID and the reconnection time.
+    """
+
+    def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
+        self.response = response
+        self.decoder = Decoder() if decoder is None else decoder
+        self._content_type = content_type_of(response)
+
+    def iter_sse(self) -> Iterator[ServerSentEvent]:
+        """Iterate over the events as they arrive."""
+        if is_event_stream(self._content_type):
+            return self.decoder.iter_bytes(self.response.iter_bytes())
+        return self._refuse()
+
+    def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
+        """Iterate over the events as they arrive, asynchronously."""
+        if is_event_stream(self._content_type):
+            return self.decoder.aiter_bytes(self.response.aiter_bytes())
+        return self._arefuse()
+
+    __iter__ = iter_sse
+    __aiter__ = aiter_sse
+
+    def _refuse(self) -> Iterator[ServerSentEvent]:
+        body = bytearray()
+        with suppress(Exception):  # the content type is what went wrong
+            for chunk in self.response.iter_bytes():
+                body += chunk
+                if len(body) >= _EXCERPT_SIZE:
+                    break
+        raise self._content_type_error(body)
+        yield
+
+    async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
+        body = bytearray()
+        with suppress(Exception):
+            async with aclosing(self.response.aiter_bytes()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) >= _EXCERPT_SIZE:
+                        break
+        raise self._content_type_error(body)
+        yield
+
+    def _content_type_error(self, body: bytearray) -> ContentTypeError:
+        excerpt = bytes(body[:_EXCERPT_SIZE])
+        return ContentTypeError(self.response, content_type=self._content_type, body=excerpt)
+
+
+@contextmanager
+def connect_sse(
+    client: Any, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+) -> Iterator[EventSource]:
+    """Send a request and give the response's events; the response is closed at the end of the ``with`` block.
+
+    ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has its own.
+
+    Args:
+        client: an ``httpx.Client`` or ``httpx2.Client``.
+        method: the HTTP method.
+        url: the URL.
+        decoder: see ``EventSource``.
+        kwargs: what else ``client.stream()`` takes.
+    """
+    kwargs["headers"] = _with_sse_headers(kwargs.get("headers"))
+    with client.stream(method, url, **kwargs) as response:
+        yield EventSource(response, decoder=decoder)
+
+
+@asynccontextmanager
+async def aconnect_sse(
+    client: Any, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+) -> AsyncIterator[EventSource]:
+    """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
+    kwargs["headers"] = _with_sse_headers(kwargs.get("headers"))
+    async with client.stream(method, url, **kwargs) as response:
+        yield EventSource(response, decoder=decoder)
+
+
+def _with_sse_headers(headers: Any) -> list[tuple[Any, Any]]:
+    """A copy of headers in any form that httpx takes, with ours where they are missing."""
+    if headers is None:
+        given = []
+    elif hasattr(headers, "raw"):  # httpx's own, which may have several values for a name
+        given = list(headers.raw)
+    else:
+        given = list(headers.items() if hasattr(headers, "items") else headers)
+    names = {(name.decode("latin-1") if isinstance(name, bytes) else name).lower() for name, _ in given}
+    return [(name, value) for name, value in _SSE_HEADERS if name.lower() not in names] + given
