@@ -14,7 +14,8 @@ def describe() -> dict[str, str | int]:
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count() or 1,
-        "system": f"{platform.system()} {platform.release()}",
+        # Without the distributor's suffix, which is anybody's text.
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "architecture": platform.machine(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "rustc": _version_of("rustc"),

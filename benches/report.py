@@ -1,11 +1,8 @@
-"""Results as tables: for the terminal, and in Markdown for the README.
-
-`python -m benches.report` shows the newest results, `--markdown` as the README has them.
-"""
+"""Results as tables: for the terminal, and in Markdown for the README."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +34,18 @@ README_WORKLOADS = (
     "huge-64b",
     "comments-64k",
 )
-README_RIVALS = ("openai", "anthropic", "httpx2", "httpx-sse", "sseclient-py", "requests-sse")
+README_RIVALS = {
+    OURS: (
+        "openai",
+        "anthropic",
+        "httpx2",
+        "httpx-sse",
+        "sseclient-py",
+        "requests-sse",
+        "eventsource-parser",
+    ),
+    "ssejet-core": ("sse-core", "sse-stream", "sseer", "sse-parse", "eventsource-stream"),
+}
 
 
 def tables(results: Results) -> RenderableType:
@@ -46,22 +54,29 @@ def tables(results: Results) -> RenderableType:
 
 
 def show(results: Results) -> None:
+    """Print all tables."""
     console = Console()
     # Squeezed columns cannot be read; a window that is too narrow can be scrolled or widened.
     Console(width=max(console.width, WIDTH)).print(tables(results))
 
 
 def markdown(results: Results) -> str:
-    """The README's table: how many times as long the others take."""
-    rivals = [name for name in README_RIVALS if name in results.contestants]
-    heads = ["", OURS, *(f"{name} {results.contestants[name].version}" for name in rivals)]
+    """The README's tables: how many times as long the others take."""
+    return "\n".join(
+        _ratios(results, ours, [name for name in rivals if name in results.contestants])
+        for ours, rivals in README_RIVALS.items()
+        if ours in results.contestants
+    )
+
+
+def _ratios(results: Results, ours: str, rivals: list[str]) -> str:
+    heads = ["", ours, *(f"{name} {results.contestants[name].version}" for name in rivals)]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
     for workload in README_WORKLOADS:
-        ours = Cell(workload, OURS)
-        median = results.samples.median(ours)
+        median = results.samples.median(Cell(workload, ours))
         if median is None:
             continue
-        ratios = [results.samples.ratio(Cell(workload, rival), ours) for rival in rivals]
+        ratios = [results.samples.ratio(Cell(workload, rival), Cell(workload, ours)) for rival in rivals]
         row = [results.samples.workloads[workload].title, duration(median), *map(times_as_long, ratios)]
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
@@ -131,10 +146,17 @@ def _conditions(results: Results) -> str:
     )
 
 
-if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    shown = Results.read(next((Path(each) for each in arguments if each.endswith(".json")), latest()))
-    if "--markdown" in arguments:
-        print(markdown(shown), end="")
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benches.report", description=__doc__)
+    parser.add_argument("results", nargs="?", type=Path, help="a file of results (default: the newest)")
+    parser.add_argument("--markdown", action="store_true", help="print the README's tables instead")
+    options = parser.parse_args()
+    results = Results.read(options.results or latest())
+    if options.markdown:
+        print(markdown(results), end="")
     else:
-        show(shown)
+        show(results)
+
+
+if __name__ == "__main__":
+    main()
