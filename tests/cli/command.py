@@ -13,12 +13,21 @@ from termios import TIOCSWINSZ
 
 SCRIPT = str(Path(sys.executable).with_name("ssejet"))
 
-_STYLING = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+# Set for the test run perhaps, but not for the user: styles, sizes, and output that needs no flush.
+_LEFT_OUT = {
+    "COLUMNS",
+    "FORCE_COLOR",
+    "LINES",
+    "NO_COLOR",
+    "PYTHONUNBUFFERED",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+}
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment, but for what sets colours or sizes, and with ``more``."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _STYLING}
+    """This process's environment, but for what would change the output, and with ``more``."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     return inherited | {"TERM": "xterm-256color"} | more
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+# In seconds: longer than any test, but not for ever, so that a command which waits in vain fails.
+A_LONG_TIME = 60
+
 EVENTS = (
     b": welcome\n\n"
     b'retry: 3000\nid: 1\nevent: price\ndata: {"symbol": "ABC", "price": 9.750}\n\n'
@@ -41,7 +44,8 @@ async def events(_: Request) -> Response:
 async def silent(_: Request) -> Response:
     async def body() -> AsyncIterator[bytes]:
         yield b"data: first\n\n"
-        await asyncio.Event().wait()
+        await asyncio.sleep(A_LONG_TIME)
+        raise TimeoutError("the command should have left by now")
 
     return StreamingResponse(body(), media_type="text/event-stream")
 
@@ -71,7 +75,7 @@ async def page(_: Request) -> Response:
 async def endless_page(_: Request) -> Response:
     async def body() -> AsyncIterator[bytes]:
         yield b"still here"
-        await asyncio.Event().wait()
+        await asyncio.sleep(A_LONG_TIME)
 
     return StreamingResponse(body(), media_type="text/plain")
 

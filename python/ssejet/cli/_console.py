@@ -88,6 +88,7 @@ def command_ends() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        # Here, because some releases of typer make an "Aborted!" and status 1 of it.
         raise typer.Exit(130) from None
     except BrokenPipeError:
         # The interpreter flushes standard output once more when it exits, and would complain.

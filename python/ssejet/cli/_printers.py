@@ -70,7 +70,6 @@ class PrettyPrinter:
     def _print(self, line: Text) -> None:
         # Long lines are the terminal's to wrap: what is copied from it, or piped on, has no breaks of ours.
         self._console.print(line, soft_wrap=True)
-        self._console.file.flush()
 
     def _data(self, data: str, room: int) -> Text:
         """What follows on the line if it takes no more than ``room``, else on lines of its own."""

@@ -38,7 +38,6 @@ class Typewriter:
                 part = "\n"
             self._column = 0 if part == "\n" else self._column + cell_len(part)
             self._console.out(part, end="", highlight=False)
-        self._console.file.flush()
 
     def end(self) -> None:
         """End the last line."""
