@@ -34,11 +34,12 @@ def main() -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ssejet-bench-")))
         peers, remarks = all_peers()
         contestants: list[Contestant] = [*peers]
-        for start in (workers.node, workers.rust):
-            try:
-                contestants += stack.enter_context(start(directory)).contestants
-            except workers.WorkerError as error:  # noqa: PERF203 - twice
-                remarks.append(str(error))
+        with console.status("building and starting the contestants in other languages"):
+            for start in (workers.node, workers.rust):
+                try:
+                    contestants += stack.enter_context(start(directory)).contestants
+                except workers.WorkerError as error:  # noqa: PERF203 - twice
+                    remarks.append(str(error))
         for remark in remarks:
             console.print(remark, style="yellow")
         # What the imports left behind is no part of anybody's garbage.
