@@ -142,3 +142,12 @@ proptest! {
         prop_assert_eq!(decoded, expected);
     }
 }
+
+#[test]
+fn an_lf_that_starts_a_connection_does_not_belong_to_a_cr_that_ended_the_last() {
+    let mut parser = Parser::new(Options::default());
+    decode_connection(&mut parser, [&b"data: a\r"[..]]);
+    // The BOM is not at the start, so it makes the field unknown.
+    let decoded = decode_connection(&mut parser, [&b"\n\xEF\xBB\xBFdata: b\n\n"[..]]);
+    assert_eq!(decoded, Decoded::default());
+}
