@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Cast", "decoding_errors", "explain", "make_cast"]
 
+# How many of the things that are wrong with an item are told.
+_COMPLAINTS = 5
+
 
 class Cast:
     """How one stream makes its items.
@@ -70,12 +73,14 @@ def decoding_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def explain(error: BaseException) -> str:
+def explain(error: Exception) -> str:
     """A decoding error in one line."""
-    if isinstance(error, loaded(("pydantic_core", "ValidationError"))):
-        details = error.errors(include_url=False, include_input=False)
-        return "; ".join(": ".join([*map(str, detail["loc"]), detail["msg"]]) for detail in details)
-    return str(error)
+    if not hasattr(error, "errors"):
+        return str(error)
+    # That of pydantic spreads over several lines for each thing that is wrong.
+    complaints = error.errors()
+    told = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in complaints[:_COMPLAINTS])
+    return told + ("; …" if len(complaints) > _COMPLAINTS else "")
 
 
 def _same(value: Any) -> Any:

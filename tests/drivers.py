@@ -1,0 +1,142 @@
+"""One way to read streams with every client, synchronously, on asyncio and on trio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+
+from ssejet import AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+    from types import ModuleType
+
+# In seconds: longer than any test takes, but not for ever, so that a client in a vain wait fails its test.
+A_LONG_TIME = 60
+
+
+@dataclass
+class Outcome:
+    """What came of a stream that was read until it ended."""
+
+    stream: Any
+    items: list[Any] = field(default_factory=list)
+    error: Exception | None = None
+
+    def result(self) -> list[Any]:
+        """The items of a stream that ended well."""
+        if self.error is not None:
+            raise self.error
+        return self.items
+
+
+class FakeResponse:
+    """A response of no HTTP client: it gives the chunks, then raises the error, if there is one."""
+
+    def __init__(self, chunks: Iterable[bytes], error: BaseException | None = None) -> None:
+        self.chunks = chunks
+        self.error = error
+        self.closed = 0
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield from self.chunks
+        if self.error is not None:
+            raise self.error
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        for chunk in self.iter_bytes():
+            yield chunk
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@dataclass(frozen=True)
+class SyncDriver:
+    """Reads with ``Stream``."""
+
+    http: ModuleType
+
+    def read(self, *urls: str, read_timeout: float = A_LONG_TIME, **options: Any) -> list[Outcome]:
+        """Read the URLs one after the other, with one client."""
+        with self.http.Client(timeout=read_timeout) as client:
+            outcomes = []
+            for url in urls:
+                with client.stream("GET", url) as response:
+                    outcomes.append(self.consume(response, **options))
+            return outcomes
+
+    def consume(self, response: Any, *, events: bool = False, **options: Any) -> Outcome:
+        with Stream(response, **options) as stream:
+            outcome = Outcome(stream)
+            try:
+                for item in stream.events() if events else stream:
+                    outcome.items.append(item)
+            except Exception as error:
+                outcome.error = error
+            return outcome
+
+
+@dataclass(frozen=True)
+class AsyncDriver:
+    """Reads with ``AsyncStream``."""
+
+    http: ModuleType
+    backend: str
+
+    def read(self, *urls: str, read_timeout: float = A_LONG_TIME, **options: Any) -> list[Outcome]:
+        """Read the URLs one after the other, with one client."""
+
+        async def main() -> list[Outcome]:
+            async with self.http.AsyncClient(timeout=read_timeout) as client:
+                outcomes = []
+                for url in urls:
+                    async with client.stream("GET", url) as response:
+                        outcomes.append(await self._consume(response, **options))
+                return outcomes
+
+        return anyio.run(main, backend=self.backend)
+
+    def consume(self, response: Any, **options: Any) -> Outcome:
+        async def main() -> Outcome:
+            return await self._consume(response, **options)
+
+        return anyio.run(main, backend=self.backend)
+
+    async def _consume(self, response: Any, *, events: bool = False, **options: Any) -> Outcome:
+        async with AsyncStream(response, **options) as stream:
+            outcome = Outcome(stream)
+            try:
+                async for item in stream.events() if events else stream:
+                    outcome.items.append(item)
+            except Exception as error:
+                outcome.error = error
+            return outcome
+
+
+DRIVERS = [
+    SyncDriver(httpx),
+    SyncDriver(httpx2),
+    AsyncDriver(httpx, "asyncio"),
+    AsyncDriver(httpx2, "asyncio"),
+    AsyncDriver(httpx, "trio"),
+    AsyncDriver(httpx2, "trio"),
+]
+
+
+def _name(driver: SyncDriver | AsyncDriver) -> str:
+    return f"{driver.http.__name__}-{getattr(driver, 'backend', 'sync')}"
+
+
+@pytest.fixture(params=DRIVERS, ids=_name)
+def driver(request: pytest.FixtureRequest) -> SyncDriver | AsyncDriver:
+    """Each client, each way to read."""
+    return request.param
