@@ -19,7 +19,8 @@ impl<'a> Event<'a> {
     /// The data as text, each maximal subpart of malformed UTF-8 replaced by U+FFFD.
     #[must_use]
     pub fn data_lossy(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.data)
+        simdutf8::basic::from_utf8(self.data)
+            .map_or_else(|_| String::from_utf8_lossy(self.data), Cow::Borrowed)
     }
 }
 

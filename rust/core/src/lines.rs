@@ -83,24 +83,48 @@ pub(crate) fn field(line: &[u8]) -> Option<(Field, &[u8])> {
     Field::named(line).map(|field| (field, &[][..]))
 }
 
+/// The start of a line that a chunk cut before its colon: the start of a field's name, or nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Name {
+    bytes: [u8; LONGEST_NAME],
+    len: usize,
+}
+
 /// What the start of a line, cut before its end, can still become.
 pub(crate) enum Start<'c> {
-    /// No colon yet, and a field's name begins with these bytes.
-    Name,
+    /// No colon yet, and a field's name begins like this.
+    Name(Name),
     /// The field is decided. `after_colon` may still start with the space to be removed.
     Value { field: Field, after_colon: &'c [u8] },
     /// Whatever follows, the line means nothing.
     Nothing,
 }
 
-pub(crate) fn start(line: &[u8]) -> Start<'_> {
-    match colon(line) {
-        Some(colon) => match Field::named(&line[..colon]) {
-            Some(field) => Start::Value { field, after_colon: &line[colon + 1..] },
+impl Name {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Takes the next piece of the line.
+    pub(crate) fn extend(self, piece: &[u8]) -> Start<'_> {
+        // As much as it takes to know the field, its colon included.
+        let mut start = [0; LONGEST_NAME + 1];
+        let len = start.len().min(self.len + piece.len());
+        start[..self.len].copy_from_slice(self.as_bytes());
+        start[self.len..len].copy_from_slice(&piece[..len - self.len]);
+        let start = &start[..len];
+        match colon(start) {
+            Some(colon) => match Field::named(&start[..colon]) {
+                Some(field) => Start::Value { field, after_colon: &piece[colon + 1 - self.len..] },
+                None => Start::Nothing,
+            },
+            None if FIELDS.iter().any(|(name, _)| name.starts_with(start)) => {
+                let mut name = Self { len, ..Self::default() };
+                name.bytes[..len].copy_from_slice(start);
+                Start::Name(name)
+            }
             None => Start::Nothing,
-        },
-        None if FIELDS.iter().any(|(name, _)| name.starts_with(line)) => Start::Name,
-        None => Start::Nothing,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::lines::{self, Field, Line, Start};
+use crate::lines::{self, Field, Line, Name, Start};
 use crate::{Dispatch, Event, EventTooLarge, Options, Sink};
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -17,8 +17,8 @@ enum Tail {
     None,
     /// So many bytes into the byte order mark, at the start of the stream.
     Bom(usize),
-    /// Within what may become a field's name, held in `tail_bytes`.
-    Name,
+    /// Within what may become a field's name.
+    Name(Name),
     /// Right after the colon: a space that comes next may have to go.
     Colon(Field),
     /// Within a value. Data goes to the data buffer as it comes, the rest to `tail_bytes`.
@@ -327,29 +327,8 @@ impl Parser {
 
     /// Takes the start of a line whose end has not come.
     fn start_tail(&mut self, line: &[u8]) -> Result<(), EventTooLarge> {
-        self.tail_bytes.clear();
-        match lines::start(line) {
-            Start::Name => {
-                self.tail = Tail::Name;
-                self.tail_bytes.extend_from_slice(line);
-                Ok(())
-            }
-            Start::Value { field: Field::Comment, .. } if !self.options.comments => {
-                self.tail = Tail::Nothing;
-                Ok(())
-            }
-            Start::Value { field, after_colon } => {
-                if field == Field::Data {
-                    self.block.start_data();
-                }
-                self.tail = Tail::Colon(field);
-                self.extend_tail(after_colon)
-            }
-            Start::Nothing => {
-                self.tail = Tail::Nothing;
-                Ok(())
-            }
-        }
+        self.tail = Tail::Name(Name::default());
+        self.extend_tail(line)
     }
 
     /// Takes the next piece of a line whose start had come before, and gives what follows the
@@ -362,11 +341,14 @@ impl Parser {
         if self.tail == Tail::None {
             return Ok(chunk);
         }
-        let Some(cut) = Line::cut(chunk) else {
-            self.extend_tail(chunk)?;
-            return Ok(&[]);
-        };
-        self.extend_tail(cut.content)?;
+        let cut = Line::cut(chunk);
+        let piece = cut.as_ref().map_or(chunk, |cut| cut.content);
+        match self.tail {
+            // Where the middle of a long event goes, so not by way of a call.
+            Tail::Value(Field::Data) => self.extend_value(Field::Data, piece)?,
+            _ => self.extend_tail(piece)?,
+        }
+        let Some(cut) = cut else { return Ok(&[]) };
         self.end_tail(sink)?;
         self.open_cr = cut.open_cr;
         Ok(cut.rest)
@@ -399,49 +381,67 @@ impl Parser {
                 }
                 self.extend_value(field, field.value(piece))
             }
-            Tail::Name => {
-                let mut line = mem::take(&mut self.tail_bytes);
-                line.extend_from_slice(piece);
-                self.start_tail(&line)
-            }
+            Tail::Name(name) => match name.extend(piece) {
+                Start::Value { field, after_colon } => self.start_value(field, after_colon),
+                Start::Name(name) => {
+                    self.tail = Tail::Name(name);
+                    Ok(())
+                }
+                Start::Nothing => {
+                    self.tail = Tail::Nothing;
+                    Ok(())
+                }
+            },
             Tail::Nothing | Tail::None | Tail::Bom(_) => Ok(()),
         }
     }
 
+    /// Takes what follows the colon, of a line whose end has not come.
+    fn start_value(&mut self, field: Field, after_colon: &[u8]) -> Result<(), EventTooLarge> {
+        if field == Field::Comment && !self.options.comments {
+            self.tail = Tail::Nothing;
+            return Ok(());
+        }
+        if field == Field::Data {
+            self.block.start_data();
+        }
+        self.tail_bytes.clear();
+        self.tail = Tail::Colon(field);
+        self.extend_tail(after_colon)
+    }
+
+    #[inline]
     fn extend_value(&mut self, field: Field, piece: &[u8]) -> Result<(), EventTooLarge> {
-        let buffer = match field {
-            Field::Data => &mut self.block.data,
-            _ => &mut self.tail_bytes,
-        };
-        buffer.extend_from_slice(piece);
+        if field == Field::Data {
+            self.block.data.extend_from_slice(piece);
+        } else {
+            self.tail_bytes.extend_from_slice(piece);
+        }
         let block = &self.block;
         self.check_size(block.data.len() + block.event_type.len() + block.id.len() + self.tail_bytes.len())
     }
 
     /// Takes the end of a line whose start had come before.
     fn end_tail(&mut self, sink: &mut impl Sink) -> Result<(), EventTooLarge> {
-        let field = match mem::replace(&mut self.tail, Tail::None) {
-            Tail::Colon(Field::Data) | Tail::Value(Field::Data) => {
-                self.block.has_field = true;
-                return Ok(());
-            }
-            Tail::Colon(field) | Tail::Value(field) => Some(field),
-            Tail::Name => None,
-            Tail::Nothing | Tail::None | Tail::Bom(_) => return Ok(()),
+        let tail = mem::replace(&mut self.tail, Tail::None);
+        if let Tail::Colon(Field::Data) | Tail::Value(Field::Data) = tail {
+            // Its value is in the data already.
+            self.block.has_field = true;
+            return Ok(());
+        }
+        let value = mem::take(&mut self.tail_bytes);
+        let parsed = match &tail {
+            Tail::Colon(field) | Tail::Value(field) => Some((*field, &value[..])),
+            Tail::Name(name) => lines::field(name.as_bytes()),
+            Tail::Nothing | Tail::None | Tail::Bom(_) => None,
         };
-        let bytes = mem::take(&mut self.tail_bytes);
         let mut borrowed = Borrowed::default();
-        let parsed = match field {
-            Some(field) => Some((field, &bytes[..])),
-            None => lines::field(&bytes),
-        };
         let result = match parsed {
             Some((field, value)) => self.field(field, value, &mut borrowed, sink),
             None => Ok(()),
         };
         self.block.keep(borrowed);
-        self.tail_bytes = bytes;
-        self.tail_bytes.clear();
+        self.tail_bytes = value;
         result
     }
 
