@@ -101,7 +101,7 @@ impl Decoder {
     #[pyo3(signature = (chunk, /))]
     fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = buffer::bytes(chunk)?;
-        Self::run(slf, |parser, sink| parser.feed(&bytes, sink), list)
+        Self::run(slf, |parser, sink| parser.feed(&bytes, sink), |py, events, _| list(py, events))
     }
 
     /// Decode the end of the stream.
@@ -113,7 +113,7 @@ impl Decoder {
     ///     EventTooLargeError: an event had outgrown ``max_event_size``.
     ///     RuntimeError: as for ``feed``.
     fn finish<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        Self::run(slf, |parser, sink| parser.finish(sink), list)
+        Self::run(slf, |parser, sink| parser.finish(sink), |py, events, _| list(py, events))
     }
 
     /// Forget everything unfinished, for a new connection or after an ``EventTooLargeError``.
@@ -177,17 +177,13 @@ impl Decoder {
 }
 
 impl Decoder {
-    /// Whether the next call would raise `EventTooLargeError`.
-    pub fn failed(&self) -> bool {
-        self.parser.failed()
-    }
-
-    /// Lets the parser run, then the callback for comments, and takes the events.
+    /// Lets the parser run, then the callback for comments, and takes the events, knowing whether
+    /// one after them was too large.
     #[inline]
     pub fn run<'py, T>(
         slf: &Bound<'py, Self>,
         step: impl FnOnce(&mut Parser, &mut Collect<'py, '_>) -> Result<(), EventTooLarge>,
-        take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>) -> PyResult<T>,
+        take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>, bool) -> PyResult<T>,
     ) -> PyResult<T> {
         let py = slf.py();
         let mut guard = Self::locked(slf)?;
@@ -200,7 +196,7 @@ impl Decoder {
         }
         match result {
             Err(error) if guard.decoded.events.is_empty() => Err(event_too_large(py, error)),
-            _ => take(py, &mut guard.decoded.events),
+            _ => take(py, &mut guard.decoded.events, result.is_err()),
         }
     }
 

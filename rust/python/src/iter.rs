@@ -16,11 +16,13 @@ pub struct EventIterator {
     chunks: Option<Py<PyIterator>>,
     /// The last one comes first.
     events: Vec<Py<PyAny>>,
+    /// An event was too large: no more chunks are asked for.
+    failed: bool,
 }
 
 impl EventIterator {
     pub fn new(decoder: Py<Decoder>, chunks: Bound<'_, PyIterator>) -> Self {
-        Self { decoder, chunks: Some(chunks.unbind()), events: Vec::new() }
+        Self { decoder, chunks: Some(chunks.unbind()), events: Vec::new(), failed: false }
     }
 }
 
@@ -36,14 +38,14 @@ impl EventIterator {
                 return Ok(Some(event));
             }
             let Some(chunks) = &self.chunks else { return Ok(None) };
+            let chunk = if self.failed { None } else { chunks.bind(py).clone().next().transpose()? };
             let decoder = self.decoder.bind(py);
-            let take = |_: Python<'_>, events: &mut Vec<_>| {
+            let take = |_: Python<'_>, events: &mut Vec<_>, failed| {
                 mem::swap(events, &mut self.events);
                 self.events.reverse();
+                self.failed = failed;
                 Ok(())
             };
-            let failed = decoder.try_borrow().is_ok_and(|decoder| decoder.failed());
-            let chunk = if failed { None } else { chunks.bind(py).clone().next().transpose()? };
             if let Some(chunk) = chunk {
                 let bytes = buffer::bytes(&chunk)?;
                 Decoder::run(decoder, |parser, sink| parser.feed(&bytes, sink), take)?;
