@@ -1,10 +1,13 @@
-"""Hypothesis profiles; pick one with ``HYPOTHESIS_PROFILE``."""
+"""Fixtures for all, and Hypothesis profiles; pick one with ``HYPOTHESIS_PROFILE``."""
 
 from __future__ import annotations
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+from drivers import driver  # noqa: F401  # a fixture
+from servers import server  # noqa: F401  # a fixture
 
 # The time of an example depends on who else uses the machine, so no example has a deadline.
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

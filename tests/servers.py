@@ -89,7 +89,7 @@ class Server:
         self.base = f"http://{address}:{port}"
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        self._server.should_exit = self._server.force_exit = True
         self._thread.join()
 
     def answer(

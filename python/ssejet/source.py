@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
 from ssejet.errors import ContentTypeError
-from ssejet.transport import content_type_of, is_event_stream
+from ssejet.transport import aclose_chunks, content_type_of, is_event_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -79,12 +79,13 @@ class EventSource:
 
     async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
         body = bytearray()
+        chunks = self.response.aiter_bytes()
         with suppress(Exception):
-            async with aclosing(self.response.aiter_bytes()) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) >= _EXCERPT_SIZE:
-                        break
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= _EXCERPT_SIZE:
+                    break
+        await aclose_chunks(chunks, self.response)
         raise self._content_type_error(body)
         yield
 

@@ -12,6 +12,7 @@ from ssejet.errors import APIConnectionError, APIStatusError, ContentTypeError
 from ssejet.machine import StreamMachine, T, describe_error, payload_of
 from ssejet.transport import (
     Deadlines,
+    aclose_chunks,
     bound_reads,
     content_type_of,
     is_event_stream,
@@ -373,9 +374,9 @@ class AsyncStream(_BaseStream[T]):
         from anyio import CancelScope
 
         with CancelScope(shield=True):
-            # A generator that another task is in cannot be closed; closing the response ends it.
-            if not self._reading and hasattr(self._chunks, "aclose"):
-                await self._chunks.aclose()
+            # An iterator that another task waits in cannot be closed; closing the response ends it.
+            if self._chunks is not None and not self._reading:
+                await aclose_chunks(self._chunks, self.response)
             await self.response.aclose()
 
     close = aclose  # the name in openai-python

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ __all__ = [
     "AsyncByteResponse",
     "ByteResponse",
     "Deadlines",
+    "aclose_chunks",
     "bound_reads",
     "content_type_of",
     "is_event_stream",
@@ -26,6 +28,9 @@ __all__ = [
 
 # A tick of the coarsest clock in use, which some event loops measure time with.
 _CLOCK_TICK = 0.02
+
+# What has been received already is given although the read is cancelled: more chunks than a buffer holds.
+_MOST_BUFFERED_CHUNKS = 20_000
 
 # A socket takes 0 for "do not block" instead of "time out at once".
 _SHORTEST_WAIT = 0.001
@@ -119,6 +124,23 @@ def bound_reads(response: Any, deadlines: Deadlines) -> Callable[[], None] | Non
 
     stream.read = bounded_read
     return undo
+
+
+async def aclose_chunks(chunks: AsyncIterator[bytes], response: Any) -> None:
+    """Close an iterator over the bytes of a response that was left early.
+
+    httpx's iterators wrap others that they leave to the garbage collector when they are closed, which trio
+    warns of. A cancelled read ends them all.
+    """
+    if isinstance(response, loaded(("httpx", "Response"), ("httpx2", "Response"))):
+        from anyio import CancelScope
+
+        with CancelScope() as scope, suppress(Exception):
+            scope.cancel()
+            for _ in range(_MOST_BUFFERED_CHUNKS):
+                await anext(chunks)
+    if hasattr(chunks, "aclose"):
+        await chunks.aclose()
 
 
 def is_reusable(response: Any) -> bool:
