@@ -11,14 +11,12 @@ import httpx
 import httpx2
 import pytest
 
+from servers import A_LONG_TIME
 from ssejet import AsyncStream, Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
     from types import ModuleType
-
-# In seconds: longer than any test takes, but not for ever, so that a client in a vain wait fails its test.
-A_LONG_TIME = 60
 
 # The certificates that clients load by default take longer than most tests.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -31,6 +29,8 @@ class Outcome:
     stream: Any
     items: list[Any] = field(default_factory=list)
     error: Exception | None = None
+    closed: bool = False
+    """Whether the response was closed as soon as the stream had ended."""
 
     def result(self) -> list[Any]:
         """The items of a stream that ended well."""
@@ -46,6 +46,11 @@ class FakeResponse:
         self.chunks = chunks
         self.error = error
         self.closed = 0
+        """How often it was closed."""
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed > 0
 
     def iter_bytes(self) -> Iterator[bytes]:
         yield from self.chunks
@@ -86,6 +91,7 @@ class SyncDriver:
                     outcome.items.append(item)
             except Exception as error:
                 outcome.error = error
+            outcome.closed = response.is_closed
             return outcome
 
 
@@ -123,6 +129,7 @@ class AsyncDriver:
                     outcome.items.append(item)
             except Exception as error:
                 outcome.error = error
+            outcome.closed = response.is_closed
             return outcome
 
 

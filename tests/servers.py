@@ -30,15 +30,21 @@ class Then(Enum):
     """Send nothing more until the client goes away."""
 
 
+# In seconds: longer than any test takes, but not for ever, so that a vain wait fails its test.
+A_LONG_TIME = 60
+
+Step = bytes | float | threading.Event | Then
+
+
 @dataclass
 class Answer:
     """What a server sends at one URL, and what it saw there.
 
-    A step is bytes to send in one piece, a number of seconds to wait, or a ``Then``.
+    A step is bytes to send in one piece, a number of seconds to wait, an event to wait for, or a ``Then``.
     """
 
     url: str
-    steps: tuple[bytes | float | Then, ...]
+    steps: tuple[Step, ...]
     status: int
     headers: dict[str, str]
     requests: list[dict[str, str]] = field(default_factory=list)
@@ -63,6 +69,8 @@ class Answer:
                 return
             if isinstance(step, bytes):
                 await send({"type": "http.response.body", "body": step, "more_body": True})
+            elif isinstance(step, threading.Event):
+                await asyncio.to_thread(step.wait, A_LONG_TIME)
             else:
                 await asyncio.sleep(step)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -94,7 +102,7 @@ class Server:
 
     def answer(
         self,
-        *steps: bytes | float | Then,
+        *steps: Step,
         status: int = 200,
         content_type: str | None = "text/event-stream",
         **headers: str,

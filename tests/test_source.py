@@ -7,8 +7,8 @@ import httpx
 import httpx2
 import pytest
 
-from drivers import A_LONG_TIME, NO_TLS
-from servers import Then
+from drivers import NO_TLS
+from servers import A_LONG_TIME, Then
 from ssejet import (
     ContentTypeError,
     Decoder,

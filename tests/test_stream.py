@@ -12,8 +12,8 @@ import httpx2
 import msgspec
 import pytest
 
-from drivers import A_LONG_TIME, FakeResponse
-from servers import Then, compress
+from drivers import NO_TLS, FakeResponse
+from servers import A_LONG_TIME, Then, compress
 from ssejet import (
     APIConnectionError,
     APIError,
@@ -55,26 +55,27 @@ class TestReading:
         (outcome,) = driver.read(answer.url, cast_to=Chunk)
         assert outcome.result() == [Chunk(1), Chunk(2), Chunk(3)]
         assert outcome.stream.saw_done
-        assert outcome.stream.response.is_closed
+        assert outcome.closed
 
     def test_needs_no_sentinel(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(sse(1), sse(2)).url)
         assert outcome.result() == [1, 2]
         assert not outcome.stream.saw_done
+        assert outcome.closed
 
     def test_gives_nothing_of_an_empty_response(self, driver: Driver, server: Server) -> None:
         assert driver.read(server.answer().url)[0].result() == []
 
     def test_gives_each_item_before_more_bytes_come(self, driver: Driver, server: Server) -> None:
-        # Were an item held back, the idle timeout would come first.
-        answer = server.answer(sse(1), b"data: 2\n\r", Then.HANG)
-        (outcome,) = driver.read(answer.url, idle_timeout=0.3)
-        assert outcome.items == [1, 2]
+        gates = [threading.Event(), threading.Event()]
+        answer = server.answer(sse(0), gates[0], b"data: 1\n\r", gates[1], DONE)
+        (outcome,) = driver.read(answer.url, cast_to=lambda event: gates[event.json()].set())
+        assert len(outcome.result()) == 2
 
     @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
     @pytest.mark.parametrize("size", [1, 7, 10_000])
     def test_decompresses(self, driver: Driver, server: Server, encoding: str, size: int) -> None:
-        with driver.http.Client() as client:
+        with driver.http.Client(verify=NO_TLS) as client:
             if encoding not in client.headers["accept-encoding"]:
                 pytest.skip(f"{driver.http.__name__} is installed without {encoding}")
         items = [f"{n} é 漢 🚀" for n in range(50)]
@@ -92,11 +93,13 @@ class TestReading:
         ]
 
     def test_measures_itself(self, driver: Driver, server: Server) -> None:
-        (outcome,) = driver.read(server.answer(b": hi\n\n", 0.02, sse(1), 0.02, DONE).url)
+        heard, taken = threading.Event(), threading.Event()
+        answer = server.answer(b": hi\n\n", heard, sse(1), taken, DONE)
+        decoder = Decoder(on_comment=lambda _: heard.set())
+        (outcome,) = driver.read(answer.url, decoder=decoder, cast_to=lambda _: taken.set())
         metrics = outcome.stream.metrics
-        assert metrics.events == 2
+        assert (metrics.events, metrics.reads) == (2, 3)
         assert metrics.bytes == len(b": hi\n\n" + sse(1) + DONE)
-        assert 2 <= metrics.reads <= 3
         assert 0 < metrics.time_to_first_byte < metrics.time_to_first_event < metrics.elapsed
 
 
@@ -126,7 +129,7 @@ class TestErrors:
     def test_close_the_response(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse({"error": "no"}), Then.HANG)
         (outcome,) = driver.read(answer.url)
-        assert outcome.stream.response.is_closed
+        assert outcome.closed
         assert answer.left.wait(A_LONG_TIME)
 
     def test_are_raised_if_the_sentinel_is_required_and_missing(self, driver: Driver, server: Server) -> None:
@@ -153,7 +156,7 @@ class TestErrors:
 
     def test_end_the_stream(self, server: Server) -> None:
         with (
-            httpx.Client() as client,
+            httpx.Client(verify=NO_TLS) as client,
             client.stream("GET", server.answer(sse({"error": "no"}, 1)).url) as response,
         ):
             stream = Stream(response)
@@ -171,7 +174,10 @@ class TestErrors:
         assert response.closed == 1
 
     def test_of_use_are_passed_on(self, server: Server) -> None:
-        with httpx.Client() as client, client.stream("GET", server.answer(sse(1)).url) as response:
+        with (
+            httpx.Client(verify=NO_TLS) as client,
+            client.stream("GET", server.answer(sse(1)).url) as response,
+        ):
             assert b"".join(response.iter_raw())
             with pytest.raises(httpx.StreamConsumed):
                 list(Stream(response))
@@ -249,7 +255,10 @@ class TestOtherContent:
 
 
 class TestConnection:
-    def test_serves_the_next_request_after_the_sentinel(self, driver: Driver, server: Server) -> None:
+    def test_serves_the_next_request_after_the_sentinel(
+        self, driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ssejet.stream._DRAIN_TIME", A_LONG_TIME)
         answer = server.answer(sse(1), DONE, 0.01, b"data: late\n\n", 0.01)
         for outcome in driver.read(*[answer.url] * 3):
             assert outcome.result() == [1]
@@ -257,16 +266,21 @@ class TestConnection:
         assert len(answer.connections) == 1
 
     def test_is_closed_if_the_body_goes_on_for_too_long(self, driver: Driver, server: Server) -> None:
-        answer = server.answer(sse(1), DONE, Then.HANG)
-        (outcome,) = driver.read(answer.url)
-        assert outcome.result() == [1]
-        assert answer.left.wait(A_LONG_TIME)
+        answer = server.answer(sse(1), DONE, 1.0)
+        for outcome in driver.read(answer.url, answer.url):
+            assert outcome.result() == [1]
+            assert outcome.closed
+        assert len(answer.connections) == 2
 
-    def test_is_closed_if_the_body_has_too_much_left(self, driver: Driver, server: Server) -> None:
-        answer = server.answer(sse(1), DONE, *[b":" * 60_000] * 20, Then.HANG)
-        (outcome,) = driver.read(answer.url)
-        assert outcome.result() == [1]
-        assert answer.left.wait(A_LONG_TIME)
+    def test_is_closed_if_the_body_has_too_much_left(
+        self, driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ssejet.stream._DRAIN_TIME", A_LONG_TIME)
+        answer = server.answer(sse(1), DONE, *[b":" * 60_000] * 5)
+        for outcome in driver.read(answer.url, answer.url):
+            assert outcome.result() == [1]
+            assert outcome.closed
+        assert len(answer.connections) == 2
 
     def test_may_break_after_the_sentinel(self, driver: Driver, server: Server) -> None:
         assert driver.read(server.answer(sse(1), DONE, 0.01, Then.DROP).url)[0].result() == [1]
@@ -290,11 +304,12 @@ class TestConnection:
         assert driver.consume(response).result() == [1]
 
     def test_keeps_its_own_timeouts_for_the_next_request(self, server: Server) -> None:
+        # The wait is longer than reading on after the sentinel may take.
         done, slow = server.answer(sse(1), DONE), server.answer(0.3, sse(2))
         for http in (httpx, httpx2):
-            with http.Client() as client:
+            with http.Client(verify=NO_TLS) as client:
                 with client.stream("GET", done.url) as response:
-                    assert list(Stream(response, idle_timeout=0.2, timeout=A_LONG_TIME)) == [1]
+                    assert list(Stream(response)) == [1]
                 with client.stream("GET", slow.url) as response:
                     assert list(Stream(response)) == [2]
                 assert done.connections & slow.connections
@@ -303,19 +318,19 @@ class TestConnection:
 class TestTimeouts:
     def test_end_a_silence(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
-        (outcome,) = driver.read(answer.url, idle_timeout=0.05, timeout=A_LONG_TIME)
+        (outcome,) = driver.read(answer.url, idle_timeout=0.2, timeout=A_LONG_TIME)
         assert outcome.items == [1]
         error = outcome.error
         assert isinstance(error, APITimeoutError)
         assert error.kind == "idle"
-        assert "idle_timeout=0.05" in str(error)
+        assert "idle_timeout=0.2" in str(error)
         assert str(error.request.url) == answer.url
         assert answer.left.wait(A_LONG_TIME)
 
     def test_end_a_stream_that_never_falls_silent(self, driver: Driver, server: Server) -> None:
         answer = server.answer(*[sse(1), 0.01] * 1000)
         (outcome,) = driver.read(answer.url, idle_timeout=A_LONG_TIME, timeout=0.1)
-        assert set(outcome.items) == {1}
+        assert set(outcome.items) <= {1}
         error = outcome.error
         assert isinstance(error, APITimeoutError)
         assert error.kind == "total"
@@ -338,7 +353,7 @@ class TestTimeouts:
 
     def test_of_the_client_are_told_as_silences(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
-        (outcome,) = driver.read(answer.url, read_timeout=0.05, timeout=A_LONG_TIME)
+        (outcome,) = driver.read(answer.url, read_timeout=0.2, timeout=A_LONG_TIME)
         assert outcome.items == [1]
         error = outcome.error
         assert isinstance(error, APITimeoutError)
@@ -347,10 +362,13 @@ class TestTimeouts:
         assert isinstance(error.__cause__, driver.http.ReadTimeout)
 
     def test_count_the_time_that_the_reader_takes(self, server: Server) -> None:
-        with httpx.Client() as client, client.stream("GET", server.answer(sse(1), sse(2)).url) as response:
-            stream = Stream(response, timeout=0.05)
+        with (
+            httpx.Client(verify=NO_TLS) as client,
+            client.stream("GET", server.answer(sse(1), sse(2)).url) as response,
+        ):
+            stream = Stream(response, timeout=0.3)
             assert next(stream) == 1
-            threading.Event().wait(0.06)
+            threading.Event().wait(0.31)
             with pytest.raises(APITimeoutError):
                 list(stream)
 
@@ -370,7 +388,7 @@ class TestTimeouts:
                 await asyncio.sleep(A_LONG_TIME)
 
         response = Silent([])
-        stream = AsyncStream(response, idle_timeout=0.01)
+        stream = AsyncStream(response, idle_timeout=0.05)
         assert await anext(stream) == 1
         with pytest.raises(APITimeoutError):
             await anext(stream)
@@ -399,13 +417,13 @@ class TestResponses:
     @pytest.mark.parametrize("http", [httpx, httpx2])
     def test_must_be_of_the_right_kind_of_client(self, http: Any, server: Server) -> None:
         url = server.answer(sse(1)).url
-        with http.Client() as client, client.stream("GET", url) as response:
+        with http.Client(verify=NO_TLS) as client, client.stream("GET", url) as response:
             with pytest.raises(TypeError, match=r"is of the other kind; .* are for Stream"):
                 AsyncStream(response)
             assert list(Stream(response)) == [1]
 
         async def main() -> None:
-            async with http.AsyncClient() as client, client.stream("GET", url) as response:
+            async with http.AsyncClient(verify=NO_TLS) as client, client.stream("GET", url) as response:
                 with pytest.raises(TypeError, match=r"is of the other kind; .* are for AsyncStream"):
                     Stream(response)
                 assert [item async for item in AsyncStream(response)] == [1]
@@ -439,7 +457,7 @@ class TestClosing:
     def test_is_left_to_the_caller_after_a_break(self, server: Server) -> None:
         answer = server.answer(sse(1, 2, 3), 0.02, sse(4), DONE)
         with (
-            httpx.Client() as client,
+            httpx.Client(verify=NO_TLS) as client,
             client.stream("GET", answer.url) as response,
             Stream(response) as stream,
         ):
@@ -456,7 +474,7 @@ class TestClosing:
     async def test_is_left_to_the_caller_after_a_break_async(self, server: Server) -> None:
         answer = server.answer(sse(1, 2, 3), 0.02, sse(4), DONE)
         async with (
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(verify=NO_TLS) as client,
             client.stream("GET", answer.url) as response,
             AsyncStream(response) as stream,
         ):
@@ -472,7 +490,7 @@ class TestClosing:
 
     def test_happens_at_the_end_of_a_with_block(self, server: Server) -> None:
         answer = server.answer(sse(1, 2), Then.HANG)
-        with httpx.Client() as client:
+        with httpx.Client(verify=NO_TLS) as client:
             response = client.send(client.build_request("GET", answer.url), stream=True)
             with Stream(response) as stream:
                 assert next(stream) == 1
@@ -487,7 +505,7 @@ class TestClosing:
         answer = server.answer(sse(1, 2), Then.HANG)
 
         async def main() -> None:
-            async with http.AsyncClient() as client:
+            async with http.AsyncClient(verify=NO_TLS) as client:
                 response = await client.send(client.build_request("GET", answer.url), stream=True)
                 async with AsyncStream(response) as stream:
                     assert await anext(stream) == 1
@@ -533,7 +551,7 @@ class TestClosing:
         answer = server.answer(sse(1), Then.HANG)
 
         async def main() -> None:
-            async with http.AsyncClient(timeout=A_LONG_TIME) as client:
+            async with http.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client:
                 response = await client.send(client.build_request("GET", answer.url), stream=True)
                 stream = AsyncStream(response)
                 with anyio.move_on_after(0.05) as scope:
@@ -571,7 +589,7 @@ class TestClosing:
         items = []
 
         async def main() -> None:
-            async with http.AsyncClient(timeout=A_LONG_TIME) as client:
+            async with http.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client:
                 response = await client.send(client.build_request("GET", answer.url), stream=True)
                 stream = AsyncStream(response)
                 waits = anyio.Event()
@@ -595,7 +613,7 @@ class TestClosing:
 class TestSecondReader:
     async def test_is_told_so_and_does_not_disturb_the_first(self, server: Server) -> None:
         answer = server.answer(sse(1), 0.1, sse(2), DONE)
-        async with httpx.AsyncClient() as client, client.stream("GET", answer.url) as response:
+        async with httpx.AsyncClient(verify=NO_TLS) as client, client.stream("GET", answer.url) as response:
             stream = AsyncStream(response)
             assert await anext(stream) == 1
             first = asyncio.ensure_future(anext(stream))
@@ -632,7 +650,7 @@ class TestGarbageCollection:
         self, http: Any, read: int, server: Server
     ) -> None:
         answer = server.answer(sse(1), Then.HANG)
-        with http.Client(timeout=A_LONG_TIME) as client:
+        with http.Client(verify=NO_TLS, timeout=A_LONG_TIME) as client:
             response = client.send(client.build_request("GET", answer.url), stream=True)
             stream = Stream(response, timeout=A_LONG_TIME)
             for _ in range(read):
@@ -646,7 +664,7 @@ class TestGarbageCollection:
 
     async def test_of_an_open_async_stream_warns_and_lets_its_reading_end(self, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
-        async with httpx2.AsyncClient(timeout=A_LONG_TIME) as client:
+        async with httpx2.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client:
             response = await client.send(client.build_request("GET", answer.url), stream=True)
             stream = AsyncStream(response)
             assert await anext(stream) == 1
@@ -680,7 +698,7 @@ class TestGarbageCollection:
 
     def test_of_a_stream_that_ended_or_whose_response_is_closed_is_silent(self, server: Server) -> None:
         url = server.answer(sse(1)).url
-        with httpx.Client() as client:
+        with httpx.Client(verify=NO_TLS) as client:
             with client.stream("GET", url) as response:
                 assert list(Stream(response)) == [1]
             with client.stream("GET", url) as response:
