@@ -84,6 +84,14 @@ async def refused(_: Request) -> Response:
     return JSONResponse({"error": {"message": "no such key"}}, status_code=401)
 
 
+async def down(_: Request) -> Response:
+    return HTMLResponse("<html>\n  <h1>Down</h1>\r\n</html>\n", status_code=503)
+
+
+async def huge(_: Request) -> Response:
+    return _stream(b"data: first\n\ndata: ", *[bytes(2**20)] * 65)
+
+
 async def moved(_: Request) -> Response:
     return RedirectResponse("/events")
 
@@ -99,5 +107,7 @@ APP = Starlette(
         Route("/endless-page", endless_page),
         Route("/refused", refused),
         Route("/moved", moved),
+        Route("/down", down),
+        Route("/huge", huge),
     ]
 )

@@ -198,6 +198,8 @@ def test_redirects_are_followed(server: str) -> None:
     [
         ("refused", 'HTTP 401 Unauthorized: {"error":{"message":"no such key"}}'),
         ("missing", "HTTP 404 Not Found: Not Found"),
+        ("down", "HTTP 503 Service Unavailable: <html> <h1>Down</h1> </html>"),
+        ("huge", "an event is larger than 67,108,864 bytes"),
         ("page", "expected content type 'text/event-stream', got 'text/html; charset=utf-8'"),
         ("page", "<title>not a stream</title>"),
         ("endless-page", "still here"),

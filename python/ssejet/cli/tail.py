@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import httpx
 import typer
 
-from ssejet import ContentTypeError, Decoder, SSEError
+from ssejet import ContentTypeError, Decoder, EventTooLargeError
 from ssejet.cli._console import command_ends, fail
 from ssejet.cli._printers import JSONPrinter, PrettyPrinter, Printer
 from ssejet.source import connect_sse
@@ -107,7 +107,9 @@ def tail(
             fail(f"cannot connect to {error.request.url.netloc.decode()}: {_reason(error)}")
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             fail(f"the connection broke: {_reason(error)}")
-        except (httpx.HTTPError, httpx.InvalidURL, SSEError) as error:
+        except EventTooLargeError as error:
+            fail(f"an event is larger than {error.limit:,} bytes, too large to show; --raw prints it anyway")
+        except (httpx.HTTPError, httpx.InvalidURL, ContentTypeError) as error:
             fail(_reason(error))
 
 
@@ -155,7 +157,7 @@ def _check(response: httpx.Response) -> None:
     body = next(response.iter_bytes(), b"")[:_EXCERPT_BYTES]
     if response.is_success:
         raise ContentTypeError(response, content_type=content_type, body=body)
-    text = body.decode("utf-8", "replace").strip()
+    text = " ".join(body.decode("utf-8", "replace").split())
     fail(f"HTTP {response.status_code} {response.reason_phrase}" + (f": {text}" if text else ""))
 
 
