@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SECONDS_EACH ?= 60
+SECONDS ?= 60
 
 RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name '*.rs') \
           rust/core/Cargo.toml rust/python/Cargo.toml
@@ -48,6 +48,19 @@ $(VENV)/.lint: $(VENV)/.test
 $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
+
+bench: $(VENV)/.bench ## measure everything; write raw results and the README's pictures
+	@if command -v npm >/dev/null; then npm --prefix benches/node ci --silent; \
+	else echo "eventsource-parser is left out: there is no npm here"; fi
+	$(BIN)/python -m benches.run
+	$(BIN)/python -m benches.plot
+
+fuzz: ## run each fuzz target for SECONDS=60 (needs a nightly toolchain; installs cargo-fuzz)
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz
+	@for target in $$(cargo +nightly fuzz list --fuzz-dir rust/fuzz); do \
+		echo "== $$target"; \
+		cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target -- -max_total_time=$(SECONDS) || exit 1; \
+	done
 
 clean: ## remove what was built
 	rm -rf $(VENV) target python/ssejet/_core.*.so

@@ -2,10 +2,12 @@
 //!
 //! Creating these objects is most of what decoding costs. A `#[pyclass]` is tracked by the
 //! garbage collector, which doubles that cost; this type needs no tracking, because it holds
-//! only exact `str` and `int` objects and `None`, none of which can lead back to it.
+//! only exact `str` and `int` objects and `None`, none of which can lead back to it. And it is a
+//! static type, whose instances need not count their references to it: on a free-threaded build
+//! all threads would write to that one counter.
 
-use std::ffi::{CStr, c_int, c_void};
-use std::mem::{offset_of, size_of};
+use std::ffi::{CStr, c_int};
+use std::mem::{self, offset_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -149,9 +151,11 @@ impl<'py> Fields<'py> {
 
     fn create(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let [event, data, id, retry] = self.0;
-        let optional_text = |name, value: Bound<'py, PyAny>| match value.is_none() {
-            true => Ok(value),
-            false => exact_text(name, "str or None", value).map(Bound::into_any),
+        let optional_text = |name, value: Bound<'py, PyAny>| {
+            if value.is_none() {
+                return Ok(value);
+            }
+            exact_text(name, "str or None", value).map(Bound::into_any)
         };
         create(
             py,
@@ -254,17 +258,14 @@ unsafe extern "C" fn new(
 
 unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
     // SAFETY: Python calls `tp_dealloc` attached, once, when nobody refers to the object any more;
-    // its four references were taken over by `create`. An instance of a heap type owns a
-    // reference to its type, which `PyObject_Init` took.
+    // its four references were taken over by `create`.
     unsafe {
-        let class = ffi::Py_TYPE(object);
         let fields = object.cast::<Object>();
         ffi::Py_DECREF((*fields).event);
         ffi::Py_DECREF((*fields).data);
         ffi::Py_DECREF((*fields).id);
         ffi::Py_DECREF((*fields).retry);
         ffi::PyObject_Free(object.cast());
-        ffi::Py_DECREF(class.cast());
     }
 }
 
@@ -378,17 +379,13 @@ pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
             doc: ptr::null(),
         }
     }
-    const fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
-        ffi::PyType_Slot { slot, pfunc }
-    }
     let method = |name: &'static CStr, ml_meth, ml_flags, doc: &'static CStr| ffi::PyMethodDef {
         ml_name: name.as_ptr(),
         ml_meth,
         ml_flags,
         ml_doc: doc.as_ptr(),
     };
-    // The type refers to the methods for as long as it lives, which is for ever. Members and
-    // slots are copied.
+    // The type refers to its tables for as long as it lives, which is for ever.
     let methods = Box::leak(Box::new([
         method(c"json", ffi::PyMethodDefPointer { PyCFunction: method_json }, ffi::METH_NOARGS, JSON_DOC),
         method(c"__reduce__", ffi::PyMethodDefPointer { PyCFunction: method_reduce }, ffi::METH_NOARGS, c""),
@@ -400,45 +397,44 @@ pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         ),
         ffi::PyMethodDef::zeroed(),
     ]));
-    let mut members = [
+    let members = Box::leak(Box::new([
         member(c"event", offset_of!(Object, event)),
         member(c"data", offset_of!(Object, data)),
         member(c"id", offset_of!(Object, id)),
         member(c"retry", offset_of!(Object, retry)),
         ffi::PyMemberDef::default(),
-    ];
-    let mut slots = [
-        slot(ffi::Py_tp_new, new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_repr, repr as *mut c_void),
-        slot(ffi::Py_tp_hash, hash as *mut c_void),
-        slot(ffi::Py_tp_richcompare, richcompare as *mut c_void),
-        slot(ffi::Py_tp_methods, methods.as_mut_ptr().cast()),
-        slot(ffi::Py_tp_members, members.as_mut_ptr().cast()),
-        slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
-        slot(0, ptr::null_mut()),
-    ];
-    let mut spec = ffi::PyType_Spec {
-        name: c"ssejet.ServerSentEvent".as_ptr(),
-        basicsize: c_int::try_from(size_of::<Object>())?,
-        itemsize: 0,
-        #[allow(clippy::cast_possible_truncation)]
-        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE) as _,
-        slots: slots.as_mut_ptr(),
-    };
-    let match_args = PyTuple::new(py, FIELDS)?;
-    // SAFETY: the specification is complete and ends its tables with empty entries; the members'
-    // offsets are those of object pointers within the given size. `PyType_FromSpec` gives a new
-    // reference to a type, or null with an exception set. An immutable type refuses `setattr`, so
-    // that its dict is written instead, before anybody else can see the type.
+    ]));
+    let dict = PyDict::new(py);
+    dict.set_item("__match_args__", PyTuple::new(py, FIELDS)?)?;
+
+    // SAFETY: all-zero is how C code begins a type: no functions, no tables, null pointers.
+    let mut class: ffi::PyTypeObject = unsafe { mem::zeroed() };
+    class.ob_base = ffi::PyVarObject { ob_base: ffi::PyObject_HEAD_INIT, ob_size: 0 };
+    class.tp_name = c"ssejet.ServerSentEvent".as_ptr();
+    class.tp_doc = DOC.as_ptr();
+    class.tp_basicsize = size_of::<Object>().cast_signed();
+    #[allow(clippy::useless_conversion)] // the field is an atomic on a free-threaded build
+    {
+        class.tp_flags = ffi::Py_TPFLAGS_DEFAULT.into();
+    }
+    class.tp_new = Some(new);
+    class.tp_dealloc = Some(dealloc);
+    class.tp_repr = Some(repr);
+    class.tp_hash = Some(hash);
+    class.tp_richcompare = Some(richcompare);
+    class.tp_methods = methods.as_mut_ptr();
+    class.tp_members = members.as_mut_ptr();
+    class.tp_dict = dict.into_ptr();
+
+    // SAFETY: the type lives for ever, its tables end with empty entries, its members' offsets are
+    // those of object pointers within its size, and its functions do what their slots ask for.
     let class = unsafe {
-        let class = Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec))?;
-        let class_type = class.as_ptr().cast::<ffi::PyTypeObject>();
-        let dict = Bound::from_borrowed_ptr(py, (*class_type).tp_dict).cast_into_unchecked::<PyDict>();
-        dict.set_item("__match_args__", match_args)?;
-        ffi::PyType_Modified(class_type);
-        class
+        let class = ptr::from_mut(Box::leak(Box::new(class)));
+        if ffi::PyType_Ready(class) < 0 {
+            return Err(PyErr::fetch(py));
+        }
+        TYPE.store(class, Ordering::Relaxed);
+        Bound::from_borrowed_ptr(py, class.cast())
     };
-    TYPE.store(class.clone().into_ptr().cast(), Ordering::Relaxed);
     Ok(class)
 }

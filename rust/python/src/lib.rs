@@ -1,5 +1,10 @@
 //! The extension module `ssejet._core`: Python objects made straight from the parser's slices.
 
+// Docstrings are written for Python.
+#![allow(clippy::doc_markdown)]
+// Python's calling conventions decide what is passed by value.
+#![allow(clippy::needless_pass_by_value)]
+
 mod buffer;
 mod decoder;
 mod dialect;

@@ -32,14 +32,32 @@ fn wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     };
     let parts = Parts { head, text, tail };
     let len = head.len() + text.chars().count() + tail.len();
-    // In valid UTF-8 the highest byte is the lead byte of the widest kind of character there is.
-    // SAFETY: each `data` has room for so many characters, and the lead bytes say that none of
-    // them is wider than what is written there.
-    match fold(rest, 0, u8::max) {
-        ..0xC4 => new(py, len, '\u{FF}', |data: *mut u8| unsafe { parts.write(data) }),
-        ..0xF0 => new(py, len, '\u{FFFF}', |data: *mut u16| unsafe { parts.write(data) }),
-        _ => new(py, len, '\u{10FFFF}', |data: *mut u32| unsafe { parts.write(data) }),
+    // SAFETY: `len` is the number of the parts' characters. In valid UTF-8 the highest byte is the
+    // lead byte of the widest kind of character there is, which says how wide that is.
+    unsafe {
+        match fold(rest, 0, u8::max) {
+            ..=0xC3 => filled::<u8>(py, len, '\u{FF}', &parts),
+            0xC4..=0xEF => filled::<u16>(py, len, '\u{FFFF}', &parts),
+            0xF0.. => filled::<u32>(py, len, '\u{10FFFF}', &parts),
+        }
     }
+}
+
+/// Makes a string of the parts.
+///
+/// # Safety
+///
+/// `len` must be the number of their characters, and none may be wider than `T` or `widest`.
+unsafe fn filled<'py, T: Unit>(
+    py: Python<'py>,
+    len: usize,
+    widest: char,
+    parts: &Parts<'_>,
+) -> PyResult<Bound<'py, PyString>> {
+    new(py, len, widest, |data: *mut T| {
+        // SAFETY: `data` has room for `len` characters of this width.
+        unsafe { parts.write(data) }
+    })
 }
 
 #[cold]
