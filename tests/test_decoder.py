@@ -149,7 +149,8 @@ def test_strings_are_made_in_the_narrowest_form(text: str) -> None:
     [event] = decoder.feed(f":{text}\n".encode() + stream)
     for made in (event.data, *comments):
         assert made == text
-        assert made.__sizeof__() == text.__sizeof__()
+        # Decoded anew: a string that has been encoded keeps those bytes, which count as its size.
+        assert len(text) < 2 or made.__sizeof__() == text.encode().decode().__sizeof__()
         assert hash(made) == hash(text)
 
 
