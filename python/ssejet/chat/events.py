@@ -1,0 +1,373 @@
+"""The events of a chat stream: openai-python's, by its names and with its fields, and a few more.
+
+An event holds what is new in its chunk and refers to what the stream has gathered. The rest, such as the
+text so far and the JSON parsed so far, is computed when it is read. It is what it was at the event, however
+late it is read; only ``ChunkEvent.snapshot`` is, like openai-python's, always the newest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+
+from ssejet.chat.base import to_builtins
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from ssejet.chat.models import (
+        ChatCompletionChunk,
+        ChatCompletionTokenLogprob,
+        ParsedChatCompletion,
+        ParsedFunction,
+    )
+    from ssejet.chat.parsed import Parsed
+    from ssejet.chat.state import ChatCompletionStreamState
+    from ssejet.chat.text import Text
+
+__all__ = [
+    "EVENT_TYPES",
+    "ChatCompletionStreamEvent",
+    "ChunkEvent",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
+    "FunctionToolCallArgumentsDeltaEvent",
+    "FunctionToolCallArgumentsDoneEvent",
+    "LogprobsContentDeltaEvent",
+    "LogprobsContentDoneEvent",
+    "LogprobsRefusalDeltaEvent",
+    "LogprobsRefusalDoneEvent",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallDoneEvent",
+]
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """What all events have: a ``type``, and fields, named in ``__match_args__``.
+
+    All but ``chunk`` also have ``choice_index``, which tells the answers apart if there are several (n > 1).
+    """
+
+    type: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The type and the public fields, as JSON types."""
+        fields = {name: to_builtins(getattr(self, name)) for name in self.__match_args__}
+        return {"type": self.type, **fields}
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        return f"{type(self).__name__}({fields})"
+
+
+class ChunkEvent(Event, frozen=True):
+    """A chunk arrived. Each chunk gives one of these, before the events that it causes.
+
+    Attributes:
+        chunk: as the stream gave it.
+        snapshot: the completion as gathered until now.
+    """
+
+    type: ClassVar[Literal["chunk"]] = "chunk"
+    __match_args__ = ("chunk", "snapshot")
+
+    chunk: ChatCompletionChunk
+    _state: ChatCompletionStreamState[Any]
+
+    @property
+    def snapshot(self) -> ParsedChatCompletion[Any]:
+        return self._state.current_completion_snapshot
+
+
+class _TextDeltaEvent(Event, frozen=True):
+    """A text goes on."""
+
+    __match_args__ = ("delta", "snapshot")
+
+    delta: str
+    _text: Text
+    _end: int
+
+    @property
+    def snapshot(self) -> str:
+        return self._text.prefix(self._end)
+
+    @property
+    def choice_index(self) -> int:
+        return self._text.choice_index
+
+
+class ContentDeltaEvent(_TextDeltaEvent, frozen=True):
+    """The answer goes on.
+
+    Attributes:
+        delta: the new text.
+        snapshot: the text so far.
+        parsed: with a class as ``response_format``, what the text so far gives as JSON. An unfinished string,
+            number or literal is left out; None if there is nothing yet, or if it is not JSON. Treat it as read
+            only: its finished parts are shared with later events.
+    """
+
+    type: ClassVar[Literal["content.delta"]] = "content.delta"
+    __match_args__ = ("delta", "snapshot", "parsed")
+
+    @property
+    def parsed(self) -> Any:
+        return self._text.value(self._end, self.delta)
+
+
+class ContentDoneEvent(Event, frozen=True):
+    """The answer is complete, or a tool call follows it.
+
+    Attributes:
+        content: the text.
+        parsed: an instance of the ``response_format``; None without one, and after a refusal. Reading it
+            validates the text, and raises what the ``response_format``'s library raises if it does not fit.
+    """
+
+    type: ClassVar[Literal["content.done"]] = "content.done"
+    __match_args__ = ("content", "parsed")
+
+    content: str
+    _parsed: Parsed
+    choice_index: int = 0
+
+    @property
+    def parsed(self) -> Any:
+        return self._parsed.get()
+
+
+class RefusalDeltaEvent(_TextDeltaEvent, frozen=True):
+    """The refusal goes on: ``delta`` is the new text, ``snapshot`` the text so far."""
+
+    type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
+
+
+class RefusalDoneEvent(Event, frozen=True):
+    """The model refused; ``refusal`` is all that it says."""
+
+    type: ClassVar[Literal["refusal.done"]] = "refusal.done"
+    __match_args__ = ("refusal",)
+
+    refusal: str
+    choice_index: int = 0
+
+
+class ReasoningDeltaEvent(_TextDeltaEvent, frozen=True):
+    """The model thinks aloud: ``delta`` is the new text, ``snapshot`` the text so far.
+
+    It does not matter whether the server calls it ``reasoning_content`` or ``reasoning``.
+    """
+
+    type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
+
+
+class ReasoningDoneEvent(Event, frozen=True):
+    """The model has stopped thinking, for now: ``reasoning`` is all that it has thought aloud so far."""
+
+    type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
+    __match_args__ = ("reasoning",)
+
+    reasoning: str
+    choice_index: int = 0
+
+
+class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True):
+    """A function call's arguments go on.
+
+    Attributes:
+        name: of the function; ``""`` if the server has not said it yet.
+        index: of the call.
+        arguments: the JSON text so far.
+        parsed_arguments: if the tool is strict, what that text gives so far, as ``ContentDeltaEvent.parsed``.
+        arguments_delta: the new text.
+    """
+
+    type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
+    __match_args__ = ("name", "index", "arguments", "parsed_arguments", "arguments_delta")
+
+    name: str
+    index: int
+    arguments_delta: str
+    _text: Text
+    _end: int
+
+    @property
+    def arguments(self) -> str:
+        return self._text.prefix(self._end)
+
+    @property
+    def choice_index(self) -> int:
+        return self._text.choice_index
+
+    @property
+    def parsed_arguments(self) -> Any:
+        return self._text.value(self._end, self.arguments_delta)
+
+
+class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
+    """A function call has ended, as openai-python sees it: the next one began, or the answer finished.
+
+    If a server interleaves calls, this may come early; ``ToolCallDoneEvent`` waits for the whole.
+
+    Attributes:
+        name: of the function.
+        index: of the call.
+        arguments: the JSON text.
+        parsed_arguments: if the tool is strict, the arguments as its model, or as a dict; else None. Reading it
+            validates the text, and raises what the model's library raises if it does not fit.
+    """
+
+    type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
+    __match_args__ = ("name", "index", "arguments", "parsed_arguments")
+
+    name: str
+    index: int
+    arguments: str
+    _parsed: Parsed
+    choice_index: int = 0
+
+    @property
+    def parsed_arguments(self) -> Any:
+        return self._parsed.get()
+
+
+class ToolCallDeltaEvent(Event, frozen=True):
+    """A tool call goes on, whatever its kind.
+
+    Attributes:
+        delta: the new text of the arguments, or of a custom tool's input.
+        snapshot: that text so far.
+        index: of the call.
+        id: of the call; ``""`` if the server has not said it yet.
+        name: of the tool; likewise.
+    """
+
+    type: ClassVar[Literal["tool_calls.delta"]] = "tool_calls.delta"
+    __match_args__ = ("delta", "snapshot", "index", "id", "name")
+
+    delta: str
+    index: int
+    id: str
+    name: str
+    _text: Text
+    _end: int
+
+    @property
+    def snapshot(self) -> str:
+        return self._text.prefix(self._end)
+
+    @property
+    def choice_index(self) -> int:
+        return self._text.choice_index
+
+
+class ToolCallDoneEvent(Event, frozen=True):
+    """A tool call is complete. Each call gives one of these.
+
+    It comes as soon as the stream goes on to something else and the arguments are whole, or at the end.
+
+    Attributes:
+        parsed_function: the function, with its arguments parsed if the tool is strict; None for a custom tool.
+            Reading it validates the text, and raises what the model's library raises if it does not fit.
+        id: of the call.
+        index: of the call.
+        name: of the tool.
+        arguments: the JSON text, or a custom tool's input.
+    """
+
+    type: ClassVar[Literal["tool_calls.done"]] = "tool_calls.done"
+    __match_args__ = ("parsed_function", "id", "index", "name", "arguments")
+
+    id: str
+    index: int
+    name: str
+    arguments: str
+    _parsed: Parsed | None
+    choice_index: int = 0
+
+    @property
+    def parsed_function(self) -> ParsedFunction[Any] | None:
+        from ssejet.chat.models import ParsedFunction
+
+        if self._parsed is None:
+            return None
+        return ParsedFunction(name=self.name, arguments=self.arguments, parsed_arguments=self._parsed.get())
+
+
+class LogprobsContentDeltaEvent(Event, frozen=True):
+    """More of the answer's log probabilities: ``content`` is new, ``snapshot`` is all so far."""
+
+    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
+    __match_args__ = ("content", "snapshot")
+
+    content: list[ChatCompletionTokenLogprob]
+    _all: list[ChatCompletionTokenLogprob]
+    _end: int
+    choice_index: int = 0
+
+    @property
+    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        return self._all[: self._end]
+
+
+class LogprobsContentDoneEvent(Event, frozen=True):
+    """All of the answer's log probabilities."""
+
+    type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
+    __match_args__ = ("content",)
+
+    content: list[ChatCompletionTokenLogprob]
+    choice_index: int = 0
+
+
+class LogprobsRefusalDeltaEvent(Event, frozen=True):
+    """More of the refusal's log probabilities: ``refusal`` is new, ``snapshot`` is all so far."""
+
+    type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
+    __match_args__ = ("refusal", "snapshot")
+
+    refusal: list[ChatCompletionTokenLogprob]
+    _all: list[ChatCompletionTokenLogprob]
+    _end: int
+    choice_index: int = 0
+
+    @property
+    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        return self._all[: self._end]
+
+
+class LogprobsRefusalDoneEvent(Event, frozen=True):
+    """All of the refusal's log probabilities."""
+
+    type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
+    __match_args__ = ("refusal",)
+
+    refusal: list[ChatCompletionTokenLogprob]
+    choice_index: int = 0
+
+
+ChatCompletionStreamEvent: TypeAlias = (
+    ChunkEvent
+    | ContentDeltaEvent
+    | ContentDoneEvent
+    | RefusalDeltaEvent
+    | RefusalDoneEvent
+    | ReasoningDeltaEvent
+    | ReasoningDoneEvent
+    | FunctionToolCallArgumentsDeltaEvent
+    | FunctionToolCallArgumentsDoneEvent
+    | ToolCallDeltaEvent
+    | ToolCallDoneEvent
+    | LogprobsContentDeltaEvent
+    | LogprobsContentDoneEvent
+    | LogprobsRefusalDeltaEvent
+    | LogprobsRefusalDoneEvent
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {event.type: event for event in ChatCompletionStreamEvent.__args__}

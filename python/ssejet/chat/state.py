@@ -1,0 +1,172 @@
+"""The state of a chat stream: chunks in, events out, and the completion so far; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ssejet.chat.base import remember
+from ssejet.chat.choice import ChoiceState
+from ssejet.chat.events import ChunkEvent
+from ssejet.chat.formats import Formats
+from ssejet.chat.models import ChatCompletionChunk, ParsedChatCompletion
+from ssejet.errors import ContentFilterFinishReasonError, LengthFinishReasonError, TruncatedStreamError
+
+if TYPE_CHECKING:
+    from ssejet.chat.events import ChatCompletionStreamEvent
+
+__all__ = ["ChatCompletionStreamState"]
+
+ResponseFormatT = TypeVar("ResponseFormatT")
+
+_CUT_SHORT = {"length": LengthFinishReasonError, "content_filter": ContentFilterFinishReasonError}
+
+
+class ChatCompletionStreamState(Generic[ResponseFormatT]):
+    """Gathers the chunks of a chat completion, and says what each of them means.
+
+    A chunk costs the same however much came before it.
+
+    ::
+
+        state = ChatCompletionStreamState()
+        for chunk in stream:
+            for event in state.handle_chunk(chunk):
+                if event.type == "content.delta":
+                    print(event.delta, end="")
+        completion = state.get_final_completion()
+    """
+
+    def __init__(
+        self,
+        *,
+        response_format: type[ResponseFormatT] | Mapping[str, Any] | None = None,
+        input_tools: Iterable[Any] | None = None,
+    ) -> None:
+        """Prepare for one stream.
+
+        Args:
+            response_format: the type of the answer: a pydantic model, a msgspec Struct, a dataclass or a
+                TypedDict. OpenAI's dict form is taken too, but gives no type to parse into.
+            input_tools: the request's ``tools``, in OpenAI's form or as types. The arguments of strict ones are
+                parsed.
+
+        Raises:
+            TypeError: the format or a tool is nothing of the kind.
+        """
+        self._formats = Formats.of(response_format, input_tools)
+        self._choices: dict[int, ChoiceState] = {}
+        self._first: ChatCompletionChunk | None = None
+        self._last: ChatCompletionChunk | None = None
+        self._moderation: dict[str, Any] | None = None
+
+    def handle_chunk(self, chunk: Any) -> list[ChatCompletionStreamEvent]:
+        """Take a chunk in, and return the events that it causes, the ``chunk`` event first.
+
+        Args:
+            chunk: a ``ChatCompletionChunk``, openai-python's object of that name, or a dict.
+
+        Raises:
+            LengthFinishReasonError: the answer was to be parsed, and was cut at the token limit.
+            ContentFilterFinishReasonError: the answer was to be parsed, and was cut by a content filter.
+            StreamError: a tool-call fragment without an index could belong to several calls.
+        """
+        events: list[ChatCompletionStreamEvent] = [ChunkEvent(chunk, self)]
+        if type(chunk) is not ChatCompletionChunk:
+            chunk = _adopt(chunk)
+        is_first = self._first is None
+        if is_first:
+            self._first = chunk
+        self._last = chunk
+        if chunk.moderation is not None:
+            self._moderation = chunk.moderation
+        cut = None
+        for choice in chunk.choices:
+            state = self._choices.get(choice.index)
+            if state is None:
+                state = self._choices[choice.index] = ChoiceState(
+                    choice.index, self._formats, parses_partially=not is_first
+                )
+            elif not state.parses_partially:
+                state.parse_partially()
+            state.add(choice, events)
+            if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
+                cut = choice.finish_reason
+        # Like openai-python, we let a first chunk pass; get_final_completion() raises then.
+        if cut is not None and not is_first and self._formats.parse_anything():
+            raise _CUT_SHORT[cut](completion=self.current_completion_snapshot)
+        return events
+
+    def finish(self) -> list[ChatCompletionStreamEvent]:
+        """Take note that the stream ended, and return the events that this causes, if any."""
+        return [event for state in self._in_order() for event in state.flush()]
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a chunk has come."""
+        return self._first is not None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every choice has a finish reason, and there is one."""
+        choices = self._choices.values()
+        return bool(choices) and all(state.finish_reason for state in choices)
+
+    @property
+    def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """The completion so far. Before the first chunk, it is empty.
+
+        It is put together when it is read, at a cost that grows with its length. ``parsed`` is validated where
+        content or arguments are complete and valid, and else what the JSON so far gives.
+        """
+        return self._completion(validate=False)
+
+    def get_final_completion(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """The completion, with its content and arguments parsed; to be called when the stream has ended.
+
+        Raises:
+            LengthFinishReasonError: a choice was cut at the token limit.
+            ContentFilterFinishReasonError: a choice was cut by a content filter.
+            TruncatedStreamError: there was no chunk at all.
+            Exception: the content or a call's arguments do not fit their type; what that type's library raises.
+        """
+        if self._first is None:
+            raise TruncatedStreamError("the stream ended before its first chunk: there is no completion")
+        for state in self._in_order():
+            if state.finish_reason in _CUT_SHORT:
+                raise _CUT_SHORT[state.finish_reason](completion=self.current_completion_snapshot)
+        return self._completion(validate=True)
+
+    def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
+        first, last = self._first, self._last
+        if first is None or last is None:
+            return ParsedChatCompletion()
+        completion = ParsedChatCompletion(
+            id=first.id,
+            choices=[state.to_model(validate=validate) for state in self._in_order()],
+            created=first.created,
+            model=first.model,
+            service_tier=first.service_tier,
+            # As in openai-python, the last chunk's, also if it has none.
+            system_fingerprint=last.system_fingerprint,
+            usage=last.usage,
+            moderation=self._moderation,
+        )
+        remember(completion, (first, last))
+        return completion
+
+    def _in_order(self) -> list[ChoiceState]:
+        return [self._choices[index] for index in sorted(self._choices)]
+
+
+def _adopt(chunk: Any) -> ChatCompletionChunk:
+    """Somebody else's chunk as ours."""
+    if not isinstance(chunk, Mapping):
+        to_dict = getattr(chunk, "to_dict", None) or getattr(chunk, "model_dump", None)
+        if to_dict is None:
+            raise TypeError(
+                "expected a ChatCompletionChunk of ssejet's or openai-python's, or a dict; "
+                f"got {type(chunk).__name__}"
+            )
+        chunk = to_dict()
+    return ChatCompletionChunk.from_dict(chunk)
