@@ -1,0 +1,61 @@
+"""What the README shows, works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.servers import Server
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+CHUNKS = b"".join(
+    b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n'
+    % word
+    for word in (b"Hello", b", ", b"you!")
+)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_the_code_runs(block: str, server: Server, tmp_path: Path) -> None:
+    answer = server.answer(CHUNKS, b"data: [DONE]\n\n")
+    script = tmp_path / "script.py"
+    script.write_text(re.sub(r"https://api\.example\.com[\w/]*", answer.url, block))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if "api.example.com" in block:
+        assert len(answer.requests) == 1
+        assert "Hello" in done.stdout or "chat.completion.chunk" in done.stdout
+
+
+def test_the_links_lead_somewhere() -> None:
+    targets = re.findall(
+        r'(?:src|srcset)="([^"]+)"', README
+    )
+    assert targets
+    assert not [target for target in targets if not (ROOT / target).exists()]
+
+
+def test_the_commands_it_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    commands = set(re.findall(r"(?:`|\$ )make ([\w-]+)", README))
+    assert {"demo", "test"} <= commands
+    assert not [command for command in commands if not re.search(rf"^{command}:", makefile, re.MULTILINE)]
+
+
+def test_the_changelog_names_the_version() -> None:
+    import ssejet
+
+    newest = re.search(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == ssejet.__version__
