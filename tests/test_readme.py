@@ -39,9 +39,7 @@ def test_the_code_runs(block: str, server: Server, tmp_path: Path) -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    targets = re.findall(
-        r'(?:src|srcset)="([^"]+)"', README
-    )
+    targets = re.findall(r'(?:src|srcset)="([^"]+)"', README)
     assert targets
     assert not [target for target in targets if not (ROOT / target).exists()]
 

@@ -1,16 +1,18 @@
-"""The extension module, written in Rust. Import these names from ``ssejet``."""
+# The extension module, written in Rust. Import these names from `ssejet`.
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, ClassVar, Final, Literal, SupportsIndex, final
+from typing import Any, ClassVar, Final, Literal, final
 
 from typing_extensions import Buffer, Self
+
+__all__ = ["DEBUG", "Decoder", "ServerSentEvent", "__version__", "_restore_event"]
 
 DEBUG: Final[bool]
 __version__: Final[str]
 
 @final
 class ServerSentEvent:
-    __match_args__: ClassVar[tuple[str, str, str, str]]
+    __match_args__: ClassVar[tuple[str, str, str, str]] = ("event", "data", "id", "retry")
     @property
     def event(self) -> str | None: ...
     @property
@@ -49,3 +51,5 @@ class Decoder:
     def reset(self) -> None: ...
     def iter_bytes(self, chunks: Iterable[Buffer], /) -> Iterator[ServerSentEvent]: ...
     def aiter_bytes(self, chunks: AsyncIterable[Buffer], /) -> AsyncIterator[ServerSentEvent]: ...
+
+def _restore_event(event: str | None, data: str, id: str | None, retry: int | None) -> ServerSentEvent: ...

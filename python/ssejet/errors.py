@@ -51,7 +51,7 @@ class SSEError(Exception):
 
 
 class EventTooLargeError(SSEError):
-    """One unfinished event outgrew the decoder's limit; events before it were delivered first.
+    """One unfinished event outgrew the decoder's limit; events before it came first.
 
     The decoder refuses further input until ``reset()``.
 
@@ -61,8 +61,8 @@ class EventTooLargeError(SSEError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"an event is larger than max_event_size ({limit:,} bytes): pass a larger max_event_size, or None "
-            "for no limit; to go on with this Decoder, call reset() and feed it from the start of an event"
+            f"an event is larger than max_event_size ({limit:,} bytes): pass a larger max_event_size, or "
+            "None for no limit; to go on with this Decoder, call reset() and feed it the start of an event"
         )
         self.limit = limit
 
@@ -94,15 +94,17 @@ class StreamError(SSEError):
 
     Attributes:
         partial: what had arrived before the failure, in the form its stream collects it, or None.
-        retryable: whether the same request may succeed if it is sent again.
     """
-
-    retryable: bool = False
 
     def __init__(self, message: str, *, partial: Any = None) -> None:
         super().__init__(message)
         self.message = message
         self.partial = partial
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed if it is sent again."""
+        return False
 
 
 class APIError(StreamError):
@@ -125,7 +127,7 @@ class APIError(StreamError):
         self.request = request
 
     @property
-    def retryable(self) -> bool:  # type: ignore[override]
+    def retryable(self) -> bool:
         """True for what servers report of themselves: overload, rate limits, internal errors."""
         return any(map(_is_retryable_code, (self.type, self.code)))
 
@@ -178,11 +180,16 @@ class APIStatusError(APIError):
 class APIConnectionError(StreamError):
     """The connection could not be made, or broke while the stream was read; the cause is ``__cause__``."""
 
-    retryable = True
-
-    def __init__(self, message: str = "Connection error.", *, request: Any = None, partial: Any = None) -> None:
+    def __init__(
+        self, message: str = "Connection error.", *, request: Any = None, partial: Any = None
+    ) -> None:
         super().__init__(message, partial=partial)
         self.request = request
+
+    @property
+    def retryable(self) -> bool:
+        """True: the next connection may do better."""
+        return True
 
 
 class APITimeoutError(APIConnectionError):
@@ -214,7 +221,9 @@ class InvalidJSONError(StreamError):
         excerpt: up to 80 characters of the data around that place.
     """
 
-    def __init__(self, reason: str, *, event: Any, index: int, position: int | None = None, partial: Any = None) -> None:
+    def __init__(
+        self, reason: str, *, event: Any, index: int, position: int | None = None, partial: Any = None
+    ) -> None:
         start = max(0, (position or 0) - 40)
         self.excerpt: str = event.data[start : start + 80]
         where = f"event {index}" + (f", character {position}" if position is not None else "")
@@ -227,7 +236,10 @@ class InvalidJSONError(StreamError):
 class TruncatedStreamError(StreamError):
     """The input ended before the sentinel or a finish reason."""
 
-    retryable = True
+    @property
+    def retryable(self) -> bool:
+        """True: the next connection may do better."""
+        return True
 
 
 class LengthFinishReasonError(SSEError):
