@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ssejet._core import ServerSentEvent
@@ -23,16 +24,27 @@ class Cast:
         decode: makes an item of an event's data or, with ``takes_event``, of the event itself.
         convert: makes an item of decoded JSON; None if ``decode`` is the caller's own function.
         takes_event: whether ``decode`` wants the event.
+        slot: where an item keeps its data; None but for the responses of ``ssejet.chat``. These have a field
+            ``error``, so that their data need not be searched for it.
+        set_slot: puts it there, given the item, the slot and the data.
     """
 
-    __slots__ = ("convert", "decode", "takes_event")
+    __slots__ = ("convert", "decode", "set_slot", "slot", "takes_event")
 
     def __init__(
-        self, decode: Callable[[Any], Any], convert: Callable[[Any], Any] | None, *, takes_event: bool = False
+        self,
+        decode: Callable[[Any], Any],
+        convert: Callable[[Any], Any] | None,
+        *,
+        takes_event: bool = False,
+        slot: str | None = None,
+        set_slot: Callable[[Any, str, str], None] = setattr,
     ) -> None:
         self.decode = decode
         self.convert = convert
         self.takes_event = takes_event
+        self.slot = slot
+        self.set_slot = set_slot
 
 
 def make_cast(cast_to: Any) -> Cast:
@@ -121,9 +133,7 @@ def _pydantic_cast(type_: Any) -> Cast:
 
 def _is_msgspec_type(type_: Any) -> bool:
     if isinstance(type_, type) and get_origin(type_) is None and type_ is not Any:
-        from msgspec.inspect import CustomType, type_info
-
-        return not isinstance(type_info(type_), CustomType)
+        return _is_msgspec_class(type_)
     return (
         type_ is Any
         or get_origin(type_) is not None
@@ -132,10 +142,22 @@ def _is_msgspec_type(type_: Any) -> bool:
     )
 
 
+# Cached, as looking through a class takes as long as decoding a thousand of its instances.
+@lru_cache(maxsize=256)
+def _is_msgspec_class(type_: type) -> bool:
+    from msgspec.inspect import CustomType, type_info
+
+    return not isinstance(type_info(type_), CustomType)
+
+
 def _msgspec_cast(type_: Any) -> Cast:
     import msgspec
 
     def convert(value: Any) -> Any:
         return msgspec.convert(value, type_)
 
-    return Cast(msgspec.json.Decoder(type_).decode, convert)
+    decode = msgspec.json.Decoder(type_).decode
+    slot = getattr(type_, "text_slot", None)
+    if slot is not None:
+        return Cast(decode, type_.from_dict, slot=slot, set_slot=msgspec.structs.force_setattr)
+    return Cast(decode, convert)

@@ -149,6 +149,8 @@ class StreamMachine(Generic[T]):
         cast = self._cast
         decode = cast.decode
         takes_event = cast.takes_event
+        slot = cast.slot
+        set_slot = cast.set_slot
         sentinel = self._sentinel
         ordinary: str | None = "message"
         while True:
@@ -166,12 +168,21 @@ class StreamMachine(Generic[T]):
                         yield self._assistants_item(event)
                         continue
                     ordinary = kind
-                if '"error"' in data and _has_error(data) and _is_error(payload := payload_of(event)):
+                if (
+                    slot is None
+                    and '"error"' in data
+                    and _has_error(data)
+                    and _is_error(payload := payload_of(event))
+                ):
                     raise self._api_error(payload)
                 try:
                     item = decode(event if takes_event else data)
                 except decoding_errors() as error:
                     item = self._retry_decoding(event, error)
+                if slot is not None:
+                    set_slot(item, slot, data)
+                    if item.error:
+                        raise self._api_error(payload_of(event))
                 yield item
             self._settle()
             if more is None or not more():

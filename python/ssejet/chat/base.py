@@ -58,10 +58,6 @@ class _Sent:
     __slots__ = ("_sent",)
 
 
-# The slot's own setter: models are frozen, and this is for us alone.
-remember: Callable[[Response, Any], None] = vars(_Sent)["_sent"].__set__
-
-
 class Response(Model, _Sent, frozen=True):
     """A whole object from the wire. It remembers what it was made from, for whoever asks.
 
@@ -69,8 +65,8 @@ class Response(Model, _Sent, frozen=True):
     other values (``msgspec.structs.replace``) forgets it.
     """
 
-    # Typed streams decode the text themselves, and then call this.
-    remember_text: ClassVar[Callable[[Response, str], None]] = remember
+    # Typed streams decode the text themselves, and leave it here.
+    text_slot: ClassVar[str] = "_sent"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -135,6 +131,11 @@ class Response(Model, _Sent, frozen=True):
     def __reduce__(self) -> Any:
         source = self._source
         return super().__reduce__() if source is None else (_restore, (type(self), source))
+
+
+def remember(response: Response, source: Any) -> None:
+    """Let a response, frozen as it is, know what it was made from."""
+    msgspec.structs.force_setattr(response, "_sent", source)
 
 
 ModelT = TypeVar("ModelT", bound=Model)
