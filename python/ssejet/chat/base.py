@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
@@ -53,7 +53,7 @@ class Model(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
 
 
 class _Sent:
-    """A slot for what a model was made from. No field: it takes no part in equality, repr, encoding or init."""
+    """A slot for what a model was made from. No field, so that no comparison or encoding sees it."""
 
     __slots__ = ("_sent",)
 

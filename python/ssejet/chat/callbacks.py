@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ssejet.chat.events import EVENT_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ssejet.chat.events import Event
 
 __all__ = ["bind"]

@@ -25,8 +25,8 @@ from ssejet.chat.events import (
 )
 from ssejet.chat.models import (
     ChatCompletionAudio,
-    ChoiceLogprobs,
     ChoiceDeltaToolCall,
+    ChoiceLogprobs,
     ParsedChatCompletionMessage,
     ParsedChoice,
 )
@@ -279,8 +279,8 @@ class ChoiceState:
             self._complete_call(previous, events)
 
     def _may_be_ended(self, call: ToolCall) -> bool:
-        # openai-python ends a call when the next begins. If its arguments must be parsed and cannot be, because
-        # the server interleaves its calls, it fails; we wait.
+        # openai-python ends a call when the next begins. If its arguments must be parsed and cannot be,
+        # because the server interleaves its calls, it fails; we wait.
         if call.ended or self._formats.arguments.get(call.name) is None:
             return True
         if not call.arguments.is_complete_json():

@@ -57,12 +57,16 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     def to_dict(self) -> dict[str, Any]:
         """The type and the public fields, as JSON types."""
-        fields = {name: to_builtins(getattr(self, name)) for name in self.__match_args__}
+        fields = {name: to_builtins(getattr(self, name)) for name in self._names()}
         return {"type": self.type, **fields}
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names())
         return f"{type(self).__name__}({fields})"
+
+    def _names(self) -> tuple[str, ...]:
+        names: tuple[str, ...] = self.__match_args__
+        return names
 
 
 class ChunkEvent(Event, frozen=True):
@@ -81,6 +85,7 @@ class ChunkEvent(Event, frozen=True):
 
     @property
     def snapshot(self) -> ParsedChatCompletion[Any]:
+        """The completion as gathered until now."""
         return self._state.current_completion_snapshot
 
 
@@ -95,10 +100,12 @@ class _TextDeltaEvent(Event, frozen=True):
 
     @property
     def snapshot(self) -> str:
+        """The text so far."""
         return self._text.prefix(self._end)
 
     @property
     def choice_index(self) -> int:
+        """The choice that this belongs to."""
         return self._text.choice_index
 
 
@@ -108,9 +115,9 @@ class ContentDeltaEvent(_TextDeltaEvent, frozen=True):
     Attributes:
         delta: the new text.
         snapshot: the text so far.
-        parsed: with a class as ``response_format``, what the text so far gives as JSON. An unfinished string,
-            number or literal is left out; None if there is nothing yet, or if it is not JSON. Treat it as read
-            only: its finished parts are shared with later events.
+        parsed: with a class as ``response_format``, what the text so far gives as JSON. An unfinished
+            string, number or literal is left out; None if there is nothing yet, or if it is not JSON. Treat
+            it as read only: its finished parts are shared with later events.
     """
 
     type: ClassVar[Literal["content.delta"]] = "content.delta"
@@ -118,6 +125,7 @@ class ContentDeltaEvent(_TextDeltaEvent, frozen=True):
 
     @property
     def parsed(self) -> Any:
+        """What the text so far gives as JSON."""
         return self._text.value(self._end, self.delta)
 
 
@@ -139,6 +147,7 @@ class ContentDoneEvent(Event, frozen=True):
 
     @property
     def parsed(self) -> Any:
+        """The text as an instance of the response format."""
         return self._parsed.get()
 
 
@@ -199,14 +208,17 @@ class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True):
 
     @property
     def arguments(self) -> str:
+        """The JSON text so far."""
         return self._text.prefix(self._end)
 
     @property
     def choice_index(self) -> int:
+        """The choice that this belongs to."""
         return self._text.choice_index
 
     @property
     def parsed_arguments(self) -> Any:
+        """What the arguments so far give as JSON."""
         return self._text.value(self._end, self.arguments_delta)
 
 
@@ -219,8 +231,8 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
         name: of the function.
         index: of the call.
         arguments: the JSON text.
-        parsed_arguments: if the tool is strict, the arguments as its model, or as a dict; else None. Reading it
-            validates the text, and raises what the model's library raises if it does not fit.
+        parsed_arguments: if the tool is strict, the arguments as its model, or as a dict; else None. Reading
+            it validates the text, and raises what the model's library raises if it does not fit.
     """
 
     type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
@@ -234,6 +246,7 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
 
     @property
     def parsed_arguments(self) -> Any:
+        """The arguments as an instance of the tool's model."""
         return self._parsed.get()
 
 
@@ -260,10 +273,12 @@ class ToolCallDeltaEvent(Event, frozen=True):
 
     @property
     def snapshot(self) -> str:
+        """The text so far."""
         return self._text.prefix(self._end)
 
     @property
     def choice_index(self) -> int:
+        """The choice that this belongs to."""
         return self._text.choice_index
 
 
@@ -273,8 +288,8 @@ class ToolCallDoneEvent(Event, frozen=True):
     It comes as soon as the stream goes on to something else and the arguments are whole, or at the end.
 
     Attributes:
-        parsed_function: the function, with its arguments parsed if the tool is strict; None for a custom tool.
-            Reading it validates the text, and raises what the model's library raises if it does not fit.
+        parsed_function: the function, with its arguments parsed if the tool is strict; None for a custom
+            tool. Reading it validates the text, and raises what the model's library raises if that fails.
         id: of the call.
         index: of the call.
         name: of the tool.
@@ -293,6 +308,7 @@ class ToolCallDoneEvent(Event, frozen=True):
 
     @property
     def parsed_function(self) -> ParsedFunction[Any] | None:
+        """The function, with its arguments parsed."""
         from ssejet.chat.models import ParsedFunction
 
         if self._parsed is None:
@@ -313,6 +329,7 @@ class LogprobsContentDeltaEvent(Event, frozen=True):
 
     @property
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        """All so far."""
         return self._all[: self._end]
 
 
@@ -339,6 +356,7 @@ class LogprobsRefusalDeltaEvent(Event, frozen=True):
 
     @property
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        """All so far."""
         return self._all[: self._end]
 
 

@@ -8,7 +8,9 @@ the like are plain strings, because servers invent new ones.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from msgspec import field
 
 from ssejet.chat.base import Model, Response
 
@@ -135,6 +137,10 @@ class ChoiceDelta(Model, frozen=True):
     annotations: list[Annotation] | None = None
     function_call: ChoiceDeltaFunctionCall | None = None
 
+    if TYPE_CHECKING:
+        reasoning_content_slot: ClassVar[str | None]
+        reasoning_slot: ClassVar[str | None]
+
 
 class TopLogprob(Model, frozen=True):
     """A likely token at one position, its UTF-8 bytes, and the natural logarithm of its probability."""
@@ -150,7 +156,7 @@ class ChatCompletionTokenLogprob(Model, frozen=True):
     token: str = ""
     logprob: float = 0.0
     bytes: list[int] | None = None
-    top_logprobs: list[TopLogprob] = []
+    top_logprobs: list[TopLogprob] = field(default_factory=list)
 
 
 class ChoiceLogprobs(Model, frozen=True):
@@ -206,7 +212,7 @@ class ChatCompletionChunk(Response, frozen=True):
     """
 
     id: str = ""
-    choices: list[Choice] = []
+    choices: list[Choice] = field(default_factory=list)
     created: int = 0
     model: str = ""
     object: str = "chat.completion.chunk"
@@ -351,7 +357,7 @@ class ChatCompletion(Response, frozen=True):
     """
 
     id: str = ""
-    choices: list[ChatCompletionChoice] = []
+    choices: list[ChatCompletionChoice] = field(default_factory=list)
     created: int = 0
     model: str = ""
     object: str = "chat.completion"
@@ -386,7 +392,7 @@ class ParsedChatCompletion(ChatCompletion, Generic[ResponseFormatT], frozen=True
     Put together from a stream, it has the fields that the server added to the first chunk, and to ``usage``.
     """
 
-    choices: list[ParsedChoice[ResponseFormatT]] = []  # type: ignore[assignment]
+    choices: list[ParsedChoice[ResponseFormatT]] = field(default_factory=list)  # type: ignore[assignment]
 
     @property
     def _source(self) -> Any:
@@ -431,7 +437,7 @@ class Completion(Response, frozen=True):
     """
 
     id: str = ""
-    choices: list[CompletionChoice] = []
+    choices: list[CompletionChoice] = field(default_factory=list)
     created: int = 0
     model: str = ""
     object: str = "text_completion"

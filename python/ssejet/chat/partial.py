@@ -55,7 +55,6 @@ class PartialJSON:
 
     Attributes:
         length: the characters fed.
-        complete: the value has ended; what follows it is ignored, as jiter does.
         broken: the text is not JSON, and is not read further; ``settle`` says what its value is.
         settled: it has said.
     """
@@ -76,6 +75,7 @@ class PartialJSON:
 
     @property
     def complete(self) -> bool:
+        """Whether the value has ended; what follows it is ignored, as jiter does."""
         return self._expect == _NOTHING
 
     def settle(self, value: Any) -> None:

@@ -14,8 +14,8 @@ def response_format_param(response_format: Any) -> dict[str, Any]:
     """The dict that a request's ``response_format`` takes.
 
     Args:
-        response_format: a pydantic model, a msgspec Struct, a dataclass or a TypedDict, for which a strict JSON
-            Schema is made; or the dict itself, which is returned as it is.
+        response_format: a pydantic model, a msgspec Struct, a dataclass or a TypedDict, for which a strict
+            JSON Schema is made; or the dict itself, which is returned as it is.
 
     Raises:
         TypeError: it is nothing of the kind, or a part of it has no schema.

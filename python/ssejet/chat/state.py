@@ -19,7 +19,10 @@ __all__ = ["ChatCompletionStreamState"]
 
 ResponseFormatT = TypeVar("ResponseFormatT")
 
-_CUT_SHORT = {"length": LengthFinishReasonError, "content_filter": ContentFilterFinishReasonError}
+_CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
+    "length": LengthFinishReasonError,
+    "content_filter": ContentFilterFinishReasonError,
+}
 
 
 class ChatCompletionStreamState(Generic[ResponseFormatT]):
@@ -48,8 +51,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         Args:
             response_format: the type of the answer: a pydantic model, a msgspec Struct, a dataclass or a
                 TypedDict. OpenAI's dict form is taken too, but gives no type to parse into.
-            input_tools: the request's ``tools``, in OpenAI's form or as types. The arguments of strict ones are
-                parsed.
+            input_tools: the request's ``tools``, in OpenAI's form or as types. The arguments of strict ones
+                are parsed.
 
         Raises:
             TypeError: the format or a tool is nothing of the kind.
@@ -116,8 +119,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
         """The completion so far. Before the first chunk, it is empty.
 
-        It is put together when it is read, at a cost that grows with its length. ``parsed`` is validated where
-        content or arguments are complete and valid, and else what the JSON so far gives.
+        It is put together when it is read, at a cost that grows with its length. What is parsed is validated
+        where content or arguments are complete and valid, and else what the JSON so far gives.
         """
         return self._completion(validate=False)
 
@@ -128,7 +131,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             LengthFinishReasonError: a choice was cut at the token limit.
             ContentFilterFinishReasonError: a choice was cut by a content filter.
             TruncatedStreamError: there was no chunk at all.
-            Exception: the content or a call's arguments do not fit their type; what that type's library raises.
+            Exception: the content or a call's arguments do not fit their type. It is the one that the type's
+                library raises.
         """
         if self._first is None:
             raise TruncatedStreamError("the stream ended before its first chunk: there is no completion")

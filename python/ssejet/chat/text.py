@@ -15,8 +15,8 @@ class Text:
     An event remembers the length that the text had, which is all it needs to read its snapshot later.
 
     Attributes:
-        parts: the fragments since the text was last joined. The stream's inner loop appends to it, and adds to
-            ``length``, without a call.
+        parts: the fragments since the text was last joined. The stream's inner loop appends to it, and adds
+            to ``length``, without a call.
         length: in characters.
         is_json: whether the text is to be parsed: only then has it a value.
         choice_index: of the choice that it belongs to.
