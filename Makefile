@@ -9,7 +9,7 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
           rust/core/Cargo.toml rust/python/Cargo.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz clean
+.PHONY: help demo test check bench fuzz wheel clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,5 +62,10 @@ fuzz: ## run each fuzz target for SECONDS=60 (needs a nightly toolchain; install
 		cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target -- -max_total_time=$(SECONDS) || exit 1; \
 	done
 
+wheel: $(VENV)/.pip ## build the wheel to release, with profile-guided optimisation (rustup's llvm-tools)
+	rustup component add llvm-tools
+	$(BIN)/python -m pip install --quiet "maturin>=1.16,<2"
+	$(BIN)/maturin build --release --locked --pgo --interpreter $(BIN)/python --out dist
+
 clean: ## remove what was built
-	rm -rf $(VENV) target python/ssejet/_core.*.so
+	rm -rf $(VENV) target dist python/ssejet/_core.*.so
