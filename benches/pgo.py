@@ -1,4 +1,4 @@
-"""What profile-guided optimisation learns from, run by `maturin build --pgo`: every workload, by every way in."""
+"""What profile-guided optimisation learns from (`maturin build --pgo`): every workload, by every way in."""
 
 from __future__ import annotations
 
