@@ -93,8 +93,8 @@ def test_no_object_is_left_behind(work: Callable[[bytes], None], block: bytes) -
     stream = block * 20
     allocated_after(work, stream, 20)
     before = allocated_after(work, stream, 5)
-    # A leak of one object for each round would show ten times over.
-    assert allocated_after(work, stream, 100) - before < 10
+    # A leak of one object for each round would be 100; other threads may make some of their own meanwhile.
+    assert allocated_after(work, stream, 100) - before < 50
 
 
 def test_millions_of_events_leave_the_shared_strings_their_references() -> None:
