@@ -63,7 +63,7 @@ def theirs(chunks: list[dict[str, Any]], **options: Any) -> list[list[Any] | Rai
         try:
             # Snapshots change with later chunks, so they are taken down now.
             results.append([plain(event) for event in state.handle_chunk(their_chunk(chunk))])
-        except Exception as error:
+        except Exception as error:  # noqa: PERF203
             return [*results, Raised(error)]
     try:
         results.append([plain(state.get_final_completion())])
@@ -72,9 +72,7 @@ def theirs(chunks: list[dict[str, Any]], **options: Any) -> list[list[Any] | Rai
     return results
 
 
-def ours(
-    chunks: list[dict[str, Any]], *, adopt: bool = False, keep_own: bool = False, **options: Any
-) -> list[list[Any] | Raised]:
+def ours(chunks: list[dict[str, Any]], *, adopt: bool = False, **options: Any) -> list[list[Any] | Raised]:
     """Our events, likewise; ``adopt`` gives our state openai-python's chunks."""
     state = ChatCompletionStreamState(**options)
     results: list[list[Any] | Raised] = []
@@ -82,8 +80,8 @@ def ours(
         try:
             given = their_chunk(chunk) if adopt else ChatCompletionChunk.from_dict(chunk)
             events = state.handle_chunk(given)
-            results.append([plain(event) for event in events if keep_own or event.type not in OUR_OWN_TYPES])
-        except Exception as error:
+            results.append([plain(event) for event in events if event.type not in OUR_OWN_TYPES])
+        except Exception as error:  # noqa: PERF203
             return [*results, Raised(error)]
     try:
         results.append([plain(state.get_final_completion())])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
-
 from openai import pydantic_function_tool
+from pydantic import BaseModel
 
 
 class Step(BaseModel):
@@ -58,13 +58,15 @@ def fragments(draw: st.DrawFn, whole: st.SearchStrategy[str]) -> list[str]:
     text = draw(whole)
     cuts = draw(st.lists(st.integers(0, len(text)), max_size=6))
     places = [0, *sorted(cuts), len(text)]
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]
 
 
 def _dump(values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
     return st.builds(
         lambda value, indent, ascii_only: json.dumps(
-            value.model_dump() if isinstance(value, BaseModel) else value, indent=indent, ensure_ascii=ascii_only
+            value.model_dump() if isinstance(value, BaseModel) else value,
+            indent=indent,
+            ensure_ascii=ascii_only,
         ),
         values,
         _indents,
@@ -78,7 +80,9 @@ _tokens = st.lists(
     ),
     max_size=2,
 )
-_logprobs = st.none() | st.fixed_dictionaries({"content": st.none() | _tokens, "refusal": st.none() | _tokens})
+_logprobs = st.none() | st.fixed_dictionaries(
+    {"content": st.none() | _tokens, "refusal": st.none() | _tokens}
+)
 
 
 @st.composite
@@ -86,7 +90,12 @@ def _call_deltas(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Deltas with tool calls, one call after the other."""
     groups: list[list[dict[str, Any]]] = []
     for index in range(draw(st.integers(0, 3))):
-        kinds = [("lenient", texts), ("strict", _dump(_json_objects)), ("model", _dump(_queries)), ("other", texts)]
+        kinds = [
+            ("lenient", texts),
+            ("strict", _dump(_json_objects)),
+            ("model", _dump(_queries)),
+            ("other", texts),
+        ]
         name, arguments = draw(st.sampled_from(kinds))
         head, *pieces = draw(fragments(arguments))
         entries = [{"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name}}]
@@ -109,7 +118,7 @@ def _choice_parts(draw: st.DrawFn, contents: st.SearchStrategy[str]) -> list[dic
     kind = draw(st.sampled_from(["content", "content", "refusal", "both", "neither"]))
     if kind in {"content", "both"}:
         deltas += [{"content": piece} for piece in draw(fragments(contents))]
-    if kind in {"refusal"}:
+    if kind == "refusal":
         deltas += [{"refusal": piece} for piece in draw(fragments(texts))]
     deltas += draw(_call_deltas())
     deltas = deltas or [{}]
@@ -161,3 +170,89 @@ def chunk_sequences(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -
 
 answers_as_json = _dump(_answers)
 json_texts = _dump(json_values)
+
+
+_scraps = st.sampled_from(["", "a", "bc", " ", '{"x":', "1}", "{}"])
+
+
+def _or_null(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | values
+
+
+_tokens_or_null = _or_null(
+    st.sampled_from([[], [{"token": "a", "logprob": -1.0, "bytes": None, "top_logprobs": []}]])
+)
+_moderation = {"type": "error", "code": "c", "message": "m"}
+
+
+@st.composite
+def unruly_sequences(draw: st.DrawFn, *, refusals: bool = True) -> list[dict[str, Any]]:
+    """Streams whose chunks hold anything in any order: calls interleaved, texts resumed, trailing chunks.
+
+    What openai-python needs is kept: choices and calls begin in order, calls with an id, a type and a name.
+    """
+    chunks: list[dict[str, Any]] = []
+    calls_begun = [0, 0]
+    begun: set[int] = set()
+    called: set[int] = set()
+    for _ in range(draw(st.integers(1, 7))):
+        choices = []
+        for index in draw(st.sampled_from([[], [0], [0], [0, 1], [1]])):
+            if index == 1 and 0 not in begun:
+                continue
+            delta: dict[str, Any] = {}
+            for name in ("content", "refusal") if refusals else ("content",):
+                if draw(st.booleans()):
+                    delta[name] = draw(_or_null(_scraps))
+            if index not in begun and draw(st.booleans()):
+                delta["role"] = "assistant"
+            if draw(st.booleans()):
+                delta["tool_calls"] = []
+                for _ in range(draw(st.integers(1, 2))):
+                    call = draw(st.integers(0, calls_begun[index]))
+                    if call == calls_begun[index]:
+                        calls_begun[index] += 1
+                        name = draw(st.sampled_from(["lenient", "strict", "model", "other"]))
+                        function = {"name": name, "arguments": draw(_scraps)}
+                        entry = {
+                            "index": call,
+                            "id": f"call_{call}",
+                            "type": "function",
+                            "function": function,
+                        }
+                    else:
+                        entry = {"index": call, "function": draw(st.sampled_from([{}, {"arguments": None}]))}
+                        if draw(st.booleans()):
+                            entry["function"] = {"arguments": draw(_scraps)}
+                        if draw(st.booleans()):
+                            entry["type"] = "function"
+                    delta["tool_calls"].append(entry)
+            if draw(st.integers(0, 5)) == 0:
+                delta["function_call"] = {"arguments": draw(_scraps)}
+                if index not in called:
+                    called.add(index)
+                    delta["function_call"]["name"] = "f"
+            if draw(st.integers(0, 5)) == 0:
+                delta["audio"] = {"data": draw(_scraps), "transcript": draw(_or_null(_scraps))}
+            choice: dict[str, Any] = {"index": index, "delta": delta}
+            if draw(st.integers(0, 5)) == 0:
+                choice["finish_reason"] = draw(st.sampled_from(["stop", "tool_calls", "length"]))
+            if draw(st.integers(0, 3)) == 0 and (not chunks or index in begun):
+                choice["logprobs"] = {"content": draw(_tokens_or_null), "refusal": draw(_tokens_or_null)}
+            begun.add(index)
+            choices.append(choice)
+        chunk = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": choices,
+        }
+        if draw(st.integers(0, 4)) == 0:
+            chunk["usage"] = draw(
+                _or_null(st.just({"completion_tokens": 1, "prompt_tokens": 1, "total_tokens": 2}))
+            )
+        if draw(st.integers(0, 4)) == 0:
+            chunk["moderation"] = {"input": _moderation, "output": _moderation}
+        chunks.append(chunk)
+    return chunks

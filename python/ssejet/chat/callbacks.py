@@ -37,14 +37,14 @@ def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any
     parameters = inspect.signature(callback).parameters.values()
     if any(each.kind not in _BY_NAME for each in parameters):
         return callback
-    fields = [name for name in dir(event_class) if not name.startswith("_") and name != "to_dict"]
+    known = {"event", "type", *event_class.fields, *({"choice_index"} & set(dir(event_class)))}
     names = []
     for parameter in parameters:
-        if parameter.name in {"event", *fields}:
+        if parameter.name in known:
             names.append(parameter.name)
         elif parameter.default is parameter.empty:
             raise TypeError(
-                f"a callback for {event_type!r} can ask for event, {', '.join(fields)}; "
+                f"a callback for {event_type!r} can ask for {', '.join(sorted(known))}; "
                 f"this one asks for {parameter.name!r}"
             )
     if names == ["event"]:

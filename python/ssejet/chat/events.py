@@ -48,25 +48,23 @@ __all__ = [
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """What all events have: a ``type``, and fields, named in ``__match_args__``.
+    """What all events have: a ``type``, and ``fields``, the names of the others.
 
     All but ``chunk`` also have ``choice_index``, which tells the answers apart if there are several (n > 1).
+    Match them by keyword: ``case ContentDeltaEvent(delta=new, snapshot=text)``.
     """
 
     type: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]]
 
     def to_dict(self) -> dict[str, Any]:
-        """The type and the public fields, as JSON types."""
-        fields = {name: to_builtins(getattr(self, name)) for name in self._names()}
+        """The type and the fields, as JSON types."""
+        fields = {name: to_builtins(getattr(self, name)) for name in self.fields}
         return {"type": self.type, **fields}
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names())
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
         return f"{type(self).__name__}({fields})"
-
-    def _names(self) -> tuple[str, ...]:
-        names: tuple[str, ...] = self.__match_args__
-        return names
 
 
 class ChunkEvent(Event, frozen=True):
@@ -78,7 +76,7 @@ class ChunkEvent(Event, frozen=True):
     """
 
     type: ClassVar[Literal["chunk"]] = "chunk"
-    __match_args__ = ("chunk", "snapshot")
+    fields: ClassVar[tuple[str, ...]] = ("chunk", "snapshot")
 
     chunk: ChatCompletionChunk
     _state: ChatCompletionStreamState[Any]
@@ -92,7 +90,7 @@ class ChunkEvent(Event, frozen=True):
 class _TextDeltaEvent(Event, frozen=True):
     """A text goes on."""
 
-    __match_args__ = ("delta", "snapshot")
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
 
     delta: str
     _text: Text
@@ -121,7 +119,7 @@ class ContentDeltaEvent(_TextDeltaEvent, frozen=True):
     """
 
     type: ClassVar[Literal["content.delta"]] = "content.delta"
-    __match_args__ = ("delta", "snapshot", "parsed")
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "parsed")
 
     @property
     def parsed(self) -> Any:
@@ -139,7 +137,7 @@ class ContentDoneEvent(Event, frozen=True):
     """
 
     type: ClassVar[Literal["content.done"]] = "content.done"
-    __match_args__ = ("content", "parsed")
+    fields: ClassVar[tuple[str, ...]] = ("content", "parsed")
 
     content: str
     _parsed: Parsed
@@ -161,7 +159,7 @@ class RefusalDoneEvent(Event, frozen=True):
     """The model refused; ``refusal`` is all that it says."""
 
     type: ClassVar[Literal["refusal.done"]] = "refusal.done"
-    __match_args__ = ("refusal",)
+    fields: ClassVar[tuple[str, ...]] = ("refusal",)
 
     refusal: str
     choice_index: int = 0
@@ -180,7 +178,7 @@ class ReasoningDoneEvent(Event, frozen=True):
     """The model has stopped thinking, for now: ``reasoning`` is all that it has thought aloud so far."""
 
     type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
-    __match_args__ = ("reasoning",)
+    fields: ClassVar[tuple[str, ...]] = ("reasoning",)
 
     reasoning: str
     choice_index: int = 0
@@ -198,7 +196,7 @@ class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True):
     """
 
     type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
-    __match_args__ = ("name", "index", "arguments", "parsed_arguments", "arguments_delta")
+    fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments", "arguments_delta")
 
     name: str
     index: int
@@ -236,7 +234,7 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
     """
 
     type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
-    __match_args__ = ("name", "index", "arguments", "parsed_arguments")
+    fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments")
 
     name: str
     index: int
@@ -262,7 +260,7 @@ class ToolCallDeltaEvent(Event, frozen=True):
     """
 
     type: ClassVar[Literal["tool_calls.delta"]] = "tool_calls.delta"
-    __match_args__ = ("delta", "snapshot", "index", "id", "name")
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "index", "id", "name")
 
     delta: str
     index: int
@@ -297,7 +295,7 @@ class ToolCallDoneEvent(Event, frozen=True):
     """
 
     type: ClassVar[Literal["tool_calls.done"]] = "tool_calls.done"
-    __match_args__ = ("parsed_function", "id", "index", "name", "arguments")
+    fields: ClassVar[tuple[str, ...]] = ("parsed_function", "id", "index", "name", "arguments")
 
     id: str
     index: int
@@ -320,7 +318,7 @@ class LogprobsContentDeltaEvent(Event, frozen=True):
     """More of the answer's log probabilities: ``content`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
-    __match_args__ = ("content", "snapshot")
+    fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
 
     content: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
@@ -337,7 +335,7 @@ class LogprobsContentDoneEvent(Event, frozen=True):
     """All of the answer's log probabilities."""
 
     type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
-    __match_args__ = ("content",)
+    fields: ClassVar[tuple[str, ...]] = ("content",)
 
     content: list[ChatCompletionTokenLogprob]
     choice_index: int = 0
@@ -347,7 +345,7 @@ class LogprobsRefusalDeltaEvent(Event, frozen=True):
     """More of the refusal's log probabilities: ``refusal`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
-    __match_args__ = ("refusal", "snapshot")
+    fields: ClassVar[tuple[str, ...]] = ("refusal", "snapshot")
 
     refusal: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
@@ -364,7 +362,7 @@ class LogprobsRefusalDoneEvent(Event, frozen=True):
     """All of the refusal's log probabilities."""
 
     type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
-    __match_args__ = ("refusal",)
+    fields: ClassVar[tuple[str, ...]] = ("refusal",)
 
     refusal: list[ChatCompletionTokenLogprob]
     choice_index: int = 0

@@ -144,8 +144,8 @@ class ToolCalls:
             return candidates[0]
         known = ", ".join(f"{call.index} ({call.name or 'no name'}, id {call.id!r})" for call in calls)
         raise StreamError(
-            f"a tool-call fragment has no index, and its id {fragment.id!r} and name {name!r} do not tell which "
-            f"of the calls {known} it continues: the server must send an index or the id with each fragment"
+            f"a tool-call fragment has no index, and its id {fragment.id!r} and name {name!r} do not tell "
+            f"which of the calls {known} it continues: the server must send an index or the id with each one"
         )
 
 

@@ -80,6 +80,7 @@ def _argument_parser(function: Mapping[str, Any]) -> Callable[[str], Any] | None
 def _docstring(model: Any) -> str | None:
     doc: str | None = model.__doc__
     # A dataclass without a docstring is given its signature for one.
-    if doc and dataclasses.is_dataclass(model) and doc.startswith(f"{model.__name__}("):
+    signature = f"{model.__name__}("
+    if doc and doc.startswith(signature) and dataclasses.is_dataclass(model):
         return None
     return doc

@@ -78,9 +78,9 @@ def _strict(schema: Mapping[str, Any], root: Mapping[str, Any], inlined: tuple[s
         strict["required"] = list(strict["properties"])
     if strict.get("default", ...) is None:
         del strict["default"]
-    for key in ("$defs", "definitions", "properties"):
+    for key, around in (("$defs", ()), ("definitions", ()), ("properties", inlined)):
         if key in strict:
-            strict[key] = {name: _strict(each, root, inlined) for name, each in strict[key].items()}
+            strict[key] = {name: _strict(each, root, around) for name, each in strict[key].items()}
     for key in ("anyOf", "allOf"):
         if key in strict:
             strict[key] = [_strict(each, root, inlined) for each in strict[key]]
