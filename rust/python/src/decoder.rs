@@ -98,7 +98,7 @@ impl Decoder {
     ///         events, they are returned, and the next call raises.
     ///     RuntimeError: the decoder is in use, by another thread or by the caller of ``on_comment``.
     ///     TypeError: the chunk is something else.
-    #[pyo3(signature = (chunk, /))]
+    #[pyo3(signature = (chunk))]
     fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = buffer::bytes(chunk)?;
         Self::run(slf, |parser, sink| parser.feed(&bytes, sink), |py, events, _| list(py, events))
@@ -144,7 +144,7 @@ impl Decoder {
     /// Raises:
     ///     EventTooLargeError: after the events before it.
     ///     RuntimeError, TypeError: as for ``feed``.
-    #[pyo3(signature = (chunks, /))]
+    #[pyo3(signature = (chunks))]
     fn iter_bytes(slf: &Bound<'_, Self>, chunks: &Bound<'_, PyAny>) -> PyResult<EventIterator> {
         Ok(EventIterator::new(slf.clone().unbind(), chunks.try_iter()?))
     }
@@ -156,7 +156,7 @@ impl Decoder {
     /// Raises:
     ///     EventTooLargeError: after the events before it.
     ///     RuntimeError, TypeError: as for ``feed``.
-    #[pyo3(signature = (chunks, /))]
+    #[pyo3(signature = (chunks))]
     fn aiter_bytes<'py>(slf: &Bound<'py, Self>, chunks: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         static DRIVER: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
         DRIVER.import(slf.py(), "ssejet._aiter", "aiter_bytes")?.call1((slf, chunks))
