@@ -152,16 +152,21 @@ class StreamMachine(Generic[T]):
         slot = cast.slot
         set_slot = cast.set_slot
         sentinel = self._sentinel
+        # Where items are made of objects only, another sentinel need not be looked for: it cannot be decoded.
+        seeks_sentinel = slot is None or "{" in sentinel
         ordinary: str | None = "message"
         while True:
             for event in self._pending:
                 data = event.data
-                if data.startswith(sentinel):
+                if seeks_sentinel and data.startswith(sentinel):
                     self._see_sentinel()
                     break
                 kind = event.event
                 # Events of one type share one string, so this is nearly always one comparison of pointers.
                 if kind is not ordinary:
+                    if data.startswith(sentinel):
+                        self._see_sentinel()
+                        break
                     if kind == "error":
                         raise self._api_error(payload_of(event))
                     if kind is not None and kind.startswith("thread.") and cast.convert is not None:
@@ -178,6 +183,9 @@ class StreamMachine(Generic[T]):
                 try:
                     item = decode(event if takes_event else data)
                 except decoding_errors() as error:
+                    if data.startswith(sentinel):
+                        self._see_sentinel()
+                        break
                     item = self._retry_decoding(event, error)
                 if slot is not None:
                     set_slot(item, slot, data)

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssejet.chat import (
+    ChatCompletionAudio,
     ChatCompletionChunk,
     ChatCompletionStreamState,
     ChunkEvent,
     ContentDeltaEvent,
     ContentDoneEvent,
+    FunctionCall,
     FunctionToolCallArgumentsDoneEvent,
     ParsedFunction,
     ToolCallDeltaEvent,
@@ -205,6 +207,12 @@ def test_reasoning_ends_with_the_answer_a_refusal_a_call_or_the_stream() -> None
         assert types(events)[:2] == ["reasoning.delta", "reasoning.done"]
 
 
+def test_empty_texts_do_not_end_reasoning() -> None:
+    thinks = chunk(says(content="", refusal="", reasoning="a"))
+    events, _ = run(thinks, thinks)
+    assert "reasoning.done" not in types(events)
+
+
 def test_reasoning_may_begin_again() -> None:
     parts: list[dict[str, Any]] = [
         {"reasoning": "a"},
@@ -264,6 +272,16 @@ def test_id_and_name_may_be_repeated_with_each_fragment() -> None:
     assert {event.name for event in events if event.type == "tool_calls.delta"} == {"f0", "f1"}
 
 
+def test_the_first_id_and_the_first_name_count() -> None:
+    _, state = run(calls(call("{", name="f", index=0, id="x")), calls(call("}", name="g", index=0, id="y")))
+    assert tool_calls(state) == [(0, "x", "f", "{}")]
+
+
+def test_calls_may_begin_in_any_order() -> None:
+    _, state = run(calls(call("{}", name="g", index=1)), calls(call("{}", name="f", index=0)))
+    assert tool_calls(state) == [(0, "", "f", "{}"), (1, "", "g", "{}")]
+
+
 def test_a_type_that_is_missing_or_turns_null_means_a_function() -> None:
     events, state = run(
         calls({**call("{", name="f", index=0), "type": None}), calls({**call("}", index=0), "type": None})
@@ -320,6 +338,22 @@ def test_calls_may_be_interleaved(tool: Any) -> None:
         assert [event.parsed_arguments for event in their_done] == [{"a": 1}, {"b": 2}]
 
 
+@pytest.mark.parametrize("arguments", ['{"a":', "[]x"], ids=["unfinished", "invalid"])
+def test_a_strict_call_that_is_left_unfinished_ends_with_the_choice(arguments: str) -> None:
+    events, state = run(
+        calls(call(arguments, name="f", index=0)),
+        calls(call("{}", name="f", index=1)),
+        chunk(says(finish="tool_calls")),
+        input_tools=[STRICT_TOOL],
+    )
+    done = [event for event in events if isinstance(event, FunctionToolCallArgumentsDoneEvent)]
+    assert [(event.index, event.arguments) for event in done] == [(0, arguments), (1, "{}")]
+    with pytest.raises(ValueError, match="line 1"):
+        _ = done[0].parsed_arguments
+    assert done[1].parsed_arguments == {}
+    assert tool_calls(state) == [(0, "", "f", arguments), (1, "", "f", "{}")]
+
+
 def test_calls_that_all_have_the_same_index_are_told_apart_by_their_ids() -> None:
     _, state = run(
         calls(call('{"a":1}', name="f", index=0, id="c0")),
@@ -331,9 +365,13 @@ def test_calls_that_all_have_the_same_index_are_told_apart_by_their_ids() -> Non
 
 
 def test_an_id_that_changes_within_a_call_does_not_split_it() -> None:
-    fragments = (call('{"a":', name="f", index=0, id="x"), call("1}", name="f", index=0, id="y"))
+    fragments = (
+        call('{"a":', name="f", index=0, id="x"),
+        call("1}", name="f", index=0, id="y"),
+        call("\n", index=0, id="z"),
+    )
     _, state = run(*map(calls, fragments))
-    assert tool_calls(state) == [(0, "x", "f", '{"a":1}')]
+    assert tool_calls(state) == [(0, "x", "f", '{"a":1}\n')]
 
 
 def test_custom_tools_give_events_of_ours_and_stay_in_the_completion() -> None:
@@ -359,6 +397,7 @@ def test_custom_tools_give_events_of_ours_and_stay_in_the_completion() -> None:
         pytest.param(
             [call("{", name="f", id="a"), call("}", id="a")], [("a", "f", "{}")], id="an id repeated"
         ),
+        pytest.param([call("{}", name="f"), call("x")], [("", "f", "{}x")], id="one call, whatever follows"),
         pytest.param(
             [call("{", name="f", id="a"), call("[", name="f", id="b"), call("}", id="a"), call("]", id="b")],
             [("a", "f", "{}"), ("b", "f", "[]")],
@@ -428,6 +467,45 @@ def test_a_missing_index_that_could_be_several_is_an_error(fragments: list[dict[
     assert tool_calls(state) == before
 
 
+# What few servers send
+
+
+def test_audio_is_put_together() -> None:
+    parts: list[dict[str, Any]] = [
+        {"id": "au", "transcript": "Hel"},
+        {"id": "au", "data": "AA"},
+        {"data": "BB", "transcript": "lo", "expires_at": 7},
+        {"expires_at": 9},
+        {"data": None},
+    ]
+    _, state = run(*(chunk(says(audio=part)) for part in parts))
+    audio = state.get_final_completion().choices[0].message.audio
+    assert audio == ChatCompletionAudio(id="au", data="AABB", transcript="Hello", expires_at=9)
+
+
+def test_annotations_are_collected() -> None:
+    def cites(url: str) -> dict[str, Any]:
+        return says(annotations=[{"type": "url_citation", "url_citation": {"url": url}}])
+
+    _, state = run(chunk(cites("a")), chunk(cites("b")))
+    first = state.current_completion_snapshot.choices[0].message.annotations
+    state.handle_chunk(chunk(cites("c")))
+    for annotations, urls in (
+        (first, ["a", "b"]),
+        (state.get_final_completion().choices[0].message.annotations, ["a", "b", "c"]),
+    ):
+        assert [each.url_citation.url for each in annotations or [] if each.url_citation] == urls
+
+
+def test_a_function_call_of_the_old_kind_is_put_together() -> None:
+    _, state = run(
+        chunk(says(function_call={"name": "f", "arguments": "{"})),
+        chunk(says(function_call={"name": "f", "arguments": "}"})),
+    )
+    message = state.get_final_completion().choices[0].message
+    assert message.function_call == FunctionCall(name="f", arguments="{}")
+
+
 # Answers that were cut
 
 
@@ -444,6 +522,13 @@ def test_an_answer_cut_short_is_an_error_if_it_was_to_be_parsed(reason: str, err
         assert completion.choices[0].message.content == "ab"
         assert completion.choices[0].finish_reason == reason
         assert completion.usage.total_tokens == 3
+
+
+def test_an_answer_cut_short_in_its_first_chunk_is_an_error_at_the_end() -> None:
+    events, state = run(chunk(says("a", finish="length")), input_tools=[STRICT_TOOL])
+    assert types(events) == ["content.delta", "content.done"]
+    with pytest.raises(LengthFinishReasonError):
+        state.get_final_completion()
 
 
 def test_an_answer_cut_short_is_an_error_at_the_end_in_any_case() -> None:

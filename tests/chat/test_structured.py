@@ -260,10 +260,15 @@ def test_a_refusal_takes_the_place_of_what_was_to_be_parsed(reader: Any) -> None
 
 
 def test_a_refusal_after_the_answer_has_begun_stops_its_parsing() -> None:
-    chunks = [*pieces('{"x": 1')[:2], chunk(says(', "y": 2}', refusal="No")), chunk(says(finish="stop"))]
+    chunks = [
+        *pieces('{"x": 1')[:2],
+        chunk(says(refusal="No")),
+        chunk(says(', "y": 2}')),
+        chunk(says(finish="stop")),
+    ]
     stream = ChatCompletionStream(chunks, response_format=Point)
     events = list(stream)
-    assert [event.parsed for event in events if event.type == "content.delta"][:2] == [None, {"x": 1}]
+    assert [event.parsed for event in events if event.type == "content.delta"] == [None, {"x": 1}, None]
     assert [event.parsed for event in events if event.type == "content.done"] == [None]
     assert stream.get_final_completion().choices[0].message.parsed is None
 

@@ -171,8 +171,8 @@ class Choice(Model, frozen=True):
 
     index: int = 0
     delta: ChoiceDelta = ChoiceDelta()
-    finish_reason: str | None = None
     logprobs: ChoiceLogprobs | None = None
+    finish_reason: str | None = None
 
 
 class CompletionTokensDetails(Model, frozen=True):
@@ -212,15 +212,15 @@ class ChatCompletionChunk(Response, frozen=True):
     """
 
     id: str = ""
-    choices: list[Choice] = field(default_factory=list)
+    object: str = "chat.completion.chunk"
     created: int = 0
     model: str = ""
-    object: str = "chat.completion.chunk"
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    choices: list[Choice] = field(default_factory=list)
     usage: CompletionUsage | None = None
-    moderation: dict[str, Any] | None = None
     obfuscation: str | None = None
+    moderation: dict[str, Any] | None = None
     error: Any = None
 
 

@@ -1,0 +1,46 @@
+"""Let the model call functions, send their results back, and print the answer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, Field
+
+from ssejet import Stream
+from ssejet.chat import ChatCompletionChunk, ChatCompletionStream, ToolCallDoneEvent, function_tool
+
+URL = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1") + "/chat/completions"
+HEADERS = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"}
+
+
+class Weather(BaseModel):
+    """Tell tomorrow's weather."""
+
+    city: str = Field(description="and its country")
+
+    def run(self) -> str:
+        return f"It will rain in {self.city}."
+
+
+tools = [function_tool(Weather)]
+messages: list[dict[str, Any]] = [{"role": "user", "content": "Do I need an umbrella in Oslo? In Rome?"}]
+
+with httpx.Client(headers=HEADERS) as client:
+    while messages[-1]["role"] != "assistant":
+        body = {"model": "gpt-5-mini", "messages": messages, "tools": tools, "stream": True}
+        results = []
+        with client.stream("POST", URL, json=body) as response:
+            stream = ChatCompletionStream(Stream(response, cast_to=ChatCompletionChunk), input_tools=tools)
+            for event in stream:
+                if event.type == "content.delta":
+                    print(event.delta, end="", flush=True)
+                elif isinstance(event, ToolCallDoneEvent) and event.parsed_function is not None:
+                    # The others may still be on their way.
+                    print(f"{event.name}({event.arguments})")
+                    result = event.parsed_function.parsed_arguments.run()
+                    results.append({"role": "tool", "tool_call_id": event.id, "content": result})
+            completion = stream.get_final_completion()
+        messages += [completion.choices[0].message.to_param(), *results]
+print()

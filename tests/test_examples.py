@@ -1,0 +1,202 @@
+"""Every example, run as its reader runs it, against a server that answers as it expects."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from ssejet.cli._server import loopback_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.requests import Request
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+FIXTURES = ROOT / "tests" / "chat" / "fixtures"
+
+requests: list[dict[str, Any]] = []
+"""The bodies of the requests since a test began."""
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **fields: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1763683200, "model": "m"}
+    return {**base, "choices": [choice], **fields}
+
+
+def answer(*texts: str, name: str = "content", finish: str = "stop") -> list[dict[str, Any]]:
+    return [
+        chunk({"role": "assistant", name: ""}),
+        *(chunk({name: text}) for text in texts),
+        chunk({}, finish),
+    ]
+
+
+def tool_call(index: int, city: str) -> list[dict[str, Any]]:
+    function = {"name": "Weather", "arguments": ""}
+    whole = {"index": index, "id": f"call_{index}", "type": "function", "function": function}
+    arguments = json.dumps({"city": city})
+    return [
+        chunk({"tool_calls": [whole]}),
+        *(
+            chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+            for piece in (arguments[:6], arguments[6:])
+        ),
+    ]
+
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+RECIPE = ['{"title": "Pan', 'cakes", "ingredients": ["flour", "mi', 'lk", "eggs"', '], "minutes": 20}']
+ERROR = {"error": {"message": "overloaded", "type": "overloaded_error"}}
+
+# By the last message of a request: the chunks, and whether the sentinel follows.
+ANSWERS: dict[str, tuple[list[dict[str, Any]], bool]] = {
+    "Say hello.": ([*answer("Hel", "lo", "!"), {**chunk({}), "choices": [], "usage": USAGE}], True),
+    "Do I need an umbrella in Oslo? In Rome?": (
+        [*tool_call(0, "Oslo, Norway"), *tool_call(1, "Rome, Italy"), chunk({}, "tool_calls")],
+        True,
+    ),
+    "It will rain in Rome, Italy.": (answer("Take ", "two."), True),
+    "How do I make pancakes?": (answer(*RECIPE), True),
+    "How do I rob a bank?": (answer("I can't ", "help with that.", name="refusal"), True),
+    "Recite the Odyssey.": (answer("Tell me,", " O Muse", finish="length"), True),
+    "Curse.": (answer("D", finish="content_filter"), True),
+    "Hang up on me.": (answer("Good", "bye")[:3], False),
+    "Break.": ([*answer("Oh")[:2], ERROR], False),
+}
+
+EXPECTED = {
+    "print_deltas": "Hello!\n",
+    "collect_message": (
+        "Hello!\n"
+        "assistant said 6 characters\n"
+        "for the next request: {'role': 'assistant', 'content': 'Hello!'}\n"
+    ),
+    "call_functions": ('Weather({"city": "Oslo, Norway"})\nWeather({"city": "Rome, Italy"})\nTake two.\n'),
+    "structured_output": "- flour\n- milk\n- eggs\nPancakes: 3 ingredients, 20 minutes\n",
+    "refusal": "I can't help with that.\nrefused in 23 characters\nplan: None\n",
+    "finish_reasons": (
+        "stop: Hello!\n"
+        "too long, so far: Tell me, O Muse\n"
+        "filtered, so far: D\n"
+        "TruncatedStreamError, retryable: True, so far: Goodbye\n"
+        "APIError, retryable: True, so far: Oh\n"
+    ),
+}
+
+REASONING = {
+    "deepseek_reasoning": (
+        "The larger is 9.8.\n--- thought in 18 characters ---\n9.8 > 9.11\n29 tokens, finish reason stop\n"
+    ),
+    "qwen_thinking": "用户在问候。\n--- thought in 6 characters ---\n你好！\n17 tokens, finish reason stop\n",
+    "qwen_tools": (
+        "\n"
+        'get_current_weather({"location": "杭州市"})\n'
+        'get_current_weather({"location": "上海市"})\n'
+        "297 tokens, finish reason tool_calls\n"
+    ),
+    "glm_thinking": (
+        "\nSay it in Portuguese.\n--- thought in 22 characters ---\n\nOlá!\n28 tokens, finish reason stop\n"
+    ),
+    "glm_tools": (
+        "\nTwo cities, two calls.\n--- thought in 23 characters ---\n\n"
+        'get_weather({"city":"北京"})\n'
+        'get_weather({"city":"东京"})\n'
+        "240 tokens, finish reason tool_calls\n"
+    ),
+}
+
+
+async def chat_completions(request: Request) -> StreamingResponse:
+    body = await request.json()
+    requests.append(body)
+    fixture = FIXTURES / f"{body['model']}.sse"
+    if fixture.exists():
+        parts = [fixture.read_bytes()]
+    else:
+        chunks, done = ANSWERS[body["messages"][-1]["content"]]
+        parts = [f"data: {json.dumps(each)}\n\n".encode() for each in chunks]
+        parts += [b"data: [DONE]\n\n"] if done else []
+    return StreamingResponse(iter(parts), media_type="text/event-stream")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    app = Starlette(routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])])
+    with loopback_server(app) as base:
+        yield f"{base}/v1"
+
+
+def run(name: str, url: str, *arguments: str) -> str:
+    requests.clear()
+    environment = {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none", "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*EXPECTED, "count_tokens", "reasoning"}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_example_prints_what_it_says(name: str, url: str) -> None:
+    assert run(name, url) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("model", REASONING)
+def test_the_reasoning_of_every_provider_is_shown(model: str, url: str) -> None:
+    assert run("reasoning", url, model) == REASONING[model]
+
+
+def test_tokens_are_counted_and_timed(url: str) -> None:
+    tokens, first, rate = run("count_tokens", url).splitlines()
+    assert tokens == "9 tokens in, 3 tokens out"
+    assert first.startswith("first chunk after 0.")
+    assert rate.endswith(" tokens per second")
+
+
+def test_results_of_functions_are_sent_back(url: str) -> None:
+    run("call_functions", url)
+    [first, second] = requests
+    assert first["tools"][0]["function"]["parameters"]["required"] == ["city"]
+    assert second["messages"][1:] == [
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": f"call_{index}",
+                    "type": "function",
+                    "function": {"name": "Weather", "arguments": json.dumps({"city": city})},
+                }
+                for index, city in enumerate(["Oslo, Norway", "Rome, Italy"])
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_0", "content": "It will rain in Oslo, Norway."},
+        {"role": "tool", "tool_call_id": "call_1", "content": "It will rain in Rome, Italy."},
+    ]
+
+
+def test_the_schema_of_the_answer_is_sent(url: str) -> None:
+    run("structured_output", url)
+    [request] = requests
+    schema = request["response_format"]["json_schema"]["schema"]
+    assert schema["required"] == ["title", "ingredients", "minutes"]
