@@ -143,4 +143,11 @@ GOALS: tuple[Goal, ...] = (
     ),
     *(Faster(workload, "ssejet-core", CRATES, 1) for workload in _CORE_WORKLOADS),
     Faster("chat-64k", "ssejet-core (slices)", ("memchr newlines",), 0.5),
+    # Measured by benches.chat.
+    Faster("typed", "ssejet", ("openai",), 80),
+    Faster("events", "ssejet", ("openai",), 80),
+    Faster("structured", "ssejet", ("openai",), 20),
+    Even("text-16k", "text-1k", "ssejet", 1.2),
+    Even("tool-16k", "tool-1k", "ssejet", 1.2),
+    Share("loopback", "ssejet", "aiter_bytes", 1.2),
 )

@@ -100,8 +100,8 @@ class Workload:
 
 def all_workloads() -> list[Workload]:
     """Every workload, the ones that say most first."""
-    chat = [_chat(token) for token in _cycle(ENGLISH, 2000)]
-    cjk = [_chat(token) for token in _cycle(CJK, 2000)]
+    chat = [chat_chunk({"content": token}) for token in _cycle(ENGLISH, 2000)]
+    cjk = [chat_chunk({"content": token}) for token in _cycle(CJK, 2000)]
     anthropic = [_anthropic(words) for words in _windows(ENGLISH, 2000)]
     small = [_small(token) for token in _cycle(ENGLISH, 4000)]
     large = [_large(index, 10 * KIB - len("data: \n\n")) for index in range(200)]
@@ -140,7 +140,9 @@ def _workload(
     return Workload(name, title, text.replace("\n", line_end).encode(), data, read_size)
 
 
-def _chat(token: str) -> str:
+def chat_chunk(
+    delta: dict[str, object], finish_reason: str | None = None, size: int = CHAT_EVENT_BYTES
+) -> str:
     """A chunk of a chat completion as OpenAI sends it, `obfuscation` making all of them equally long."""
     chunk: dict[str, object] = {
         "id": "chatcmpl-CaXq2mT7bXvS0dYJkR4uHn8wLz5Ge",
@@ -148,9 +150,9 @@ def _chat(token: str) -> str:
         "created": 1763683200,
         "model": "gpt-4o-mini-2024-07-18",
         "system_fingerprint": "fp_51db84afab",
-        "choices": [{"index": 0, "delta": {"content": token}, "logprobs": None, "finish_reason": None}],
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
     }
-    return _padded(chunk, "obfuscation", CHAT_EVENT_BYTES - len("data: \n\n"))
+    return _padded(chunk, "obfuscation", size - len("data: \n\n"))
 
 
 def _anthropic(text: str) -> str:

@@ -490,11 +490,11 @@ def test_annotations_are_collected() -> None:
     _, state = run(chunk(cites("a")), chunk(cites("b")))
     first = state.current_completion_snapshot.choices[0].message.annotations
     state.handle_chunk(chunk(cites("c")))
-    for annotations, urls in (
+    for each, urls in (
         (first, ["a", "b"]),
         (state.get_final_completion().choices[0].message.annotations, ["a", "b", "c"]),
     ):
-        assert [each.url_citation.url for each in annotations or [] if each.url_citation] == urls
+        assert [note.url_citation.url for note in each or [] if note.url_citation] == urls
 
 
 def test_a_function_call_of_the_old_kind_is_put_together() -> None:
