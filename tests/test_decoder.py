@@ -87,11 +87,10 @@ def test_a_released_memoryview_is_refused() -> None:
         Decoder().feed(view)
 
 
-def test_feed_wants_one_positional_chunk() -> None:
+def test_feed_wants_one_chunk() -> None:
+    assert Decoder().feed(b"data\n\n") == Decoder().feed(chunk=b"data\n\n")
     with pytest.raises(TypeError):
         Decoder().feed()
-    with pytest.raises(TypeError):
-        Decoder().feed(chunk=b"")
     with pytest.raises(TypeError):
         Decoder().feed(b"", b"")
 
