@@ -39,7 +39,9 @@ def test_the_code_runs(block: str, server: Server, tmp_path: Path) -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    targets = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    images = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    targets = links + images
     assert targets
     assert not [target for target in targets if not (ROOT / target).exists()]
 
