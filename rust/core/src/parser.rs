@@ -114,6 +114,12 @@ impl Block {
         }
     }
 
+    /// Whether all that there is, is borrowed.
+    #[inline]
+    fn is_unused(&self) -> bool {
+        !self.has_data && !self.has_id && self.retry.is_none() && self.event_type.is_empty()
+    }
+
     #[inline]
     fn clear(&mut self) {
         self.has_data = false;
@@ -236,14 +242,18 @@ impl Parser {
         while let Some(cut) = Line::cut(rest) {
             rest = cut.rest;
             self.open_cr = cut.open_cr;
-            // Most events are one line of data: no need to take them through the block.
-            if !self.block.has_field
-                && let [b'\n', after @ ..] = rest
+            // Most events are one line of data, perhaps with a type: no need for the block.
+            if let [b'\n', after @ ..] = rest
                 && let Some(data) = lines::data(cut.content)
-                && data.len() <= self.options.max_event_size
+                && borrowed.data.is_none()
+                && self.block.is_unused()
+                && let event_type = borrowed.event_type.unwrap_or_default()
+                && data.len() + event_type.len() <= self.options.max_event_size
             {
                 rest = after;
-                self.emit(b"", data, None, sink);
+                borrowed.event_type = None;
+                self.block.has_field = false;
+                self.emit(event_type, data, None, sink);
             } else if cut.content.is_empty() {
                 self.dispatch(mem::take(&mut borrowed), sink);
             } else if let Some((field, value)) = lines::field(cut.content) {
