@@ -130,13 +130,14 @@ GOALS: tuple[Goal, ...] = (
     Faster("chat-64k", "ssejet", ("httpx-sse",), 12),
     Share("chat-64k", "ssejet", "CPython floor", 0.40),
     Faster("chat-64k", "ssejet", ("eventsource-parser",), 4),
-    Faster("huge-64b", "ssejet", ("openai",), 30),
+    # openai's decoder is an iterator, and so is the one that small reads are for.
+    Faster("huge-64b", "ssejet iter_bytes", ("openai",), 30),
     Even("crlf-64k", "chat-64k", "ssejet", 1.5),
     Even("anthropic-64k", "chat-64k", "ssejet", 1.5),
     Even("cjk-64k", "chat-64k", "ssejet", 1.5),
-    Even("giant-64b", "giant-64k", "ssejet", 2),
+    Even("giant-64b", "giant-64k", "ssejet iter_bytes", 2),
     AtMost(
-        Cell("giant-64b", "ssejet", "peak memory"),
+        Cell("giant-64b", "ssejet iter_bytes", "peak memory"),
         "peak memory for one 64 MiB event, 64-byte reads",
         "the event's size",
         3,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import chain, repeat
 from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from benches.harness import Samples
 
+ITERATOR = "ssejet iter_bytes"
 EVENT_BYTES = 64 * MIB
 READ_SIZES = {"giant-64b": 64, "giant-64k": 64 * KIB}
 
@@ -36,17 +38,16 @@ def add_to(samples: Samples, rounds: int, watch: Callable[[str], None] = lambda 
             child = [sys.executable, "-m", "benches.scaling", str(read_size)]
             figures = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
             for metric, figure in figures.items():
-                samples.figures.setdefault(Cell(name, "ssejet", metric), []).append(figure)
+                samples.figures.setdefault(Cell(name, ITERATOR, metric), []).append(figure)
 
 
 def measure(read_size: int) -> dict[str, float]:
     """Decode the event; the time in nanoseconds, and the peak memory as a multiple of the event's size."""
     from ssejet import Decoder
 
-    feed = Decoder().feed
     before = _peak_memory()
     started = perf_counter_ns()
-    events = [event for chunk in _reads(read_size) for event in feed(chunk)]
+    events = list(Decoder().iter_bytes(_reads(read_size)))
     elapsed = perf_counter_ns() - started
     after = _peak_memory()
     assert [len(event.data) for event in events] == [EVENT_BYTES - len("data: \n\n")]
@@ -58,11 +59,8 @@ def measure(read_size: int) -> dict[str, float]:
 
 def _reads(size: int) -> Iterator[bytes]:
     """The event's reads, all of them but the first and the last one object, so that they need no memory."""
-    yield b"data: ".ljust(size, b"x")
-    read = b"x" * size
-    for _ in range(EVENT_BYTES // size - 2):
-        yield read
-    yield b"\n\n".rjust(size, b"x")
+    first, last = b"data: ".ljust(size, b"x"), b"\n\n".rjust(size, b"x")
+    return chain([first], repeat(b"x" * size, EVENT_BYTES // size - 2), [last])
 
 
 def _peak_memory() -> int | None:
