@@ -49,11 +49,12 @@ $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-bench: $(VENV)/.bench ## measure everything; write raw results and the README's pictures
+bench: $(VENV)/.bench ## measure everything; write raw results and the README's figures
 	@if command -v npm >/dev/null; then npm --prefix benches/node ci --silent; \
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.plot
+	$(BIN)/python -m benches.readme
 
 fuzz: ## run each fuzz target for SECONDS=60 (needs a nightly toolchain; installs cargo-fuzz)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz

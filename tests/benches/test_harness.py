@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+
 from benches.goals import AtMost, Even, Faster, Share
 from benches.harness import Cell, Run, Samples
 from benches.peers import Floor, difference

@@ -3,6 +3,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+
 from benches.harness import Cell, Samples
 from benches.plot import THEMES, Theme, draw
 from benches.results import Entrant, Results

@@ -4,9 +4,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from benches.workloads import CHAT_EVENT_BYTES, KIB, MIB, SMALL_EVENT_BYTES, all_workloads
 
 import reference
+from benches.workloads import CHAT_EVENT_BYTES, KIB, MIB, SMALL_EVENT_BYTES, all_workloads
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,17 @@
+"""The README's figures are those of the newest results."""
+
+from __future__ import annotations
+
+from benches.plot import IMAGES
+from benches.readme import README, with_tables
+from benches.results import Results, latest
+
+
+def test_the_tables_are_of_the_newest_results() -> None:
+    readme = README.read_text()
+    assert "<!-- tables: begin" in readme
+    assert readme == with_tables(readme, Results.read(latest()))
+
+
+def test_the_pictures_are_there() -> None:
+    assert {path.name for path in IMAGES.glob("*.svg")} >= {"decode-dark.svg", "decode-light.svg"}
