@@ -24,7 +24,10 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["StreamMachine", "T", "describe_error", "payload_of"]
+__all__ = ["NOTHING_YET", "StreamMachine", "T", "describe_error", "payload_of"]
+
+NOTHING_YET: Any = object()
+"""In an iterator over items, the place of those that are still to come."""
 
 _DEFAULT_ERROR_MESSAGE = "An error occurred during streaming"
 
@@ -118,8 +121,7 @@ class StreamMachine(Generic[T]):
         if self.done:
             return
         self.metrics.add_read(len(chunk))
-        events = self._decoder.feed(chunk)
-        if events:
+        if events := self._decoder.feed(chunk):
             self._hold(events)
             self._unsettled = True
 
@@ -133,11 +135,13 @@ class StreamMachine(Generic[T]):
             self.done = self._ended = True
             self._hold(self._decoder.finish())
 
-    def items(self, more: Callable[[], bool] | None = None) -> Iterator[T]:
+    def items(self, more: Callable[[], bool] | None = None, *, waits: bool = False) -> Iterator[T]:
         """Iterate over what has arrived and was not taken yet, as items.
 
         Args:
             more: called when all is taken: it receives more and returns True, or ends the iteration.
+            waits: for those who cannot receive in a call: when all is taken, ``NOTHING_YET`` comes instead of
+                the end, and then what has been received since.
 
         Raises:
             APIError: the server reported an error.
@@ -193,14 +197,19 @@ class StreamMachine(Generic[T]):
                         raise self._api_error(payload_of(event))
                 yield item
             self._settle()
-            if more is None or not more():
+            if waits:
+                yield NOTHING_YET
+            elif more is None or not more():
                 return
 
-    def events(self, more: Callable[[], bool] | None = None) -> Iterator[ServerSentEvent]:
+    def events(
+        self, more: Callable[[], bool] | None = None, *, waits: bool = False
+    ) -> Iterator[ServerSentEvent]:
         """Iterate over what has arrived and was not taken yet, as it came: errors and the sentinel too.
 
         Args:
             more: see ``items()``.
+            waits: see ``items()``.
 
         Raises:
             EventTooLargeError: after the events, one over the limit follows them.
@@ -212,7 +221,9 @@ class StreamMachine(Generic[T]):
                     self._see_sentinel()
                 yield event
             self._settle()
-            if more is None or not more():
+            if waits:
+                yield NOTHING_YET
+            elif more is None or not more():
                 return
 
     def close(self) -> None:

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ssejet._core import ServerSentEvent
 from ssejet.errors import APIConnectionError, APIStatusError, ContentTypeError
-from ssejet.machine import StreamMachine, T, describe_error, payload_of
+from ssejet.machine import NOTHING_YET, StreamMachine, T, describe_error, payload_of
 from ssejet.transport import (
     Deadlines,
     aclose_chunks,
+    aiter_chunks,
     bound_reads,
     content_type_of,
     is_event_stream,
     is_reusable,
+    iter_chunks,
     request_of,
     translate,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -168,17 +170,23 @@ class _BaseStream(Generic[T]):
 
     def _accept(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body."""
-        if self._body is not None and chunk is not None:
+        if self._body is None:
+            if chunk is None:
+                self._machine.receive_end()
+            else:
+                self._machine.receive(chunk)
+            return
+        if chunk is not None:
             size = _REFUSAL_SIZE if self._refused else _OTHER_BODY_SIZE
             self._body += chunk[: size - len(self._body)]
         if self._refused:
-            if chunk is None or len(self._body or b"") == _REFUSAL_SIZE:
+            if chunk is None or len(self._body) == _REFUSAL_SIZE:
                 raise self._status_error()
         elif chunk is not None:
             self._machine.receive(chunk)
         else:
             self._machine.receive_end()
-            if self._body is not None and not self.metrics.events:
+            if not self.metrics.events:
                 raise ContentTypeError(self.response, content_type=self._content_type, body=bytes(self._body))
 
     def _status_error(self) -> APIStatusError:
@@ -304,7 +312,7 @@ class Stream(_BaseStream[T]):
 
     def _read(self) -> bytes | None:
         if self._chunks is None:
-            self._chunks = iter(self.response.iter_bytes())
+            self._chunks = iter_chunks(self.response)
         if self._limited:
             self._patience()
             self._bind()
@@ -344,8 +352,10 @@ class AsyncStream(_BaseStream[T]):
     _body_protocol = "__aiter__"
     _advice = "use it in an `async with` block, or await aclose()"
 
+    _read: Callable[[], Awaitable[bytes]] | None = None
+
     def __aiter__(self) -> AsyncIterator[T]:
-        return _AsyncItems(self, self._machine.items)
+        return _AsyncItems(self, self._machine.items(waits=True))
 
     async def __anext__(self) -> T:
         return await anext(aiter(self))
@@ -355,7 +365,7 @@ class AsyncStream(_BaseStream[T]):
 
         Nothing is decoded, and errors that the server reports are events like any other.
         """
-        return _AsyncItems(self, self._machine.events)
+        return _AsyncItems(self, self._machine.events(waits=True))
 
     async def __aenter__(self) -> Self:
         return self
@@ -381,33 +391,29 @@ class AsyncStream(_BaseStream[T]):
 
     close = aclose  # the name in openai-python
 
-    async def _advance(self) -> bool:
-        """Read once; False at the end of the stream, which is then closed."""
-        if self._closed:
-            return False
-        if self._reading:
-            raise _ConcurrentReadError
-        self._reading = True
-        try:
-            if not self._machine.done:
-                self._accept(await self._read())
-                return True
-            if self.saw_done:
-                await self._drain()
-        finally:
-            self._reading = False
-        await self.aclose()
-        return False
-
-    async def _read(self) -> bytes | None:
+    def _reader(self) -> Callable[[], Awaitable[bytes]]:
         if self._chunks is None:
-            self._chunks = aiter(self.response.aiter_bytes())
-        if not self._limited:
-            return await anext(self._chunks, None)
+            self._chunks = aiter_chunks(self.response)
+        if self._limited:
+            return self._read_in_time
+        self._read = self._chunks.__anext__
+        return self._read
+
+    async def _end(self) -> None:
+        if self.saw_done:
+            self._reading = True
+            try:
+                await self._drain()
+            finally:
+                self._reading = False
+        await self.aclose()
+
+    async def _read_in_time(self) -> bytes:
         from anyio import move_on_after
 
         with move_on_after(self._patience()):
-            return await anext(self._chunks, None)
+            chunk: bytes = await anext(self._chunks)
+            return chunk
         raise self._deadlines.error(request_of(self.response))
 
     async def _drain(self) -> None:
@@ -431,27 +437,40 @@ class _AsyncItems(Generic[Item]):
     at any time and another one goes on.
     """
 
-    def __init__(self, stream: AsyncStream[Any], take: Callable[[], Iterator[Item]]) -> None:
+    def __init__(self, stream: AsyncStream[Any], ready: Iterator[Item]) -> None:
         self._stream = stream
-        self._take = take
-        self._ready = take()
+        self._ready = ready
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Item:
+        stream = self._stream
         try:
-            while True:
-                for item in self._ready:
+            for item in self._ready:
+                if item is not NOTHING_YET:
                     return item
-                if not await self._stream._advance():
+                if stream._closed:
                     break
-                self._ready = self._take()
+                if stream._reading:
+                    raise _ConcurrentReadError
+                if stream._machine.done:
+                    await stream._end()
+                    break
+                # Reads often bring one event each, so this waits for them without a coroutine of its own.
+                stream._reading = True
+                try:
+                    chunk = await (stream._read or stream._reader())()
+                except StopAsyncIteration:
+                    chunk = None
+                finally:
+                    stream._reading = False
+                stream._accept(chunk)
         except _ConcurrentReadError:
             raise
         except BaseException as error:
-            failure = self._stream._failure(error)
-            await self._stream.aclose()
+            failure = stream._failure(error)
+            await stream.aclose()
             if failure is error:
                 raise
             if failure is not None:

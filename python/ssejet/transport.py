@@ -18,10 +18,12 @@ __all__ = [
     "ByteResponse",
     "Deadlines",
     "aclose_chunks",
+    "aiter_chunks",
     "bound_reads",
     "content_type_of",
     "is_event_stream",
     "is_reusable",
+    "iter_chunks",
     "request_of",
     "translate",
 ]
@@ -124,6 +126,27 @@ def bound_reads(response: Any, deadlines: Deadlines) -> Callable[[], None] | Non
 
     stream.read = bounded_read
     return undo
+
+
+def iter_chunks(response: ByteResponse) -> Iterator[bytes]:
+    """Iterate over the body as it arrives, decompressed."""
+    plain: Any = response
+    return iter(plain.iter_raw() if _is_plain(response) else response.iter_bytes())
+
+
+def aiter_chunks(response: AsyncByteResponse) -> AsyncIterator[bytes]:
+    """Iterate over the body as it arrives, decompressed."""
+    plain: Any = response
+    return aiter(plain.aiter_raw() if _is_plain(response) else response.aiter_bytes())
+
+
+def _is_plain(response: Any) -> bool:
+    """Whether httpx's iterator over what is received, which costs less, gives the body itself."""
+    return (
+        isinstance(response, loaded(("httpx", "Response"), ("httpx2", "Response")))
+        and "content-encoding" not in response.headers
+        and not response.is_stream_consumed
+    )
 
 
 async def aclose_chunks(chunks: AsyncIterator[bytes], response: Any) -> None:
