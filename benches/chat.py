@@ -12,11 +12,14 @@ import asyncio
 import gc
 import importlib.metadata
 import json
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -42,6 +45,7 @@ Keep = Callable[[Any], object]
 MS = 1_000_000
 EVENTS = 2000
 TOOL_EVENT_BYTES = 384
+PAUSE = 0.0002
 DONE = b"data: [DONE]\n\n"
 STRICT_TOOL: Any = {
     "type": "function",
@@ -76,7 +80,7 @@ def workloads() -> dict[str, Workload]:
         _stream("text-16k", "chat events, 16,000 chunks", _texts(16_000)),
         _stream("tool-1k", "a strict tool call, 1,000 chunks", _pieces(1000), tool=True),
         _stream("tool-16k", "a strict tool call, 16,000 chunks", _pieces(16_000), tool=True),
-        _stream("loopback", "chat chunks over loopback, one per write", _texts(EVENTS)),
+        _stream("loopback", "chat chunks over loopback, one per write", _texts(500)),
     ]
     return {each.name: each for each in made}
 
@@ -296,27 +300,36 @@ def _server() -> Iterator[str]:
             process.communicate()  # the end of its input ends it
 
 
-async def _serve() -> None:
+def _serve() -> None:
+    """Send the stream to whoever connects, until the input ends.
+
+    A pause after each event lets the client wait for the next, as clients of language models do. Without it,
+    what a read brings would depend on who is faster.
+    """
     body = workloads()["loopback"].body
     events = [event + b"\n\n" for event in body.split(b"\n\n")[:-1]]
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readline():
-            while (await reader.readline()).strip():
-                pass
-            writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-            )
-            for event in events:
-                writer.write(b"%x\r\n%b\r\n" % (len(event), event))
-                await writer.drain()
-            writer.write(b"0\r\n\r\n")
-        writer.close()
+    def answer(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(ConnectionError), connection, connection.makefile("rb") as request:
+            while request.readline():
+                while request.readline().strip():
+                    pass
+                connection.sendall(head)
+                for event in events:
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(event), event))
+                    time.sleep(PAUSE)
+                connection.sendall(b"0\r\n\r\n")
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    server.close()
+    def accept() -> None:
+        while True:
+            threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        threading.Thread(target=accept, daemon=True).start()
+        sys.stdin.read()
 
 
 # The run
@@ -325,7 +338,7 @@ async def _serve() -> None:
 def main() -> None:
     options = _options()
     if options.serve:
-        asyncio.run(_serve())
+        _serve()
         return
     console = Console(stderr=True)
     streams = workloads()
