@@ -10,6 +10,7 @@ import httpx
 import httpx2
 import openai
 import pytest
+from agreement import their_chunk
 from chunk_builders import call, calls, chunk, says
 
 from drivers import NO_TLS, FakeResponse
@@ -104,6 +105,16 @@ def test_objects_that_are_no_chunks_are_passed_over(reader: Any) -> None:
     assert (completion.id, completion.choices[0].message.content) == ("chatcmpl-1", "Hello")
 
 
+def test_chunks_without_an_object_type_are_chunks(reader: Any) -> None:
+    # As GLM sends them; openai-python's streams pass them over.
+    source = [each.to_dict() for each in HELLO]
+    for each in source:
+        del each["object"]
+    for made in (dict, ChatCompletionChunk.from_dict, their_chunk):
+        stream = reader.open(map(made, source))
+        assert reader.call(stream, "get_final_completion").choices[0].message.content == "Hello"
+
+
 def test_a_call_that_came_with_the_finish_reason_ends_with_the_stream(reader: Any) -> None:
     stream = reader.open([calls(call("{}", name="f", index=0), finish="tool_calls")])
     assert isinstance(reader.events(stream)[-1], FunctionToolCallArgumentsDoneEvent)
@@ -145,13 +156,23 @@ def test_an_error_before_the_first_chunk_carries_nothing(reader: Any) -> None:
 
 
 def test_an_error_of_ours_carries_what_had_arrived(reader: Any) -> None:
-    stream = reader.open(
-        [chunk(says("a")), *(calls(call("{", name=name)) for name in ("f", "g")), calls(call("}"))]
-    )
+    ambiguous = [*(calls(call("{", name=name)) for name in ("f", "g")), calls(call("}"))]
+    stream = reader.open([chunk(says("a")), *ambiguous, chunk(says("b"))])
     with pytest.raises(StreamError, match="has no index") as caught:
         reader.events(stream)
     message = caught.value.partial.choices[0].message
     assert (message.content, len(message.tool_calls)) == ("a", 2)
+    assert reader.events(stream) == []
+
+
+def test_an_error_that_carries_something_already_keeps_it(reader: Any) -> None:
+    def source() -> Iterator[Any]:
+        yield HELLO[0]
+        raise APIError("overloaded", partial="more")
+
+    with pytest.raises(APIError) as caught:
+        reader.events(reader.open(source()))
+    assert caught.value.partial == "more"
 
 
 def test_other_errors_are_passed_on(reader: Any) -> None:
