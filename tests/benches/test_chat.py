@@ -4,6 +4,7 @@ import asyncio
 from contextlib import closing
 
 import pytest
+
 from benches import chat
 from benches.goals import GOALS
 
