@@ -53,6 +53,7 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	@if command -v npm >/dev/null; then npm --prefix benches/node ci --silent; \
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
+	$(BIN)/python -m benches.chat
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
 

@@ -35,7 +35,7 @@ from rich.console import Console
 
 from benches import machine, report
 from benches.harness import Run, Samples, Turn
-from benches.results import DIRECTORY, Entrant, Results
+from benches.results import CHAT_DIRECTORY, Entrant, Results
 from benches.workloads import CHAT_EVENT_BYTES, ENGLISH, KIB, Workload, chat_chunk
 from ssejet import AsyncStream, Stream
 from ssejet.chat import ChatCompletionChunk, ChatCompletionStream
@@ -395,7 +395,7 @@ def main() -> None:
         samples=samples,
     )
     if options.output is not None or not options.quick:
-        path = options.output or DIRECTORY / "chat" / f"{results.date}-{machine.slug()}.json"
+        path = options.output or CHAT_DIRECTORY / f"{results.date}-{machine.slug()}.json"
         results.write(path)
         console.print(f"written to {path}", style="green")
     report.show(results)

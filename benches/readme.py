@@ -5,20 +5,30 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benches.report import markdown
-from benches.results import Results, latest
+from benches.report import chat_markdown, markdown
+from benches.results import CHAT_DIRECTORY, Results, latest
 
 README = Path(__file__).parent.parent / "README.md"
 
 
 def with_tables(readme: str, results: Results) -> str:
-    """The README with its tables made anew."""
-    tables = f"\\1\n{markdown(results).strip()}\n\\2"
-    return re.sub(r"(<!-- tables: begin[^>]*-->).*?(<!-- tables: end -->)", tables, readme, flags=re.DOTALL)
+    """The README with its tables of decoders made anew."""
+    return _with("tables", markdown(results), readme)
+
+
+def with_chat_table(readme: str, results: Results) -> str:
+    """The README with its table of chat streams made anew."""
+    return _with("chat table", chat_markdown(results), readme)
+
+
+def _with(name: str, text: str, readme: str) -> str:
+    between = rf"(<!-- {name}: begin[^>]*-->).*?(<!-- {name}: end -->)"
+    return re.sub(between, f"\\1\n{text.strip()}\n\\2", readme, flags=re.DOTALL)
 
 
 def main() -> None:
-    README.write_text(with_tables(README.read_text(), Results.read(latest())))
+    readme = with_tables(README.read_text(), Results.read(latest()))
+    README.write_text(with_chat_table(readme, Results.read(latest(CHAT_DIRECTORY))))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,20 @@ def markdown(results: Results) -> str:
     )
 
 
+def chat_markdown(results: Results) -> str:
+    """The README's table of chat streams."""
+    samples = results.samples
+    rivals = ("openai", "aiter_bytes")
+    heads = ["", OURS, *(f"{name} {results.contestants[name].version}" for name in rivals)]
+    lines = ["| " + " | ".join(heads) + " |", "|---|---:|---:|---:|"]
+    for workload, description in samples.workloads.items():
+        ours = Cell(workload, OURS)
+        ratios = [samples.ratio(Cell(workload, rival), ours) for rival in rivals]
+        row = [description.title, duration(samples.median(ours) or 0), *map(times_as_long, ratios)]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _ratios(results: Results, ours: str, rivals: list[str]) -> str:
     heads = ["", ours, *(f"{name} {results.contestants[name].version}" for name in rivals)]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
@@ -93,7 +107,7 @@ def times_as_long(ratio: float | None) -> str:
     """A ratio as a table says it."""
     if ratio is None:
         return ""
-    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
+    return f"{ratio:.{0 if ratio >= 10 else 1 if ratio >= 1 else 2}f}×"
 
 
 def _times(results: Results) -> Table:

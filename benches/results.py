@@ -11,6 +11,7 @@ from benches.harness import Cell, Samples
 from benches.workloads import Description
 
 DIRECTORY = Path(__file__).parent / "results"
+CHAT_DIRECTORY = DIRECTORY / "chat"
 
 
 class Entrant(NamedTuple):
@@ -62,9 +63,9 @@ class Results:
         return cls(document["date"], document["machine"], document["settings"], contestants, samples)
 
 
-def latest() -> Path:
+def latest(directory: Path = DIRECTORY) -> Path:
     """The newest file of results."""
-    files = sorted(DIRECTORY.glob("*.json"))
+    files = sorted(directory.glob("*.json"))
     if not files:
         raise FileNotFoundError("there are no results yet: run `make bench`")
     return files[-1]
