@@ -48,17 +48,21 @@ class Answer:
     status: int
     headers: dict[str, str]
     requests: list[dict[str, str]] = field(default_factory=list)
-    """The headers of each request."""
+    """The headers of each request; values of the same name are joined."""
     connections: set[Any] = field(default_factory=set)
     """The client's end of each connection."""
     left: threading.Event = field(default_factory=threading.Event)
     """Set when a client went away from a server that hangs."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.requests.append({name.decode(): value.decode() for name, value in scope["headers"]})
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            before = headers.get(name.decode())
+            headers[name.decode()] = value.decode() if before is None else f"{before}, {value.decode()}"
+        self.requests.append(headers)
         self.connections.add(tuple(scope["client"]))
-        headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        lines = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": lines})
         for step in self.steps:
             if step is Then.DROP:
                 return

@@ -364,6 +364,20 @@ class TestWhatIsNotTaken:
         assert list(machine.feed(sse("3"))) == []
         assert list(machine.finish()) == []
 
+    def test_is_dropped_by_close_without_complaints_of_the_end(self) -> None:
+        machine = StreamMachine(require_done=True)
+        machine.receive(sse("1"))
+        machine.receive_end()
+        machine.close()
+        assert list(machine.items()) == []
+        assert list(machine.events()) == []
+
+    def test_is_dropped_by_close_without_complaints_of_what_follows(self) -> None:
+        machine = StreamMachine(decoder=Decoder(max_event_size=50))
+        machine.receive(sse("1") + b"data: " + b"x" * 100)
+        machine.close()
+        assert list(machine.items()) == []
+
 
 def test_events_are_given_as_they_came_up_to_the_sentinel() -> None:
     machine = StreamMachine(cast_to=IntStruct)

@@ -314,6 +314,15 @@ class TestConnection:
                     assert list(Stream(response)) == [2]
                 assert done.connections & slow.connections
 
+    @pytest.mark.parametrize("http", [httpx, httpx2])
+    def test_is_left_as_it_was(self, http: Any, server: Server) -> None:
+        url = server.answer(sse(1), DONE).url
+        with http.Client(verify=NO_TLS) as client, client.stream("GET", url) as response:
+            connection = response.extensions["network_stream"]
+            before = dict(vars(connection))
+            assert list(Stream(response, timeout=A_LONG_TIME)) == [1]
+            assert vars(connection) == before
+
 
 class TestTimeouts:
     def test_end_a_silence(self, driver: Driver, server: Server) -> None:
@@ -531,6 +540,21 @@ class TestClosing:
         await stream.aclose()
         assert [item async for item in stream] == []
         assert response.closed == 1
+
+    async def test_closes_what_another_clients_response_gives(self) -> None:
+        closed = []
+
+        class Watched(FakeResponse):
+            async def aiter_bytes(self) -> AsyncIterator[bytes]:
+                try:
+                    yield sse(1)
+                    yield sse(2)
+                finally:
+                    closed.append(True)
+
+        async with AsyncStream(Watched([])) as stream:
+            assert await anext(stream) == 1
+        assert closed == [True]
 
     def test_inside_a_loop_ends_it(self) -> None:
         stream = Stream(FakeResponse([sse(1, 2), sse(3)]), require_done=True)
