@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, Field
 
 from ssejet import Stream
-from ssejet.chat import ChatCompletionChunk, ChatCompletionStream, ToolCallDoneEvent, function_tool
+from ssejet.chat import ChatCompletionChunk, ChatCompletionStream, function_tool
 
 URL = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1") + "/chat/completions"
 HEADERS = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"}
@@ -36,11 +36,11 @@ with httpx.Client(headers=HEADERS) as client:
             for event in stream:
                 if event.type == "content.delta":
                     print(event.delta, end="", flush=True)
-                elif isinstance(event, ToolCallDoneEvent) and event.parsed_function is not None:
-                    # The others may still be on their way.
+                elif event.type == "tool_calls.done" and event.parsed_function is not None:
+                    # The other calls may still be on their way.
                     print(f"{event.name}({event.arguments})")
-                    result = event.parsed_function.parsed_arguments.run()
-                    results.append({"role": "tool", "tool_call_id": event.id, "content": result})
+                    weather: Any = event.parsed_function.parsed_arguments
+                    results.append({"role": "tool", "tool_call_id": event.id, "content": weather.run()})
             completion = stream.get_final_completion()
         messages += [completion.choices[0].message.to_param(), *results]
 print()

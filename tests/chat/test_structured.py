@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
@@ -19,6 +20,7 @@ from ssejet.chat import (
     ContentDeltaEvent,
     response_format_param,
 )
+from ssejet.chat.parsed import Parsed
 from ssejet.errors import LengthFinishReasonError
 
 
@@ -219,6 +221,21 @@ def test_an_answer_that_does_not_fit_is_an_error_for_whoever_reads_it(
         with pytest.raises(error):
             stream.get_final_completion()
     assert stream.current_completion_snapshot.choices[0].message.parsed == {"x": 1}
+
+
+def test_what_was_read_in_vain_is_let_go() -> None:
+    def read_in_vain() -> None:
+        [*_, done] = ChatCompletionStream(pieces("{}"), response_format=Point)
+        with pytest.raises(pydantic.ValidationError):
+            _ = done.parsed
+
+    def held() -> int:
+        gc.collect()
+        return sum(isinstance(each, Parsed) for each in gc.get_objects())
+
+    before = held()
+    read_in_vain()
+    assert held() == before
 
 
 def test_an_answer_that_is_not_json_has_no_value_until_it_is_to_be_valid() -> None:

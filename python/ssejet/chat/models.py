@@ -47,7 +47,12 @@ __all__ = [
     "TopLogprob",
 ]
 
-ResponseFormatT = TypeVar("ResponseFormatT")
+if TYPE_CHECKING:
+    import typing_extensions
+
+    ResponseFormatT = typing_extensions.TypeVar("ResponseFormatT", default=Any)
+else:
+    ResponseFormatT = TypeVar("ResponseFormatT")
 
 
 class _EitherName:

@@ -11,24 +11,27 @@ __all__ = ["Parsed"]
 
 
 class Parsed:
-    """The result of parsing a text; asked again, it gives the same object, or raises the same error."""
+    """The result of parsing a text; asked again, it gives the same object.
 
-    __slots__ = ("_error", "_parse", "_value", "text")
+    Attributes:
+        text: what is parsed.
+    """
+
+    __slots__ = ("_parse", "_value", "text")
 
     def __init__(self, text: str, parse: Callable[[str], Any] | None) -> None:
         self.text = text
         self._parse = parse
         self._value: Any = None
-        self._error: Exception | None = None
 
     def get(self) -> Any:
-        """The value; None if there is no way to parse the text."""
+        """The value; None if there is no way to parse the text.
+
+        Raises:
+            Exception: the text cannot be parsed; what the parser raises. It is not kept for the next time, as
+                its traceback leads back here.
+        """
         if self._parse is not None:
-            parse, self._parse = self._parse, None
-            try:
-                self._value = parse(self.text)
-            except Exception as error:
-                self._error = error
-        if self._error is not None:
-            raise self._error
+            self._value = self._parse(self.text)
+            self._parse = None
         return self._value

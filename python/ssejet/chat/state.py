@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from ssejet.chat.base import remember
 from ssejet.chat.choice import ChoiceState
 from ssejet.chat.events import ChunkEvent
 from ssejet.chat.formats import Formats
-from ssejet.chat.models import ChatCompletionChunk, ParsedChatCompletion
+from ssejet.chat.models import ChatCompletionChunk, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import ContentFilterFinishReasonError, LengthFinishReasonError, TruncatedStreamError
 
 if TYPE_CHECKING:
     from ssejet.chat.events import ChatCompletionStreamEvent
 
 __all__ = ["ChatCompletionStreamState"]
-
-ResponseFormatT = TypeVar("ResponseFormatT")
 
 _CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "length": LengthFinishReasonError,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from ssejet.chat.callbacks import bind
 from ssejet.chat.events import ContentDeltaEvent
+from ssejet.chat.models import ResponseFormatT
 from ssejet.chat.state import ChatCompletionStreamState
 from ssejet.errors import StreamError, TruncatedStreamError
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from ssejet.metrics import StreamMetrics
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
-
-ResponseFormatT = TypeVar("ResponseFormatT")
 
 _NOTHING: Any = None
 
