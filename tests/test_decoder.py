@@ -871,3 +871,14 @@ def test_events_held_back_for_a_raising_callback_do_not_keep_a_cycle_alive() -> 
     del owner
     gc.collect()
     assert gone() is None
+
+
+def test_a_source_that_asks_its_own_iterator_is_told_so() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"data: a\n\n"
+        next(events)
+
+    events = Decoder().iter_bytes(chunks())
+    assert next(events).data == "a"
+    with pytest.raises(RuntimeError, match="its own source"):
+        next(events)

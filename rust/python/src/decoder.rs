@@ -213,11 +213,22 @@ impl Decoder {
             // The callback may look at the decoder.
             drop(this);
             let result = callback.call1(py, (comment,));
-            this = slf.try_borrow_mut().map_err(|_| in_use())?;
+            this = Self::reborrowed(slf);
             this.in_callback = false;
             result?;
         }
         Ok(this)
+    }
+
+    /// Takes back what was given up for a callback. While `in_callback` is set, all that another
+    /// thread can hold is a getter's borrow, and not for long.
+    fn reborrowed<'py>(slf: &Bound<'py, Self>) -> PyRefMut<'py, Self> {
+        loop {
+            match slf.try_borrow_mut() {
+                Ok(this) => return this,
+                Err(_) => slf.py().detach(std::thread::yield_now),
+            }
+        }
     }
 
     fn locked<'py>(slf: &Bound<'py, Self>) -> PyResult<PyRefMut<'py, Self>> {
@@ -228,6 +239,7 @@ impl Decoder {
     }
 }
 
+#[cold]
 fn in_use() -> PyErr {
     PyRuntimeError::new_err(
         "this Decoder is in use: it was called from its own on_comment callback, or by two threads at once; \

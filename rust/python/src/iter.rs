@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 use pyo3::{PyTraverseError, PyVisit};
@@ -32,25 +33,33 @@ impl EventIterator {
         slf
     }
 
-    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        let py = slf.py();
+        let mut guard = slf.try_borrow_mut().map_err(|_| {
+            PyRuntimeError::new_err(
+                "this iterator is in use: its own source, or another thread, asked it for an event; \
+                 let one reader hand the events on",
+            )
+        })?;
+        let this = &mut *guard;
         loop {
-            if let Some(event) = self.events.pop() {
+            if let Some(event) = this.events.pop() {
                 return Ok(Some(event));
             }
-            let Some(chunks) = &self.chunks else { return Ok(None) };
-            let chunk = if self.failed { None } else { chunks.bind(py).clone().next().transpose()? };
-            let decoder = self.decoder.bind(py);
+            let Some(chunks) = &this.chunks else { return Ok(None) };
+            let chunk = if this.failed { None } else { chunks.bind(py).clone().next().transpose()? };
+            let decoder = this.decoder.bind(py);
             let take = |_: Python<'_>, events: &mut Vec<_>, failed| {
-                mem::swap(events, &mut self.events);
-                self.events.reverse();
-                self.failed = failed;
+                mem::swap(events, &mut this.events);
+                this.events.reverse();
+                this.failed = failed;
                 Ok(())
             };
             if let Some(chunk) = chunk {
                 let bytes = buffer::bytes(&chunk)?;
                 Decoder::run(decoder, |parser, sink| parser.feed(&bytes, sink), take)?;
             } else {
-                self.chunks = None;
+                this.chunks = None;
                 Decoder::run(decoder, |parser, sink| parser.finish(sink), take)?;
             }
         }
