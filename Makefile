@@ -61,7 +61,8 @@ fuzz: ## run each fuzz target for SECONDS=60 (needs a nightly toolchain; install
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz
 	@for target in $$(cargo +nightly fuzz list --fuzz-dir rust/fuzz); do \
 		echo "== $$target"; \
-		cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target -- -max_total_time=$(SECONDS) || exit 1; \
+		cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target -- \
+			-max_total_time=$(SECONDS) -max_len=512 -dict=rust/fuzz/sse.dict || exit 1; \
 	done
 
 wheel: $(VENV)/.pip ## build the wheel to release, with profile-guided optimisation (rustup's llvm-tools)
