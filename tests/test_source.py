@@ -175,6 +175,12 @@ def test_what_else_a_request_takes_is_passed_on(driver: Driver, server: Server) 
 class TestOtherContent:
     BODY = b'{"error": "' + "é".encode() * 1000
 
+    def test_does_not_wait_for_a_body_that_goes_on_for_ever(self, driver: Driver, server: Server) -> None:
+        answer = server.answer(b"tick\n", Then.HANG, content_type="text/plain")
+        with pytest.raises(ContentTypeError) as caught:
+            read(driver, answer.url)
+        assert caught.value.body == b"tick\n"
+
     @pytest.mark.parametrize(
         "content_type", ["application/json", "text/event-stream-ish", "x; text/event-stream", None]
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
 from ssejet.errors import ContentTypeError
-from ssejet.transport import aclose_chunks, content_type_of, is_event_stream
+from ssejet.transport import Deadlines, aclose_chunks, bound_reads, content_type_of, is_event_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
 
-# How many bytes of another type's body its error shows.
+# How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
+# be a stream that never gets so far.
 _EXCERPT_SIZE = 1024
+_EXCERPT_TIME = 1.0
 
 _SSE_HEADERS = (("Accept", "text/event-stream"), ("Cache-Control", "no-store"))
 
@@ -35,7 +37,8 @@ class EventSource:
     Iterating raises:
 
     * ``ContentTypeError`` before the first event, if the content type is not ``text/event-stream``. Up to one
-      kibibyte of the body is read for it; read the response yourself beforehand if you need all of it.
+      kibibyte of the body is read for it, for a second at most; read the response yourself beforehand if you
+      need all of it.
     * ``EventTooLargeError``, after the events before the one that is too large.
 
     Args:
@@ -69,18 +72,23 @@ class EventSource:
 
     def _refuse(self) -> Iterator[ServerSentEvent]:
         body = bytearray()
+        unbind = bound_reads(self.response, Deadlines(idle=None, total=_EXCERPT_TIME))
         with suppress(Exception):  # the content type is what went wrong
             for chunk in self.response.iter_bytes():
                 body += chunk
                 if len(body) >= _EXCERPT_SIZE:
                     break
+        if unbind is not None:
+            unbind()
         raise self._content_type_error(body)
         yield
 
     async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
+        from anyio import move_on_after
+
         body = bytearray()
         chunks = self.response.aiter_bytes()
-        with suppress(Exception):
+        with suppress(Exception), move_on_after(_EXCERPT_TIME):
             async for chunk in chunks:
                 body += chunk
                 if len(body) >= _EXCERPT_SIZE:
