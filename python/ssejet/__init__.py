@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__
+from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
 from ssejet.errors import (
     APIConnectionError,
     APIError,
@@ -45,6 +45,7 @@ __all__ = [
     "__version__",
     "aconnect_sse",
     "connect_sse",
+    "encode",
 ]
 
 if DEBUG:

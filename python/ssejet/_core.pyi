@@ -31,6 +31,14 @@ class ServerSentEvent:
     ) -> Self: ...
     def json(self) -> Any: ...
 
+def encode(
+    data: object,
+    *,
+    event: str | None = None,
+    id: str | None = None,
+    retry: int | None = None,
+    comment: str | None = None,
+) -> bytes: ...
 @final
 class Decoder:
     def __new__(

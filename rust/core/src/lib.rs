@@ -1,4 +1,4 @@
-//! An incremental decoder of server-sent events.
+//! An incremental decoder of server-sent events, and their encoder.
 //!
 //! Bytes go in, in chunks cut anywhere; each complete event comes out through a [`Sink`] as
 //! slices borrowed from the chunk wherever it arrived whole. The format is the one of the
@@ -24,16 +24,29 @@
 //! assert_eq!(events.0, ["hello"]);
 //! # Ok::<(), ssejet_core::EventTooLarge>(())
 //! ```
+//!
+//! A [`Block`] is written so that parsers give back what went in, whatever line ends its data has:
+//!
+//! ```
+//! use ssejet_core::Block;
+//!
+//! let mut out = Vec::new();
+//! Block { data: Some(b"hel\r\nlo"), ..Block::default() }.encode(&mut out)?;
+//! assert_eq!(out, b"data: hel\ndata: lo\n\n");
+//! # Ok::<(), ssejet_core::InvalidField>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
+mod encoder;
 mod error;
 mod event;
 mod lines;
 mod options;
 mod parser;
 
-pub use error::EventTooLarge;
+pub use encoder::Block;
+pub use error::{EventTooLarge, InvalidField};
 pub use event::{Event, Sink};
 pub use options::{Dispatch, Options};
 pub use parser::Parser;

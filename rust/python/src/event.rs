@@ -28,6 +28,9 @@ struct Object {
     retry: *mut ffi::PyObject,
 }
 
+/// The type of an event that the stream gave none.
+pub const DEFAULT_TYPE: &str = "message";
+
 const FIELDS: [&str; 4] = ["event", "data", "id", "retry"];
 
 /// Set once, when the module is made, and never freed.
@@ -97,10 +100,18 @@ pub fn create<'py>(
     }
 }
 
-/// The fields of an event, as new references.
-struct Fields<'py>([Bound<'py, PyAny>; 4]);
+/// The fields of an event, as new references: the type, the data, the id, `retry`.
+pub struct Fields<'py>(pub [Bound<'py, PyAny>; 4]);
 
 impl<'py> Fields<'py> {
+    /// The fields of the object, if it is an event.
+    #[inline]
+    pub fn of_event(object: &Bound<'py, PyAny>) -> Option<Self> {
+        let is_event = object.get_type_ptr() == TYPE.load(Ordering::Relaxed);
+        // SAFETY: the object was seen to be an instance of the type, which has no subtypes.
+        is_event.then(|| unsafe { Self::of(object.py(), object.as_ptr()) })
+    }
+
     /// # Safety
     ///
     /// `object` must be an instance of the type that `create_type` made.
@@ -118,7 +129,7 @@ impl<'py> Fields<'py> {
 
     fn defaults(py: Python<'py>) -> Self {
         let empty = || PyString::intern(py, "").into_any();
-        Self([PyString::intern(py, "message").into_any(), empty(), empty(), py.None().into_bound(py)])
+        Self([PyString::intern(py, DEFAULT_TYPE).into_any(), empty(), empty(), py.None().into_bound(py)])
     }
 
     /// # Errors
@@ -162,7 +173,7 @@ impl<'py> Fields<'py> {
             optional_text("event", event)?,
             exact_text("data", "str", data)?,
             optional_text("id", id)?,
-            if retry.is_none() { None } else { Some(exact_milliseconds(retry)?) },
+            if retry.is_none() { None } else { Some(milliseconds(&retry)?.into_pyobject(py)?) },
         )
     }
 }
@@ -189,12 +200,17 @@ fn exact_text<'py>(field: &str, expected: &str, value: Bound<'py, PyAny>) -> PyR
     }
 }
 
-fn exact_milliseconds(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyInt>> {
+/// A reconnection time that a stream can carry.
+///
+/// # Errors
+///
+/// `TypeError` for anything but an `int`, `ValueError` for one out of range.
+pub fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     if !value.is_instance_of::<PyInt>() || value.is_instance_of::<pyo3::types::PyBool>() {
-        return Err(wrong_type("retry", "int or None", &value));
+        return Err(wrong_type("retry", "int or None", value));
     }
     match value.extract::<i64>() {
-        Ok(milliseconds @ 0..) => Ok(milliseconds.into_pyobject(value.py())?),
+        Ok(milliseconds @ 0..) => Ok(milliseconds),
         _ => Err(PyValueError::new_err(format!(
             "retry must be a number of milliseconds from 0 to 2**63-1, not {value}"
         ))),

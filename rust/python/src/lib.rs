@@ -8,6 +8,7 @@
 mod buffer;
 mod decoder;
 mod dialect;
+mod encode;
 mod errors;
 mod event;
 mod iter;
@@ -23,6 +24,9 @@ mod _core {
 
     #[pymodule_export]
     use super::decoder::Decoder;
+
+    #[pymodule_export]
+    use super::encode::encode;
 
     #[pymodule_export]
     use super::event::restore_event;
