@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 import orjson
 
-__all__ = ["dumps"]
+__all__ = ["builtins", "dumps"]
 
 
 def dumps(value: Any) -> bytes:
@@ -16,43 +18,49 @@ def dumps(value: Any) -> bytes:
 
     Raises:
         TypeError: the value, or something in it, has no JSON form.
-        ValueError: NaN or an infinity beside something that only the standard library encodes. Otherwise they
-            become null, as JavaScript has it.
+        ValueError: a pydantic model cannot be serialised; or NaN or an infinity stands beside something that only
+            the standard library encodes. Elsewhere they become null, as in JavaScript.
     """
     cls = type(value)
-    text: str
-    if hasattr(cls, "model_dump_json"):
-        text = value.model_dump_json(**_pydantic_options(cls))
-        return text.encode()
-    if issubclass(cls, msgspec.Struct):
-        if hasattr(cls, "to_json"):  # ssejet.chat's models know what the server sent
-            text = value.to_json()
-            return text.encode()
-        return msgspec.json.encode(value, enc_hook=_builtins)
     try:
-        return orjson.dumps(value, default=_builtins)
-    except TypeError as error:
+        return _encoder(cls)(value)
+    except (TypeError, UnicodeEncodeError) as error:
         refused = error
     try:
-        # orjson refuses lone surrogates, integers beyond 64 bits, and keys that are not strings.
-        builtins = msgspec.to_builtins(value, str_keys=True, enc_hook=_builtins)
-        return json.dumps(builtins, separators=(",", ":"), allow_nan=False).encode()
+        # Lone surrogates, integers beyond 64 bits, keys that are not strings: JSON can hold them all the same.
+        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=builtins)
+        return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, RecursionError):
         raise TypeError(
-            f"cannot send {cls.__name__} as JSON: {refused}; pass text, a model, or what JSON can hold"
+            f"cannot send {cls.__qualname__} as JSON: {refused}; send text, a model, or what JSON can hold"
         ) from refused
 
 
-def _builtins(value: Any) -> Any:
-    """What stands in JSON for a value that the encoder does not know."""
+# Looking at a class takes longer than encoding a token.
+@lru_cache(maxsize=256)
+def _encoder(cls: type[Any]) -> Callable[[Any], bytes]:
+    if hasattr(cls, "model_dump_json"):
+        if _is_of_an_sdk(cls):
+            # Their own dump, without the two calls between it and pydantic-core.
+            return partial(cls.__pydantic_serializer__.to_json, by_alias=True, exclude_unset=True)
+        return lambda model: model.model_dump_json().encode()
+    if issubclass(cls, msgspec.Struct):
+        if hasattr(cls, "to_json"):  # ssejet's own models remember what the server sent
+            return lambda model: model.to_json().encode()
+        return partial(msgspec.json.encode, enc_hook=builtins)
+    return partial(orjson.dumps, default=builtins)
+
+
+def builtins(value: Any) -> Any:
+    """What stands in JSON for a value that an encoder does not know."""
     cls = type(value)
     if hasattr(cls, "model_dump"):
-        return value.model_dump(mode="json", **_pydantic_options(cls))
+        return value.model_dump(mode="json", **({"by_alias": True, "exclude_unset": True} if _is_of_an_sdk(cls) else {}))
     if issubclass(cls, msgspec.Struct):
-        return value.to_dict() if hasattr(cls, "to_dict") else msgspec.to_builtins(value, enc_hook=_builtins)
-    raise TypeError(f"{cls.__name__} has no JSON form")
+        return value.to_dict() if hasattr(cls, "to_dict") else msgspec.to_builtins(value, enc_hook=builtins)
+    raise TypeError(f"{cls.__qualname__} has no JSON form")
 
 
-def _pydantic_options(cls: type) -> dict[str, bool]:
-    # The SDKs' own dump: their servers leave out what is not set, and know the fields by their aliases.
-    return {"by_alias": True, "exclude_unset": True} if hasattr(cls, "to_json") else {}
+def _is_of_an_sdk(cls: type) -> bool:
+    # OpenAI's and Anthropic's models share this method, whose output leaves out what was never set, like the servers.
+    return hasattr(cls, "to_json")

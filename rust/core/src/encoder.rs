@@ -64,7 +64,7 @@ fn check(field: &'static str, value: Option<&[u8]>) -> Result<(), InvalidField> 
 
 fn lines(start: &[u8], mut value: &[u8], out: &mut Vec<u8>) {
     while let Some(cut) = Line::cut(value) {
-        line(start, cut.line, out);
+        line(start, cut.content, out);
         value = cut.rest;
     }
     line(start, value, out);

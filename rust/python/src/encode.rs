@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
 use ssejet_core::Block;
 
 use crate::buffer;
@@ -83,8 +83,6 @@ enum Payload<'py> {
 
 impl<'py> Payload<'py> {
     fn of(data: &Bound<'py, PyAny>) -> PyResult<Self> {
-        static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-
         let py = data.py();
         if let Ok(text) = data.cast::<PyString>() {
             return Ok(Self::Text(text.clone()));
@@ -94,8 +92,7 @@ impl<'py> Payload<'py> {
         } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
             PyBytes::new(py, &buffer::bytes(data)?)
         } else {
-            let json = DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((data,))?;
-            return Ok(Self::Bytes(json.cast_into()?));
+            return json(data).map(Self::Bytes);
         };
         match std::str::from_utf8(bytes.as_bytes()) {
             Ok(_) => Ok(Self::Bytes(bytes)),
@@ -113,15 +110,32 @@ impl<'py> Payload<'py> {
     }
 }
 
+fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static BUILTINS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+    let py = value.py();
+    let json = if value.is_exact_instance_of::<PyDict>() {
+        // What most relays send, worth going without the call of a Python function.
+        let builtins = BUILTINS.import(py, "ssejet._dumps", "builtins")?;
+        ORJSON.import(py, "orjson", "dumps")?.call1((value, builtins)).ok()
+    } else {
+        None
+    };
+    match json {
+        Some(json) => Ok(json.cast_into()?),
+        None => Ok(DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((value,))?.cast_into()?),
+    }
+}
+
 fn text<'a>(field: &str, value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<&'a [u8]>> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
-    match value.cast::<PyString>() {
-        Ok(text) => utf8(field, text).map(Some),
-        Err(_) => {
-            let found = value.get_type().qualname()?;
-            Err(PyTypeError::new_err(format!("{field} must be str or None, not {found}")))
-        }
+    if let Ok(text) = value.cast::<PyString>() {
+        return utf8(field, text).map(Some);
     }
+    let found = value.get_type().qualname()?;
+    Err(PyTypeError::new_err(format!("{field} must be str or None, not {found}")))
 }
 
 fn utf8<'a>(field: &str, text: &'a Bound<'_, PyString>) -> PyResult<&'a [u8]> {
