@@ -1,0 +1,102 @@
+"""What goes wrong on the way, at will: reads cut anywhere, and connections that break."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+__all__ = ["Failure", "Faults"]
+
+_LARGEST_RANDOM_PIECE = 64
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The point where a stream fails, and how.
+
+    Attributes:
+        events: after so many events, heartbeats not counted; None for no limit.
+        bytes: after so many bytes, wherever that is; None for no limit.
+        error: what is raised there; None ends the stream there as if it were complete.
+
+    Raises:
+        ValueError: there is no limit, or a negative one.
+    """
+
+    events: int | None = None
+    bytes: int | None = None
+    error: Exception | type[Exception] | None = ConnectionResetError
+
+    def __post_init__(self) -> None:
+        limits = [limit for limit in (self.events, self.bytes) if limit is not None]
+        if not limits or min(limits) < 0:
+            raise ValueError(f"say after how many events or bytes to fail, 0 or more; got {self!r}")
+
+
+class Faults:
+    """Changes what is sent as a bad connection would.
+
+    Args:
+        cut: the size in bytes of each piece, or a random generator for pieces of 1 to 64 bytes, wherever the
+            bytes were cut before; None leaves them as they are.
+        failure: where the stream fails; None for nowhere.
+
+    Attributes:
+        ended: the stream failed without an exception.
+
+    Raises:
+        ValueError: ``cut`` is less than 1.
+    """
+
+    def __init__(self, *, cut: int | Random | None, failure: Failure | None) -> None:
+        if isinstance(cut, int) and cut < 1:
+            raise ValueError(f"cut must be a size of 1 or more bytes, or a random.Random; got {cut!r}")
+        self.ended = False
+        self._cut = cut
+        self._failure = failure
+        self._events = 0
+        self._bytes = 0
+        self._held = bytearray()
+        self._size = self._draw()
+
+    def start(self) -> Iterator[bytes]:
+        """Fail before anything is sent, if that is wanted."""
+        return self.carry(b"", events=0)
+
+    def carry(self, data: bytes, *, events: int) -> Iterator[bytes]:
+        """Yield the pieces that these bytes, which hold so many events, make full."""
+        failure = self._failure
+        if failure is not None and failure.bytes is not None:
+            data = data[: failure.bytes - self._bytes]
+        self._bytes += len(data)
+        self._events += events
+        self._held += data
+        while len(self._held) >= self._size:
+            piece = bytes(self._held[: self._size])
+            del self._held[: self._size]
+            self._size = self._draw()
+            yield piece
+        if self._cut is None or self._is_due():
+            yield from self.flush()
+        if failure is not None and self._is_due():
+            self.ended = True
+            if failure.error is not None:
+                raise failure.error
+
+    def flush(self) -> Iterator[bytes]:
+        """Yield what is held until a piece is full."""
+        if self._held:
+            piece = bytes(self._held)
+            self._held.clear()
+            yield piece
+
+    def _is_due(self) -> bool:
+        failure = self._failure
+        return failure is not None and (failure.events == self._events or failure.bytes == self._bytes)
+
+    def _draw(self) -> float:
+        if isinstance(self._cut, Random):
+            return self._cut.randint(1, _LARGEST_RANDOM_PIECE)
+        return math.inf if self._cut is None else self._cut

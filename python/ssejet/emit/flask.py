@@ -1,0 +1,50 @@
+"""Event streams as responses of Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Response
+
+from ssejet.emit.headers import HEADERS
+from ssejet.emit.items import DONE
+from ssejet.emit.machine import OnError
+from ssejet.emit.stream import EventStream
+
+__all__ = ["event_stream_response"]
+
+
+def event_stream_response(
+    content: Iterable[Any],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    heartbeat: float | None = 15.0,
+    on_error: OnError = "event",
+    done: Any = DONE,
+) -> Response:
+    """Make a response that sends an event stream, and closes its source when the client leaves.
+
+    ::
+
+        @app.post("/chat")
+        def chat() -> Response:
+            return event_stream_response(answer(request.json))
+
+    A WSGI server notices that a client has left when it writes to it: at the next event, or at the next heartbeat.
+    It takes one thread of the server per stream, and with heartbeats a second one, in which the source runs; wrap
+    a generator in ``stream_with_context`` if it needs the request.
+
+    Args:
+        content: an ``EventStream``, a relay; or an iterable of items.
+        status, headers: as for other responses. ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no`` are sent
+            unless ``headers`` has its own.
+        heartbeat, on_error, done: see ``EventStream``. An event stream has its own options, which hold.
+    """
+    if not isinstance(content, EventStream):
+        content = EventStream(content, heartbeat=heartbeat, on_error=on_error, done=done)
+    response = Response(content, status, headers, mimetype="text/event-stream")
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

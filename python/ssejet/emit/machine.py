@@ -1,0 +1,131 @@
+"""Items in, bytes out: the rules of sending, without I/O."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal, Protocol
+
+from ssejet._core import ServerSentEvent, encode
+from ssejet._dumps import dumps
+from ssejet.emit.faults import Faults
+from ssejet.errors import APIError
+
+__all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError"]
+
+OnError = Literal["raise", "event"] | Callable[[Exception], Any]
+
+_logger = logging.getLogger("ssejet.emit")
+
+_COMMENT = encode(None, comment="keep-alive")
+_UNKNOWN_ERROR = {"message": "The stream was interrupted.", "type": "server_error", "param": None, "code": None}
+
+
+class _Heartbeat:
+    """The type of ``HEARTBEAT``."""
+
+
+HEARTBEAT: Final = _Heartbeat()
+"""What a silent source gives in place of an item."""
+
+
+class Codec(Protocol):
+    """How the items of one stream become bytes."""
+
+    @property
+    def between_events(self) -> bool:
+        """Whether the bytes given so far end where an event ends."""
+
+    def feed(self, item: Any, /) -> Iterator[bytes]:
+        """Yield the bytes of an item."""
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield the bytes that end the stream."""
+
+    def encode(self, item: Any, /) -> bytes:
+        """The bytes of one event."""
+
+
+class EmitMachine:
+    """Turns the items of one stream into the pieces that are written; its driver writes them.
+
+    Its methods are generators, each to be exhausted before the next is called. What they raise ends the stream,
+    after the pieces that precede it.
+
+    Args:
+        codec: how items become bytes.
+        on_error: what becomes of an exception of the source or the codec; see ``EventStream``.
+        faults: what goes wrong on the way; None for nothing.
+
+    Attributes:
+        ended: nothing more will come.
+    """
+
+    def __init__(self, codec: Codec, *, on_error: OnError = "raise", faults: Faults | None = None) -> None:
+        self.ended = False
+        self._codec = codec
+        self._on_error = on_error
+        self._faults = faults
+
+    def start(self) -> Iterator[bytes]:
+        """Begin."""
+        if self._faults is not None:
+            yield from self._faults.start()
+            self.ended = self._faults.ended
+
+    def feed(self, item: Any) -> Iterator[bytes]:
+        """Send an item; a heartbeat only where it has a place."""
+        if item is HEARTBEAT:
+            return self.heartbeat()
+        return self._send(self._codec.feed(item))
+
+    def heartbeat(self) -> Iterator[bytes]:
+        """Send a comment, if this is a place between two events."""
+        if not self.ended and self._codec.between_events:
+            yield from self._write(_COMMENT, events=0)
+
+    def finish(self) -> Iterator[bytes]:
+        """Send the end that the codec gives the stream."""
+        yield from self._send(self._codec.finish())
+        yield from self._end()
+
+    def fail(self, error: Exception) -> Iterator[bytes]:
+        """End the stream after an exception, as ``on_error`` says."""
+        if self._on_error == "raise" or not self._codec.between_events:
+            yield from self._end()
+            raise error
+        _logger.error("a stream ended with an error event", exc_info=error)
+        item = _error_event(error) if self._on_error == "event" else self._on_error(error)
+        yield from self._write(self._codec.encode(item), events=1)
+        yield from self._end()
+
+    def _send(self, frames: Iterator[bytes]) -> Iterator[bytes]:
+        while not self.ended:
+            try:
+                frame = next(frames, None)
+            except Exception as error:
+                yield from self.fail(error)
+                return
+            if frame is None:
+                return
+            yield from self._write(frame, events=1)
+
+    def _write(self, data: bytes, *, events: int) -> Iterator[bytes]:
+        if self._faults is None:
+            yield data
+        else:
+            yield from self._faults.carry(data, events=events)
+            self.ended = self._faults.ended
+
+    def _end(self) -> Iterator[bytes]:
+        if self._faults is not None and not self.ended:
+            yield from self._faults.flush()
+        self.ended = True
+
+
+def _error_event(error: Exception) -> ServerSentEvent:
+    # What went wrong on this side is not the client's to know: messages name hosts, paths and keys.
+    body: Any = _UNKNOWN_ERROR
+    if isinstance(error, APIError):
+        body = error.body if isinstance(error.body, dict) else {**_UNKNOWN_ERROR, "message": error.message}
+    return ServerSentEvent(event="error", data=dumps({"error": body}).decode())

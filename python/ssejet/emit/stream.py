@@ -1,0 +1,261 @@
+"""Event streams to send: thin drivers around ``EmitMachine``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Generic, TypeVar
+
+from ssejet.emit.faults import Failure, Faults
+from ssejet.emit.items import DONE, ItemEncoder
+from ssejet.emit.machine import Codec, EmitMachine, OnError
+from ssejet.emit.pump import AsyncPump, Pump, aclose, close
+
+__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Options:
+    done: Any = DONE
+    heartbeat: float | None = None
+    on_error: OnError = "raise"
+    delay: float = 0.0
+    cut: int | Random | None = None
+    failure: Failure | None = None
+
+
+class _BaseEventStream(Generic[T]):
+    """What both drivers share.
+
+    Items may be models, dicts, text, ``ServerSentEvent`` objects or others with ``event`` and ``data``: see
+    ``ssejet.emit.items.ItemEncoder`` and ``ssejet.encode``.
+
+    Args:
+        items: what to send, if ``generate`` is not overridden.
+        done: the item that ends the stream: by default ``event: done`` with the data ``[DONE]``; a str is data
+            of no special type; None for none.
+        heartbeat: the seconds of silence after which a comment is sent, between two events only; None for never.
+        on_error: what becomes of an exception. ``"raise"`` passes it on, so that a server cuts the connection.
+            ``"event"`` logs it and sends a last event of type ``error``, with the error that an ``APIError``
+            brought from another server, and without any detail of other exceptions. A callable gets the exception
+            and returns the last item. What breaks off within a relayed event is always passed on.
+        delay: the seconds to wait before each item.
+        cut: the size of the pieces in bytes, wherever events end, or a ``random.Random`` for pieces of random
+            sizes. A piece is held until it is full or the stream ends.
+        fail_after: the number of events after which the connection breaks with ``ConnectionResetError``, or
+            a ``Failure`` that says more.
+
+    Raises:
+        ValueError: an option has a value that makes no sense.
+    """
+
+    # On the class, for subclasses whose __init__ has other things in mind.
+    _items: Any = None
+    _options = _Options()
+
+    def __init__(
+        self,
+        items: Any = None,
+        *,
+        done: Any = DONE,
+        heartbeat: float | None = None,
+        on_error: OnError = "raise",
+        delay: float = 0.0,
+        cut: int | Random | None = None,
+        fail_after: int | Failure | None = None,
+    ) -> None:
+        if heartbeat is not None and not heartbeat > 0:
+            raise ValueError(f"heartbeat must be a positive number of seconds, or None; got {heartbeat!r}")
+        if not delay >= 0:
+            raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
+        if on_error not in ("raise", "event") and not callable(on_error):
+            raise ValueError(f"on_error must be 'raise', 'event' or a callable; got {on_error!r}")
+        failure = Failure(events=fail_after) if isinstance(fail_after, int) else fail_after
+        Faults(cut=cut, failure=failure)  # complains now rather than when the stream begins
+        self._items = items
+        self._options = _Options(done, heartbeat, on_error, delay, cut, failure)
+
+    def machine(self) -> EmitMachine:
+        """A machine for one pass of this stream."""
+        options = self._options
+        faults = None
+        if options.cut is not None or options.failure is not None:
+            faults = Faults(cut=options.cut, failure=options.failure)
+        return EmitMachine(self._codec(), on_error=options.on_error, faults=faults)
+
+    @property
+    def heartbeat(self) -> float | None:
+        """The seconds of silence after which a comment is sent, None for never."""
+        return self._options.heartbeat
+
+    def _codec(self) -> Codec:
+        return ItemEncoder(self._options.done)
+
+    def _given_items(self) -> Any:
+        if self._items is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has nothing to send: pass an iterable of items, or override generate()"
+            )
+        return self._items
+
+
+class EventStream(_BaseEventStream[T]):
+    """The bytes of an event stream, made from items as they are asked for.
+
+    Inherit and override ``generate``, or pass an iterable. Iterating gives bytes: the ``content=`` of a response of
+    httpx or httpx2, or the body of a WSGI response. Each iteration calls ``generate`` anew.
+
+    ::
+
+        class Greeting(EventStream[ChatCompletionChunk]):
+            def generate(self):
+                yield ChatCompletionChunk(...)
+                yield ChatCompletionChunk(...)
+
+        httpx.Response(200, content=Greeting())
+
+    With ``heartbeat``, the items are made in a thread of the stream's own.
+    """
+
+    _pieces: Generator[bytes, None, None] | None = None
+
+    def generate(self) -> Iterable[T]:
+        """Make the items, by default those that were passed. Generators are closed when the client has left."""
+        items: Iterable[T] = self._given_items()
+        return items
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        self._pieces = drive(self.machine(), self._beating())
+        return self._pieces
+
+    def close(self) -> None:
+        """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
+        if self._pieces is not None:
+            self._pieces.close()
+        close(self._items)
+
+    def open(self) -> Iterator[T]:
+        """Begin making items."""
+        items = iter(self.generate())
+        return _delayed(items, self._options.delay) if self._options.delay else items
+
+    def interrupt(self) -> None:
+        """End what making items waits for, called by another thread; not every source can do that."""
+
+    def _beating(self) -> Iterator[Any]:
+        if self.heartbeat is None:
+            return self.open()
+        return Pump(self.open, silence=self.heartbeat, interrupt=self.interrupt)
+
+
+class AsyncEventStream(_BaseEventStream[T]):
+    """The same, asynchronously: the ``content=`` of a response for an async client, or the body of an ASGI response.
+
+    ``generate``, or ``agenerate`` if you like that name better, may be an async generator or an ordinary one, which
+    must not block; and so may be the iterable that is passed.
+
+    Heartbeats need asyncio, unless the stream is sent by ``ssejet.emit.starlette.EventStreamResponse``.
+    """
+
+    _pieces: AsyncGenerator[bytes, None] | None = None
+
+    def generate(self) -> AsyncIterable[T] | Iterable[T]:
+        """Make the items, by default those that were passed. Generators are closed when the client has left."""
+        items: AsyncIterable[T] | Iterable[T] = self._given_items()
+        return items
+
+    def agenerate(self) -> AsyncIterable[T] | Iterable[T]:
+        """Make the items, by default those of ``generate``."""
+        return self.generate()
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        self._pieces = adrive(self.machine(), self._beating())
+        return self._pieces
+
+    async def aclose(self) -> None:
+        """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
+        if self._pieces is not None and not self._pieces.ag_running:
+            await self._pieces.aclose()
+        close(self._items)
+        await aclose(self._items)
+
+    def open(self) -> AsyncIterator[T]:
+        """Begin making items."""
+        items = self.agenerate()
+        iterator = aiter(items) if isinstance(items, AsyncIterable) else _stepwise(iter(items))
+        return _adelayed(iterator, self._options.delay) if self._options.delay else iterator
+
+    def _beating(self) -> AsyncIterator[Any]:
+        if self.heartbeat is None:
+            return self.open()
+        return AsyncPump(self.open(), silence=self.heartbeat)
+
+
+def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:
+    """Yield what the machine makes of the items, and close them in the end."""
+    try:
+        yield from machine.start()
+        while not machine.ended:
+            try:
+                item = next(items)
+            except StopIteration:
+                pieces = machine.finish()
+            except Exception as error:
+                pieces = machine.fail(error)
+            else:
+                pieces = machine.feed(item)
+            yield from pieces
+    finally:
+        close(items)
+
+
+async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
+    """Yield what the machine makes of the items, and close them in the end."""
+    try:
+        for piece in machine.start():
+            yield piece
+        while not machine.ended:
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                pieces = machine.finish()
+            except Exception as error:
+                pieces = machine.fail(error)
+            else:
+                pieces = machine.feed(item)
+            for piece in pieces:
+                yield piece
+    finally:
+        await aclose(items)
+
+
+def _delayed(items: Iterator[T], delay: float) -> Iterator[T]:
+    try:
+        for item in items:
+            time.sleep(delay)
+            yield item
+    finally:
+        close(items)
+
+
+async def _adelayed(items: AsyncIterator[T], delay: float) -> AsyncIterator[T]:
+    from anyio import sleep
+
+    try:
+        async for item in items:
+            await sleep(delay)
+            yield item
+    finally:
+        await aclose(items)
+
+
+async def _stepwise(items: Iterator[T]) -> AsyncIterator[T]:
+    try:
+        for item in items:
+            yield item
+    finally:
+        close(items)
