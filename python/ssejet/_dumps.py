@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["builtins", "dumps"]
 
@@ -18,16 +20,16 @@ def dumps(value: Any) -> bytes:
 
     Raises:
         TypeError: the value, or something in it, has no JSON form.
-        ValueError: a pydantic model cannot be serialised; or NaN or an infinity stands beside something that only
-            the standard library encodes. Elsewhere they become null, as in JavaScript.
+        ValueError: a pydantic model cannot be serialised; or NaN or an infinity stands beside something
+            that only the standard library encodes. Elsewhere they become null, as in JavaScript.
     """
-    cls = type(value)
+    cls = value.__class__
     try:
         return _encoder(cls)(value)
     except (TypeError, UnicodeEncodeError) as error:
         refused = error
     try:
-        # Lone surrogates, integers beyond 64 bits, keys that are not strings: JSON can hold them all the same.
+        # Lone surrogates, integers beyond 64 bits and keys that are no strings have a JSON form nevertheless.
         plain = msgspec.to_builtins(value, str_keys=True, enc_hook=builtins)
         return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, RecursionError):
@@ -55,12 +57,13 @@ def builtins(value: Any) -> Any:
     """What stands in JSON for a value that an encoder does not know."""
     cls = type(value)
     if hasattr(cls, "model_dump"):
-        return value.model_dump(mode="json", **({"by_alias": True, "exclude_unset": True} if _is_of_an_sdk(cls) else {}))
+        options = {"by_alias": True, "exclude_unset": True} if _is_of_an_sdk(cls) else {}
+        return value.model_dump(mode="json", **options)
     if issubclass(cls, msgspec.Struct):
         return value.to_dict() if hasattr(cls, "to_dict") else msgspec.to_builtins(value, enc_hook=builtins)
     raise TypeError(f"{cls.__qualname__} has no JSON form")
 
 
 def _is_of_an_sdk(cls: type) -> bool:
-    # OpenAI's and Anthropic's models share this method, whose output leaves out what was never set, like the servers.
+    # OpenAI's and Anthropic's models share this method, which leaves out what was never set, as servers do.
     return hasattr(cls, "to_json")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+import sys
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Failure", "Faults"]
 
@@ -96,7 +99,7 @@ class Faults:
         failure = self._failure
         return failure is not None and (failure.events == self._events or failure.bytes == self._bytes)
 
-    def _draw(self) -> float:
+    def _draw(self) -> int:
         if isinstance(self._cut, Random):
             return self._cut.randint(1, _LARGEST_RANDOM_PIECE)
-        return math.inf if self._cut is None else self._cut
+        return sys.maxsize if self._cut is None else self._cut

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
 from ssejet.emit.headers import HEADERS
 from ssejet.emit.items import DONE
-from ssejet.emit.machine import OnError
 from ssejet.emit.stream import EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ssejet.emit.machine import OnError
 
 __all__ = ["event_stream_response"]
 
@@ -32,15 +35,17 @@ def event_stream_response(
         def chat() -> Response:
             return event_stream_response(answer(request.json))
 
-    A WSGI server notices that a client has left when it writes to it: at the next event, or at the next heartbeat.
-    It takes one thread of the server per stream, and with heartbeats a second one, in which the source runs; wrap
-    a generator in ``stream_with_context`` if it needs the request.
+    A WSGI server notices that a client has left when it writes to it: at the next event or heartbeat. A
+    stream takes one thread of the server, and with heartbeats a second one, in which its source runs; wrap a
+    generator in ``stream_with_context`` if it needs the request.
 
     Args:
         content: an ``EventStream``, a relay; or an iterable of items.
-        status, headers: as for other responses. ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no`` are sent
-            unless ``headers`` has its own.
-        heartbeat, on_error, done: see ``EventStream``. An event stream has its own options, which hold.
+        status: the HTTP status.
+        headers: the headers, with ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no`` by default.
+        heartbeat: see ``EventStream``; an event stream has its own options, which hold.
+        on_error: likewise.
+        done: likewise.
     """
     if not isinstance(content, EventStream):
         content = EventStream(content, heartbeat=heartbeat, on_error=on_error, done=done)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["DONE", "ItemEncoder"]
 
@@ -20,10 +22,10 @@ class ItemEncoder:
     An item may be:
 
     * a ``ServerSentEvent``; its id is written where it is a new one, as ids persist, and ``""`` is none;
-    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id`` and ``retry``, such as OpenAI's
-      assistant events and the events of other packages; data that is not text goes as JSON;
-    * a model of the Anthropic or OpenAI SDK with a ``type``, which becomes the event type as well, as their servers
-      have it;
+    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id`` and ``retry``, such as
+      OpenAI's assistant events and the events of other packages; data that is not text goes as JSON;
+    * a model of the Anthropic or OpenAI SDK with a ``type``, which becomes the event type as well, as their
+      servers have it;
     * whatever else ``ssejet.encode`` takes as data.
 
     Args:
@@ -59,9 +61,8 @@ class ItemEncoder:
             return encode(item)
         if isinstance(item, ServerSentEvent) or _is_event(item):
             return self._encode_event(item, getattr(item, "id", None) or None)
-        if _is_typed(type(item)) and isinstance(item.type, str):
-            return encode(item, event=item.type)
-        return encode(item)
+        kind = item.type if _is_typed(item.__class__) else None
+        return encode(item, event=kind if isinstance(kind, str) else None)
 
     def pass_on(self, event: ServerSentEvent) -> bytes:
         """Encode a decoded event, which arrives as it was, even if its stream has taken back the last id."""
@@ -78,7 +79,7 @@ class ItemEncoder:
 
 
 def _is_event(item: Any) -> bool:
-    names = _names(type(item))
+    names = _names(item.__class__)
     # Only an instance knows the attributes that its __init__ sets.
     if names is not None and not {"event", "data"} <= names:
         return False

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ssejet._core import ServerSentEvent, encode
 from ssejet._dumps import dumps
-from ssejet.emit.faults import Faults
 from ssejet.errors import APIError
+
+if TYPE_CHECKING:
+    from ssejet.emit.faults import Faults
 
 __all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError"]
 
@@ -18,7 +20,12 @@ OnError = Literal["raise", "event"] | Callable[[Exception], Any]
 _logger = logging.getLogger("ssejet.emit")
 
 _COMMENT = encode(None, comment="keep-alive")
-_UNKNOWN_ERROR = {"message": "The stream was interrupted.", "type": "server_error", "param": None, "code": None}
+_UNKNOWN_ERROR = {
+    "message": "The stream was interrupted.",
+    "type": "server_error",
+    "param": None,
+    "code": None,
+}
 
 
 class _Heartbeat:
@@ -49,8 +56,8 @@ class Codec(Protocol):
 class EmitMachine:
     """Turns the items of one stream into the pieces that are written; its driver writes them.
 
-    Its methods are generators, each to be exhausted before the next is called. What they raise ends the stream,
-    after the pieces that precede it.
+    Its methods are generators, each to be exhausted before the next is called. What they raise ends the
+    stream, after the pieces that precede it.
 
     Args:
         codec: how items become bytes.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssejet.emit.machine import HEARTBEAT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 __all__ = ["AsyncPump", "Pump", "aclose", "close"]
 
@@ -25,8 +27,8 @@ _tasks: set[asyncio.Task[None]] = set()
 class Pump(Generic[T]):
     """Iterates a source in a thread of its own, and gives ``HEARTBEAT`` whenever that is silent.
 
-    The source is opened, asked for an item when one is wanted, and closed, all in that thread and in the context
-    of whoever takes the first item.
+    The source is opened, asked for an item when one is wanted, and closed, all in that thread and in the
+    context of whoever takes the first item.
 
     Args:
         open_source: makes the iterator.
@@ -34,7 +36,9 @@ class Pump(Generic[T]):
         interrupt: called by another thread to end what the source waits for.
     """
 
-    def __init__(self, open_source: Callable[[], Iterator[T]], *, silence: float, interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, open_source: Callable[[], Iterator[T]], *, silence: float, interrupt: Callable[[], None]
+    ) -> None:
         self._open_source = open_source
         self._silence = silence
         self._interrupt = interrupt
@@ -51,8 +55,8 @@ class Pump(Generic[T]):
         if self._ended:
             raise StopIteration
         if self._thread is None:
-            run = contextvars.copy_context().run
-            self._thread = threading.Thread(target=run, args=(self._run,), name="ssejet-heartbeat", daemon=True)
+            context = contextvars.copy_context()
+            self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
             self._thread.start()
         if not self._waiting:
             self._waiting = True
@@ -116,7 +120,7 @@ class AsyncPump(Generic[T]):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError(
-                "heartbeats need asyncio here; elsewhere send the stream with ssejet.emit.starlette's response"
+                "heartbeats need asyncio here; send the stream with ssejet.emit.starlette's response"
             ) from None
         if self._task is None:
             self._task = loop.create_task(self._run())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet.emit.items import ItemEncoder
-from ssejet.emit.machine import Codec, OnError
 from ssejet.emit.stream import AsyncEventStream, EventStream
 from ssejet.emit.upstream import AsyncUpstream, Upstream
+
+if TYPE_CHECKING:
+    from ssejet.emit.machine import Codec, OnError
 
 __all__ = ["arelay", "relay", "resume_headers"]
 
@@ -33,21 +35,22 @@ def relay(
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
-    Verbatim, the bytes pass through untouched as they come, less a byte order mark at the start. Normalised, each
-    event is decoded, transformed and encoded again, and comments are dropped. The end passes as it comes: no sentinel
-    is added, and none is taken away.
+    Verbatim, the bytes pass through untouched as they come, less a byte order mark at the start. Normalised,
+    each event is decoded, transformed and encoded again, and comments are dropped. The end passes as it
+    comes: no sentinel is added, and none is taken away.
 
-    The result owns the response: it closes it at the end of the stream, when its reader leaves, and by ``close()``.
+    The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
+    ``close()``.
 
     Args:
         response: of httpx or httpx2, begun and not read, or anything with ``iter_bytes()`` and ``close()``.
-        transform: gets each event, and gives the item to send in its place, or None for no event; see
-            ``EventStream`` for what items may be. The sentinel is an event as well.
+        transform: gets each event, the sentinel too, and gives the item to send in its place, or None for
+            no event; see ``EventStream`` for what items may be.
         verbatim: whether the bytes pass through; by default they do unless there is a ``transform``.
         decoder: a ``Decoder`` of your own, for another ``max_event_size``.
-        heartbeat: see ``EventStream``. Only with heartbeats, the departure of a client shows while the other server is
-            silent, and its response is then closed within that time.
-        on_error: see ``EventStream``. A response with an HTTP error status is an ``APIStatusError``, whose body the
+        heartbeat: see ``EventStream``. Only a heartbeat shows a WSGI server that a client has left while the
+            other server is silent.
+        on_error: see ``EventStream``. An HTTP error status counts as an ``APIStatusError``, whose body the
             error event passes on.
 
     Raises:
@@ -67,7 +70,9 @@ def arelay(
     heartbeat: float | None = _HEARTBEAT,
     on_error: OnError = "event",
 ) -> AsyncEventStream[bytes]:
-    """Do what ``relay`` does, with a response of an async client, or anything with ``aiter_bytes()`` and ``aclose()``.
+    """Do what ``relay`` does, with a response of an async client.
+
+    That is one of httpx or httpx2, or anything with ``aiter_bytes()`` and ``aclose()``.
 
     Raises:
         TypeError: the response is one of a sync client.
@@ -113,7 +118,9 @@ class _AsyncRelay(AsyncEventStream[bytes]):
         return self._make_codec()
 
 
-def _codec_maker(transform: Transform | None, verbatim: bool | None, decoder: Decoder | None) -> Callable[[], Codec]:
+def _codec_maker(
+    transform: Transform | None, verbatim: bool | None, decoder: Decoder | None
+) -> Callable[[], Codec]:
     if verbatim is None:
         verbatim = transform is None and decoder is None
     if not verbatim:

@@ -6,20 +6,23 @@ import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
-from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
 
 from ssejet.emit.headers import HEADERS
 from ssejet.emit.items import DONE
-from ssejet.emit.machine import EmitMachine, OnError
 from ssejet.emit.pump import close
 from ssejet.emit.stream import AsyncEventStream, EventStream, adrive
+
+if TYPE_CHECKING:
+    from starlette.background import BackgroundTask
+    from starlette.types import Message, Receive, Scope, Send
+
+    from ssejet.emit.machine import EmitMachine, OnError
 
 __all__ = ["EventStreamResponse"]
 
@@ -41,12 +44,12 @@ class EventStreamResponse(StreamingResponse):
         async def chat(request: Request) -> EventStreamResponse:
             return EventStreamResponse(answer(request))
 
-    The source runs in the task of the response. When the client leaves, it is cancelled where it waits, or closed
-    where it stands, at once and in that task. It is asked for an item when the one before has been written, so that
-    a slow client slows it down.
+    The source runs in the task of the response. When the client leaves, it is cancelled where it waits, or
+    closed where it stands, at once and in that task. It is asked for an item when the one before has been
+    written, so that a slow client slows it down.
 
-    A source that is not async runs in worker threads. Where it waits it cannot be cancelled, unless it is a relay:
-    it is closed when its wait is over.
+    A source that is not async runs in worker threads. Where it waits it cannot be cancelled, unless it is a
+    relay: it is closed when its wait is over.
 
     Args:
         content: an ``AsyncEventStream``, an ``EventStream``, a relay; or an iterable of items, async or not.
@@ -131,7 +134,9 @@ async def _departure(receive: Receive) -> None:
         pass
 
 
-async def _until_one_ends(first: Callable[[], Awaitable[None]], *others: Callable[[], Awaitable[None]]) -> None:
+async def _until_one_ends(
+    first: Callable[[], Awaitable[None]], *others: Callable[[], Awaitable[None]]
+) -> None:
     """Run all, the first of them in this task; when one ends, cancel the others and raise what it raised."""
     errors: list[Exception] = []
 
@@ -197,7 +202,7 @@ class _InThreads:
     def __init__(self, stream: EventStream[Any]) -> None:
         self._stream = stream
         self._items: Iterator[Any] | None = None
-        # The calls of an item and of the end may overlap when the first is cancelled; a generator forbids that.
+        # A cancelled call for an item goes on, and no generator can be closed meanwhile.
         self._lock = threading.Lock()
         # Its own, as the shared one would let forty streams that wait starve all others.
         self._limiter = anyio.CapacityLimiter(2)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from random import Random
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssejet.emit.faults import Failure, Faults
 from ssejet.emit.items import DONE, ItemEncoder
 from ssejet.emit.machine import Codec, EmitMachine, OnError
 from ssejet.emit.pump import AsyncPump, Pump, aclose, close
+
+if TYPE_CHECKING:
+    from random import Random
 
 __all__ = ["AsyncEventStream", "EventStream", "adrive", "drive"]
 
@@ -36,16 +38,17 @@ class _BaseEventStream(Generic[T]):
 
     Args:
         items: what to send, if ``generate`` is not overridden.
-        done: the item that ends the stream: by default ``event: done`` with the data ``[DONE]``; a str is data
-            of no special type; None for none.
-        heartbeat: the seconds of silence after which a comment is sent, between two events only; None for never.
-        on_error: what becomes of an exception. ``"raise"`` passes it on, so that a server cuts the connection.
-            ``"event"`` logs it and sends a last event of type ``error``, with the error that an ``APIError``
-            brought from another server, and without any detail of other exceptions. A callable gets the exception
-            and returns the last item. What breaks off within a relayed event is always passed on.
+        done: the item that ends the stream: by default ``event: done`` with the data ``[DONE]``; a str is
+            data of no special type; None for none.
+        heartbeat: the seconds of silence after which a comment is sent, between events only; None for never.
+        on_error: what becomes of an exception. ``"raise"`` passes it on, so that a server cuts the
+            connection. ``"event"`` logs it and sends a last event of type ``error``, with the error that an
+            ``APIError`` brought from another server, and without any detail of other exceptions. A callable
+            gets the exception and returns the last item. Within a relayed event, where there is no place
+            for another one, an exception is always passed on.
         delay: the seconds to wait before each item.
-        cut: the size of the pieces in bytes, wherever events end, or a ``random.Random`` for pieces of random
-            sizes. A piece is held until it is full or the stream ends.
+        cut: the size of the pieces in bytes, wherever events end, or a ``random.Random`` for pieces of
+            random sizes. A piece is held until it is full or the stream ends.
         fail_after: the number of events after which the connection breaks with ``ConnectionResetError``, or
             a ``Failure`` that says more.
 
@@ -98,7 +101,7 @@ class _BaseEventStream(Generic[T]):
     def _given_items(self) -> Any:
         if self._items is None:
             raise NotImplementedError(
-                f"{type(self).__name__} has nothing to send: pass an iterable of items, or override generate()"
+                f"{type(self).__name__} has nothing to send: pass an iterable of items or override generate()"
             )
         return self._items
 
@@ -106,8 +109,8 @@ class _BaseEventStream(Generic[T]):
 class EventStream(_BaseEventStream[T]):
     """The bytes of an event stream, made from items as they are asked for.
 
-    Inherit and override ``generate``, or pass an iterable. Iterating gives bytes: the ``content=`` of a response of
-    httpx or httpx2, or the body of a WSGI response. Each iteration calls ``generate`` anew.
+    Inherit and override ``generate``, or pass an iterable. Iterating gives bytes: the ``content=`` of a
+    response of httpx or httpx2, or the body of a WSGI response. Each iteration calls ``generate`` anew.
 
     ::
 
@@ -124,7 +127,7 @@ class EventStream(_BaseEventStream[T]):
     _pieces: Generator[bytes, None, None] | None = None
 
     def generate(self) -> Iterable[T]:
-        """Make the items, by default those that were passed. Generators are closed when the client has left."""
+        """Make the items, by default those that were passed; a generator is closed when the client leaves."""
         items: Iterable[T] = self._given_items()
         return items
 
@@ -153,18 +156,18 @@ class EventStream(_BaseEventStream[T]):
 
 
 class AsyncEventStream(_BaseEventStream[T]):
-    """The same, asynchronously: the ``content=`` of a response for an async client, or the body of an ASGI response.
+    """The same, asynchronously: the ``content=`` of a response for an async client, or an ASGI body.
 
-    ``generate``, or ``agenerate`` if you like that name better, may be an async generator or an ordinary one, which
-    must not block; and so may be the iterable that is passed.
+    ``generate``, or ``agenerate`` if you like that name better, may be an async generator or an ordinary one,
+    which must not block; and so may the iterable that is passed.
 
     Heartbeats need asyncio, unless the stream is sent by ``ssejet.emit.starlette.EventStreamResponse``.
     """
 
-    _pieces: AsyncGenerator[bytes, None] | None = None
+    _pieces: Any = None
 
     def generate(self) -> AsyncIterable[T] | Iterable[T]:
-        """Make the items, by default those that were passed. Generators are closed when the client has left."""
+        """Make the items, by default those that were passed; a generator is closed when the client leaves."""
         items: AsyncIterable[T] | Iterable[T] = self._given_items()
         return items
 
@@ -173,8 +176,9 @@ class AsyncEventStream(_BaseEventStream[T]):
         return self.generate()
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        self._pieces = adrive(self.machine(), self._beating())
-        return self._pieces
+        pieces = adrive(self.machine(), self._beating())
+        self._pieces = pieces
+        return pieces
 
     async def aclose(self) -> None:
         """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""

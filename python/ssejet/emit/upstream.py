@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssejet import transport
 from ssejet._core import ServerSentEvent
 from ssejet.emit.pump import aclose, close
 from ssejet.errors import APIStatusError
 from ssejet.machine import describe_error, payload_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["AsyncUpstream", "Upstream"]
 
@@ -27,9 +29,10 @@ class _BaseUpstream:
         is_other_kind = stream is not None and not hasattr(stream, body)
         if is_other_kind or not all(hasattr(response, method) for method in methods):
             read, end = methods
+            other = "arelay" if relay == "relay" else "relay"
             raise TypeError(
-                f"{relay}() needs a response with {read}() and {end}(), as {type(response).__name__} is not, or not "
-                f"of this client; for the other kind of client there is {'arelay' if relay == 'relay' else 'relay'}()"
+                f"{relay}() needs a response with {read}() and {end}() that work, which this "
+                f"{type(response).__name__} has not; responses of the other kind of client are for {other}()"
             )
         self._response = response
         status = getattr(response, "status_code", None)
@@ -38,8 +41,11 @@ class _BaseUpstream:
     def _status_error(self, body: bytearray) -> APIStatusError:
         text = body[:_REFUSAL_SIZE].decode("utf-8", "replace")
         message, details = describe_error(payload_of(ServerSentEvent(data=text)))
-        status = f"HTTP status {self._response.status_code}"
-        return APIStatusError(f"{status}: {message}" if message else status, response=self._response, body=details)
+        return APIStatusError(
+            f"HTTP status {self._response.status_code}" + (f": {message}" if message else ""),
+            response=self._response,
+            body=details,
+        )
 
 
 class Upstream(_BaseUpstream):
@@ -77,8 +83,8 @@ class Upstream(_BaseUpstream):
     def interrupt(self) -> None:
         """End the read that another thread is in, and any that follows.
 
-        To close a socket does not wake who reads from it; to shut it down does. That is done to a connection only
-        while this very response is read from it: HTTP/2 shares it, and HTTP/1.1 hands it on.
+        Closing a socket does not wake who reads from it; shutting it down does. It is done only while this
+        very response is read from it: HTTP/2 shares connections, and HTTP/1.1 hands them on.
         """
         with self._lock:
             self._interrupted = True
