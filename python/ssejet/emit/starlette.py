@@ -30,7 +30,7 @@ __all__ = ["EventStreamResponse"]
 _CLEANUP_TIME = 5.0
 
 # How long a source that never waits may keep the event loop to itself, in seconds.
-_TURN = 0.01
+_TURN = 0.001
 
 _END = object()
 

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pydantic
+import pytest
+from hypothesis import assume, given, reject
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionChunk
+from strategies import json_values
+
+from ssejet import Decoder, ServerSentEvent, encode
+
+_characters = st.characters(exclude_categories=["Cs"])
+_lines = st.text(st.one_of(st.sampled_from("\n\n: \tda\ufeff\x00\u2028\x85"), _characters), max_size=30)
+_data = _lines.map(lambda text: text.replace("\r", "\n"))
+_one_line = _lines.map(lambda text: text.translate(dict.fromkeys(map(ord, "\r\n\0"))))
+
+events = st.builds(
+    ServerSentEvent,
+    event=st.one_of(st.just("message"), _one_line.filter(bool)),
+    data=_data,
+    id=_one_line,
+    retry=st.none() | st.integers(0, 2**63 - 1),
+)
+
+
+def decode(encoded: bytes) -> list[ServerSentEvent]:
+    return Decoder().feed(encoded)
+
+
+def decode_one(encoded: bytes) -> ServerSentEvent:
+    (event,) = decode(encoded)
+    return event
+
+
+@given(events)
+def test_what_is_encoded_is_decoded_to_the_same_event(event: ServerSentEvent) -> None:
+    assert decode(encode(event)) == [event]
+
+
+@given(st.lists(events))
+def test_many_events_stay_apart(written: list[ServerSentEvent]) -> None:
+    read = decode(b"".join(map(encode, written)))
+    assert [(event.event, event.data, event.retry) for event in read] == [
+        (event.event, event.data, event.retry) for event in written
+    ]
+
+
+@given(st.text(_characters | st.sampled_from("\r\n")))
+def test_line_ends_of_any_kind_arrive_as_line_feeds(data: str) -> None:
+    assert decode_one(encode(data)).data == data.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@given(data=_data, event=_one_line.filter(bool), id=_one_line, comment=_lines)
+def test_no_argument_can_pass_for_another(data: str, event: str, id: str, comment: str) -> None:
+    encoded = encode(data, event=event, id=id, retry=7, comment=comment)
+    assert decode(encoded) == [ServerSentEvent(event=event, data=data, id=id, retry=7)]
+
+
+@given(json_values())
+def test_what_json_can_hold_arrives_as_an_equal_value(value: Any) -> None:
+    assume(value is not None and not isinstance(value, str))
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        reject()
+    assert decode_one(encode(value)).json() == json.loads(text)
+
+
+def test_the_fields_come_in_a_fixed_order() -> None:
+    encoded = encode("a\nb", event="delta", id="7", retry=1500, comment="note")
+    assert encoded == b": note\nevent: delta\nid: 7\nretry: 1500\ndata: a\ndata: b\n\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("", b"data: \n\n"),
+        (" x", b"data:  x\n\n"),
+        ("é漢🚀", "data: é漢🚀\n\n".encode()),
+        (b"bytes", b"data: bytes\n\n"),
+        (bytearray(b"a\rb"), b"data: a\ndata: b\n\n"),
+        (memoryview(b"view"), b"data: view\n\n"),
+        ({"a": [1, None, "é"]}, 'data: {"a":[1,null,"é"]}\n\n'.encode()),
+        ([1, 2], b"data: [1,2]\n\n"),
+        (1.5, b"data: 1.5\n\n"),
+        (True, b"data: true\n\n"),
+        ({"n": float("nan")}, b'data: {"n":null}\n\n'),
+        ({"n": 2**70}, b'data: {"n":1180591620717411303424}\n\n'),
+        ({"half": "\ud83d"}, b'data: {"half":"\\ud83d"}\n\n'),
+        ({1: "key"}, b'data: {"1":"key"}\n\n'),
+        ({"when": datetime.date(2026, 1, 2), "n": 2**70}, b'data: {"when":"2026-01-02","n":1180591620717411303424}\n\n'),
+        (uuid.UUID(int=0), b'data: "00000000-0000-0000-0000-000000000000"\n\n'),
+        (ServerSentEvent(), b"data: \n\n"),
+        (ServerSentEvent(event="x", data="y", id="z", retry=0), b"event: x\nid: z\nretry: 0\ndata: y\n\n"),
+        (ServerSentEvent(event=None, data="y", id=None), b"data: y\n\n"),
+    ],
+    ids=repr,
+)
+def test_data_is_sent_as(data: Any, expected: bytes) -> None:
+    assert encode(data) == expected
+
+
+class Struct(msgspec.Struct, rename="camel"):
+    some_name: str
+    inner: Any = None
+
+
+class Model(pydantic.BaseModel):
+    name: str
+    inner: Any = None
+
+
+@dataclass
+class Record:
+    name: str
+    inner: Any = None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Struct("a"), {"someName": "a", "inner": None}),
+        (Model(name="a"), {"name": "a", "inner": None}),
+        (Record("a"), {"name": "a", "inner": None}),
+        (Struct("a", Model(name="b")), {"someName": "a", "inner": {"name": "b", "inner": None}}),
+        (Record("a", Struct("b")), {"name": "a", "inner": {"someName": "b", "inner": None}}),
+        ({"list": [Model(name="b"), Struct("c")]}, {"list": [{"name": "b", "inner": None}, {"someName": "c", "inner": None}]}),
+        (Struct("\ud800"), {"someName": "\ud800", "inner": None}),
+        ({"big": 2**70, "model": Model(name="b")}, {"big": 2**70, "model": {"name": "b", "inner": None}}),
+    ],
+    ids=repr,
+)
+def test_models_are_sent_in_their_own_way_wherever_they_are(value: Any, expected: Any) -> None:
+    assert decode_one(encode(value)).json() == expected
+
+
+def test_an_sdks_model_is_sent_as_its_server_would_without_what_was_never_set() -> None:
+    sent = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {"content": "Hi", "reasoning_content": "…"}, "finish_reason": None}],
+    }
+    chunk = ChatCompletionChunk.model_validate(sent)
+    assert decode_one(encode(chunk)).json() == sent
+    assert decode_one(encode({"nested": chunk})).json() == {"nested": sent}
+
+
+def test_arguments_prevail_over_those_of_an_event() -> None:
+    event = ServerSentEvent(event="x", data="y", id="z", retry=1)
+    assert encode(event, event="message", id="", retry=2) == b"event: message\nid: \nretry: 2\ndata: y\n\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"comment": "ping"}, b": ping\n\n"),
+        ({"comment": ""}, b": \n\n"),
+        ({"comment": "a\r\nb"}, b": a\n: b\n\n"),
+        ({"retry": 3000}, b"retry: 3000\n\n"),
+        ({"id": "5"}, b"id: 5\n\n"),
+    ],
+    ids=repr,
+)
+def test_none_sends_no_data(arguments: dict[str, Any], expected: bytes) -> None:
+    assert encode(None, **arguments) == expected
+    assert decode(expected) == []
+
+
+@pytest.mark.parametrize("field", ["event", "id"])
+@pytest.mark.parametrize(("character", "name"), [("\r", "CR"), ("\n", "LF"), ("\0", "NUL")])
+def test_a_type_or_an_id_that_would_end_its_line_is_refused(field: str, character: str, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{field} must not contain CR, LF or NUL: it contains {name}$"):
+        encode("x", **{field: f"a{character}data: injected"})
+    event = ServerSentEvent(data="x", **{field: f"a{character}b"})
+    with pytest.raises(ValueError, match=f"^{field} must not contain"):
+        encode(event)
+
+
+@pytest.mark.parametrize("retry", [-1, 2**63])
+def test_a_reconnection_time_out_of_range_is_refused(retry: int) -> None:
+    with pytest.raises(ValueError, match=r"retry must be a number of milliseconds from 0 to 2\*\*63-1"):
+        encode("x", retry=retry)
+
+
+@pytest.mark.parametrize("retry", [1.0, "1", True])
+def test_a_reconnection_time_that_is_no_integer_is_refused(retry: Any) -> None:
+    with pytest.raises(TypeError, match="retry must be int or None"):
+        encode("x", retry=retry)
+
+
+@pytest.mark.parametrize("field", ["event", "id", "comment"])
+def test_a_field_that_is_no_text_is_refused(field: str) -> None:
+    with pytest.raises(TypeError, match=f"{field} must be str or None, not int"):
+        encode("x", **{field: 5})
+
+
+@pytest.mark.parametrize("arguments", [{"data": "\ud83d"}, {"data": "", "event": "\ud83d"}, {"data": "", "comment": "\ud83d"}])
+def test_a_lone_surrogate_is_an_error_that_says_where_and_what_to_do(arguments: dict[str, str]) -> None:
+    field = list(arguments)[-1]
+    with pytest.raises(ValueError, match=rf'^{field} holds a lone surrogate.*{field}\.encode\("utf-8", "replace"\)'):
+        encode(**arguments)
+
+
+def test_bytes_that_are_not_utf8_are_an_error_that_says_where() -> None:
+    with pytest.raises(ValueError, match="data must be UTF-8, as event streams are: .* from index 1"):
+        encode(b"a\xff")
+
+
+@pytest.mark.parametrize("value", [object(), {"a": object()}, [{1j}], Struct("a", object())], ids=type)
+def test_what_json_cannot_hold_is_an_error_that_names_it(value: Any) -> None:
+    with pytest.raises(TypeError, match=f"cannot send {type(value).__name__} as JSON: .*; send text, a model, or"):
+        encode(value)
+
+
+def test_nothing_to_send_is_an_error() -> None:
+    with pytest.raises(ValueError, match='there is nothing to send.*to send JSON\'s null, pass "null"'):
+        encode(None)
+
+
+def test_values_that_contain_themselves_are_an_error() -> None:
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(TypeError, match="cannot send list as JSON"):
+        encode(value)
+
+
+def test_only_data_is_positional() -> None:
+    with pytest.raises(TypeError):
+        encode("x", "y")  # type: ignore[misc]

@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import httpx2
+import pytest
+from chunks import cut
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import decode
+from servers import Answer, Server, Then, compress
+from strategies import chunked_streams
+
+from ssejet import APIError, Decoder, ServerSentEvent, encode
+from ssejet.emit import arelay, relay, resume_headers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+HEARTBEAT = b": keep-alive\n\n"
+SOON = 0.01
+
+
+class Chunks:
+    """A response that is nothing but its body, of both kinds."""
+
+    def __init__(self, *chunks: bytes, error: Exception | None = None) -> None:
+        self.chunks = chunks
+        self.error = error
+        self.closed = 0
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield from self.chunks
+        if self.error is not None:
+            raise self.error
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        for chunk in self.iter_bytes():
+            yield chunk
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def relay_sync(response: Any, **options: Any) -> list[bytes]:
+    return list(relay(response, **options))
+
+
+def relay_async(response: Any, **options: Any) -> list[bytes]:
+    async def read() -> list[bytes]:
+        return [piece async for piece in arelay(response, **options)]
+
+    return asyncio.run(read())
+
+
+Pieces = Callable[..., list[bytes]] if TYPE_CHECKING else Any
+
+
+@pytest.fixture(params=[relay_sync, relay_async])
+def pieces_of(request: pytest.FixtureRequest) -> Pieces:
+    """Read all that a relay of this response gives."""
+    return request.param
+
+
+def decoded(pieces: list[bytes]) -> list[ServerSentEvent]:
+    return Decoder().feed(b"".join(pieces))
+
+
+# Verbatim
+
+
+def test_bytes_pass_through_untouched_as_they_come(pieces_of: Pieces) -> None:
+    chunks = [b"data: a\r", b"\n\r\n: comm", b"ent\n\ndata: b\n", b"\nunfinished"]
+    response = Chunks(*chunks)
+    assert pieces_of(response) == chunks
+    assert response.closed
+
+
+def test_a_byte_order_mark_is_left_out_however_it_is_cut(pieces_of: Pieces) -> None:
+    stream = b"\xef\xbb\xbfdata: a\n\n"
+    for places in [(), (1,), (2,), (3,), (1, 2), (1, 2, 3)]:
+        assert b"".join(pieces_of(Chunks(*cut(stream, *places)))) == b"data: a\n\n"
+
+
+def test_what_only_begins_like_a_byte_order_mark_passes(pieces_of: Pieces) -> None:
+    for stream in (b"\xef", b"\xef\xbb", b"\xef\xbbx\n\n", b"\xefdata: a\n\n"):
+        assert b"".join(pieces_of(Chunks(*cut(stream, 1)))) == stream
+
+
+@given(chunked_streams())
+def test_heartbeats_find_a_place_between_any_two_events_and_nowhere_else(chunks: list[bytes]) -> None:
+    machine = relay(Chunks()).machine()
+    sent = b""
+    received = b""
+    for chunk in chunks:
+        sent += b"".join(machine.feed(chunk))
+        received += chunk
+        beat = b"".join(machine.heartbeat())
+        assert bool(beat) == is_between_events(received)
+        sent += beat
+    sent += b"".join(machine.finish())
+    assert decode(sent).events == decode(received).events
+
+
+def is_between_events(received: bytes) -> bool:
+    if b"\xef\xbb\xbf".startswith(received):
+        return True
+    *lines, unterminated = re.split(b"\r\n|\n|\r", received.removeprefix(b"\xef\xbb\xbf"))
+    return not unterminated and (not lines or not lines[-1])
+
+
+def test_heartbeats_come_while_the_other_server_is_silent(server: Server) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    with httpx.Client() as client:
+        stream = relay(send(client, answer), heartbeat=SOON)
+        pieces = iter(stream)
+        assert [next(pieces), next(pieces), next(pieces)] == [b"data: a\n\n", HEARTBEAT, HEARTBEAT]
+        stream.close()
+    assert answer.left.wait(10)
+
+
+def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
+    answer = server.answer(b"data: a\n", 20 * SOON, b"data: b\n\n")
+    with httpx.Client() as client:
+        received = b"".join(relay(send(client, answer), heartbeat=SOON))
+    assert received == b"data: a\ndata: b\n\n"
+
+
+def test_a_compressed_stream_is_relayed_as_it_was_before(server: Server) -> None:
+    answer = server.answer(compress("gzip", b"data: a\n\n" * 100), content_encoding="gzip")
+    with httpx.Client() as client:
+        assert b"".join(relay(send(client, answer))) == b"data: a\n\n" * 100
+
+
+# Normalised
+
+
+def test_events_are_decoded_and_encoded_again(pieces_of: Pieces) -> None:
+    messy = b"\xef\xbb\xbf: comment\r\nid:1\rdata:a\revent:x\r\r\ndata: b\n\nid\ndata: \xff\n\ndata: unfinished"
+    assert pieces_of(Chunks(*cut(messy, 5, 17, 30)), verbatim=False) == [
+        b"event: x\nid: 1\ndata: a\n\n",
+        b"data: b\n\n",
+        "id: \ndata: \ufffd\n\n".encode(),
+    ]
+
+
+@given(chunked_streams())
+def test_normalised_events_arrive_as_they_were(chunks: list[bytes]) -> None:
+    relayed = b"".join(relay(Chunks(*chunks), verbatim=False))
+    assert decode(relayed).events == decode(b"".join(chunks)).events
+
+
+def test_events_may_be_mapped_and_filtered(pieces_of: Pieces) -> None:
+    def transform(event: ServerSentEvent) -> Any:
+        if event.data == "skip":
+            return None
+        return {"text": event.data} if event.data != "[DONE]" else event
+
+    response = Chunks(*map(encode, ["a", "skip", "b", "[DONE]"]))
+    assert pieces_of(response, transform=transform) == [
+        b'data: {"text":"a"}\n\n',
+        b'data: {"text":"b"}\n\n',
+        b"data: [DONE]\n\n",
+    ]
+
+
+def test_an_event_over_the_limit_is_an_error_after_those_before_it(pieces_of: Pieces) -> None:
+    response = Chunks(b"data: a\n\ndata: " + b"x" * 100 + b"\n\n")
+    events = decoded(pieces_of(response, decoder=Decoder(max_event_size=50)))
+    assert [event.event for event in events] == ["message", "error"]
+
+
+def test_an_error_of_the_transform_ends_the_stream_as_asked(pieces_of: Pieces) -> None:
+    def transform(event: ServerSentEvent) -> Any:
+        return event if event.data == "a" else 1 / 0
+
+    response = Chunks(b"data: a\n\ndata: b\n\ndata: a\n\n")
+    events = decoded(pieces_of(response, transform=transform))
+    assert [event.event for event in events] == ["message", "error"]
+    with pytest.raises(ZeroDivisionError):
+        pieces_of(response, transform=transform, on_error="raise")
+
+
+def test_bytes_that_pass_through_cannot_be_transformed() -> None:
+    for options in ({"transform": str}, {"decoder": Decoder()}):
+        for function in (relay, arelay):
+            with pytest.raises(ValueError, match="verbatim=True passes bytes through"):
+                function(Chunks(), verbatim=True, **options)
+
+
+# Ends and errors
+
+
+def test_a_break_between_events_is_told_in_an_event(pieces_of: Pieces) -> None:
+    for options in ({}, {"verbatim": False}):
+        response = Chunks(b"data: a\n\n", error=httpx.ReadError("gone"))
+        events = decoded(pieces_of(response, **options))
+        assert [(event.event, event.data[:9]) for event in events] == [("message", "a"), ("error", '{"error":')]
+        assert response.closed
+
+
+def test_a_break_within_an_event_breaks_the_relay_as_an_error_event_would_complete_the_broken_one(
+    pieces_of: Pieces,
+) -> None:
+    response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
+    with pytest.raises(httpx.ReadError):
+        pieces_of(response)
+    assert response.closed
+
+
+def test_a_normalised_break_within_an_event_is_told_as_the_broken_one_is_dropped(pieces_of: Pieces) -> None:
+    response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
+    assert [event.event for event in decoded(pieces_of(response, verbatim=False))] == ["message", "error"]
+
+
+def test_a_dropped_connection_is_told(server: Server) -> None:
+    answer = server.answer(b"data: a\n\n", Then.DROP)
+    with httpx.Client() as client:
+        assert [event.event for event in decoded(list(relay(send(client, answer))))] == ["message", "error"]
+
+
+def test_a_refusal_is_told_with_the_other_servers_words(server: Server) -> None:
+    body = b'{"error": {"message": "no credit", "code": 17}}'
+    answer = server.answer(body, status=429, content_type="application/json")
+    with httpx.Client() as client:
+        (event,) = decoded(list(relay(send(client, answer))))
+    assert event == ServerSentEvent(event="error", data='{"error":{"message":"no credit","code":17}}')
+
+
+async def test_a_refusal_is_told_asynchronously_too(server: Server) -> None:
+    answer = server.answer(b"out of order", status=503, content_type="text/plain")
+    async with httpx.AsyncClient() as client:
+        stream = arelay(await asend(client, answer), on_error="raise")
+        with pytest.raises(APIError, match="HTTP status 503: out of order"):
+            await anext(aiter(stream))
+
+
+# Closing
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("heartbeat", [None, 100.0])
+def test_the_other_connection_is_closed_when_the_reader_leaves(
+    server: Server, library: Any, heartbeat: float | None
+) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    with library.Client() as client:
+        stream = relay(send(client, answer), heartbeat=heartbeat)
+        next(iter(stream))
+        stream.close()
+        assert answer.left.wait(10)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_read_that_waits_is_ended_when_the_reader_leaves(server: Server, library: Any) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    before = threading.active_count()
+    with library.Client(timeout=None) as client:
+        stream = relay(send(client, answer), heartbeat=SOON)
+        pieces = iter(stream)
+        while next(pieces) != HEARTBEAT:
+            pass
+        assert threading.active_count() == before + 1
+        stream.close()
+        assert answer.left.wait(10)
+        assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_the_other_connection_is_closed_when_the_async_reader_leaves(server: Server, library: Any) -> None:
+    for heartbeat in (None, 100.0):
+        answer = server.answer(b"data: a\n\n", Then.HANG)
+        async with library.AsyncClient() as client:
+            stream = arelay(await asend(client, answer), heartbeat=heartbeat)
+            await anext(aiter(stream))
+            await stream.aclose()
+            assert await asyncio.to_thread(answer.left.wait, 10)
+
+
+def test_a_relay_that_was_never_read_closes_its_response(server: Server) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    with httpx.Client() as client:
+        relay(send(client, answer)).close()
+        assert answer.left.wait(10)
+
+
+def test_an_interrupt_leaves_connections_of_other_requests_alone(server: Server) -> None:
+    answer = server.answer(b"data: a\n\n")
+    with httpx.Client() as client:
+        stream = relay(send(client, answer), heartbeat=100.0)
+        assert list(stream) == [b"data: a\n\n"]
+        response = send(client, answer)  # on the same connection
+        stream.close()
+        stream.interrupt()
+        assert response.read() == b"data: a\n\n"
+    assert len(answer.connections) == 1
+
+
+def test_the_other_kind_of_response_is_refused(server: Server) -> None:
+    answer = server.answer()
+    with httpx.Client() as client, pytest.raises(TypeError, match=r"are for relay\(\)"):
+        arelay(send(client, answer))
+    with pytest.raises(TypeError, match=r"relay\(\) needs a response with iter_bytes\(\) and close\(\).*str has not"):
+        relay("not a response")
+
+
+async def test_the_other_kind_of_async_response_is_refused(server: Server) -> None:
+    answer = server.answer()
+    async with httpx.AsyncClient() as client:
+        response = await asend(client, answer)
+        with pytest.raises(TypeError, match=r"are for arelay\(\)"):
+            relay(response)
+        await response.aclose()
+
+
+# The client's place in the stream
+
+
+def test_the_clients_place_is_passed_on(server: Server) -> None:
+    answer = server.answer(b"")
+    id = "naïve…"
+    incoming = {"Last-Event-ID": id.encode().decode("latin-1")}  # as frameworks give it
+    with httpx.Client() as client:
+        send(client, answer, headers=resume_headers(incoming)).close()
+    assert answer.requests[0]["last-event-id"] == id
+
+
+@pytest.mark.parametrize("headers", [{}, {"Last-Event-ID": ""}])
+def test_a_client_without_a_place_sends_none(headers: dict[str, str]) -> None:
+    assert resume_headers(headers) == {}
+
+
+def send(client: Any, answer: Answer, **options: Any) -> Any:
+    return client.send(client.build_request("GET", answer.url, **options), stream=True)
+
+
+async def asend(client: Any, answer: Answer) -> Any:
+    return await client.send(client.build_request("GET", answer.url), stream=True)
