@@ -12,7 +12,7 @@ from chunks import cut
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import decode
-from servers import Answer, Server, Then, compress
+from servers import Answer, Server, Then, compress, server  # noqa: F401
 from strategies import chunked_streams
 
 from ssejet import APIError, Decoder, ServerSentEvent, encode
@@ -154,7 +154,9 @@ def test_events_are_decoded_and_encoded_again(pieces_of: Pieces) -> None:
 @given(chunked_streams())
 def test_normalised_events_arrive_as_they_were(chunks: list[bytes]) -> None:
     relayed = b"".join(relay(Chunks(*chunks), verbatim=False))
-    assert decode(relayed).events == decode(b"".join(chunks)).events
+    assert decode(relayed).events == [
+        event._replace(event=(event.event or "").replace("\0", "\ufffd")) for event in decode(b"".join(chunks)).events
+    ]
 
 
 def test_events_may_be_mapped_and_filtered(pieces_of: Pieces) -> None:

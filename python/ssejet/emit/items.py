@@ -65,7 +65,12 @@ class ItemEncoder:
         return encode(item, event=kind if isinstance(kind, str) else None)
 
     def pass_on(self, event: ServerSentEvent) -> bytes:
-        """Encode a decoded event, which arrives as it was, even if its stream has taken back the last id."""
+        """Encode a decoded event, which arrives as it was, even if its stream has taken back the last id.
+
+        A NUL in its type, which the standard lets pass and nobody sends on purpose, becomes U+FFFD.
+        """
+        if event.event and "\0" in event.event:
+            event = event.__replace__(event=event.event.replace("\0", "\ufffd"))
         return self._encode_event(event, event.id)
 
     def _encode_event(self, item: Any, id: Any) -> bytes:

@@ -45,8 +45,9 @@ class EventStreamResponse(StreamingResponse):
             return EventStreamResponse(answer(request))
 
     The source runs in the task of the response. When the client leaves, it is cancelled where it waits, or
-    closed where it stands, at once and in that task. It is asked for an item when the one before has been
-    written, so that a slow client slows it down.
+    closed where it stands, at once and in that task; cleanup that awaits must then be shielded, as always
+    with anyio. It is asked for an item when the one before has been written, so that a slow client slows it
+    down.
 
     A source that is not async runs in worker threads. Where it waits it cannot be cancelled, unless it is a
     relay: it is closed when its wait is over.

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+import trio
+from probes import PATIENCE, Probe, eventually, leave_after
+from servers import Server, Then, server  # noqa: F401
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.routing import Route
+
+from ssejet import Decoder
+from ssejet.cli._server import loopback_server
+from ssejet.emit import AsyncEventStream, EventStream, Failure, arelay, relay
+from ssejet.emit.starlette import EventStreamResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from starlette.requests import Request
+
+HEARTBEAT = b": keep-alive\n\n"
+DONE = b"event: done\ndata: [DONE]\n\n"
+SOON = 0.01
+
+
+@pytest.fixture
+def serve(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Serve an endpoint, and give its URL; it is called for each request, in the server's event loop."""
+
+    def start(endpoint: Callable[[], Any], **options: Any) -> str:
+        async def respond(_: Request) -> Any:
+            response = endpoint()
+            return await response if asyncio.iscoroutine(response) else response
+
+        context = loopback_server(Starlette(routes=[Route("/", respond, methods=["GET", "POST"])], **options))
+        url = context.__enter__()
+        request.addfinalizer(lambda: context.__exit__(None, None, None))
+        return url
+
+    return start
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, trust_env=False)
+
+
+async def words(*items: Any, error: Exception | None = None) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
+    if error is not None:
+        raise error
+
+
+def test_items_become_a_stream_with_the_headers_that_proxies_need(serve: Callable[..., str]) -> None:
+    response = get(serve(lambda: EventStreamResponse(words("a", {"b": 1}))))
+    assert response.content == b'data: a\n\ndata: {"b":1}\n\n' + DONE
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["x-accel-buffering"] == "no"
+
+
+def test_status_and_headers_are_the_callers(serve: Callable[..., str]) -> None:
+    headers = {"cache-control": "no-store", "x-request-id": "7"}
+    response = get(serve(lambda: EventStreamResponse(words(), 201, headers, done=None)))
+    assert (response.status_code, response.content) == (201, b"")
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-request-id"] == "7"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: EventStream(["a"]),
+        lambda: AsyncEventStream(["a"]),
+        lambda: ["a"],
+        lambda: iter(["a"]),
+        lambda: words("a"),
+        lambda: AsyncEventStream(words("a"), cut=2),
+        lambda: EventStream(["a"], heartbeat=100.0),
+    ],
+)
+def test_content_may_be_of_any_kind(serve: Callable[..., str], content: Callable[[], Any]) -> None:
+    assert get(serve(lambda: EventStreamResponse(content()))).content == b"data: a\n\n" + DONE
+
+
+def test_a_head_request_gets_headers_and_the_source_is_closed_unread(serve: Callable[..., str]) -> None:
+    probe = Probe()
+    response = httpx.head(
+        serve(lambda: EventStreamResponse(AsyncEventStream(probe.asynchronous()), heartbeat=SOON)), trust_env=False
+    )
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert probe.given == 0
+
+
+# The client leaves
+
+
+def test_a_source_that_waits_is_cancelled_in_its_task(serve: Callable[..., str]) -> None:
+    probe = Probe(waits_after=2)
+    leave_after(serve(lambda: EventStreamResponse(probe.asynchronous())), size=1)
+    assert probe.closed.wait(PATIENCE)
+    assert probe.ended_by is asyncio.CancelledError
+
+
+def test_a_source_is_closed_in_its_task_while_a_slow_client_is_waited_for(serve: Callable[..., str]) -> None:
+    probe = Probe(size=100_000)
+    url = httpx.URL(serve(lambda: EventStreamResponse(probe.asynchronous())))
+    with socket.create_connection((url.host, url.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert eventually(probe.stands_still)
+        assert not probe.closed.is_set()
+    assert probe.closed.wait(PATIENCE)
+    assert probe.ended_by is GeneratorExit
+
+
+def test_a_slow_client_slows_the_source_and_what_is_buffered_is_bounded(serve: Callable[..., str]) -> None:
+    probe = Probe(size=10_000)
+    url = httpx.URL(serve(lambda: EventStreamResponse(probe.asynchronous())))
+    with socket.create_connection((url.host, url.port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert eventually(probe.stands_still)
+        # What two sockets hold: megabytes at most, however fast the source is.
+        assert probe.given * 10_000 < 20_000_000
+
+
+def test_a_source_that_never_waits_is_ended_too(serve: Callable[..., str]) -> None:
+    ended = asyncio.Event()
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            ended.set()
+
+    leave_after(serve(lambda: EventStreamResponse(source())), size=1)
+    assert eventually(ended.is_set)
+
+
+def test_a_source_in_threads_is_closed_when_its_wait_is_over(serve: Callable[..., str]) -> None:
+    probe = Probe(waits_after=2)
+    leave_after(serve(lambda: EventStreamResponse(probe.synchronous())), size=1)
+    assert not probe.closed.is_set()
+    probe.gate.set()
+    assert probe.closed.wait(PATIENCE)
+    assert probe.ended_by is GeneratorExit
+
+
+@pytest.mark.parametrize("heartbeat", [None, SOON])
+@pytest.mark.parametrize("verbatim", [True, False])
+def test_a_relay_closes_the_other_connection(
+    serve: Callable[..., str], server: Server, heartbeat: float | None, verbatim: bool
+) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    clients = []
+
+    async def respond() -> EventStreamResponse:
+        client = httpx.AsyncClient(trust_env=False)
+        clients.append(client)
+        upstream = await client.send(client.build_request("GET", answer.url), stream=True)
+        return EventStreamResponse(arelay(upstream, verbatim=verbatim, heartbeat=heartbeat))
+
+    received = leave_after(serve(respond), size=9 + 2 * len(HEARTBEAT) * (heartbeat is not None))
+    assert received.startswith(b"data: a\n\n")
+    assert received.removeprefix(b"data: a\n\n").replace(HEARTBEAT, b"") == b""
+    assert answer.left.wait(PATIENCE)
+    assert eventually(lambda: clients[0]._transport._pool.connections == [])
+
+
+def test_a_relay_of_a_sync_client_closes_the_other_connection(serve: Callable[..., str], server: Server) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    client = httpx.Client(trust_env=False, timeout=None)
+
+    def respond() -> EventStreamResponse:
+        return EventStreamResponse(relay(client.send(client.build_request("GET", answer.url), stream=True)))
+
+    leave_after(serve(respond), size=9)
+    assert answer.left.wait(PATIENCE)
+    client.close()
+
+
+def test_a_relay_whose_client_never_reads_is_closed(server: Server) -> None:
+    """The client is gone before the response is begun."""
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+
+    async def run() -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            upstream = await client.send(client.build_request("GET", answer.url), stream=True)
+            response = EventStreamResponse(arelay(upstream))
+            await response({"type": "http", "method": "GET"}, gone, broken_send)
+            assert upstream.is_closed
+
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def broken_send(message: Any) -> None:
+        raise OSError("nobody there")
+
+    asyncio.run(run())
+
+
+def test_a_client_that_leaves_is_no_error_and_background_tasks_run(
+    serve: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = Probe(waits_after=2)
+    ran = asyncio.Event()
+    leave_after(
+        serve(lambda: EventStreamResponse(probe.asynchronous(), background=BackgroundTask(ran.set))), size=1
+    )
+    assert eventually(ran.is_set)
+    assert caplog.records == []
+
+
+def test_a_source_whose_cleanup_takes_too_long_is_cancelled(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssejet.emit.starlette._CLEANUP_TIME", SOON)
+    outcome = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "x" * 100_000
+        finally:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                outcome.append("cancelled")
+                raise
+
+    leave_after(serve(lambda: EventStreamResponse(source())), size=1)
+    assert eventually(lambda: outcome == ["cancelled"])
+
+
+def test_the_departure_shows_through_middleware(serve: Callable[..., str]) -> None:
+    class PassThrough(BaseHTTPMiddleware):
+        async def dispatch(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request)
+
+    probe = Probe(waits_after=2)
+    url = serve(lambda: EventStreamResponse(probe.asynchronous()), middleware=[Middleware(PassThrough)])
+    leave_after(url, size=1)
+    assert probe.closed.wait(PATIENCE)
+
+
+# Heartbeats
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "synchronous"])
+def test_heartbeats_keep_a_silent_connection_alive(serve: Callable[..., str], kind: str) -> None:
+    probe = Probe(waits_after=1)
+    first = b"data: xxxxxxxxxx\n\n"
+    url = serve(lambda: EventStreamResponse(getattr(probe, kind)(), heartbeat=SOON))
+    received = leave_after(url, size=len(first) + 3 * len(HEARTBEAT))
+    probe.gate.set()
+    assert received.startswith(first + 3 * HEARTBEAT)
+    assert probe.closed.wait(PATIENCE)
+
+
+def test_a_busy_stream_has_no_heartbeats(serve: Callable[..., str]) -> None:
+    probe = Probe()
+    received = leave_after(serve(lambda: EventStreamResponse(probe.asynchronous(), heartbeat=1.0)), size=10_000)
+    assert HEARTBEAT not in received
+
+
+def test_a_heartbeat_finds_a_relay_within_an_event_and_waits(serve: Callable[..., str], server: Server) -> None:
+    answer = server.answer(b"data: a\n", 20 * SOON, b"\n", Then.HANG)
+
+    async def respond() -> EventStreamResponse:
+        client = httpx.AsyncClient(trust_env=False)
+        upstream = await client.send(client.build_request("GET", answer.url), stream=True)
+        return EventStreamResponse(arelay(upstream, heartbeat=SOON))
+
+    received = leave_after(serve(respond), size=9 + len(HEARTBEAT))
+    assert b"data: a\n\n" + HEARTBEAT in received
+
+
+def test_trio_sends_heartbeats_too() -> None:
+    sent: list[bytes] = []
+
+    async def run() -> None:
+        gate = trio.Event()
+
+        async def source() -> AsyncIterator[str]:
+            yield "before"
+            await gate.wait()
+            yield "after"
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+            if sent.count(HEARTBEAT) == 2:
+                gate.set()
+
+        response = EventStreamResponse(source(), heartbeat=SOON)
+        await response({"type": "http", "method": "GET"}, trio.sleep_forever, send)
+
+    trio.run(run)
+    assert b"".join(sent).replace(HEARTBEAT, b"") == b"data: before\n\ndata: after\n\n" + DONE
+
+
+# Errors
+
+
+def test_an_error_of_the_source_is_the_last_event(serve: Callable[..., str], caplog: pytest.LogCaptureFixture) -> None:
+    response = get(serve(lambda: EventStreamResponse(words("a", error=ValueError("secret")))))
+    first, last = Decoder().feed(response.content)
+    assert (first.data, last.event) == ("a", "error")
+    assert "secret" not in last.data
+    assert [record.name for record in caplog.records] == ["ssejet.emit"]
+
+
+def test_an_error_of_the_source_cuts_the_connection_if_asked(serve: Callable[..., str]) -> None:
+    url = serve(lambda: EventStreamResponse(words("a", error=ValueError("secret")), on_error="raise"))
+    with pytest.raises(httpx.RemoteProtocolError):
+        get(url)
+
+
+def test_the_server_sees_the_error_as_it_was() -> None:
+    async def run(stream: Any) -> None:
+        async def send(message: Any) -> None:
+            pass
+
+        response = EventStreamResponse(stream)
+        await response({"type": "http", "method": "GET"}, asyncio.Event().wait, send)
+
+    for stream in (
+        AsyncEventStream(words(error=ZeroDivisionError())),
+        EventStream((1 / 0 for _ in "x")),
+        AsyncEventStream(words("x"), fail_after=Failure(events=1, error=ZeroDivisionError)),
+    ):
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(run(stream))
+
+
+def test_a_break_at_a_heartbeat_is_seen_as_it_was() -> None:
+    async def run() -> None:
+        async def send(message: Any) -> None:
+            pass
+
+        async def source() -> AsyncIterator[str]:
+            await asyncio.Event().wait()
+            yield ""
+
+        stream = AsyncEventStream(source(), heartbeat=SOON, fail_after=Failure(bytes=5))
+        await EventStreamResponse(stream)({"type": "http", "method": "GET"}, asyncio.Event().wait, send)
+
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(run())
+
+
+def test_a_task_group_may_stay_open_over_a_yield(serve: Callable[..., str]) -> None:
+    closed = asyncio.Event()
+
+    async def source() -> AsyncIterator[str]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            try:
+                yield "inside"
+                await anyio.sleep_forever()
+            finally:
+                tasks.cancel_scope.cancel()
+                closed.set()
+
+    assert leave_after(serve(lambda: EventStreamResponse(source())), size=1) == b"data: inside\n\n"
+    assert eventually(closed.is_set)
