@@ -95,7 +95,10 @@ def test_the_fields_come_in_a_fixed_order() -> None:
         ({"n": 2**70}, b'data: {"n":1180591620717411303424}\n\n'),
         ({"half": "\ud83d"}, b'data: {"half":"\\ud83d"}\n\n'),
         ({1: "key"}, b'data: {"1":"key"}\n\n'),
-        ({"when": datetime.date(2026, 1, 2), "n": 2**70}, b'data: {"when":"2026-01-02","n":1180591620717411303424}\n\n'),
+        (
+            {"when": datetime.date(2026, 1, 2), "n": 2**70},
+            b'data: {"when":"2026-01-02","n":1180591620717411303424}\n\n',
+        ),
         (uuid.UUID(int=0), b'data: "00000000-0000-0000-0000-000000000000"\n\n'),
         (ServerSentEvent(), b"data: \n\n"),
         (ServerSentEvent(event="x", data="y", id="z", retry=0), b"event: x\nid: z\nretry: 0\ndata: y\n\n"),
@@ -131,7 +134,10 @@ class Record:
         (Record("a"), {"name": "a", "inner": None}),
         (Struct("a", Model(name="b")), {"someName": "a", "inner": {"name": "b", "inner": None}}),
         (Record("a", Struct("b")), {"name": "a", "inner": {"someName": "b", "inner": None}}),
-        ({"list": [Model(name="b"), Struct("c")]}, {"list": [{"name": "b", "inner": None}, {"someName": "c", "inner": None}]}),
+        (
+            {"list": [Model(name="b"), Struct("c")]},
+            {"list": [{"name": "b", "inner": None}, {"someName": "c", "inner": None}]},
+        ),
         (Struct("\ud800"), {"someName": "\ud800", "inner": None}),
         ({"big": 2**70, "model": Model(name="b")}, {"big": 2**70, "model": {"name": "b", "inner": None}}),
     ],
@@ -147,7 +153,9 @@ def test_an_sdks_model_is_sent_as_its_server_would_without_what_was_never_set() 
         "object": "chat.completion.chunk",
         "created": 1,
         "model": "m",
-        "choices": [{"index": 0, "delta": {"content": "Hi", "reasoning_content": "…"}, "finish_reason": None}],
+        "choices": [
+            {"index": 0, "delta": {"content": "Hi", "reasoning_content": "…"}, "finish_reason": None}
+        ],
     }
     chunk = ChatCompletionChunk.model_validate(sent)
     assert decode_one(encode(chunk)).json() == sent
@@ -203,21 +211,27 @@ def test_a_field_that_is_no_text_is_refused(field: str) -> None:
         encode("x", **{field: 5})
 
 
-@pytest.mark.parametrize("arguments", [{"data": "\ud83d"}, {"data": "", "event": "\ud83d"}, {"data": "", "comment": "\ud83d"}])
+@pytest.mark.parametrize(
+    "arguments", [{"data": "\ud83d"}, {"data": "", "event": "\ud83d"}, {"data": "", "comment": "\ud83d"}]
+)
 def test_a_lone_surrogate_is_an_error_that_says_where_and_what_to_do(arguments: dict[str, str]) -> None:
     field = list(arguments)[-1]
-    with pytest.raises(ValueError, match=rf'^{field} holds a lone surrogate.*{field}\.encode\("utf-8", "replace"\)'):
+    with pytest.raises(
+        ValueError, match=rf'^{field} holds a lone surrogate.*{field}\.encode\("utf-8", "replace"\)'
+    ):
         encode(**arguments)
 
 
 def test_bytes_that_are_not_utf8_are_an_error_that_says_where() -> None:
-    with pytest.raises(ValueError, match="data must be UTF-8, as event streams are: .* from index 1"):
+    with pytest.raises(ValueError, match=r"data must be UTF-8, as event streams are: .* from index 1"):
         encode(b"a\xff")
 
 
 @pytest.mark.parametrize("value", [object(), {"a": object()}, [{1j}], Struct("a", object())], ids=type)
 def test_what_json_cannot_hold_is_an_error_that_names_it(value: Any) -> None:
-    with pytest.raises(TypeError, match=f"cannot send {type(value).__name__} as JSON: .*; send text, a model, or"):
+    with pytest.raises(
+        TypeError, match=f"cannot send {type(value).__name__} as JSON: .*; send text, a model, or"
+    ):
         encode(value)
 
 

@@ -88,7 +88,10 @@ CHUNK = ChatCompletionChunk.model_validate(
         (SimpleNamespace(event="a", data={"b": 1}), b'event: a\ndata: {"b":1}\n\n'),
         (SimpleNamespace(event=None, data="b", id="c", retry=2), b"id: c\nretry: 2\ndata: b\n\n"),
         (httpx2.ServerSentEvent(event="message", data="b", id="7"), b"id: 7\ndata: b\n\n"),
-        (CHUNK, b'data: {"id":"1","choices":[],"created":1,"model":"m","object":"chat.completion.chunk"}\n\n'),
+        (
+            CHUNK,
+            b'data: {"id":"1","choices":[],"created":1,"model":"m","object":"chat.completion.chunk"}\n\n',
+        ),
         (
             ThreadRunStepInProgress.model_construct(event="thread.run.step.in_progress", data={"id": "step"}),
             b'event: thread.run.step.in_progress\ndata: {"id":"step"}\n\n',
@@ -105,7 +108,9 @@ def test_an_item_may_be(read: Pieces, item: Any, expected: bytes) -> None:
 
 
 def test_an_id_is_written_where_it_is_a_new_one(read: Pieces) -> None:
-    events = [ServerSentEvent(data=data, id=id) for data, id in [("a", "1"), ("b", "1"), ("c", ""), ("d", "2")]]
+    events = [
+        ServerSentEvent(data=data, id=id) for data, id in [("a", "1"), ("b", "1"), ("c", ""), ("d", "2")]
+    ]
     assert read(events, done=None) == [
         b"id: 1\ndata: a\n\n",
         b"data: b\n\n",
@@ -152,7 +157,9 @@ def test_a_subclass_need_not_call_its_base() -> None:
 
 
 def test_a_stream_without_a_source_says_what_is_missing() -> None:
-    with pytest.raises(NotImplementedError, match=r"EventStream .*pass an iterable of items or override generate\(\)"):
+    with pytest.raises(
+        NotImplementedError, match=r"EventStream .*pass an iterable of items or override generate\(\)"
+    ):
         iter(EventStream())
     with pytest.raises(NotImplementedError, match=r"AsyncEventStream .*override generate\(\)"):
         aiter(AsyncEventStream())
@@ -360,7 +367,12 @@ def test_an_error_of_the_source_becomes_an_event_that_tells_no_details(
     (event,) = Decoder().feed(last)
     assert event.event == "error"
     assert event.json() == {
-        "error": {"message": "The stream was interrupted.", "type": "server_error", "param": None, "code": None}
+        "error": {
+            "message": "The stream was interrupted.",
+            "type": "server_error",
+            "param": None,
+            "code": None,
+        }
     }
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("ssejet.emit", "ERROR")
@@ -383,7 +395,10 @@ def test_a_callable_says_what_an_error_becomes(read: Pieces) -> None:
     def last_words(error: Exception) -> Any:
         return ServerSentEvent(event="sorry", data=str(error))
 
-    assert read(broken(ValueError("why")), on_error=last_words) == [b"data: one\n\n", b"event: sorry\ndata: why\n\n"]
+    assert read(broken(ValueError("why")), on_error=last_words) == [
+        b"data: one\n\n",
+        b"event: sorry\ndata: why\n\n",
+    ]
 
 
 def test_an_item_that_cannot_be_sent_is_an_error_like_any_other(read: Pieces) -> None:
@@ -453,8 +468,7 @@ async def test_an_async_delay_comes_before_each_item(monkeypatch: pytest.MonkeyP
 def read_until_error(**options: Any) -> tuple[list[bytes], Exception | None]:
     pieces: list[bytes] = []
     try:
-        for piece in EventStream(["a", "b", "c"], **options):
-            pieces.append(piece)
+        pieces.extend(EventStream(["a", "b", "c"], **options))
     except Exception as error:
         return pieces, error
     return pieces, None

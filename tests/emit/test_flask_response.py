@@ -50,7 +50,9 @@ def test_items_become_a_stream_with_the_headers_that_proxies_need(serve: Callabl
 
 
 def test_status_and_headers_are_the_callers(serve: Callable[..., str]) -> None:
-    url = serve(lambda: event_stream_response([], 201, {"cache-control": "no-store", "X-Request-ID": "7"}, done=None))
+    url = serve(
+        lambda: event_stream_response([], 201, {"cache-control": "no-store", "X-Request-ID": "7"}, done=None)
+    )
     response = httpx.get(url, trust_env=False)
     assert (response.status_code, response.content) == (201, b"")
     assert response.headers["cache-control"] == "no-store"
@@ -65,7 +67,9 @@ def test_a_stream_is_the_body_of_a_plain_response_too(serve: Callable[..., str])
 
 
 @pytest.mark.parametrize("heartbeat", [None, 100.0])
-def test_a_source_is_closed_when_the_client_leaves(serve: Callable[..., str], heartbeat: float | None) -> None:
+def test_a_source_is_closed_when_the_client_leaves(
+    serve: Callable[..., str], heartbeat: float | None
+) -> None:
     probe = Probe()
     leave_after(serve(lambda: event_stream_response(probe.synchronous(), heartbeat=heartbeat)), size=1)
     assert probe.closed.wait(PATIENCE)

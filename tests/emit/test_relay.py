@@ -143,7 +143,9 @@ def test_a_compressed_stream_is_relayed_as_it_was_before(server: Server) -> None
 
 
 def test_events_are_decoded_and_encoded_again(pieces_of: Pieces) -> None:
-    messy = b"\xef\xbb\xbf: comment\r\nid:1\rdata:a\revent:x\r\r\ndata: b\n\nid\ndata: \xff\n\ndata: unfinished"
+    messy = (
+        b"\xef\xbb\xbf: comment\r\nid:1\rdata:a\revent:x\r\r\ndata: b\n\nid\ndata: \xff\n\ndata: unfinished"
+    )
     assert pieces_of(Chunks(*cut(messy, 5, 17, 30)), verbatim=False) == [
         b"event: x\nid: 1\ndata: a\n\n",
         b"data: b\n\n",
@@ -155,7 +157,8 @@ def test_events_are_decoded_and_encoded_again(pieces_of: Pieces) -> None:
 def test_normalised_events_arrive_as_they_were(chunks: list[bytes]) -> None:
     relayed = b"".join(relay(Chunks(*chunks), verbatim=False))
     assert decode(relayed).events == [
-        event._replace(event=(event.event or "").replace("\0", "\ufffd")) for event in decode(b"".join(chunks)).events
+        event._replace(event=(event.event or "").replace("\0", "\ufffd"))
+        for event in decode(b"".join(chunks)).events
     ]
 
 
@@ -204,7 +207,10 @@ def test_a_break_between_events_is_told_in_an_event(pieces_of: Pieces) -> None:
     for options in ({}, {"verbatim": False}):
         response = Chunks(b"data: a\n\n", error=httpx.ReadError("gone"))
         events = decoded(pieces_of(response, **options))
-        assert [(event.event, event.data[:9]) for event in events] == [("message", "a"), ("error", '{"error":')]
+        assert [(event.event, event.data[:9]) for event in events] == [
+            ("message", "a"),
+            ("error", '{"error":'),
+        ]
         assert response.closed
 
 
@@ -276,7 +282,9 @@ def test_a_read_that_waits_is_ended_when_the_reader_leaves(server: Server, libra
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
-async def test_the_other_connection_is_closed_when_the_async_reader_leaves(server: Server, library: Any) -> None:
+async def test_the_other_connection_is_closed_when_the_async_reader_leaves(
+    server: Server, library: Any
+) -> None:
     for heartbeat in (None, 100.0):
         answer = server.answer(b"data: a\n\n", Then.HANG)
         async with library.AsyncClient() as client:
@@ -309,7 +317,9 @@ def test_the_other_kind_of_response_is_refused(server: Server) -> None:
     answer = server.answer()
     with httpx.Client() as client, pytest.raises(TypeError, match=r"are for relay\(\)"):
         arelay(send(client, answer))
-    with pytest.raises(TypeError, match=r"relay\(\) needs a response with iter_bytes\(\) and close\(\).*str has not"):
+    with pytest.raises(
+        TypeError, match=r"relay\(\) needs a response with iter_bytes\(\) and close\(\).*str has not"
+    ):
         relay("not a response")
 
 

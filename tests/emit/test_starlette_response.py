@@ -94,7 +94,8 @@ def test_content_may_be_of_any_kind(serve: Callable[..., str], content: Callable
 def test_a_head_request_gets_headers_and_the_source_is_closed_unread(serve: Callable[..., str]) -> None:
     probe = Probe()
     response = httpx.head(
-        serve(lambda: EventStreamResponse(AsyncEventStream(probe.asynchronous()), heartbeat=SOON)), trust_env=False
+        serve(lambda: EventStreamResponse(AsyncEventStream(probe.asynchronous()), heartbeat=SOON)),
+        trust_env=False,
     )
     assert response.headers["content-type"].startswith("text/event-stream")
     assert probe.given == 0
@@ -176,7 +177,9 @@ def test_a_relay_closes_the_other_connection(
     assert eventually(lambda: clients[0]._transport._pool.connections == [])
 
 
-def test_a_relay_of_a_sync_client_closes_the_other_connection(serve: Callable[..., str], server: Server) -> None:
+def test_a_relay_of_a_sync_client_closes_the_other_connection(
+    serve: Callable[..., str], server: Server
+) -> None:
     answer = server.answer(b"data: a\n\n", Then.HANG)
     client = httpx.Client(trust_env=False, timeout=None)
 
@@ -268,11 +271,15 @@ def test_heartbeats_keep_a_silent_connection_alive(serve: Callable[..., str], ki
 
 def test_a_busy_stream_has_no_heartbeats(serve: Callable[..., str]) -> None:
     probe = Probe()
-    received = leave_after(serve(lambda: EventStreamResponse(probe.asynchronous(), heartbeat=1.0)), size=10_000)
+    received = leave_after(
+        serve(lambda: EventStreamResponse(probe.asynchronous(), heartbeat=1.0)), size=10_000
+    )
     assert HEARTBEAT not in received
 
 
-def test_a_heartbeat_finds_a_relay_within_an_event_and_waits(serve: Callable[..., str], server: Server) -> None:
+def test_a_heartbeat_finds_a_relay_within_an_event_and_waits(
+    serve: Callable[..., str], server: Server
+) -> None:
     answer = server.answer(b"data: a\n", 20 * SOON, b"\n", Then.HANG)
 
     async def respond() -> EventStreamResponse:
@@ -310,7 +317,9 @@ def test_trio_sends_heartbeats_too() -> None:
 # Errors
 
 
-def test_an_error_of_the_source_is_the_last_event(serve: Callable[..., str], caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_the_source_is_the_last_event(
+    serve: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
     response = get(serve(lambda: EventStreamResponse(words("a", error=ValueError("secret")))))
     first, last = Decoder().feed(response.content)
     assert (first.data, last.event) == ("a", "error")

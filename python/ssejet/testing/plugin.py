@@ -1,0 +1,21 @@
+"""The pytest plugin."""
+
+from __future__ import annotations
+
+
+import pytest
+
+from ssejet.testing.openai import OpenAIMock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["mock_openai"]
+
+
+@pytest.fixture
+def mock_openai() -> Iterator[OpenAIMock]:
+    """OpenAI's API, mocked for clients of httpx and httpx2 until the test ends."""
+    with OpenAIMock() as mock:
+        yield mock

@@ -1,0 +1,97 @@
+"""Responses of whichever library asks: httpx or httpx2."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any, TYPE_CHECKING
+
+from ssejet.emit import AsyncEventStream, EventStream
+from ssejet.emit.pump import aclose, close
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["error_response", "is_response", "library_of", "make_response"]
+
+
+def library_of(request: Any) -> Any:
+    """The module that a request or a response belongs to."""
+    return sys.modules[type(request).__module__.partition(".")[0]]
+
+
+def is_response(answer: Any) -> bool:
+    """Whether this is a response of either library."""
+    return all(hasattr(answer, name) for name in ("status_code", "headers", "stream"))
+
+
+def error_response(request: Any, status: int, message: str) -> Any:
+    """Make a response that reports an error as OpenAI's servers do."""
+    body = {"error": {"message": f"ssejet.testing: {message}", "type": "invalid_request_error"}}
+    return library_of(request).Response(status, json=body)
+
+
+def make_response(answer: Any, request: Any) -> Any:
+    """Make a response of the library that the request is of.
+
+    Args:
+        answer: an ``EventStream`` or ``AsyncEventStream``, or a response of either library.
+        request: the request.
+
+    Raises:
+        TypeError: the answer is something else.
+    """
+    library = library_of(request)
+    if isinstance(answer, (EventStream, AsyncEventStream)):
+        headers = [("content-type", "text/event-stream")]
+        return library.Response(200, headers=headers, stream=_body_class(library)(answer))
+    if isinstance(answer, library.Response):
+        return answer
+    if is_response(answer):
+        headers = list(answer.headers.raw)
+        return library.Response(
+            answer.status_code, headers=headers, stream=_body_class(library)(answer.stream)
+        )
+    raise TypeError(
+        f"a mock answers with a response of httpx or httpx2, an EventStream or an AsyncEventStream, not "
+        f"{type(answer).__name__}"
+    )
+
+
+@cache
+def _body_class(library: Any) -> Any:
+    class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+        """A body that breaks as those of real transports do: with the library's own exception."""
+
+        def __init__(self, source: Any) -> None:
+            self._source = source
+
+        def __iter__(self) -> Iterator[bytes]:
+            if not hasattr(self._source, "__iter__"):
+                raise TypeError(
+                    f"{type(self._source).__name__} is async, but the client is not: answer with an EventStream"
+                )
+            try:
+                yield from self._source
+            except OSError as error:
+                raise library.ReadError(str(error)) from error
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                if hasattr(self._source, "__aiter__"):
+                    async for piece in self._source:
+                        yield piece
+                else:
+                    for piece in self._source:
+                        yield piece
+            except OSError as error:
+                raise library.ReadError(str(error)) from error
+
+        def close(self) -> None:
+            close(self._source)
+
+        async def aclose(self) -> None:
+            close(self._source)
+            await aclose(self._source)
+
+    return Body

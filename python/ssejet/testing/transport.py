@@ -1,0 +1,92 @@
+"""A transport that answers by itself."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from ssejet.testing.calls import Call
+from ssejet.testing.responses import make_response
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["MockTransport"]
+
+
+class MockTransport:
+    """Answers requests in place of a server, for clients of httpx and httpx2, sync and async.
+
+    ::
+
+        transport = MockTransport(EventStream(["one", "two"], cut=3, fail_after=1))
+        client = httpx.Client(transport=transport)
+
+    Broken streams break with the library's ``ReadError``, as on a real connection.
+
+    Args:
+        answer: a response of either library, an ``EventStream`` or ``AsyncEventStream``, or a function that
+            gets the request and returns one of these; it may be async if the client is. An ``EventStream``
+            does for async clients as well, but blocks their event loop where it waits.
+
+    Attributes:
+        calls: the requests so far, and what became of them.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.calls: list[Call] = []
+
+    def handle_request(self, request: Any) -> Any:
+        """Answer a request of a sync client."""
+        request.read()
+        call = self._log(request)
+        answer = self.answer(call)
+        if inspect.isawaitable(answer):
+            answer.close()  # type: ignore[attr-defined]
+            raise TypeError("the mock's function is async, but the client is not: make it a plain function")
+        call.response = make_response(answer, request)
+        return call.response
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Answer a request of an async client."""
+        await request.aread()
+        call = self._log(request)
+        answer = self.answer(call)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        call.response = make_response(answer, request)
+        return call.response
+
+    def answer(self, call: Call) -> Any:
+        """The answer to a call, or an awaitable of it."""
+        return self._answer(call.request) if callable(self._answer) else self._answer
+
+    def _log(self, request: Any) -> Call:
+        call = Call(request)
+        self.calls.append(call)
+        return call
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
