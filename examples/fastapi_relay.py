@@ -7,9 +7,8 @@ OPENAI_API_KEY=… uvicorn fastapi_relay:app
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from fastapi import FastAPI, Request, Response
@@ -17,6 +16,9 @@ from fastapi import FastAPI, Request, Response
 from ssejet import ServerSentEvent
 from ssejet.emit import arelay, resume_headers
 from ssejet.emit.starlette import EventStreamResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @asynccontextmanager

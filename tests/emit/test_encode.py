@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
-from strategies import json_values
 
 from ssejet import Decoder, ServerSentEvent, encode
+from strategies import json_values
 
 _characters = st.characters(exclude_categories=["Cs"])
 _lines = st.text(st.one_of(st.sampled_from("\n\n: \tda\ufeff\x00\u2028\x85"), _characters), max_size=30)
@@ -236,7 +236,7 @@ def test_what_json_cannot_hold_is_an_error_that_names_it(value: Any) -> None:
 
 
 def test_nothing_to_send_is_an_error() -> None:
-    with pytest.raises(ValueError, match='there is nothing to send.*to send JSON\'s null, pass "null"'):
+    with pytest.raises(ValueError, match=r"there is nothing to send.*to send JSON's null, pass"):
         encode(None)
 
 

@@ -7,8 +7,8 @@ import flask
 import httpx
 import pytest
 from probes import PATIENCE, Probe, eventually, leave_after, wsgi_server
-from servers import Server, Then, server  # noqa: F401
 
+from servers import Server, Then
 from ssejet import Decoder
 from ssejet.emit import EventStream, relay
 from ssejet.emit.flask import event_stream_response

@@ -9,20 +9,20 @@ import httpx
 import pytest
 import trio
 from probes import PATIENCE, Probe, eventually, leave_after
-from servers import Server, Then, server  # noqa: F401
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Route
 
+from servers import Server, Then
 from ssejet import Decoder
 from ssejet.cli._server import loopback_server
 from ssejet.emit import AsyncEventStream, EventStream, Failure, arelay, relay
 from ssejet.emit.starlette import EventStreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
 
@@ -343,7 +343,7 @@ def test_the_server_sees_the_error_as_it_was() -> None:
 
     for stream in (
         AsyncEventStream(words(error=ZeroDivisionError())),
-        EventStream((1 / 0 for _ in "x")),
+        EventStream(1 / 0 for _ in "x"),
         AsyncEventStream(words("x"), fail_after=Failure(events=1, error=ZeroDivisionError)),
     ):
         with pytest.raises(ZeroDivisionError):

@@ -15,6 +15,8 @@ __all__ = ["DONE", "ItemEncoder"]
 DONE = ServerSentEvent(event="done", data="[DONE]")
 """The end of a stream, as OpenAI's clients know it: they look at the data, browsers at the type."""
 
+_HEARTBEAT = encode(None, comment="keep-alive")
+
 
 class ItemEncoder:
     """Encodes items one by one.
@@ -63,6 +65,10 @@ class ItemEncoder:
             return self._encode_event(item, getattr(item, "id", None) or None)
         kind = item.type if _is_typed(item.__class__) else None
         return encode(item, event=kind if isinstance(kind, str) else None)
+
+    def heartbeat(self) -> bytes:
+        """Encode a comment."""
+        return _HEARTBEAT
 
     def pass_on(self, event: ServerSentEvent) -> bytes:
         """Encode a decoded event, which arrives as it was, even if its stream has taken back the last id.

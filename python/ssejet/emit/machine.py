@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from ssejet._core import ServerSentEvent, encode
+from ssejet._core import ServerSentEvent
 from ssejet._dumps import dumps
 from ssejet.errors import APIError
 
@@ -19,7 +19,6 @@ OnError = Literal["raise", "event"] | Callable[[Exception], Any]
 
 _logger = logging.getLogger("ssejet.emit")
 
-_COMMENT = encode(None, comment="keep-alive")
 _UNKNOWN_ERROR = {
     "message": "The stream was interrupted.",
     "type": "server_error",
@@ -50,7 +49,10 @@ class Codec(Protocol):
         """Yield the bytes that end the stream."""
 
     def encode(self, item: Any, /) -> bytes:
-        """The bytes of one event."""
+        """The bytes of one event, which comes between two others."""
+
+    def heartbeat(self) -> bytes:
+        """The bytes of a comment, which comes between two events."""
 
 
 class EmitMachine:
@@ -89,7 +91,7 @@ class EmitMachine:
     def heartbeat(self) -> Iterator[bytes]:
         """Send a comment, if this is a place between two events."""
         if not self.ended and self._codec.between_events:
-            yield from self._write(_COMMENT, events=0)
+            yield from self._write(self._codec.heartbeat(), events=0)
 
     def finish(self) -> Iterator[bytes]:
         """Send the end that the codec gives the stream."""

@@ -35,9 +35,9 @@ def relay(
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
-    Verbatim, the bytes pass through untouched as they come, less a byte order mark at the start. Normalised,
-    each event is decoded, transformed and encoded again, and comments are dropped. The end passes as it
-    comes: no sentinel is added, and none is taken away.
+    Verbatim, the bytes pass through untouched, as they come; but a byte order mark that would come after
+    a heartbeat is left out. Normalised, each event is decoded, transformed and encoded again, and comments
+    are dropped. The end passes as it comes: no sentinel is added, and none is taken away.
 
     The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
     ``close()``.
@@ -134,8 +134,11 @@ class _Verbatim:
     """Passes bytes through, and knows whether they stand between two events."""
 
     def __init__(self) -> None:
-        self._start: bytes | None = b""
         self._tail = b"\n\n"
+        self._begun = False
+        # What may become a byte order mark, which is none where something precedes it.
+        self._start: bytes | None = None
+        self._encoder = ItemEncoder(None)
 
     @property
     def between_events(self) -> bool:
@@ -143,14 +146,14 @@ class _Verbatim:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         if self._start is not None:
-            # A mark is one at the start only, and a heartbeat may have come before it.
             chunk = self._start + chunk
-            if _BOM.startswith(chunk) and chunk != _BOM:
+            if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
                 self._start = chunk
                 return
             self._start = None
             chunk = chunk.removeprefix(_BOM)
         if chunk:
+            self._begun = True
             last = chunk if len(chunk) >= _LONGEST_BLANK_LINE else self._tail + chunk
             self._tail = last[-_LONGEST_BLANK_LINE:]
             yield chunk
@@ -160,7 +163,12 @@ class _Verbatim:
             yield self._start
 
     def encode(self, item: Any) -> bytes:
-        return ItemEncoder(None).encode(item)
+        return self._encoder.encode(item)
+
+    def heartbeat(self) -> bytes:
+        if not self._begun and self._start is None:
+            self._start = b""
+        return self._encoder.heartbeat()
 
 
 class _Normaliser:
@@ -173,6 +181,7 @@ class _Normaliser:
         self._decoder = Decoder() if decoder is None else decoder
         self._encoder = ItemEncoder(None)
         self.encode = self._encoder.encode
+        self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         yield from self._pass_on(self._decoder.feed(chunk))

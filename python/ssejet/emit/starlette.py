@@ -72,13 +72,11 @@ class EventStreamResponse(StreamingResponse):
         on_error: OnError = "event",
         done: Any = DONE,
     ) -> None:
-        self._stream: AsyncEventStream[Any] | EventStream[Any]
-        if isinstance(content, (AsyncEventStream, EventStream)):
-            self._stream = content
-        else:
+        if not isinstance(content, (AsyncEventStream, EventStream)):
             kind = AsyncEventStream if isinstance(content, AsyncIterable) else EventStream
-            self._stream = kind(content, heartbeat=heartbeat, on_error=on_error, done=done)
-        super().__init__(self._stream, status_code, headers, background=background)
+            content = kind(content, heartbeat=heartbeat, on_error=on_error, done=done)
+        super().__init__(content, status_code, headers, background=background)
+        self._stream = _InThreads(content) if isinstance(content, EventStream) else content
         for name, value in HEADERS.items():
             self.headers.setdefault(name, value)
 
@@ -98,7 +96,7 @@ class EventStreamResponse(StreamingResponse):
             pass
         finally:
             with anyio.move_on_after(_CLEANUP_TIME, shield=True):
-                await self._close()
+                await self._stream.aclose()
         if self.background is not None:
             await self.background()
 
@@ -107,7 +105,7 @@ class EventStreamResponse(StreamingResponse):
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
         if machine is not None:
-            pieces = adrive(machine, self._open())
+            pieces = adrive(machine, self._stream.open())
             try:
                 async for piece in pieces:
                     await connection.send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -115,15 +113,6 @@ class EventStreamResponse(StreamingResponse):
                 with anyio.move_on_after(_CLEANUP_TIME, shield=True):
                     await pieces.aclose()
         await connection.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _open(self) -> AsyncIterator[Any]:
-        return _InThreads(self._stream) if isinstance(self._stream, EventStream) else self._stream.open()
-
-    async def _close(self) -> None:
-        if isinstance(self._stream, EventStream):
-            await anyio.to_thread.run_sync(self._stream.close, abandon_on_cancel=True)
-        else:
-            await self._stream.aclose()
 
 
 class _DepartureError(Exception):
@@ -198,15 +187,20 @@ class _Connection:
 
 
 class _InThreads:
-    """Iterates an ``EventStream``'s items in worker threads."""
+    """Has the items of an ``EventStream`` made in worker threads, behind the interface of an async one."""
 
     def __init__(self, stream: EventStream[Any]) -> None:
+        self.machine = stream.machine
+        self.heartbeat = stream.heartbeat
         self._stream = stream
         self._items: Iterator[Any] | None = None
-        # A cancelled call for an item goes on, and no generator can be closed meanwhile.
+        # A call for an item goes on when it is cancelled, and no generator can be closed meanwhile.
         self._lock = threading.Lock()
-        # Its own, as the shared one would let forty streams that wait starve all others.
+        # One of its own, as of the shared one forty streams that wait would leave nothing to others.
         self._limiter = anyio.CapacityLimiter(2)
+
+    def open(self) -> AsyncIterator[Any]:
+        return self
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -222,7 +216,8 @@ class _InThreads:
         return item
 
     async def aclose(self) -> None:
-        await self._run(self._end)
+        with anyio.move_on_after(_CLEANUP_TIME, shield=True):
+            await self._run(self._close)
 
     async def _run(self, function: Callable[[], Any]) -> Any:
         return await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=self._limiter)
@@ -233,6 +228,7 @@ class _InThreads:
                 self._items = self._stream.open()
             return next(self._items, _END)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         with self._lock:
             close(self._items)
+            self._stream.close()

@@ -17,10 +17,11 @@ from ssejet.testing.responses import error_response, is_response, library_of
 from ssejet.testing.transport import MockTransport
 
 if TYPE_CHECKING:
-    from ssejet.testing.calls import Call
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from typing_extensions import Self
+
+    from ssejet.testing.calls import Call
 
 __all__ = ["OpenAIMock", "Route", "mock_openai"]
 
@@ -77,30 +78,19 @@ class Route:
         self.calls.append(call)
         if self._response is _UNSET:
             name = f"mock.{self._endpoint.name}.response"
-            return error_response(
-                call.request, 400, f"{name} is not set: set it to what the API shall answer"
-            )
-        response = self._response
-        if inspect.isroutine(response) or isinstance(response, functools.partial):
-            response = self._call(response, call)
-        return (
-            self._later(response, call) if inspect.isawaitable(response) else self._complete(response, call)
-        )
-
-    def _call(self, function: Callable[..., Any], call: Call) -> Any:
-        parameters = inspect.signature(function).parameters
+            return error_response(call.request, 400, f"{name} is not set: set it to what shall be answered")
+        if not callable(self._response):
+            return self._response
+        parameters = inspect.signature(self._response).parameters
         offered = {"route": self, "state": self._mock.state}
-        return function(call.request, **{name: offered[name] for name in offered if name in parameters})
+        return self._response(call.request, **{name: offered[name] for name in offered if name in parameters})
 
-    async def _later(self, response: Awaitable[Any], call: Call) -> Any:
-        return self._complete(await response, call)
-
-    def _complete(self, response: Any, call: Call) -> Any:
-        if isinstance(response, (EventStream, AsyncEventStream)) or is_response(response):
-            return response
-        fields = (
-            self._endpoint.from_text(response) if isinstance(response, str) else json.loads(dumps(response))
-        )
+    def complete(self, answer: Any, call: Call) -> Any:
+        """Make a response or an event stream of the answer to a call."""
+        if isinstance(answer, (EventStream, AsyncEventStream)) or is_response(answer):
+            return answer
+        is_text = isinstance(answer, str)
+        fields = self._endpoint.from_text(answer) if is_text else json.loads(dumps(answer))
         body = call.json
         answer = self._endpoint.defaults(body) | fields
         if body.get("stream"):
@@ -156,17 +146,25 @@ class OpenAIMock(MockTransport):
 
     def answer(self, call: Call) -> Any:
         """The answer to a call, or an awaitable of it."""
-        request = call.request
-        path = f"{request.url.copy_with(query=None)}".removeprefix(self.base_url.rstrip("/"))
-        route = self._routes().get(path) if request.method == "POST" else None
+        method, path = self._endpoint_of(call.request)
+        route = self._routes().get((method, path))
         if route is not None:
             return route.answer(call)
-        known = ", ".join(f"POST {path}" for path in self._routes())
-        return error_response(request, 404, f"the mock has no {request.method} {path}; it has {known}")
+        known = ", ".join(map(" ".join, self._routes()))
+        return error_response(call.request, 404, f"the mock has no {method} {path}; it has {known}")
 
-    def _routes(self) -> dict[str, Route]:
+    def complete(self, answer: Any, call: Call) -> Any:
+        """Make a response or an event stream of the answer to a call."""
+        route = self._routes().get(self._endpoint_of(call.request))
+        return answer if route is None else route.complete(answer, call)
+
+    def _endpoint_of(self, request: Any) -> tuple[str, str]:
+        url = f"{request.url.copy_with(query=None)}"
+        return request.method, url.removeprefix(self.base_url.rstrip("/"))
+
+    def _routes(self) -> dict[tuple[str, str], Route]:
         resources = (self.chat.completions, self.completions, self.responses)
-        return {resource.path: resource.create for resource in resources}
+        return {("POST", resource.path): resource.create for resource in resources}
 
 
 class _Resource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit.pump import aclose, close
@@ -68,9 +68,8 @@ def _body_class(library: Any) -> Any:
 
         def __iter__(self) -> Iterator[bytes]:
             if not hasattr(self._source, "__iter__"):
-                raise TypeError(
-                    f"{type(self._source).__name__} is async, but the client is not: answer with an EventStream"
-                )
+                kind = type(self._source).__name__
+                raise TypeError(f"{kind} is async, but the client is not: answer with an EventStream")
             try:
                 yield from self._source
             except OSError as error:

@@ -47,7 +47,7 @@ class MockTransport:
         if inspect.isawaitable(answer):
             answer.close()  # type: ignore[attr-defined]
             raise TypeError("the mock's function is async, but the client is not: make it a plain function")
-        call.response = make_response(answer, request)
+        call.response = make_response(self.complete(answer, call), request)
         return call.response
 
     async def handle_async_request(self, request: Any) -> Any:
@@ -57,12 +57,16 @@ class MockTransport:
         answer = self.answer(call)
         if inspect.isawaitable(answer):
             answer = await answer
-        call.response = make_response(answer, request)
+        call.response = make_response(self.complete(answer, call), request)
         return call.response
 
     def answer(self, call: Call) -> Any:
         """The answer to a call, or an awaitable of it."""
         return self._answer(call.request) if callable(self._answer) else self._answer
+
+    def complete(self, answer: Any, call: Call) -> Any:
+        """Make a response or an event stream of the answer to a call."""
+        return answer
 
     def _log(self, request: Any) -> Call:
         call = Call(request)
