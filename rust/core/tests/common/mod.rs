@@ -1,5 +1,8 @@
 //! What a stream decodes to, in owned form, and how to have the parser decode it in chunks.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod encoding;
 pub mod naive;
 
 use ssejet_core::{Event, EventTooLarge, Options, Parser, Sink};
