@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import ResponseFormatTextJSONSchemaConfig, ResponseTextConfig
 
 from ssejet import Decoder, ServerSentEvent, encode
 from strategies import json_values
@@ -160,6 +161,39 @@ def test_an_sdks_model_is_sent_as_its_server_would_without_what_was_never_set() 
     chunk = ChatCompletionChunk.model_validate(sent)
     assert decode_one(encode(chunk)).json() == sent
     assert decode_one(encode({"nested": chunk})).json() == {"nested": sent}
+
+
+@given(json_values(), json_values())
+def test_an_sdks_model_is_sent_as_pydantic_would_whatever_it_holds(inside: Any, extra: Any) -> None:
+    choice = {"index": 0, "delta": {"content": inside, "tool_calls": [{"index": 0, "x": extra}]}}
+    chunk = ChatCompletionChunk.construct(id="1", choices=[choice], usage=None, extra=extra)
+    try:
+        expected = json.dumps(chunk.to_dict(mode="json", warnings=False), allow_nan=False)
+    except ValueError:  # NaN and the infinities
+        reject()
+    assert decode_one(encode(chunk)).json() == json.loads(expected)
+
+
+@pytest.mark.parametrize(
+    "text", ['"quoted" \\ and / \b\f\n\r\t', "\x00\x1f\x7f", "é漢🚀\u2028", "", "half \ud83d"], ids=ascii
+)
+def test_an_sdks_model_may_hold_any_text(text: str) -> None:
+    chunk = ChatCompletionChunk.construct(id=text)
+    assert decode_one(encode(chunk)).json() == {"id": text}
+
+
+def test_an_sdks_model_with_other_names_on_the_wire_is_sent_with_these() -> None:
+    schema = ResponseFormatTextJSONSchemaConfig(name="n", schema={"type": "object"}, type="json_schema")
+    sent = {"name": "n", "schema": {"type": "object"}, "type": "json_schema"}
+    assert decode_one(encode(schema)).json() == sent
+    assert decode_one(encode(ResponseTextConfig(format=schema))).json() == {"format": sent}
+
+
+def test_an_sdks_model_that_contains_itself_is_an_error() -> None:
+    chunk = ChatCompletionChunk.construct(id="1")
+    chunk.extra = [chunk]  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="cannot send ChatCompletionChunk as JSON"):
+        encode(chunk)
 
 
 def test_arguments_prevail_over_those_of_an_event() -> None:

@@ -6,8 +6,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
 use ssejet_core::Block;
 
-use crate::buffer;
 use crate::event::{self, Fields};
+use crate::{buffer, model};
 
 /// Encode one event, ready to be sent.
 ///
@@ -79,6 +79,7 @@ pub fn encode<'py>(
 enum Payload<'py> {
     Text(Bound<'py, PyString>),
     Bytes(Bound<'py, PyBytes>),
+    Json(Vec<u8>),
 }
 
 impl<'py> Payload<'py> {
@@ -92,7 +93,10 @@ impl<'py> Payload<'py> {
         } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
             PyBytes::new(py, &buffer::bytes(data)?)
         } else {
-            return json(data).map(Self::Bytes);
+            return match model::json(data) {
+                Some(json) => Ok(Self::Json(json)),
+                None => json(data).map(Self::Bytes),
+            };
         };
         match std::str::from_utf8(bytes.as_bytes()) {
             Ok(_) => Ok(Self::Bytes(bytes)),
@@ -106,6 +110,7 @@ impl<'py> Payload<'py> {
         match self {
             Self::Text(text) => utf8("data", text),
             Self::Bytes(bytes) => Ok(bytes.as_bytes()),
+            Self::Json(json) => Ok(json),
         }
     }
 }

@@ -13,6 +13,7 @@ mod errors;
 mod event;
 mod iter;
 mod json;
+mod model;
 mod sink;
 mod text;
 
