@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ssejet.cli.demo import demo
+from ssejet.cli.serve import serve
 from ssejet.cli.tail import tail
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo)
+app.command()(serve)
 app.command()(tail)
 
 

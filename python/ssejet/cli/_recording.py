@@ -13,9 +13,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
-__all__ = ["Frame", "load", "parse", "replay"]
+__all__ = ["Frame", "load", "load_bytes", "parse", "replay"]
 
 _STAMP = re.compile(rb"^: @(\d+(?:\.\d+)?)\n", re.MULTILINE)
 
@@ -29,7 +29,12 @@ class Frame(NamedTuple):
 
 def load(name: str) -> list[Frame]:
     """Load a recording that comes with the package."""
-    return parse(files("ssejet.cli").joinpath("recordings", f"{name}.sse").read_bytes())
+    return parse(load_bytes(name))
+
+
+def load_bytes(name: str) -> bytes:
+    """Load it as it is, its time stamps included."""
+    return files("ssejet.cli").joinpath("recordings", f"{name}.sse").read_bytes()
 
 
 def parse(recording: bytes) -> list[Frame]:
@@ -39,7 +44,7 @@ def parse(recording: bytes) -> list[Frame]:
     return [Frame(0.0, head), *frames] if head else frames
 
 
-async def replay(frames: Sequence[Frame], *, pace: float = 1.0) -> AsyncIterator[bytes]:
+async def replay(frames: Sequence[Frame], *, pace: float = 1.0) -> AsyncGenerator[bytes, None]:
     """Yield each frame when its time has come, ``pace`` times as fast as recorded; ``inf`` never waits."""
     start = time.monotonic()
     for frame in frames:

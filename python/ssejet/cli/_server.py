@@ -35,9 +35,13 @@ def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
 
 
 @contextmanager
-def loopback_server(app: Starlette) -> Iterator[str]:
-    """Serve ``app`` from a thread while the block lasts; gives its URL, without a slash at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def loopback_server(app: Starlette, *, port: int = 0) -> Iterator[str]:
+    """Serve ``app`` from a thread while the block lasts; gives its URL, without a slash at the end.
+
+    Raises:
+        OSError: the port, if it is not 0 for any, cannot be had.
+    """
+    with socket.create_server(("127.0.0.1", port)) as listener:
         config = uvicorn.Config(
             app, ws="none", lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=1
         )

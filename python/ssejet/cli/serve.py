@@ -1,0 +1,84 @@
+"""``ssejet serve FILE``: a recorded stream as a server."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path  # noqa: TC003 - typer looks at it
+from typing import Annotated
+
+import typer
+
+from ssejet.cli import _recording
+from ssejet.cli._console import command_ends, fail, standard_console
+
+__all__ = ["serve"]
+
+_PORT = 8765
+
+
+def serve(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="The recording, an event stream; comments such as `: @1.250` before its events are their "
+            "times, in seconds. Without it, the recording of `ssejet demo`.",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 for any.")] = _PORT,
+    pace: Annotated[
+        float, typer.Option("--pace", metavar="X", help="Play the recording X times as fast as it was made.")
+    ] = 1.0,
+    fast: Annotated[bool, typer.Option("--fast", help="Play it without any pause.")] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate", metavar="N", help="Play N events per second, not at their times (30, if they have none)."
+        ),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin anew instead of ending.")] = False,
+    fail_after: Annotated[
+        int | None,
+        typer.Option("--fail-after", metavar="N", min=1, help="Break the connection after N events."),
+    ] = None,
+) -> None:
+    """Serve a recorded stream on the loopback interface: as OpenAI's API does, and on a page.
+
+    `POST /v1/chat/completions` plays it to any client of OpenAI's API, `GET /events` to a browser's
+    `EventSource`, and `/` is a page that shows both. `?fail_after=N` breaks a single connection.
+    """
+    # Here, because the other commands do without these packages.
+    from ssejet.cli._playback import Playback, playback_app, read_recording
+    from ssejet.cli._server import loopback_server
+
+    for name, value in (("--pace", pace), ("--rate", rate)):
+        if value is not None and value <= 0:
+            raise typer.BadParameter("must be more than 0", param_hint=name)
+    if file is None:
+        name, recording = "chat.sse", _recording.load_bytes("chat")
+    else:
+        name = file.name
+        try:
+            recording = file.read_bytes()
+        except OSError as error:
+            raise typer.BadParameter(f"cannot read {file}: {error.strerror}", param_hint="FILE") from None
+    playback = Playback(
+        name=name,
+        frames=read_recording(recording, rate=rate),
+        pace=math.inf if fast else pace,
+        loops=loop,
+        fail_after=fail_after,
+    )
+    if not playback.frames:
+        fail(f"{name} holds no event")
+    console = standard_console()
+    with command_ends():
+        try:
+            with loopback_server(playback_app(playback), port=port) as url:
+                console.print(f"{name} at {url}/", style="bold")
+                console.print(f"For clients of OpenAI's API: base_url={url}/v1")
+                console.print("Ctrl-C ends it.", style="dim")
+                threading.Event().wait()
+        except OSError as error:
+            fail(f"cannot serve on port {port}: {error.strerror}; --port 0 takes any that is free")
