@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playbacks import chat
 
 from load_vectors import all_vectors
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
     from load_vectors import Vector
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _PARSE = """
 async ([streams, size]) => {

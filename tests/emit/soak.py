@@ -66,7 +66,8 @@ class Soaked:
     def report(self) -> str:
         wrong = "".join(f"\n  {each}" for each in self.wrong[:5])
         return f"""\
-{self.streams} streams, of which {self.left} were left early; {self.events} events, {self.heartbeats} heartbeats
+{self.streams} streams, of which {self.left} were left early
+{self.events} events, {self.heartbeats} heartbeats
 lost, doubled or broken: {len(self.wrong)}{wrong}
 left over behind the relay: {self.behind_after} streams
 in the relay before: {self.relay_before}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from pathlib import Path  # noqa: TC003 - typer looks at it
 from typing import Annotated
@@ -21,7 +22,7 @@ def serve(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="The recording, an event stream; comments such as `: @1.250` before its events are their "
             "times, in seconds. Without it, the recording of `ssejet demo`.",
         ),
@@ -34,7 +35,9 @@ def serve(
     rate: Annotated[
         float | None,
         typer.Option(
-            "--rate", metavar="N", help="Play N events per second, not at their times (30, if they have none)."
+            "--rate",
+            metavar="N",
+            help="Play N events per second, not at their times (30, if they have none).",
         ),
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin anew instead of ending.")] = False,
@@ -81,4 +84,5 @@ def serve(
                 console.print("Ctrl-C ends it.", style="dim")
                 threading.Event().wait()
         except OSError as error:
-            fail(f"cannot serve on port {port}: {error.strerror}; --port 0 takes any that is free")
+            reason = os.strerror(error.errno or 0)
+            fail(f"cannot serve on port {port}: {reason}; --port 0 takes any that is free")

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Start = Any
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "a stream.sse"
+    path.write_bytes(b"data: a\n\ndata: [DONE]\n\n")
+    return path
+
+
+def test_a_file_is_served_until_it_is_interrupted(start: Start, recording: Path) -> None:
+    process = start("serve", str(recording), "--port", "0", "--fast")
+    first, second = process.stdout.readline(), process.stdout.readline()
+    name, _, url = first.strip().rpartition(" at ")
+    assert name == "a stream.sse"
+    assert second == f"For clients of OpenAI's API: base_url={url}v1\n"
+    assert httpx.get(f"{url}events", trust_env=False).text.endswith("data: [DONE]\n\n")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert process.stderr.read() == ""
+
+
+def test_without_a_file_it_serves_the_demos_recording(start: Start) -> None:
+    process = start("serve", "--port", "0")
+    assert process.stdout.readline().startswith("chat.sse at http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-file"], "cannot read no-such-file: No such file or directory"),
+        (["--pace", "0"], "--pace: must be more than 0"),
+        (["--rate", "-1"], "--rate: must be more than 0"),
+        (["--fail-after", "0"], "'--fail-after'"),
+    ],
+)
+def test_wrong_arguments_are_explained(start: Start, arguments: list[str], message: str) -> None:
+    process = start("serve", *arguments)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (2, "")
+    assert message in " ".join(errors.replace("│", " ").split())
+
+
+def test_a_recording_without_events_is_an_error(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "empty.sse").write_bytes(b"")
+    process = start("serve", str(tmp_path / "empty.sse"))
+    assert process.communicate(timeout=30) == ("", "ssejet: empty.sse holds no event\n")
+    assert process.returncode == 1
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start("serve", "--port", str(port))
+        output, errors = process.communicate(timeout=30)
+    assert output == ""
+    assert errors.startswith(f"ssejet: cannot serve on port {port}: Address already in use; --port 0 takes")
+    assert process.returncode == 1
