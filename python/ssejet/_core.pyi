@@ -39,6 +39,7 @@ def encode(
     retry: int | None = None,
     comment: str | None = None,
 ) -> bytes: ...
+
 @final
 class Decoder:
     def __new__(

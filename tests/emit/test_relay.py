@@ -102,7 +102,9 @@ def test_heartbeats_find_a_place_between_any_two_events_and_nowhere_else(
         sent += b"".join(machine.feed(chunk))
         received += chunk
         beat = b"".join(machine.heartbeat())
-        assert bool(beat) == (is_between_events(received) or (bool(early) and BOM.startswith(received)))
+        # After an early one, what may become a byte order mark is held back.
+        assert bool(beat) == (is_between_events(received) or (early and BOM.startswith(received)))
+        early = early or not received
         sent += beat
     sent += b"".join(machine.finish())
     assert decode(sent).events == decode(received).events
