@@ -88,13 +88,13 @@ def eventually(condition: Any) -> bool:
     return True
 
 
-def leave_after(url: str, size: int) -> bytes:
-    """Read so many bytes and go away."""
+def leave_after(url: str, until: bytes = b"data: ") -> bytes:
+    """Read until these bytes have come, and go away."""
     received = b""
     with httpx.stream("GET", url, trust_env=False, timeout=PATIENCE) as response:
         for chunk in response.iter_bytes():
             received += chunk
-            if len(received) >= size:
+            if until in received:
                 break
     return received
 

@@ -62,7 +62,7 @@ def test_status_and_headers_are_the_callers(serve: Callable[..., str]) -> None:
 def test_a_stream_is_the_body_of_a_plain_response_too(serve: Callable[..., str]) -> None:
     probe = Probe()
     url = serve(lambda: flask.Response(EventStream(probe.synchronous()), mimetype="text/event-stream"))
-    assert leave_after(url, size=1).startswith(b"data: xxxxxxxxxx\n\n")
+    assert leave_after(url).startswith(b"data: xxxxxxxxxx\n\n")
     assert probe.closed.wait(PATIENCE)
 
 
@@ -71,7 +71,7 @@ def test_a_source_is_closed_when_the_client_leaves(
     serve: Callable[..., str], heartbeat: float | None
 ) -> None:
     probe = Probe()
-    leave_after(serve(lambda: event_stream_response(probe.synchronous(), heartbeat=heartbeat)), size=1)
+    leave_after(serve(lambda: event_stream_response(probe.synchronous(), heartbeat=heartbeat)))
     assert probe.closed.wait(PATIENCE)
     assert threading.current_thread() is not probe.thread
 
@@ -80,8 +80,7 @@ def test_a_heartbeat_shows_that_the_client_of_a_silent_source_has_left(serve: Ca
     probe = Probe(waits_after=1)
     first = b"data: xxxxxxxxxx\n\n"
     stream = EventStream(probe.synchronous(), heartbeat=SOON)
-    received = leave_after(serve(lambda: event_stream_response(stream)), size=len(first) + 2 * len(HEARTBEAT))
-    assert received.startswith(first + 2 * HEARTBEAT)
+    leave_after(serve(lambda: event_stream_response(stream)), until=first + 2 * HEARTBEAT)
     probe.gate.set()
     assert probe.closed.wait(PATIENCE)
 
@@ -98,7 +97,7 @@ def test_a_relay_closes_the_other_connection(
             upstream = client.send(client.build_request("GET", answer.url), stream=True)
             return event_stream_response(relay(upstream, heartbeat=heartbeat))
 
-        leave_after(serve(view), size=9)
+        leave_after(serve(view))
         assert eventually(lambda: client._transport._pool.connections == [])  # type: ignore[attr-defined]
 
 

@@ -120,7 +120,10 @@ def test_heartbeats_come_while_the_other_server_is_silent(server: Server) -> Non
     with httpx.Client() as client:
         stream = relay(send(client, answer), heartbeat=SOON)
         pieces = iter(stream)
-        assert [next(pieces), next(pieces), next(pieces)] == [b"data: a\n\n", HEARTBEAT, HEARTBEAT]
+        received = b""
+        while not received.endswith(2 * HEARTBEAT):
+            received += next(pieces)
+        assert received.replace(HEARTBEAT, b"") in (b"", b"data: a\n\n")
         stream.close()
     assert answer.left.wait(10)
 
@@ -129,7 +132,8 @@ def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
     answer = server.answer(b"data: a\n", 20 * SOON, b"data: b\n\n")
     with httpx.Client() as client:
         received = b"".join(relay(send(client, answer), heartbeat=SOON))
-    assert received == b"data: a\ndata: b\n\n"
+    assert received.replace(HEARTBEAT, b"") == b"data: a\ndata: b\n\n"
+    assert b"data: a\ndata: b\n\n" in received
 
 
 def test_a_compressed_stream_is_relayed_as_it_was_before(server: Server) -> None:

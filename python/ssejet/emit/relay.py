@@ -151,6 +151,7 @@ class _Verbatim:
                 self._start = chunk
                 return
             self._start = None
+            self._begun = True
             chunk = chunk.removeprefix(_BOM)
         if chunk:
             self._begun = True

@@ -150,8 +150,9 @@ class _Connection:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._lock = anyio.Lock(fast_acquire=True)
         self._last = self._turn = monotonic()
+        self._sending = False
+        self._beaten: anyio.Event | None = None
 
     async def send(self, message: Message) -> None:
         """Send a message when the client can take it.
@@ -159,15 +160,11 @@ class _Connection:
         Raises:
             _DepartureError: the client has left.
         """
-        async with self._lock:
-            try:
-                await self._send(message)
-            except OSError as error:
-                raise _DepartureError from error
-            self._last = monotonic()
-            if self._last - self._turn > _TURN:
-                await anyio.lowlevel.checkpoint()
-                self._turn = monotonic()
+        if self._beaten is not None:
+            await self._beaten.wait()
+        self._sending = True
+        await self._write(message)
+        self._sending = False
 
     async def beat(self, machine: EmitMachine, silence: float | None) -> None:
         """Send a heartbeat whenever nothing was sent for so many seconds; None for never."""
@@ -181,9 +178,22 @@ class _Connection:
                 continue
             self._last = monotonic()
             # A client that is slow to take a message is not kept waiting for one.
-            if not self._lock.locked():
+            if not self._sending:
+                self._beaten = anyio.Event()
                 for piece in machine.heartbeat():
-                    await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await self._write({"type": "http.response.body", "body": piece, "more_body": True})
+                self._beaten.set()
+                self._beaten = None
+
+    async def _write(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError as error:
+            raise _DepartureError from error
+        self._last = monotonic()
+        if self._last - self._turn > _TURN:
+            await anyio.lowlevel.checkpoint()
+            self._turn = monotonic()
 
 
 class _InThreads:
