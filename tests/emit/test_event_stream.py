@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
@@ -540,6 +542,30 @@ def test_an_option_that_makes_no_sense_is_refused(options: dict[str, Any], messa
     for kind in (EventStream, AsyncEventStream):
         with pytest.raises(ValueError, match=message):
             kind([], **options)
+
+
+@pytest.mark.parametrize("items", ["text", b"bytes", {"a": 1}])
+def test_one_item_is_no_iterable_of_items(items: Any) -> None:
+    for kind in (EventStream, AsyncEventStream):
+        with pytest.raises(TypeError, match=f"not one {type(items).__name__}: pass a list of it"):
+            kind(items)
+
+
+def test_what_cannot_be_iterated_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="not AsyncGreeting; async iterables are for AsyncEventStream"):
+        EventStream(AsyncGreeting())
+    with pytest.raises(TypeError, match="items must be an iterable, not int; async or not"):
+        AsyncEventStream(5)
+
+
+def test_nothing_is_imported_that_is_not_needed() -> None:
+    script = (
+        "import sys, ssejet.pytest_plugin\n"
+        "assert not {'ssejet.emit', 'ssejet.testing'} & set(sys.modules)\n"
+        "import ssejet.emit, ssejet.testing\n"
+        "assert not {'anyio', 'flask', 'httpx', 'httpx2', 'openai', 'pydantic', 'starlette'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_a_failure_says_when() -> None:

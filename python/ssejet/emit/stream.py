@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ssejet.emit.faults import Failure, Faults
 from ssejet.emit.items import DONE, ItemEncoder
@@ -53,8 +61,12 @@ class _BaseEventStream(Generic[T]):
             a ``Failure`` that says more.
 
     Raises:
+        TypeError: ``items`` is one item, or cannot be iterated this way.
         ValueError: an option has a value that makes no sense.
     """
+
+    _iterables: ClassVar[tuple[type, ...]]
+    _other_kind: ClassVar[str]
 
     # On the class, for subclasses whose __init__ has other things in mind.
     _items: Any = None
@@ -71,6 +83,11 @@ class _BaseEventStream(Generic[T]):
         cut: int | Random | None = None,
         fail_after: int | Failure | None = None,
     ) -> None:
+        name = type(items).__name__
+        if isinstance(items, (str, bytes, Mapping)):
+            raise TypeError(f"items must be an iterable of items, not one {name}: pass a list of it")
+        if items is not None and not isinstance(items, self._iterables):
+            raise TypeError(f"items must be an iterable, not {name}; {self._other_kind}")
         if heartbeat is not None and not heartbeat > 0:
             raise ValueError(f"heartbeat must be a positive number of seconds, or None; got {heartbeat!r}")
         if not delay >= 0:
@@ -124,6 +141,9 @@ class EventStream(_BaseEventStream[T]):
     With ``heartbeat``, the items are made in a thread of the stream's own.
     """
 
+    _iterables = (Iterable,)
+    _other_kind = "async iterables are for AsyncEventStream"
+
     _pieces: Generator[bytes, None, None] | None = None
 
     def generate(self) -> Iterable[T]:
@@ -163,6 +183,9 @@ class AsyncEventStream(_BaseEventStream[T]):
 
     Heartbeats need asyncio, unless the stream is sent by ``ssejet.emit.starlette.EventStreamResponse``.
     """
+
+    _iterables = (Iterable, AsyncIterable)
+    _other_kind = "async or not"
 
     _pieces: Any = None
 

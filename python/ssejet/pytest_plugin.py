@@ -1,4 +1,4 @@
-"""The pytest plugin."""
+"""The pytest plugin, which every test run loads where ssejet is installed: so it imports next to nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ssejet.testing.openai import OpenAIMock
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ssejet.testing import OpenAIMock
 
 __all__ = ["mock_openai"]
 
@@ -17,5 +17,7 @@ __all__ = ["mock_openai"]
 @pytest.fixture
 def mock_openai() -> Iterator[OpenAIMock]:
     """OpenAI's API, mocked for clients of httpx and httpx2 until the test ends."""
+    from ssejet.testing import OpenAIMock
+
     with OpenAIMock() as mock:
         yield mock
