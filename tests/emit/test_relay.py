@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from chunks import cut
 from reference import decode
 from servers import Answer, Server, Then, compress
-from ssejet import APIError, Decoder, ServerSentEvent, encode
+from ssejet import APIError, Decoder, EventTooLargeError, ServerSentEvent, encode
 from ssejet.emit import arelay, relay, resume_headers
+from ssejet.emit.upstream import Upstream
 from strategies import BOM, chunked_streams
 
 if TYPE_CHECKING:
@@ -196,6 +197,18 @@ def test_an_error_of_the_transform_ends_the_stream_as_asked(pieces_of: Pieces) -
         pieces_of(response, transform=transform, on_error="raise")
 
 
+def test_an_event_over_the_limit_is_an_error_at_once() -> None:
+    class Waiting(Chunks):
+        def iter_bytes(self) -> Iterator[bytes]:
+            yield b"data: a\n\ndata: " + b"x" * 100
+            pytest.fail("there was no need to read on")
+
+    pieces = iter(relay(Waiting(), decoder=Decoder(max_event_size=50), on_error="raise"))
+    assert next(pieces) == b"data: a\n\n"
+    with pytest.raises(EventTooLargeError):
+        next(pieces)
+
+
 def test_bytes_that_pass_through_cannot_be_transformed() -> None:
     for options in ({"transform": str}, {"decoder": Decoder()}):
         for function in (relay, arelay):
@@ -314,6 +327,38 @@ def test_an_interrupt_leaves_connections_of_other_requests_alone(server: Server)
         stream.interrupt()
         assert response.read() == b"data: a\n\n"
     assert len(answer.connections) == 1
+
+
+def test_an_interrupt_leaves_a_connection_alone_that_has_been_handed_on() -> None:
+    class Wire:
+        """A network stream, and its socket."""
+
+        shut = False
+
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            upstream.interrupt()
+            return b""
+
+        def get_extra_info(self, _: str) -> Wire:
+            return self
+
+        def shutdown(self, _: int) -> None:
+            self.shut = True
+
+    wire = Wire()
+    response: Any = Chunks(b"data: a\n\n", b"data: b\n\n")
+    response.http_version = "HTTP/1.1"
+    response.extensions = {"network_stream": wire}
+    response.is_closed = True
+    upstream = Upstream(response)
+    chunks = iter(upstream)
+    next(chunks)
+    wire.read(1)  # for another request
+    assert not wire.shut
+    response.is_closed = False
+    upstream._interrupted = False
+    wire.read(1)  # for this one
+    assert wire.shut
 
 
 def test_the_other_kind_of_response_is_refused(server: Server) -> None:

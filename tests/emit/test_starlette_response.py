@@ -111,9 +111,21 @@ def test_a_source_that_waits_is_cancelled_in_its_task(serve: Callable[..., str])
     assert probe.ended_by is asyncio.CancelledError
 
 
-def test_a_source_is_closed_in_its_task_while_a_slow_client_is_waited_for(serve: Callable[..., str]) -> None:
+class Generating(AsyncEventStream[str]):
+    """A stream that begins with a source of its own each time it is read."""
+
+    def __init__(self, generate: Callable[[], AsyncIterator[str]]) -> None:
+        super().__init__()
+        self.generate = generate  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("generates", [True, False])
+def test_a_source_is_closed_in_its_task_while_a_slow_client_is_waited_for(
+    serve: Callable[..., str], generates: bool
+) -> None:
     probe = Probe(size=100_000)
-    url = httpx.URL(serve(lambda: EventStreamResponse(probe.asynchronous())))
+    content = Generating(probe.asynchronous) if generates else probe.asynchronous()
+    url = httpx.URL(serve(lambda: EventStreamResponse(content)))
     with socket.create_connection((url.host, url.port)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
         assert eventually(probe.stands_still)
@@ -149,8 +161,9 @@ def test_a_source_that_never_waits_is_ended_too(serve: Callable[..., str]) -> No
 
 def test_a_source_in_threads_is_closed_when_its_wait_is_over(serve: Callable[..., str]) -> None:
     probe = Probe(waits_after=2)
-    leave_after(serve(lambda: EventStreamResponse(probe.synchronous())))
-    assert not probe.closed.is_set()
+    url = serve(lambda: EventStreamResponse(probe.synchronous(), heartbeat=SOON))
+    leave_after(url, until=HEARTBEAT)  # so it waits
+    assert not probe.closed.wait(10 * SOON)
     probe.gate.set()
     assert probe.closed.wait(PATIENCE)
     assert probe.ended_by is GeneratorExit
@@ -183,9 +196,10 @@ def test_a_relay_of_a_sync_client_closes_the_other_connection(
     client = httpx.Client(trust_env=False, timeout=None)
 
     def respond() -> EventStreamResponse:
-        return EventStreamResponse(relay(client.send(client.build_request("GET", answer.url), stream=True)))
+        upstream = client.send(client.build_request("GET", answer.url), stream=True)
+        return EventStreamResponse(relay(upstream, heartbeat=SOON))
 
-    leave_after(serve(respond))
+    leave_after(serve(respond), until=b"data: a\n\n" + HEARTBEAT)  # so a thread waits in a read
     assert answer.left.wait(PATIENCE)
     client.close()
 

@@ -226,8 +226,7 @@ class _InThreads:
         return item
 
     async def aclose(self) -> None:
-        with anyio.move_on_after(_CLEANUP_TIME, shield=True):
-            await self._run(self._close)
+        await self._run(self._close)
 
     async def _run(self, function: Callable[[], Any]) -> Any:
         return await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=self._limiter)
