@@ -65,6 +65,10 @@ class Soaked:
 
     def report(self) -> str:
         wrong = "".join(f"\n  {each}" for each in self.wrong[:5])
+        tenth = max(1, len(self.memory) // 10)
+        curve = [
+            f"{max(self.memory[at : at + tenth]) / 1024:.1f}" for at in range(0, len(self.memory), tenth)
+        ]
         return f"""\
 {self.streams} streams, of which {self.left} were left early
 {self.events} events, {self.heartbeats} heartbeats
@@ -72,8 +76,7 @@ lost, doubled or broken: {len(self.wrong)}{wrong}
 left over behind the relay: {self.behind_after} streams
 in the relay before: {self.relay_before}
 in the relay after:  {self.relay_after}
-the relay's memory: {self.memory[0]} KiB at first, {self.memory[-1]} KiB at last; \
-growth once warm {100 * (self.growth - 1):+.1f} %"""
+the relay's memory over the run: {", ".join(curve)} MiB; growth once warm {100 * (self.growth - 1):+.1f} %"""
 
 
 def soak(*, seconds: float, streams: int, seed: int = 1) -> Soaked:
