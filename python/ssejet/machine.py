@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet.cast import decoding_errors, explain, make_cast
-from ssejet.errors import APIError, InvalidJSONError, TruncatedStreamError
+from ssejet.errors import APIError, APIStatusError, InvalidJSONError, TruncatedStreamError
 from ssejet.metrics import StreamMetrics
 
 if TYPE_CHECKING:
@@ -24,10 +24,13 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["NOTHING_YET", "StreamMachine", "T", "describe_error", "payload_of"]
+__all__ = ["NOTHING_YET", "StreamMachine", "T", "describe_error", "payload_of", "status_error"]
 
 NOTHING_YET: Any = object()
 """In an iterator over items, the place of those that are still to come."""
+
+# How much of a refusal stands in its error's message: characters. Some are whole web pages.
+_SUMMARY_SIZE = 500
 
 _DEFAULT_ERROR_MESSAGE = "An error occurred during streaming"
 
@@ -299,6 +302,20 @@ def describe_error(payload: Any) -> tuple[str | None, Any]:
     body = payload["error"] if _is_error(payload) else payload
     message = body.get("message") if isinstance(body, dict) else body
     return (message if isinstance(message, str) and message else None), body
+
+
+def status_error(response: Any, body: bytes) -> APIStatusError:
+    """The error for a response with an HTTP error status.
+
+    Args:
+        response: the response.
+        body: its body, or the start of it.
+    """
+    message, details = describe_error(payload_of(ServerSentEvent(data=body.decode("utf-8", "replace"))))
+    summary = f"HTTP status {response.status_code}"
+    if message:
+        summary += f": {message[:_SUMMARY_SIZE]}"
+    return APIStatusError(summary, response=response, body=details)
 
 
 def payload_of(event: ServerSentEvent) -> Any:

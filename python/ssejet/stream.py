@@ -7,9 +7,8 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from ssejet._core import ServerSentEvent
 from ssejet.errors import APIConnectionError, APIStatusError, ContentTypeError
-from ssejet.machine import NOTHING_YET, StreamMachine, T, describe_error, payload_of
+from ssejet.machine import NOTHING_YET, StreamMachine, T, status_error
 from ssejet.transport import (
     Deadlines,
     aclose_chunks,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ssejet._core import Decoder
+    from ssejet._core import Decoder, ServerSentEvent
     from ssejet.machine import CastTo
     from ssejet.metrics import StreamMetrics
     from ssejet.transport import AsyncByteResponse, ByteResponse
@@ -41,9 +40,6 @@ Item = TypeVar("Item")
 # How much is kept of the body of a refusal, and of one that may turn out to be no event stream: bytes.
 _REFUSAL_SIZE = 64 * 1024
 _OTHER_BODY_SIZE = 1024
-
-# How much of it stands in the error's message: characters. Some refusals are whole web pages.
-_SUMMARY_SIZE = 500
 
 # What reading on after the sentinel may cost, for the sake of the connection: bytes and seconds.
 _DRAIN_SIZE = 64 * 1024
@@ -190,12 +186,7 @@ class _BaseStream(Generic[T]):
                 raise ContentTypeError(self.response, content_type=self._content_type, body=bytes(self._body))
 
     def _status_error(self) -> APIStatusError:
-        text = (self._body or b"").decode("utf-8", "replace")
-        message, body = describe_error(payload_of(ServerSentEvent(data=text)))
-        summary = f"HTTP status {self.response.status_code}"
-        if message:
-            summary += f": {message[:_SUMMARY_SIZE]}"
-        return APIStatusError(summary, response=self.response, body=body)
+        return status_error(self.response, bytes(self._body or b""))
 
     def _failure(self, error: BaseException) -> BaseException | None:
         """What to raise for an error, or None if it only shows that the stream was closed on purpose."""

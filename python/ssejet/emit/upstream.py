@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet import transport
-from ssejet._core import ServerSentEvent
 from ssejet.emit.pump import aclose, close
-from ssejet.errors import APIStatusError
-from ssejet.machine import describe_error, payload_of
+from ssejet.machine import status_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from ssejet.errors import APIStatusError
 
 __all__ = ["AsyncUpstream", "Upstream"]
 
@@ -37,15 +37,6 @@ class _BaseUpstream:
         self._response = response
         status = getattr(response, "status_code", None)
         self._is_refusal = isinstance(status, int) and status >= 400
-
-    def _status_error(self, body: bytearray) -> APIStatusError:
-        text = body[:_REFUSAL_SIZE].decode("utf-8", "replace")
-        message, details = describe_error(payload_of(ServerSentEvent(data=text)))
-        return APIStatusError(
-            f"HTTP status {self._response.status_code}" + (f": {message}" if message else ""),
-            response=self._response,
-            body=details,
-        )
 
 
 class Upstream(_BaseUpstream):
@@ -98,7 +89,7 @@ class Upstream(_BaseUpstream):
             body += chunk
             if len(body) >= _REFUSAL_SIZE:
                 break
-        return self._status_error(body)
+        return status_error(self._response, bytes(body[:_REFUSAL_SIZE]))
 
     def _watch_reads(self) -> Any:
         """Note when the network stream is in a read; gives a function that undoes this."""
@@ -165,4 +156,4 @@ class AsyncUpstream(_BaseUpstream):
             body += chunk
             if len(body) >= _REFUSAL_SIZE:
                 break
-        return self._status_error(body)
+        return status_error(self._response, bytes(body[:_REFUSAL_SIZE]))
