@@ -1,0 +1,82 @@
+"""anthropic-sdk-python: its streams and its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+from anthropic._base_client import BaseClient
+from anthropic._compat import field_get_default
+from anthropic._models import BaseModel, _construct_field, construct_type
+from anthropic._streaming import AsyncStream, Stream
+
+from ssejet._core import ServerSentEvent
+from ssejet.swap.relay import Build, EventDecoder
+from ssejet.swap.schema import Models
+from ssejet.swap.sdk import Patch, accelerated, async_stream, derived, remade, sync_stream, usual_builder
+
+__all__ = ["PATCHES", "accelerate"]
+
+_MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
+_stock_decoder = BaseClient._make_sse_decoder
+_stock_process = BaseClient._process_response_data
+
+
+def _build_for(stream: Any) -> Build | None:
+    builder = usual_builder(stream, _MODELS, _stock_process)
+    if builder is None or _is_observed(stream):
+        return None
+    from_json = builder.from_json
+    names = builder.tags - {"ping", "error"}
+
+    def build(event: ServerSentEvent) -> Any:
+        return from_json(event.data) if event.event in names else None
+
+    return build
+
+
+def _is_observed(stream: Any) -> bool:
+    """Whether the SDK's own tracing has to see each item."""
+    return getattr(stream, "_observer", None) is not None
+
+
+def _make_sse_decoder(_: Any) -> EventDecoder:
+    return EventDecoder("anthropic")
+
+
+def _iterator(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(stock)
+    def iterator(self: Any) -> Any:
+        return stock(self) if _is_observed(self) else self._iterator
+
+    return iterator
+
+
+PATCHES = [
+    Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
+    Patch(Stream, "__stream__", sync_stream("anthropic", Stream.__stream__, _build_for)),
+    Patch(Stream, "__iter__", _iterator(Stream.__iter__)),
+    Patch(AsyncStream, "__stream__", async_stream("anthropic", AsyncStream.__stream__, _build_for)),
+    Patch(AsyncStream, "__aiter__", _iterator(AsyncStream.__aiter__)),
+]
+
+_STREAMS = {cls: derived(cls, PATCHES) for cls in (Stream, AsyncStream)}
+
+
+class _Accelerated:
+    _make_sse_decoder = _make_sse_decoder
+
+
+@cache
+def _accelerated(cls: type) -> type:
+    return accelerated(cls, _Accelerated, _STREAMS)
+
+
+def accelerate(client: Any) -> Any:
+    """Make a client whose streams are fast, or give the client itself if its streams are not event streams."""
+    if isinstance(client, _Accelerated):
+        return client
+    if type(client)._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
+        return client
+    return remade(client, _accelerated(type(client)))

@@ -1,0 +1,139 @@
+"""openai-python: its streams, its clients, its chat helper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, cached_property, wraps
+from typing import Any
+
+from openai._base_client import BaseClient
+from openai._compat import field_get_default
+from openai._models import BaseModel, _construct_field, construct_type
+from openai._streaming import AsyncStream, Stream
+from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatCompletionStreamManager
+
+from ssejet._core import ServerSentEvent
+from ssejet.swap.openai_chat import LinearState
+from ssejet.swap.relay import Build, EventDecoder
+from ssejet.swap.schema import Models
+from ssejet.swap.sdk import Patch, accelerated, async_stream, derived, remade, sync_stream, usual_builder
+
+__all__ = ["PATCHES", "accelerate"]
+
+_MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
+_stock_decoder = BaseClient._make_sse_decoder
+_stock_process = BaseClient._process_response_data
+
+
+def _build_for(stream: Any) -> Build | None:
+    options = getattr(stream, "_options", None)
+    if getattr(options, "stream_mode", "legacy") != "legacy":
+        return None
+    builder = usual_builder(stream, _MODELS, _stock_process)
+    if builder is None:
+        return None
+    from_json, from_value = builder.from_json, builder.from_value
+    wrapped = getattr(options, "synthesize_event_and_data", None)
+
+    def build(event: ServerSentEvent) -> Any:
+        name = event.event
+        if name is not None and name.startswith("thread."):
+            try:
+                return from_value({"data": event.json(), "event": name})
+            except ValueError:
+                return None
+        if wrapped:
+            return None
+        item = from_json(event.data)
+        if item is not None:
+            extra = item.__pydantic_extra__
+            if extra and extra.get("error"):
+                return None
+        return item
+
+    return build
+
+
+def _make_sse_decoder(_: Any) -> EventDecoder:
+    return EventDecoder("openai")
+
+
+def _iterator(self: Any) -> Any:
+    return self._iterator
+
+
+def _enter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(stock)
+    def __enter__(self: Any) -> Any:
+        stream = stock(self)
+        stream._state = LinearState.of(stream._state)
+        return stream
+
+    return __enter__
+
+
+def _aenter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(stock)
+    async def __aenter__(self: Any) -> Any:
+        stream = await stock(self)
+        stream._state = LinearState.of(stream._state)
+        return stream
+
+    return __aenter__
+
+
+PATCHES = [
+    Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
+    Patch(Stream, "__stream__", sync_stream("openai", Stream.__stream__, _build_for)),
+    Patch(Stream, "__iter__", _iterator),
+    Patch(AsyncStream, "__stream__", async_stream("openai", AsyncStream.__stream__, _build_for)),
+    Patch(AsyncStream, "__aiter__", _iterator),
+    Patch(ChatCompletionStreamManager, "__enter__", _enter(ChatCompletionStreamManager.__enter__)),
+    Patch(AsyncChatCompletionStreamManager, "__aenter__", _aenter(AsyncChatCompletionStreamManager.__aenter__)),
+]
+
+_STREAMS = {cls: derived(cls, PATCHES) for cls in (Stream, AsyncStream)}
+_MANAGERS = {cls: derived(cls, PATCHES) for cls in (ChatCompletionStreamManager, AsyncChatCompletionStreamManager)}
+
+
+class _Accelerated:
+    _make_sse_decoder = _make_sse_decoder
+
+    @cached_property
+    def chat(self) -> Any:
+        chat = super().chat  # type: ignore[misc]
+        _give_linear_streams(chat)
+        return chat
+
+    @cached_property
+    def beta(self) -> Any:
+        beta = super().beta  # type: ignore[misc]
+        if hasattr(beta, "chat"):
+            _give_linear_streams(beta.chat)
+        return beta
+
+
+def _give_linear_streams(chat: Any) -> None:
+    stock = chat.completions.stream
+
+    @wraps(stock)
+    def stream(*args: Any, **kwargs: Any) -> Any:
+        manager = stock(*args, **kwargs)
+        manager.__class__ = _MANAGERS.get(type(manager), type(manager))
+        return manager
+
+    chat.completions.stream = stream
+
+
+@cache
+def _accelerated(cls: type) -> type:
+    return accelerated(cls, _Accelerated, _STREAMS)
+
+
+def accelerate(client: Any) -> Any:
+    """Make a client whose streams are fast, or give the client itself if its streams are not event streams."""
+    if isinstance(client, _Accelerated):
+        return client
+    if type(client)._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
+        return client
+    return remade(client, _accelerated(type(client)))

@@ -1,0 +1,117 @@
+"""What the swap-ins for openai-python and anthropic-sdk-python share: both SDKs come from one generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from functools import wraps
+from inspect import isclass
+from types import new_class
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+
+from ssejet.swap.builder import Builder, builder
+from ssejet.swap.relay import Build, Dialect, EventDecoder, Relay, adrive, drive
+from ssejet.swap.schema import Models
+
+__all__ = ["Patch", "accelerated", "async_stream", "derived", "remade", "sync_stream", "usual_builder"]
+
+_T = TypeVar("_T")
+
+
+class Patch(NamedTuple):
+    """An attribute of a class of the SDK's, and what takes its place."""
+
+    owner: type
+    name: str
+    value: Any
+
+
+def usual_builder(stream: Any, models: Models, process_response_data: Any) -> Builder | None:
+    """The builder of a stream's items, or None if its client or its items ask for something out of the ordinary."""
+    client, cast_to = stream._client, stream._cast_to
+    if (
+        type(stream._decoder) is not EventDecoder
+        or client._strict_response_validation
+        or type(client)._process_response_data is not process_response_data
+        or (isclass(cast_to) and hasattr(cast_to, "build"))
+    ):
+        return None
+    return builder(cast_to, models)
+
+
+def sync_stream(
+    dialect: Dialect, stock: Callable[[Any], Any], build_for: Callable[[Any], Build | None]
+) -> Callable[[Any], Any]:
+    """Make a ``Stream.__stream__`` out of the SDK's."""
+
+    @wraps(stock)
+    def __stream__(self: Any) -> Any:
+        build = build_for(self)
+        if build is None:
+            return stock(self)
+        # The SDK's generator works for a copy, lest it and the stream keep each other alive.
+        twin = copy(self)
+        twin._decoder = relay = Relay(dialect, iter(self.response.iter_bytes()))
+        return drive(relay, stock(twin), build, self.response)
+
+    return __stream__
+
+
+def async_stream(
+    dialect: Dialect, stock: Callable[[Any], Any], build_for: Callable[[Any], Build | None]
+) -> Callable[[Any], Any]:
+    """Make an ``AsyncStream.__stream__`` out of the SDK's."""
+
+    @wraps(stock)
+    def __stream__(self: Any) -> Any:
+        build = build_for(self)
+        if build is None:
+            return stock(self)
+        twin = copy(self)
+        twin._decoder = relay = Relay(dialect, aiter(self.response.aiter_bytes()))
+        return adrive(relay, stock(twin), build, self.response)
+
+    return __stream__
+
+
+def derived(cls: Any, patches: list[Patch]) -> Any:
+    """A subclass of a generic class of the SDK's, which has the patches."""
+    attributes = {patch.name: patch.value for patch in patches if issubclass(cls, patch.owner)}
+    return new_class(cls.__name__, (cls[_T],), exec_body=lambda namespace: namespace.update(attributes | _guise(cls)))
+
+
+def accelerated(cls: type, mixin: type, streams: dict[Any, Any]) -> type:
+    """A subclass of a client's class, which asks for other streams.
+
+    Args:
+        cls: the client's class.
+        mixin: what else it does otherwise.
+        streams: the stream classes to take, by the SDK's own.
+    """
+
+    def _process_response(self: Any, **response: Any) -> Any:
+        stream_cls = response["stream_cls"]
+        fast = streams.get(get_origin(stream_cls))
+        if fast is not None:
+            response["stream_cls"] = fast[get_args(stream_cls)]
+        return cls._process_response(self, **response)  # type: ignore[attr-defined]
+
+    return type(cls.__name__, (mixin, cls), {"_process_response": _process_response, **_guise(cls)})
+
+
+def _guise(cls: type) -> dict[str, Any]:
+    # A client sends its class's name, and users read it.
+    return {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+
+
+def remade(client: Any, cls: type) -> Any:
+    """Copy a client into another class, which is derived from its own.
+
+    The two share what a client and its ``with_options()`` share, the HTTP client above all. Resources, such as
+    ``client.chat``, know their client, and are made anew.
+    """
+    twin: Any = object.__new__(cls)
+    for name, value in vars(client).items():
+        if getattr(value, "_client", None) is not client:
+            vars(twin)[name] = value
+    return twin
