@@ -6,17 +6,20 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
 
+from anthropic import Anthropic
 from anthropic._base_client import BaseClient
 from anthropic._compat import field_get_default
 from anthropic._models import BaseModel, _construct_field, construct_type
 from anthropic._streaming import AsyncStream, Stream
 
 from ssejet._core import ServerSentEvent
+from ssejet.swap.probe import compare
 from ssejet.swap.relay import Build, EventDecoder
 from ssejet.swap.schema import Models
-from ssejet.swap.sdk import Patch, accelerated, async_stream, derived, remade, sync_stream, usual_builder
+from ssejet.swap.sdk import accelerated, async_stream, derived, remade, sync_stream, usual_builder
+from ssejet.swap.support import Patch, UnsupportedError
 
-__all__ = ["PATCHES", "accelerate"]
+__all__ = ["accelerate", "patches"]
 
 _MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
 _stock_decoder = BaseClient._make_sse_decoder
@@ -53,7 +56,7 @@ def _iterator(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return iterator
 
 
-PATCHES = [
+_PATCHES = [
     Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
     Patch(Stream, "__stream__", sync_stream("anthropic", Stream.__stream__, _build_for)),
     Patch(Stream, "__iter__", _iterator(Stream.__iter__)),
@@ -61,7 +64,7 @@ PATCHES = [
     Patch(AsyncStream, "__aiter__", _iterator(AsyncStream.__aiter__)),
 ]
 
-_STREAMS = {cls: derived(cls, PATCHES) for cls in (Stream, AsyncStream)}
+_STREAMS = {cls: derived(cls, _PATCHES) for cls in (Stream, AsyncStream)}
 
 
 class _Accelerated:
@@ -73,10 +76,30 @@ def _accelerated(cls: type) -> type:
     return accelerated(cls, _Accelerated, _STREAMS)
 
 
+@cache
+def _check() -> None:
+    compare(_STREAMS, (Anthropic, _accelerated(Anthropic)), BaseModel)
+
+
 def accelerate(client: Any) -> Any:
-    """Make a client whose streams are fast, or give the client itself if its streams are not event streams."""
+    """Make a client whose streams are fast, see ``ssejet.accelerate``.
+
+    Raises:
+        UnsupportedError: this version of the SDK, or this client, is not one of those known.
+    """
     if isinstance(client, _Accelerated):
         return client
     if type(client)._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
-        return client
+        raise UnsupportedError(f"the streams of {type(client).__name__} are no event streams")
+    _check()
     return remade(client, _accelerated(type(client)))
+
+
+def patches() -> list[Patch]:
+    """What ``install`` sets.
+
+    Raises:
+        UnsupportedError: this version of the SDK is not one of those known.
+    """
+    _check()
+    return _PATCHES

@@ -30,9 +30,9 @@ from pydantic_core import core_schema as cs
 
 __all__ = ["Models", "Plan", "plan"]
 
-# An int becomes a float without loss up to here; beyond, the SDKs keep the int and pydantic does not.
+# Below this, an int becomes a float without loss; beyond, the SDKs keep the int and pydantic does not.
 _EXACT = 2.0**53
-_FLOAT = cs.float_schema(strict=True, ge=-_EXACT, le=_EXACT)
+_FLOAT = cs.float_schema(strict=True, gt=-_EXACT, lt=_EXACT)
 
 _LEAVES = frozenset({str, int, bool, bytes, object, Any, type(None)})
 

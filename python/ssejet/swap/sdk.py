@@ -7,23 +7,16 @@ from copy import copy
 from functools import wraps
 from inspect import isclass
 from types import new_class
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from ssejet.swap.builder import Builder, builder
 from ssejet.swap.relay import Build, Dialect, EventDecoder, Relay, adrive, drive
 from ssejet.swap.schema import Models
+from ssejet.swap.support import Patch
 
-__all__ = ["Patch", "accelerated", "async_stream", "derived", "remade", "sync_stream", "usual_builder"]
+__all__ = ["accelerated", "async_stream", "derived", "remade", "sync_stream", "usual_builder"]
 
 _T = TypeVar("_T")
-
-
-class Patch(NamedTuple):
-    """An attribute of a class of the SDK's, and what takes its place."""
-
-    owner: type
-    name: str
-    value: Any
 
 
 def usual_builder(stream: Any, models: Models, process_response_data: Any) -> Builder | None:

@@ -1,0 +1,74 @@
+"""Iterating over the events of a response, for the swap-ins for httpx-sse and httpx2."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Literal
+
+from ssejet._core import Decoder, ServerSentEvent
+from ssejet.errors import EventTooLargeError
+
+__all__ = ["DEFAULT_LIMIT", "SwappedEvent", "asynchronous", "synchronous"]
+
+Dialect = Literal["httpx-sse", "httpx2"]
+TooLarge = Callable[[Any, int], Exception]
+"""Makes the error for an event of a response that is larger than a limit in bytes."""
+
+Make = Callable[[ServerSentEvent], Any]
+
+DEFAULT_LIMIT = 64 * 2**20
+
+
+def synchronous(
+    dialect: Dialect, too_large: TooLarge, make: Make | None = None
+) -> Callable[[Any], Iterator[Any]]:
+    """Make the method of an event source that iterates over its events.
+
+    Args:
+        dialect: the decoder's.
+        too_large: makes an error.
+        make: makes, from ours, the events that are given.
+    """
+
+    def iterate(self: Any) -> Iterator[Any]:
+        self._check_content_type()
+        events = _decoder(self, dialect).iter_bytes(self._response.iter_bytes())
+        try:
+            yield from events if make is None else map(make, events)
+        except EventTooLargeError as error:
+            raise too_large(self._response, error.limit) from error
+
+    return iterate
+
+
+def asynchronous(
+    dialect: Dialect, too_large: TooLarge, make: Make | None = None
+) -> Callable[[Any], AsyncIterator[Any]]:
+    """Make the method of an event source that iterates over its events asynchronously, see ``synchronous``."""
+
+    async def iterate(self: Any) -> AsyncIterator[Any]:
+        self._check_content_type()
+        events: Any = _decoder(self, dialect).aiter_bytes(self._response.aiter_bytes())
+        try:
+            async for event in events:
+                yield event if make is None else make(event)
+        except EventTooLargeError as error:
+            raise too_large(self._response, error.limit) from error
+        finally:
+            await events.aclose()
+
+    return iterate
+
+
+def _decoder(source: Any, dialect: Dialect) -> Decoder:
+    return Decoder(dialect=dialect, max_event_size=getattr(source, "_max_event_size", DEFAULT_LIMIT))
+
+
+class SwappedEvent(type):
+    """The class of a class whose instances are ``ssejet.ServerSentEvent``s."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, ServerSentEvent)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, ServerSentEvent)

@@ -1,0 +1,92 @@
+"""httpx2's public interface with ssejet's decoder in it: ``import ssejet.swap.httpx2 as httpx2``.
+
+``EventSource``, ``ServerSentEvent``, and the ``sse()`` method of ``Client`` and ``AsyncClient`` are ssejet's; all
+else is httpx2's. Blocks without data are dispatched as httpx2 dispatches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx2
+
+from ssejet import _core
+from ssejet.swap.events import DEFAULT_LIMIT, SwappedEvent, asynchronous, synchronous
+
+__all__ = list(httpx2.__all__)
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(httpx2, name)
+
+
+def too_large(response: Any, limit: int) -> httpx2.SSEError:
+    error = httpx2.SSEError(f"Server-sent event exceeded the {limit} byte limit.")
+    error.request = response.request
+    return error
+
+
+class ServerSentEvent(metaclass=SwappedEvent):
+    """Makes events as httpx2's class does, by position or keyword; they are ``ssejet.ServerSentEvent``s."""
+
+    def __new__(  # type: ignore[misc]
+        cls, event: str = "message", data: str = "", id: str = "", retry: int | None = None
+    ) -> _core.ServerSentEvent:
+        """Make an event."""
+        return _core.ServerSentEvent(event=event, data=data, id=id, retry=retry)
+
+
+class EventSource:
+    """The events of a response.
+
+    Iterating raises ``SSEError`` if the content type is not ``text/event-stream``, or if an event is too large.
+
+    Args:
+        response: the response of a streaming request.
+        max_event_size: the bytes that one event may take, None for no limit.
+    """
+
+    def __init__(self, response: Any, max_event_size: int | None = DEFAULT_LIMIT) -> None:
+        self._response = response
+        self._max_event_size = max_event_size
+
+    @property
+    def response(self) -> Any:
+        """The response."""
+        return self._response
+
+    __iter__ = synchronous("httpx2", too_large)
+    __aiter__ = asynchronous("httpx2", too_large)
+
+    def _check_content_type(self) -> None:
+        content_type = self._response.headers.get("content-type", "").partition(";")[0].strip()
+        if content_type.lower() != "text/event-stream":
+            error = httpx2.SSEError(
+                f"Expected response with content type 'text/event-stream', got {content_type!r}."
+            )
+            error.request = self._response.request
+            raise error
+
+
+class Client(httpx2.Client):
+    """httpx2's client, whose ``sse()`` gives ssejet's event source."""
+
+    @contextmanager
+    def sse(self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any) -> Iterator[Any]:
+        """Send a request for an event stream; takes what httpx2's method takes."""
+        with super().sse(*args, **kwargs) as source:
+            yield EventSource(source.response, max_event_size)
+
+
+class AsyncClient(httpx2.AsyncClient):
+    """httpx2's asynchronous client, whose ``sse()`` gives ssejet's event source."""
+
+    @asynccontextmanager
+    async def sse(
+        self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Send a request for an event stream; takes what httpx2's method takes."""
+        async with super().sse(*args, **kwargs) as source:
+            yield EventSource(source.response, max_event_size)

@@ -1,0 +1,39 @@
+"""httpx2 itself, with ssejet's decoder in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from httpx2 import EventSource, ServerSentEvent
+
+from ssejet import _core
+from ssejet.swap.events import asynchronous, synchronous
+from ssejet.swap.httpx2 import too_large
+from ssejet.swap.support import Patch, UnsupportedError
+
+__all__ = ["patches"]
+
+_new = object.__new__
+_set = object.__setattr__
+
+
+def _make(event: Any) -> ServerSentEvent:
+    made = _new(ServerSentEvent)
+    values = {"event": event.event, "data": event.data, "id": event.id, "retry": event.retry}
+    _set(made, "__dict__", values)  # the class is frozen
+    return made
+
+
+def patches() -> list[Patch]:
+    """What ``install`` sets.
+
+    Raises:
+        UnsupportedError: this version's events are made otherwise.
+    """
+    event = _core.ServerSentEvent(event="a", data="b", id="c", retry=1)
+    if ServerSentEvent("a", "b", "c", 1) != _make(event):
+        raise UnsupportedError("its events have other attributes")
+    return [
+        Patch(EventSource, "__iter__", synchronous("httpx2", too_large, _make)),
+        Patch(EventSource, "__aiter__", asynchronous("httpx2", too_large, _make)),
+    ]

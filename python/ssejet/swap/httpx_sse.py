@@ -1,0 +1,88 @@
+"""httpx-sse's public interface on ssejet's decoder: ``import ssejet.swap.httpx_sse as httpx_sse``.
+
+It takes the clients and responses of httpx and of httpx2. Where httpx-sse departs from the standard this follows
+the standard, but for one thing: blocks without data are dispatched as httpx-sse dispatches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx
+
+from ssejet import _core
+from ssejet._core import __version__
+from ssejet.errors import EventTooLargeError
+from ssejet.swap.events import SwappedEvent, asynchronous, synchronous
+
+__all__ = ["EventSource", "SSEError", "ServerSentEvent", "__version__", "aconnect_sse", "connect_sse"]
+
+
+class SSEError(httpx.TransportError):
+    """The response is no event stream, or one of its events is too large."""
+
+
+def _too_large(_: object, limit: int) -> SSEError:
+    return SSEError(str(EventTooLargeError(limit)))
+
+
+class ServerSentEvent(metaclass=SwappedEvent):
+    """Makes events as httpx-sse's class does, by position or keyword; they are ``ssejet.ServerSentEvent``s."""
+
+    def __new__(  # type: ignore[misc]
+        cls, event: str | None = None, data: str | None = None, id: str | None = None, retry: int | None = None
+    ) -> _core.ServerSentEvent:
+        """Make an event; what is not given, or None, is what an event has by default."""
+        return _core.ServerSentEvent(event=event or "message", data=data or "", id=id or "", retry=retry)
+
+
+class EventSource:
+    """The events of a response.
+
+    Iterating raises ``SSEError`` if the content type is not ``text/event-stream``, or if an event is larger
+    than 64 MiB.
+
+    Args:
+        response: the response of a streaming request.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    @property
+    def response(self) -> Any:
+        """The response."""
+        return self._response
+
+    iter_sse = synchronous("httpx-sse", _too_large)
+    aiter_sse = asynchronous("httpx-sse", _too_large)
+
+    def _check_content_type(self) -> None:
+        content_type = self._response.headers.get("content-type", "").partition(";")[0]
+        if "text/event-stream" not in content_type:
+            raise SSEError(
+                f"Expected response header Content-Type to contain 'text/event-stream', got {content_type!r}"
+            )
+
+
+@contextmanager
+def connect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> Iterator[EventSource]:
+    """Send a request for an event stream, and close its response at the end of the ``with`` block."""
+    with client.stream(method, url, **_with_headers(**kwargs)) as response:
+        yield EventSource(response)
+
+
+@asynccontextmanager
+async def aconnect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> AsyncIterator[EventSource]:
+    """Send a request for an event stream, and close its response at the end of the ``async with`` block."""
+    async with client.stream(method, url, **_with_headers(**kwargs)) as response:
+        yield EventSource(response)
+
+
+def _with_headers(*, headers: Any = None, **kwargs: Any) -> dict[str, Any]:
+    headers = {} if headers is None else headers.copy()
+    headers["Accept"] = "text/event-stream"
+    headers["Cache-Control"] = "no-store"
+    return {**kwargs, "headers": headers}

@@ -1,0 +1,39 @@
+"""httpx-sse itself, with ssejet's decoder in it."""
+
+from __future__ import annotations
+
+from httpx_sse import EventSource, ServerSentEvent, SSEError
+
+from ssejet import _core
+from ssejet.errors import EventTooLargeError
+from ssejet.swap.events import asynchronous, synchronous
+from ssejet.swap.support import Patch, UnsupportedError
+
+__all__ = ["patches"]
+
+_new = object.__new__
+
+
+def _make(event: _core.ServerSentEvent) -> ServerSentEvent:
+    made = _new(ServerSentEvent)
+    made.__dict__ = {"_event": event.event, "_data": event.data, "_id": event.id, "_retry": event.retry}
+    return made
+
+
+def _too_large(_: object, limit: int) -> SSEError:
+    return SSEError(str(EventTooLargeError(limit)))
+
+
+def patches() -> list[Patch]:
+    """What ``install`` sets.
+
+    Raises:
+        UnsupportedError: this version's events are made otherwise.
+    """
+    stock = ServerSentEvent("a", "b", "c", 1)
+    if vars(stock) != vars(_make(_core.ServerSentEvent(event="a", data="b", id="c", retry=1))):
+        raise UnsupportedError("its events have other attributes")
+    return [
+        Patch(EventSource, "iter_sse", synchronous("httpx-sse", _too_large, _make)),
+        Patch(EventSource, "aiter_sse", asynchronous("httpx-sse", _too_large, _make)),
+    ]

@@ -1,0 +1,172 @@
+"""Comparing, on a few streams, what an SDK makes of them with what is made of them here.
+
+What the SDKs do with a stream is not documented, so a version is trusted once it was seen to do as expected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from itertools import zip_longest
+from types import SimpleNamespace
+from typing import Any, Literal, Optional, Union
+
+from pydantic import BaseModel, create_model
+
+from ssejet.swap.support import UnsupportedError
+
+__all__ = ["compare"]
+
+_NAME = "probe"  # of the events, and the value of the discriminator
+
+_GOOD: dict[str, Any] = {
+    "type": _NAME,
+    "text": "a",
+    "whole": 1,
+    "number": 2,
+    "when": "2026-01-02T03:04:05Z",
+    "optional": 3,
+    "options": ["b", None],
+    "inner": {"kind": "x", "text": "c"},
+    "many": [{"kind": "x", "text": "d"}],
+    "table": {"e": {"kind": "x", "text": "f"}},
+}
+
+_CHANGES: list[dict[str, Any]] = [
+    {},
+    {"more": {"g": [1]}},
+    {"inner": {"kind": "x", "text": "c", "more": 1}, "many": [{"kind": "x", "text": "d", "more": 1}]},
+    {"text": 5, "whole": "5", "optional": "5", "options": [1]},
+    {key: None for key in _GOOD if key != "type"},
+    {"number": 2**53 + 1},
+    {"number": True, "when": "never", "options": 3},
+    {"inner": {"kind": "y"}, "many": {"kind": "z"}, "table": []},
+    {"inner": {"kind": "y", "count": "1"}, "many": [None]},
+    {"inner": {"kind": "z"}},
+    {"type": "none"},
+]
+
+
+def compare(streams: dict[Any, Any], clients: tuple[type, type], base: type[BaseModel]) -> None:
+    """Make sure that fast streams give what the SDK's own give.
+
+    Args:
+        streams: the fast classes, by the SDK's own, one of each synchronous and one asynchronous.
+        clients: the class of a client of the SDK's, and of a fast one.
+        base: the SDK's own base of models.
+
+    Raises:
+        UnsupportedError: they do not.
+    """
+    for stock, fast in streams.items():
+        for item_type in _item_types(base):
+            for chunks in _bodies():
+                expected = _see(stock, clients[0], item_type, chunks)
+                seen = _see(fast, clients[1], item_type, chunks)
+                for one, other in zip_longest(expected, seen):
+                    if one != other:
+                        raise UnsupportedError(f"its {stock.__name__} gives {one} where {other} was expected")
+
+
+def _item_types(base: type[BaseModel]) -> list[Any]:
+    x = create_model("X", __base__=base, kind=(Literal["x"], ...), text=(str, ...))
+    y = create_model("Y", __base__=base, kind=(Literal["y"], ...), count=(int, ...))
+    one = create_model(
+        "One",
+        __base__=base,
+        type=(Literal[_NAME], ...),
+        text=(str, ...),
+        whole=(int, ...),
+        number=(float, ...),
+        when=(datetime, ...),
+        optional=(Optional[int], 7),
+        options=(list[Optional[str]], ...),
+        inner=(Union[x, y], ...),
+        many=(list[x], ...),
+        table=(dict[str, x], ...),
+        other=(Optional[x], None),
+    )
+    other = create_model("Other", __base__=base, type=(Literal["other"], ...), text=(str, ...))
+    return [one, Union[one, other]]
+
+
+def _bodies() -> Iterator[list[bytes]]:
+    event = f"event: {_NAME}\n".encode()
+    items = [json.dumps(_GOOD | change) for change in _CHANGES]
+    items += [json.dumps({"type": _NAME}), json.dumps(_GOOD)[:-1] + r', "number": NaN, "text": "\ud800"}']
+    yield [event + b"data: " + item.encode() + b"\n\n" for item in items]
+    good = event + b"data: " + items[0].encode() + b"\n\n"
+    for odd in (
+        b"data: [DONE]\n\ndata: {}\n\n",
+        event + b"data: [DONE] \n\n",
+        event + b'data: {"error": {"message": "no", "code": 1}}\n\n',
+        event + b'data: {"error": "no"}\n\n',
+        event + b"data: {\n\n",
+        event + b"data: null\n\n",
+        b'event: error\ndata: {"type": "error", "error": {"message": "no"}}\n\n',
+        b"event: ping\ndata: {}\n\n",
+        b'event: thread.probe\ndata: {"type": "probe"}\n\n',
+        b"data: " + items[0].encode() + b"\n\n",
+    ):
+        yield [good, odd, good, good]
+
+
+class _Response:
+    http_version = "HTTP/2"  # or the SDK would drain it, which takes an event loop
+    status_code = 200
+    stream = None
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        self._chunks = chunks
+        self.request = SimpleNamespace(method="GET", url="")
+        self.headers: dict[str, str] = {}
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield from self._chunks
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            yield chunk
+
+    def close(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+def _see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) -> list[Any]:
+    """What comes out of a stream: items, and the error that ends it."""
+    client: Any = object.__new__(client_cls)
+    client._strict_response_validation = False
+    response = _Response(chunks)
+    seen: list[Any] = []
+
+    async def iterate() -> None:
+        async for item in stream:
+            seen.append(_seen(item))
+
+    try:
+        stream = stream_cls(cast_to=item_type, response=response, client=client)
+        if hasattr(stream, "__aiter__"):
+            iterate().send(None)  # never waits, as the response never does
+        else:
+            seen.extend(map(_seen, stream))
+    except StopIteration:
+        pass
+    except Exception as error:
+        seen.append((type(error), str(error)))
+    return seen
+
+
+def _seen(value: Any) -> Any:
+    """What can be seen of an item, to compare."""
+    if isinstance(value, BaseModel):
+        extra = _seen(value.__pydantic_extra__)
+        return type(value), _seen(vars(value)), extra, value.__pydantic_fields_set__, value.__pydantic_private__
+    if isinstance(value, dict):
+        return [(key, _seen(item)) for key, item in value.items()]
+    if isinstance(value, list):
+        return list(map(_seen, value))
+    return repr(value)
