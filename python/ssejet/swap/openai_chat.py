@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from jiter import from_json
 from openai._models import BaseModel
 from openai.lib._parsing import get_input_tool_by_name
 from openai.lib.streaming.chat import (
@@ -32,11 +33,15 @@ from ssejet.chat.partial import PartialJSON
 
 __all__ = ["LinearState"]
 
+_LONGEST_ESCAPE = len(r"\ud83d\ude00")
+
 _new = object.__new__
 _set = object.__setattr__
 
 _MESSAGE_FIELDS = frozenset(ParsedChatCompletionMessageSnapshot.model_fields)
 _DUMPED_FIELDS = _MESSAGE_FIELDS - {"parsed"}
+_CALL_FIELDS = frozenset(ParsedFunctionToolCall.model_fields)
+_FUNCTION_FIELDS = frozenset(ParsedFunction.model_fields) - {"parsed_arguments"}
 _GROWING_FIELDS = ("content", "refusal", "role")
 _OTHER_FIELDS = _DUMPED_FIELDS - {*_GROWING_FIELDS, "tool_calls"}
 
@@ -47,7 +52,7 @@ class _Step(NamedTuple):
     choice: Any
     snapshot: Any
     message: Any
-    fragments: list[Any]
+    fragments: list[Any] | None
 
 
 class LinearState(ChatCompletionStreamState[Any]):
@@ -118,8 +123,8 @@ class LinearState(ChatCompletionStreamState[Any]):
             if extra is None:
                 return None
         fields_set = set(_DUMPED_FIELDS)
-        fragments = delta.tool_calls or []
-        if values["tool_calls"] or fragments:
+        fragments = delta.tool_calls
+        if values["tool_calls"] is not None or fragments is not None:
             tool_calls = self._tool_calls(index, values["tool_calls"] or [], fragments)
             if tool_calls is None:
                 return None
@@ -133,15 +138,17 @@ class LinearState(ChatCompletionStreamState[Any]):
             fields_set.add("parsed")
         return _Step(choice, snapshot, _model(ParsedChatCompletionMessageSnapshot, values, extra, fields_set), fragments)
 
-    def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any]) -> list[Any] | None:
+    def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any] | None) -> list[Any] | None:
         """The tool calls as they are after a chunk; None if openai-python has to work that out."""
+        if not calls:
+            return None
         grown = list(calls)
         for position, call in enumerate(calls):
-            if type(call) is not ParsedFunctionToolCall or type(call.function) is not ParsedFunction:
+            if not _is_whole(call):
                 return None
             if "parsed_arguments" not in call.function.__pydantic_fields_set__:
                 grown[position] = _with_function(call, call.function.__dict__)
-        for fragment in fragments:
+        for fragment in fragments or ():
             if type(fragment) is not ChoiceDeltaToolCall or type(fragment.function) is not ChoiceDeltaToolCallFunction:
                 return None
             position = fragment.index
@@ -151,7 +158,7 @@ class LinearState(ChatCompletionStreamState[Any]):
             if call is None:
                 return None
             grown[position] = call
-        for fragment in fragments:
+        for fragment in fragments or ():
             position = fragment.index
             function = grown[position].function
             tool = get_input_tool_by_name(input_tools=self._input_tools, name=function.name)
@@ -167,8 +174,16 @@ class LinearState(ChatCompletionStreamState[Any]):
         partial = self._texts.get(key)
         if partial is None:
             partial = self._texts[key] = PartialJSON()
-        partial.feed(text[partial.length :])
-        return None if partial.broken else partial.value()
+        known = partial.length
+        partial.feed(text[known:])
+        if partial.broken:
+            return None
+        if "\\" in text[max(0, known - _LONGEST_ESCAPE) :]:
+            try:  # jiter refuses a wrong escape at once, and not when its string ends
+                return from_json(text.encode(), partial_mode=True)
+            except ValueError:
+                return None
+        return partial.value()
 
     def _add_events(self, step: _Step, events: list[Any]) -> None:
         delta, message = step.choice.delta, step.message
@@ -242,22 +257,34 @@ def _grown_extra(extra: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]
     return values
 
 
+def _is_whole(call: Any) -> bool:
+    """Whether a tool call has all that it will have but for more text."""
+    if type(call) is not ParsedFunctionToolCall or type(call.function) is not ParsedFunction:
+        return False
+    return (
+        call.type == "function"
+        and type(call.id) is type(call.function.name) is type(call.function.arguments) is str
+        and call.__pydantic_fields_set__ >= _CALL_FIELDS
+        and call.function.__pydantic_fields_set__ >= _FUNCTION_FIELDS
+    )
+
+
 def _grown_call(call: Any, fragment: Any) -> Any:
     """A tool call with a fragment added; None if the fragment adds anything but text to text."""
     if fragment.__pydantic_extra__ or fragment.function.__pydantic_extra__:
         return None
-    if fragment.type is not None and fragment.type != call.type:
+    if fragment.type != call.type and "type" in fragment.__pydantic_fields_set__:
         return None
     function = call.function.__dict__.copy()
     for name in ("arguments", "name"):
         text = getattr(fragment.function, name)
         if text is not None:
-            if type(text) is not str or type(function[name]) is not str:
+            if type(text) is not str:
                 return None
             function[name] += text
     grown = _with_function(call, function)
     if fragment.id is not None:
-        if type(fragment.id) is not str or type(call.id) is not str:
+        if type(fragment.id) is not str:
             return None
         grown.__dict__["id"] += fragment.id
     return grown
