@@ -62,3 +62,23 @@ class Decoder:
     def aiter_bytes(self, chunks: AsyncIterable[Buffer]) -> AsyncIterator[ServerSentEvent]: ...
 
 def _restore_event(event: str | None, data: str, id: str | None, retry: int | None) -> ServerSentEvent: ...
+
+@final
+class Assembler:
+    def __new__(cls, plan: tuple[Any, ...], definitions: list[Any], /) -> Self: ...
+    def build(self, data: str, /) -> Any: ...
+
+@final
+class ItemDecoder:
+    def __new__(
+        cls,
+        assembler: Assembler,
+        /,
+        *,
+        dialect: str,
+        only: Iterable[str] | None = None,
+        wrapped: str | None = None,
+        telltale: str | None = None,
+    ) -> Self: ...
+    def feed(self, chunk: Buffer, /) -> list[Any]: ...
+    def finish(self) -> list[Any]: ...

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from random import Random
 
 TOOLS = [
     {"type": "function", "function": {"name": "weather", "parameters": {}, "strict": True}},
@@ -28,7 +30,11 @@ def chunks(random: Random) -> list[dict[str, Any]]:
     sequence: list[dict[str, Any]] = []
     extra = random.random() < 0.2
     while any(choice.deltas for choice in choices) and len(sequence) < 60:
-        due = random.sample(choices, random.randint(1, len(choices))) if random.random() < 0.1 else [random.choice(choices)]
+        due = (
+            random.sample(choices, random.randint(1, len(choices)))
+            if random.random() < 0.1
+            else [random.choice(choices)]
+        )
         parts = [choice.next() for choice in due if choice.deltas]
         if random.random() < 0.03:
             parts = []
@@ -68,7 +74,10 @@ class _Choice:
             deltas += [{"refusal": piece} for piece in self._pieces("I cannot do that.")]
         for index in range(random.choice([0, 0, 1, 2, 3])):
             deltas += self._tool_call(index)
-        first = {"role": "assistant", **random.choice([{}, {"content": ""}, {"content": None, "refusal": None}])}
+        first = {
+            "role": "assistant",
+            **random.choice([{}, {"content": ""}, {"content": None, "refusal": None}]),
+        }
         if self._odd and random.random() < 0.3:
             random.shuffle(deltas)
         if random.random() < 0.9:
@@ -79,7 +88,12 @@ class _Choice:
         random = self._random
         pieces = self._pieces(random.choice(_TEXTS))
         name = random.choice(["weather", "time", "unknown"])
-        whole = {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": ""}}
+        whole = {
+            "index": index,
+            "id": f"call_{index}",
+            "type": "function",
+            "function": {"name": name, "arguments": ""},
+        }
         deltas = [{"tool_calls": [whole]}]
         for piece in pieces:
             fragment: dict[str, Any] = {"index": index, "function": {"arguments": piece}}
@@ -89,7 +103,12 @@ class _Choice:
                         {**whole, "function": {"name": name, "arguments": piece}},
                         {"function": {"arguments": piece}},
                         {"index": index, "function": {"arguments": None}},
-                        {"index": index, "id": None, "type": None, "function": {"arguments": piece, "name": None}},
+                        {
+                            "index": index,
+                            "id": None,
+                            "type": None,
+                            "function": {"arguments": piece, "name": None},
+                        },
                         {"index": index, "extra": 1, "function": {"arguments": piece}},
                         {"index": index},
                         {"index": index + 1, "function": {"arguments": piece}},
@@ -131,11 +150,17 @@ class _Choice:
         if random.random() < 0.5:
             choice |= {"finish_reason": None, "logprobs": None}
         if random.random() < 0.02:
-            choice["logprobs"] = {"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}]}
+            choice["logprobs"] = {
+                "content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}]
+            }
         if not self.deltas and random.random() < 0.9:
-            choice["finish_reason"] = random.choice(["stop", "stop", "tool_calls", "length", "content_filter", "odd"])
+            choice["finish_reason"] = random.choice(
+                ["stop", "stop", "tool_calls", "length", "content_filter", "odd"]
+            )
         if self._odd and random.random() < 0.01:
-            choice = choice | random.choice([{"index": 7}, {"index": -1}, {"index": "0"}, {"delta": None}, {"finish_reason": ""}])
+            choice = choice | random.choice(
+                [{"index": 7}, {"index": -1}, {"index": "0"}, {"delta": None}, {"finish_reason": ""}]
+            )
         return choice
 
 

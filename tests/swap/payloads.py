@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import types
 from datetime import date, datetime
-from random import Random
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from random import Random
 
 # What servers send instead of what they should: values that pydantic would coerce, that Python's json reads
 # and others do not, that lose precision, that name the builder's own parameters.
@@ -56,7 +58,17 @@ ODDITIES = [
     '{"error": {"message": "no"}}',
 ]
 
-_STRAY_KEYS = ["reasoning_content", "x", "_x", "_fields_set", "_BaseModel__cls", "self", "model_config", "é", "error"]
+_STRAY_KEYS = [
+    "reasoning_content",
+    "x",
+    "_x",
+    "_fields_set",
+    "_BaseModel__cls",
+    "self",
+    "model_config",
+    "é",
+    "error",
+]
 
 
 class Scribe:
@@ -114,7 +126,7 @@ class Scribe:
     def _scalar(self, type_: Any) -> str:
         random = self._random
         if type_ is str:
-            return json.dumps(random.choice(["", "a", "Hello, ", "5", "{\"a\": ", "é☃😀", "\u2028", "\x00"]))
+            return json.dumps(random.choice(["", "a", "Hello, ", "5", '{"a": ', "é☃😀", "\u2028", "\x00"]))
         if type_ is bool:
             return random.choice(["true", "false"])
         if type_ is int:

@@ -33,5 +33,7 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """What can be seen of an error, but for where it was raised."""
-    seen = {key: value for key, value in vars(error).items() if key not in {"request", "response", "__notes__"}}
+    seen = {
+        key: value for key, value in vars(error).items() if key not in {"request", "response", "__notes__"}
+    }
     return {"arguments": [str(argument) for argument in error.args], "text": str(error), **seen}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anthropic import Anthropic
 from anthropic._base_client import BaseClient
@@ -12,31 +11,31 @@ from anthropic._compat import field_get_default
 from anthropic._models import BaseModel, _construct_field, construct_type
 from anthropic._streaming import AsyncStream, Stream
 
-from ssejet._core import ServerSentEvent
+from ssejet._core import ItemDecoder, ServerSentEvent
+from ssejet.swap.builder import Models
 from ssejet.swap.probe import compare
-from ssejet.swap.relay import Build, EventDecoder
-from ssejet.swap.schema import Models
+from ssejet.swap.relay import EventDecoder
 from ssejet.swap.sdk import accelerated, async_stream, derived, remade, sync_stream, usual_builder
 from ssejet.swap.support import Patch, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["accelerate", "patches"]
 
 _MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
+_IDLE = ServerSentEvent(event="message_start", data="null")
+
 _stock_decoder = BaseClient._make_sse_decoder
 _stock_process = BaseClient._process_response_data
 
 
-def _build_for(stream: Any) -> Build | None:
+def _decoder_for(stream: Any) -> ItemDecoder | None:
     builder = usual_builder(stream, _MODELS, _stock_process)
     if builder is None or _is_observed(stream):
         return None
-    from_json = builder.from_json
-    names = builder.tags - {"ping", "error"}
-
-    def build(event: ServerSentEvent) -> Any:
-        return from_json(event.data) if event.event in names else None
-
-    return build
+    only = builder.tags - {"ping", "error"}
+    return ItemDecoder(builder.assembler, dialect="anthropic", only=list(only))
 
 
 def _is_observed(stream: Any) -> bool:
@@ -58,9 +57,9 @@ def _iterator(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 _PATCHES = [
     Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
-    Patch(Stream, "__stream__", sync_stream("anthropic", Stream.__stream__, _build_for)),
+    Patch(Stream, "__stream__", sync_stream(Stream.__stream__, _decoder_for, _IDLE)),
     Patch(Stream, "__iter__", _iterator(Stream.__iter__)),
-    Patch(AsyncStream, "__stream__", async_stream("anthropic", AsyncStream.__stream__, _build_for)),
+    Patch(AsyncStream, "__stream__", async_stream(AsyncStream.__stream__, _decoder_for, _IDLE)),
     Patch(AsyncStream, "__aiter__", _iterator(AsyncStream.__aiter__)),
 ]
 

@@ -1,72 +1,132 @@
-"""Building a stream's items straight from the text of its events."""
+"""The plan by which a stream's items are built straight from JSON, equal to those that an SDK builds.
+
+The SDKs build items with ``construct_type``, which walks the annotations and coerces next to nothing. A plan
+mirrors that walk: leaves are taken as they are, fields that are absent or null get the field's default, and
+nothing is validated. Where the walk meets a union, and ``Optional`` is one, the SDKs have pydantic validate the
+value, leniently, and keep the result if it passes; for that see `ssejet.swap.validated`.
+
+A plan refuses a value rather than build something else from it. What it refuses is the SDK's to build.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple
+import inspect
+import types
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic_core import SchemaValidator
+from ssejet._core import Assembler
+from ssejet.swap.validated import Validated, default_of, model_fields
 
-from ssejet.swap.schema import Models, UnprovableError, plan
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-__all__ = ["Builder", "builder"]
+    from pydantic import BaseModel
+
+__all__ = ["Builder", "Models", "builder"]
+
+# Whatever JSON has in their place is taken as it is.
+_LEAVES = frozenset({str, int, bool, bytes, object, Any, type(None)})
+
+
+@dataclass(frozen=True)
+class Models:
+    """What is needed of an SDK's ``_models`` module."""
+
+    base: type[BaseModel]
+    construct_type: Callable[..., Any]
+    construct_field: Callable[..., Any]
+    field_default: Callable[[Any], Any]
 
 
 class Builder(NamedTuple):
-    """Builds items of one type, or gives None where that is left to the SDK.
-
-    An item equals the SDK's own, see `ssejet.swap.schema`.
+    """Builds the items of one type.
 
     Attributes:
-        from_json: from a JSON text. What ``json.loads`` refuses is refused, and what is accepted is read as
-            ``json.loads`` reads it.
-        from_value: from what ``json.loads`` gives.
-        tags: the values of the discriminator, if the type is a discriminated union.
+        assembler: carries out the plan.
+        tags: the values of the discriminator, if the type is a union of models that have one.
     """
 
-    from_json: Callable[[str], Any]
-    from_value: Callable[[Any], Any]
+    assembler: Assembler
     tags: frozenset[str]
 
 
 @lru_cache(maxsize=256)
 def builder(type_: Any, models: Models) -> Builder | None:
-    """Give the builder of a stream's item type, or None if the SDK has to build them all.
+    """Give the builder of a stream's item type, or None if the SDK has to build all of its items.
 
     Args:
         type_: a model of the SDK's, or a union of them.
         models: the SDK's own ways.
     """
+    planner = _Planner(models)
     try:
-        planned = plan(type_, models)
-    except (UnprovableError, TypeError):
-        return None
-    validator = _validator(planned.schema)
-    return Builder(
-        _build(validator.validate_json, planned.tidy),
-        _build(validator.validate_python, planned.tidy),
-        planned.tags,
-    )
-
-
-def _build(validate: Callable[..., Any], tidy: Callable[[Any], None]) -> Callable[[Any], Any]:
-    def build(data: Any) -> Any:
-        unknown: list[Any] = []
-        try:
-            item = validate(data, context=unknown)
-            if unknown:
-                tidy(item)
-        except Exception:  # whatever it is, the SDK's own way will show
+        plan = planner.construct(type_, ())
+        if plan[0] not in {"model", "tagged"}:
             return None
-        return item
+        return Builder(Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ()))
+    except (TypeError, ValueError):  # something in the type is not known here
+        return None
 
-    return build
+
+@dataclass
+class _Planner:
+    models: Models
+    definitions: list[Any] = field(default_factory=list)
+    _open: list[type] = field(default_factory=list)
+
+    def construct(self, type_: Any, metadata: Any) -> tuple[Any, ...]:
+        """Mirror ``construct_type``."""
+        named = None
+        if hasattr(type_, "__value__"):  # a TypeAliasType
+            named, type_ = type_, type_.__value__
+        if not metadata and get_origin(type_) is Annotated:
+            type_ = get_args(type_)[0]
+        origin = get_origin(type_) or type_
+        arguments = get_args(type_)
+        if origin is Union or origin is types.UnionType:
+            return Validated.plan(named or type_, self.definitions)
+        if origin is Literal or type_ in _LEAVES:
+            return ("any",)
+        if origin is float:
+            return ("float",)
+        if origin is list and arguments:
+            return ("list", self.construct(arguments[0], ()))
+        if origin is dict and arguments:
+            return ("dict", self.construct(arguments[1], ()))
+        if inspect.isclass(type_) and issubclass(type_, self.models.base) and self._is_plain(type_):
+            return self._model(type_)
+        return ("call", partial(_construct_value, self.models.construct_type, type_, metadata))
+
+    def _is_plain(self, model: type[BaseModel]) -> bool:
+        """Whether the SDK's own ``construct`` makes this model, from fields that have their own names."""
+        if model in self._open or getattr(model, "construct", None).__func__ is not self.models.base.construct.__func__:
+            return False
+        if model.model_config.get("extra") != "allow" or model.model_rebuild(raise_errors=False) is False:
+            return False
+        fields = model_fields(model.__pydantic_core_schema__)
+        if fields is None or "extras_schema" in fields:
+            return False
+        return all(info.alias in {None, name} for name, info in model.model_fields.items())
+
+    def _model(self, model: type[BaseModel]) -> tuple[Any, ...]:
+        self._open.append(model)
+        fields = [(name, name, *self._field(name, info)) for name, info in model.model_fields.items()]
+        self._open.pop()
+        return ("model", model, fields, ("any",), False)
+
+    def _field(self, name: str, info: Any) -> tuple[Any, Any]:
+        default = self.models.field_default(info)
+        if default is None:
+            return ("nullable", self.construct(info.annotation, info.metadata)), ("value", None)
+        plan = ("call", partial(_construct_field, self.models.construct_field, info, name))
+        return plan, default_of(default, partial(self.models.field_default, info))
 
 
-def _validator(schema: Any) -> SchemaValidator:
-    # By default pydantic-core takes a model's own validator, where it has one, in place of the schema given.
-    try:
-        return SchemaValidator(schema, _use_prebuilt=False)
-    except TypeError:  # older versions know neither the argument nor that habit
-        return SchemaValidator(schema)
+def _construct_value(construct_type: Callable[..., Any], type_: Any, metadata: Any, value: Any) -> Any:
+    return construct_type(value=value, type_=type_, metadata=metadata or None)
+
+
+def _construct_field(construct_field: Callable[..., Any], info: Any, name: str, value: Any) -> Any:
+    return construct_field(value=value, field=info, key=name)

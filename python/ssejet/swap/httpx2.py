@@ -6,14 +6,16 @@ else is httpx2's. Blocks without data are dispatched as httpx2 dispatches them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from ssejet import _core
 from ssejet.swap.events import DEFAULT_LIMIT, SwappedEvent, asynchronous, synchronous
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = list(httpx2.__all__)
 

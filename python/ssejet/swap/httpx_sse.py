@@ -6,9 +6,8 @@ the standard, but for one thing: blocks without data are dispatched as httpx-sse
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -16,6 +15,9 @@ from ssejet import _core
 from ssejet._core import __version__
 from ssejet.errors import EventTooLargeError
 from ssejet.swap.events import SwappedEvent, asynchronous, synchronous
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["EventSource", "SSEError", "ServerSentEvent", "__version__", "aconnect_sse", "connect_sse"]
 
@@ -32,7 +34,11 @@ class ServerSentEvent(metaclass=SwappedEvent):
     """Makes events as httpx-sse's class does, by position or keyword; they are ``ssejet.ServerSentEvent``s."""
 
     def __new__(  # type: ignore[misc]
-        cls, event: str | None = None, data: str | None = None, id: str | None = None, retry: int | None = None
+        cls,
+        event: str | None = None,
+        data: str | None = None,
+        id: str | None = None,
+        retry: int | None = None,
     ) -> _core.ServerSentEvent:
         """Make an event; what is not given, or None, is what an event has by default."""
         return _core.ServerSentEvent(event=event or "message", data=data or "", id=id or "", retry=retry)

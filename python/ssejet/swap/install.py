@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module, metadata
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from threading import RLock
-from types import ModuleType, TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssejet.swap import UnsupportedVersionWarning
 from ssejet.swap.support import Patch, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType, TracebackType
 
 __all__ = ["Installation", "accelerate", "install", "uninstall"]
 
@@ -229,5 +232,8 @@ class _Loader(Loader):
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         with _lock:
-            if any(isinstance(finder, _Finder) for finder in sys.meta_path) and module.__name__ not in _patched:
+            if (
+                any(isinstance(finder, _Finder) for finder in sys.meta_path)
+                and module.__name__ not in _patched
+            ):
                 _patch(module.__name__)

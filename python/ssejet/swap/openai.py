@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, cached_property, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openai import OpenAI
 from openai._base_client import BaseClient
@@ -13,48 +12,36 @@ from openai._models import BaseModel, _construct_field, construct_type
 from openai._streaming import AsyncStream, Stream
 from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatCompletionStreamManager
 
-from ssejet._core import ServerSentEvent
+from ssejet._core import ItemDecoder, ServerSentEvent
+from ssejet.swap.builder import Models
 from ssejet.swap.openai_chat import LinearState
 from ssejet.swap.probe import compare
-from ssejet.swap.relay import Build, EventDecoder
-from ssejet.swap.schema import Models
+from ssejet.swap.relay import EventDecoder
 from ssejet.swap.sdk import accelerated, async_stream, derived, remade, sync_stream, usual_builder
 from ssejet.swap.support import Patch, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["accelerate", "patches"]
 
 _MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
+_IDLE = ServerSentEvent(event=None, data="null")
+
 _stock_decoder = BaseClient._make_sse_decoder
 _stock_process = BaseClient._process_response_data
 
 
-def _build_for(stream: Any) -> Build | None:
+def _decoder_for(stream: Any) -> ItemDecoder | None:
     options = getattr(stream, "_options", None)
     if getattr(options, "stream_mode", "legacy") != "legacy":
         return None
     builder = usual_builder(stream, _MODELS, _stock_process)
     if builder is None:
         return None
-    from_json, from_value = builder.from_json, builder.from_value
-    wrapped = getattr(options, "synthesize_event_and_data", None)
-
-    def build(event: ServerSentEvent) -> Any:
-        name = event.event
-        if name is not None and name.startswith("thread."):
-            try:
-                return from_value({"data": event.json(), "event": name})
-            except ValueError:
-                return None
-        if wrapped:
-            return None
-        item = from_json(event.data)
-        if item is not None:
-            extra = item.__pydantic_extra__
-            if extra and extra.get("error"):
-                return None
-        return item
-
-    return build
+    # Assistants' events have the type and the data of the event for their fields.
+    only = () if getattr(options, "synthesize_event_and_data", None) else None
+    return ItemDecoder(builder.assembler, dialect="openai", only=only, wrapped="thread.", telltale="error")
 
 
 def _make_sse_decoder(_: Any) -> EventDecoder:
@@ -87,16 +74,20 @@ def _aenter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 _PATCHES = [
     Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
-    Patch(Stream, "__stream__", sync_stream("openai", Stream.__stream__, _build_for)),
+    Patch(Stream, "__stream__", sync_stream(Stream.__stream__, _decoder_for, _IDLE)),
     Patch(Stream, "__iter__", _iterator),
-    Patch(AsyncStream, "__stream__", async_stream("openai", AsyncStream.__stream__, _build_for)),
+    Patch(AsyncStream, "__stream__", async_stream(AsyncStream.__stream__, _decoder_for, _IDLE)),
     Patch(AsyncStream, "__aiter__", _iterator),
     Patch(ChatCompletionStreamManager, "__enter__", _enter(ChatCompletionStreamManager.__enter__)),
-    Patch(AsyncChatCompletionStreamManager, "__aenter__", _aenter(AsyncChatCompletionStreamManager.__aenter__)),
+    Patch(
+        AsyncChatCompletionStreamManager, "__aenter__", _aenter(AsyncChatCompletionStreamManager.__aenter__)
+    ),
 ]
 
 _STREAMS = {cls: derived(cls, _PATCHES) for cls in (Stream, AsyncStream)}
-_MANAGERS = {cls: derived(cls, _PATCHES) for cls in (ChatCompletionStreamManager, AsyncChatCompletionStreamManager)}
+_MANAGERS = {
+    cls: derived(cls, _PATCHES) for cls in (ChatCompletionStreamManager, AsyncChatCompletionStreamManager)
+}
 
 
 class _Accelerated:

@@ -7,11 +7,9 @@ was kept stays as it was. Any other chunk is openai-python's to take in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jiter import from_json
-from openai._models import BaseModel
 from openai.lib._parsing import get_input_tool_by_name
 from openai.lib.streaming.chat import (
     ChatCompletionStreamState,
@@ -30,6 +28,11 @@ from openai.types.chat.chat_completion_chunk import (
 )
 
 from ssejet.chat.partial import PartialJSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from openai._models import BaseModel
 
 __all__ = ["LinearState"]
 
@@ -88,7 +91,11 @@ class LinearState(ChatCompletionStreamState[Any]):
 
     def _steps(self, completion: Any, chunk: Any) -> list[_Step] | None:
         """Work out what a chunk does, changing nothing; None if that is not known here."""
-        if completion is None or type(chunk) is not ChatCompletionChunk or getattr(chunk, "moderation", None) is not None:
+        if (
+            completion is None
+            or type(chunk) is not ChatCompletionChunk
+            or getattr(chunk, "moderation", None) is not None
+        ):
             return None
         steps = []
         for choice in chunk.choices:
@@ -131,12 +138,22 @@ class LinearState(ChatCompletionStreamState[Any]):
             values["tool_calls"] = tool_calls
         values["parsed"] = None
         content = values["content"]
-        if content and not values["refusal"] and isinstance(self._rich_response_format, type) and content.strip():
+        if (
+            content
+            and not values["refusal"]
+            and isinstance(self._rich_response_format, type)
+            and content.strip()
+        ):
             values["parsed"] = self._parsed(index, content)
             if values["parsed"] is None:
                 return None
             fields_set.add("parsed")
-        return _Step(choice, snapshot, _model(ParsedChatCompletionMessageSnapshot, values, extra, fields_set), fragments)
+        return _Step(
+            choice,
+            snapshot,
+            _model(ParsedChatCompletionMessageSnapshot, values, extra, fields_set),
+            fragments,
+        )
 
     def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any] | None) -> list[Any] | None:
         """The tool calls as they are after a chunk; None if openai-python has to work that out."""
@@ -149,7 +166,10 @@ class LinearState(ChatCompletionStreamState[Any]):
             if "parsed_arguments" not in call.function.__pydantic_fields_set__:
                 grown[position] = _with_function(call, call.function.__dict__)
         for fragment in fragments or ():
-            if type(fragment) is not ChoiceDeltaToolCall or type(fragment.function) is not ChoiceDeltaToolCallFunction:
+            if (
+                type(fragment) is not ChoiceDeltaToolCall
+                or type(fragment.function) is not ChoiceDeltaToolCallFunction
+            ):
                 return None
             position = fragment.index
             if type(position) is not int or not 0 <= position < len(grown):
@@ -189,7 +209,12 @@ class LinearState(ChatCompletionStreamState[Any]):
         delta, message = step.choice.delta, step.message
         state = self._get_choice_state(step.choice)
         if delta.content is not None:
-            values = {"type": "content.delta", "delta": delta.content, "snapshot": message.content, "parsed": message.parsed}
+            values = {
+                "type": "content.delta",
+                "delta": delta.content,
+                "snapshot": message.content,
+                "parsed": message.parsed,
+            }
             events.append(_event(ContentDeltaEvent, values))
         if delta.refusal is not None:
             values = {"type": "refusal.delta", "delta": delta.refusal, "snapshot": message.refusal}

@@ -6,15 +6,17 @@ What the SDKs do with a stream is not documented, so a version is trusted once i
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from itertools import zip_longest
 from types import SimpleNamespace
-from typing import Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
 from pydantic import BaseModel, create_model
 
 from ssejet.swap.support import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["compare"]
 
@@ -164,7 +166,13 @@ def _seen(value: Any) -> Any:
     """What can be seen of an item, to compare."""
     if isinstance(value, BaseModel):
         extra = _seen(value.__pydantic_extra__)
-        return type(value), _seen(vars(value)), extra, value.__pydantic_fields_set__, value.__pydantic_private__
+        return (
+            type(value),
+            _seen(vars(value)),
+            extra,
+            value.__pydantic_fields_set__,
+            value.__pydantic_private__,
+        )
     if isinstance(value, dict):
         return [(key, _seen(item)) for key, item in value.items()]
     if isinstance(value, list):

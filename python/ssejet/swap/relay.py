@@ -8,16 +8,15 @@ gives it the events that were not built here, and the errors that were met here.
 from __future__ import annotations
 
 import sys
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ssejet._core import Decoder, ServerSentEvent
+from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
+from ssejet.transport import aclose_chunks
 
-__all__ = ["Build", "Dialect", "EventDecoder", "Relay", "adrive", "drive"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 
-Build = Callable[[ServerSentEvent], Any]
-"""Gives the item for an event, or None if that is left to the SDK."""
+__all__ = ["Dialect", "EventDecoder", "Relay", "adrive", "drive"]
 
 Dialect = Literal["openai", "anthropic"]
 
@@ -40,75 +39,74 @@ class EventDecoder:
 
 
 class Relay:
-    """The events of one stream, for the driver and for the SDK's own generator, which pulls them from here.
+    """What an SDK's generator takes for its decoder.
 
     Attributes:
-        chunks: the bytes, an iterator that goes on where it was left, synchronous or not.
-        events: what was decoded and not yet used.
-        error: what the SDK is to meet, once it has used the events.
+        event: the event that is for the SDK.
+        error: the error that is.
+        skipped: the SDK asked for another event, not making an item of the one that it had.
+        ended: there are no more.
     """
 
-    def __init__(self, dialect: Dialect, chunks: Any) -> None:
-        decoder = Decoder(dialect=dialect)
-        self.chunks = chunks
-        self.events: deque[ServerSentEvent] = deque()
-        self.error: Exception | None = None
-        self.feed = decoder.feed
-        self.finish = decoder.finish
+    def __init__(self, idle: ServerSentEvent) -> None:
+        """Make one for a stream.
 
-    def iter_bytes(self, _: Iterable[bytes]) -> Iterator[ServerSentEvent]:
-        """Give the SDK its events, reading on where the driver stopped."""
-        while True:
+        Args:
+            idle: an event that is given to an SDK which asks for one when there is none. It makes an item of it,
+                any item, and so control comes back.
+        """
+        self.event: ServerSentEvent | None = None
+        self.error: Exception | None = None
+        self.skipped = self.ended = False
+        self._idle = idle
+
+    def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
+        """Give the SDK its events."""
+        while not self.ended:
             if self.error is not None:
                 raise self.error
-            while self.events:
-                yield self.events.popleft()
-            for chunk in self.chunks:
-                self.events.extend(self.feed(chunk))
-                break
-            else:
-                self.finish()
-                return
+            event, self.event = self.event, None
+            if event is None and self.skipped:
+                return  # some versions read on to the end, making items of nothing
+            self.skipped = event is None
+            yield event or self._idle
 
     async def aiter_bytes(self, _: object) -> AsyncIterator[ServerSentEvent]:
-        """Give the SDK its events, reading on where the driver stopped."""
-        while True:
-            if self.error is not None:
-                raise self.error
-            while self.events:
-                yield self.events.popleft()
-            async for chunk in self.chunks:
-                self.events.extend(self.feed(chunk))
-                break
-            else:
-                self.finish()
-                return
+        """Give the SDK its events."""
+        for event in self.iter_bytes(None):
+            yield event
 
 
-def drive(relay: Relay, rest: Generator[Any, None, None], build: Build, response: Any) -> Iterator[Any]:
+def drive(
+    chunks: Iterator[bytes],
+    decoder: ItemDecoder,
+    relay: Relay,
+    rest: Generator[Any, None, None],
+    response: Any,
+) -> Iterator[Any]:
     """Yield a stream's items.
 
     Args:
-        relay: its events.
+        chunks: its bytes.
+        decoder: makes items of them.
+        relay: takes what else there is.
         rest: the SDK's own generator, which reads from the relay.
-        build: builds an item.
         response: is closed in the end.
     """
-    events, feed = relay.events, relay.feed
-    take = events.popleft
+    feed = decoder.feed
     try:
-        for chunk in relay.chunks:
-            events.extend(feed(chunk))
-            while events:
-                event = take()
-                item = build(event)
-                if item is None:
-                    events.appendleft(event)
+        for chunk in chunks:
+            for item in feed(chunk):
+                if type(item) is ServerSentEvent:
+                    relay.event = item
                     item = next(rest, _END)
                     if item is _END:
                         return
+                    if relay.skipped:
+                        continue
                 yield item
-        relay.finish()
+        decoder.finish()
+        relay.ended = True
         next(rest, _END)
     except Exception as error:
         relay.error = error
@@ -123,24 +121,27 @@ def drive(relay: Relay, rest: Generator[Any, None, None], build: Build, response
 
 
 async def adrive(
-    relay: Relay, rest: AsyncGenerator[Any, None], build: Build, response: Any
+    chunks: AsyncIterator[bytes],
+    decoder: ItemDecoder,
+    relay: Relay,
+    rest: AsyncGenerator[Any, None],
+    response: Any,
 ) -> AsyncIterator[Any]:
     """Yield a stream's items, see ``drive``."""
-    events, feed = relay.events, relay.feed
-    take = events.popleft
+    feed = decoder.feed
     try:
-        async for chunk in relay.chunks:
-            events.extend(feed(chunk))
-            while events:
-                event = take()
-                item = build(event)
-                if item is None:
-                    events.appendleft(event)
+        async for chunk in chunks:
+            for item in feed(chunk):
+                if type(item) is ServerSentEvent:
+                    relay.event = item
                     item = await anext(rest, _END)
                     if item is _END:
                         return
+                    if relay.skipped:
+                        continue
                 yield item
-        relay.finish()
+        decoder.finish()
+        relay.ended = True
         await anext(rest, _END)
     except Exception as error:
         relay.error = error
@@ -148,6 +149,5 @@ async def adrive(
         raise
     finally:
         await rest.aclose()
-        if (close_chunks := getattr(relay.chunks, "aclose", None)) is not None:
-            await close_chunks()
+        await aclose_chunks(chunks, response)
         await response.aclose()

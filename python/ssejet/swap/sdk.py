@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
 from functools import wraps
 from inspect import isclass
 from types import new_class
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
-from ssejet.swap.builder import Builder, builder
-from ssejet.swap.relay import Build, Dialect, EventDecoder, Relay, adrive, drive
-from ssejet.swap.schema import Models
-from ssejet.swap.support import Patch
+from ssejet.swap.builder import Builder, Models, builder
+from ssejet.swap.relay import EventDecoder, Relay, adrive, drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ssejet._core import ItemDecoder, ServerSentEvent
+    from ssejet.swap.support import Patch
 
 __all__ = ["accelerated", "async_stream", "derived", "remade", "sync_stream", "usual_builder"]
 
@@ -20,7 +23,13 @@ _T = TypeVar("_T")
 
 
 def usual_builder(stream: Any, models: Models, process_response_data: Any) -> Builder | None:
-    """The builder of a stream's items, or None if its client or its items ask for something out of the ordinary."""
+    """The builder of a stream's items, or None if its client or its items are out of the ordinary.
+
+    Args:
+        stream: the stream, just made.
+        models: the SDK's ways.
+        process_response_data: the SDK's method of that name, which a client must not have replaced.
+    """
     client, cast_to = stream._client, stream._cast_to
     if (
         type(stream._decoder) is not EventDecoder
@@ -33,44 +42,50 @@ def usual_builder(stream: Any, models: Models, process_response_data: Any) -> Bu
 
 
 def sync_stream(
-    dialect: Dialect, stock: Callable[[Any], Any], build_for: Callable[[Any], Build | None]
+    stock: Callable[[Any], Any], decoder_for: Callable[[Any], ItemDecoder | None], idle: ServerSentEvent
 ) -> Callable[[Any], Any]:
-    """Make a ``Stream.__stream__`` out of the SDK's."""
+    """Make a ``Stream.__stream__`` out of the SDK's.
+
+    Args:
+        stock: the SDK's.
+        decoder_for: gives the decoder for a stream, or None for one that is the SDK's to read.
+        idle: an event that the SDK makes an item of, see ``Relay``.
+    """
 
     @wraps(stock)
-    def __stream__(self: Any) -> Any:
-        build = build_for(self)
-        if build is None:
+    def stream(self: Any) -> Any:
+        decoder = decoder_for(self)
+        if decoder is None:
             return stock(self)
         # The SDK's generator works for a copy, lest it and the stream keep each other alive.
         twin = copy(self)
-        twin._decoder = relay = Relay(dialect, iter(self.response.iter_bytes()))
-        return drive(relay, stock(twin), build, self.response)
+        twin._decoder = relay = Relay(idle)
+        return drive(self.response.iter_bytes(), decoder, relay, stock(twin), self.response)
 
-    return __stream__
+    return stream
 
 
 def async_stream(
-    dialect: Dialect, stock: Callable[[Any], Any], build_for: Callable[[Any], Build | None]
+    stock: Callable[[Any], Any], decoder_for: Callable[[Any], ItemDecoder | None], idle: ServerSentEvent
 ) -> Callable[[Any], Any]:
-    """Make an ``AsyncStream.__stream__`` out of the SDK's."""
+    """Make an ``AsyncStream.__stream__`` out of the SDK's, see ``sync_stream``."""
 
     @wraps(stock)
-    def __stream__(self: Any) -> Any:
-        build = build_for(self)
-        if build is None:
+    def stream(self: Any) -> Any:
+        decoder = decoder_for(self)
+        if decoder is None:
             return stock(self)
         twin = copy(self)
-        twin._decoder = relay = Relay(dialect, aiter(self.response.aiter_bytes()))
-        return adrive(relay, stock(twin), build, self.response)
+        twin._decoder = relay = Relay(idle)
+        return adrive(self.response.aiter_bytes(), decoder, relay, stock(twin), self.response)
 
-    return __stream__
+    return stream
 
 
 def derived(cls: Any, patches: list[Patch]) -> Any:
     """A subclass of a generic class of the SDK's, which has the patches."""
     attributes = {patch.name: patch.value for patch in patches if issubclass(cls, patch.owner)}
-    return new_class(cls.__name__, (cls[_T],), exec_body=lambda namespace: namespace.update(attributes | _guise(cls)))
+    return new_class(cls.__name__, (cls[_T],), exec_body=lambda names: names.update(attributes | _guise(cls)))
 
 
 def accelerated(cls: type, mixin: type, streams: dict[Any, Any]) -> type:

@@ -6,11 +6,13 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod buffer;
+mod build;
 mod decoder;
 mod dialect;
 mod encode;
 mod errors;
 mod event;
+mod items;
 mod iter;
 mod json;
 mod model;
@@ -24,10 +26,16 @@ mod _core {
     use super::{Bound, PyModule, PyModuleMethods, PyResult, event};
 
     #[pymodule_export]
+    use super::build::Assembler;
+
+    #[pymodule_export]
     use super::decoder::Decoder;
 
     #[pymodule_export]
     use super::encode::encode;
+
+    #[pymodule_export]
+    use super::items::ItemDecoder;
 
     #[pymodule_export]
     use super::event::restore_event;

@@ -1,0 +1,255 @@
+"""The plan for what pydantic validates.
+
+The SDKs have pydantic validate unions in its lenient mode. Here nothing is coerced: a value that is of the right
+type already comes out of a lenient validation as it would of a strict one, provided that only one member of each
+union can take it. So unions are resolved by their discriminator, or else by the type of the JSON value, and where
+neither tells the members apart pydantic itself is called for that value. Whatever is not of the right type is
+refused.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+from pydantic_core import SchemaValidator, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Validated", "default_of", "model_fields"]
+
+Plan = tuple[Any, ...]
+
+_KINDS = {
+    "str": "string",
+    "literal": "string",
+    "int": "number",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "model": "object",
+    "dict": "object",
+    "none": "null",
+}
+
+# What else a schema may say without saying anything about validation.
+_REMARKS = frozenset({"type", "metadata", "serialization", "ref"})
+
+
+def model_fields(schema: Any) -> Any:
+    """The fields of a model's core schema, or None if it is not made of fields."""
+    if schema["type"] == "definitions":
+        schema = schema["schema"]
+    if schema["type"] != "model" or schema["schema"]["type"] != "model-fields":
+        return None
+    return schema["schema"]
+
+
+def default_of(value: Any, make: Callable[[], Any]) -> Plan:
+    """The plan for a field's default: one that cannot be changed is shared, any other is made anew each time."""
+    return ("value", value) if value is None or type(value) in {str, int, float, bool} else ("factory", make)
+
+
+class Validated:
+    """Makes plans of pydantic's schemas.
+
+    A method that is named for a type of schema gives None if the schema says more than is known here.
+    """
+
+    def __init__(self, schemas: dict[str, Any], plans: list[Any]) -> None:
+        self._schemas = schemas
+        self._plans = plans
+        self._places: dict[str, int] = {}
+
+    @classmethod
+    def plan(cls, type_: Any, definitions: list[Any]) -> Plan:
+        """Make the plan for a type; what it refers to is added to the definitions."""
+        schema: Any = TypeAdapter(type_).core_schema
+        if schema["type"] == "definitions":
+            schemas = {definition["ref"]: definition for definition in schema["definitions"]}
+            return cls(schemas, definitions)._plan(schema["schema"])
+        return cls({}, definitions)._plan(schema)
+
+    def _plan(self, schema: Any) -> Plan:
+        make = getattr(self, f"_{schema['type'].replace('-', '_')}", None)
+        plan: Plan | None = make and make(schema)
+        return self._lenient(schema) if plan is None else plan
+
+    def _lenient(self, schema: Any) -> Plan:
+        needed: dict[str, Any] = {}
+        self._collect(schema, needed)
+        if needed:
+            schema = core_schema.definitions_schema(schema, list(needed.values()))
+        return ("call", _Lenient(schema))
+
+    def _collect(self, schema: Any, needed: dict[str, Any]) -> None:
+        """Find the definitions that a schema refers to, however deep."""
+        if isinstance(schema, dict):
+            ref = schema.get("schema_ref", "")
+            if schema.get("type") == "definition-ref" and ref not in needed:
+                needed[ref] = self._schemas[ref]
+                self._collect(needed[ref], needed)
+            for key, value in schema.items():
+                if key not in _REMARKS:
+                    self._collect(value, needed)
+        elif isinstance(schema, list | tuple):
+            for value in schema:
+                self._collect(value, needed)
+
+    def _any(self, schema: Any) -> Plan:
+        return ("any",)
+
+    def _none(self, schema: Any) -> Plan:
+        return ("null",)
+
+    def _str(self, schema: Any) -> Plan | None:
+        return (schema["type"],) if schema.keys() <= _REMARKS else None
+
+    _int = _float = _bool = _str
+
+    def _literal(self, schema: Any) -> Plan | None:
+        expected = schema["expected"]
+        return ("literal", expected) if all(type(value) is str for value in expected) else None
+
+    def _nullable(self, schema: Any) -> Plan:
+        return ("nullable", self._plan(schema["schema"]))
+
+    def _default(self, schema: Any) -> Plan | None:
+        known = {"schema", "default", "default_factory", "copy_default"}
+        return self._plan(schema["schema"]) if schema.keys() <= _REMARKS | known else None
+
+    def _list(self, schema: Any) -> Plan | None:
+        if not schema.keys() <= _REMARKS | {"items_schema"}:
+            return None
+        return ("list", self._plan(schema.get("items_schema", _ANY)))
+
+    def _dict(self, schema: Any) -> Plan | None:
+        if not schema.keys() <= _REMARKS | {"keys_schema", "values_schema"}:
+            return None
+        if self._plan(schema.get("keys_schema", _ANY)) not in {("any",), ("str",)}:
+            return None
+        return ("dict", self._plan(schema.get("values_schema", _ANY)))
+
+    def _definition_ref(self, schema: Any) -> Plan:
+        ref = schema["schema_ref"]
+        place = self._places.get(ref)
+        if place is None:
+            place = self._places[ref] = len(self._plans)
+            self._plans.append(None)  # a definition may refer to itself
+            self._plans[place] = self._plan(self._schemas[ref])
+        return ("definition", place)
+
+    def _model(self, schema: Any) -> Plan | None:
+        fields = schema["schema"]
+        config = schema.get("config", {})
+        if fields["type"] != "model-fields" or "extras_keys_schema" in fields:
+            return None
+        if any(schema.get(key) for key in ("custom_init", "post_init", "root_model")):
+            return None
+        if fields.get("extra_behavior", config.get("extra_fields_behavior")) != "allow":
+            return None
+        if any(config.get(key) for key in ("populate_by_name", "validate_by_name", "validate_default")):
+            return None
+        plans = [self._field(name, info) for name, info in fields["fields"].items()]
+        if None in plans:
+            return None
+        return ("model", schema["cls"], plans, self._plan(fields.get("extras_schema", _ANY)), True)
+
+    def _field(self, name: str, info: Any) -> Plan | None:
+        key, schema = info.get("validation_alias", name), info["schema"]
+        if not isinstance(key, str) or schema.get("default_factory_takes_data"):
+            return None
+        if schema["type"] != "default":
+            default: Plan = ("required",)
+        elif "default_factory" in schema:
+            default = ("factory", schema["default_factory"])
+        else:
+            default = default_of(schema["default"], partial(deepcopy, schema["default"]))
+        return (name, key, self._plan(schema), default)
+
+    def _union(self, schema: Any) -> Plan | None:
+        if not schema.keys() <= _REMARKS | {"choices"}:
+            return None
+        members: dict[str, list[Any]] = {}
+        for member in self._members(schema):
+            kind = _KINDS.get(self._resolved(member)["type"])
+            if kind is None:
+                return None
+            members.setdefault(kind, []).append(member)
+        plans = {kind: self._one_of(kind, alike) for kind, alike in members.items()}
+        if None in plans.values():
+            return None
+        return next(iter(plans.values())) if len(plans) == 1 else ("by kind", plans)
+
+    def _members(self, schema: Any) -> Iterator[Any]:
+        if schema["type"] == "union":
+            for member in schema["choices"]:
+                yield from self._members(member)
+        elif schema["type"] == "nullable":
+            yield from self._members(schema["schema"])
+            yield core_schema.none_schema()
+        else:
+            yield schema
+
+    def _resolved(self, schema: Any) -> Any:
+        return self._schemas[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema
+
+    def _one_of(self, kind: str, alike: list[Any]) -> Plan | None:
+        """The plan for those members of a union that take the same kind of JSON value."""
+        if len(alike) == 1 or kind == "null":
+            return self._plan(alike[0])
+        if kind == "string":
+            plans = [self._plan(member) for member in alike]
+            if ("str",) in plans:
+                return ("str",)
+            if all(plan[0] == "literal" for plan in plans):
+                return ("literal", [value for plan in plans for value in plan[1]])
+        if kind == "object":
+            fields = [model_fields(self._resolved(member)) for member in alike]
+            if None not in fields:
+                tagged = (self._tagged(name, alike, fields) for name in fields[0]["fields"])
+                return next((plan for plan in tagged if plan is not None), None)
+        return None
+
+    def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
+        """The plan for models that a field tells apart, or None if this one does not."""
+        keys = set()
+        alike: dict[str, list[Any]] = {}
+        for model, own in zip(models, fields, strict=True):
+            info = own["fields"].get(name)
+            if info is None or info["schema"]["type"] != "literal" or self._literal(info["schema"]) is None:
+                return None
+            keys.add(info.get("validation_alias", name))
+            for value in info["schema"]["expected"]:
+                alike.setdefault(value, []).append(model)
+        if len(keys) > 1 or any(len(group) == len(models) for group in alike.values()):
+            return None
+        places: dict[str, int] = {}
+        plans: list[Plan] = []
+        for value, group in alike.items():
+            same = next((other for other in places if alike[other] == group), None)
+            if same is None:
+                places[value] = len(plans)
+                plans.append(self._plan(group[0]) if len(group) == 1 else self._lenient(core_schema.union_schema(group)))
+            else:
+                places[value] = places[same]
+        return ("tagged", keys.pop(), places, plans)
+
+
+_ANY = core_schema.any_schema()
+
+
+class _Lenient:
+    """Pydantic's own validation of one value, prepared when it is first needed."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+        self._validate: Callable[[Any], Any] | None = None
+
+    def __call__(self, value: Any) -> Any:
+        if self._validate is None:
+            self._validate = SchemaValidator(self._schema).validate_python
+        return self._validate(value)

@@ -1,0 +1,350 @@
+//! Carrying out a plan.
+
+use std::borrow::Cow;
+
+use pyo3::exceptions::PyException;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
+
+use super::Assembler;
+use super::cursor::{Cursor, Kind, Number, Refused};
+use super::plan::{Model, Node, Tagged};
+use crate::text::text;
+
+/// Below this, an int becomes a float without loss; beyond, the SDKs keep the int.
+const EXACT: i64 = 1 << 53;
+
+/// Why nothing was built.
+pub enum Stop {
+    /// It is not known what to build, or a function refused.
+    Refused,
+    /// What no code is expected to catch, such as a `KeyboardInterrupt`.
+    Error(PyErr),
+}
+
+impl From<Refused> for Stop {
+    fn from(_: Refused) -> Self {
+        Self::Refused
+    }
+}
+
+/// How many sets of fields are kept of a model. Most streams show two or three.
+const MAX_SETS: usize = 16;
+
+/// What was met in a stream, as most of what follows is like it.
+pub struct Memory {
+    models: Vec<Met>,
+    /// The last choice by each tag.
+    choices: Vec<usize>,
+}
+
+/// What was met of a model.
+#[derive(Default)]
+struct Met {
+    /// Sets of fields.
+    sets: Vec<(u128, Py<PySet>)>,
+    /// The places of the fields, in the order in which they stand in the JSON.
+    order: Vec<usize>,
+}
+
+impl Memory {
+    pub fn new(assembler: &Assembler) -> Self {
+        let models = (0..assembler.models).map(|_| Met::default()).collect();
+        Self { models, choices: vec![0; assembler.tagged] }
+    }
+}
+
+/// Builds the items of one stream.
+pub struct Builder<'py, 'a> {
+    pub py: Python<'py>,
+    pub assembler: &'a Assembler,
+    pub memory: &'a mut Memory,
+    /// A key by which the SDK knows an error: nothing is built of an object in which its value is true.
+    pub telltale: Option<&'a [u8]>,
+}
+
+type Built<'py> = Result<Bound<'py, PyAny>, Stop>;
+
+impl<'py> Builder<'py, '_> {
+    /// Builds an item.
+    ///
+    /// # Errors
+    ///
+    /// See `Stop`.
+    #[inline]
+    pub fn item(&mut self, data: &[u8]) -> Built<'py> {
+        let assembler = self.assembler;
+        self.whole(&assembler.root, data)
+    }
+
+    /// Builds an item of two fields, `data` and `event`, of which the first is the event's data.
+    ///
+    /// # Errors
+    ///
+    /// See `Stop`.
+    pub fn wrapped(&mut self, event_type: &[u8], data: &[u8]) -> Built<'py> {
+        let assembler = self.assembler;
+        let Node::Tagged(tagged) = &assembler.root else { return Err(Stop::Refused) };
+        let last = &mut self.memory.choices[tagged.place];
+        let Some(Node::Model(model)) = tagged.choice(event_type, last) else { return Err(Stop::Refused) };
+        let event_place = model.place(&tagged.key).ok_or(Refused)?;
+        let data_place = model.place(b"data").ok_or(Refused)?;
+        let values = model.defaults.bind(self.py).copy().map_err(Stop::Error)?;
+        let data = self.whole(&model.fields[data_place].node, data)?;
+        let event_type = self.text(event_type)?;
+        for (place, value) in [(data_place, data), (event_place, event_type.into_any())] {
+            values.set_item(model.fields[place].name.bind(self.py), value).map_err(Stop::Error)?;
+        }
+        self.instance(model, values, PyDict::new(self.py), 1 << data_place | 1 << event_place)
+    }
+
+    #[inline]
+    fn whole(&mut self, node: &Node, data: &[u8]) -> Built<'py> {
+        let mut cursor = Cursor::new(data);
+        let value = self.build(node, &mut cursor)?;
+        cursor.end()?;
+        Ok(value)
+    }
+
+    #[inline]
+    fn build(&mut self, node: &Node, cursor: &mut Cursor<'_>) -> Built<'py> {
+        match node {
+            Node::Any => self.any(cursor),
+            Node::String => self.string(cursor),
+            Node::Int => match cursor.number()? {
+                Number::Int(value) => Ok(PyInt::new(self.py, value).into_any()),
+                Number::Float(_) => Err(Stop::Refused),
+            },
+            Node::Float => match cursor.number()? {
+                Number::Float(value) => Ok(PyFloat::new(self.py, value).into_any()),
+                // The range makes it exact.
+                #[allow(clippy::cast_precision_loss)]
+                Number::Int(value) if value.abs() < EXACT => {
+                    Ok(PyFloat::new(self.py, value as f64).into_any())
+                }
+                Number::Int(_) => Err(Stop::Refused),
+            },
+            Node::Boolean => self.boolean(cursor),
+            Node::Null => self.null(cursor),
+            Node::Literal(values, bytes) => {
+                let string = cursor.string()?;
+                let place = bytes.iter().position(|value| **value == *string).ok_or(Refused)?;
+                Ok(values[place].bind(self.py).clone().into_any())
+            }
+            Node::Nullable(node) => match cursor.kind()? {
+                Kind::Null => self.null(cursor),
+                _ => self.build(node, cursor),
+            },
+            Node::List(node) => self.list(node, cursor),
+            Node::Dict(node) => self.dict(node, cursor),
+            Node::Model(model) => self.model(model, cursor),
+            Node::Tagged(tagged) => {
+                let tag = find_tag(tagged, *cursor)?;
+                let choice = tagged.choice(&tag, &mut self.memory.choices[tagged.place]);
+                self.build(choice.ok_or(Refused)?, cursor)
+            }
+            Node::ByKind(nodes) => {
+                let node = match cursor.kind()? {
+                    Kind::String => &nodes.string,
+                    Kind::Number => &nodes.number,
+                    Kind::Object => &nodes.object,
+                    Kind::Array => &nodes.array,
+                    Kind::Boolean => &nodes.boolean,
+                    Kind::Null => &nodes.null,
+                };
+                self.build(node.as_ref().ok_or(Refused)?, cursor)
+            }
+            Node::Call(function) => {
+                let value = self.any(cursor)?;
+                function.bind(self.py).call1((value,)).map_err(|error| self.stop(error))
+            }
+            Node::Definition(place) => {
+                let definitions = &self.assembler.definitions;
+                self.build(definitions.get(*place).ok_or(Refused)?, cursor)
+            }
+        }
+    }
+
+    #[cold]
+    fn stop(&self, error: PyErr) -> Stop {
+        if error.is_instance_of::<PyException>(self.py) { Stop::Refused } else { Stop::Error(error) }
+    }
+
+    fn any(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
+        match cursor.kind()? {
+            Kind::String => self.string(cursor),
+            Kind::Number => Ok(match cursor.number()? {
+                Number::Int(value) => PyInt::new(self.py, value).into_any(),
+                Number::Float(value) => PyFloat::new(self.py, value).into_any(),
+            }),
+            Kind::Object => self.dict(&Node::Any, cursor),
+            Kind::Array => self.list(&Node::Any, cursor),
+            Kind::Boolean => self.boolean(cursor),
+            Kind::Null => self.null(cursor),
+        }
+    }
+
+    #[inline]
+    fn string(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
+        let bytes = cursor.string()?;
+        self.text(&bytes).map(Bound::into_any)
+    }
+
+    #[inline]
+    fn text(&mut self, bytes: &[u8]) -> Result<Bound<'py, PyString>, Stop> {
+        text(self.py, bytes).map_err(Stop::Error)
+    }
+
+    fn boolean(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
+        Ok(PyBool::new(self.py, cursor.boolean()?).to_owned().into_any())
+    }
+
+    fn null(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
+        cursor.null()?;
+        Ok(self.py.None().into_bound(self.py))
+    }
+
+    fn list(&mut self, node: &Node, cursor: &mut Cursor<'_>) -> Built<'py> {
+        let list = PyList::empty(self.py);
+        cursor.array(|cursor| {
+            let item = self.build(node, cursor)?;
+            list.append(item).map_err(Stop::Error)
+        })?;
+        Ok(list.into_any())
+    }
+
+    fn dict(&mut self, node: &Node, cursor: &mut Cursor<'_>) -> Built<'py> {
+        let dict = PyDict::new(self.py);
+        cursor.object(|cursor, key| {
+            let key = self.text(&key)?;
+            let value = self.build(node, cursor)?;
+            dict.set_item(key, value).map_err(Stop::Error)
+        })?;
+        Ok(dict.into_any())
+    }
+
+    fn model(&mut self, model: &Model, cursor: &mut Cursor<'_>) -> Built<'py> {
+        let py = self.py;
+        let values = model.defaults.bind(py).copy().map_err(Stop::Error)?;
+        let extra = PyDict::new(py);
+        let mut set = 0;
+        let mut count = 0;
+        cursor.object(|cursor, key| {
+            let Some(place) = self.place(model, count, &key) else {
+                if !model.sets_extra && key.starts_with(b"_") {
+                    return Err(Stop::Refused);
+                }
+                let value = self.build(&model.extra, cursor)?;
+                self.check(&key, &value, cursor)?;
+                let key = self.text(&key)?;
+                return extra.set_item(key, value).map_err(Stop::Error);
+            };
+            let field = &model.fields[place];
+            let value = self.build(&field.node, cursor)?;
+            self.check(&key, &value, cursor)?;
+            set |= 1 << place;
+            count += 1;
+            values.set_item(field.name.bind(py), value).map_err(Stop::Error)
+        })?;
+        self.instance(model, values, extra, set)
+    }
+
+    /// The place of the field of a key, looking first where it was the last time.
+    #[inline]
+    fn place(&mut self, model: &Model, count: usize, key: &[u8]) -> Option<usize> {
+        let order = &mut self.memory.models[model.place].order;
+        match order.get_mut(count) {
+            Some(&mut place) if *model.fields[place].key == *key => Some(place),
+            Some(known) => model.place(key).inspect(|&place| *known = place),
+            None => model.place(key).inspect(|&place| {
+                // A key that comes again and again would make it grow.
+                if order.len() < model.fields.len() {
+                    order.push(place);
+                }
+            }),
+        }
+    }
+
+    /// Refuses what tells of an error.
+    #[inline]
+    fn check(&self, key: &[u8], value: &Bound<'py, PyAny>, cursor: &Cursor<'_>) -> Result<(), Stop> {
+        match self.telltale {
+            Some(telltale) if *telltale == *key && cursor.is_outermost() => {
+                if value.is_truthy().map_err(Stop::Error)? { Err(Stop::Refused) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn instance(
+        &mut self,
+        model: &Model,
+        values: Bound<'py, PyDict>,
+        extra: Bound<'py, PyDict>,
+        set: u128,
+    ) -> Built<'py> {
+        let py = self.py;
+        if set & model.required != model.required {
+            return Err(Stop::Refused);
+        }
+        for (place, factory) in &model.factories {
+            if set >> place & 1 == 0 {
+                let value = factory.bind(py).call0().map_err(|error| self.stop(error))?;
+                values.set_item(model.fields[*place].name.bind(py), value).map_err(Stop::Error)?;
+            }
+        }
+        let fields_set = self.fields_set(model, set)?;
+        if model.sets_extra && !extra.is_empty() {
+            for key in extra.keys() {
+                fields_set.add(key).map_err(Stop::Error)?;
+            }
+        }
+        model.maker.make(values, extra, fields_set).map_err(Stop::Error)
+    }
+
+    /// A new set of names. To copy one is faster than to fill it.
+    fn fields_set(&mut self, model: &Model, set: u128) -> Result<Bound<'py, PySet>, Stop> {
+        let py = self.py;
+        let known = &mut self.memory.models[model.place].sets;
+        if let Some((_, names)) = known.iter().find(|(bits, _)| *bits == set) {
+            // SAFETY: `py` shows that this thread is attached. The function takes any iterable, and
+            // gives a new reference to a set, or null with an exception set.
+            return unsafe {
+                let copy = ffi::PySet_New(names.as_ptr());
+                Ok(Bound::from_owned_ptr_or_err(py, copy).map_err(Stop::Error)?.cast_into_unchecked())
+            };
+        }
+        let new = || {
+            let fields = model.fields.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
+            PySet::new(py, fields.map(|(_, field)| &field.name)).map_err(Stop::Error)
+        };
+        if known.len() < MAX_SETS {
+            known.push((set, new()?.unbind()));
+        }
+        new()
+    }
+}
+
+/// The string that an object has for the tag's key. Of several, the last one counts, but if the first
+/// member has one, any other is refused later on, when the literal that it belongs to is read.
+fn find_tag<'a>(tagged: &Tagged, mut cursor: Cursor<'a>) -> Result<Cow<'a, [u8]>, Refused> {
+    let mut found = None;
+    let mut first = true;
+    let mut look = |cursor: &mut Cursor<'a>, key: Cow<'a, [u8]>| {
+        if *key == *tagged.key {
+            found = Some(cursor.string()?);
+            if first {
+                return Err(Refused); // enough
+            }
+        } else {
+            cursor.skip()?;
+        }
+        first = false;
+        Ok(())
+    };
+    match cursor.object(&mut look) {
+        Ok(()) | Err(Refused) => found.ok_or(Refused),
+    }
+}

@@ -1,0 +1,314 @@
+//! Reading JSON: a place in a text, and what stands there.
+//!
+//! Refuses what Python's `json.loads` refuses, and besides what it is not worth to read here: `NaN` and
+//! the infinities, integers of more than 18 digits, lone surrogates, and deep nesting. Whoever uses it
+//! turns to `json.loads` then.
+
+use std::borrow::Cow;
+
+/// The text is not JSON, or is no such value as is expected here.
+#[derive(Debug)]
+pub struct Refused;
+
+/// The depth that jiter reads to, and pydantic with it.
+const MAX_DEPTH: u8 = 200;
+
+/// All integers of so many digits fit in 64 bits.
+const MAX_DIGITS: usize = 18;
+
+pub enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+/// The kinds of JSON values, told by their first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    String,
+    Number,
+    Object,
+    Array,
+    Boolean,
+    Null,
+}
+
+/// A place in a text.
+#[derive(Clone, Copy)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u8,
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, depth: 0 }
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    fn peek(&mut self) -> Result<u8, Refused> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(&byte) => return Ok(byte),
+                None => return Err(Refused),
+            }
+        }
+    }
+
+    /// Makes sure that nothing follows.
+    pub fn end(mut self) -> Result<(), Refused> {
+        if self.peek().is_ok() { Err(Refused) } else { Ok(()) }
+    }
+
+    /// Whether this is in an object, or an array, that is in no other.
+    #[inline]
+    pub fn is_outermost(&self) -> bool {
+        self.depth == 1
+    }
+
+    #[inline]
+    pub fn kind(&mut self) -> Result<Kind, Refused> {
+        match self.peek()? {
+            b'"' => Ok(Kind::String),
+            b'{' => Ok(Kind::Object),
+            b'[' => Ok(Kind::Array),
+            b'-' | b'0'..=b'9' => Ok(Kind::Number),
+            b't' | b'f' => Ok(Kind::Boolean),
+            b'n' => Ok(Kind::Null),
+            _ => Err(Refused),
+        }
+    }
+
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Result<(), Refused> {
+        if self.peek()? == byte {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(Refused)
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), Refused> {
+        if self.bytes[self.at..].starts_with(word) {
+            self.at += word.len();
+            Ok(())
+        } else {
+            Err(Refused)
+        }
+    }
+
+    #[inline]
+    pub fn null(&mut self) -> Result<(), Refused> {
+        self.peek()?;
+        self.word(b"null")
+    }
+
+    #[inline]
+    pub fn boolean(&mut self) -> Result<bool, Refused> {
+        let value = self.peek()? == b't';
+        self.word(if value { b"true" } else { b"false" })?;
+        Ok(value)
+    }
+
+    /// Reads an object's members, or an array's items, by calling `each` at the start of each.
+    #[inline]
+    fn container<E: From<Refused>>(
+        &mut self,
+        [open, close]: [u8; 2],
+        mut each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(open)?;
+        if self.depth == MAX_DEPTH {
+            return Err(Refused.into());
+        }
+        self.depth += 1;
+        if self.peek()? == close {
+            self.at += 1;
+        } else {
+            loop {
+                each(self)?;
+                match self.peek()? {
+                    b',' => self.at += 1,
+                    byte if byte == close => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return Err(Refused.into()),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Calls `each` with each key, at the value, which it must read.
+    #[inline]
+    pub fn object<E: From<Refused>>(
+        &mut self,
+        mut each: impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.container(*b"{}", |cursor| {
+            let key = cursor.string()?;
+            cursor.expect(b':')?;
+            each(cursor, key)
+        })
+    }
+
+    /// Calls `each` at each item, which it must read.
+    #[inline]
+    pub fn array<E: From<Refused>>(&mut self, each: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
+        self.container(*b"[]", each)
+    }
+
+    /// Reads a string. It is not checked to be UTF-8, which a quote or an escape cannot be part of.
+    #[inline]
+    pub fn string(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let end = start + plain(&self.bytes[start..]);
+        self.at = end + 1;
+        match self.bytes.get(end) {
+            Some(b'"') => Ok(Cow::Borrowed(&self.bytes[start..end])),
+            Some(b'\\') => self.escaped(self.bytes[start..end].to_vec()).map(Cow::Owned),
+            _ => Err(Refused),
+        }
+    }
+
+    /// Reads the rest of a string, after its first backslash.
+    #[cold]
+    fn escaped(&mut self, mut text: Vec<u8>) -> Result<Vec<u8>, Refused> {
+        loop {
+            let escape = *self.bytes.get(self.at).ok_or(Refused)?;
+            self.at += 1;
+            match escape {
+                b'"' | b'\\' | b'/' => text.push(escape),
+                b'b' => text.push(b'\x08'),
+                b'f' => text.push(b'\x0C'),
+                b'n' => text.push(b'\n'),
+                b'r' => text.push(b'\r'),
+                b't' => text.push(b'\t'),
+                b'u' => {
+                    let character = self.escaped_character()?;
+                    text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                _ => return Err(Refused),
+            }
+            let rest = &self.bytes[self.at..];
+            let (run, rest) = rest.split_at(plain(rest));
+            text.extend_from_slice(run);
+            self.at += run.len() + 1;
+            match rest.first() {
+                Some(b'"') => return Ok(text),
+                Some(b'\\') => {}
+                _ => return Err(Refused),
+            }
+        }
+    }
+
+    fn escaped_character(&mut self) -> Result<char, Refused> {
+        let mut units = [self.code_unit()?, 0];
+        let mut count = 1;
+        if (0xD800..0xDC00).contains(&units[0]) {
+            self.word(br"\u")?;
+            units[1] = self.code_unit()?;
+            count = 2;
+        }
+        char::decode_utf16(units[..count].iter().copied()).next().ok_or(Refused)?.map_err(|_| Refused)
+    }
+
+    fn code_unit(&mut self) -> Result<u16, Refused> {
+        let digits = self.bytes.get(self.at..self.at + 4).ok_or(Refused)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |unit, &digit| {
+            let digit = char::from(digit).to_digit(16).ok_or(Refused)?;
+            Ok(unit << 4 | u16::try_from(digit).map_err(|_| Refused)?)
+        })
+    }
+
+    #[inline]
+    pub fn number(&mut self) -> Result<Number, Refused> {
+        self.peek()?;
+        let start = self.at;
+        let negative = self.bytes[start] == b'-';
+        self.at += usize::from(negative);
+        let whole = self.digits()?;
+        if whole.len() > 1 && whole[0] == b'0' {
+            return Err(Refused);
+        }
+        let mut is_float = false;
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+            is_float = true;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+            is_float = true;
+        }
+        if is_float {
+            // The digits, signs, points and exponents that were found are ASCII, and Rust reads
+            // numbers of this form, each to the nearest float, as Python does.
+            let text = str::from_utf8(&self.bytes[start..self.at]).map_err(|_| Refused)?;
+            return text.parse().map(Number::Float).map_err(|_| Refused);
+        }
+        if whole.len() > MAX_DIGITS {
+            return Err(Refused);
+        }
+        let value = whole.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        Ok(Number::Int(if negative { -value } else { value }))
+    }
+
+    fn digits(&mut self) -> Result<&'a [u8], Refused> {
+        let rest = &self.bytes[self.at..];
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if count == 0 {
+            return Err(Refused);
+        }
+        self.at += count;
+        Ok(&rest[..count])
+    }
+
+    /// Reads a value of any kind, and forgets it.
+    pub fn skip(&mut self) -> Result<(), Refused> {
+        match self.kind()? {
+            Kind::String => self.string().map(drop),
+            Kind::Number => self.number().map(drop),
+            Kind::Object => self.object(|cursor, _| cursor.skip()),
+            Kind::Array => self.array(Self::skip),
+            Kind::Boolean => self.boolean().map(drop),
+            Kind::Null => self.null(),
+        }
+    }
+}
+
+/// The length of the part of a string before a quote, a backslash or a control character.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    const WORD: usize = size_of::<u64>();
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // Of the bytes that meet the condition, the first is marked in its highest bit; later ones may
+    // be marked without meeting it.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..at + WORD) {
+        let word = u64::from_le_bytes(word.try_into().expect("the slice is as long"));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let quote = zeros(word ^ ONES * u64::from(b'"'));
+        let backslash = zeros(word ^ ONES * u64::from(b'\\'));
+        let marks = (control | quote | backslash) & HIGHS;
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += WORD;
+    }
+    let ends = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\');
+    at + bytes[at..].iter().position(ends).unwrap_or(bytes.len() - at)
+}

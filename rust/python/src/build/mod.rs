@@ -1,0 +1,56 @@
+//! Building objects straight from JSON, by a plan.
+
+mod builder;
+mod cursor;
+mod object;
+mod plan;
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+pub use builder::{Builder, Memory, Stop};
+use plan::{Node, Reader};
+
+/// Builds the items of one type from JSON texts.
+///
+/// Args:
+///     plan: what to build, in the tuples that ``ssejet.swap.schema`` makes.
+///     definitions: the plans that it refers to.
+#[pyclass(module = "ssejet._core", frozen)]
+pub struct Assembler {
+    root: Node,
+    definitions: Vec<Node>,
+    /// How many models there are in the plan, and how many choices by tag.
+    models: usize,
+    tagged: usize,
+}
+
+#[pymethods]
+impl Assembler {
+    #[new]
+    #[pyo3(signature = (plan, definitions, /))]
+    fn new(plan: &Bound<'_, PyAny>, definitions: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut reader = Reader::default();
+        let root = reader.node(plan)?;
+        let definitions = definitions.iter().map(|plan| reader.node(plan)).collect::<PyResult<_>>()?;
+        Ok(Self { root, definitions, models: reader.models, tagged: reader.tagged })
+    }
+
+    /// Build an item.
+    ///
+    /// Returns:
+    ///     The item, or None if the text is nothing that the plan can say what to build from.
+    #[pyo3(signature = (data, /))]
+    fn build<'py>(&self, data: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Ok(text) = data.to_str() else {
+            return Ok(None); // a lone surrogate
+        };
+        let mut builder =
+            Builder { py: data.py(), assembler: self, memory: &mut Memory::new(self), telltale: None };
+        match builder.item(text.as_bytes()) {
+            Ok(item) => Ok(Some(item)),
+            Err(Stop::Refused) => Ok(None),
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+}

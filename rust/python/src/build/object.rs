@@ -1,0 +1,91 @@
+//! Making pydantic's objects without pydantic.
+
+use std::ptr;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PySet, PyType};
+
+/// The slots of pydantic's base class, beside `__dict__`.
+const SLOTS: [&str; 3] = ["__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"];
+
+/// Makes the instances of a model, as pydantic's own `model_construct` leaves them: without calling
+/// `__init__`, or anything else of the class.
+pub struct Maker {
+    class: Py<PyType>,
+    /// Where the slots are in an instance, in bytes from its start.
+    offsets: [isize; SLOTS.len()],
+}
+
+impl Maker {
+    /// # Errors
+    ///
+    /// `TypeError`: the class is no model, or makes its instances itself.
+    pub fn new(class: &Bound<'_, PyType>) -> PyResult<Self> {
+        let mut offsets = [0; SLOTS.len()];
+        for (offset, name) in offsets.iter_mut().zip(SLOTS) {
+            *offset = slot_offset(class, name)?;
+        }
+        let address = |new: Option<ffi::newfunc>| new.map(|new| new as usize);
+        // SAFETY: both are live types, whose fields may be read while attached.
+        let plain = unsafe {
+            address((*class.as_type_ptr()).tp_new) == address((*(&raw mut ffi::PyBaseObject_Type)).tp_new)
+                && (*class.as_type_ptr()).tp_alloc.is_some()
+        };
+        if !plain {
+            return Err(PyTypeError::new_err("the class makes its instances itself"));
+        }
+        Ok(Self { class: class.clone().unbind(), offsets })
+    }
+
+    /// Makes an instance, which takes over what it consists of.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    #[inline]
+    pub fn make<'py>(
+        &self,
+        values: Bound<'py, PyDict>,
+        extra: Bound<'py, PyDict>,
+        fields_set: Bound<'py, PySet>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = values.py();
+        let class = self.class.bind(py).as_type_ptr();
+        let parts = [extra.into_any(), fields_set.into_any(), py.None().into_bound(py)];
+        // SAFETY: `py` shows that this thread is attached. `class` is a live type that is allocated
+        // as `object` has it, with `tp_alloc`, which gives a new reference to an instance that is
+        // zeroed but for its head, or null with an exception set. The offsets are those of members
+        // that hold a reference or null; null is what they hold now, and nobody else can have seen
+        // the object and its members yet. Setting `__dict__` takes a reference of its own.
+        unsafe {
+            let allocate = (*class).tp_alloc.expect("the constructor has seen it");
+            let object = Bound::from_owned_ptr_or_err(py, allocate(class, 0))?;
+            if ffi::PyObject_GenericSetDict(object.as_ptr(), values.as_ptr(), ptr::null_mut()) != 0 {
+                return Err(PyErr::fetch(py));
+            }
+            for (offset, part) in self.offsets.into_iter().zip(parts) {
+                object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>().write(part.into_ptr());
+            }
+            Ok(object)
+        }
+    }
+}
+
+/// Where a slot's value is in the instances of a class.
+fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
+    let descriptor = class.getattr(name)?;
+    let refusal = || PyTypeError::new_err(format!("{name} is no slot"));
+    // SAFETY: the descriptor is alive. If its type is that of member descriptors it has their
+    // layout, and refers to a definition that lives as long as it does.
+    let definition = unsafe {
+        if ffi::Py_TYPE(descriptor.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
+            return Err(refusal());
+        }
+        let descriptor = descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>();
+        &*(*descriptor).d_member
+    };
+    let plain = definition.type_code == ffi::Py_T_OBJECT_EX && definition.flags == 0;
+    if plain { Ok(definition.offset) } else { Err(refusal()) }
+}
