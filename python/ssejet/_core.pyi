@@ -5,7 +5,16 @@ from typing import Any, ClassVar, Final, Literal, final
 
 from typing_extensions import Buffer, Self
 
-__all__ = ["DEBUG", "Decoder", "ServerSentEvent", "__version__", "_restore_event", "encode"]
+__all__ = [
+    "DEBUG",
+    "Assembler",
+    "Decoder",
+    "ItemDecoder",
+    "ServerSentEvent",
+    "__version__",
+    "_restore_event",
+    "encode",
+]
 
 DEBUG: Final[bool]
 __version__: Final[str]

@@ -72,7 +72,7 @@ _STRAY_KEYS = [
 
 
 class Scribe:
-    """Writes one text; ``mischief`` is the chance, at each place, that something there is not as it should be."""
+    """Writes one text; ``mischief`` is the chance, at each place, that something there is wrong."""
 
     def __init__(self, random: Random, mischief: float) -> None:
         self._random = random

@@ -21,7 +21,7 @@ from ssejet.swap.support import Patch, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["accelerate", "patches"]
+__all__ = ["PATCHES", "accelerate", "check"]
 
 _MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
 _IDLE = ServerSentEvent(event="message_start", data="null")
@@ -55,7 +55,7 @@ def _iterator(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return iterator
 
 
-_PATCHES = [
+PATCHES = [
     Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
     Patch(Stream, "__stream__", sync_stream(Stream.__stream__, _decoder_for, _IDLE)),
     Patch(Stream, "__iter__", _iterator(Stream.__iter__)),
@@ -63,7 +63,7 @@ _PATCHES = [
     Patch(AsyncStream, "__aiter__", _iterator(AsyncStream.__aiter__)),
 ]
 
-_STREAMS = {cls: derived(cls, _PATCHES) for cls in (Stream, AsyncStream)}
+_STREAMS = {cls: derived(cls, PATCHES) for cls in (Stream, AsyncStream)}
 
 
 class _Accelerated:
@@ -71,12 +71,17 @@ class _Accelerated:
 
 
 @cache
-def _accelerated(cls: type) -> type:
+def _accelerated(cls: Any) -> type:
     return accelerated(cls, _Accelerated, _STREAMS)
 
 
 @cache
-def _check() -> None:
+def check() -> None:
+    """Try whether this version of the SDK is one that is known.
+
+    Raises:
+        UnsupportedError: it is not.
+    """
     compare(_STREAMS, (Anthropic, _accelerated(Anthropic)), BaseModel)
 
 
@@ -84,21 +89,11 @@ def accelerate(client: Any) -> Any:
     """Make a client whose streams are fast, see ``ssejet.accelerate``.
 
     Raises:
-        UnsupportedError: this version of the SDK, or this client, is not one of those known.
+        UnsupportedError: its streams have another format.
     """
+    cls: Any = type(client)
     if isinstance(client, _Accelerated):
         return client
-    if type(client)._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
-        raise UnsupportedError(f"the streams of {type(client).__name__} are no event streams")
-    _check()
-    return remade(client, _accelerated(type(client)))
-
-
-def patches() -> list[Patch]:
-    """What ``install`` sets.
-
-    Raises:
-        UnsupportedError: this version of the SDK is not one of those known.
-    """
-    _check()
-    return _PATCHES
+    if cls._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
+        raise UnsupportedError(f"the streams of {cls.__name__} are no event streams")
+    return remade(client, _accelerated(cls))

@@ -2,8 +2,8 @@
 
 The SDKs build items with ``construct_type``, which walks the annotations and coerces next to nothing. A plan
 mirrors that walk: leaves are taken as they are, fields that are absent or null get the field's default, and
-nothing is validated. Where the walk meets a union, and ``Optional`` is one, the SDKs have pydantic validate the
-value, leniently, and keep the result if it passes; for that see `ssejet.swap.validated`.
+nothing is validated. Where the walk meets a union, and ``Optional`` is one, the SDKs have pydantic validate
+the value, leniently, and keep the result if it passes; for that see `ssejet.swap.validated`.
 
 A plan refuses a value rather than build something else from it. What it refuses is the SDK's to build.
 """
@@ -65,7 +65,9 @@ def builder(type_: Any, models: Models) -> Builder | None:
         plan = planner.construct(type_, ())
         if plan[0] not in {"model", "tagged"}:
             return None
-        return Builder(Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ()))
+        return Builder(
+            Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ())
+        )
     except (TypeError, ValueError):  # something in the type is not known here
         return None
 
@@ -101,7 +103,7 @@ class _Planner:
 
     def _is_plain(self, model: type[BaseModel]) -> bool:
         """Whether the SDK's own ``construct`` makes this model, from fields that have their own names."""
-        if model in self._open or getattr(model, "construct", None).__func__ is not self.models.base.construct.__func__:
+        if model in self._open or _function(model.construct) is not _function(self.models.base.construct):
             return False
         if model.model_config.get("extra") != "allow" or model.model_rebuild(raise_errors=False) is False:
             return False
@@ -122,6 +124,10 @@ class _Planner:
             return ("nullable", self.construct(info.annotation, info.metadata)), ("value", None)
         plan = ("call", partial(_construct_field, self.models.construct_field, info, name))
         return plan, default_of(default, partial(self.models.field_default, info))
+
+
+def _function(method: Any) -> Any:
+    return getattr(method, "__func__", None)
 
 
 def _construct_value(construct_type: Callable[..., Any], type_: Any, metadata: Any, value: Any) -> Any:

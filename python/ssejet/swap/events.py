@@ -44,7 +44,7 @@ def synchronous(
 def asynchronous(
     dialect: Dialect, too_large: TooLarge, make: Make | None = None
 ) -> Callable[[Any], AsyncIterator[Any]]:
-    """Make the method of an event source that iterates over its events asynchronously, see ``synchronous``."""
+    """Make the method of an event source that iterates over its events see ``synchronous``."""
 
     async def iterate(self: Any) -> AsyncIterator[Any]:
         self._check_content_type()

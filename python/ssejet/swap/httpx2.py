@@ -1,7 +1,7 @@
 """httpx2's public interface with ssejet's decoder in it: ``import ssejet.swap.httpx2 as httpx2``.
 
-``EventSource``, ``ServerSentEvent``, and the ``sse()`` method of ``Client`` and ``AsyncClient`` are ssejet's; all
-else is httpx2's. Blocks without data are dispatched as httpx2 dispatches them.
+``EventSource``, ``ServerSentEvent``, and the ``sse()`` method of ``Client`` and ``AsyncClient`` are ssejet's;
+all else is httpx2's. Blocks without data are dispatched as httpx2 dispatches them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def too_large(response: Any, limit: int) -> httpx2.SSEError:
 
 
 class ServerSentEvent(metaclass=SwappedEvent):
-    """Makes events as httpx2's class does, by position or keyword; they are ``ssejet.ServerSentEvent``s."""
+    """Makes events as httpx2's class does, by position or keyword, of ``ssejet.ServerSentEvent``."""
 
     def __new__(  # type: ignore[misc]
         cls, event: str = "message", data: str = "", id: str = "", retry: int | None = None
@@ -43,7 +43,7 @@ class ServerSentEvent(metaclass=SwappedEvent):
 class EventSource:
     """The events of a response.
 
-    Iterating raises ``SSEError`` if the content type is not ``text/event-stream``, or if an event is too large.
+    Iterating raises ``SSEError`` if the content type is not ``text/event-stream``, or an event is too large.
 
     Args:
         response: the response of a streaming request.

@@ -11,7 +11,7 @@ from ssejet.swap.events import asynchronous, synchronous
 from ssejet.swap.httpx2 import too_large
 from ssejet.swap.support import Patch, UnsupportedError
 
-__all__ = ["patches"]
+__all__ = ["PATCHES", "check"]
 
 _new = object.__new__
 _set = object.__setattr__
@@ -24,16 +24,18 @@ def _make(event: Any) -> ServerSentEvent:
     return made
 
 
-def patches() -> list[Patch]:
-    """What ``install`` sets.
+PATCHES = [
+    Patch(EventSource, "__iter__", synchronous("httpx2", too_large, _make)),
+    Patch(EventSource, "__aiter__", asynchronous("httpx2", too_large, _make)),
+]
+
+
+def check() -> None:
+    """Try whether this version of httpx2 is one that is known.
 
     Raises:
-        UnsupportedError: this version's events are made otherwise.
+        UnsupportedError: it is not.
     """
     event = _core.ServerSentEvent(event="a", data="b", id="c", retry=1)
     if ServerSentEvent("a", "b", "c", 1) != _make(event):
         raise UnsupportedError("its events have other attributes")
-    return [
-        Patch(EventSource, "__iter__", synchronous("httpx2", too_large, _make)),
-        Patch(EventSource, "__aiter__", asynchronous("httpx2", too_large, _make)),
-    ]

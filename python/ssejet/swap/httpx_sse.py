@@ -1,7 +1,7 @@
 """httpx-sse's public interface on ssejet's decoder: ``import ssejet.swap.httpx_sse as httpx_sse``.
 
-It takes the clients and responses of httpx and of httpx2. Where httpx-sse departs from the standard this follows
-the standard, but for one thing: blocks without data are dispatched as httpx-sse dispatches them.
+It takes the clients and responses of httpx and of httpx2. Where httpx-sse departs from the standard this
+follows the standard, but for one thing: blocks without data are dispatched as httpx-sse dispatches them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _too_large(_: object, limit: int) -> SSEError:
 
 
 class ServerSentEvent(metaclass=SwappedEvent):
-    """Makes events as httpx-sse's class does, by position or keyword; they are ``ssejet.ServerSentEvent``s."""
+    """Makes events as httpx-sse's class does, by position or keyword, of ``ssejet.ServerSentEvent``."""
 
     def __new__(  # type: ignore[misc]
         cls,

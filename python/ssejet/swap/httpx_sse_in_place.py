@@ -9,7 +9,7 @@ from ssejet.errors import EventTooLargeError
 from ssejet.swap.events import asynchronous, synchronous
 from ssejet.swap.support import Patch, UnsupportedError
 
-__all__ = ["patches"]
+__all__ = ["PATCHES", "check"]
 
 _new = object.__new__
 
@@ -24,16 +24,18 @@ def _too_large(_: object, limit: int) -> SSEError:
     return SSEError(str(EventTooLargeError(limit)))
 
 
-def patches() -> list[Patch]:
-    """What ``install`` sets.
+PATCHES = [
+    Patch(EventSource, "iter_sse", synchronous("httpx-sse", _too_large, _make)),
+    Patch(EventSource, "aiter_sse", asynchronous("httpx-sse", _too_large, _make)),
+]
+
+
+def check() -> None:
+    """Try whether this version of httpx-sse is one that is known.
 
     Raises:
-        UnsupportedError: this version's events are made otherwise.
+        UnsupportedError: it is not.
     """
     stock = ServerSentEvent("a", "b", "c", 1)
     if vars(stock) != vars(_make(_core.ServerSentEvent(event="a", data="b", id="c", retry=1))):
         raise UnsupportedError("its events have other attributes")
-    return [
-        Patch(EventSource, "iter_sse", synchronous("httpx-sse", _too_large, _make)),
-        Patch(EventSource, "aiter_sse", asynchronous("httpx-sse", _too_large, _make)),
-    ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import warnings
-from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module, metadata
 from importlib.abc import Loader, MetaPathFinder
@@ -13,12 +11,16 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssejet.swap import UnsupportedVersionWarning
-from ssejet.swap.support import Patch, UnsupportedError
+from ssejet.swap.support import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
-    from types import ModuleType, TracebackType
+    from types import ModuleType
+
+    from typing_extensions import Self
+
+    from ssejet.swap.support import Patch
 
 __all__ = ["Installation", "accelerate", "install", "uninstall"]
 
@@ -36,9 +38,9 @@ _SWAP_INS = {
 def accelerate(client: _ClientT) -> _ClientT:
     """Make, from a client of openai or anthropic, one of the same class whose streams are fast.
 
-    Its streams, those of ``create(stream=True)`` and of the ``.stream()`` helpers, go through ssejet's decoder,
-    and their items are built straight from the JSON. Items, errors and their order are the SDK's own. The
-    client given is left as it is; the two share their HTTP client, as with ``client.with_options()``.
+    Its streams, those of ``create(stream=True)`` and of the ``.stream()`` helpers, go through ssejet's
+    decoder, and their items are built straight from the JSON. Items, errors and their order are the SDK's
+    own. The client given is left as it is; the two share their HTTP client, as with its ``with_options()``.
 
     ::
 
@@ -48,8 +50,8 @@ def accelerate(client: _ClientT) -> _ClientT:
         client: an ``OpenAI``, ``AzureOpenAI``, ``Anthropic`` or one of their kin, synchronous or not.
 
     Returns:
-        The new client. Or the given one, with a warning, if it cannot be made faster: its version of the SDK is
-        not known, or its streams have another format than that of event streams.
+        The new client. Or the given one, with an ``UnsupportedVersionWarning``, if it cannot be made faster:
+        its version of the SDK is not known, or its streams have another format than that of event streams.
 
     Raises:
         TypeError: that is no such client.
@@ -84,13 +86,13 @@ def install() -> Installation:
         What was patched, as it stands whenever it is read.
     """
     with _lock:
-        began = not any(isinstance(finder, _Finder) for finder in sys.meta_path)
+        began = not _is_installed()
         if began:
             sys.meta_path.insert(0, _Finder())
-            for package in _SWAP_INS:
-                if package in sys.modules:
-                    _patch(package)
-    return Installation(began)
+    for package in _SWAP_INS:
+        if package in sys.modules:
+            _patch(package)
+    return Installation(began=began)
 
 
 def uninstall() -> None:
@@ -105,41 +107,33 @@ def uninstall() -> None:
 
 
 class Installation:
-    """What ``install`` did. Used as a context manager, it is taken back at the end.
+    """What ``install`` did. Used as a context manager, it is taken back at the end."""
 
-    Attributes:
-        patched: the packages that are fast, and their versions.
-        waiting: the packages that will be when they are imported.
-        left_alone: the packages that are as they were, and why.
-    """
-
-    def __init__(self, began: bool) -> None:
+    def __init__(self, *, began: bool) -> None:
         self._began = began
 
     @property
     def patched(self) -> dict[str, str]:
+        """The packages that are fast, and their versions."""
         return {package: _version(package) for package in _patched}
 
     @property
     def waiting(self) -> list[str]:
+        """The packages that will be fast once they are imported."""
         return [package for package in _SWAP_INS if package not in _patched and package not in _left_alone]
 
     @property
     def left_alone(self) -> dict[str, str]:
+        """The packages that are as they were, and why."""
         return dict(_left_alone)
 
     def __repr__(self) -> str:
         return f"Installation(patched={self.patched}, waiting={self.waiting}, left_alone={self.left_alone})"
 
-    def __enter__(self) -> Installation:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._began:
             uninstall()
 
@@ -156,8 +150,8 @@ class _Undo:
         owner, name, value = self._patch
         if vars(owner).get(name) is not value:
             warnings.warn(
-                f"{owner.__module__}.{owner.__qualname__}.{name} was patched by others after ssejet.install(), "
-                "and is left as it is: take these patches back first",
+                f"{owner.__module__}.{owner.__qualname__}.{name} was patched by others after "
+                "ssejet.install(), and is left as it is: take these patches back first",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -174,19 +168,35 @@ _patched: dict[str, list[_Undo]] = {}
 _left_alone: dict[str, str] = {}
 
 
+def _is_installed() -> bool:
+    return any(isinstance(finder, _Finder) for finder in sys.meta_path)
+
+
 def _patch(package: str) -> None:
+    if package in _patched or package in _left_alone:
+        return
     try:
-        _patched[package] = [_Undo(patch) for patch in _swap_in(package).patches()]
+        # Not under the lock: another thread may hold a lock of the import system, and wait for this one.
+        patches = _swap_in(package).PATCHES
     except UnsupportedError as error:
         _left_alone[package] = str(error)
         _warn(package, error, stacklevel=4)
+        return
+    with _lock:
+        if _is_installed() and package not in _patched:
+            _patched[package] = [_Undo(patch) for patch in patches]
 
 
 def _swap_in(package: str) -> Any:
+    """The module that knows a package, if the package is of a version that the module knows."""
     try:
-        return import_module(_SWAP_INS[package])
-    except (ImportError, AttributeError) as error:
-        raise UnsupportedError(str(error)) from error
+        swap_in: Any = import_module(_SWAP_INS[package])
+        swap_in.check()
+    except UnsupportedError:
+        raise
+    except Exception as error:
+        raise UnsupportedError(f"{type(error).__name__}: {error}") from error
+    return swap_in
 
 
 def _warn(package: str, error: UnsupportedError, *, stacklevel: int) -> None:
@@ -201,7 +211,7 @@ def _version(package: str) -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing of its own, but has the packages patched that others find."""
+    """Finds nothing of its own, but sees to it that the packages are patched that others find."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -231,9 +241,4 @@ class _Loader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        with _lock:
-            if (
-                any(isinstance(finder, _Finder) for finder in sys.meta_path)
-                and module.__name__ not in _patched
-            ):
-                _patch(module.__name__)
+        _patch(module.__name__)

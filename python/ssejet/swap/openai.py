@@ -23,7 +23,7 @@ from ssejet.swap.support import Patch, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["accelerate", "patches"]
+__all__ = ["PATCHES", "accelerate", "check"]
 
 _MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
 _IDLE = ServerSentEvent(event=None, data="null")
@@ -54,25 +54,25 @@ def _iterator(self: Any) -> Any:
 
 def _enter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @wraps(stock)
-    def __enter__(self: Any) -> Any:
+    def enter(self: Any) -> Any:
         stream = stock(self)
         stream._state = LinearState.of(stream._state)
         return stream
 
-    return __enter__
+    return enter
 
 
 def _aenter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @wraps(stock)
-    async def __aenter__(self: Any) -> Any:
+    async def enter(self: Any) -> Any:
         stream = await stock(self)
         stream._state = LinearState.of(stream._state)
         return stream
 
-    return __aenter__
+    return enter
 
 
-_PATCHES = [
+PATCHES = [
     Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
     Patch(Stream, "__stream__", sync_stream(Stream.__stream__, _decoder_for, _IDLE)),
     Patch(Stream, "__iter__", _iterator),
@@ -84,9 +84,9 @@ _PATCHES = [
     ),
 ]
 
-_STREAMS = {cls: derived(cls, _PATCHES) for cls in (Stream, AsyncStream)}
+_STREAMS = {cls: derived(cls, PATCHES) for cls in (Stream, AsyncStream)}
 _MANAGERS = {
-    cls: derived(cls, _PATCHES) for cls in (ChatCompletionStreamManager, AsyncChatCompletionStreamManager)
+    cls: derived(cls, PATCHES) for cls in (ChatCompletionStreamManager, AsyncChatCompletionStreamManager)
 }
 
 
@@ -120,12 +120,17 @@ def _give_linear_streams(chat: Any) -> None:
 
 
 @cache
-def _accelerated(cls: type) -> type:
+def _accelerated(cls: Any) -> type:
     return accelerated(cls, _Accelerated, _STREAMS)
 
 
 @cache
-def _check() -> None:
+def check() -> None:
+    """Try whether this version of the SDK is one that is known.
+
+    Raises:
+        UnsupportedError: it is not.
+    """
     compare(_STREAMS, (OpenAI, _accelerated(OpenAI)), BaseModel)
 
 
@@ -133,21 +138,11 @@ def accelerate(client: Any) -> Any:
     """Make a client whose streams are fast, see ``ssejet.accelerate``.
 
     Raises:
-        UnsupportedError: this version of the SDK, or this client, is not one of those known.
+        UnsupportedError: its streams have another format.
     """
+    cls: Any = type(client)
     if isinstance(client, _Accelerated):
         return client
-    if type(client)._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
-        raise UnsupportedError(f"the streams of {type(client).__name__} are no event streams")
-    _check()
-    return remade(client, _accelerated(type(client)))
-
-
-def patches() -> list[Patch]:
-    """What ``install`` sets.
-
-    Raises:
-        UnsupportedError: this version of the SDK is not one of those known.
-    """
-    _check()
-    return _PATCHES
+    if cls._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
+        raise UnsupportedError(f"the streams of {cls.__name__} are no event streams")
+    return remade(client, _accelerated(cls))

@@ -124,7 +124,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         values = _grown(message.__dict__, delta.__dict__)
         if values is None or any(values[name] is not None for name in _OTHER_FIELDS):
             return None
-        extra = message.__pydantic_extra__
+        extra: Any = message.__pydantic_extra__
         if delta.__pydantic_extra__:
             extra = _grown_extra(extra, delta.__pydantic_extra__)
             if extra is None:

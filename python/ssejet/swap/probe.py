@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import partial
 from itertools import zip_longest
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+from types import GenericAlias, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, create_model
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-_NAME = "probe"  # of the events, and the value of the discriminator
-
 _GOOD: dict[str, Any] = {
-    "type": _NAME,
+    "type": "probe",
     "text": "a",
     "whole": 1,
     "number": 2,
@@ -72,31 +71,32 @@ def compare(streams: dict[Any, Any], clients: tuple[type, type], base: type[Base
 
 
 def _item_types(base: type[BaseModel]) -> list[Any]:
-    x = create_model("X", __base__=base, kind=(Literal["x"], ...), text=(str, ...))
-    y = create_model("Y", __base__=base, kind=(Literal["y"], ...), count=(int, ...))
-    one = create_model(
+    # Types that are made at run time mean nothing to type checkers.
+    make: Any = partial(create_model, __base__=base)
+    x: Any = make("X", kind=(Literal["x"], ...), text=(str, ...))
+    y: Any = make("Y", kind=(Literal["y"], ...), count=(int, ...))
+    one = make(
         "One",
-        __base__=base,
-        type=(Literal[_NAME], ...),
+        type=(Literal["probe"], ...),
         text=(str, ...),
         whole=(int, ...),
         number=(float, ...),
         when=(datetime, ...),
-        optional=(Optional[int], 7),
-        options=(list[Optional[str]], ...),
-        inner=(Union[x, y], ...),
-        many=(list[x], ...),
-        table=(dict[str, x], ...),
-        other=(Optional[x], None),
+        optional=(int | None, 7),
+        options=(list[str | None], ...),
+        inner=(x | y, ...),
+        many=(GenericAlias(list, (x,)), ...),
+        table=(GenericAlias(dict, (str, x)), ...),
+        other=(x | None, None),
     )
-    other = create_model("Other", __base__=base, type=(Literal["other"], ...), text=(str, ...))
-    return [one, Union[one, other]]
+    other = make("Other", type=(Literal["other"], ...), text=(str, ...))
+    return [one, one | other]
 
 
 def _bodies() -> Iterator[list[bytes]]:
-    event = f"event: {_NAME}\n".encode()
+    event = b"event: probe\n"
     items = [json.dumps(_GOOD | change) for change in _CHANGES]
-    items += [json.dumps({"type": _NAME}), json.dumps(_GOOD)[:-1] + r', "number": NaN, "text": "\ud800"}']
+    items += [json.dumps({"type": "probe"}), json.dumps(_GOOD)[:-1] + r', "number": NaN, "text": "\ud800"}']
     yield [event + b"data: " + item.encode() + b"\n\n" for item in items]
     good = event + b"data: " + items[0].encode() + b"\n\n"
     for odd in (
@@ -146,8 +146,7 @@ def _see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes])
     seen: list[Any] = []
 
     async def iterate() -> None:
-        async for item in stream:
-            seen.append(_seen(item))
+        seen.extend([_seen(item) async for item in stream])
 
     try:
         stream = stream_cls(cast_to=item_type, response=response, client=client)

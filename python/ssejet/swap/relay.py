@@ -52,8 +52,8 @@ class Relay:
         """Make one for a stream.
 
         Args:
-            idle: an event that is given to an SDK which asks for one when there is none. It makes an item of it,
-                any item, and so control comes back.
+            idle: an event to give when there is none: the SDK makes an item of it, any item, and so control
+                comes back.
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None

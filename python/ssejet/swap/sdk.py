@@ -115,8 +115,8 @@ def _guise(cls: type) -> dict[str, Any]:
 def remade(client: Any, cls: type) -> Any:
     """Copy a client into another class, which is derived from its own.
 
-    The two share what a client and its ``with_options()`` share, the HTTP client above all. Resources, such as
-    ``client.chat``, know their client, and are made anew.
+    The two share what a client and its ``with_options()`` share, the HTTP client above all. Resources, such
+    as ``client.chat``, know their client, and are made anew.
     """
     twin: Any = object.__new__(cls)
     for name, value in vars(client).items():

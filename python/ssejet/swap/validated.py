@@ -1,10 +1,10 @@
 """The plan for what pydantic validates.
 
-The SDKs have pydantic validate unions in its lenient mode. Here nothing is coerced: a value that is of the right
-type already comes out of a lenient validation as it would of a strict one, provided that only one member of each
-union can take it. So unions are resolved by their discriminator, or else by the type of the JSON value, and where
-neither tells the members apart pydantic itself is called for that value. Whatever is not of the right type is
-refused.
+The SDKs have pydantic validate unions in its lenient mode. Here nothing is coerced: a value that is of the
+right type already comes out of a lenient validation as it would of a strict one, provided that only one
+member of each union can take it. So unions are resolved by their discriminator, or else by the type of the
+JSON value, and where neither tells the members apart pydantic itself is called for that value. Whatever is
+not of the right type is refused.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def model_fields(schema: Any) -> Any:
 
 
 def default_of(value: Any, make: Callable[[], Any]) -> Plan:
-    """The plan for a field's default: one that cannot be changed is shared, any other is made anew each time."""
+    """The plan for a default: a value that cannot change is shared, any other is made anew each time."""
     return ("value", value) if value is None or type(value) in {str, int, float, bool} else ("factory", make)
 
 
@@ -233,7 +233,11 @@ class Validated:
             same = next((other for other in places if alike[other] == group), None)
             if same is None:
                 places[value] = len(plans)
-                plans.append(self._plan(group[0]) if len(group) == 1 else self._lenient(core_schema.union_schema(group)))
+                plans.append(
+                    self._plan(group[0])
+                    if len(group) == 1
+                    else self._lenient(core_schema.union_schema(group))
+                )
             else:
                 places[value] = places[same]
         return ("tagged", keys.pop(), places, plans)

@@ -301,8 +301,8 @@ fn plain(bytes: &[u8]) -> usize {
     while let Some(word) = bytes.get(at..at + WORD) {
         let word = u64::from_le_bytes(word.try_into().expect("the slice is as long"));
         let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let quote = zeros(word ^ ONES * u64::from(b'"'));
-        let backslash = zeros(word ^ ONES * u64::from(b'\\'));
+        let quote = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
         let marks = (control | quote | backslash) & HIGHS;
         if marks != 0 {
             return at + marks.trailing_zeros() as usize / 8;

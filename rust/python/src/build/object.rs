@@ -30,7 +30,7 @@ impl Maker {
         let address = |new: Option<ffi::newfunc>| new.map(|new| new as usize);
         // SAFETY: both are live types, whose fields may be read while attached.
         let plain = unsafe {
-            address((*class.as_type_ptr()).tp_new) == address((*(&raw mut ffi::PyBaseObject_Type)).tp_new)
+            address((*class.as_type_ptr()).tp_new) == address(ffi::PyBaseObject_Type.tp_new)
                 && (*class.as_type_ptr()).tp_alloc.is_some()
         };
         if !plain {

@@ -97,6 +97,9 @@ pub struct Field {
     pub node: Node,
 }
 
+/// The name of a field, its key in JSON, what is built of its value, and its default.
+type FieldPlan<'py> = (Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
+
 /// Reads a plan from the tuples that `ssejet.swap.schema` describes it with.
 #[derive(Default)]
 pub struct Reader {
@@ -177,8 +180,7 @@ impl Reader {
     /// `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)` or `("required",)`.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
-        let plans: Vec<(Bound<'_, PyString>, Bound<'_, PyString>, Bound<'_, PyAny>, Bound<'_, PyTuple>)> =
-            plan.get_item(2)?.extract()?;
+        let plans: Vec<FieldPlan<'_>> = plan.get_item(2)?.extract()?;
         if plans.len() > MAX_FIELDS {
             return Err(PyValueError::new_err("a model of too many fields"));
         }
