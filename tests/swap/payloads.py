@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import types
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -137,5 +138,6 @@ class Scribe:
             return "null"
         if type_ in {datetime, date}:
             return '"2026-01-02T03:04:05.678Z"'
-        assert type_ in {object, Any} or isinstance(type_, TypeVar), type_
+        if isinstance(type_, type) and issubclass(type_, Enum):
+            return json.dumps(next(iter(type_)).value)
         return random.choice(ODDITIES)

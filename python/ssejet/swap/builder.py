@@ -88,6 +88,8 @@ class _Planner:
         origin = get_origin(type_) or type_
         arguments = get_args(type_)
         if origin is Union or origin is types.UnionType:
+            if all(map(_is_text, arguments)):
+                return ("any",)  # no string is changed by validation, and what fails it is taken as it is
             return Validated.plan(named or type_, self.definitions)
         if origin is Literal or type_ in _LEAVES:
             return ("any",)
@@ -124,6 +126,12 @@ class _Planner:
             return ("nullable", self.construct(info.annotation, info.metadata)), ("value", None)
         plan = ("call", partial(_construct_field, self.models.construct_field, info, name))
         return plan, default_of(default, partial(self.models.field_default, info))
+
+
+def _is_text(type_: Any) -> bool:
+    if get_origin(type_) is Literal:
+        return all(type(value) is str for value in get_args(type_))
+    return type_ in {str, type(None)}
 
 
 def _function(method: Any) -> Any:

@@ -75,8 +75,8 @@ impl Maker {
 
 /// Where a slot's value is in the instances of a class.
 fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
-    let descriptor = class.getattr(name)?;
-    let refusal = || PyTypeError::new_err(format!("{name} is no slot"));
+    let refusal = || PyTypeError::new_err(format!("{name} is no slot of the class"));
+    let descriptor = class.getattr(name).map_err(|_| refusal())?;
     // SAFETY: the descriptor is alive. If its type is that of member descriptors it has their
     // layout, and refers to a definition that lives as long as it does.
     let definition = unsafe {
