@@ -11,6 +11,7 @@ from ssejet.errors import EventTooLargeError
 __all__ = ["DEFAULT_LIMIT", "SwappedEvent", "asynchronous", "synchronous"]
 
 Dialect = Literal["httpx-sse", "httpx2"]
+Check = Callable[[Any], None]
 TooLarge = Callable[[Any, int], Exception]
 """Makes the error for an event of a response that is larger than a limit in bytes."""
 
@@ -20,18 +21,19 @@ DEFAULT_LIMIT = 64 * 2**20
 
 
 def synchronous(
-    dialect: Dialect, too_large: TooLarge, make: Make | None = None
+    dialect: Dialect, check: Check, too_large: TooLarge, make: Make | None = None
 ) -> Callable[[Any], Iterator[Any]]:
     """Make the method of an event source that iterates over its events.
 
     Args:
         dialect: the decoder's.
+        check: raises an error if the source's response is no event stream.
         too_large: makes an error.
         make: makes, from ours, the events that are given.
     """
 
     def iterate(self: Any) -> Iterator[Any]:
-        self._check_content_type()
+        check(self)
         events = _decoder(self, dialect).iter_bytes(self._response.iter_bytes())
         try:
             yield from events if make is None else map(make, events)
@@ -42,12 +44,12 @@ def synchronous(
 
 
 def asynchronous(
-    dialect: Dialect, too_large: TooLarge, make: Make | None = None
+    dialect: Dialect, check: Check, too_large: TooLarge, make: Make | None = None
 ) -> Callable[[Any], AsyncIterator[Any]]:
-    """Make the method of an event source that iterates over its events see ``synchronous``."""
+    """Make the method of an event source that iterates over its events, see ``synchronous``."""
 
     async def iterate(self: Any) -> AsyncIterator[Any]:
-        self._check_content_type()
+        check(self)
         events: Any = _decoder(self, dialect).aiter_bytes(self._response.aiter_bytes())
         try:
             async for event in events:

@@ -24,6 +24,16 @@ def __getattr__(name: str) -> Any:
     return getattr(httpx2, name)
 
 
+def _check_content_type(source: Any) -> None:
+    content_type = source.response.headers.get("content-type", "").partition(";")[0].strip()
+    if content_type.lower() != "text/event-stream":
+        error = httpx2.SSEError(
+            f"Expected response with content type 'text/event-stream', got {content_type!r}."
+        )
+        error.request = source.response.request
+        raise error
+
+
 def too_large(response: Any, limit: int) -> httpx2.SSEError:
     error = httpx2.SSEError(f"Server-sent event exceeded the {limit} byte limit.")
     error.request = response.request
@@ -59,17 +69,8 @@ class EventSource:
         """The response."""
         return self._response
 
-    __iter__ = synchronous("httpx2", too_large)
-    __aiter__ = asynchronous("httpx2", too_large)
-
-    def _check_content_type(self) -> None:
-        content_type = self._response.headers.get("content-type", "").partition(";")[0].strip()
-        if content_type.lower() != "text/event-stream":
-            error = httpx2.SSEError(
-                f"Expected response with content type 'text/event-stream', got {content_type!r}."
-            )
-            error.request = self._response.request
-            raise error
+    __iter__ = synchronous("httpx2", _check_content_type, too_large)
+    __aiter__ = asynchronous("httpx2", _check_content_type, too_large)
 
 
 class Client(httpx2.Client):

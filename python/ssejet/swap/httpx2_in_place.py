@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from httpx2 import EventSource, ServerSentEvent
+from httpx2 import EventSource, ServerSentEvent, SSEError
 
 from ssejet import _core
 from ssejet.swap.events import asynchronous, synchronous
@@ -17,6 +17,14 @@ _new = object.__new__
 _set = object.__setattr__
 
 
+def _check_content_type(source: EventSource) -> None:
+    try:
+        source._check_content_type()
+    except SSEError as error:
+        error.request = source.response.request
+        raise
+
+
 def _make(event: Any) -> ServerSentEvent:
     made = _new(ServerSentEvent)
     values = {"event": event.event, "data": event.data, "id": event.id, "retry": event.retry}
@@ -25,8 +33,8 @@ def _make(event: Any) -> ServerSentEvent:
 
 
 PATCHES = [
-    Patch(EventSource, "__iter__", synchronous("httpx2", too_large, _make)),
-    Patch(EventSource, "__aiter__", asynchronous("httpx2", too_large, _make)),
+    Patch(EventSource, "__iter__", synchronous("httpx2", _check_content_type, too_large, _make)),
+    Patch(EventSource, "__aiter__", asynchronous("httpx2", _check_content_type, too_large, _make)),
 ]
 
 

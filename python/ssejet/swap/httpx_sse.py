@@ -26,6 +26,14 @@ class SSEError(httpx.TransportError):
     """The response is no event stream, or one of its events is too large."""
 
 
+def _check_content_type(source: Any) -> None:
+    content_type = source.response.headers.get("content-type", "").partition(";")[0]
+    if "text/event-stream" not in content_type:
+        raise SSEError(
+            f"Expected response header Content-Type to contain 'text/event-stream', got {content_type!r}"
+        )
+
+
 def _too_large(_: object, limit: int) -> SSEError:
     return SSEError(str(EventTooLargeError(limit)))
 
@@ -62,15 +70,8 @@ class EventSource:
         """The response."""
         return self._response
 
-    iter_sse = synchronous("httpx-sse", _too_large)
-    aiter_sse = asynchronous("httpx-sse", _too_large)
-
-    def _check_content_type(self) -> None:
-        content_type = self._response.headers.get("content-type", "").partition(";")[0]
-        if "text/event-stream" not in content_type:
-            raise SSEError(
-                f"Expected response header Content-Type to contain 'text/event-stream', got {content_type!r}"
-            )
+    iter_sse = synchronous("httpx-sse", _check_content_type, _too_large)
+    aiter_sse = asynchronous("httpx-sse", _check_content_type, _too_large)
 
 
 @contextmanager

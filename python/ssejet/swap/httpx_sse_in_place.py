@@ -25,8 +25,14 @@ def _too_large(_: object, limit: int) -> SSEError:
 
 
 PATCHES = [
-    Patch(EventSource, "iter_sse", synchronous("httpx-sse", _too_large, _make)),
-    Patch(EventSource, "aiter_sse", asynchronous("httpx-sse", _too_large, _make)),
+    Patch(
+        EventSource, "iter_sse", synchronous("httpx-sse", EventSource._check_content_type, _too_large, _make)
+    ),
+    Patch(
+        EventSource,
+        "aiter_sse",
+        asynchronous("httpx-sse", EventSource._check_content_type, _too_large, _make),
+    ),
 ]
 
 

@@ -205,9 +205,11 @@ def _warn(package: str, error: UnsupportedError, *, stacklevel: int) -> None:
 
 
 def _version(package: str) -> str:
-    with suppress(metadata.PackageNotFoundError):
-        return metadata.version(package)
-    return str(getattr(sys.modules.get(package), "__version__", "of unknown version"))
+    known: str | None = getattr(sys.modules.get(package), "__version__", None)
+    if known is None:
+        with suppress(metadata.PackageNotFoundError):
+            known = metadata.version(package)
+    return known or "of unknown version"
 
 
 class _Finder(MetaPathFinder):
