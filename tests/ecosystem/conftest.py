@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from serving import openai_api, serve
+
+import ssejet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def openai_url() -> Iterator[str]:
+    """The base URL of an endpoint that speaks OpenAI's API, a new one lest connections outlive their loop."""
+    with serve(openai_api) as url:
+        yield f"{url}/v1"
+
+
+@pytest.fixture(params=[False, True], ids=["stock", "swapped"])
+def swapped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Without ssejet and with it; with it, the test has to be served by its driver."""
+    driven: list[Any] = []
+    if not request.param:
+        yield driven
+        return
+    import ssejet.swap.sdk as sdk
+
+    for name in ("drive", "adrive"):
+        stock = getattr(sdk, name)
+
+        def count(*args: Any, stock: Any = stock) -> Any:
+            driven.append(args)
+            return stock(*args)
+
+        monkeypatch.setattr(sdk, name, count)
+    with ssejet.install():
+        yield driven
+    assert driven, "ssejet had nothing to do"

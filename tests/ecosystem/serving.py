@@ -1,0 +1,149 @@
+"""ASGI applications on the loopback interface, one of which speaks OpenAI's API."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.requests import Request
+
+
+@contextmanager
+def serve(app: Any) -> Iterator[str]:
+    """Serve an application from a thread of its own, and give its URL."""
+    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", log_level="critical")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    address, port = server.servers[0].sockets[0].getsockname()
+    try:
+        yield f"http://{address}:{port}"
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
+
+
+TEXT = ["Hel", "lo, ", "wörld", " ☃"]
+ARGUMENTS = ['{"ci', 'ty": ', '"Łódź"}']
+
+
+def _chunk(finish_reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1767323045,
+        "model": "m",
+        "choices": [choice],
+    }
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+ANSWER = [
+    _chunk(role="assistant", content=""),
+    *[_chunk(content=piece) for piece in TEXT],
+    _chunk("stop"),
+    {**_chunk(), "choices": [], "usage": USAGE},
+]
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
+TOOL_CALL = [
+    _chunk(role="assistant", content=None, tool_calls=[CALL]),
+    *[_chunk(tool_calls=[{"index": 0, "function": {"arguments": piece}}]) for piece in ARGUMENTS],
+    _chunk("tool_calls"),
+    {**_chunk(), "choices": [], "usage": USAGE},
+]
+
+
+def _response(status: str, output: list[Any]) -> dict[str, Any]:
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1767323045,
+        "status": status,
+        "model": "m",
+        "output": output,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "metadata": {},
+        "instructions": None,
+        "error": None,
+        "incomplete_details": None,
+        "usage": {
+            "input_tokens": 3,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 4,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 7,
+        }
+        if status == "completed"
+        else None,
+    }
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _item(status: str, content: list[Any]) -> dict[str, Any]:
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content}
+
+
+_WHERE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+_DONE = _item("completed", [_part("".join(TEXT))])
+RESPONSE = [
+    {"type": "response.created", "response": _response("in_progress", [])},
+    {"type": "response.output_item.added", "output_index": 0, "item": _item("in_progress", [])},
+    {"type": "response.content_part.added", **_WHERE, "part": _part("")},
+    *[{"type": "response.output_text.delta", **_WHERE, "delta": piece, "logprobs": []} for piece in TEXT],
+    {"type": "response.output_text.done", **_WHERE, "text": "".join(TEXT), "logprobs": []},
+    {"type": "response.content_part.done", **_WHERE, "part": _part("".join(TEXT))},
+    {"type": "response.output_item.done", "output_index": 0, "item": _DONE},
+    {"type": "response.completed", "response": _response("completed", [_DONE])},
+]
+
+
+def _body(events: list[dict[str, Any]], *, named: bool) -> Iterator[str]:
+    for number, event in enumerate(events):
+        if named:
+            yield f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
+        else:
+            yield f"data: {json.dumps(event)}\n\n"
+    if not named:
+        yield "data: [DONE]\n\n"
+
+
+async def _complete(request: Request) -> StreamingResponse:
+    body = await request.json()
+    assert body["stream"] is True
+    events = TOOL_CALL if body.get("tools") else ANSWER
+    return StreamingResponse(_body(events, named=False), media_type="text/event-stream")
+
+
+async def _respond(request: Request) -> StreamingResponse:
+    assert (await request.json())["stream"] is True
+    return StreamingResponse(_body(RESPONSE, named=True), media_type="text/event-stream")
+
+
+openai_api = Starlette(
+    routes=[
+        Route("/v1/chat/completions", _complete, methods=["POST"]),
+        Route("/v1/responses", _respond, methods=["POST"]),
+    ]
+)

@@ -1,0 +1,172 @@
+"""Run the peers' own test suites as they are, and with ssejet swapped in, and compare.
+
+The suites come from the source distributions of the versions that are installed, which pip downloads.
+Whatever passes without ssejet has to pass with it, but for the tests that `differences.toml` names, each with
+its reason.
+
+    python tests/peers/run.py [SUITE ...]
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HERE = Path(__file__).parent
+CACHE = HERE / ".cache"  # for what was downloaded, and for pytest's output
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What to run of a peer's tests, and how ssejet is swapped in: by ``install``, or as a module."""
+
+    name: str
+    distribution: str
+    paths: tuple[str, ...]
+    swap_in: str = "install"
+    options: tuple[str, ...] = ()
+
+
+SUITES = (
+    Suite(
+        "openai",
+        "openai",
+        (
+            "tests/test_streaming.py",
+            "tests/test_sse_framing.py",
+            "tests/test_stream_mode.py",
+            "tests/test_response.py",
+            "tests/test_legacy_response.py",
+            "tests/lib/chat",
+            "tests/lib/responses",
+            "tests/lib/streaming",
+            "tests/lib/test_assistants.py",
+            "tests/lib/test_assistant_tool_call_deltas.py",
+            "tests/lib/test_assistants_helper_contracts.py",
+            "tests/lib/test_streaming_deltas.py",
+            "tests/lib/test_azure.py",
+        ),
+        # No event streams go over these sockets.
+        options=("--ignore-glob=*websocket*", "--inline-snapshot=disable"),
+    ),
+    Suite(
+        "anthropic",
+        "anthropic",
+        (
+            "tests/test_streaming.py",
+            "tests/test_response.py",
+            "tests/test_legacy_response.py",
+            "tests/lib/streaming",
+            "tests/lib/_parse",
+            "tests/lib/test_refusal_fallback_streaming.py",
+            "tests/test_middleware.py",
+            "tests/test_open_telemetry.py",
+            "tests/test_tracing.py",
+        ),
+        options=("-p", "tests._alias_httpx", "--inline-snapshot=disable"),
+    ),
+    Suite("httpx-sse", "httpx-sse", ("tests",)),
+    Suite(
+        "httpx-sse as a module",
+        "httpx-sse",
+        (
+            "tests/test_asgi.py",
+            "tests/test_event_source.py",
+            "tests/test_exceptions.py",
+            "tests/test_models.py",
+        ),
+        swap_in="ssejet.swap.httpx_sse",
+    ),
+)
+
+
+def sources(distribution: str) -> Path:
+    """The source distribution of the installed version, unpacked."""
+    version = metadata.version(distribution)
+    target = CACHE / f"{distribution}-{version}"
+    if not target.exists():
+        with TemporaryDirectory() as directory:
+            requirement = f"{distribution}=={version}"
+            download = [
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--no-binary",
+                ":all:",
+                "--dest",
+                directory,
+                requirement,
+            ]
+            subprocess.run([sys.executable, "-m", "pip", *download], check=True)
+            (archive,) = Path(directory).glob("*.tar.gz")
+            unpacked = Path(directory) / "unpacked"
+            with tarfile.open(archive) as tar:
+                tar.extractall(unpacked, filter="data")
+            CACHE.mkdir(parents=True, exist_ok=True)
+            next(unpacked.iterdir()).rename(target)
+    return target
+
+
+def run(suite: Suite, *, swapped: bool) -> dict[str, str]:
+    """Run a suite, and give the outcome of each test."""
+    root = sources(suite.distribution)
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "SWAP_IN": suite.swap_in}
+    with TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "--override-ini=addopts=", f"--junitxml={report}"]
+        command += ["--tb=short", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+        command += ["-p", "swapped"] if swapped else []
+        command += [*suite.options, *(path for path in suite.paths if (root / path).exists())]
+        log = CACHE / f"{suite.name.replace(' ', '-')}-{'swapped' if swapped else 'stock'}.log"
+        with log.open("w") as output:
+            subprocess.run(command, check=False, cwd=root, env=environment, stdout=output, stderr=output)
+        if not report.exists():
+            sys.exit(f"{suite.name}: pytest failed, see {log}")
+        return {
+            f"{case.get('classname')}::{case.get('name')}": next((child.tag for child in case), "passed")
+            for case in ET.parse(report).iter("testcase")
+        }
+
+
+def main() -> None:
+    """Run the suites named as arguments, or all, and say which tests ssejet breaks."""
+    known = tomllib.loads((HERE / "differences.toml").read_text())
+    wanted = set(sys.argv[1:]) or {suite.name for suite in SUITES}
+    failed = False
+    for suite in SUITES:
+        if suite.name not in wanted:
+            continue
+        stock, swapped = run(suite, swapped=False), run(suite, swapped=True)
+        passing = {test for test, outcome in stock.items() if outcome == "passed"}
+        broken = {test for test in passing if swapped.get(test) != "passed"}
+        expected = known.get(suite.name, {})
+        print(
+            f"{suite.name} {metadata.version(suite.distribution)}: of {len(stock)} tests {len(passing)} pass, ",
+            end="",
+        )
+        print(f"and of these {len(passing - broken)} with ssejet")
+        for test in sorted(broken | set(expected)):
+            if test not in expected:
+                print(f"  BROKEN {test}")
+            elif test not in broken:
+                print(f"  STALE, it passes: {test}")
+            else:
+                print(f"  differs: {test}: {expected[test]}")
+        failed |= bool(broken ^ set(expected)) or not passing
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
