@@ -9,10 +9,10 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
           rust/core/Cargo.toml rust/python/Cargo.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz wheel clean
+.PHONY: help demo test test-peers test-ecosystem check bench fuzz wheel clean
 
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.test ## stream a recorded chat completion through real HTTP, and measure
 	$(BIN)/ssejet demo
@@ -21,6 +21,20 @@ test: $(VENV)/.test ## run the Rust and the Python tests
 	cargo test --locked --quiet --workspace --exclude ssejet-python
 	$(BIN)/python -W error -c "import ssejet"
 	$(BIN)/pytest -q
+
+# What these two need is kept out of the environment of the other tests.
+test-peers: $(VENV)-peer-suites/.ready ## run the peers' own test suites with ssejet swapped in (downloads them)
+	$(VENV)-peer-suites/bin/python tests/peers/run.py
+
+# The libraries leave sockets for the garbage collector to close.
+test-ecosystem: $(VENV)-ecosystem/.ready ## run LangChain, pydantic-ai, LiteLLM and MCP with ssejet swapped in
+	$(VENV)-ecosystem/bin/pytest -q -p no:unraisableexception tests/ecosystem
+
+$(VENV)-%/.ready: pyproject.toml $(RUST)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(@D)/bin/python -m pip install --quiet --editable . --group $*
+	@touch $@
 
 check: $(VENV)/.lint ## run the linters, the type checkers and the documentation build
 	cargo fmt --check

@@ -152,11 +152,8 @@ def main() -> None:
         passing = {test for test, outcome in stock.items() if outcome == "passed"}
         broken = {test for test in passing if swapped.get(test) != "passed"}
         expected = known.get(suite.name, {})
-        print(
-            f"{suite.name} {metadata.version(suite.distribution)}: of {len(stock)} tests {len(passing)} pass, ",
-            end="",
-        )
-        print(f"and of these {len(passing - broken)} with ssejet")
+        print(f"{suite.name} {metadata.version(suite.distribution)}: {len(stock)} tests,", end=" ")
+        print(f"{len(passing)} pass, and of these {len(passing - broken)} with ssejet")
         for test in sorted(broken | set(expected)):
             if test not in expected:
                 print(f"  BROKEN {test}")
