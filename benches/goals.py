@@ -151,4 +151,13 @@ GOALS: tuple[Goal, ...] = (
     Even("text-16k", "text-1k", "ssejet", 1.2),
     Even("tool-16k", "tool-1k", "ssejet", 1.2),
     Share("loopback", "ssejet", "aiter_bytes", 1.2),
+    # Measured by benches.swap.
+    Faster("create", "ssejet", ("openai",), 15),
+    Faster("create-async", "ssejet", ("openai",), 15),
+    Faster("helper", "ssejet", ("openai",), 12),
+    Faster("responses", "ssejet", ("openai",), 10),
+    Faster("messages", "ssejet", ("anthropic",), 10),
+    Faster("httpx-sse", "ssejet", ("httpx-sse",), 8),
+    Faster("httpx2", "ssejet", ("httpx2",), 8),
+    Faster("concurrent", "ssejet", ("openai",), 6),
 )
