@@ -6,7 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anthropic._base_client
+import httpx
 import httpx2
+import openai._base_client
 from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 from same import differences
@@ -14,6 +17,11 @@ from same import differences
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
+# Which HTTP client an SDK is made for depends on its version.
+HTTP = {
+    sdk._base_client.__package__: getattr(sdk._base_client, "httpx2", None) or sdk._base_client.httpx
+    for sdk in (openai, anthropic)
+}
 CLASSES = {
     ("openai", "sync"): OpenAI,
     ("openai", "async"): AsyncOpenAI,
@@ -23,7 +31,7 @@ CLASSES = {
 
 
 @dataclass
-class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream, httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """What a server sends: pieces of bytes, and then perhaps an error, or nothing more for ever."""
 
     pieces: list[bytes]
@@ -60,18 +68,19 @@ class FakeServer:
     error: Exception | None = None
     hangs: bool = False
     bodies: list[Body] = field(default_factory=list)
-    requests: list[httpx2.Request] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
 
-    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+    def __call__(self, request: Any) -> Any:
         self.requests.append(request)
         self.bodies.append(Body(self.pieces, self.error, self.hangs))
         headers = {"content-type": "text/event-stream", "x-request-id": "req_1"}
-        return httpx2.Response(200, headers=headers, stream=self.bodies[-1])
+        package = httpx if isinstance(request, httpx.Request) else httpx2
+        return package.Response(200, headers=headers, stream=self.bodies[-1])
 
     def client(self, sdk: str, mode: str, **options: Any) -> Any:
         """A client of an SDK's that sends its requests here."""
-        transport = httpx2.MockTransport(self)
-        http = httpx2.Client if mode == "sync" else httpx2.AsyncClient
+        transport = HTTP[sdk].MockTransport(self)
+        http = HTTP[sdk].Client if mode == "sync" else HTTP[sdk].AsyncClient
         cls: Any = options.pop("cls", CLASSES[sdk, mode])
         return cls(
             api_key="key", base_url="http://server/v1", http_client=http(transport=transport), **options

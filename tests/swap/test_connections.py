@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import anthropic
 import httpx
-import httpx2
 import openai
 import pytest
 import trio
 from anthropic.types import RawMessageStreamEvent
 from openai.types.chat import ChatCompletionChunk
+from sdks import HTTP
 from test_streams import CHUNK, DELTA
 
 import ssejet
@@ -40,37 +40,31 @@ def start_sync(client: Any, answer: Answer) -> Any:
     return client.post(answer.url, cast_to=ChatCompletionChunk, stream=True, stream_cls=stream_cls)
 
 
-async def test_a_connection_is_used_again_after_the_sentinel_as_it_is_without_us(server: Server) -> None:
+async def test_a_connection_is_used_again_if_it_is_without_us(server: Server) -> None:
+    connections = []
     for client in clients():
         answer = server.answer(CHUNK, DONE)
         for _ in range(3):
             assert len([chunk async for chunk in await start(client, answer)]) == 1
-        assert len(answer.connections) == 1
+        connections.append(len(answer.connections))
     await client.close()
+    assert connections[1] <= connections[0]
 
 
-async def test_a_connection_that_breaks_is_the_sdks_error(server: Server) -> None:
-    answer = server.answer(CHUNK, Then.DROP)
+@pytest.mark.parametrize("then", [Then.DROP, Then.HANG])
+async def test_a_connection_that_breaks_or_stalls_raises_what_it_raises_without_us(
+    server: Server, then: Then
+) -> None:
+    answer = server.answer(CHUNK, then)
     errors = []
-    for client in clients():
+    for client in clients(timeout=HTTP["openai"].Timeout(5, read=0.2)):
         stream = await start(client, answer)
         assert (await anext(stream)).id == "chatcmpl-1"
-        with pytest.raises(openai.APIConnectionError) as caught:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - versions of the SDK differ in it
             await anext(stream)
-        errors.append((str(caught.value), type(caught.value.__cause__)))
+        errors.append((type(caught.value), str(caught.value), type(caught.value.__cause__)))
     await client.close()
     assert errors[0] == errors[1]
-
-
-async def test_a_connection_that_stalls_times_out(server: Server) -> None:
-    answer = server.answer(CHUNK, Then.HANG)
-    _, client = clients(timeout=httpx2.Timeout(5, read=0.2))
-    stream = await start(client, answer)
-    assert (await anext(stream)).id == "chatcmpl-1"
-    with pytest.raises(openai.APITimeoutError):
-        await anext(stream)
-    assert answer.left.wait(10)
-    await client.close()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])

@@ -9,7 +9,6 @@ import warnings
 from typing import Any
 
 import httpx
-import httpx2
 import openai
 import pytest
 from anthropic import AnthropicBedrock
@@ -20,7 +19,7 @@ from openai import AsyncAzureOpenAI, AzureOpenAI, OpenAI
 from openai.types.chat import ChatCompletionChunk
 from payloads import ODDITIES, Scribe
 from same import differences
-from sdks import CLASSES, FakeServer, Outcome, event, joined, outcome, sizes
+from sdks import CLASSES, HTTP, FakeServer, Outcome, event, joined, outcome, sizes
 
 import ssejet
 
@@ -160,20 +159,11 @@ def test_anthropics_pings_are_passed_over_and_its_errors_raised(mode: str) -> No
     assert fast.differs_from(stock) == []
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        httpx2.ReadError("broken"),
-        httpx2.ReadTimeout("slow"),
-        httpx2.RemoteProtocolError("cut"),
-        ValueError("odd"),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("name", ["ReadError", "ReadTimeout", "RemoteProtocolError", "ValueError"])
 @pytest.mark.parametrize("call", ["chat", "messages"])
-def test_broken_connections_raise_what_they_raise_without_us(call: str, mode: str, error: Exception) -> None:
-    pieces = [CHUNK if call == "chat" else DELTA] * 2
-    stock, fast = both(FakeServer(pieces, error), call, mode)
+def test_broken_connections_raise_what_they_raise_without_us(call: str, mode: str, name: str) -> None:
+    error = getattr(HTTP[CALLS[call][0]], name, ValueError)("no")
+    stock, fast = both(FakeServer([CHUNK if call == "chat" else DELTA] * 2, error), call, mode)
     assert len(fast.items) == 2
     assert fast.error is not None
     assert fast.differs_from(stock) == []
@@ -188,7 +178,7 @@ def test_responses_are_closed_however_a_stream_ends(call: str, mode: str) -> Non
         ([piece], None),
         ([piece, b"data: [DONE]\n\n", piece], None),
         ([piece, event('{"error": "no"}', "error")], None),
-        ([piece], httpx2.ReadError("broken")),
+        ([piece], HTTP[sdk].ReadError("broken")),
     ):
         server = FakeServer(pieces, error)
         outcome(lambda server=server: start(ssejet.accelerate(server.client(sdk, mode))))
@@ -306,7 +296,7 @@ def test_streams_are_the_sdks_own(mode: str) -> None:
     if mode == "async":
         stream = asyncio.run(stream)
     assert isinstance(stream, openai.Stream if mode == "sync" else openai.AsyncStream)
-    assert isinstance(stream.response, httpx2.Response)
+    assert isinstance(stream.response, HTTP["openai"].Response)
 
 
 def test_raw_and_streaming_responses_work_as_ever() -> None:
@@ -335,10 +325,12 @@ def test_raw_and_streaming_responses_work_as_ever() -> None:
 def test_what_is_not_streamed_is_as_it_was() -> None:
     answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [], "extra": 1}
 
-    def respond(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, json=answer, headers={"x-request-id": "r"})
+    http = HTTP["openai"]
 
-    stock = OpenAI(api_key="k", http_client=httpx2.Client(transport=httpx2.MockTransport(respond)))
+    def respond(_: Any) -> Any:
+        return http.Response(200, json=answer, headers={"x-request-id": "r"})
+
+    stock = OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(respond)))
     fast = ssejet.accelerate(stock)
     one, other = (client.chat.completions.create(model="m", messages=[]) for client in (stock, fast))
     assert one._request_id == other._request_id == "r"
@@ -400,7 +392,7 @@ def test_streams_of_another_format_are_left_alone_with_a_warning() -> None:
         assert ssejet.accelerate(client) is client
 
 
-@pytest.mark.parametrize("what", [None, 5, openai, OpenAI, httpx2.Client, "client", ChatCompletionChunk])
+@pytest.mark.parametrize("what", [None, 5, openai, OpenAI, httpx.Client, "client", ChatCompletionChunk])
 def test_only_clients_of_the_sdks_can_be_accelerated(what: Any) -> None:
     with pytest.raises(TypeError, match="accelerate\\(\\) takes a client of openai or anthropic"):
         ssejet.accelerate(what)
