@@ -1,16 +1,20 @@
 //! `ItemDecoder`: from the bytes of a stream to the items of an SDK.
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
-use ssejet_core::{Event, EventTooLarge, Options, Parser, Sink};
+use ssejet_core::{Event, Options, Parser};
 
+use crate::backlog::Backlog;
 use crate::buffer;
 use crate::build::{Assembler, Builder, Memory, Stop};
 use crate::dialect::Dialect;
 use crate::errors::event_too_large;
-use crate::sink::{Collect, Decoded, Shared, list};
+use crate::sink::Shared;
 
 /// Decodes an event stream into what an SDK makes of its events.
+///
+/// An iterator over the items of the bytes fed so far: an item for each event, or the ``ServerSentEvent``
+/// itself where it is not known what the SDK makes of it. An item is made when it is asked for: many that
+/// wait together have the garbage collector look for cycles, again and again.
 ///
 /// Args:
 ///     assembler: what builds an item.
@@ -22,7 +26,7 @@ use crate::sink::{Collect, Decoded, Shared, list};
 pub struct ItemDecoder {
     parser: Parser,
     shared: Shared,
-    decoded: Decoded,
+    backlog: Backlog,
     assembler: Py<Assembler>,
     memory: Memory,
     rules: Rules,
@@ -49,7 +53,7 @@ impl ItemDecoder {
         Ok(Self {
             parser: Parser::new(Options { dispatch: dialect.dispatch, ..Options::default() }),
             shared: Shared::new(assembler.py(), dialect),
-            decoded: Decoded::default(),
+            backlog: Backlog::default(),
             memory: Memory::new(assembler.get()),
             assembler: assembler.unbind(),
             rules: Rules { only, wrapped, telltale },
@@ -59,78 +63,57 @@ impl ItemDecoder {
     /// Decode the next bytes of the stream.
     ///
     /// Returns:
-    ///     An item for each event that these bytes complete, or the ``ServerSentEvent`` itself where it is not
-    ///     known what the SDK makes of it.
+    ///     This iterator.
     ///
     /// Raises:
     ///     EventTooLargeError, TypeError: as for ``Decoder.feed``.
     #[pyo3(signature = (chunk, /))]
-    fn feed<'py>(&mut self, py: Python<'py>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let bytes = buffer::bytes(chunk)?;
-        self.run(py, |parser, sink| parser.feed(&bytes, sink))
+        let mut this = slf.try_borrow_mut()?;
+        let Self { parser, backlog, .. } = &mut *this;
+        match parser.feed(&bytes, backlog) {
+            Err(error) if backlog.is_empty() => Err(event_too_large(slf.py(), error)),
+            _ => Ok(slf.clone()),
+        }
     }
 
-    /// Decode the end of the stream.
+    /// Decode the end of the stream, which drops an unfinished event.
     ///
     /// Raises:
     ///     EventTooLargeError: as for ``Decoder.finish``.
-    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.run(py, |parser, sink| parser.finish(sink))
+    fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.parser.finish(&mut self.backlog).map_err(|error| event_too_large(py, error))
     }
-}
 
-impl ItemDecoder {
-    #[inline]
-    fn run<'py>(
-        &mut self,
-        py: Python<'py>,
-        step: impl FnOnce(&mut Parser, &mut CollectItems<'py, '_>) -> Result<(), EventTooLarge>,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let assembler = self.assembler.get();
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(event) = self.backlog.take() else { return Ok(None) };
         let telltale = self.rules.telltale.as_deref().map(str::as_bytes);
-        let mut sink = CollectItems {
-            builder: Builder { py, assembler, memory: &mut self.memory, telltale },
-            collect: Collect { py, shared: &mut self.shared, decoded: &mut self.decoded },
-            rules: &self.rules,
-            error: None,
-        };
-        let result = step(&mut self.parser, &mut sink);
-        let error = sink.error;
-        self.decoded.check()?;
-        match (error, result) {
-            (Some(error), _) => {
-                self.decoded.events.clear();
-                Err(error)
-            }
-            (None, Err(error)) if self.decoded.events.is_empty() => Err(event_too_large(py, error)),
-            _ => list(py, &mut self.decoded.events),
+        let assembler = self.assembler.get();
+        let builder = Builder { py, assembler, memory: &mut self.memory, telltale };
+        match self.rules.build(builder, event) {
+            Ok(item) => Ok(Some(item)),
+            Err(Stop::Refused) => self.shared.event(py, event).map(Some),
+            Err(Stop::Error(error)) => Err(error),
         }
     }
 }
 
-struct CollectItems<'py, 'a> {
-    builder: Builder<'py, 'a>,
-    collect: Collect<'py, 'a>,
-    rules: &'a Rules,
-    error: Option<PyErr>,
-}
-
-impl Sink for CollectItems<'_, '_> {
+impl Rules {
     #[inline]
-    fn event(&mut self, event: Event<'_>) {
-        let Rules { only, wrapped, .. } = self.rules;
+    fn build<'py>(&self, mut builder: Builder<'py, '_>, event: Event<'_>) -> Result<Bound<'py, PyAny>, Stop> {
         let event_type = event.event_type;
-        let item = if wrapped.as_ref().is_some_and(|prefix| event_type.starts_with(prefix.as_bytes())) {
-            self.builder.wrapped(event_type, event.data)
-        } else if only.as_ref().is_none_or(|only| only.iter().any(|name| name.as_bytes() == event_type)) {
-            self.builder.item(event.data)
+        if self.wrapped.as_ref().is_some_and(|prefix| event_type.starts_with(prefix.as_bytes())) {
+            builder.wrapped(event_type, event.data)
+        } else if self.only.as_ref().is_none_or(|only| only.iter().any(|name| name.as_bytes() == event_type))
+        {
+            builder.item(event.data)
         } else {
             Err(Stop::Refused)
-        };
-        match item {
-            Ok(item) => self.collect.decoded.events.push(item.unbind()),
-            Err(Stop::Refused) => self.collect.event(event),
-            Err(Stop::Error(error)) => self.error = Some(error),
         }
     }
 }

@@ -5,6 +5,7 @@
 // Python's calling conventions decide what is passed by value.
 #![allow(clippy::needless_pass_by_value)]
 
+mod backlog;
 mod buffer;
 mod build;
 mod decoder;

@@ -51,6 +51,27 @@ impl Shared {
             id: last(),
         }
     }
+
+    /// Makes the object of an event.
+    ///
+    /// # Errors
+    ///
+    /// `MemoryError`.
+    #[inline]
+    pub fn event<'py>(&mut self, py: Python<'py>, event: Event<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let event_type = match event.event_type {
+            [] => self.default_type.bind(py).clone(),
+            bytes => self.event_type.get(py, bytes)?,
+        };
+        let id = match event.last_event_id {
+            None => self.default_id.bind(py).clone(),
+            Some([]) => self.empty.bind(py).clone(),
+            Some(bytes) => self.id.get(py, bytes)?,
+        };
+        let data = text(py, event.data)?;
+        let retry = event.retry.map(|retry| retry.into_pyobject(py)).transpose()?;
+        event::create(py, event_type, data, id, retry)
+    }
 }
 
 /// What has been decoded and not yet been given to the caller.
@@ -78,28 +99,10 @@ pub struct Collect<'py, 's> {
     pub decoded: &'s mut Decoded,
 }
 
-impl<'py> Collect<'py, '_> {
-    fn make(&mut self, event: Event<'_>) -> PyResult<Bound<'py, PyAny>> {
-        let py = self.py;
-        let event_type = match event.event_type {
-            [] => self.shared.default_type.bind(py).clone(),
-            bytes => self.shared.event_type.get(py, bytes)?,
-        };
-        let id = match event.last_event_id {
-            None => self.shared.default_id.bind(py).clone(),
-            Some([]) => self.shared.empty.bind(py).clone(),
-            Some(bytes) => self.shared.id.get(py, bytes)?,
-        };
-        let data = text(py, event.data)?;
-        let retry = event.retry.map(|retry| retry.into_pyobject(py)).transpose()?;
-        event::create(py, event_type, data, id, retry)
-    }
-}
-
 impl Sink for Collect<'_, '_> {
     #[inline]
     fn event(&mut self, event: Event<'_>) {
-        match self.make(event) {
+        match self.shared.event(self.py, event) {
             Ok(event) => self.decoded.events.push(event.unbind()),
             Err(error) => self.decoded.error = Some(error),
         }

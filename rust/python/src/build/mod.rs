@@ -14,7 +14,7 @@ use plan::{Node, Reader};
 /// Builds the items of one type from JSON texts.
 ///
 /// Args:
-///     plan: what to build, in the tuples that ``ssejet.swap.schema`` makes.
+///     plan: what to build, in the tuples that ``ssejet.swap.builder`` makes.
 ///     definitions: the plans that it refers to.
 #[pyclass(module = "ssejet._core", frozen)]
 pub struct Assembler {

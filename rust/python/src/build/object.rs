@@ -78,12 +78,16 @@ fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
     let refusal = || PyTypeError::new_err(format!("{name} is no slot of the class"));
     let descriptor = class.getattr(name).map_err(|_| refusal())?;
     // SAFETY: the descriptor is alive. If its type is that of member descriptors it has their
-    // layout, and refers to a definition that lives as long as it does.
+    // layout, and refers to a definition that lives as long as it does, and to the live type whose
+    // instances have the member: those of its subclasses have it in the same place.
     let definition = unsafe {
         if ffi::Py_TYPE(descriptor.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
             return Err(refusal());
         }
         let descriptor = descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>();
+        if ffi::PyType_IsSubtype(class.as_type_ptr(), (*descriptor).d_common.d_type) == 0 {
+            return Err(refusal());
+        }
         &*(*descriptor).d_member
     };
     let plain = definition.type_code == ffi::Py_T_OBJECT_EX && definition.flags == 0;
