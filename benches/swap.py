@@ -20,6 +20,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -417,7 +418,7 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="a glance: short slices, few rounds, nothing written"
     )
     parser.add_argument("--rounds", type=int, help="how often everybody takes a turn (default: 15)")
-    parser.add_argument("--output", type=str, help="where the results go (default: benches/results/swap/)")
+    parser.add_argument("--output", type=Path, help="where the results go (default: benches/results/swap/)")
     parser.add_argument("--verbose", action="store_true", help="tell who is being measured")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
