@@ -8,14 +8,13 @@ import json
 import warnings
 from typing import Any
 
-import openai
+import openai._types
 import pydantic
 import pytest
 from conversations import TOOLS, chunks
 from hypothesis import given
 from hypothesis import strategies as st
 from openai._models import construct_type
-from openai._types import omit
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 from same import differences
@@ -23,6 +22,9 @@ from sdks import FakeServer, event
 
 import ssejet
 from ssejet.swap.openai_chat import LinearState
+
+# What older versions call it.
+omit: Any = getattr(openai._types, "omit", openai.NOT_GIVEN)
 
 
 class Weather(pydantic.BaseModel):

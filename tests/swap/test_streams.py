@@ -64,7 +64,7 @@ def as_event(call: str, text: str) -> bytes:
         name = None
     if call == "threads" and isinstance(name, str):
         text = json.dumps(json.loads(text).get("data"))
-    named = isinstance(name, str) and "\n" not in name and "\r" not in name and "\0" not in name
+    named = isinstance(name, str) and name.isprintable()
     return event(text, name if named and call not in {"chat", "completions"} else None)
 
 

@@ -82,7 +82,9 @@ def check() -> None:
     Raises:
         UnsupportedError: it is not.
     """
-    compare(_STREAMS, (Anthropic, _accelerated(Anthropic)), BaseModel)
+    if not hasattr(Anthropic, "messages"):
+        raise UnsupportedError("its clients make their resources when they are made")
+    compare(_STREAMS, (Anthropic, _accelerated(Anthropic)), BaseModel, "message_start")
 
 
 def accelerate(client: Any) -> Any:

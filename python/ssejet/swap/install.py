@@ -58,7 +58,7 @@ def accelerate(client: _ClientT) -> _ClientT:
     """
     packages = [cls.__module__.partition(".")[0] for cls in type(client).__mro__]
     package = next((name for name in packages if name in _SDKS), None)
-    if package is None or not hasattr(client, "_make_sse_decoder"):
+    if package is None or not hasattr(client, "with_options"):
         raise TypeError(f"accelerate() takes a client of openai or anthropic, got {type(client).__name__!r}")
     try:
         fast: _ClientT = _swap_in(package).accelerate(client)

@@ -15,7 +15,7 @@ from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatComp
 from ssejet._core import ItemDecoder, ServerSentEvent
 from ssejet.swap.builder import Models
 from ssejet.swap.openai_chat import LinearState
-from ssejet.swap.probe import compare
+from ssejet.swap.probe import compare, see
 from ssejet.swap.relay import EventDecoder
 from ssejet.swap.sdk import accelerated, async_stream, derived, remade, sync_stream, usual_builder
 from ssejet.swap.support import Patch, UnsupportedError
@@ -31,6 +31,9 @@ _IDLE = ServerSentEvent(event=None, data="null")
 _stock_decoder = BaseClient._make_sse_decoder
 _stock_process = BaseClient._process_response_data
 
+# Older versions take each event that has a type for one of the Assistants', but for those of Responses.
+_OTHER_TYPES_ARE_WRAPPED = see(Stream, OpenAI, object, [b"event: odd\ndata: 1\n\n"]) != ["1"]
+
 
 def _decoder_for(stream: Any) -> ItemDecoder | None:
     options = getattr(stream, "_options", None)
@@ -39,8 +42,11 @@ def _decoder_for(stream: Any) -> ItemDecoder | None:
     builder = usual_builder(stream, _MODELS, _stock_process)
     if builder is None:
         return None
-    # Assistants' events have the type and the data of the event for their fields.
-    only = () if getattr(options, "synthesize_event_and_data", None) else None
+    only: list[str] | None = None
+    if getattr(options, "synthesize_event_and_data", None):
+        only = []  # Assistants' events have the type and the data of the event for their fields
+    elif _OTHER_TYPES_ARE_WRAPPED:
+        only = ["", *(tag for tag in builder.tags if tag.startswith("response."))]
     return ItemDecoder(builder.assembler, dialect="openai", only=only, wrapped="thread.", telltale="error")
 
 
@@ -131,7 +137,9 @@ def check() -> None:
     Raises:
         UnsupportedError: it is not.
     """
-    compare(_STREAMS, (OpenAI, _accelerated(OpenAI)), BaseModel)
+    if not hasattr(OpenAI, "chat"):
+        raise UnsupportedError("its clients make their resources when they are made")
+    compare(_STREAMS, (OpenAI, _accelerated(OpenAI)), BaseModel, "response.probe")
 
 
 def accelerate(client: Any) -> Any:

@@ -20,12 +20,11 @@ from ssejet.swap.support import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["compare"]
+__all__ = ["compare", "see"]
 
 _BRIEF = 200
 
 _GOOD: dict[str, Any] = {
-    "type": "probe",
     "text": "a",
     "whole": 1,
     "number": 2,
@@ -42,7 +41,7 @@ _CHANGES: list[dict[str, Any]] = [
     {"more": {"g": [1]}},
     {"inner": {"kind": "x", "text": "c", "more": 1}, "many": [{"kind": "x", "text": "d", "more": 1}]},
     {"text": 5, "whole": "5", "optional": "5", "options": [1]},
-    {key: None for key in _GOOD if key != "type"},
+    dict.fromkeys(_GOOD),
     {"number": 2**53 + 1},
     {"number": True, "when": "never", "options": 3},
     {"inner": {"kind": "y"}, "many": {"kind": "z"}, "table": []},
@@ -52,22 +51,23 @@ _CHANGES: list[dict[str, Any]] = [
 ]
 
 
-def compare(streams: dict[Any, Any], clients: tuple[type, type], base: type[BaseModel]) -> None:
+def compare(streams: dict[Any, Any], clients: tuple[type, type], base: type[BaseModel], name: str) -> None:
     """Make sure that fast streams give what the SDK's own give.
 
     Args:
         streams: the fast classes, by the SDK's own, one of each synchronous and one asynchronous.
         clients: the class of a client of the SDK's, and of a fast one.
         base: the SDK's own base of models.
+        name: a type of event that every version of the SDK makes items of.
 
     Raises:
         UnsupportedError: they do not.
     """
     for stock, fast in streams.items():
-        for item_type in _item_types(base):
-            for chunks in _bodies():
-                expected = _see(stock, clients[0], item_type, chunks)
-                seen = _see(fast, clients[1], item_type, chunks)
+        for item_type in _item_types(base, name):
+            for chunks in _bodies(name):
+                expected = see(stock, clients[0], item_type, chunks)
+                seen = see(fast, clients[1], item_type, chunks)
                 for one, other in zip_longest(expected, seen):
                     if one != other:
                         raise UnsupportedError(
@@ -75,14 +75,14 @@ def compare(streams: dict[Any, Any], clients: tuple[type, type], base: type[Base
                         )
 
 
-def _item_types(base: type[BaseModel]) -> list[Any]:
+def _item_types(base: type[BaseModel], name: str) -> list[Any]:
     # Types that are made at run time mean nothing to type checkers.
     make: Any = partial(create_model, __base__=base)
     x: Any = make("X", kind=(Literal["x"], ...), text=(str, ...))
     y: Any = make("Y", kind=(Literal["y"], ...), count=(int, ...))
     one = make(
         "One",
-        type=(Literal["probe"], ...),
+        type=(Literal[name], ...),
         text=(str, ...),
         whole=(int, ...),
         number=(float, ...),
@@ -98,10 +98,12 @@ def _item_types(base: type[BaseModel]) -> list[Any]:
     return [one, Union[one, other]]
 
 
-def _bodies() -> Iterator[list[bytes]]:
-    event = b"event: probe\n"
-    items = [json.dumps(_GOOD | change) for change in _CHANGES]
-    items += [json.dumps({"type": "probe"}), json.dumps(_GOOD)[:-1] + r', "number": NaN, "text": "\ud800"}']
+def _bodies(name: str) -> Iterator[list[bytes]]:
+    event = f"event: {name}\n".encode()
+    whole = {"type": name, **_GOOD}
+    items = [json.dumps(whole | change) for change in _CHANGES]
+    items += [json.dumps({"type": name}), json.dumps(whole)[:-1] + r', "number": NaN, "text": "\ud800"}']
+    items += [json.dumps(_GOOD), "{}"]
     yield [event + b"data: " + item.encode() + b"\n\n" for item in items]
     good = event + b"data: " + items[0].encode() + b"\n\n"
     for odd in (
@@ -115,6 +117,7 @@ def _bodies() -> Iterator[list[bytes]]:
         b"event: ping\ndata: {}\n\n",
         b'event: thread.probe\ndata: {"type": "probe"}\n\n',
         b"data: " + items[0].encode() + b"\n\n",
+        b"event: odd\ndata: " + items[0].encode() + b"\n\n",
     ):
         yield [good, odd, good, good]
 
@@ -143,7 +146,7 @@ class _Response:
         pass
 
 
-def _see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) -> list[Any]:
+def see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) -> list[Any]:
     """What comes out of a stream: items, and the error that ends it."""
     client: Any = object.__new__(client_cls)
     client._strict_response_validation = False
