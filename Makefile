@@ -9,7 +9,7 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
           rust/core/Cargo.toml rust/python/Cargo.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers test-ecosystem check bench fuzz wheel clean
+.PHONY: help demo test test-peers test-ecosystem test-versions check bench fuzz wheel clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test-peers: $(VENV)-peer-suites/.ready ## run the peers' own test suites with ss
 # The libraries leave sockets for the garbage collector to close.
 test-ecosystem: $(VENV)-ecosystem/.ready ## run LangChain, pydantic-ai, LiteLLM and MCP with ssejet swapped in
 	$(VENV)-ecosystem/bin/pytest -q -p no:unraisableexception tests/ecosystem
+
+test-versions: $(VENV)/.pip ## run the tests of the swap-ins with older and newer versions of the SDKs
+	rm -rf $(VENV)-versions/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV)-versions/wheel .
+	$(BIN)/python tests/swap/versions.py $(VENV)-versions/wheel/*.whl
 
 $(VENV)-%/.ready: pyproject.toml $(RUST)
 	$(PYTHON) -m venv $(@D)
@@ -68,6 +73,7 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
+	$(BIN)/python -m benches.swap
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
 
