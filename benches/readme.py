@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benches.report import chat_markdown, markdown
-from benches.results import CHAT_DIRECTORY, Results, latest
+from benches.report import chat_markdown, markdown, swap_markdown
+from benches.results import CHAT_DIRECTORY, SWAP_DIRECTORY, Results, latest
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -21,6 +21,11 @@ def with_chat_table(readme: str, results: Results) -> str:
     return _with("chat table", chat_markdown(results), readme)
 
 
+def with_swap_table(readme: str, results: Results) -> str:
+    """The README with its table of swap-ins made anew."""
+    return _with("swap table", swap_markdown(results), readme)
+
+
 def _with(name: str, text: str, readme: str) -> str:
     between = rf"(<!-- {name}: begin[^>]*-->).*?(<!-- {name}: end -->)"
     return re.sub(between, f"\\1\n{text.strip()}\n\\2", readme, flags=re.DOTALL)
@@ -28,7 +33,8 @@ def _with(name: str, text: str, readme: str) -> str:
 
 def main() -> None:
     readme = with_tables(README.read_text(), Results.read(latest()))
-    README.write_text(with_chat_table(readme, Results.read(latest(CHAT_DIRECTORY))))
+    readme = with_chat_table(readme, Results.read(latest(CHAT_DIRECTORY)))
+    README.write_text(with_swap_table(readme, Results.read(latest(SWAP_DIRECTORY))))
 
 
 if __name__ == "__main__":

@@ -83,6 +83,21 @@ def chat_markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def swap_markdown(results: Results) -> str:
+    """The README's table of what others read, with ssejet swapped in and without."""
+    samples = results.samples
+    lines = ["|  | as it is | with ssejet | |", "|---|---:|---:|---:|"]
+    for workload, description in samples.workloads.items():
+        ours = Cell(workload, OURS)
+        theirs = next(
+            cell for cell in samples.figures if cell.workload == workload and cell.contestant != OURS
+        )
+        times = [duration(samples.median(cell) or 0) for cell in (theirs, ours)]
+        row = [description.title, *times, times_as_long(samples.ratio(theirs, ours))]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _ratios(results: Results, ours: str, rivals: list[str]) -> str:
     heads = ["", ours, *(f"{name} {results.contestants[name].version}" for name in rivals)]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]

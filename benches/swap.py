@@ -38,17 +38,17 @@ from benches import machine, report
 from benches.chat import DONE
 from benches.chat import workloads as chat_workloads
 from benches.harness import Run, Samples, Turn
-from benches.results import DIRECTORY, Entrant, Results
+from benches.results import SWAP_DIRECTORY, Entrant, Results
 from benches.workloads import ENGLISH, KIB, Workload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 MS = 1_000_000
+SECOND = 1000
 EVENTS = 2000
 STREAMS = 200
 EVENTS_PER_STREAM = 500
-RESULTS = DIRECTORY / "swap"
 
 
 # The workloads
@@ -71,9 +71,9 @@ def workloads() -> dict[str, Workload]:
             Workload(f"httpx-sse{name}", f"httpx-sse, {title}", typed.body, typed.data, size),
             Workload(f"httpx2{name}", f"httpx2 EventSource, {title}", typed.body, typed.data, size),
         ]
-    made.append(
-        Workload("concurrent", f"{STREAMS} concurrent streams", short, typed.data[:EVENTS_PER_STREAM], 0)
-    )
+    # What all the streams carry together, so that the harness knows how long a turn is.
+    data = typed.data[:EVENTS_PER_STREAM] * STREAMS
+    made.append(Workload("concurrent", f"{STREAMS} concurrent streams", short * STREAMS, data, 0))
     return {each.name: each for each in made}
 
 
@@ -257,14 +257,13 @@ class Crowd:
 
     def check(self, workload: Workload) -> str | None:
         seen = asyncio.run(self._read(1))
-        expected = STREAMS * len(workload.data)
-        return None if seen == expected else f"{seen} items of {expected}"
+        return None if seen == len(workload.data) else f"{seen} items of {len(workload.data)}"
 
     def time(self, _: Workload, passes: int) -> int:
         gc.collect()
         started = perf_counter_ns()
         asyncio.run(self._read(passes))
-        return (perf_counter_ns() - started) // STREAMS
+        return perf_counter_ns() - started
 
     async def _read(self, passes: int) -> int:
         limits = httpx2.Limits(max_connections=STREAMS)
@@ -296,7 +295,7 @@ def _server() -> Iterator[str]:
 def _serve() -> None:
     """Send the stream to whoever connects, each event in an HTTP chunk of its own, faster than it is read."""
     _pin(1)
-    events = _events(workloads()["concurrent"])
+    events = _events(workloads()["concurrent"])[: EVENTS_PER_STREAM + 1]  # and the sentinel
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events) + b"0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -342,9 +341,9 @@ def main() -> None:
     ours = importlib.metadata.version("ssejet")
     samples = Samples()
 
-    def measure(name: str, *contestants: Any) -> None:
+    def measure(name: str, *contestants: Any, slice: int = options.slice) -> None:
         names = [each for each in (name, f"{name}-per-event") if each in streams]
-        run = Run([streams[each] for each in names], list(contestants), options.rounds, options.slice * MS)
+        run = Run([streams[each] for each in names], list(contestants), options.rounds, slice * MS)
 
         def watch(turn: Turn) -> None:
             console.print(f"{turn.doing}: {turn.contestant.name}, {turn.workload.title}", style="dim")
@@ -395,6 +394,7 @@ def main() -> None:
             "concurrent",
             Crowd("ssejet", ours, ssejet.accelerate, url),
             Crowd("openai", versions["openai"], lambda client: client, url),
+            slice=SECOND,
         )
     results = Results(
         date=datetime.now(timezone.utc).date().isoformat(),
@@ -406,7 +406,7 @@ def main() -> None:
         samples=samples,
     )
     if options.output is not None or not options.quick:
-        path = options.output or RESULTS / f"{results.date}-{machine.slug()}.json"
+        path = options.output or SWAP_DIRECTORY / f"{results.date}-{machine.slug()}.json"
         results.write(path)
         console.print(f"written to {path}", style="green")
     report.show(results)
