@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -16,7 +17,7 @@ from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatComp
 from sdks import FakeServer, event
 
 import ssejet
-from ssejet.swap import UnsupportedVersionWarning, openai_chat
+from ssejet.swap import UnsupportedVersionWarning, install, openai_chat
 from ssejet.swap.probe import compare
 from ssejet.swap.support import UnsupportedError
 
@@ -70,7 +71,7 @@ def test_all_streams_are_fast_while_it_is_installed() -> None:
             assert type(stream) is openai.Stream
             assert is_fast(stream)
             assert [item.id for item in stream] == ["c"]
-        with earlier.chat.completions.stream(model="m", messages=[]) as events:
+        with earlier.beta.chat.completions.stream(model="m", messages=[]) as events:
             assert type(events._state) is openai_chat.LinearState
         later = FakeServer([event(str(USUAL["message event"]))]).client("anthropic", "sync")
         assert is_fast(later.messages.create(model="m", max_tokens=1, messages=[], stream=True))
@@ -100,6 +101,52 @@ def test_it_says_what_it_patched() -> None:
     ssejet.uninstall()
     assert report.patched == {}
     assert report.waiting == ["openai", "anthropic", "httpx_sse", "httpx2"]
+
+
+def test_all_that_is_patched_is_looked_at_here() -> None:
+    swap_ins: list[Any] = [importlib.import_module(name) for name in install._SWAP_INS.values()]
+    assert {patch.owner for swap_in in swap_ins for patch in swap_in.PATCHES} == set(CLASSES)
+
+
+def test_threads_may_install_and_uninstall_at_once() -> None:
+    def patch_and_take_back(_: int) -> None:
+        for _ in range(200):
+            ssejet.install()
+            ssejet.uninstall()
+
+    before, interval = state_of_the_process(), sys.getswitchinterval()
+    ssejet.install()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(patch_and_take_back, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+    ssejet.uninstall()
+    assert state_of_the_process() == before
+
+
+def test_threads_may_import_while_others_install() -> None:
+    program = """if True:
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from importlib import import_module
+        import ssejet
+
+        packages = ["openai", "anthropic", "httpx_sse", "httpx2"]
+        sys.setswitchinterval(1e-5)
+        with ThreadPoolExecutor(8) as threads:
+            imports = [threads.submit(import_module, package) for package in packages]
+            installs = [threads.submit(ssejet.install) for _ in range(4)]
+            reports = [install.result() for install in installs]
+            modules = [module.result() for module in imports]
+        assert sorted(reports[0].patched) == sorted(packages), reports
+        assert sum("ssejet" in type(finder).__module__ for finder in sys.meta_path) == 1
+        ssejet.uninstall()
+        assert "ssejet" not in modules[0].Stream.__stream__.__code__.co_filename
+        print("done")
+    """
+    assert run(program) == "done\n"
 
 
 def test_installing_twice_does_no_more_than_once() -> None:
@@ -237,6 +284,7 @@ def test_a_version_whose_streams_do_otherwise_is_noticed(sdk: str) -> None:
     client = {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic}[sdk]
     clients = (client, swap_in._accelerated(client))
     base = package._models.BaseModel
+    event_type = {"openai": "", "anthropic": "message_start"}[sdk]
 
     def every_other(self: Any) -> Any:
         yield from list(package.Stream.__stream__(self))[::2]
@@ -244,8 +292,8 @@ def test_a_version_whose_streams_do_otherwise_is_noticed(sdk: str) -> None:
     for changes in ({"__stream__": every_other}, {"__init__": lambda self, response: None}):
         stock = another(package.Stream, **changes)
         with pytest.raises(UnsupportedError, match="its Stream gives"):
-            compare({stock: swap_in._STREAMS[package.Stream]}, clients, base, "message_start")
-    compare(swap_in._STREAMS, clients, base, "message_start")
+            compare({stock: swap_in._STREAMS[package.Stream]}, clients, base, event_type)
+    compare(swap_in._STREAMS, clients, base, event_type)
 
 
 def test_a_version_that_builds_items_otherwise_is_noticed(monkeypatch: Any) -> None:

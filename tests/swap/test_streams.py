@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic import AnthropicBedrock, AnthropicVertex, AsyncAnthropicBedrock, AsyncAnthropicVertex
 from hypothesis import given
 from hypothesis import strategies as st
 from items import SDK_TYPES, USUAL
@@ -322,8 +322,35 @@ def test_raw_and_streaming_responses_work_as_ever() -> None:
         assert differences(list(stream), expected) == []
 
 
+@pytest.mark.parametrize("call", ["chat", "messages"])
+async def test_raw_and_streaming_responses_of_async_clients_work_as_ever(call: str) -> None:
+    sdk, start = CALLS[call]
+    stock = FakeServer([CHUNK if call == "chat" else DELTA] * 2).client(sdk, "async")
+    expected = [item async for item in await start(stock)]
+    assert len(expected) == 2
+    fast = ssejet.accelerate(stock)
+    raw = await start(fast.with_raw_response)
+    assert raw.headers["x-request-id"] == "req_1"
+    stream = raw.parse()
+    if asyncio.iscoroutine(stream):
+        stream = await stream
+    assert stream._iterator.__name__ == "adrive"
+    assert differences([item async for item in stream], expected) == []
+    async with start(fast.with_streaming_response) as response:
+        stream = await response.parse()
+        assert stream._iterator.__name__ == "adrive"
+        assert differences([item async for item in stream], expected) == []
+
+
 def test_what_is_not_streamed_is_as_it_was() -> None:
-    answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [], "extra": 1}
+    answer: dict[str, Any] = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [],
+        "extra": 1,
+    }
 
     http = HTTP["openai"]
 
@@ -386,10 +413,36 @@ def test_blocks_without_data_no_longer_break_a_stream(mode: str) -> None:
     assert (len(result.items), result.error) == (2, None)
 
 
-def test_streams_of_another_format_are_left_alone_with_a_warning() -> None:
-    client = AnthropicBedrock(aws_region="us-east-1", aws_access_key="a", aws_secret_key="b")
-    with pytest.warns(ssejet.swap.UnsupportedVersionWarning, match="AnthropicBedrock are no event streams"):
+@pytest.mark.parametrize("cls", [AnthropicBedrock, AsyncAnthropicBedrock])
+def test_streams_of_another_format_are_left_alone_with_a_warning(cls: Any) -> None:
+    client = cls(aws_region="us-east-1", aws_access_key="a", aws_secret_key="b")
+    stock = client._make_sse_decoder
+    with pytest.warns(ssejet.swap.UnsupportedVersionWarning, match=f"{cls.__name__} are no event streams"):
         assert ssejet.accelerate(client) is client
+    with ssejet.install():
+        assert client._make_sse_decoder == stock
+
+
+def test_kin_of_anthropics_client_whose_streams_are_event_streams_are_accelerated(mode: str) -> None:
+    cls = AnthropicVertex if mode == "sync" else AsyncAnthropicVertex
+    http = HTTP["anthropic"].Client if mode == "sync" else HTTP["anthropic"].AsyncClient
+    server = FakeServer([DELTA] * 2)
+    stock: Any = cls(
+        region="here",
+        project_id="p",
+        access_token="t",
+        http_client=http(transport=HTTP["anthropic"].MockTransport(server)),
+    )
+    fast = ssejet.accelerate(stock)
+    assert isinstance(fast, cls)
+    expected, result = (outcome(lambda c=client: CALLS["messages"][1](c)) for client in (stock, fast))
+    assert len(expected.items) == 2
+    assert result.differs_from(expected) == []
+    assert server.requests[0].url == server.requests[1].url
+    stream = CALLS["messages"][1](fast)
+    if mode == "async":
+        stream = asyncio.run(stream)
+    assert stream._iterator.__name__ in {"drive", "adrive"}
 
 
 @pytest.mark.parametrize("what", [None, 5, openai, OpenAI, httpx.Client, "client", ChatCompletionChunk])

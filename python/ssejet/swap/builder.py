@@ -139,7 +139,8 @@ def _function(method: Any) -> Any:
 
 
 def _construct_value(construct_type: Callable[..., Any], type_: Any, metadata: Any, value: Any) -> Any:
-    return construct_type(value=value, type_=type_, metadata=metadata or None)
+    more = {"metadata": metadata} if metadata else {}  # older versions do not take it
+    return construct_type(value=value, type_=type_, **more)
 
 
 def _construct_field(construct_field: Callable[..., Any], info: Any, name: str, value: Any) -> Any:

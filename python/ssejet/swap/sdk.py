@@ -120,6 +120,12 @@ def remade(client: Any, cls: type) -> Any:
     """
     twin: Any = object.__new__(cls)
     for name, value in vars(client).items():
-        if getattr(value, "_client", None) is not client:
+        if getattr(value, "_client", None) is not client or not _is_of_an_sdk(value):
             vars(twin)[name] = value
+        elif not hasattr(type(client), name):  # any other is made when it is asked for
+            vars(twin)[name] = type(value)(twin)
     return twin
+
+
+def _is_of_an_sdk(value: Any) -> bool:
+    return type(value).__module__.startswith(("openai.", "anthropic."))
