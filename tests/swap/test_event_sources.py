@@ -29,6 +29,9 @@ MODULES = {
 # Older versions of httpx2 bound nothing.
 HAS_LIMIT = "max_event_size" in inspect.signature(httpx2.EventSource).parameters
 
+# Older versions of httpx-sse end lines where `str.splitlines` does, and check content types otherwise.
+IS_OLD = not hasattr(httpx_sse._decoders, "SSELineDecoder")
+
 # What both sides take alike: see "Differences" in docs/swap-ins.md for the rest.
 _lines = st.one_of(
     st.sampled_from(
@@ -40,7 +43,7 @@ _lines = st.one_of(
                 "data:  two",
                 "data: a",
                 "data:é☃😀",
-                "data: \u2028\u0085\x0b",
+                "data: \u2027" if IS_OLD else "data: \u2028\u0085\x0b",
                 "event: x",
             ),
             *(
@@ -169,9 +172,11 @@ def test_content_types_are_checked_as_the_stock_ones_check_them(
                 name == "httpx-sse" or error.request is source.response.request,
             )
 
-    assert outcome(swap) == outcome(stock)
+    expected = outcome(stock)
+    if name != "httpx-sse" or not IS_OLD:
+        assert outcome(swap) == expected
     with ssejet.install():
-        assert outcome(stock) == outcome(swap)
+        assert outcome(stock) == expected
 
 
 @pytest.mark.parametrize("in_place", [False, True])
