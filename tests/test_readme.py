@@ -1,4 +1,4 @@
-"""What the README shows, works."""
+"""What the README and the documentation show, works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = {
+    f"{page.stem}-{at}": block
+    for page in PAGES
+    for at, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+}
 
 CHUNKS = b"".join(
     b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n'
@@ -24,7 +29,7 @@ CHUNKS = b"".join(
 )
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS.keys())
 def test_the_code_runs(block: str, server: Server, tmp_path: Path) -> None:
     answer = server.answer(CHUNKS, b"data: [DONE]\n\n")
     script = tmp_path / "script.py"
@@ -38,17 +43,20 @@ def test_the_code_runs(block: str, server: Server, tmp_path: Path) -> None:
         assert "Hello" in done.stdout or "chat.completion.chunk" in done.stdout
 
 
-def test_the_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    images = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
+    images = re.findall(r'(?:src|srcset)="([^"]+)"', page.read_text())
     targets = links + images
     assert targets
-    assert not [target for target in targets if not (ROOT / target).exists()]
+    assert not [target for target in targets if not (page.parent / target).exists()]
 
 
 def test_the_commands_it_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    commands = set(re.findall(r"(?:`|\$ )make ([\w-]+)", README))
+    commands = {
+        command for page in PAGES for command in re.findall(r"(?:`|\$ )make ([\w-]+)", page.read_text())
+    }
     assert {"demo", "test"} <= commands
     assert not [command for command in commands if not re.search(rf"^{command}:", makefile, re.MULTILINE)]
 
