@@ -56,7 +56,8 @@ def make_cast(cast_to: Any) -> Cast:
             and generics of these); any other callable, which gets the event.
 
     Raises:
-        TypeError: ``cast_to`` is none of these, or is a union that msgspec cannot tell apart.
+        TypeError: ``cast_to`` is none of these, is a union that msgspec cannot tell apart, or an alias that
+            holds itself without a pydantic model.
     """
     if cast_to is None:
         return Cast(ServerSentEvent.json, _same, takes_event=True)
@@ -156,7 +157,13 @@ def _msgspec_cast(type_: Any) -> Cast:
     def convert(value: Any) -> Any:
         return msgspec.convert(value, type_)
 
-    decode = msgspec.json.Decoder(type_).decode
+    try:
+        decode = msgspec.json.Decoder(type_).decode
+    except RecursionError as error:
+        raise TypeError(
+            f"cast_to is {type_!r}, an alias that holds itself, which msgspec cannot decode: make it a class "
+            "that holds itself, such as a msgspec Struct, or a model of pydantic"
+        ) from error
     slot = getattr(type_, "text_slot", None)
     if slot is not None:
         return Cast(decode, type_.from_dict, slot=slot, set_slot=msgspec.structs.force_setattr)
