@@ -126,7 +126,7 @@ def test_items_are_of_the_type_that_is_asked_for(cast_to: Any, data: str, item: 
 def test_aliases_that_hold_themselves_are_for_pydantic() -> None:
     scope: dict[str, Any] = {"Model": Model}
     exec("type Numbers = list[Numbers] | int\ntype Models = list[Models] | Model", scope)
-    with pytest.raises(TypeError, match="Numbers, an alias that holds itself.*make it a class"):
+    with pytest.raises(TypeError, match=r"Numbers, an alias that holds itself.*make it a class"):
         make_cast(scope["Numbers"])
     assert one('[[{"a": 1}]]', scope["Models"]) == [[Model(a=1)]]
 
