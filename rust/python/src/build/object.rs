@@ -88,7 +88,7 @@ fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
         if ffi::PyType_IsSubtype(class.as_type_ptr(), (*descriptor).d_common.d_type) == 0 {
             return Err(refusal());
         }
-        &*(*descriptor).d_member
+        &*(*descriptor).d_member.cast::<ffi::PyMemberDef>()
     };
     let plain = definition.type_code == ffi::Py_T_OBJECT_EX && definition.flags == 0;
     if plain { Ok(definition.offset) } else { Err(refusal()) }
