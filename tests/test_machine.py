@@ -473,6 +473,7 @@ class TestMetrics:
             "bytes": 0,
             "reads": 0,
             "events": 0,
+            "reconnections": 0,
         }
 
     def test_stamp_the_bytes_that_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -489,5 +490,6 @@ class TestMetrics:
             "bytes": 33,
             "reads": 3,
             "events": 2,
+            "reconnections": 0,
         }
         assert repr(machine.metrics).startswith("StreamMetrics(time_to_first_byte=1.0, ")

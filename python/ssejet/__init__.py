@@ -25,14 +25,20 @@ from ssejet.source import EventSource, aconnect_sse, connect_sse
 from ssejet.stream import AsyncStream, Stream
 
 if TYPE_CHECKING:
+    from ssejet.client import AsyncClient, Client
+    from ssejet.subscription import AsyncSubscription, Subscription, asubscribe, subscribe
     from ssejet.swap.install import accelerate, install, uninstall
+    from ssejet.token_metrics import TokenMetrics
 
 __all__ = [
     "APIConnectionError",
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncClient",
     "AsyncStream",
+    "AsyncSubscription",
+    "Client",
     "ContentFilterFinishReasonError",
     "ContentTypeError",
     "Decoder",
@@ -46,29 +52,41 @@ __all__ = [
     "StreamError",
     "StreamMachine",
     "StreamMetrics",
+    "Subscription",
+    "TokenMetrics",
     "TruncatedStreamError",
     "__version__",
     "accelerate",
     "aconnect_sse",
+    "asubscribe",
     "connect_sse",
     "encode",
     "install",
+    "subscribe",
     "uninstall",
 ]
 
-_WHEN_NEEDED = {
+# What takes more than the few milliseconds of the rest to import, and where it is.
+_ON_DEMAND = {
+    "AsyncClient": "ssejet.client",
+    "AsyncSubscription": "ssejet.subscription",
+    "Client": "ssejet.client",
+    "Subscription": "ssejet.subscription",
+    "TokenMetrics": "ssejet.token_metrics",
     "accelerate": "ssejet.swap.install",
+    "asubscribe": "ssejet.subscription",
     "install": "ssejet.swap.install",
+    "subscribe": "ssejet.subscription",
     "uninstall": "ssejet.swap.install",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHEN_NEEDED:
-        raise AttributeError(f"module 'ssejet' has no attribute {name!r}")
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(_WHEN_NEEDED[name]), name)
+    value = globals()[name] = getattr(import_module(_ON_DEMAND[name]), name)
     return value
 
 

@@ -43,7 +43,18 @@ def _restore(cls: type[SSEError], args: tuple[Any, ...]) -> SSEError:
 
 
 class SSEError(Exception):
-    """The base of every error that ssejet raises on purpose."""
+    """The base of every error that ssejet raises on purpose.
+
+    Attributes:
+        partial: what had arrived before the failure, in the form its stream collects it, or None.
+    """
+
+    partial: Any = None
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed if it is sent again."""
+        return False
 
     # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
@@ -90,21 +101,12 @@ class ContentTypeError(SSEError):
 
 
 class StreamError(SSEError):
-    """A typed stream failed.
-
-    Attributes:
-        partial: what had arrived before the failure, in the form its stream collects it, or None.
-    """
+    """A typed stream failed."""
 
     def __init__(self, message: str, *, partial: Any = None) -> None:
         super().__init__(message)
         self.message = message
         self.partial = partial
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same request may succeed if it is sent again."""
-        return False
 
 
 class APIError(StreamError):
@@ -196,14 +198,14 @@ class APITimeoutError(APIConnectionError):
     """Nothing came in time.
 
     Attributes:
-        kind: ``"connect"``, ``"idle"`` (a silence between reads) or ``"total"``.
+        kind: ``"connect"``, ``"idle"`` (no bytes), ``"data"`` (bytes, but no event) or ``"total"``.
     """
 
     def __init__(
         self,
         message: str = "Request timed out.",
         *,
-        kind: Literal["connect", "idle", "total"] = "idle",
+        kind: Literal["connect", "idle", "data", "total"] = "idle",
         request: Any = None,
         partial: Any = None,
     ) -> None:

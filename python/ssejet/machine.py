@@ -67,6 +67,7 @@ class StreamMachine(Generic[T]):
         done: str | None = "[DONE]",
         require_done: bool = False,
         request: Any = None,
+        metrics: StreamMetrics | None = None,
     ) -> None:
         """Prepare for one stream.
 
@@ -74,8 +75,10 @@ class StreamMachine(Generic[T]):
             cast_to: what the items are; see ``Stream``.
             decoder: a ``Decoder`` of the caller's, fresh or ``reset()``; None for ``Decoder()``.
             done: the sentinel; None if the stream has none.
-            require_done: whether input that ends without the sentinel is an error.
+            require_done: whether input that ends without the sentinel is an error, unless ``metrics`` say
+                that the items came to an end.
             request: the HTTP request, for errors to carry.
+            metrics: where to keep what is measured; None for a ``StreamMetrics`` of its own.
 
         Raises:
             TypeError: ``cast_to`` or ``decoder`` is of the wrong kind.
@@ -89,7 +92,7 @@ class StreamMachine(Generic[T]):
             raise ValueError("require_done=True needs a sentinel to wait for, but done is None")
         self.done = False
         self.saw_done = False
-        self.metrics = StreamMetrics()
+        self.metrics = StreamMetrics() if metrics is None else metrics
         self._decoder = Decoder() if decoder is None else decoder
         self._cast = make_cast(cast_to)
         self._sentinel: str | tuple[str, ...] = () if done is None else done
@@ -161,6 +164,7 @@ class StreamMachine(Generic[T]):
         sentinel = self._sentinel
         # Where items are made of objects only, another sentinel need not be looked for: it cannot be decoded.
         seeks_sentinel = slot is None or "{" in sentinel
+        observe = self.metrics.observe
         ordinary: str | None = "message"
         while True:
             for event in self._pending:
@@ -198,6 +202,8 @@ class StreamMachine(Generic[T]):
                     set_slot(item, slot, data)
                     if item.error:
                         raise self._api_error(payload_of(event))
+                if observe is not None:
+                    observe(item)
                 yield item
             self._settle()
             if waits:
@@ -229,6 +235,24 @@ class StreamMachine(Generic[T]):
             elif more is None or not more():
                 return
 
+    def check_first(self) -> bool:
+        """Whether there is something to take, and not an error as the first thing.
+
+        Raises:
+            APIError: the first event is one that the server reports.
+            EventTooLargeError: there is nothing before an event over the limit.
+            TruncatedStreamError: the input ended without anything, with ``require_done``.
+        """
+        events = [*self._pending]
+        self._pending = iter(events)
+        if not events:
+            self._settle()
+            return False
+        event = events[0]
+        if event.event == "error" or (_has_error(event.data) and _is_error(payload_of(event))):
+            raise self._api_error(payload_of(event))
+        return True
+
     def close(self) -> None:
         """Drop what was not taken, and ignore what may come."""
         self.done = True
@@ -250,7 +274,7 @@ class StreamMachine(Generic[T]):
         if self._unsettled:
             self._unsettled = False
             self._decoder.feed(b"")
-        if self._ended and self._require_done and not self.saw_done:
+        if self._ended and self._require_done and not (self.saw_done or self.metrics.finished):
             raise TruncatedStreamError(
                 f"the input ended before the sentinel {self._sentinel!r}: the answer may be incomplete"
             )

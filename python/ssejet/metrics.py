@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["StreamMetrics"]
 
@@ -14,15 +18,31 @@ class StreamMetrics:
     consumer does not make the server look slow. A stamp is None until there is something to stamp.
 
     Attributes:
-        started: when the stream object was made, the response's headers having arrived.
+        started: when this object was made: by a stream, when the response's headers have arrived; by a client
+            or a subscription, before the request is sent.
         first_byte, last_byte: when the first and the latest bytes of the body arrived.
         first_event: when the bytes that completed the first event arrived.
         bytes: how many bytes of the body have arrived, decompressed.
         reads: in how many chunks they came, empty ones not counted.
         events: how many events they completed.
+        reconnections: how many times the request was sent again.
     """
 
-    __slots__ = ("bytes", "events", "first_byte", "first_event", "last_byte", "reads", "started")
+    __slots__ = (
+        "bytes",
+        "events",
+        "first_byte",
+        "first_event",
+        "last_byte",
+        "reads",
+        "reconnections",
+        "started",
+    )
+
+    # What metrics that look at items have instead: a method that is called with each, when it is taken, and
+    # whether an item was the last.
+    observe: Callable[[Any], None] | None = None
+    finished: bool = False
 
     def __init__(self) -> None:
         self.started = perf_counter()
@@ -32,6 +52,7 @@ class StreamMetrics:
         self.bytes = 0
         self.reads = 0
         self.events = 0
+        self.reconnections = 0
 
     def add_read(self, size: int) -> None:
         """Stamp the arrival of ``size`` bytes."""
@@ -63,7 +84,7 @@ class StreamMetrics:
         """Seconds from the start to the latest bytes."""
         return self._since_start(self.last_byte)
 
-    def to_dict(self) -> dict[str, float | int | None]:
+    def to_dict(self) -> dict[str, Any]:
         """The durations in seconds and the counts, ready for a log line or JSON."""
         return {
             "time_to_first_byte": self.time_to_first_byte,
@@ -72,11 +93,12 @@ class StreamMetrics:
             "bytes": self.bytes,
             "reads": self.reads,
             "events": self.events,
+            "reconnections": self.reconnections,
         }
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())
-        return f"StreamMetrics({fields})"
+        return f"{type(self).__name__}({fields})"
 
     def _since_start(self, stamp: float | None) -> float | None:
         return None if stamp is None else stamp - self.started

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
 from ssejet.errors import ContentTypeError
-from ssejet.transport import Deadlines, aclose_chunks, bound_reads, content_type_of, is_event_stream
+from ssejet.transport import (
+    Deadlines,
+    NetworkReads,
+    aclose_chunks,
+    content_type_of,
+    is_event_stream,
+    with_default_headers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -21,7 +28,7 @@ __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
 _EXCERPT_SIZE = 1024
 _EXCERPT_TIME = 1.0
 
-_SSE_HEADERS = (("Accept", "text/event-stream"), ("Cache-Control", "no-store"))
+_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 
 
 class EventSource:
@@ -72,14 +79,14 @@ class EventSource:
 
     def _refuse(self) -> Iterator[ServerSentEvent]:
         body = bytearray()
-        unbind = bound_reads(self.response, Deadlines(idle=None, total=_EXCERPT_TIME))
+        reads = NetworkReads.of(self.response, Deadlines(total=_EXCERPT_TIME))
         with suppress(Exception):  # the content type is what went wrong
             for chunk in self.response.iter_bytes():
                 body += chunk
                 if len(body) >= _EXCERPT_SIZE:
                     break
-        if unbind is not None:
-            unbind()
+        if reads is not None:
+            reads.let_go(self.response)
         raise self._content_type_error(body)
         yield
 
@@ -117,7 +124,7 @@ def connect_sse(
         decoder: see ``EventSource``.
         kwargs: what else ``client.stream()`` takes.
     """
-    kwargs["headers"] = _with_sse_headers(kwargs.get("headers"))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
     with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)
 
@@ -127,18 +134,6 @@ async def aconnect_sse(
     client: Any, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
-    kwargs["headers"] = _with_sse_headers(kwargs.get("headers"))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
     async with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)
-
-
-def _with_sse_headers(headers: Any) -> list[tuple[Any, Any]]:
-    """A copy of headers in any form that httpx takes, with ours where they are missing."""
-    if headers is None:
-        given = []
-    elif hasattr(headers, "raw"):  # httpx's own, which may have several values for a name
-        given = list(headers.raw)
-    else:
-        given = list(headers.items() if hasattr(headers, "items") else headers)
-    names = {(name.decode("latin-1") if isinstance(name, bytes) else name).lower() for name, _ in given}
-    return [(name, value) for name, value in _SSE_HEADERS if name.lower() not in names] + given

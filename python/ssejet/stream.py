@@ -7,23 +7,14 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from ssejet.errors import APIConnectionError, APIStatusError, ContentTypeError
+from ssejet.errors import APIConnectionError
 from ssejet.machine import NOTHING_YET, StreamMachine, T, status_error
-from ssejet.transport import (
-    Deadlines,
-    aclose_chunks,
-    aiter_chunks,
-    bound_reads,
-    content_type_of,
-    is_event_stream,
-    is_reusable,
-    iter_chunks,
-    request_of,
-    translate,
-)
+from ssejet.reader import AsyncReader, ConcurrentReadError, Reader
+from ssejet.refusal import Refusal, content_type_error
+from ssejet.transport import Deadlines, content_type_of, is_event_stream, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -37,20 +28,8 @@ __all__ = ["AsyncStream", "Stream"]
 
 Item = TypeVar("Item")
 
-# How much is kept of the body of a refusal, and of one that may turn out to be no event stream: bytes.
-_REFUSAL_SIZE = 64 * 1024
+# How much is kept of a body that may turn out to be no event stream: bytes.
 _OTHER_BODY_SIZE = 1024
-
-# What reading on after the sentinel may cost, for the sake of the connection: bytes and seconds.
-_DRAIN_SIZE = 64 * 1024
-_DRAIN_TIME = 0.1
-
-
-class _ConcurrentReadError(RuntimeError):
-    """A second reader came; the stream goes on for the first."""
-
-    def __init__(self) -> None:
-        super().__init__("another task or thread is reading this stream; let one read and hand the items on")
 
 
 class _BaseStream(Generic[T]):
@@ -66,7 +45,11 @@ class _BaseStream(Generic[T]):
         done: the sentinel, as the start of an event's data; None if the stream has none.
         require_done: whether input that ends without the sentinel raises ``TruncatedStreamError``.
         idle_timeout: seconds that a wait for bytes may last; None leaves that to the client's read timeout.
-        timeout: seconds from now in which the stream must end; None for no limit.
+        data_timeout: seconds that may be spent waiting between two events. Comments keep ``idle_timeout``
+            from passing, not this.
+        timeout: seconds in which the stream must end, from now, or from the start of ``metrics``.
+        metrics: where to keep what the stream measures; None for a ``StreamMetrics`` of its own. A
+            ``TokenMetrics`` times tokens too, and lets ``require_done`` accept a finish reason as the end.
 
     Attributes:
         response: the response.
@@ -79,9 +62,9 @@ class _BaseStream(Generic[T]):
     _method_names: ClassVar[tuple[str, str]]
     _body_protocol: ClassVar[str]
     _advice: ClassVar[str]
+    _reader_class: ClassVar[type[Any]]
 
-    _closed = True  # until __init__ is through
-    _chunks: Any = None
+    _reader: Any = None  # until __init__ is through
 
     def __init__(
         self,
@@ -92,7 +75,9 @@ class _BaseStream(Generic[T]):
         done: str | None = "[DONE]",
         require_done: bool = False,
         idle_timeout: float | None = None,
+        data_timeout: float | None = None,
         timeout: float | None = None,
+        metrics: StreamMetrics | None = None,
     ) -> None:
         self._check_kind(response)
         self.response: Any = response
@@ -102,17 +87,20 @@ class _BaseStream(Generic[T]):
             done=done,
             require_done=require_done,
             request=request_of(response),
+            metrics=metrics,
         )
-        self._deadlines = Deadlines(idle=idle_timeout, total=timeout)
-        self._limited = idle_timeout is not None or timeout is not None
-        self._reading = False
-        self._content_type = content_type_of(response)
+        self._deadlines = Deadlines(
+            idle=idle_timeout, data=data_timeout, total=timeout, start=self.metrics.started
+        )
+        content_type = content_type_of(response)
         status = getattr(response, "status_code", None)
-        self._refused = isinstance(status, int) and status >= 400
-        self._body: bytearray | None = None
-        if self._refused or (self._content_type and not is_event_stream(self._content_type)):
-            self._body = bytearray()
-        self._closed = False
+        self._refusal: Refusal | None = None
+        self._other_body: bytearray | None = None
+        if isinstance(status, int) and status >= 400:
+            self._refusal = Refusal(response, self._deadlines, status_error)
+        elif content_type and not is_event_stream(content_type):
+            self._other_body = bytearray()
+        self._reader = self._reader_class(response, self._deadlines)
 
     @property
     def saw_done(self) -> bool:
@@ -125,11 +113,13 @@ class _BaseStream(Generic[T]):
         return self._machine.metrics
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
+        state = "closed" if self._reader.closed else "open"
         return f"<ssejet.{type(self).__name__} {state}, {self.metrics.events} events, of {self.response!r}>"
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if self._closed or getattr(self.response, "is_closed", False) or sys.is_finalizing():
+        if self._reader is None or self._reader.closed or sys.is_finalizing():
+            return
+        if getattr(self.response, "is_closed", False):
             return
         message = f"{self!r} was neither closed nor read to its end: {self._advice}"
         with suppress(Exception):
@@ -157,43 +147,27 @@ class _BaseStream(Generic[T]):
             f"{type(response).__name__} {fault}; responses of the other kind of client are for {other}"
         )
 
-    def _patience(self) -> float:
-        """Seconds that the next read may last, of a stream with a limit."""
-        wait = self._deadlines.wait()
-        if wait <= 0:
-            raise self._deadlines.error(request_of(self.response))
-        return wait
-
     def _accept(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body."""
-        if self._body is None:
-            if chunk is None:
-                self._machine.receive_end()
-            else:
-                self._machine.receive(chunk)
-            return
-        if chunk is not None:
-            size = _REFUSAL_SIZE if self._refused else _OTHER_BODY_SIZE
-            self._body += chunk[: size - len(self._body)]
-        if self._refused:
-            if chunk is None or len(self._body) == _REFUSAL_SIZE:
-                raise self._status_error()
-        elif chunk is not None:
-            self._machine.receive(chunk)
-        else:
+        if self._refusal is not None:
+            self._refusal.add(chunk)
+        elif chunk is None:
             self._machine.receive_end()
-            if not self.metrics.events:
-                raise ContentTypeError(self.response, content_type=self._content_type, body=bytes(self._body))
+            if self._other_body is not None and not self.metrics.events:
+                raise content_type_error(self.response, bytes(self._other_body))
+        else:
+            if self._other_body is not None:
+                self._other_body += chunk[: _OTHER_BODY_SIZE - len(self._other_body)]
+            count = self.metrics.events
+            self._machine.receive(chunk)
+            if self._deadlines.limited:
+                self._deadlines.end(got_events=self.metrics.events > count)
 
-    def _status_error(self) -> APIStatusError:
-        return status_error(self.response, bytes(self._body or b""))
-
-    def _failure(self, error: BaseException) -> BaseException | None:
-        """What to raise for an error, or None if it only shows that the stream was closed on purpose."""
-        if self._closed and isinstance(error, Exception):
-            return None
-        failure = translate(error, self.response, self._deadlines)
-        return self._status_error() if self._refused and isinstance(failure, APIConnectionError) else failure
+    def _accept_failure(self, error: APIConnectionError) -> None:
+        """Raise the error, or what is worse: the response was a refusal, of which no more will be heard."""
+        if self._refusal is None:
+            raise error
+        raise self._refusal.error() from error.__cause__
 
 
 class Stream(_BaseStream[T]):
@@ -222,15 +196,18 @@ class Stream(_BaseStream[T]):
     * ``TruncatedStreamError`` at the end, with ``require_done``;
     * ``ContentTypeError`` at the end of a body without a single event, if its content type is another.
 
-    ``idle_timeout`` and ``timeout`` interrupt the reads of httpx and httpx2 over HTTP/1.1. For other
-    responses ``timeout`` is looked at between chunks, and ``idle_timeout`` is up to the client.
+    The timeouts interrupt the reads of httpx and httpx2 over HTTP/1.1. For other responses ``data_timeout``
+    and ``timeout`` are looked at between chunks, and ``idle_timeout`` is up to the client.
+
+    Any thread may call ``close()`` at any time: over HTTP/1 a thread that is reading comes to the end of its
+    loop at once.
     """
 
     _method_names = ("iter_bytes", "close")
     _body_protocol = "__iter__"
     _advice = "use it in a `with` block, or call close()"
 
-    _unbind: Callable[[], None] | None = None
+    _reader_class = Reader
 
     def __iter__(self) -> Iterator[T]:
         return self._run(self._machine.items)
@@ -257,14 +234,8 @@ class Stream(_BaseStream[T]):
 
     def close(self) -> None:
         """Close the response and drop what was not taken; once is enough, more does no harm."""
-        if self._closed:
-            return
-        self._closed = True
         self._machine.close()
-        if self._unbind is not None:
-            self._unbind()
-        self._chunks = iter(())
-        self.response.close()
+        self._reader.close()
 
     _abandon = close
 
@@ -273,57 +244,37 @@ class Stream(_BaseStream[T]):
     def _run(self, take: Callable[[Callable[[], bool]], Iterator[Item]]) -> Iterator[Item]:
         try:
             yield from take(self._advance)
-        except (GeneratorExit, _ConcurrentReadError):
+        except (GeneratorExit, ConcurrentReadError):
             raise
-        except BaseException as error:
-            failure = self._failure(error)
+        except BaseException:
             self.close()
-            if failure is error:
-                raise
-            if failure is not None:
-                raise failure from error
+            raise
+
+    def _await_first(self) -> None:
+        """Read until there is an event, and raise the error if it is one."""
+        try:
+            while not self._machine.check_first() and self._advance():
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     def _advance(self) -> bool:
         """Read once; False at the end of the stream, which is then closed."""
-        if self._closed:
-            return False
-        if self._reading:
-            raise _ConcurrentReadError
-        self._reading = True
-        try:
-            if not self._machine.done:
-                self._accept(self._read())
-                return True
+        if self._machine.done:
             if self.saw_done:
-                self._drain()
-        finally:
-            self._reading = False
-        self.close()
-        return False
-
-    def _read(self) -> bytes | None:
-        if self._chunks is None:
-            self._chunks = iter_chunks(self.response)
-        if self._limited:
-            self._patience()
-            self._bind()
-        return next(self._chunks, None)
-
-    def _bind(self) -> bool:
-        if self._unbind is None:
-            self._unbind = bound_reads(self.response, self._deadlines)
-        return self._unbind is not None
-
-    def _drain(self) -> None:
-        if not self._bind():
-            return
-        self._deadlines.restrict(_DRAIN_TIME)
-        size = 0
-        with suppress(Exception):  # the stream is complete
-            for chunk in self._chunks:
-                size += len(chunk)
-                if size > _DRAIN_SIZE:
-                    break
+                self._reader.drain()
+            self.close()
+            return False
+        try:
+            chunk = self._reader.read()
+        except APIConnectionError as error:
+            self._accept_failure(error)
+        else:
+            if self._reader.closed:
+                return False
+            self._accept(chunk)
+        return True
 
 
 class AsyncStream(_BaseStream[T]):
@@ -335,15 +286,15 @@ class AsyncStream(_BaseStream[T]):
             async for chunk in AsyncStream(response, cast_to=Chunk):
                 ...
 
-    All that is said of ``Stream`` holds here. ``idle_timeout`` and ``timeout`` interrupt the reads of any
-    response. Any task may call ``aclose()`` at any time: a task that is reading comes to the end of its loop.
+    All that is said of ``Stream`` holds here. The timeouts interrupt the reads of any response. Any task may
+    call ``aclose()`` at any time: a task that is reading comes to the end of its loop.
     """
 
     _method_names = ("aiter_bytes", "aclose")
     _body_protocol = "__aiter__"
     _advice = "use it in an `async with` block, or await aclose()"
 
-    _read: Callable[[], Awaitable[bytes]] | None = None
+    _reader_class = AsyncReader
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _AsyncItems(self, self._machine.items(waits=True))
@@ -368,56 +319,45 @@ class AsyncStream(_BaseStream[T]):
 
     async def aclose(self) -> None:
         """Close the response and drop what was not taken; once is enough, more does no harm."""
-        if self._closed:
-            return
-        self._closed = True
         self._machine.close()
-        from anyio import CancelScope
-
-        with CancelScope(shield=True):
-            # An iterator that another task waits in cannot be closed; closing the response ends it.
-            if self._chunks is not None and not self._reading:
-                await aclose_chunks(self._chunks, self.response)
-            await self.response.aclose()
+        await self._reader.aclose()
 
     close = aclose  # the name in openai-python
 
-    def _reader(self) -> Callable[[], Awaitable[bytes]]:
-        if self._chunks is None:
-            self._chunks = aiter_chunks(self.response)
-        if self._limited:
-            return self._read_in_time
-        self._read = self._chunks.__anext__
-        return self._read
+    async def _await_first(self) -> None:
+        """Read until there is an event, and raise the error if it is one."""
+        try:
+            while not self._machine.check_first() and await self._advance():
+                pass
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def _advance(self) -> bool:
+        """Read once; False at the end of the stream."""
+        if self._machine.done:
+            return False
+        try:
+            chunk = await self._reader.read()
+        except APIConnectionError as error:
+            self._accept_failure(error)
+        else:
+            if self._reader.closed:
+                return False
+            self._accept(chunk)
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        """Raise what is to be raised for an error of reading, if it does not only show that this was closed."""
+        try:
+            self._reader.fail(error)
+        except APIConnectionError as failure:
+            self._accept_failure(failure)
 
     async def _end(self) -> None:
         if self.saw_done:
-            self._reading = True
-            try:
-                await self._drain()
-            finally:
-                self._reading = False
+            await self._reader.drain()
         await self.aclose()
-
-    async def _read_in_time(self) -> bytes:
-        from anyio import move_on_after
-
-        with move_on_after(self._patience()):
-            chunk: bytes = await anext(self._chunks)
-            return chunk
-        raise self._deadlines.error(request_of(self.response))
-
-    async def _drain(self) -> None:
-        if not is_reusable(self.response):
-            return
-        from anyio import move_on_after
-
-        size = 0
-        with suppress(Exception), move_on_after(_DRAIN_TIME):  # the stream is complete
-            async for chunk in self._chunks:
-                size += len(chunk)
-                if size > _DRAIN_SIZE:
-                    break
 
 
 class _AsyncItems(Generic[Item]):
@@ -437,33 +377,32 @@ class _AsyncItems(Generic[Item]):
 
     async def __anext__(self) -> Item:
         stream = self._stream
+        reader = stream._reader
         try:
             for item in self._ready:
                 if item is not NOTHING_YET:
                     return item
-                if stream._closed:
-                    break
-                if stream._reading:
-                    raise _ConcurrentReadError
                 if stream._machine.done:
                     await stream._end()
                     break
                 # Reads often bring one event each, so this waits for them without a coroutine of its own.
-                stream._reading = True
+                fetch = reader.begin()
                 try:
-                    chunk = await (stream._read or stream._reader())()
+                    chunk = await fetch()
                 except StopAsyncIteration:
                     chunk = None
+                except Exception as error:
+                    stream._fail(error)
+                    break
                 finally:
-                    stream._reading = False
+                    if reader.end():
+                        await reader.aclose_chunks()
+                if reader.closed:
+                    break
                 stream._accept(chunk)
-        except _ConcurrentReadError:
+        except ConcurrentReadError:
             raise
-        except BaseException as error:
-            failure = stream._failure(error)
+        except BaseException:
             await stream.aclose()
-            if failure is error:
-                raise
-            if failure is not None:
-                raise failure from error
+            raise
         raise StopAsyncIteration

@@ -1,0 +1,192 @@
+"""Metrics of streams that carry a model's answer, token by token."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ssejet.metrics import StreamMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence, Sized
+
+__all__ = ["Latencies", "TokenMetrics", "percentile"]
+
+
+class Latencies(NamedTuple):
+    """A distribution of durations, in seconds."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, durations: Sequence[float]) -> Latencies | None:
+        """Those of the durations; None if there are none."""
+        if not durations:
+            return None
+        ordered = sorted(durations)
+        mean = sum(ordered) / len(ordered)
+        return cls(mean, *(percentile(ordered, share) for share in (0.5, 0.95, 0.99)))
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value below which a share, from 0 to 1, of the ordered values lies; in between, interpolated."""
+    place = (len(ordered) - 1) * share
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+class TokenMetrics(StreamMetrics):
+    """What a stream measured of itself and of its tokens.
+
+    A token is what a chunk brings of the answer: content, refusal, reasoning, or a tool call's arguments. Its
+    arrival is that of the bytes that completed its event, so tokens that came in one read have latencies of
+    0. Some servers send several tokens in a chunk; ``tokens`` says how many there really were.
+
+    Subclasses know what to look for in the items; see ``ChatMetrics``.
+
+    Args:
+        tokenizer: counts the tokens of a text, or gives them; asked for ``tokens`` if the server sends no
+            usage.
+
+    Attributes:
+        first_token, last_token: when the first and the latest token arrived, of any kind.
+        first_content_token: when the first token arrived that is no reasoning.
+        first_reasoning_token: when the first token of reasoning arrived.
+        chunks: how many items brought a token.
+        reasoning_chunks: how many of them brought reasoning.
+        prompt_tokens: tokens of the prompt, as the server counted them.
+        reasoning_tokens: tokens of reasoning, as the server counted them; they may be more than it sent.
+    """
+
+    __slots__ = (
+        "_completion_tokens",
+        "_gaps",
+        "_pieces",
+        "_tokenizer",
+        "chunks",
+        "finished",
+        "first_content_token",
+        "first_reasoning_token",
+        "first_token",
+        "last_token",
+        "prompt_tokens",
+        "reasoning_chunks",
+        "reasoning_tokens",
+    )
+
+    def __init__(self, *, tokenizer: Callable[[str], int | Sized] | None = None) -> None:
+        super().__init__()
+        self.finished = False
+        self.first_token: float | None = None
+        self.last_token: float | None = None
+        self.first_content_token: float | None = None
+        self.first_reasoning_token: float | None = None
+        self.chunks = 0
+        self.reasoning_chunks = 0
+        self.prompt_tokens: int | None = None
+        self.reasoning_tokens: int | None = None
+        self._completion_tokens: int | None = None
+        self._tokenizer = tokenizer
+        self._pieces: list[str] = []
+        self._gaps = array("d")
+
+    def add_token(self, text: str, *, reasoning: bool = False) -> None:
+        """Count an item's text, which arrived with the latest bytes."""
+        now = self.last_byte
+        if self.last_token is None or now is None:
+            self.first_token = now
+        else:
+            self._gaps.append(now - self.last_token)
+        self.last_token = now
+        self.chunks += 1
+        if reasoning:
+            self.reasoning_chunks += 1
+            if self.first_reasoning_token is None:
+                self.first_reasoning_token = now
+        elif self.first_content_token is None:
+            self.first_content_token = now
+        if self._tokenizer is not None:
+            self._pieces.append(text)
+
+    def add_usage(self, *, prompt: int | None, completion: int | None, reasoning: int | None) -> None:
+        """Take the server's own count of tokens; the latest holds."""
+        self.prompt_tokens = prompt
+        self._completion_tokens = completion
+        self.reasoning_tokens = reasoning
+
+    @property
+    def time_to_first_token(self) -> float | None:
+        """Seconds from the start to the first token, of any kind."""
+        return self._since_start(self.first_token)
+
+    @property
+    def time_to_first_content_token(self) -> float | None:
+        """Seconds from the start to the first token that is no reasoning."""
+        return self._since_start(self.first_content_token)
+
+    @property
+    def time_to_first_reasoning_token(self) -> float | None:
+        """Seconds from the start to the first token of reasoning."""
+        return self._since_start(self.first_reasoning_token)
+
+    @property
+    def inter_token_latencies(self) -> Sequence[float]:
+        """Seconds between each token and the one before it."""
+        return self._gaps
+
+    @property
+    def inter_token_latency(self) -> Latencies | None:
+        """How long tokens were in coming after the one before them; None until there are two."""
+        return Latencies.of(self._gaps)
+
+    @property
+    def tokens_from(self) -> Literal["usage", "tokenizer", "chunks"]:
+        """Where ``tokens`` are from: the server's usage, else the tokenizer, else a count of chunks."""
+        if self._completion_tokens is not None:
+            return "usage"
+        return "chunks" if self._tokenizer is None else "tokenizer"
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the answer has so far, reasoning included."""
+        if self._completion_tokens is not None:
+            return self._completion_tokens
+        if self._tokenizer is None:
+            return self.chunks
+        counted = self._tokenizer("".join(self._pieces))
+        return counted if isinstance(counted, int) else len(counted)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """How fast tokens came after the first; None until there are two, and if all came at once.
+
+        Reasoning that the server counted but did not send does not count.
+        """
+        if self.first_token is None or self.last_token is None or self.last_token == self.first_token:
+            return None
+        tokens = self.tokens
+        if self._completion_tokens is not None and not self.reasoning_chunks:
+            tokens -= self.reasoning_tokens or 0
+        return (tokens - 1) / (self.last_token - self.first_token)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The durations in seconds, the counts and the rate, ready for a log line or JSON."""
+        latency = self.inter_token_latency
+        return {
+            **super().to_dict(),
+            "time_to_first_token": self.time_to_first_token,
+            "time_to_first_content_token": self.time_to_first_content_token,
+            "time_to_first_reasoning_token": self.time_to_first_reasoning_token,
+            "inter_token_latency": None if latency is None else latency._asdict(),
+            "tokens": self.tokens,
+            "tokens_from": self.tokens_from,
+            "tokens_per_second": self.tokens_per_second,
+            "chunks": self.chunks,
+            "reasoning_chunks": self.reasoning_chunks,
+            "reasoning_tokens": self.reasoning_tokens,
+            "prompt_tokens": self.prompt_tokens,
+        }

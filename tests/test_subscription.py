@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+import ssejet
+from faults import Fault, Framing, Then
+from raw_server import Reply, ScriptServer
+from raw_server import Then as ReplyThen
+from ssejet import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    ContentTypeError,
+    EventTooLargeError,
+    TruncatedStreamError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from faults import FaultServer
+    from ssejet import SSEError
+    from subscribers import Subscriber
+
+BLOCKS = [f"id: {number}\ndata: event {number}\n\n".encode() for number in range(1, 6)]
+DATA = [f"event {number}" for number in range(1, 6)]
+
+AT_ONCE: dict[str, Any] = {"reconnection_time": 0, "max_backoff": 0.001}
+NEVER: dict[str, Any] = {"reconnection_time": 3600}
+
+
+@pytest.fixture
+def script() -> Iterator[ScriptServer]:
+    with ScriptServer() as server:
+        yield server
+        server.wait_until(lambda: server.connections == 0)
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    """A port where connections are neither accepted nor refused, as nobody takes them from a full queue."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        waiting = [socket.socket() for _ in range(2)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+        for each in waiting:
+            each.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class TestASubscription:
+    def test_gets_the_events_of_many_connections(self, subscriber: Subscriber, faults: FaultServer) -> None:
+        source = faults.source(
+            *BLOCKS, faults=[Fault(events=1), Fault(cut=30, then=Then.CLOSE), Fault(status=0)]
+        )
+        outcome = subscriber.read(source.url, **AT_ONCE)
+        assert outcome.data == DATA
+        ids = [request.headers.get("last-event-id") for request in source.requests]
+        assert ids == [None, b"1", b"2", b"2", b"5"]
+        assert outcome.subscription.metrics.reconnections == 4
+        assert outcome.subscription.metrics.events == 5
+        assert outcome.subscription.last_event_id == "5"
+        assert outcome.subscription.ready_state == "closed"
+        assert repr(outcome.subscription).endswith("Subscription closed, 5 events>")
+
+    def test_resumes_where_another_one_stopped(self, subscriber: Subscriber, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS)
+        assert subscriber.read(source.url, last_event_id="3", **AT_ONCE).data == DATA[3:]
+
+    def test_sends_what_it_is_told_to(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        script.replies = [Reply(), Reply(status=204, headers={})]
+        outcome = subscriber.read(
+            script.base + "x",
+            method="post",
+            json={"a": 1},
+            params={"q": "1"},
+            headers={"X-Y": "z"},
+            repeat=True,
+            **AT_ONCE,
+        )
+        assert outcome.data == []
+        for _, request in script.requests:
+            assert (request.method, request.path) == ("POST", "/x?q=1")
+            assert request.body.replace(b" ", b"") == b'{"a":1}'
+            assert request.headers["x-y"] == b"z"
+            assert request.headers["accept"] == b"text/event-stream"
+
+    def test_sends_a_post_once(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        script.replies = [Reply([b"data: 1\n\n"])]
+        assert subscriber.read(script.base, method="POST", content="x").data == ["1"]
+        script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.DROP)]
+        outcome = subscriber.read(script.base, method="POST", content=b"x")
+        assert isinstance(outcome.error, APIConnectionError)
+        assert len(outcome.events) == 1
+        assert len(script.requests) == 2
+
+    def test_follows_redirects_and_remembers_permanent_ones(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        script.replies = [
+            Reply(status=301, headers={"Location": "/a"}),
+            Reply(status=307, headers={"Location": "{base}b"}),
+            Reply([b"data: 1\n\n"]),
+            Reply(status=204, headers={}),
+        ]
+        outcome = subscriber.read(script.base, **AT_ONCE)
+        assert outcome.data == ["1"]
+        assert [request.path for _, request in script.requests] == ["/", "/a", "/b", "/a"]
+        assert outcome.subscription.url == script.base + "a"
+
+    def test_gives_credentials_to_their_origin_only(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        with ScriptServer(Reply(status=307, headers={"Location": script.base})) as first:
+            script.replies = [Reply(status=204, headers={})]
+            client_options = {"auth": ("user", "pass"), "headers": {"X-API-Key": "secret", "X": "y"}}
+            outcome = subscriber.read(first.base, headers={"Cookie": "secret"}, client_options=client_options)
+            assert outcome.data == []
+        assert {"authorization", "x-api-key", "cookie", "x"} <= first.requests[0][1].headers.keys()
+        ((_, request),) = script.requests
+        assert not {"authorization", "x-api-key", "cookie"} & request.headers.keys()
+        assert request.headers["x"] == b"y"
+
+    def test_raises_for_what_is_no_event_stream(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        script.replies = [
+            Reply([b'{"error": {"message": "no such stream"}}'], status=404, headers={"X-Request-ID": "7"}),
+            Reply([b"<!doctype html>"], headers={"Content-Type": "text/html"}, then=ReplyThen.HANG),
+        ]
+        outcome = subscriber.read(script.base)
+        assert isinstance(outcome.error, APIStatusError)
+        assert str(outcome.error) == "HTTP status 404: no such stream"
+        assert outcome.error.response is outcome.subscription.response
+        assert outcome.error.request_id == "7"
+        assert outcome.error.response.is_closed
+        outcome = subscriber.read(script.base)
+        assert isinstance(outcome.error, ContentTypeError)
+        assert outcome.error.body == b"<!doctype html>"
+
+    def test_raises_after_the_events_before_one_that_is_too_large(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        script.replies = [Reply([b"data: 1\n\ndata: " + b"x" * 100 + b"\n\ndata: 3\n\n"])]
+        outcome = subscriber.read(script.base, max_event_size=50)
+        assert isinstance(outcome.error, EventTooLargeError)
+        assert [event.data for event in outcome.events] == ["1"]
+
+    def test_raises_what_the_client_raises_if_it_is_misused(self, subscriber: Subscriber) -> None:
+        outcome = subscriber.read("ftp://127.0.0.1/")
+        assert isinstance(outcome.error, subscriber.http.UnsupportedProtocol)
+        outcome = subscriber.read("http://x:port/")
+        assert isinstance(outcome.error, subscriber.http.InvalidURL)
+
+    def test_takes_no_content_that_cannot_be_sent_twice(self) -> None:
+        with pytest.raises(TypeError, match="so that it can be sent again; got list_iterator"):
+            ssejet.subscribe("http://127.0.0.1/", content=iter([b"x"]))  # type: ignore[arg-type]
+
+    def test_gives_up_on_a_server_that_is_not_there(self, subscriber: Subscriber, free_port: int) -> None:
+        errors: list[SSEError] = []
+        outcome = subscriber.read(
+            f"http://user:secret@127.0.0.1:{free_port}/?key=secret",
+            max_attempts=3,
+            on_error=errors.append,
+            **AT_ONCE,
+        )
+        assert isinstance(outcome.error, APIConnectionError)
+        assert str(outcome.error).startswith(f"cannot connect to http://127.0.0.1:{free_port}: ")
+        assert str(outcome.error).endswith("3 failed attempts in a row)")
+        assert isinstance(outcome.error.__cause__, subscriber.http.ConnectError)
+        assert len(errors) == 3
+        assert outcome.error.retryable
+
+
+class TestTimeouts:
+    def test_end_the_wait_for_a_connection(self, subscriber: Subscriber, busy_port: int) -> None:
+        outcome = subscriber.read(f"http://127.0.0.1:{busy_port}/", connect_timeout=0.05, max_attempts=1)
+        assert isinstance(outcome.error, APITimeoutError)
+        assert outcome.error.kind == "connect"
+        assert "connect_timeout=0.05" in str(outcome.error)
+
+    def test_end_the_wait_for_a_response(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        outcome = subscriber.read(script.base, idle_timeout=0.05, max_attempts=1)
+        assert isinstance(outcome.error, APITimeoutError)
+        assert outcome.error.kind == "idle"
+
+    def test_end_a_silence(self, subscriber: Subscriber, faults: FaultServer) -> None:
+        errors: list[SSEError] = []
+        source = faults.source(*BLOCKS, faults=[Fault(cut=40, then=Then.STALL)])
+        outcome = subscriber.read(source.url, idle_timeout=0.1, on_error=errors.append, **AT_ONCE)
+        assert outcome.data == DATA
+        assert isinstance(errors[0], APITimeoutError)
+        assert errors[0].kind == "idle"
+        assert "idle_timeout=0.1" in str(errors[0])
+
+    def test_end_a_stream_of_nothing_but_comments(self, subscriber: Subscriber, faults: FaultServer) -> None:
+        errors: list[SSEError] = []
+        comments = b":" * 2000 + b"\n"
+        source = faults.source(
+            comments + BLOCKS[0], faults=[Fault(drip=True, cut=len(comments), then=Then.STALL)]
+        )
+        outcome = subscriber.read(
+            source.url, idle_timeout=60, data_timeout=0.1, on_error=errors.append, **AT_ONCE
+        )
+        assert outcome.data == DATA[:1]
+        assert isinstance(errors[0], APITimeoutError)
+        assert errors[0].kind == "data"
+        assert "no event arrived within data_timeout=0.1 seconds" in str(errors[0])
+
+    def test_do_not_count_what_the_consumer_takes(self, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS, faults=[Fault(drip=True)])
+        with ssejet.subscribe(source.url, data_timeout=0.3, max_attempts=1) as subscription:
+            for _ in range(3):
+                next(subscription)
+                threading.Event().wait(0.4)
+            assert subscription.metrics.reconnections == 0
+
+
+class TestClosing:
+    """From another thread or task: at once, whatever the subscription is doing, and without a trace."""
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_ends_the_wait_for_a_response(
+        self, subscriber: Subscriber, script: ScriptServer, attempt: int
+    ) -> None:
+        with subscriber.reading(script.base) as reading:
+            script.wait_until(lambda: script.requests)
+            if attempt:
+                reading.await_silence()
+            reading.close()
+            reading.await_end()
+            assert reading.data == []
+            assert reading.subscription.ready_state == "closed"
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_ends_the_wait_for_an_event(
+        self, subscriber: Subscriber, script: ScriptServer, attempt: int
+    ) -> None:
+        script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
+        with subscriber.reading(script.base) as reading:
+            reading.await_events(1)
+            if attempt:
+                reading.await_silence()
+            reading.close()
+            reading.await_end()
+            assert reading.data == ["1"]
+            reading.close()
+
+    def test_ends_the_wait_for_a_tls_handshake(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        with subscriber.reading(script.base.replace("http", "https")) as reading:
+            script.wait_until(lambda: script.connections)
+            reading.await_silence()
+            reading.close()
+            reading.await_end()
+            assert reading.data == []
+        gc.collect()  # which would tell of a socket that was left open
+
+    def test_ends_the_wait_for_the_reconnection_time(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        script.replies = [Reply()]
+        errors: list[SSEError] = []
+        waiting = threading.Event()
+        with subscriber.reading(script.base, on_error=lambda error: waiting.set(), **NEVER) as reading:
+            assert waiting.wait(60)
+            reading.await_silence()
+            reading.close()
+            reading.await_end()
+            assert reading.data == []
+        assert errors == []
+
+    def test_may_come_before_the_first_step(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        with subscriber.reading(script.base) as reading:
+            reading.close()
+            reading.await_end()
+            assert reading.data == []
+
+    def test_comes_with_leaving_the_block(self, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS, faults=[Fault(drip=True, then=Then.STALL)])
+        with ssejet.subscribe(source.url) as subscription:
+            for event in subscription:
+                assert event.data == DATA[0]
+                break
+        assert list(subscription) == []
+        faults.wait_until(lambda: faults.connections == 0)
+
+    def test_is_missed_if_the_garbage_collector_comes_first(self, script: ScriptServer) -> None:
+        script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
+        subscription = ssejet.subscribe(script.base)
+        next(subscription)
+        with pytest.warns(ResourceWarning, match="open, 1 events> was not closed: use it in a `with` block"):
+            del subscription
+
+    def test_leaves_the_callers_client_open(self, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS)
+        with httpx.Client() as client:
+            for _ in range(2):
+                with ssejet.subscribe(source.url, client=client) as subscription:
+                    assert next(subscription).data == DATA[0]
+            assert not client.is_closed
+
+    def test_is_no_matter_of_who_reads(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        """Fifty times, with the close at any moment: nothing hangs, and nothing is left."""
+        with subscriber.reading(script.base) as reading:
+            pass
+        for number in range(50):
+            script.replies = [Reply([b"data: 1\n\n"] * (number % 5), then=ReplyThen.HANG)]
+            with subscriber.reading(script.base, **AT_ONCE) as reading:
+                if number % 3:
+                    reading.await_silence()
+                reading.close()
+                reading.await_end()
+                assert reading.error is None
+        script.wait_until(lambda: script.connections == 0)
+
+
+class TestRestarting:
+    def test_connects_anew_without_an_error(self, subscriber: Subscriber, faults: FaultServer) -> None:
+        errors: list[SSEError] = []
+        source = faults.source(*BLOCKS, faults=[Fault(events=2, then=Then.STALL), Fault(then=Then.STALL)])
+        with subscriber.reading(source.url, on_error=errors.append, **NEVER) as reading:
+            reading.await_events(2)
+            reading.await_silence()
+            reading.restart()
+            reading.await_events(5)
+            assert reading.data == DATA
+        assert errors == []
+        assert source.requests[1].headers["last-event-id"] == b"2"
+
+    def test_cuts_the_reconnection_time_short(self, subscriber: Subscriber, faults: FaultServer) -> None:
+        waiting = threading.Event()
+        source = faults.source(*BLOCKS, faults=[Fault(events=2), Fault(then=Then.STALL)])
+        with subscriber.reading(source.url, on_error=lambda error: waiting.set(), **NEVER) as reading:
+            assert waiting.wait(60)
+            while len(source.requests) < 2:
+                reading.restart()
+            reading.await_events(5)
+            assert reading.data == DATA
+
+    def test_resumes_at_the_id_that_was_set(self, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS, faults=[Fault(then=Then.STALL)])
+        with ssejet.subscribe(source.url, **AT_ONCE) as subscription:
+            assert [next(subscription).data for _ in DATA] == DATA
+            subscription.last_event_id = "2"
+            subscription.restart()
+            assert next(subscription).data == DATA[2]
+
+
+class TestReading:
+    def test_can_be_left_and_taken_up_again(self, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS, faults=[Fault(framing=Framing.LENGTH)])
+        seen = []
+        with ssejet.subscribe(source.url, **AT_ONCE) as subscription:
+            for event in subscription:
+                seen.append(event.data)
+                assert subscription.last_event_id == event.id
+                break
+            seen.append(next(subscription).data)
+            seen += [event.data for event in subscription]
+            assert next(subscription, None) is None
+        assert seen == DATA
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_survives_the_cancellation_of_a_wait(self, backend: str, faults: FaultServer) -> None:
+        source = faults.source(
+            *BLOCKS, faults=[Fault(cut=40, then=Then.STALL), Fault(status=0, then=Then.STALL)]
+        )
+
+        async def main() -> None:
+            seen = []
+            async with ssejet.asubscribe(source.url) as subscription:
+                seen.append((await anext(subscription)).data)
+                for _ in range(2):
+                    with anyio.move_on_after(0.05) as scope:
+                        await anext(subscription)
+                    assert scope.cancelled_caught
+                while len(seen) < 5:
+                    seen.append((await anext(subscription)).data)
+            assert seen == DATA
+
+        anyio.run(main, backend=backend)
+        faults.wait_until(lambda: faults.connections == 0)
+
+    async def test_ends_with_its_task(self, faults: FaultServer) -> None:
+        source = faults.source(*BLOCKS, faults=[Fault(then=Then.STALL)])
+        seen: list[Any] = []
+
+        async def read() -> None:
+            async for event in ssejet.asubscribe(source.url):
+                seen.append(event)
+                if len(seen) == 5:
+                    asyncio.get_running_loop().call_later(0.01, task.cancel)
+
+        task = asyncio.create_task(read())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(faults.wait_until, lambda: faults.connections == 0)
+
+    def test_is_for_one_at_a_time(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
+        with subscriber.reading(script.base) as reading:
+            reading.await_events(1)
+            turn = getattr(reading.subscription, "_turn", None)
+            while turn is not None and turn._holder is None:
+                threading.Event().wait(0.001)
+            with pytest.raises(RuntimeError, match="another task or thread is reading"):
+                reading.read_too()
+            assert not reading.ended.is_set()
+
+    def test_gives_comments_in_order(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        seen: list[Any] = []
+        script.replies = [Reply([b":1\ndata: 2\n\n:3\n", b":4\ndata: 5\n\n"], then=ReplyThen.HANG)]
+        with subscriber.reading(script.base, on_comment=seen.append) as reading:
+            add = reading.add
+            reading.add = lambda event: (seen.append(event.data), add(event))  # type: ignore[method-assign]
+            reading.await_events(2)
+        assert seen == ["1", "2", "3", "4", "5"]
+
+    def test_ends_with_an_error_of_a_callback(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        script.replies = [Reply([b"data: 1\n\n:2\n"], then=ReplyThen.HANG)]
+        outcome = subscriber.read(script.base, on_comment=lambda comment: 1 / 0)
+        assert isinstance(outcome.error, ZeroDivisionError)
+        assert [event.data for event in outcome.events] == ["1"]
+        script.replies = [Reply()]
+        outcome = subscriber.read(script.base, on_error=lambda error: 1 / 0)
+        assert isinstance(outcome.error, ZeroDivisionError)
+        assert isinstance(outcome.error.__context__, TruncatedStreamError)
