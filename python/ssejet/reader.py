@@ -171,6 +171,8 @@ class Reader(_BaseReader):
     def _release(self) -> None:
         if self._released:
             return
+        if self._network_reads is not None:
+            self._network_reads.let_go(self.response)
         self._chunks = iter(())
         self.response.close()
         self._released = True
@@ -219,7 +221,7 @@ class AsyncReader(_BaseReader):
         return self._fetch or self._make_fetch()
 
     def fail(self, error: Exception) -> None:
-        """Raise what is to be raised for the error of a read, if it does not only show that this was closed."""
+        """Raise what the error of a read comes to, unless it only shows that the reader was closed."""
         failure = self._failure(error)
         if failure is error:
             raise error
@@ -227,7 +229,7 @@ class AsyncReader(_BaseReader):
             raise failure from error
 
     def end(self) -> bool:
-        """End a read; True if the reader was closed meanwhile, so that ``aclose_chunks()`` is still to be done."""
+        """End a read; True if the reader was closed meanwhile, and ``aclose_chunks()`` is left to do."""
         self._reading = False
         return self.closed
 

@@ -348,7 +348,7 @@ class AsyncStream(_BaseStream[T]):
         return True
 
     def _fail(self, error: Exception) -> None:
-        """Raise what is to be raised for an error of reading, if it does not only show that this was closed."""
+        """Raise what the error of a read comes to, unless it only shows that the stream was closed."""
         try:
             self._reader.fail(error)
         except APIConnectionError as failure:

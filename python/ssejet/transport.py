@@ -227,6 +227,10 @@ class Deadlines:
         return APITimeoutError(f"no bytes arrived within {limit}", kind="idle", request=request)
 
 
+# Held while one of the following steps in or back, which a connection's next response may do at that moment.
+_changing_hands = threading.RLock()
+
+
 class NetworkReads:
     """Stands between synchronous HTTP/1 responses and the network stream that they come by, one by one.
 
@@ -253,19 +257,19 @@ class NetworkReads:
         network_stream = getattr(response, "extensions", {}).get("network_stream")
         if network_stream is None or not str(getattr(response, "http_version", "")).startswith("HTTP/1"):
             return None
-        installed = getattr(network_stream.read, "__self__", None)
-        reads = installed if isinstance(installed, cls) else cls(network_stream)
-        network_stream.read = reads._read_in_time
-        with reads._lock:
-            reads._response, reads._deadlines = response, deadlines
-            reads._interrupted = False
+        with _changing_hands:
+            installed = getattr(network_stream.read, "__self__", None)
+            reads = installed if isinstance(installed, cls) else cls(network_stream)
+            with reads._lock:
+                reads._response, reads._deadlines, reads._interrupted = response, deadlines, False
+            network_stream.read = reads._read_in_time
         return reads
 
     def let_go(self, response: Any) -> None:
-        """Leave the response to others, who may take their time."""
-        with self._lock:
+        """Step back, if no other response has come by the network stream since."""
+        with _changing_hands:
             if self._response is response:
-                self._deadlines = Deadlines()
+                vars(self._network_stream).pop("read", None)
 
     def interrupt(self, response: Any) -> None:
         """Let a response's body end here, at once if a thread is waiting for more of it; from any thread."""
