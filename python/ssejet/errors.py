@@ -218,17 +218,18 @@ class InvalidJSONError(StreamError):
 
     Attributes:
         event: the ``ServerSentEvent``.
-        index: which event of the stream it was, from 0.
+        index: which event of the stream it was, from 0; None for an answer that is no stream.
         position: the offset in characters in ``event.data`` where decoding stopped, or None if unknown.
         excerpt: up to 80 characters of the data around that place.
     """
 
     def __init__(
-        self, reason: str, *, event: Any, index: int, position: int | None = None, partial: Any = None
+        self, reason: str, *, event: Any, index: int | None, position: int | None = None, partial: Any = None
     ) -> None:
         start = max(0, (position or 0) - 40)
         self.excerpt: str = event.data[start : start + 80]
-        where = f"event {index}" + (f", character {position}" if position is not None else "")
+        where = "the response" if index is None else f"event {index}"
+        where += f", character {position}" if position is not None else ""
         super().__init__(f"{where}: {reason}: {self.excerpt!r}", partial=partial)
         self.event = event
         self.index = index

@@ -1,0 +1,7 @@
+"""A thin client of OpenAI, and of any server that speaks its language."""
+
+from __future__ import annotations
+
+from ssejet.client.client import AsyncClient, Client
+
+__all__ = ["AsyncClient", "Client"]

@@ -1,0 +1,132 @@
+"""What requests may hold, for type checkers and editors; at run time anything is sent on.
+
+The names are OpenAI's. A parameter that only another server knows goes into ``extra_body``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence, Sized
+
+__all__ = ["CallOptions", "ChatParams", "ChatStreamParams", "CompletionParams", "ResponseParams"]
+
+
+class CallOptions(TypedDict, total=False):
+    """What is not sent, or is added to what is.
+
+    Attributes:
+        extra_headers: headers, in addition to the client's or in place of them.
+        extra_query: query parameters, likewise.
+        extra_body: more of the request's body. Only here can a value be None, which JSON writes as null.
+        idle_timeout, data_timeout, timeout, max_retries, tokenizer: in place of the client's; see ``Client``.
+    """
+
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, Any] | None
+    extra_body: Mapping[str, Any] | None
+    idle_timeout: float | None
+    data_timeout: float | None
+    timeout: float | None
+    max_retries: int
+    tokenizer: Callable[[str], int | Sized] | None
+
+
+class ChatStreamParams(CallOptions, total=False):
+    """The parameters of a chat completion, but for those that the methods themselves name."""
+
+    audio: Mapping[str, Any] | None
+    frequency_penalty: float | None
+    function_call: str | Mapping[str, Any] | None
+    functions: Sequence[Mapping[str, Any]] | None
+    logit_bias: Mapping[str, int] | None
+    logprobs: bool | None
+    max_completion_tokens: int | None
+    max_tokens: int | None
+    metadata: Mapping[str, str] | None
+    modalities: Sequence[str] | None
+    moderation: Mapping[str, Any] | None
+    n: int | None
+    parallel_tool_calls: bool | None
+    prediction: Mapping[str, Any] | None
+    presence_penalty: float | None
+    prompt_cache_key: str | None
+    prompt_cache_options: Mapping[str, Any] | None
+    prompt_cache_retention: str | None
+    reasoning_effort: str | None
+    safety_identifier: str | None
+    seed: int | None
+    service_tier: str | None
+    stop: str | Sequence[str] | None
+    store: bool | None
+    stream_options: Mapping[str, Any] | None
+    temperature: float | None
+    tool_choice: str | Mapping[str, Any] | None
+    tools: Sequence[Any] | None
+    top_logprobs: int | None
+    top_p: float | None
+    user: str | None
+    verbosity: str | None
+    web_search_options: Mapping[str, Any] | None
+
+
+class ChatParams(ChatStreamParams, total=False):
+    """The same, with what ``stream()`` names itself."""
+
+    response_format: type[Any] | Mapping[str, Any] | None
+
+
+class CompletionParams(CallOptions, total=False):
+    """The parameters of a completion of the older kind."""
+
+    best_of: int | None
+    echo: bool | None
+    frequency_penalty: float | None
+    logit_bias: Mapping[str, int] | None
+    logprobs: int | None
+    max_tokens: int | None
+    n: int | None
+    presence_penalty: float | None
+    seed: int | None
+    stop: str | Sequence[str] | None
+    stream_options: Mapping[str, Any] | None
+    suffix: str | None
+    temperature: float | None
+    top_p: float | None
+    user: str | None
+
+
+class ResponseParams(CallOptions, total=False):
+    """The parameters of the Responses API."""
+
+    background: bool | None
+    context_management: Sequence[Mapping[str, Any]] | None
+    conversation: str | Mapping[str, Any] | None
+    include: Sequence[str] | None
+    input: str | Sequence[Any] | None
+    instructions: str | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    metadata: Mapping[str, str] | None
+    model: str | None
+    moderation: Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    previous_response_id: str | None
+    prompt: Mapping[str, Any] | None
+    prompt_cache_key: str | None
+    prompt_cache_options: Mapping[str, Any] | None
+    prompt_cache_retention: str | None
+    reasoning: Mapping[str, Any] | None
+    safety_identifier: str | None
+    service_tier: str | None
+    store: bool | None
+    stream_options: Mapping[str, Any] | None
+    temperature: float | None
+    text: Mapping[str, Any] | None
+    tool_choice: str | Mapping[str, Any] | None
+    tools: Sequence[Mapping[str, Any]] | None
+    top_logprobs: int | None
+    top_p: float | None
+    truncation: str | None
+    user: str | None
