@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ssejet.cli.chat import chat
 from ssejet.cli.demo import demo
 from ssejet.cli.serve import serve
 from ssejet.cli.tail import tail
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(chat)
 app.command()(demo)
 app.command()(serve)
 app.command()(tail)

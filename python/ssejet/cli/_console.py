@@ -16,7 +16,7 @@ from rich.theme import Theme
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["command_ends", "error_console", "fail", "printable", "standard_console"]
+__all__ = ["command_ends", "complain", "error_console", "fail", "printable", "standard_console"]
 
 # The sixteen colours that every terminal lets its user tune, and of those only the ones that can be read on
 # white as well as on black.
@@ -32,6 +32,10 @@ _THEME = Theme(
         "json.bool_true": "magenta",
         "json.bool_false": "magenta",
         "json.null": "magenta",
+        "markdown.code": "cyan",
+        "markdown.block_quote": "italic",
+        "markdown.link": "none",
+        "markdown.link_url": "cyan",
     }
 )
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -76,9 +80,15 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def complain(message: str) -> None:
+    """Say on standard error what went wrong, in one line."""
+    line = " ".join(printable(message).split())
+    error_console().print(f"ssejet: {line}", style="error", soft_wrap=True)
+
+
 def fail(message: str) -> NoReturn:
     """Say on standard error why the command failed, and end it with status 1."""
-    error_console().print(f"ssejet: {printable(message)}", style="error", soft_wrap=True)
+    complain(message)
     raise typer.Exit(1)
 
 
