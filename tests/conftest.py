@@ -6,6 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from clock import clock  # noqa: F401  # a fixture
 from drivers import driver  # noqa: F401  # a fixture
 from faults import faults  # noqa: F401  # a fixture
 from servers import server  # noqa: F401  # a fixture

@@ -14,8 +14,17 @@ __all__ = ["StreamMetrics"]
 class StreamMetrics:
     """What a stream measured of itself, up to date at any moment.
 
-    The stamps are seconds of ``time.perf_counter()``, taken when bytes arrive, before they are parsed: a slow
-    consumer does not make the server look slow. A stamp is None until there is something to stamp.
+    The stamps are seconds of ``time.perf_counter()``, taken when bytes have been read, before they are
+    parsed: what is done with items does not count, unless it takes so long that the next bytes have to wait.
+    A stamp is None until there is something to stamp.
+
+    It depends on the stream what its ``metrics`` are:
+
+    * of a stream of ``Client`` or ``AsyncClient``: ``ChatMetrics``, ``CompletionMetrics`` or
+      ``ResponseMetrics``, which are ``TokenMetrics``: they time tokens as well;
+    * of any other ``Stream`` or ``AsyncStream``, and of a subscription: ``StreamMetrics``, or what was given
+      as the argument ``metrics``;
+    * of a ``ChatCompletionStream``: its source's, or None if the source is no stream of ssejet's.
 
     Attributes:
         started: when this object was made: by a stream, when the response's headers have arrived; by a client

@@ -10,14 +10,16 @@ from ssejet.token_metrics import TokenMetrics
 __all__ = ["ResponseMetrics"]
 
 _REASONING = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
-_TOKENS = _REASONING | {
-    "response.output_text.delta",
-    "response.refusal.delta",
-    "response.function_call_arguments.delta",
-    "response.custom_tool_call_input.delta",
-    "response.mcp_call_arguments.delta",
-    "response.code_interpreter_call_code.delta",
-}
+_ANSWER = frozenset(
+    {
+        "response.output_text.delta",
+        "response.refusal.delta",
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.mcp_call_arguments.delta",
+        "response.code_interpreter_call_code.delta",
+    }
+)
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 
 
@@ -27,10 +29,12 @@ class ResponseMetrics(TokenMetrics):
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens in an event."""
+        """Look for tokens and usage in an event."""
         kind = item.get("type") if isinstance(item, Mapping) else None
-        if kind in _TOKENS:
-            self.add_token(item.get("delta") or "", reasoning=kind in _REASONING)
+        if kind in _ANSWER:
+            self.add_token(item.get("delta") or "")
+        elif kind in _REASONING:
+            self.add_token(reasoning=item.get("delta") or "")
         elif kind in _LAST:
             self.finished = True
             usage = (item.get("response") or {}).get("usage")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ssejet.metrics import StreamMetrics
@@ -14,7 +15,7 @@ __all__ = ["Latencies", "TokenMetrics", "percentile"]
 
 
 class Latencies(NamedTuple):
-    """A distribution of durations, in seconds."""
+    """A distribution of durations, in seconds: their mean, their median and two higher percentiles."""
 
     mean: float
     p50: float
@@ -42,11 +43,12 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 class TokenMetrics(StreamMetrics):
     """What a stream measured of itself and of its tokens.
 
-    A token is what a chunk brings of the answer: content, refusal, reasoning, or a tool call's arguments. Its
-    arrival is that of the bytes that completed its event, so tokens that came in one read have latencies of
-    0. Some servers send several tokens in a chunk; ``tokens`` says how many there really were.
+    A token is what an item brings of the answer: content, refusal, reasoning, or a tool call's name or
+    arguments. Its arrival is that of the bytes that completed its event, so tokens that came in one read have
+    latencies of 0. Some servers send several tokens in an item; ``tokens`` says how many there really were.
 
-    Subclasses know what to look for in the items; see ``ChatMetrics``.
+    Subclasses know what to look for in the items: ``ChatMetrics``, ``CompletionMetrics`` and
+    ``ResponseMetrics``. To measure somebody else's stream, call ``observe()`` with each item as it comes.
 
     Args:
         tokenizer: counts the tokens of a text, or gives them; asked for ``tokens`` if the server sends no
@@ -64,6 +66,7 @@ class TokenMetrics(StreamMetrics):
 
     __slots__ = (
         "_completion_tokens",
+        "_counted",
         "_gaps",
         "_pieces",
         "_tokenizer",
@@ -92,12 +95,19 @@ class TokenMetrics(StreamMetrics):
         self._completion_tokens: int | None = None
         self._tokenizer = tokenizer
         self._pieces: list[str] = []
+        self._counted = (0, 0)
         self._gaps = array("d")
 
-    def add_token(self, text: str, *, reasoning: bool = False) -> None:
-        """Count an item's text, which arrived with the latest bytes."""
-        now = self.last_byte
-        if self.last_token is None or now is None:
+    def add_token(self, text: str = "", *, reasoning: str = "") -> None:
+        """Count what an item brought, which arrived with the latest bytes.
+
+        Args:
+            text: of the answer. It may be empty, as that of speech is.
+            reasoning: text of what the model thought before. An item with nothing else is a token of
+                reasoning.
+        """
+        now = perf_counter() if self.last_byte is None else self.last_byte
+        if self.last_token is None:
             self.first_token = now
         else:
             self._gaps.append(now - self.last_token)
@@ -107,13 +117,13 @@ class TokenMetrics(StreamMetrics):
             self.reasoning_chunks += 1
             if self.first_reasoning_token is None:
                 self.first_reasoning_token = now
-        elif self.first_content_token is None:
+        if self.first_content_token is None and (text or not reasoning):
             self.first_content_token = now
         if self._tokenizer is not None:
-            self._pieces.append(text)
+            self._pieces.append(reasoning + text)
 
     def add_usage(self, *, prompt: int | None, completion: int | None, reasoning: int | None) -> None:
-        """Take the server's own count of tokens; the latest holds."""
+        """Take the server's own count of tokens, reasoning included; the latest holds."""
         self.prompt_tokens = prompt
         self._completion_tokens = completion
         self.reasoning_tokens = reasoning
@@ -157,12 +167,16 @@ class TokenMetrics(StreamMetrics):
             return self._completion_tokens
         if self._tokenizer is None:
             return self.chunks
-        counted = self._tokenizer("".join(self._pieces))
-        return counted if isinstance(counted, int) else len(counted)
+        pieces, tokens = self._counted
+        if pieces != len(self._pieces):
+            counted = self._tokenizer("".join(self._pieces))
+            tokens = counted if isinstance(counted, int) else len(counted)
+            self._counted = len(self._pieces), tokens
+        return tokens
 
     @property
     def tokens_per_second(self) -> float | None:
-        """How fast tokens came after the first; None until there are two, and if all came at once.
+        """How many tokens a second came after the first; None until there are two, or if all came at once.
 
         Reasoning that the server counted but did not send does not count.
         """
@@ -171,7 +185,7 @@ class TokenMetrics(StreamMetrics):
         tokens = self.tokens
         if self._completion_tokens is not None and not self.reasoning_chunks:
             tokens -= self.reasoning_tokens or 0
-        return (tokens - 1) / (self.last_token - self.first_token)
+        return (tokens - 1) / (self.last_token - self.first_token) if tokens > 1 else None
 
     def to_dict(self) -> dict[str, Any]:
         """The durations in seconds, the counts and the rate, ready for a log line or JSON."""

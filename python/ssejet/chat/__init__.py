@@ -23,6 +23,7 @@ from ssejet.chat.events import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
+from ssejet.chat.metrics import ChatMetrics, CompletionMetrics
 from ssejet.chat.models import (
     Annotation,
     AnnotationURLCitation,
@@ -76,6 +77,7 @@ __all__ = [
     "ChatCompletionStreamEvent",
     "ChatCompletionStreamState",
     "ChatCompletionTokenLogprob",
+    "ChatMetrics",
     "Choice",
     "ChoiceDelta",
     "ChoiceDeltaAudio",
@@ -88,6 +90,7 @@ __all__ = [
     "Completion",
     "CompletionChoice",
     "CompletionLogprobs",
+    "CompletionMetrics",
     "CompletionTokensDetails",
     "CompletionUsage",
     "ContentDeltaEvent",

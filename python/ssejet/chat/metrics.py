@@ -37,7 +37,7 @@ class _ChoiceMetrics(TokenMetrics):
     def _add_usage(self, usage: CompletionUsage) -> None:
         details = usage.completion_tokens_details
         self.add_usage(
-            prompt=usage.prompt_tokens,
+            prompt=usage.prompt_tokens or None,
             completion=usage.completion_tokens or None,
             reasoning=None if details is None else details.reasoning_tokens,
         )
@@ -50,15 +50,16 @@ class ChatMetrics(_ChoiceMetrics):
 
         stream = Stream(response, cast_to=ChatCompletionChunk, metrics=ChatMetrics())
 
-    The chunks may be ssejet's, openai-python's or dicts.
+    The chunks may be ssejet's, openai-python's or dicts. Those of several choices come in turn, and are
+    measured as one stream.
     """
 
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens in a chunk."""
+        """Look for tokens, finish reasons and usage in a chunk."""
         chunk = ChatCompletionChunk.from_dict(item) if type(item) is dict else item
-        for choice in chunk.choices:
+        for choice in chunk.choices or ():
             if choice.delta is not None:
                 self._add_delta(choice.delta)
             self._add_choice(choice.index, choice.finish_reason)
@@ -66,15 +67,19 @@ class ChatMetrics(_ChoiceMetrics):
             self._add_usage(chunk.usage)
 
     def _add_delta(self, delta: ChoiceDelta) -> None:
-        if delta.content:
-            self.add_token(delta.content)
-        elif delta.refusal:
-            self.add_token(delta.refusal)
-        elif delta.tool_calls:
-            self.add_token("".join(map(_tool_text, delta.tool_calls)))
+        text = delta.content or ""
+        if delta.refusal:
+            text += delta.refusal
+        if delta.tool_calls:
+            text += "".join(map(_call_text, delta.tool_calls))
+        if delta.function_call is not None:
+            text += _function_text(delta.function_call)
         # openai-python's objects have only the fields that were sent.
-        elif text := getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None):
-            self.add_token(text, reasoning=True)
+        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+        if text or reasoning:
+            self.add_token(text, reasoning=reasoning)
+        elif getattr(delta, "audio", None):
+            self.add_token()
 
 
 class CompletionMetrics(_ChoiceMetrics):
@@ -83,9 +88,9 @@ class CompletionMetrics(_ChoiceMetrics):
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens in a chunk."""
+        """Look for tokens, finish reasons and usage in a chunk."""
         chunk = Completion.from_dict(item) if type(item) is dict else item
-        for choice in chunk.choices:
+        for choice in chunk.choices or ():
             if choice.text:
                 self.add_token(choice.text)
             self._add_choice(choice.index, choice.finish_reason)
@@ -93,8 +98,12 @@ class CompletionMetrics(_ChoiceMetrics):
             self._add_usage(chunk.usage)
 
 
-def _tool_text(call: Any) -> str:
+def _call_text(call: Any) -> str:
     if call.function is not None:
-        return call.function.arguments or call.function.name or ""
+        return _function_text(call.function)
     custom = getattr(call, "custom", None)
-    return "" if custom is None else custom.input or custom.name or ""
+    return "" if custom is None else (custom.name or "") + (custom.input or "")
+
+
+def _function_text(function: Any) -> str:
+    return (function.name or "") + (function.arguments or "")

@@ -94,7 +94,11 @@ class _BaseChatStream(Generic[ResponseFormatT]):
 
     @property
     def metrics(self) -> StreamMetrics | None:
-        """What the source measured of itself; None if it doesn't."""
+        """What the source measured of itself; None if it doesn't.
+
+        From ``Client`` that is a ``ChatMetrics``, which times tokens as well. A stream of your own measures
+        so much if it is made with ``metrics=ChatMetrics()``.
+        """
         return getattr(self._source, "metrics", None)
 
     @property
