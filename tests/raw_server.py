@@ -42,6 +42,7 @@ class RawServer:
     def __init__(self) -> None:
         self.connections = 0
         self._changed = threading.Condition()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="raw-server")
 
@@ -52,7 +53,7 @@ class RawServer:
         self.base = f"http://{host}:{port}/"
 
     def stop(self) -> None:
-        self._run(self._cancel_all())
+        self._run(self._hang_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -80,16 +81,16 @@ class RawServer:
         raise NotImplementedError
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         self.tell(lambda: self._count(1))
-        try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
-                while await self.handle(reader, writer):
-                    pass
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-            self.tell(lambda: self._count(-1))
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await self.handle(reader, writer):
+                pass
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        self._writers.remove(writer)
+        self.tell(lambda: self._count(-1))
 
     def _count(self, change: int) -> None:
         self.connections += change
@@ -97,12 +98,14 @@ class RawServer:
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    async def _cancel_all(self) -> None:
+    async def _hang_up(self) -> None:
+        # A server that is closed loses the sockets that it has only begun to accept, so that comes last.
+        self._loop.remove_reader(self._server.sockets[0].fileno())
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in self._writers:
+                writer.transport.abort()
+            await asyncio.wait(tasks, timeout=0.01)
         self._server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Then(Enum):
