@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from accounts import TEXT
+
+from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatMetrics, Completion, CompletionMetrics
+from ssejet.responses import ResponseMetrics
+
+if TYPE_CHECKING:
+    from accounts import Account
+    from users import AsyncUser, SyncUser
+
+    User = SyncUser | AsyncUser
+
+
+class Greeting(msgspec.Struct):
+    words: list[str]
+
+
+class TestChat:
+    def test_is_answered_at_once(self, user: User, account: Account) -> None:
+        answer = user.call(account).checked().answer
+        assert isinstance(answer, ChatCompletion)
+        assert answer.model == "m"
+        assert answer.choices[0].message.content == TEXT
+        assert account.requests[0].path == "/chat/completions"
+        assert account.requests[0].body["stream"] is False
+
+    def test_is_answered_piece_by_piece(self, user: User, account: Account) -> None:
+        outcome = user.call(account, stream=True).checked()
+        assert all(isinstance(item, ChatCompletionChunk) for item in outcome.items)
+        assert "".join(item.choices[0].delta.content or "" for item in outcome.items) == TEXT
+        assert account.requests[0].body["stream"] is True
+
+    def test_is_answered_by_events(self, user: User, account: Account) -> None:
+        outcome = user.call(account, "chat.completions.stream").checked()
+        deltas = [event.delta for event in outcome.items if event.type == "content.delta"]
+        assert len(deltas) == 4
+        assert "".join(deltas) == TEXT
+        assert outcome.answer.choices[0].message.content == TEXT
+        assert account.requests[0].body["stream"] is True
+
+    def test_is_parsed_into_a_type(self, user: User, account: Account) -> None:
+        account.answer = '{"words": ["hi", "you"]}'
+        outcome = user.call(account, "chat.completions.stream", response_format=Greeting).checked()
+        assert outcome.answer.choices[0].message.parsed == Greeting(["hi", "you"])
+        assert account.requests[0].body["response_format"]["json_schema"]["name"] == "Greeting"
+
+    def test_may_call_functions_that_are_types(self, user: User, account: Account) -> None:
+        call = {"name": "Greeting", "arguments": '{"words": ["hi"]}'}
+        message = {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": call}]}
+        account.answer = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        outcome = user.call(account, "chat.completions.stream", tools=[Greeting]).checked()
+        (call,) = outcome.answer.choices[0].message.tool_calls
+        assert call.function.parsed_arguments == Greeting(["hi"])
+        assert account.requests[0].body["tools"][0]["function"]["name"] == "Greeting"
+
+
+class TestCompletions:
+    def test_are_answered_at_once(self, user: User, account: Account) -> None:
+        answer = user.call(account, "completions.create").checked().answer
+        assert isinstance(answer, Completion)
+        assert answer.choices[0].text == TEXT
+        assert account.requests[0].path == "/completions"
+
+    def test_are_answered_piece_by_piece(self, user: User, account: Account) -> None:
+        outcome = user.call(account, "completions.create", stream=True).checked()
+        assert all(isinstance(item, Completion) for item in outcome.items)
+        assert [item.choices[0].text for item in outcome.items] == ["Hello", " there,", " my", " friend."]
+
+
+class TestResponses:
+    def test_are_dicts(self, user: User, account: Account) -> None:
+        answer = user.call(account, "responses.create").checked().answer
+        assert answer["output"][0]["content"][0]["text"] == TEXT
+        assert account.requests[0].path == "/responses"
+
+    def test_are_told_by_events_that_are_dicts_with_a_type(self, user: User, account: Account) -> None:
+        outcome = user.call(account, "responses.create", stream=True).checked()
+        assert outcome.items[0]["type"] == "response.created"
+        assert outcome.items[-1]["type"] == "response.completed"
+        deltas = [item["delta"] for item in outcome.items if item["type"] == "response.output_text.delta"]
+        assert "".join(deltas) == TEXT
+
+    def test_that_failed_are_no_errors(self, user: User, account: Account) -> None:
+        account.answer = {"status": "failed", "error": {"code": "server_error", "message": "oops"}}
+        answer = user.call(account, "responses.create").checked().answer
+        assert answer["error"]["message"] == "oops"
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("chat.completions.create", ChatMetrics),
+        ("completions.create", CompletionMetrics),
+        ("responses.create", ResponseMetrics),
+    ],
+)
+def test_streams_measure_their_tokens(user: User, account: Account, method: str, kind: type) -> None:
+    metrics = user.call(account, method, stream=True).checked().stream.metrics
+    assert type(metrics) is kind
+    assert (metrics.tokens, metrics.tokens_from) == (4, "chunks")
+    # The clock starts before the request is sent.
+    assert 0 < metrics.time_to_first_byte <= metrics.time_to_first_token <= metrics.elapsed
+
+
+def test_chat_streams_show_what_their_sources_measured(user: User, account: Account) -> None:
+    outcome = user.call(
+        account, "chat.completions.stream", stream_options={"include_usage": True}, tokenizer=str.split
+    )
+    metrics = outcome.checked().stream.metrics
+    assert (metrics.tokens, metrics.prompt_tokens, metrics.tokens_from) == (4, 1, "usage")
+
+
+def test_a_tokenizer_counts_what_the_server_does_not(user: User, account: Account) -> None:
+    for place in ({"options": {"tokenizer": len}}, {"tokenizer": len}):
+        metrics = user.call(account, "chat.completions.stream", **place).checked().stream.metrics
+        assert (metrics.tokens, metrics.tokens_from) == (len(TEXT), "tokenizer")
+
+
+def test_a_stream_that_is_asked_for_in_the_body_is_one_as_well(account: Account) -> None:
+    from users import USERS
+
+    outcome = USERS[0].call(account, extra_body={"stream": True}).checked()
+    with outcome.answer as stream:
+        assert next(stream).object == "chat.completion.chunk"
