@@ -12,7 +12,7 @@ import orjson
 from ssejet._core import ServerSentEvent, __version__
 from ssejet.backoff import backoff, retry_after
 from ssejet.client.settings import OPTIONS
-from ssejet.errors import APIError, APIStatusError, InvalidJSONError, SSEError
+from ssejet.errors import APIError, APIStatusError, APITimeoutError, InvalidJSONError, SSEError
 from ssejet.machine import describe_error, payload_of, status_error
 from ssejet.transport import Deadlines, request_of, translate_request, with_default_headers
 
@@ -93,7 +93,12 @@ class Call:
 
     def translate(self, error: Exception, request: Any) -> Exception:
         """What to raise for an error of sending the request."""
-        return translate_request(error, request, self._settings.connect_timeout, self.deadlines)
+        failure = translate_request(error, request, self._settings.connect_timeout, self.deadlines)
+        if isinstance(failure, APITimeoutError):
+            # Whatever it was that took long, there may be no time left for anything.
+            out_of_time = self.deadlines.error(request)
+            return out_of_time if out_of_time.kind == "total" else failure
+        return failure
 
     def open_stream(self, stream_class: Callable[..., Any], response: Any) -> Any:
         """The stream over a response."""

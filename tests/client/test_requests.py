@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from openai.types.chat import ChatCompletionMessage as OpenAIMessage
+from pydantic import BaseModel
+from users import KEY, MESSAGES, USERS
+
+from ssejet import Client, __version__
+from ssejet.chat import ChatCompletionMessage, ChatCompletionMessageToolCall
+from ssejet.chat.models import Function
+
+if TYPE_CHECKING:
+    from accounts import Account
+    from users import AsyncUser, SyncUser
+
+    User = SyncUser | AsyncUser
+
+SYNC = USERS[0]
+
+
+class Weather(msgspec.Struct):
+    """Tell the weather."""
+
+    city: str
+
+
+class Forecast(BaseModel):
+    text: str
+
+
+def sent(account: Account, user: User = SYNC, **params: Any) -> Any:
+    """The request that a call comes to."""
+    user.call(account, **params).checked()
+    return account.requests[-1]
+
+
+class TestHeaders:
+    def test_say_what_is_sent_and_what_is_wanted(self, user: User, account: Account) -> None:
+        headers = sent(account, user).headers
+        assert headers["authorization"] == f"Bearer {KEY}"
+        assert headers["content-type"] == "application/json"
+        assert headers["accept"] == "application/json"
+        assert headers["user-agent"] == f"ssejet/{__version__}"
+
+    def test_ask_for_a_stream(self, user: User, account: Account) -> None:
+        assert sent(account, user, stream=True).headers["accept"] == "text/event-stream, application/json"
+
+    def test_may_be_given_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
+        options = {"default_headers": {"X-A": "client", "X-B": "client"}}
+        headers = sent(account, user, options=options, extra_headers={"x-b": "call", "X-C": "call"}).headers
+        assert [headers[name] for name in ("x-a", "x-b", "x-c")] == ["client", "call", "call"]
+
+    @pytest.mark.parametrize("name", ["Authorization", "authorization"])
+    def test_replace_those_of_the_client(self, user: User, account: Account, name: str) -> None:
+        request = sent(account, user, extra_headers={name: "Basic x", "user-agent": "mine"})
+        assert request.headers["authorization"] == "Basic x"
+        assert request.headers["user-agent"] == "mine"
+
+    def test_leave_those_of_other_calls_alone(self, account: Account) -> None:
+        with SYNC.client(account) as client:
+            client.chat.completions.create(model="m", messages=MESSAGES, extra_headers={"x-a": "1"})
+            client.chat.completions.create(model="m", messages=MESSAGES)
+        first, second = account.requests
+        assert first.headers["x-a"] == "1"
+        assert "x-a" not in second.headers
+
+    @pytest.mark.parametrize("value", ["two\nlines", "é", " x"])
+    def test_that_cannot_be_sent_are_refused(self, account: Account, value: str) -> None:
+        error = SYNC.call(account, extra_headers={"x-a": value}).error
+        assert isinstance(error, ValueError)
+        assert "x-a has a character" in str(error)
+        assert account.requests == []
+
+    def test_must_be_texts(self, account: Account) -> None:
+        error = SYNC.call(account, extra_headers={"x-a": 1}).error
+        assert isinstance(error, TypeError)
+        assert "x-a must be a str, not int" in str(error)
+
+
+class TestKeys:
+    def test_come_from_the_environment(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
+        request = sent(account, options={"api_key": None})
+        assert request.headers["authorization"] == "Bearer sk-from-outside"
+
+    def test_that_are_given_come_first(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
+        assert sent(account).headers["authorization"] == f"Bearer {KEY}"
+
+    def test_that_are_empty_are_not_sent(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
+        assert "authorization" not in sent(account, options={"api_key": ""}).headers
+
+    def test_are_not_needed_by_servers_of_ones_own(self, account: Account) -> None:
+        assert "authorization" not in sent(account, options={"api_key": None}).headers
+
+    @pytest.mark.parametrize("base_url", [None, "https://api.openai.com/v1", "https://api.openai.com/v1/"])
+    def test_are_needed_by_openai(self, base_url: str | None) -> None:
+        with pytest.raises(ValueError, match="pass api_key, or set OPENAI_API_KEY"):
+            Client(base_url=base_url)
+
+
+class TestURLs:
+    def test_come_from_the_environment(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", account.url)
+        assert sent(account, options={"base_url": None}).path == "/chat/completions"
+
+    def test_are_openais_by_default(self) -> None:
+        with Client(api_key=KEY) as client:
+            assert client.base_url == "https://api.openai.com/v1"
+
+    def test_may_end_with_a_slash(self, account: Account) -> None:
+        assert sent(account, options={"base_url": account.url + "/"}).path == "/chat/completions"
+
+    def test_must_end_with_their_path(self) -> None:
+        with pytest.raises(ValueError, match="default_query"):
+            Client(base_url="http://127.0.0.1/v1?api-version=1", api_key="")
+
+    def test_have_queries_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
+        options = {"default_query": {"a": "client", "b": "client"}}
+        request = sent(account, user, options=options, extra_query={"b": "call", "c": "call"})
+        assert request.query == {"a": "client", "b": "call", "c": "call"}
+
+
+class TestBodies:
+    def test_hold_the_parameters(self, user: User, account: Account) -> None:
+        request = sent(account, user, temperature=0.5, stop=["a"], extra_body={"top_k": 3, "seed": None})
+        assert request.body == {
+            "model": "m",
+            "messages": MESSAGES,
+            "stream": False,
+            "temperature": 0.5,
+            "stop": ["a"],
+            "top_k": 3,
+            "seed": None,
+        }
+
+    def test_leave_out_what_is_none(self, account: Account) -> None:
+        assert "temperature" not in sent(account, temperature=None).body
+
+    def test_hold_no_options_of_the_client(self, account: Account) -> None:
+        options = {"timeout": 60, "idle_timeout": 60, "data_timeout": 60, "max_retries": 0, "tokenizer": len}
+        assert set(sent(account, **options).body) == {"model", "messages", "stream"}
+
+    def test_let_the_extra_ones_come_first(self, account: Account) -> None:
+        assert sent(account, extra_body={"model": "other"}).body["model"] == "other"
+
+    @pytest.mark.parametrize("cls", [ChatCompletionMessage, OpenAIMessage])
+    def test_take_messages_of_ours_and_of_openais(self, account: Account, cls: Any) -> None:
+        message = cls(role="assistant", content="Hello.")
+        body = sent(account, messages=[*MESSAGES, message]).body
+        assert body["messages"][1] == {"role": "assistant", "content": "Hello."}
+
+    def test_take_messages_with_calls(self, account: Account) -> None:
+        call = ChatCompletionMessageToolCall(id="1", function=Function(name="f", arguments="{}"))
+        message = ChatCompletionMessage(role="assistant", tool_calls=[call])
+        (sent_message,) = sent(account, messages=[message]).body["messages"]
+        function = {"name": "f", "arguments": "{}"}
+        assert sent_message["tool_calls"] == [{"id": "1", "type": "function", "function": function}]
+
+    @pytest.mark.parametrize("value", [Weather("Oslo"), Forecast(text="Oslo")])
+    def test_take_models_for_objects(self, account: Account, value: Any) -> None:
+        (field,) = sent(account, metadata=value).body["metadata"].values()
+        assert field == "Oslo"
+
+    def test_take_types_for_schemas(self, account: Account) -> None:
+        body = sent(account, tools=[Weather], response_format=Forecast).body
+        assert body["tools"][0]["function"]["description"] == "Tell the weather."
+        assert body["response_format"]["json_schema"]["schema"]["required"] == ["text"]
+
+    def test_take_whatever_json_takes(self, account: Account) -> None:
+        content = "\ud800 é 漢 🚀"
+        body = sent(account, messages=[{"role": "user", "content": content}], seed=2**70).body
+        assert body["messages"][0]["content"] == content
+        assert body["seed"] == 2**70
+
+    def test_refuse_what_is_not_json(self, user: User, account: Account) -> None:
+        error = user.call(account, messages=[{"role": "user", "content": {1, 2}}]).error
+        assert isinstance(error, TypeError)
+        assert "set is not a JSON type" in str(error)
+        assert account.requests == []
+
+    def test_refuse_what_is_no_response_format(self, user: User, account: Account) -> None:
+        assert isinstance(user.call(account, response_format=7).error, TypeError)
+        assert account.requests == []
+
+    def test_are_json(self, account: Account) -> None:
+        account.answer = "é"
+        request = sent(account, messages=[{"role": "user", "content": "é"}])
+        assert json.loads(json.dumps(request.body)) == request.body
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("connect_timeout", 0),
+            ("idle_timeout", -1),
+            ("data_timeout", 0),
+            ("timeout", float("nan")),
+            ("max_retries", -1),
+        ],
+    )
+    def test_that_make_no_sense_are_refused(self, option: str, value: Any) -> None:
+        with pytest.raises(ValueError, match=option):
+            Client(api_key=KEY, **{option: value})
+
+    @pytest.mark.parametrize("option", ["idle_timeout", "data_timeout", "timeout", "max_retries"])
+    def test_of_a_call_are_looked_at_as_well(self, user: User, account: Account, option: str) -> None:
+        error = user.call(account, **{option: -1}).error
+        assert isinstance(error, ValueError)
+        assert option in str(error)
+        assert account.requests == []
+
+    def test_that_are_missing_are_told_at_once(self) -> None:
+        with Client(api_key=KEY) as client, pytest.raises(TypeError, match="messages"):
+            client.chat.completions.create(model="m")  # type: ignore[call-overload]
