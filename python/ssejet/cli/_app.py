@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ssejet.cli.bench import bench
 from ssejet.cli.chat import chat
 from ssejet.cli.demo import demo
 from ssejet.cli.serve import serve
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(bench)
 app.command()(chat)
 app.command()(demo)
 app.command()(serve)

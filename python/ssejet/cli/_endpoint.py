@@ -124,6 +124,10 @@ class Server:
         if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise typer.BadParameter(f"{base_url} is no http:// or https:// URL", param_hint=hint)
         api_key = os.environ.get(key_name, "").strip()
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise typer.BadParameter(
+                f"{key_name} holds a character that no key can have", param_hint="--api-key-env"
+            )
         if not api_key and key_name != _KEY_NAME:
             raise typer.BadParameter(f"{key_name} is not set in the environment", param_hint="--api-key-env")
         if not api_key and not base_url:

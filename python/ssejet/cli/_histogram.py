@@ -1,0 +1,77 @@
+"""Distributions of durations: cut into bins, and drawn with block characters."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+from ssejet.cli._figures import duration
+from ssejet.token_metrics import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Histogram", "bar", "nice_step"]
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many values lie where.
+
+    Attributes:
+        edges: of the bins, one more than there are bins; all as wide.
+        counts: of the values from each edge on to the next.
+        above: how many are beyond the last edge.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    above: int
+
+    @classmethod
+    def of(cls, ordered: Sequence[float], *, bins: int) -> Histogram:
+        """Cut ordered values, of which there is one at least, into about that many bins.
+
+        A few that are far out don't squeeze the others together: they are ``above``.
+        """
+        low, high = ordered[0], ordered[-1]
+        usual = percentile(ordered, 0.99)
+        if high - low > 2 * (usual - low):
+            high = usual
+        # A scale that begins at 0 says more, unless it would be empty for the most part.
+        if low < 0.4 * high:
+            low = 0.0
+        step = nice_step((high - low) / bins if high > low else high / bins or 1e-6)
+        first = floor(low / step)
+        last = max(first + 1, ceil(high / step))
+        edges = tuple(number * step for number in range(first, last + 1))
+        # A value on the last edge is not beyond it.
+        places = [0, *(bisect_left(ordered, edge) for edge in edges[1:-1])]
+        places.append(bisect_left(ordered, edges[-1] + step * 1e-6))
+        return cls(edges, tuple(end - start for start, end in pairwise(places)), len(ordered) - places[-1])
+
+    def rows(self) -> Iterator[tuple[str, int]]:
+        """Each bin's name and count."""
+        for start, count in zip(self.edges, self.counts, strict=False):
+            yield (duration(start) if start else "0", count)
+        if self.above:
+            yield (f"> {duration(self.edges[-1])}", self.above)
+
+
+def nice_step(size: float) -> float:
+    """The smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is not below ``size``."""
+    power = 10.0 ** floor(log10(size))
+    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= size * (1 - 1e-9))
+
+
+def bar(part: float, width: int, *, ascii_only: bool) -> str:
+    """A bar as long as a part, from 0 to 1, of ``width`` characters; what is not nothing shows."""
+    if ascii_only:
+        return "#" * ceil(part * width - 0.5 + (part > 0) * 0.5)
+    eighths = ceil(part * width * 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()

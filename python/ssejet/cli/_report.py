@@ -1,0 +1,218 @@
+"""What ``ssejet bench`` says in the end: tables, distributions, and the same for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.columns import Columns
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ssejet.cli._console import printable
+from ssejet.cli._figures import ORIGINS, duration
+from ssejet.cli._histogram import Histogram, bar
+from ssejet.token_metrics import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.console import Console, RenderableType
+
+    from ssejet.cli._load import Results
+
+__all__ = ["Report"]
+
+_PERCENTILES = (50, 90, 95, 99)
+_BINS = 12
+_BAR = 24
+_LABEL = 9
+
+# From where on the load generator may be what is slow: its share of one processor.
+_BUSY = 0.8
+
+
+class Report:
+    """The results of a load, in figures.
+
+    Attributes:
+        conditions: of the load, by name, for programs.
+        results: of the load.
+        first_token, inter_token: the distributions, in order; empty if there was nothing.
+    """
+
+    def __init__(self, conditions: dict[str, Any], results: Results) -> None:
+        samples = [*results.samples, *results.cut]
+        self.conditions = conditions
+        self.results = results
+        self.first_token = _ordered(sample.first_token for sample in samples)
+        self.inter_token = sorted(results.gaps)
+        self._first_content = _ordered(sample.first_content_token for sample in samples)
+        self._duration = _ordered(sample.duration for sample in samples)
+        self._rate = _ordered(sample.tokens_per_second for sample in samples)
+        self._origins = Counter(sample.tokens_from for sample in samples)
+
+    def title(self) -> str:
+        """What was measured, in one line."""
+        conditions = self.conditions
+        return f"{conditions['model']} at {conditions['url']}, {conditions['concurrency']} at once"
+
+    def subtitle(self) -> str:
+        """What came of it, in one line."""
+        results = self.results
+        failed = f", {results.failed:,} failed" if results.failed else ""
+        return (
+            f"{len(results.samples):,} requests answered{failed}; {results.tokens / results.seconds:,.0f} "
+            f"tokens/s ({self._token_origins()}) in {duration(results.seconds)}"
+        )
+
+    def print(self, console: Console) -> None:
+        """Print it all."""
+        console.print(Text(printable(self.title()), "bold"))
+        if self.first_token:
+            console.print(self._latencies())
+        console.print(self._throughput())
+        if self.results.failures:
+            console.print(self._failures())
+        if self.first_token:
+            console.print()
+            console.print(self._distributions(console))
+        console.print()
+        for remark in self._remarks():
+            console.print(remark, style="dim")
+
+    def to_dict(self) -> dict[str, Any]:
+        """It all, for programs: seconds, tokens, and what they are by the second."""
+        results = self.results
+        return {
+            **self.conditions,
+            "seconds": results.seconds,
+            "succeeded": len(results.samples),
+            "failed": results.failed,
+            "cancelled": results.cancelled,
+            "requests_per_second": len(results.samples) / results.seconds,
+            "tokens": results.tokens,
+            "tokens_from": dict(self._origins),
+            "tokens_per_second": results.tokens / results.seconds,
+            "prompt_tokens": self._prompt_tokens(),
+            "time_to_first_token": _summary(self.first_token),
+            "time_to_first_content_token": _summary(self._first_content),
+            "inter_token_latency": _summary(self.inter_token),
+            "duration": _summary(self._duration),
+            "tokens_per_second_and_request": _summary(self._rate),
+            "errors": {
+                kind: {"count": failure.count, "first": str(failure.error)}
+                for kind, failure in results.failures.items()
+            },
+            "load_generator": {"cpu": self._cpu(), "delay": _summary(sorted(results.delays))},
+            "samples": [sample._asdict() for sample in results.samples],
+        }
+
+    def _latencies(self) -> Table:
+        table = _table("", "min", *(f"p{share}" for share in _PERCENTILES), "max")
+        rows: list[tuple[str, Sequence[float], Callable[[float], str]]] = [
+            ("TTFT", self.first_token, duration),
+            ("TTFT of the answer", self._first_content, duration),
+            ("between tokens", self.inter_token, duration),
+            ("whole request", self._duration, duration),
+            ("tokens/s each", self._rate, "{:,.1f}".format),
+        ]
+        for name, ordered, form in rows:
+            if ordered:
+                shares = (0.0, *(share / 100 for share in _PERCENTILES), 1.0)
+                table.add_row(name, *(form(percentile(ordered, share)) for share in shares))
+        return table
+
+    def _throughput(self) -> Table:
+        results = self.results
+        seconds = results.seconds
+        table = Table.grid(padding=(0, 2), pad_edge=True)
+        table.add_column(style="dim")
+        table.add_column(justify="right")
+        table.add_column(style="dim")
+        answered = f"of {results.ended + results.cancelled:,} in {duration(seconds)}"
+        table.add_row("answered", f"{len(results.samples):,}", answered)
+        if results.failed:
+            table.add_row("failed", Text(f"{results.failed:,}", "error"), "")
+        if results.cancelled:
+            table.add_row("cancelled", f"{results.cancelled:,}", "")
+        table.add_row("requests/s", f"{len(results.samples) / seconds:,.1f}", "")
+        if self._origins:
+            table.add_row("tokens/s", f"{results.tokens / seconds:,.1f}", self._token_origins())
+        if prompt := self._prompt_tokens():
+            table.add_row("prompt tokens/s", f"{prompt / seconds:,.1f}", ORIGINS["usage"])
+        return table
+
+    def _failures(self) -> Table:
+        table = _table("error", "count", "the first of them")
+        table.columns[2].justify = "left"
+        for kind, failure in sorted(self.results.failures.items(), key=lambda item: -item[1].count):
+            message = " ".join(printable(str(failure.error)).split())
+            table.add_row(Text(kind, "error"), f"{failure.count:,}", message)
+        return table
+
+    def _distributions(self, console: Console) -> RenderableType:
+        ascii_only = not console.encoding.startswith("utf")
+        panels = [
+            _distribution(name, ordered, ascii_only=ascii_only)
+            for name, ordered in (
+                ("Time to first token", self.first_token),
+                ("Between tokens", self.inter_token),
+            )
+            if ordered
+        ]
+        return Columns(panels, padding=(0, 2))
+
+    def _remarks(self) -> Iterable[str]:
+        together = sum(1 for gap in self.inter_token if not gap)
+        if together:
+            share = together / len(self.inter_token)
+            yield f"  {share:.0%} of the tokens came in one read with the one before: their latency is 0."
+        cpu = self._cpu()
+        delays = sorted(self.results.delays)
+        late = f", and at most {duration(delays[-1])} late" if delays else ""
+        yield f"  The load generator was busy for {cpu:.0%} of the time{late}."
+        if cpu > _BUSY:
+            yield "  It was a limit itself: ask for less at once, or run several on other processors."
+
+    def _token_origins(self) -> str:
+        return ", ".join(ORIGINS[origin] for origin in sorted(self._origins, reverse=True))
+
+    def _cpu(self) -> float:
+        return self.results.cpu_seconds / self.results.seconds
+
+    def _prompt_tokens(self) -> int:
+        results = self.results
+        return sum(sample.prompt_tokens or 0 for sample in (*results.samples, *results.cut))
+
+
+def _ordered(values: Iterable[float | None]) -> list[float]:
+    return sorted(value for value in values if value is not None)
+
+
+def _summary(ordered: Sequence[float]) -> dict[str, float] | None:
+    if not ordered:
+        return None
+    shares = {f"p{share}": percentile(ordered, share / 100) for share in _PERCENTILES}
+    return {"min": ordered[0], "mean": sum(ordered) / len(ordered), **shares, "max": ordered[-1]}
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, header_style="dim", border_style="dim", padding=(0, 1))
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _distribution(name: str, ordered: Sequence[float], *, ascii_only: bool) -> RenderableType:
+    histogram = Histogram.of(ordered, bins=_BINS)
+    most = max(*histogram.counts, histogram.above)
+    rows = Table.grid(padding=(0, 1))
+    rows.add_column(justify="right", style="dim", min_width=_LABEL)
+    rows.add_column(width=_BAR)
+    for label, count in histogram.rows():
+        rows.add_row(label, bar(count / most, _BAR - 8, ascii_only=ascii_only) + f" {count:,}" * (count > 0))
+    return Group(Text(f"  {name}", "bold"), rows)

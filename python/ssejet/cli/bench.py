@@ -1,0 +1,264 @@
+"""``ssejet bench``: load on an OpenAI-compatible server, and how it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ssejet import SSEError
+from ssejet.cli._console import command_ends, error_console, fail, standard_console
+from ssejet.cli._endpoint import KeyName, MaxTokens, Model, NoUsage, Params, Server, Timeout, request_params
+from ssejet.cli._load import Load
+from ssejet.cli._prompts import from_file, from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ssejet.cli._load import Results
+
+__all__ = ["bench"]
+
+_PROMPT = "Explain in about two hundred words how rain comes about."
+_REQUESTS = 100
+_SECONDS_BETWEEN_FRAMES = 0.2
+_FRAMES_OF_RATE = 10
+
+
+def bench(
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The server's base URL, such as http://127.0.0.1:8000/v1.")
+    ],
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", "-c", metavar="N", min=1, help="Requests under way at a time.")
+    ] = 10,
+    requests: Annotated[
+        int | None,
+        typer.Option(
+            "--requests",
+            "-n",
+            metavar="N",
+            min=1,
+            help=f"Send N requests; {_REQUESTS}, if there is no --duration.",
+        ),
+    ] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option("--duration", "-d", metavar="SECONDS", help="Send no more after this time."),
+    ] = None,
+    model: Model = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="TEXT", help="Ask this, always the same.")
+    ] = None,
+    prompt_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompt-file",
+            metavar="FILE",
+            help="Ask what its lines say, in turn: a prompt, or a JSON object with `messages` and other "
+            "parameters.",
+        ),
+    ] = None,
+    max_tokens: MaxTokens = None,
+    param: Params = None,
+    warmup: Annotated[
+        int,
+        typer.Option("--warmup", metavar="N", min=0, help="Send N requests before, which don't count."),
+    ] = 1,
+    api_key_env: KeyName = "OPENAI_API_KEY",
+    json_file: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write all results there; - is standard output."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the distributions.")
+    ] = None,
+    no_usage: NoUsage = False,
+    timeout: Timeout = 600.0,
+) -> None:
+    """Measure how a server of chat completions answers under load.
+
+    Requests are streamed, and not repeated when they fail. Servers remember prompts: to measure the first
+    token, use many different ones.
+
+    Ctrl-C ends the measurement, and shows what there is. The exit status is 0 if there was an answer, 1 if
+    there was none, 130 after Ctrl-C.
+    """
+    # Here, because the other commands do without them.
+    from ssejet.cli._plot import draw
+    from ssejet.cli._report import Report
+
+    if duration is not None and not duration > 0:  # NaN too
+        raise typer.BadParameter("must be more than 0", param_hint="--duration")
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise typer.BadParameter(f"{plot} must end in .svg; browsers show that", param_hint="--plot")
+    server = Server.from_options(url, api_key_env, hint="URL")
+    questions = _questions(prompt, prompt_file)
+    options = server.client_options(timeout=timeout)
+    if requests is None and duration is None:
+        requests = _REQUESTS
+    with command_ends():
+        try:
+            name = model or server.only_model()
+            common = request_params(name, max_tokens=max_tokens, params=param, no_usage=no_usage)
+            plan = _Plan(
+                options,
+                [{**common, **question} for question in questions],
+                concurrency=concurrency,
+                warmup=warmup,
+                total=requests,
+                seconds=duration,
+            )
+            results, is_whole = asyncio.run(plan.carry_out())
+        except SSEError as error:
+            fail(server.explain(error))
+        conditions = {
+            "url": server.name,
+            "model": name,
+            "concurrency": concurrency,
+            "requests": requests,
+            "duration": duration,
+            "warmup": warmup,
+            "prompts": len(questions),
+        }
+        report = Report(conditions, results)
+        # What is for programs has standard output for itself.
+        report.print(error_console() if json_file == "-" else standard_console())
+        if json_file is not None:
+            _write(json_file, orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+        if plot is not None:
+            _write(str(plot), draw(report).encode())
+        if not is_whole:
+            raise KeyboardInterrupt
+        if not results.samples:
+            raise typer.Exit(1)
+
+
+def _questions(prompt: str | None, path: Path | None) -> list[dict[str, Any]]:
+    if path is None:
+        return [from_text(prompt or _PROMPT)]
+    if prompt is not None:
+        raise typer.BadParameter("--prompt and --prompt-file exclude each other")
+    try:
+        return from_file(path)
+    except OSError as error:
+        reason = f"cannot read {path}: {error.strerror}"
+    except ValueError as error:
+        reason = f"{path}: {error}"
+    raise typer.BadParameter(reason, param_hint="--prompt-file")
+
+
+def _write(file: str, data: bytes) -> None:
+    if file == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(file).write_bytes(data)
+    except OSError as error:
+        fail(f"cannot write {file}: {error.strerror}")
+
+
+class _Plan:
+    """A load, and what there is to see of it while it lasts.
+
+    Args:
+        client_options: what the clients are made with.
+        requests: their parameters, taken in turn.
+        concurrency: how many are under way at a time.
+        warmup: how many are sent before.
+        total: how many are sent then; None for no limit.
+        seconds: after how long no more are sent; None for no limit.
+    """
+
+    def __init__(
+        self,
+        client_options: dict[str, Any],
+        requests: list[dict[str, Any]],
+        *,
+        concurrency: int,
+        warmup: int,
+        total: int | None,
+        seconds: float | None,
+    ) -> None:
+        self._client_options = client_options
+        self._requests = requests
+        self._concurrency = concurrency
+        self._warmup = warmup
+        self._total = inf if total is None else total
+        self._seconds = inf if seconds is None else seconds
+        self._interrupted = False
+
+    async def carry_out(self) -> tuple[Results, bool]:
+        """Put the load on the server.
+
+        Returns:
+            The results, and whether they are whole: Ctrl-C ends it early.
+
+        Raises:
+            SSEError: a request before failed already.
+            KeyboardInterrupt: there is nothing to show yet.
+        """
+        async with Load(self._client_options, self._requests, concurrency=self._concurrency) as load:
+            with self._ending_on_ctrl_c(load):
+                if self._warmup:
+                    results = await load.run(total=self._warmup)
+                    for failure in results.failures.values():
+                        raise failure.error
+                    if self._interrupted:
+                        raise KeyboardInterrupt
+                display = asyncio.create_task(self._display(load))
+                try:
+                    results = await load.run(total=self._total, seconds=self._seconds)
+                finally:
+                    display.cancel()
+                    await asyncio.wait([display])
+        return results, not self._interrupted
+
+    @contextmanager
+    def _ending_on_ctrl_c(self, load: Load) -> Iterator[None]:
+        """Let the first Ctrl-C end the load; a second is as always."""
+        loop = asyncio.get_running_loop()
+
+        def interrupt(*_: object) -> None:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, before)
+            loop.call_soon_threadsafe(load.stop)
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    async def _display(self, load: Load) -> None:
+        """Show how far the load is, on a terminal."""
+        console = error_console()
+        if not console.is_terminal:
+            return
+        columns = (BarColumn(None), TextColumn("{task.description}"))
+        with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+            task = progress.add_task("", total=1.0)
+            before = [(load.elapsed, load.tokens)]
+            while True:
+                results = load.results
+                now = (load.elapsed, load.tokens)
+                before = [*before[-_FRAMES_OF_RATE:], now]
+                rate = (now[1] - before[0][1]) / max(now[0] - before[0][0], 1e-9)
+                failed = f" · [error]{results.failed:,} failed[/]" if results.failed else ""
+                progress.update(
+                    task,
+                    completed=max(results.ended / self._total, load.elapsed / self._seconds),
+                    description=f"{results.ended:,} ended{failed} · {len(load.running):,} streaming · "
+                    f"{rate:,.0f} tokens/s",
+                    refresh=True,
+                )
+                await asyncio.sleep(_SECONDS_BETWEEN_FRAMES)
