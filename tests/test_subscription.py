@@ -414,7 +414,7 @@ class TestReading:
         with subscriber.reading(script.base) as reading:
             reading.await_events(1)
             turn = getattr(reading.subscription, "_turn", None)
-            while turn is not None and turn._holder is None:
+            while turn is not None and turn.holder is None:
                 threading.Event().wait(0.001)
             with pytest.raises(RuntimeError, match="another task or thread is reading"):
                 reading.read_too()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from ssejet.network import NetworkReads
 from ssejet.transport import (
-    NetworkReads,
     aclose_chunks,
     aiter_chunks,
     is_reusable,
@@ -15,57 +15,19 @@ from ssejet.transport import (
     request_of,
     translate,
 )
+from ssejet.turn import ConcurrentReadError, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from ssejet.transport import AsyncByteResponse, ByteResponse, Deadlines
+    from ssejet.deadlines import Deadlines
+    from ssejet.transport import AsyncByteResponse, ByteResponse
 
-__all__ = ["AsyncReader", "ConcurrentReadError", "Reader", "Turn"]
+__all__ = ["AsyncReader", "Reader"]
 
 # What reading on after the end of a stream may cost, for the sake of the connection: bytes and seconds.
 _DRAIN_SIZE = 64 * 1024
 _DRAIN_TIME = 0.1
-
-# How long a thread that closes something waits for the one that is using it, and was told: seconds.
-_WAKE_TIME = 5.0
-
-
-class ConcurrentReadError(RuntimeError):
-    """A second reader came; the stream goes on for the first."""
-
-    def __init__(self) -> None:
-        super().__init__("another task or thread is reading this stream; let one read and hand the items on")
-
-
-class Turn:
-    """A lock for what one thread does at a time, and any may ask it to stop."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holder: int | None = None
-
-    def take(self) -> bool:
-        """Take the turn, if it is nobody's."""
-        if not self._lock.acquire(blocking=False):
-            return False
-        self._holder = threading.get_ident()
-        return True
-
-    def take_over(self) -> bool:
-        """Take the turn as soon as it is over; False if that does not come.
-
-        As when it is the caller's own: a signal handler can come in between at any moment.
-        """
-        if self._holder == threading.get_ident() or not self._lock.acquire(timeout=_WAKE_TIME):
-            return False
-        self._holder = threading.get_ident()
-        return True
-
-    def end(self) -> None:
-        """Give the turn back."""
-        self._holder = None
-        self._lock.release()
 
 
 class _BaseReader:
@@ -77,18 +39,12 @@ class _BaseReader:
 
     Attributes:
         response: the response.
-        closed: whether the reader was closed, be it at the end of the body.
     """
 
     def __init__(self, response: ByteResponse | AsyncByteResponse, deadlines: Deadlines) -> None:
         self.response: Any = response
-        self.closed = False
         self._deadlines = deadlines
         self._chunks: Any = None
-
-    def _failure(self, error: Exception) -> Exception | None:
-        """What to raise for an error of reading, or None if it only shows that the reader was closed."""
-        return None if self.closed else translate(error, self.response, self._deadlines)
 
 
 class Reader(_BaseReader):
@@ -97,8 +53,12 @@ class Reader(_BaseReader):
     def __init__(self, response: ByteResponse, deadlines: Deadlines) -> None:
         super().__init__(response, deadlines)
         self._turn = Turn()
-        self._released = False
         self._network_reads: NetworkReads | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the reader was closed, be it at the end of the body."""
+        return self._turn.over
 
     def read(self) -> bytes | None:
         """The next bytes of the body, as they arrive; None at its end, and once the reader is closed.
@@ -107,13 +67,12 @@ class Reader(_BaseReader):
             APIConnectionError: the connection broke, or a deadline passed.
             ConcurrentReadError: another thread is reading.
         """
-        if not self._turn.take():
-            if not self.closed:
-                raise ConcurrentReadError
-            self.close()
-            return None
+        turn = self._turn
+        if turn.holder is not None:
+            raise ConcurrentReadError
         try:
-            if self.closed:
+            turn.holder = get_ident()
+            if turn.over:
                 return None
             if self._chunks is None:
                 self._chunks = iter_chunks(self.response)
@@ -123,67 +82,62 @@ class Reader(_BaseReader):
             chunk: bytes | None = next(self._chunks, None)
             return chunk
         except Exception as error:
-            failure = self._failure(error)
+            if turn.over:  # which the error only shows
+                return None
+            failure = translate(error, self.response, self._deadlines)
             if failure is error:
                 raise
-            if failure is not None:
-                raise failure from error
-            return None
+            raise failure from error
         finally:
-            if self.closed:
-                self._release()
-            self._turn.end()
+            turn.holder = None
+            if turn.over:
+                turn.release(self._release)
 
     def drain(self) -> None:
         """Read on to the end of the body, within bounds, if that lets the connection be used again."""
-        if self._network_reads is None or self._chunks is None or not is_reusable(self.response):
-            return
-        if not self._turn.take():
+        turn = self._turn
+        if self._network_reads is None or turn.holder is not None or not is_reusable(self.response):
             return
         try:
-            if not self.closed:
+            turn.holder = get_ident()
+            if not turn.over:
                 self._deadlines.restrict(_DRAIN_TIME)
                 with suppress(Exception):  # what matters has been read
                     _read_on(self._chunks)
         finally:
-            if self.closed:
-                self._release()
-            self._turn.end()
+            turn.holder = None
+            if turn.over:
+                turn.release(self._release)
 
     def close(self) -> None:
         """Close the response, and make a thread that is reading it come back; more than once does no harm."""
-        if self._released:
-            return
-        self.closed = True
-        if not self._turn.take():
-            if self._network_reads is None:
-                self._release()
-                return
+        self._turn.end(wake=self._interrupt, release=self._release)
+
+    def _interrupt(self) -> None:
+        if self._network_reads is not None:
             self._network_reads.interrupt(self.response)
-            # Also if another thread is closing the response: httpx cannot stand it if two do so at once.
-            if not self._turn.take_over():
-                return  # whoever's turn it is will find the reader closed
-        try:
-            self._release()
-        finally:
-            self._turn.end()
+        else:
+            self._turn.release(self._release)
 
     def _release(self) -> None:
-        if self._released:
-            return
         if self._network_reads is not None:
             self._network_reads.let_go(self.response)
         self._chunks = iter(())
         self.response.close()
-        self._released = True
 
 
 class AsyncReader(_BaseReader):
-    """Reads an asynchronous response, for one task at a time; any task may close it. On asyncio and trio."""
+    """Reads an asynchronous response, for one task at a time; any task may close it. On asyncio and trio.
+
+    Attributes:
+        closed: whether the reader was closed, be it at the end of the body.
+        reading: whether a task is reading.
+    """
 
     def __init__(self, response: AsyncByteResponse, deadlines: Deadlines) -> None:
         super().__init__(response, deadlines)
-        self._reading = False
+        self.closed = False
+        self.reading = False
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
 
     async def read(self) -> bytes | None:
@@ -204,7 +158,8 @@ class AsyncReader(_BaseReader):
             self.fail(error)
             return None
         finally:
-            if self.end():
+            self.reading = False
+            if self.closed:
                 await self.aclose_chunks()
 
     # The parts of read(), for those who read so often that a coroutine of its own would cost too much.
@@ -215,23 +170,19 @@ class AsyncReader(_BaseReader):
         Raises:
             ConcurrentReadError: another task is reading.
         """
-        if self._reading:
+        if self.reading:
             raise ConcurrentReadError
-        self._reading = True
+        self.reading = True
         return self._fetch or self._make_fetch()
 
     def fail(self, error: Exception) -> None:
         """Raise what the error of a read comes to, unless it only shows that the reader was closed."""
-        failure = self._failure(error)
+        if self.closed:
+            return
+        failure = translate(error, self.response, self._deadlines)
         if failure is error:
             raise error
-        if failure is not None:
-            raise failure from error
-
-    def end(self) -> bool:
-        """End a read; True if the reader was closed meanwhile, and ``aclose_chunks()`` is left to do."""
-        self._reading = False
-        return self.closed
+        raise failure from error
 
     async def aclose_chunks(self) -> None:
         """Leave httpx's iterators behind in order."""
@@ -260,16 +211,17 @@ class AsyncReader(_BaseReader):
 
     async def drain(self) -> None:
         """Read on to the end of the body, within bounds, if that lets the connection be used again."""
-        if self.closed or self._chunks is None or self._reading or not is_reusable(self.response):
+        if self.closed or self._chunks is None or self.reading or not is_reusable(self.response):
             return
         from anyio import move_on_after
 
-        self._reading = True
+        self.reading = True
         try:
             with suppress(Exception), move_on_after(_DRAIN_TIME):  # what matters has been read
                 await _aread_on(self._chunks)
         finally:
-            if self.end():
+            self.reading = False
+            if self.closed:
                 await self.aclose_chunks()
 
     async def aclose(self) -> None:
@@ -278,7 +230,7 @@ class AsyncReader(_BaseReader):
             return
         self.closed = True
         # An iterator that another task waits in cannot be closed; closing the response ends the wait.
-        if not self._reading:
+        if not self.reading:
             await self.aclose_chunks()
         from anyio import CancelScope
 

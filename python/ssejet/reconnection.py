@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet.backoff import backoff, retry_after
+from ssejet.deadlines import Deadlines
 from ssejet.errors import APIConnectionError, APIStatusError, EventTooLargeError, TruncatedStreamError
 from ssejet.machine import status_error
 from ssejet.metrics import StreamMetrics
 from ssejet.refusal import Refusal, content_type_error
 from ssejet.transport import (
-    Deadlines,
     content_type_of,
     invalid_url_errors,
     is_event_stream,

@@ -10,8 +10,8 @@ from ssejet.transport import content_type_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ssejet.deadlines import Deadlines
     from ssejet.errors import SSEError
-    from ssejet.transport import Deadlines
 
 __all__ = ["Refusal", "content_type_error"]
 

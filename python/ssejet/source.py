@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
+from ssejet.deadlines import Deadlines
 from ssejet.errors import ContentTypeError
+from ssejet.network import NetworkReads
 from ssejet.transport import (
-    Deadlines,
-    NetworkReads,
     aclose_chunks,
     content_type_of,
     is_event_stream,

@@ -7,11 +7,13 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ssejet.deadlines import Deadlines
 from ssejet.errors import APIConnectionError
 from ssejet.machine import NOTHING_YET, StreamMachine, T, status_error
-from ssejet.reader import AsyncReader, ConcurrentReadError, Reader
+from ssejet.reader import AsyncReader, Reader
 from ssejet.refusal import Refusal, content_type_error
-from ssejet.transport import Deadlines, content_type_of, is_event_stream, request_of
+from ssejet.transport import content_type_of, is_event_stream, request_of
+from ssejet.turn import ConcurrentReadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -158,10 +160,12 @@ class _BaseStream(Generic[T]):
         else:
             if self._other_body is not None:
                 self._other_body += chunk[: _OTHER_BODY_SIZE - len(self._other_body)]
+            if not self._deadlines.limited:
+                self._machine.receive(chunk)
+                return
             count = self.metrics.events
             self._machine.receive(chunk)
-            if self._deadlines.limited:
-                self._deadlines.end(got_events=self.metrics.events > count)
+            self._deadlines.end(got_events=self.metrics.events > count)
 
     def _accept_failure(self, error: APIConnectionError) -> None:
         """Raise the error, or what is worse: the response was a refusal, of which no more will be heard."""
@@ -271,7 +275,7 @@ class Stream(_BaseStream[T]):
         except APIConnectionError as error:
             self._accept_failure(error)
         else:
-            if self._reader.closed:
+            if chunk is None and self._reader.closed:
                 return False
             self._accept(chunk)
         return True
@@ -395,7 +399,8 @@ class _AsyncItems(Generic[Item]):
                     stream._fail(error)
                     break
                 finally:
-                    if reader.end():
+                    reader.reading = False
+                    if reader.closed:
                         await reader.aclose_chunks()
                 if reader.closed:
                     break

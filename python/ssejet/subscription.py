@@ -8,18 +8,15 @@ import warnings
 from contextlib import suppress
 from functools import partial
 from math import inf
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ssejet.errors import APIConnectionError, SSEError
-from ssejet.reader import AsyncReader, ConcurrentReadError, Reader, Turn
+from ssejet.network import HandshakeGuard, RequestInterrupter
+from ssejet.reader import AsyncReader, Reader
 from ssejet.reconnection import ReconnectionMachine, Step, Target
-from ssejet.transport import (
-    HandshakeGuard,
-    RequestInterrupter,
-    translate_request,
-    translated,
-    with_default_headers,
-)
+from ssejet.transport import translate_request, translated, with_default_headers
+from ssejet.turn import ConcurrentReadError, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,12 +124,17 @@ class _BaseSubscription:
         self._own_client = client is None
         self._client = client
         self._closed = False
+        self._restarting = False
         self._reader: Any = None
         self.response: Any = None
         self._set_up()
 
     def _set_up(self) -> None:
         """Make what one of the drivers alone needs."""
+
+    @property
+    def _is_interrupted(self) -> bool:
+        return self._closed or self._restarting
 
     @property
     def url(self) -> str:
@@ -201,6 +203,19 @@ class _BaseSubscription:
     def _translate(self, request: Any, error: Exception) -> Exception:
         """What to raise for an error of sending the request."""
         return translate_request(error, request, self._connect_timeout, self._machine.deadlines)
+
+    def _receive(self, chunk: bytes | None) -> None:
+        if not self._reader.closed:
+            self._machine.receive(chunk)
+        elif not self._closed:
+            self._machine.reconnect()
+
+    def _fail(self, error: SSEError) -> None:
+        """Take note of a failure, unless it only shows that the connection was dropped on purpose."""
+        if not self._is_interrupted:
+            self._machine.fail(error)
+        elif not self._closed:
+            self._machine.reconnect()
 
     def _send_options(self) -> dict[str, Any]:
         options = {"stream": True, "follow_redirects": False}
@@ -278,48 +293,44 @@ class Subscription(_BaseSubscription):
 
     def restart(self) -> None:
         """Drop the connection, or the wait for it, and connect anew at once; no error is reported."""
+        self._restarting = True
         self._wake.set()
+        if self._interrupter is not None:
+            self._interrupter.interrupt()
         self._hang_up()
 
     def close(self) -> None:
         """End the subscription; once is enough, more does no harm."""
-        if self._closed:
-            return
         self._closed = True
         self._machine.close()
-        self.restart()
-        if self._interrupter is not None:
-            self._interrupter.interrupt()
-        if self._turn.take_over():  # else the thread whose turn it is does the rest
-            try:
-                self._release()
-            finally:
-                self._turn.end()
+        self._turn.end(wake=self.restart, release=self._release)
 
     _abandon = close
 
     def _advance(self) -> bool:
         """Take one step; False at the end of the subscription, which is then closed."""
-        if not self._turn.take():
+        turn = self._turn
+        if turn.holder is not None:
             if self._closed:
                 return False
             raise ConcurrentReadError
         try:
+            turn.holder = get_ident()
             if not self._closed:
                 self._take_step()
         except SSEError as error:
             self._hang_up()
-            if not self._closed:
-                self._machine.fail(error)
+            self._fail(error)
         except BaseException:
             self._hang_up()
             self._machine.give_up_connection()
             raise
         finally:
-            if self._closed or self._machine.step is Step.END:
-                self._closed = True
-                self._release()
-            self._turn.end()
+            turn.holder = None
+            if turn.over:
+                turn.release(self._release)
+        if self._machine.step is Step.END:
+            self.close()
         return not self._closed
 
     def _take_step(self) -> None:
@@ -329,14 +340,9 @@ class Subscription(_BaseSubscription):
         elif machine.step is Step.READ:
             machine.settle()
             try:
-                chunk = self._reader.read()
+                self._receive(self._reader.read())
             except APIConnectionError as error:
                 machine.lose(error)
-            else:
-                if not self._reader.closed:
-                    machine.receive(chunk)
-                elif not self._closed:
-                    machine.reconnect()
         elif machine.step is Step.WAIT:
             self._wake.wait(machine.delay)
             if not self._closed:
@@ -348,22 +354,23 @@ class Subscription(_BaseSubscription):
 
             # A kept connection would be one that close() cannot get hold of before the response begins.
             self._client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+        self._restarting = False
+        self._wake.clear()
         request = self._build_request()
         with translated(partial(self._translate, request)), RequestInterrupter(request) as self._interrupter:
-            if self._closed:
+            if self._is_interrupted:
                 return
             response = self._client.send(request, **self._send_options())
-        self._wake.clear()
         self.response = response
         wanted = False
         try:
-            wanted = not self._closed and self._machine.accept(response)
+            wanted = not self._is_interrupted and self._machine.accept(response)
         finally:
             if not wanted:
                 response.close()
         if wanted:
             self._reader = Reader(response, self._machine.deadlines)
-            if self._closed:
+            if self._is_interrupted:
                 self._reader.close()
 
     def _hang_up(self) -> None:
@@ -394,6 +401,7 @@ class AsyncSubscription(_BaseSubscription):
 
     def _set_up(self) -> None:
         self._advancing = False
+        self._restarting = False
         self._scope: Any = None
         self._ready = self._machine.events()
 
@@ -425,7 +433,8 @@ class AsyncSubscription(_BaseSubscription):
 
     async def restart(self) -> None:
         """Drop the connection, or the wait for it, and connect anew at once; no error is reported."""
-        if self._machine.step is Step.WAIT and self._scope is not None:
+        self._restarting = True
+        if self._scope is not None:
             self._scope.cancel()
         await self._hang_up()
 
@@ -435,8 +444,7 @@ class AsyncSubscription(_BaseSubscription):
             return
         self._closed = True
         self._machine.close()
-        if self._scope is not None:
-            self._scope.cancel()
+        await self.restart()
         await self._release()
 
     async def _advance(self) -> bool:
@@ -450,8 +458,7 @@ class AsyncSubscription(_BaseSubscription):
             await self._take_step()
         except SSEError as error:
             await self._hang_up()
-            if not self._closed:
-                self._machine.fail(error)
+            self._fail(error)
         except BaseException:
             await self._hang_up()
             self._machine.give_up_connection()
@@ -469,14 +476,9 @@ class AsyncSubscription(_BaseSubscription):
         elif machine.step is Step.READ:
             machine.settle()
             try:
-                chunk = await self._reader.read()
+                self._receive(await self._reader.read())
             except APIConnectionError as error:
                 machine.lose(error)
-            else:
-                if not self._reader.closed:
-                    machine.receive(chunk)
-                elif not self._closed:
-                    machine.reconnect()
         elif machine.step is Step.WAIT:
             import anyio
 
@@ -492,6 +494,7 @@ class AsyncSubscription(_BaseSubscription):
             import httpx
 
             self._client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+        self._restarting = False
         request = self._build_request()
         response = None
         with anyio.CancelScope() as self._scope, translated(partial(self._translate, request)):
@@ -502,7 +505,7 @@ class AsyncSubscription(_BaseSubscription):
         self.response = response
         wanted = False
         try:
-            wanted = not self._closed and self._machine.accept(response)
+            wanted = not self._is_interrupted and self._machine.accept(response)
         finally:
             if not wanted:
                 await response.aclose()

@@ -12,9 +12,10 @@ import orjson
 from ssejet._core import ServerSentEvent, __version__
 from ssejet.backoff import backoff, retry_after
 from ssejet.client.settings import OPTIONS
+from ssejet.deadlines import Deadlines
 from ssejet.errors import APIError, APIStatusError, APITimeoutError, InvalidJSONError, SSEError
 from ssejet.machine import describe_error, payload_of, status_error
-from ssejet.transport import Deadlines, request_of, translate_request, with_default_headers
+from ssejet.transport import request_of, translate_request, with_default_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,9 +12,10 @@ from ssejet.client.resources import AsyncChatCompletions, Chat, ChatCompletions,
 from ssejet.client.settings import Settings
 from ssejet.errors import SSEError
 from ssejet.http_library import make_http_client
+from ssejet.network import HandshakeGuard
 from ssejet.reader import AsyncReader, Reader
 from ssejet.stream import AsyncStream, Stream
-from ssejet.transport import HandshakeGuard, translated
+from ssejet.transport import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sized

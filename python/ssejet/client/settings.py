@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ssejet.transport import Deadlines
+from ssejet.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sized

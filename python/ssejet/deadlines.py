@@ -1,0 +1,96 @@
+"""How long a stream may take."""
+
+from __future__ import annotations
+
+from math import inf
+from time import perf_counter
+from typing import Any
+
+from ssejet.errors import APITimeoutError
+
+__all__ = ["Deadlines"]
+
+# A tick of the coarsest clock in use, which some event loops measure time with.
+_CLOCK_TICK = 0.02
+
+
+class Deadlines:
+    """How long a stream may wait for bytes, and for events.
+
+    Args:
+        idle: seconds that one wait for bytes may last; None for no limit.
+        data: seconds that may be spent waiting between two events, whatever bytes come that make none.
+        total: seconds in which the stream must end.
+        start: when the time of ``total`` began, by ``time.perf_counter()``; None for now.
+
+    Attributes:
+        limited: whether there is any limit.
+
+    Raises:
+        ValueError: a limit is not positive.
+    """
+
+    __slots__ = ("_data", "_data_end", "_data_left", "_end", "_idle", "_total", "limited")
+
+    def __init__(
+        self,
+        *,
+        idle: float | None = None,
+        data: float | None = None,
+        total: float | None = None,
+        start: float | None = None,
+    ) -> None:
+        for name, seconds in (("idle_timeout", idle), ("data_timeout", data), ("timeout", total)):
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be a positive number of seconds, or None; got {seconds!r}")
+        self.limited = not (idle is None and data is None and total is None)
+        self._idle = idle
+        self._data = data
+        self._total = total
+        self._end = inf if total is None else (perf_counter() if start is None else start) + total
+        # Only waiting counts: what a slow consumer takes for an event is not the server's silence.
+        self._data_left = inf if data is None else data
+        self._data_end = inf
+
+    def begin(self, request: Any) -> float:
+        """Begin to wait, and return how many seconds that may last; infinitely many without a limit.
+
+        Raises:
+            APITimeoutError: none are left.
+        """
+        self._data_end = perf_counter() + self._data_left
+        wait = self.wait()
+        if wait <= 0:
+            raise self.error(request)
+        return wait
+
+    def wait(self) -> float:
+        """Seconds that the wait which has begun may still last: 0 or less if time is up."""
+        left = min(self._end, self._data_end) - perf_counter()
+        return left if self._idle is None else min(left, self._idle)
+
+    def end(self, *, got_events: bool) -> None:
+        """Take note of what the wait brought."""
+        if self._data is not None:
+            self._data_left = self._data if got_events else self._data_end - perf_counter()
+
+    def restrict(self, seconds: float, *, idle: float | None = None) -> None:
+        """Leave that many seconds in all, and for one wait, whatever the limits were."""
+        self.limited = True
+        self._idle = idle
+        self._data = None
+        self._data_left = self._data_end = inf
+        self._total = seconds
+        self._end = perf_counter() + seconds
+
+    def error(self, request: Any) -> APITimeoutError:
+        """The error for a wait that was too long, naming the limit that ended it."""
+        now = perf_counter() + _CLOCK_TICK
+        if now >= self._end:
+            message = f"the stream took longer than timeout={self._total:g} seconds"
+            return APITimeoutError(message, kind="total", request=request)
+        if now >= self._data_end:
+            message = f"no event arrived within data_timeout={self._data:g} seconds"
+            return APITimeoutError(message, kind="data", request=request)
+        limit = "the client's read timeout" if self._idle is None else f"idle_timeout={self._idle:g} seconds"
+        return APITimeoutError(f"no bytes arrived within {limit}", kind="idle", request=request)
