@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from itertools import count
 from types import SimpleNamespace
@@ -35,6 +36,7 @@ class Account:
         answer: what is said, or the fields of the answer.
         replies: what is sent in place of it, request by request, while there are any left.
         requests: what was asked.
+        asked: set once anything was.
         connections: the client's end of each connection.
     """
 
@@ -42,6 +44,7 @@ class Account:
     answer: str | dict[str, Any] = TEXT
     replies: list[Answer] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
+    asked: threading.Event = field(default_factory=threading.Event)
     connections: set[Any] = field(default_factory=set)
 
     def reply(
@@ -70,6 +73,7 @@ class Account:
             SimpleNamespace(path=path, headers=dict(request.headers), query=query, body=body)
         )
         self.connections.add(tuple(scope["client"]))
+        self.asked.set()
         answer = self.replies.pop(0) if self.replies else self._complete(_ENDPOINTS[path], body)
         await answer(scope, receive, send)
 

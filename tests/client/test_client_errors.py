@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from accounts import DONE, chunk
+
+from servers import Then
+from ssejet import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    ContentTypeError,
+    InvalidJSONError,
+    TruncatedStreamError,
+)
+
+if TYPE_CHECKING:
+    from accounts import Account
+    from users import AsyncUser, SyncUser
+
+    User = SyncUser | AsyncUser
+
+REFUSAL = {
+    "error": {"message": "no such model", "type": "invalid_request_error", "param": "model", "code": 7}
+}
+
+
+@pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refusal_tells_all_that_the_server_said(
+    user: User, account: Account, method: str, stream: bool
+) -> None:
+    account.refuse(404, REFUSAL, x_request_id="req_1")
+    error = user.call(account, method, stream=stream).error
+    assert isinstance(error, APIStatusError)
+    assert str(error) == "HTTP status 404: no such model"
+    assert (error.status_code, error.request_id) == (404, "req_1")
+    assert error.body == REFUSAL["error"]
+    assert (error.type, error.param, error.code) == ("invalid_request_error", "model", 7)
+    assert str(error.request.url).startswith(account.url)
+    assert error.response.is_closed
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refusal_need_not_be_json(user: User, account: Account, stream: bool) -> None:
+    account.reply(b"<h1>Bad gateway</h1>", status=502, content_type="text/html")
+    error = user.call(account, stream=stream, max_retries=0).error
+    assert isinstance(error, APIStatusError)
+    assert error.body == "<h1>Bad gateway</h1>"
+    assert error.retryable
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refusal_may_be_empty(user: User, account: Account, stream: bool) -> None:
+    account.reply(status=401, content_type="text/plain")
+    error = user.call(account, stream=stream).error
+    assert (error.status_code, str(error)) == (401, "HTTP status 401")
+
+
+def test_a_refusal_without_an_end_is_told_nevertheless(user: User, account: Account) -> None:
+    account.reply(json.dumps(REFUSAL).encode(), Then.DROP, status=403, content_type="application/json")
+    error = user.call(account, stream=True).error
+    assert isinstance(error, APIStatusError)
+    assert error.message == "HTTP status 403: no such model"
+
+
+def test_an_error_in_an_answers_place_is_one(user: User, account: Account) -> None:
+    account.refuse(200, REFUSAL)
+    error = user.call(account).error
+    assert type(error) is APIError
+    assert (error.message, error.param) == ("no such model", "model")
+    assert error.request is not None
+
+
+@pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
+@pytest.mark.parametrize("body", [b"<html>Welcome!</html>", b"", b'{"choices": '])
+def test_an_answer_that_is_not_json_is_an_error(
+    user: User, account: Account, method: str, body: bytes
+) -> None:
+    account.reply(body, content_type="text/html")
+    error = user.call(account, method).error
+    assert isinstance(error, InvalidJSONError)
+    assert error.index is None
+    assert error.event.data == body.decode()
+    assert str(error).startswith("the response: ")
+    assert not error.retryable
+
+
+def test_an_answer_of_another_kind_is_an_error(user: User, account: Account) -> None:
+    account.reply(b"[1, 2]", content_type="application/json")
+    assert isinstance(user.call(account).error, InvalidJSONError)
+
+
+def test_an_answer_where_a_stream_should_be_is_an_error(user: User, account: Account) -> None:
+    account.reply(b'{"choices": []}', content_type="application/json")
+    error = user.call(account, stream=True).error
+    assert isinstance(error, ContentTypeError)
+    assert error.body == b'{"choices": []}'
+
+
+def test_an_answer_that_breaks_off_is_an_error(user: User, account: Account) -> None:
+    account.reply(b'{"choices": ', Then.DROP, content_type="application/json")
+    error = user.call(account, max_retries=0).error
+    assert isinstance(error, APIConnectionError)
+    assert error.retryable
+
+
+def test_broken_json_in_a_stream_comes_after_what_is_before_it(user: User, account: Account) -> None:
+    account.reply(chunk(content="Hel") + b"data: {oops\n\n" + chunk(content="lo"))
+    outcome = user.call(account, "chat.completions.stream")
+    assert isinstance(outcome.error, InvalidJSONError)
+    assert outcome.error.index == 1
+    assert outcome.error.partial.choices[0].message.content == "Hel"
+    assert [event.delta for event in outcome.items if event.type == "content.delta"] == ["Hel"]
+
+
+class TestEnds:
+    def test_need_a_sentinel_or_a_finish_reason(self, user: User, account: Account) -> None:
+        account.reply(chunk(content="Hi"), DONE)
+        user.call(account, stream=True).checked()
+        account.reply(chunk(content="Hi"), chunk("stop"))
+        user.call(account, stream=True).checked()
+        account.reply(chunk(content="Hi"))
+        assert isinstance(user.call(account, stream=True).error, TruncatedStreamError)
+
+    def test_need_nothing_if_that_is_wished(self, user: User, account: Account) -> None:
+        account.reply(chunk(content="Hi"))
+        options = {"require_done": False}
+        assert len(user.call(account, stream=True, options=options).checked().items) == 1
+
+    def test_of_responses_need_their_last_event(self, user: User, account: Account) -> None:
+        account.reply(b'data: {"type": "response.output_text.delta", "delta": "Hi"}\n\n')
+        outcome = user.call(account, "responses.create", stream=True)
+        assert isinstance(outcome.error, TruncatedStreamError)
+        assert len(outcome.items) == 1
+
+
+def test_an_error_event_of_the_responses_api_is_an_error(user: User, account: Account) -> None:
+    details = {"type": "error", "code": "server_error", "message": "oops", "param": None}
+    account.reply(b'data: {"type": "response.created"}\n\n' + b"event: error\ndata: %s\n\n" % _dump(details))
+    outcome = user.call(account, "responses.create", stream=True)
+    assert isinstance(outcome.error, APIError)
+    assert (outcome.error.message, outcome.error.code) == ("oops", "server_error")
+    assert outcome.items == [{"type": "response.created"}]
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value).encode()

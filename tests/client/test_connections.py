@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from accounts import DONE, TEXT, chunk
+from users import KEY, MESSAGES, USERS, AsyncUser, SyncUser
+
+from servers import Then
+from ssejet import AsyncClient, Client
+from ssejet.errors import APIStatusError
+
+if TYPE_CHECKING:
+    from accounts import Account
+
+    User = SyncUser | AsyncUser
+
+SYNC_USERS = [user for user in USERS if isinstance(user, SyncUser)]
+ASYNC_USERS = [user for user in USERS if isinstance(user, AsyncUser)]
+ASK: dict[str, Any] = {"model": "m", "messages": MESSAGES}
+
+LIBRARIES = [httpx, httpx2]
+BACKENDS = ["asyncio", "trio"]
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)
+def library(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def connections_of(client: Any) -> list[Any]:
+    """The connections in the pool of a client's HTTP library."""
+    return client._http._transport._pool.connections
+
+
+class TestConnectionsAreUsedAgain:
+    def test_after_whole_answers_and_streams(self, account: Account, library: Any) -> None:
+        with SyncUser(library).client(account) as client:
+            client.chat.completions.create(**ASK)
+            with client.chat.completions.create(**ASK, stream=True) as stream:
+                list(stream)
+            with client.chat.completions.stream(**ASK) as events:
+                events.until_done()
+            list(client.responses.create(model="m", input="Hi!", stream=True))
+            client.chat.completions.create(**ASK)
+        assert len(account.requests) == 5
+        assert len(account.connections) == 1
+
+    def test_after_whole_answers_and_streams_of_an_async_client(
+        self, account: Account, library: Any, backend: str
+    ) -> None:
+        async def main() -> None:
+            async with AsyncUser(library, backend).client(account) as client:
+                await client.chat.completions.create(**ASK)
+                async with await client.chat.completions.create(**ASK, stream=True) as stream:
+                    [chunk async for chunk in stream]
+                async with client.chat.completions.stream(**ASK) as events:
+                    await events.until_done()
+                await client.chat.completions.create(**ASK)
+
+        anyio.run(main, backend=backend)
+        assert len(account.requests) == 4
+        assert len(account.connections) == 1
+
+    def test_after_refusals(self, account: Account, library: Any, waits: list[float]) -> None:
+        for _ in range(3):
+            account.refuse(500)
+        with SyncUser(library).client(account, max_retries=3) as client:
+            list(client.chat.completions.create(**ASK, stream=True))
+        assert len(account.requests) == 4
+        assert len(account.connections) == 1
+
+    def test_but_not_if_a_stream_was_left_early(self, account: Account, library: Any) -> None:
+        answer = account.reply(chunk(content="a"), Then.HANG)
+        with SyncUser(library).client(account) as client:
+            with client.chat.completions.create(**ASK, stream=True) as stream:
+                next(stream)
+            assert answer.left.wait(60)
+            assert connections_of(client) == []
+            client.chat.completions.create(**ASK)
+        assert len(account.connections) == 2
+
+    def test_but_not_if_events_were_left_early(self, account: Account, library: Any, backend: str) -> None:
+        answer = account.reply(chunk(content="a"), Then.HANG)
+
+        async def main() -> None:
+            async with AsyncUser(library, backend).client(account) as client:
+                async with client.chat.completions.stream(**ASK) as stream:
+                    await anext(stream)
+                assert connections_of(client) == []
+
+        anyio.run(main, backend=backend)
+        assert answer.left.wait(60)
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_and_let_go_after_each_failure(self, account: Account, library: Any, stream: bool) -> None:
+        with SyncUser(library).client(account, max_retries=0) as client:
+            for reply in (
+                partial(account.reply, b"{", Then.DROP, content_type="application/json"),
+                partial(account.reply, Then.HANG),
+                partial(account.reply, b"<html>", content_type="text/html"),
+                partial(account.refuse, 404),
+            ):
+                reply()
+                with pytest.raises(Exception, match=r"\w"):
+                    client.chat.completions.create(**ASK, stream=stream, idle_timeout=0.05)
+                assert all(connection.is_idle() for connection in connections_of(client))
+
+
+class TestManyAtOnce:
+    COUNT = 100
+
+    def test_in_one_async_client(self, account: Account, library: Any, backend: str) -> None:
+        everyone = threading.Event()
+        for _ in range(self.COUNT):
+            account.reply(chunk(content="Hel"), everyone, chunk(content="lo"), chunk("stop"), DONE)
+        begun: list[None] = []
+        answers: list[str] = []
+
+        async def ask(client: AsyncClient) -> None:
+            async with client.chat.completions.stream(**ASK) as stream:
+                texts = stream.text_deltas()
+                first = await anext(texts)
+                begun.append(None)
+                if len(begun) == self.COUNT:
+                    everyone.set()
+                answers.append(first + "".join([text async for text in texts]))
+
+        async def main() -> None:
+            options = {"api_key": KEY, "base_url": account.url}
+            limits = library.Limits(max_connections=None)
+            async with (
+                library.AsyncClient(limits=limits) as http,
+                AsyncClient(http_client=http, **options) as client,
+            ):
+                async with anyio.create_task_group() as group:
+                    for _ in range(self.COUNT):
+                        group.start_soon(ask, client)
+                assert all(connection.is_idle() for connection in connections_of(client))
+
+        anyio.run(main, backend=backend)
+        assert answers == ["Hello"] * self.COUNT
+        assert len(account.connections) == self.COUNT
+
+    def test_in_a_client_with_an_http_client_of_its_own(self, account: Account) -> None:
+        count = 20
+        everyone = threading.Barrier(count)
+
+        def ask(_: int) -> str:
+            with client.chat.completions.stream(**ASK) as stream:
+                texts = stream.text_deltas()
+                first = next(texts)
+                everyone.wait(60)
+                return first + "".join(texts)
+
+        with Client(api_key=KEY, base_url=account.url) as client, ThreadPoolExecutor(count) as pool:
+            assert set(pool.map(ask, range(count))) == {TEXT}
+
+    def test_each_with_its_own_fate(self, account: Account, library: Any, backend: str) -> None:
+        for _ in range(5):
+            account.refuse(404)
+            account.reply(chunk(content="a"), Then.DROP)
+            account.reply(chunk(content="a"), DONE)
+        fates: list[str] = []
+
+        async def ask(client: AsyncClient) -> None:
+            try:
+                async with await client.chat.completions.create(**ASK, stream=True) as stream:
+                    fates.append(str(len([item async for item in stream])))
+            except Exception as error:
+                fates.append(type(error).__name__)
+
+        async def main() -> None:
+            async with AsyncUser(library, backend).client(account) as client:
+                async with anyio.create_task_group() as group:
+                    for _ in range(15):
+                        group.start_soon(ask, client)
+                assert all(connection.is_idle() for connection in connections_of(client))
+
+        anyio.run(main, backend=backend)
+        assert sorted(fates) == ["1"] * 5 + ["APIConnectionError"] * 5 + ["APIStatusError"] * 5
+
+
+class TestCancellation:
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_while_an_answer_is_awaited_closes_the_connection(
+        self, account: Account, library: Any, backend: str, stream: bool
+    ) -> None:
+        answer = account.reply(Then.HANG, content_type="application/json")
+
+        async def main() -> None:
+            async with AsyncUser(library, backend).client(account) as client:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(partial(client.chat.completions.create, **ASK, stream=stream))
+                    await anyio.to_thread.run_sync(account.asked.wait, 60)
+                    group.cancel_scope.cancel()
+                assert connections_of(client) == []
+
+        anyio.run(main, backend=backend)
+        assert answer.left.wait(60)
+
+    def test_between_two_attempts_sends_no_more(
+        self, account: Account, library: Any, backend: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account.refuse(429, retry_after="50")
+        pauses: list[float] = []
+
+        async def main() -> None:
+            async def sleep(seconds: float) -> None:
+                pauses.append(seconds)
+                group.cancel_scope.cancel()
+                await anyio.sleep_forever()
+
+            monkeypatch.setattr("anyio.sleep", sleep)
+            async with (
+                AsyncUser(library, backend).client(account) as client,
+                anyio.create_task_group() as group,
+            ):
+                group.start_soon(partial(client.chat.completions.create, **ASK))
+
+        anyio.run(main, backend=backend)
+        assert pauses == [50.0]
+        assert len(account.requests) == 1
+
+    def test_while_the_body_is_read_closes_the_connection(
+        self, account: Account, library: Any, backend: str
+    ) -> None:
+        answer = account.reply(b'{"choices": ', Then.HANG, content_type="application/json")
+
+        async def main() -> None:
+            async with AsyncUser(library, backend).client(account) as client:
+                with anyio.move_on_after(0.1):
+                    await client.chat.completions.create(**ASK)
+                assert connections_of(client) == []
+
+        anyio.run(main, backend=backend)
+        assert answer.left.wait(60)
+
+    def test_at_any_moment_leaves_nothing_behind(self, account: Account, library: Any) -> None:
+        async def main() -> None:
+            async with AsyncUser(library, "asyncio").client(account) as client:
+                for turns in range(60):
+                    task = asyncio.create_task(client.chat.completions.create(**ASK, stream=True))
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    if not task.cancel():
+                        await (await task).aclose()
+                    else:
+                        with pytest.raises(asyncio.CancelledError):
+                            await task
+                    # httpcore forgets to drop a new connection, which is closed nevertheless.
+                    states = [connection.info() for connection in connections_of(client)]
+                    assert not any("ACTIVE" in state for state in states)
+
+        anyio.run(main)
+        gc.collect()  # what was left open would warn now
+
+
+class TestHTTPClients:
+    def test_that_are_given_stay_open(self, account: Account, library: Any) -> None:
+        with library.Client() as http:
+            with Client(http_client=http, api_key=KEY, base_url=account.url) as client:
+                client.chat.completions.create(**ASK)
+            assert not http.is_closed
+
+    def test_of_ones_own_are_closed(self, account: Account) -> None:
+        with Client(api_key=KEY, base_url=account.url) as client:
+            client.chat.completions.create(**ASK)
+        assert client._http.is_closed
+        client.close()
+
+    def test_of_ones_own_are_closed_by_an_async_client(self, account: Account, backend: str) -> None:
+        async def main() -> None:
+            async with AsyncClient(api_key=KEY, base_url=account.url) as client:
+                await client.chat.completions.create(**ASK)
+            assert client._http.is_closed
+            await client.close()
+
+        anyio.run(main, backend=backend)
+
+    def test_of_the_other_kind_are_refused(self, library: Any) -> None:
+        with pytest.raises(TypeError, match="Client needs the Client of httpx or httpx2"):
+            Client(http_client=library.AsyncClient(), api_key=KEY)
+        with library.Client() as http, pytest.raises(TypeError, match="needs the AsyncClient"):
+            AsyncClient(http_client=http, api_key=KEY)
+
+    def test_of_openai_are_taken(self, account: Account) -> None:
+        from openai import DefaultHttpxClient
+
+        with DefaultHttpxClient() as http, Client(http_client=http, base_url=account.url) as client:
+            assert client.chat.completions.create(**ASK).choices[0].message.content == TEXT
+
+    def test_may_have_hooks_that_see_the_retries(self, account: Account, waits: list[float]) -> None:
+        account.refuse(500)
+        statuses: list[int] = []
+        hooks = {"response": [lambda response: statuses.append(response.status_code)]}
+        with (
+            httpx.Client(event_hooks=hooks) as http,
+            Client(http_client=http, base_url=account.url) as client,
+        ):
+            client.chat.completions.create(**ASK)
+        assert statuses == [500, 200]
+
+    PROGRAM = """if True:
+        import sys
+        for name in {missing!r}:
+            sys.modules[name] = None
+        from ssejet import Client, AsyncClient
+        try:
+            with Client(api_key="k" * 9, base_url={url!r}) as client:
+                answer = client.chat.completions.create(model="m", messages=[])
+        except ImportError as error:
+            print(error)
+        else:
+            print(type(client._http).__module__, answer.choices[0].message.content)
+    """
+
+    @pytest.mark.parametrize(
+        ("missing", "expected"),
+        [
+            ((), f"httpx {TEXT}\n"),
+            (("httpx",), f"httpx2 {TEXT}\n"),
+            (
+                ("httpx", "httpx2"),
+                "there is no HTTP library to connect with: pip install httpx, or pip install httpx2\n",
+            ),
+        ],
+    )
+    def test_are_made_by_whichever_library_there_is(
+        self, account: Account, missing: tuple[str, ...], expected: str
+    ) -> None:
+        program = self.PROGRAM.format(missing=missing, url=account.url)
+        command = [sys.executable, "-W", "error", "-c", program]
+        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == expected
+
+
+def test_a_client_that_is_closed_asks_no_more(account: Account) -> None:
+    client = Client(api_key=KEY, base_url=account.url)
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.chat.completions.create(**ASK)
+
+
+def test_redirects_are_followed(account: Account, library: Any) -> None:
+    account.reply(status=307, headers={"location": f"{account.url}/responses"})
+    with SyncUser(library).client(account) as client:
+        assert client.responses.create(model="m", input="Hi!")["status"] == "completed"
+
+
+def test_redirects_without_end_are_errors(account: Account, library: Any) -> None:
+    for _ in range(40):
+        account.reply(status=307, headers={"location": f"{account.url}/chat/completions"})
+    with SyncUser(library).client(account, max_retries=0) as client:
+        with pytest.raises(Exception, match="redirect") as caught:
+            client.chat.completions.create(**ASK)
+        assert not isinstance(caught.value, APIStatusError)

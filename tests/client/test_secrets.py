@@ -1,0 +1,131 @@
+"""An API key must not be seen anywhere but in the request."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from accounts import API, Account, chunk
+from users import KEY, USERS, SyncUser
+
+from servers import Then
+from ssejet import AsyncClient, Client
+from ssejet.cli._server import loopback_server
+from ssejet.client.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from users import AsyncUser
+
+    User = SyncUser | AsyncUser
+
+
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return "http://{}:{}/v1".format(*listener.getsockname())
+
+
+def refusing(account: Account) -> Account:
+    account.refuse(401, {"error": {"message": f"bad key {KEY}", "keys": [KEY], KEY: {"key": KEY}}})
+    return account
+
+
+def breaking(account: Account) -> Account:
+    account.reply(chunk(content="a"), Then.DROP)
+    return account
+
+
+def dropping(account: Account) -> Account:
+    account.reply(b"{", Then.DROP, content_type="application/json")
+    return account
+
+
+def stalling(account: Account) -> Account:
+    account.reply(Then.HANG)
+    return account
+
+
+def lying(account: Account) -> Account:
+    account.reply(b"<html>", content_type="text/html")
+    return account
+
+
+def absent(_: Account) -> Account:
+    return Account(closed_port())
+
+
+FAILURES = [refusing, breaking, dropping, stalling, lying, absent]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fail", FAILURES)
+def test_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
+    user: User,
+    account: Account,
+    caplog: pytest.LogCaptureFixture,
+    fail: Callable[[Account], Account],
+    stream: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    error = user.call(fail(account), stream=stream, idle_timeout=0.1, max_retries=0).error
+    assert isinstance(error, Exception)
+    error.__traceback__ = error.__traceback__.tb_next  # the test knows the key
+    # A body that quotes the key is a local variable until the error has been made of it.
+    report = traceback.TracebackException.from_exception(error, capture_locals=fail is not refusing)
+    assert KEY not in f"{error!s} {error!r} {error.args} {''.join(report.format())}"
+    assert KEY not in repr({name: value for name, value in vars(error).items() if name != "__cause__"})
+    assert caplog.records
+    assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
+
+
+def test_not_in_what_a_server_quotes(user: User, account: Account) -> None:
+    error = user.call(refusing(account)).error
+    assert str(error) == "HTTP status 401: bad key ***"
+    assert error.body == {"message": "bad key ***", "keys": ["***"], "***": {"key": "***"}}
+
+
+def test_unless_it_is_a_word_and_no_secret(account: Account) -> None:
+    account.refuse(400, {"error": {"message": "none of your messages is a question"}})
+    error = USERS[0].call(account, options={"api_key": "none"}).error
+    assert str(error) == "HTTP status 400: none of your messages is a question"
+
+
+@pytest.mark.parametrize("cls", [Client, AsyncClient])
+def test_not_in_a_repr(cls: Any) -> None:
+    client = cls(api_key=KEY, base_url="http://me:password@127.0.0.1:1/v1")
+    resources = [client.chat, client.chat.completions, client.completions, client.responses]
+    for thing in [client, client._settings, vars(client), *map(vars, resources)]:
+        assert KEY not in repr(thing)
+    assert repr(client) == f"<ssejet.{cls.__name__} of http://127.0.0.1:1/v1>"
+
+
+def test_not_in_the_error_for_a_key_that_cannot_be_sent() -> None:
+    with pytest.raises(ValueError, match="api_key") as caught:
+        Client(api_key=KEY + "\n")
+    report = traceback.TracebackException.from_exception(caught.value)
+    assert KEY not in "".join(report.format())
+
+
+def test_not_at_the_server_that_a_redirect_leads_to(user: User, account: Account) -> None:
+    other = API()
+    with loopback_server(other.app) as other.base:
+        elsewhere = other.open_account()
+        account.reply(status=307, headers={"location": f"{elsewhere.url}/chat/completions"})
+        user.call(account).checked()
+    (request,) = elsewhere.requests
+    assert "authorization" not in request.headers
+    assert account.requests[0].body == request.body
+
+
+def test_not_in_a_stream(user: User, account: Account) -> None:
+    stream = user.call(account, "chat.completions.stream").checked().stream
+    assert KEY not in repr(stream)
+    assert KEY not in repr(stream.metrics)
+
+
+def test_not_in_settings_that_are_shown_as_local_variables() -> None:
+    assert KEY not in repr(Settings(api_key=KEY))
