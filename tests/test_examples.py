@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,11 @@ ANSWERS: dict[str, tuple[list[dict[str, Any]], bool]] = {
 }
 
 EXPECTED = {
+    "client_concurrent": (
+        "Say hello. Hello!\n"
+        "How do I rob a bank? I can't help with that.\n"
+        "It will rain in Rome, Italy. Take two.\n"
+    ),
     "print_deltas": "Hello!\n",
     "collect_message": (
         "Hello!\n"
@@ -155,7 +161,9 @@ def run(name: str, url: str, *arguments: str) -> str:
 
 def test_every_example_is_tested() -> None:
     servers = {"fastapi_relay", "flask_relay"}  # tested in emit/test_example_relays.py
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*EXPECTED, "count_tokens", "reasoning", *servers}
+    telemetry = {"opentelemetry_genai"}  # tested in client/test_example_telemetry.py
+    here = {*EXPECTED, "client_chat", "count_tokens", "reasoning"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == here | servers | telemetry
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -173,6 +181,14 @@ def test_tokens_are_counted_and_timed(url: str) -> None:
     assert tokens == "9 tokens in, 3 tokens out"
     assert first.startswith("first chunk after 0.")
     assert rate.endswith(" tokens per second")
+
+
+def test_an_answer_of_the_client_is_timed(url: str) -> None:
+    text, tokens, first, others = run("client_chat", url).splitlines()
+    assert text == "Hello!"
+    assert tokens == "3 tokens by usage, 0 retries"
+    assert re.fullmatch(r"the first after \d+ ms", first)
+    assert re.fullmatch(r"then one every \d+\.\d ms \(median\)", others)
 
 
 def test_results_of_functions_are_sent_back(url: str) -> None:
