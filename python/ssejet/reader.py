@@ -53,6 +53,7 @@ class Reader(_BaseReader):
     def __init__(self, response: ByteResponse, deadlines: Deadlines) -> None:
         super().__init__(response, deadlines)
         self._turn = Turn()
+        self._fetch: Callable[[], bytes] | None = None
         self._network_reads: NetworkReads | None = None
 
     @property
@@ -72,15 +73,9 @@ class Reader(_BaseReader):
             raise ConcurrentReadError
         try:
             turn.holder = get_ident()
-            if turn.over:
-                return None
-            if self._chunks is None:
-                self._chunks = iter_chunks(self.response)
-                self._network_reads = NetworkReads.of(self.response, self._deadlines)
-            if self._deadlines.limited:
-                self._deadlines.begin(request_of(self.response))
-            chunk: bytes | None = next(self._chunks, None)
-            return chunk
+            return None if turn.over else (self._fetch or self._make_fetch())()
+        except StopIteration:
+            return None
         except Exception as error:
             if turn.over:  # which the error only shows
                 return None
@@ -92,6 +87,20 @@ class Reader(_BaseReader):
             turn.holder = None
             if turn.over:
                 turn.release(self._release)
+
+    def _make_fetch(self) -> Callable[[], bytes]:
+        if self._chunks is None:
+            self._chunks = iter_chunks(self.response)
+            self._network_reads = NetworkReads.of(self.response, self._deadlines)
+        if self._deadlines.limited:
+            return self._fetch_in_time
+        self._fetch = self._chunks.__next__
+        return self._fetch
+
+    def _fetch_in_time(self) -> bytes:
+        self._deadlines.begin(request_of(self.response))
+        chunk: bytes = next(self._chunks)
+        return chunk
 
     def drain(self) -> None:
         """Read on to the end of the body, within bounds, if that lets the connection be used again."""
@@ -122,7 +131,7 @@ class Reader(_BaseReader):
     def _release(self) -> None:
         if self._network_reads is not None:
             self._network_reads.let_go(self.response)
-        self._chunks = iter(())
+        self._chunks = self._fetch = None
         self.response.close()
 
 

@@ -102,6 +102,7 @@ class _BaseStream(Generic[T]):
             self._refusal = Refusal(response, self._deadlines, status_error)
         elif content_type and not is_event_stream(content_type):
             self._other_body = bytearray()
+        self._is_ordinary = not self._deadlines.limited and self._other_body is None and self._refusal is None
         self._reader = self._reader_class(response, self._deadlines)
 
     @property
@@ -151,7 +152,9 @@ class _BaseStream(Generic[T]):
 
     def _accept(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body."""
-        if self._refusal is not None:
+        if self._is_ordinary and chunk is not None:  # first, as this is what happens at each read
+            self._machine.receive(chunk)
+        elif self._refusal is not None:
             self._refusal.add(chunk)
         elif chunk is None:
             self._machine.receive_end()
@@ -160,9 +163,6 @@ class _BaseStream(Generic[T]):
         else:
             if self._other_body is not None:
                 self._other_body += chunk[: _OTHER_BODY_SIZE - len(self._other_body)]
-            if not self._deadlines.limited:
-                self._machine.receive(chunk)
-                return
             count = self.metrics.events
             self._machine.receive(chunk)
             self._deadlines.end(got_events=self.metrics.events > count)
