@@ -316,6 +316,11 @@ class TestHTTPClients:
             client.chat.completions.create(**ASK)
         assert statuses == [500, 200]
 
+    def test_are_not_imported_before_they_are_made(self) -> None:
+        program = "import sys, ssejet.client; print({'httpx', 'httpx2', 'openai'} & sys.modules.keys())"
+        command = [sys.executable, "-W", "error", "-c", program]
+        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "set()\n"
+
     PROGRAM = """if True:
         import sys
         for name in {missing!r}:

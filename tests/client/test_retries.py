@@ -310,10 +310,12 @@ class TestTimeouts:
         for name in ("Client", "AsyncClient"):
             monkeypatch.setattr(getattr(user.http, name), "build_request", spy)
         user.call(account, timeout=5).checked()
-        user.call(account, timeout=None, options={"connect_timeout": 3}).checked()
-        user.call(account, timeout=None, idle_timeout=7).checked()
-        (connect, read, *_), second, third = seen
+        user.call(account, idle_timeout=None, options={"connect_timeout": 3}).checked()
+        user.call(account, idle_timeout=7).checked()
+        user.call(account).checked()
+        (connect, read, *_), second, third, default = seen
         assert connect <= 5
         assert read <= 5
         assert second == (3, None, None, None)
         assert third == (7, 7, 7, 7)
+        assert default == (10, 600, 600, 600)

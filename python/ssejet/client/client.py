@@ -43,9 +43,9 @@ class _BaseClient:
         default_headers: Mapping[str, str] | None = None,
         default_query: Mapping[str, Any] | None = None,
         connect_timeout: float | None = 10.0,
-        idle_timeout: float | None = None,
+        idle_timeout: float | None = 600.0,
         data_timeout: float | None = None,
-        timeout: float | None = 600.0,
+        timeout: float | None = None,
         max_retries: int = 2,
         require_done: bool = True,
         tokenizer: Callable[[str], int | Sized] | None = None,
@@ -62,7 +62,8 @@ class _BaseClient:
             default_headers: sent with every request.
             default_query: query parameters of every request.
             connect_timeout: seconds that making a connection may take; None for no limit.
-            idle_timeout: seconds that a wait for bytes may last; None for no limit.
+            idle_timeout: seconds that a wait for bytes may last, be it for the first ones of an answer; None
+                for no limit.
             data_timeout: seconds that a stream may spend waiting between two events; None for no limit.
             timeout: seconds that a call may take, from the request to the end of the answer, retries
                 included; None for no limit.
@@ -125,9 +126,8 @@ class Client(_BaseClient):
     for the statuses 408, 409, 429 and 5xx, and when the server reports an error that it says is passing: as
     long as no event of the answer has arrived, and never after that.
 
-    What streams measure of themselves is a ``TokenMetrics``.
-
-    The API key is in no error, log or repr of ssejet's.
+    What streams measure of themselves is a ``TokenMetrics``. The API key is in no error, log or repr of
+    ssejet's. Threads may share a client.
     """
 
     _http_class = "Client"
