@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from accounts import TEXT
 
+from ssejet import Client
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatMetrics, Completion, CompletionMetrics
 from ssejet.responses import ResponseMetrics
+from ssejet.testing import OpenAIMock
 
 if TYPE_CHECKING:
     from accounts import Account
@@ -121,9 +123,14 @@ def test_a_tokenizer_counts_what_the_server_does_not(user: User, account: Accoun
         assert (metrics.tokens, metrics.tokens_from) == (len(TEXT), "tokenizer")
 
 
-def test_a_stream_that_is_asked_for_in_the_body_is_one_as_well(account: Account) -> None:
-    from users import USERS
+def test_a_stream_that_is_asked_for_in_the_body_is_one_as_well(user: User, account: Account) -> None:
+    outcome = user.call(account, extra_body={"stream": True}).checked()
+    assert "".join(item.choices[0].delta.content or "" for item in outcome.items) == TEXT
 
-    outcome = USERS[0].call(account, extra_body={"stream": True}).checked()
-    with outcome.answer as stream:
-        assert next(stream).object == "chat.completion.chunk"
+
+def test_a_mock_answers_in_openais_place() -> None:
+    with OpenAIMock() as mock, Client(api_key="test") as client:
+        mock.chat.completions.create.response = TEXT
+        with client.chat.completions.stream(model="m", messages=[]) as stream:
+            assert list(stream.text_deltas()) == ["Hello", " there,", " my", " friend."]
+    assert mock.chat.completions.create.calls[0].closed

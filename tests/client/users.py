@@ -12,7 +12,7 @@ import httpx
 import httpx2
 
 from drivers import NO_TLS
-from ssejet import AsyncClient, Client
+from ssejet import AsyncClient, AsyncStream, Client, Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -70,7 +70,7 @@ class SyncUser:
                     self._follow(client, outcome, **_defaults(method, params))
                     return outcome
                 answer = attrgetter(method)(client)(**_defaults(method, params))
-                if params.get("stream"):
+                if isinstance(answer, Stream):
                     outcome.stream = answer
                     with answer:
                         for item in answer:
@@ -119,7 +119,7 @@ class AsyncUser:
                     await self._follow(client, outcome, **_defaults(method, params))
                     return outcome
                 answer = await attrgetter(method)(client)(**_defaults(method, params))
-                if params.get("stream"):
+                if isinstance(answer, AsyncStream):
                     outcome.stream = answer
                     async with answer:
                         async for item in answer:
