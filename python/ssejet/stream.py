@@ -254,14 +254,25 @@ class Stream(_BaseStream[T]):
             self.close()
             raise
 
-    def _await_first(self) -> None:
-        """Read until there is an event, and raise the error if it is one."""
+    def begin(self) -> Self:
+        """Wait for the first event, which stays to be taken, so that what goes wrong before it shows here.
+
+        Returns:
+            The stream itself.
+
+        Raises:
+            SSEError: what iterating raises before the first item, or instead of it, if that is an error which
+                the server reports.
+        """
         try:
             while not self._machine.check_first() and self._advance():
                 pass
+        except ConcurrentReadError:
+            raise
         except BaseException:
             self.close()
             raise
+        return self
 
     def _advance(self) -> bool:
         """Read once; False at the end of the stream, which is then closed."""
@@ -328,14 +339,17 @@ class AsyncStream(_BaseStream[T]):
 
     close = aclose  # the name in openai-python
 
-    async def _await_first(self) -> None:
-        """Read until there is an event, and raise the error if it is one."""
+    async def begin(self) -> Self:
+        """Wait for the first event, which stays to be taken; see ``Stream``'s method of this name."""
         try:
             while not self._machine.check_first() and await self._advance():
                 pass
+        except ConcurrentReadError:
+            raise
         except BaseException:
             await self.aclose()
             raise
+        return self
 
     async def _advance(self) -> bool:
         """Read once; False at the end of the stream."""

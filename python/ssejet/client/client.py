@@ -173,9 +173,7 @@ class Client(_BaseClient):
         with translated(lambda error: call.translate(error, request)):
             response = self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
-            stream = call.open_stream(Stream, response)
-            stream._await_first()
-            return stream
+            return call.open_stream(Stream, response).begin()
         reader = Reader(response, call.deadlines)
         try:
             body = b"".join(iter(reader.read, None))
@@ -249,9 +247,7 @@ class AsyncClient(_BaseClient):
             async with HandshakeGuard(request):
                 response = await self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
-            stream = call.open_stream(AsyncStream, response)
-            await stream._await_first()
-            return stream
+            return await call.open_stream(AsyncStream, response).begin()
         reader = AsyncReader(response, call.deadlines)
         body = bytearray()
         try:
