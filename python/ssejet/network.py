@@ -149,25 +149,25 @@ class NetworkReads:
                 if self._waiting:
                     _shut_down(self._network_stream)
 
+    # Without the lock, which would cost at each read: who waits says so before it looks for an interruption,
+    # and that it does no more before it looks again, so whoever interrupts is seen or sees that nobody waits.
     def _read_in_time(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with self._lock:
-            # Once that is closed, the connection may serve a request that is not for us to look after.
-            is_ours = not self._response.is_closed
-            if is_ours and self._interrupted:
-                return b""
-            self._waiting = is_ours
-            deadlines = self._deadlines
-        if not is_ours:
+        # Once ours is closed, the connection may serve a request that is not for us to look after.
+        if self._response.is_closed:
             return self._read(max_bytes, timeout)
-        if deadlines.limited:
-            timeout = max(_SHORTEST_WAIT, min(deadlines.wait(), inf if timeout is None else timeout))
+        if self._deadlines.limited:
+            wait = min(self._deadlines.wait(), inf if timeout is None else timeout)
+            timeout = max(_SHORTEST_WAIT, wait)
         try:
-            data = self._read(max_bytes, timeout)
+            self._waiting = True
+            data = b"" if self._interrupted else self._read(max_bytes, timeout)
         finally:
-            with self._lock:
-                self._waiting = False
+            self._waiting = False
+        if not self._interrupted:
+            return data
         # What has come nevertheless could end the body, and a connection that is shut down must not be kept.
-        return b"" if self._interrupted else data
+        with self._lock:
+            return b""
 
 
 def _shut_down(network_stream: Any) -> None:
