@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+import httpx
 import msgspec
 import pytest
 from accounts import TEXT
@@ -107,6 +109,16 @@ def test_streams_measure_their_tokens(user: User, account: Account, method: str,
     assert (metrics.tokens, metrics.tokens_from) == (4, "chunks")
     # The clock starts before the request is sent.
     assert 0 < metrics.time_to_first_byte <= metrics.time_to_first_token <= metrics.elapsed
+
+
+def test_the_clock_starts_before_the_first_request_is_sent(account: Account, waits: list[float]) -> None:
+    account.refuse(500)
+    sent: list[float] = []
+    hooks = {"request": [lambda _: sent.append(perf_counter())]}
+    with httpx.Client(event_hooks=hooks) as http, Client(http_client=http, base_url=account.url) as client:
+        stream = client.chat.completions.create(model="m", messages=[], stream=True)
+        list(stream)
+    assert stream.metrics.started < sent[0] < sent[1] < stream.metrics.first_byte
 
 
 def test_chat_streams_show_what_their_sources_measured(user: User, account: Account) -> None:
