@@ -68,6 +68,21 @@ def _data(value: Any) -> bytes:
     return b"data: " + JSONResponse(value).body + b"\n\n"
 
 
+async def resuming(request: Request) -> Response:
+    """Five events, two by connection; one answer in between is that of a server that is starting."""
+    last = int(request.headers.get("last-event-id", "0"))
+    visit = (request.query_params["visitor"], last)
+    if last == 5:
+        return Response(status_code=204)
+    if last == 2 and visit not in _visits:
+        _visits.add(visit)
+        return Response(status_code=503)
+    return _stream(*(f"retry: 1\nid: {n}\ndata: {n}\n\n".encode() for n in range(last + 1, min(last + 3, 6))))
+
+
+_visits: set[tuple[str, int]] = set()
+
+
 async def page(_: Request) -> Response:
     return HTMLResponse("<!doctype html><title>not a stream</title>")
 
@@ -103,6 +118,7 @@ APP = Starlette(
         Route("/broken", broken),
         Route("/hostile", hostile),
         Route("/echo", echo, methods=["GET", "POST", "PUT"]),
+        Route("/resuming", resuming),
         Route("/page", page),
         Route("/endless-page", endless_page),
         Route("/refused", refused),

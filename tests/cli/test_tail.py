@@ -21,6 +21,12 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def tail(*arguments: str, stdin: bytes | None = None) -> Result:
+    """Run the command until the stream ends."""
+    return follow("--no-reconnect", *arguments, stdin=stdin)
+
+
+def follow(*arguments: str, stdin: bytes | None = None) -> Result:
+    """Run the command as it is."""
     return CliRunner(env={"COLUMNS": "80"}).invoke(app, ["tail", *arguments], input=stdin)
 
 
@@ -85,7 +91,7 @@ def test_json_shows_comments_as_objects_of_their_own(server: str) -> None:
 
 def test_json_is_utf_8_even_where_the_locale_is_not(server: str) -> None:
     done = subprocess.run(
-        [SCRIPT, "tail", f"{server}/events", "--json"],
+        [SCRIPT, "tail", "--no-reconnect", f"{server}/events", "--json"],
         env=environment(PYTHONIOENCODING="ascii"),
         capture_output=True,
         check=True,
@@ -95,7 +101,7 @@ def test_json_is_utf_8_even_where_the_locale_is_not(server: str) -> None:
 
 def test_pretty_output_escapes_what_the_locale_cannot_encode(server: str) -> None:
     done = subprocess.run(
-        [SCRIPT, "tail", f"{server}/events"],
+        [SCRIPT, "tail", "--no-reconnect", f"{server}/events"],
         env=environment(PYTHONIOENCODING="ascii"),
         capture_output=True,
         check=True,
@@ -119,6 +125,37 @@ def test_raw_stops_right_behind_the_last_event_wanted(server: str) -> None:
     assert tail(f"{server}/events", "--raw", "-n", "2").stdout_bytes == two_events
 
 
+def test_a_stream_that_ends_is_resumed_after_its_last_event_until_the_server_says_no(server: str) -> None:
+    result = follow(f"{server}/resuming?visitor=1", "--json")
+    assert [record["data"] for record in records(result)] == ["1", "2", "3", "4", "5"]
+    assert result.stderr == "the server ended the stream; connecting again\n" * 3
+
+
+def test_a_stream_can_be_resumed_by_another_process(server: str) -> None:
+    for given in (["--last-event-id", "3"], ["-H", "last-event-id: 3"]):
+        result = follow(f"{server}/resuming?visitor=2", "--json", *given)
+        assert [record["data"] for record in records(result)] == ["4", "5"]
+
+
+def test_no_reconnect_ends_with_the_connection(server: str) -> None:
+    result = follow(f"{server}/resuming?visitor=3", "--json", "--no-reconnect")
+    assert [record["data"] for record in records(result)] == ["1", "2"]
+    assert result.stderr == ""
+
+
+def test_a_request_that_may_have_effects_is_not_repeated(server: str) -> None:
+    assert echoed(follow(f"{server}/echo", "--json", "-d", "{}"))[0] == "POST"
+
+
+@pytest.mark.parametrize("path", ["refused", "down", "page"])
+def test_what_has_not_begun_is_not_asked_for_again(server: str, path: str) -> None:
+    assert follow(f"{server}/{path}").exit_code == 1
+
+
+def test_raw_ends_with_the_connection(server: str) -> None:
+    assert follow(f"{server}/events", "--raw").stdout_bytes == EVENTS
+
+
 def test_json_and_raw_exclude_each_other(server: str) -> None:
     result = tail(f"{server}/events", "--raw", "--json")
     assert result.exit_code == 2
@@ -138,7 +175,7 @@ def test_headers_and_last_event_id_are_sent(server: str) -> None:
     assert headers["authorization"] == "Bearer a:b"
     assert headers["accept"] == "x/y"
     assert headers["last-event-id"] == "7"
-    assert headers["cache-control"] == "no-store"
+    assert headers["cache-control"] == "no-cache"
 
 
 def test_an_event_stream_is_asked_for(server: str) -> None:
@@ -196,9 +233,9 @@ def test_redirects_are_followed(server: str) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("refused", 'HTTP 401 Unauthorized: {"error":{"message":"no such key"}}'),
-        ("missing", "HTTP 404 Not Found: Not Found"),
-        ("down", "HTTP 503 Service Unavailable: <html> <h1>Down</h1> </html>"),
+        ("refused", "HTTP status 401: no such key"),
+        ("missing", "HTTP status 404: Not Found"),
+        ("down", "HTTP status 503: <html> <h1>Down</h1> </html>"),
         ("huge", "an event is larger than 67,108,864 bytes"),
         ("page", "expected content type 'text/event-stream', got 'text/html; charset=utf-8'"),
         ("page", "<title>not a stream</title>"),
@@ -221,13 +258,13 @@ def test_events_before_a_break_are_printed(server: str) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://127.0.0.1:1/", "cannot connect to 127.0.0.1:1: "),
+        ("http://127.0.0.1:1/", "cannot connect to http://127.0.0.1:1: "),
         ("ftp://127.0.0.1/", "ftp://"),
         ("http://127.0.0.1:port/", "Invalid port"),
     ],
 )
 def test_an_address_without_server_is_one_line_on_standard_error(url: str, reason: str) -> None:
-    result = tail(url)
+    result = follow(url)
     assert (result.exit_code, result.stdout) == (1, "")
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
@@ -288,14 +325,14 @@ def test_a_pipe_into_head_is_quiet(server: str) -> None:
 
 
 def test_a_terminal_gets_colours(server: str) -> None:
-    assert "\x1b[1;35mprice\x1b[0m" in on_terminal("tail", f"{server}/events")[1]
+    assert "\x1b[1;35mprice\x1b[0m" in on_terminal("tail", "--no-reconnect", f"{server}/events")[1]
 
 
 def test_errors_are_red_on_a_terminal(server: str) -> None:
-    assert "\x1b[31mssejet: HTTP 401" in on_terminal("tail", f"{server}/refused")[1]
+    assert "\x1b[31mssejet: HTTP status 401" in on_terminal("tail", f"{server}/refused")[1]
 
 
 def test_no_color_makes_a_terminal_plain(server: str) -> None:
-    output = on_terminal("tail", f"{server}/events", NO_COLOR="1")[1]
+    output = on_terminal("tail", "--no-reconnect", f"{server}/events", NO_COLOR="1")[1]
     assert "price #1" in output
     assert "\x1b" not in output

@@ -82,7 +82,7 @@ def printable(text: str) -> str:
 
 def complain(message: str) -> None:
     """Say on standard error what went wrong, in one line."""
-    line = " ".join(printable(message).split())
+    line = printable(" ".join(message.split()))
     error_console().print(f"ssejet: {line}", style="error", soft_wrap=True)
 
 

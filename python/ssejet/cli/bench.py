@@ -31,6 +31,7 @@ _PROMPT = "Explain in about two hundred words how rain comes about."
 _REQUESTS = 100
 _SECONDS_BETWEEN_FRAMES = 0.2
 _FRAMES_OF_RATE = 10
+_BAR = 24
 
 
 def bench(
@@ -244,7 +245,7 @@ class _Plan:
         console = error_console()
         if not console.is_terminal:
             return
-        columns = (BarColumn(None), TextColumn("{task.description}"))
+        columns = (BarColumn(_BAR), TextColumn("{task.description}"))
         with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
             task = progress.add_task("", total=1.0)
             before = [(load.elapsed, load.tokens)]

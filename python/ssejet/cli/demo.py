@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
@@ -18,7 +17,6 @@ from ssejet.cli import _recording
 from ssejet.cli._console import command_ends, standard_console
 from ssejet.cli._peers import Cost, measure
 from ssejet.cli._typewriter import Typewriter
-from ssejet.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,37 +48,37 @@ def demo(
     console = standard_console()
     with command_ends():
         with loopback_server(replay_app(frames, pace=math.inf if fast else pace)) as url:
-            _show_answer(console, f"{url}/v1/chat/completions")
+            _show_answer(console, f"{url}/v1")
         _show_costs(console, [frame.data for frame in frames])
 
 
-def _show_answer(console: Console, url: str) -> None:
-    console.print(f"POST {url}", style="dim")
+def _show_answer(console: Console, base_url: str) -> None:
+    from ssejet import Client
+
+    console.print(f"POST {base_url}/chat/completions", style="dim")
     console.print(f"> {_QUESTION}\n", style="bold")
     typewriter = Typewriter(console)
-    question = {"model": "recorded", "stream": True, "messages": [{"role": "user", "content": _QUESTION}]}
-    arrivals: list[float] = []
-    tokens = 0
+    question: dict[str, Any] = {"model": "recorded", "messages": [{"role": "user", "content": _QUESTION}]}
     # The loopback interface needs no proxy, whatever the environment says.
-    with httpx.Client(trust_env=False) as client:
-        sent = time.perf_counter()
-        with client.stream("POST", url, json=question) as response, Stream(response) as stream:
-            for chunk in stream:
-                for choice in chunk["choices"]:
-                    if text := choice["delta"].get("content"):
-                        arrivals.append(time.perf_counter())
-                        typewriter.write(text)
-                if usage := chunk["usage"]:
-                    tokens = usage["completion_tokens"]
+    with (
+        httpx.Client(trust_env=False) as http_client,
+        Client(base_url=base_url, api_key="", http_client=http_client) as client,
+    ):
+        stream = client.chat.completions.create(stream=True, **question)
+        for chunk in stream:
+            for choice in chunk.choices:
+                if choice.delta is not None and choice.delta.content:
+                    typewriter.write(choice.delta.content)
     typewriter.end()
 
+    metrics = stream.metrics
     table = Table.grid(padding=(0, 2), pad_edge=True)
     table.add_column(style="dim")
     table.add_column(justify="right")
-    table.add_row("time to first token", f"{(arrivals[0] - sent) * 1e3:,.0f} ms")
-    table.add_row("tokens per second", f"{(tokens - 1) / (arrivals[-1] - arrivals[0]):,.0f}")
-    table.add_row("events", f"{stream.metrics.events:,}")
-    table.add_row("bytes", f"{stream.metrics.bytes:,}")
+    table.add_row("time to first token", f"{(metrics.time_to_first_token or 0.0) * 1e3:,.0f} ms")
+    table.add_row("tokens per second", f"{metrics.tokens_per_second or 0.0:,.0f}")
+    table.add_row("events", f"{metrics.events:,}")
+    table.add_row("bytes", f"{metrics.bytes:,}")
     console.print()
     console.print(table)
 

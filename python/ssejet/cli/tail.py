@@ -8,18 +8,39 @@ import select
 import stat
 import sys
 import threading
-from datetime import datetime
+import time
+from contextlib import closing
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
 
-from ssejet import ContentTypeError, Decoder, EventTooLargeError
-from ssejet.cli._console import command_ends, fail
+from ssejet import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    Decoder,
+    EventTooLargeError,
+    SSEError,
+    TruncatedStreamError,
+    subscribe,
+)
+from ssejet.cli._console import command_ends, error_console, fail, printable
 from ssejet.cli._printers import JSONPrinter, PrettyPrinter, Printer
-from ssejet.source import connect_sse
-from ssejet.transport import content_type_of, is_event_stream
+from ssejet.deadlines import Deadlines
+from ssejet.machine import status_error
+from ssejet.refusal import content_type_error
+from ssejet.transport import (
+    content_type_of,
+    is_event_stream,
+    translate,
+    translate_request,
+    translated,
+    with_default_headers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["tail"]
 
 _CONNECT_SECONDS = 10.0
-_EXCERPT_BYTES = 1024
+_ACCEPT = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -69,66 +90,88 @@ def tail(
     timeout: Annotated[
         float | None,
         typer.Option(
-            "--timeout", metavar="SECONDS", help="Give up after so long a silence; by default never."
+            "--timeout",
+            metavar="SECONDS",
+            help="Take a connection for broken after so long a silence; by default never.",
         ),
     ] = None,
+    no_reconnect: Annotated[
+        bool, typer.Option("--no-reconnect", help="End with the connection; --raw always does.")
+    ] = False,
 ) -> None:
     """Follow an event stream, and print every event as it arrives.
 
-    The exit status is 0 when the stream ends or N events were printed, 1 when the request fails, the stream
-    breaks off or is no event stream, 130 after Ctrl-C.
+    When a stream that has begun ends or breaks, it is asked for anew, from the last event on, as browsers do:
+    after the time that the server asks for, and longer while that fails. Requests other than GET are not
+    repeated.
+
+    The exit status is 0 when the stream ends for good or N events were printed, 1 when the request fails, the
+    stream breaks off or is no event stream, 130 after Ctrl-C.
     """
     if raw and as_json:
         raise typer.BadParameter("--raw and --json exclude each other")
     if timeout is not None and not timeout > 0:  # NaN too
         raise typer.BadParameter("must be more than 0", param_hint="--timeout")
     body = None if data is None else _read_body(data)
-    with command_ends(), httpx.Client(timeout=httpx.Timeout(timeout, connect=_CONNECT_SECONDS)) as client:
+    request: dict[str, Any] = {
+        "method": method or ("GET" if body is None else "POST"),
+        "url": url if "://" in url else f"http://{url}",
+        "content": body,
+    }
+    headers = _headers(header or [], body, last_event_id)
+    with command_ends():
         _exit_with_reader()
         try:
-            with connect_sse(
-                client,
-                method or ("GET" if body is None else "POST"),
-                url if "://" in url else f"http://{url}",
-                headers=_headers(header or [], body, last_event_id),
-                content=body,
-                follow_redirects=True,
-            ) as source:
-                _check(source.response)
-                if raw:
-                    _copy(source.response, max_events)
-                else:
-                    _follow(
-                        source.response, JSONPrinter() if as_json else PrettyPrinter(), comments, max_events
-                    )
-        except httpx.ReadTimeout:
-            fail(f"nothing arrived for {timeout:g} seconds")
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            fail(f"cannot connect to {error.request.url.netloc.decode()}: {_reason(error)}")
-        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-            fail(f"the connection broke: {_reason(error)}")
+            if raw:
+                _copy({**request, "headers": headers}, timeout, max_events)
+            else:
+                # What a connection asks for is the subscription's to say.
+                event_id = headers.pop("Last-Event-ID", "")
+                _follow(
+                    {**request, "headers": headers, "last_event_id": event_id, "idle_timeout": timeout},
+                    JSONPrinter() if as_json else PrettyPrinter(),
+                    comments=comments,
+                    max_events=max_events,
+                    reconnects=not no_reconnect,
+                )
+        except APITimeoutError as error:
+            fail(f"nothing arrived for {timeout:g} seconds" if error.kind == "idle" else str(error))
         except EventTooLargeError as error:
             fail(f"an event is larger than {error.limit:,} bytes, too large to show; --raw prints it anyway")
-        except (httpx.HTTPError, httpx.InvalidURL, ContentTypeError) as error:
-            fail(_reason(error))
+        except (SSEError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            fail(str(error))
 
 
-def _follow(response: httpx.Response, printer: Printer, comments: bool, max_events: int | None) -> None:
-    arrived = datetime.now().astimezone()
-    decoder = Decoder(on_comment=(lambda text: printer.comment(text, arrived)) if comments else None)
-    count = 0
-    for arrived, line in _lines(response):
-        for event in decoder.feed(line):
-            printer.event(event, arrived)
-            count += 1
-            if count == max_events:
-                return
+def _follow(
+    request: dict[str, Any], printer: Printer, *, comments: bool, max_events: int | None, reconnects: bool
+) -> None:
+    def arrived() -> datetime:
+        age = time.perf_counter() - (events.metrics.last_byte or 0.0)
+        return datetime.now().astimezone() - timedelta(seconds=age)
+
+    def goes_on(error: SSEError) -> bool | None:
+        if not reconnects or not (events.metrics.bytes or events.metrics.reconnections):
+            return False
+        if isinstance(error, APIStatusError):
+            return error.retryable
+        if isinstance(error, (APIConnectionError, TruncatedStreamError)) and request["method"] == "GET":
+            error_console().print(f"{printable(str(error))}; connecting again", style="dim", soft_wrap=True)
+        return None
+
+    with subscribe(
+        **request,
+        connect_timeout=_CONNECT_SECONDS,
+        on_comment=(lambda text: printer.comment(text, arrived())) if comments else None,
+        on_error=goes_on,
+    ) as events:
+        for event in islice(events, max_events):
+            printer.event(event, arrived())
 
 
-def _copy(response: httpx.Response, max_events: int | None) -> None:
+def _copy(request: dict[str, Any], timeout: float | None, max_events: int | None) -> None:
     decoder = Decoder(max_event_size=None)
     count = 0
-    for _, line in _lines(response):
+    for line in _lines(request, timeout):
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
         if max_events is not None:
@@ -137,32 +180,24 @@ def _copy(response: httpx.Response, max_events: int | None) -> None:
                 return
 
 
-def _lines(response: httpx.Response) -> Iterator[tuple[datetime, bytes]]:
-    """Yield the response line by line, and when each arrived.
-
-    A decoder that is fed lines gives comments and events in the order of the stream, and an event's last line
-    is where ``--raw`` may stop.
-    """
-    for chunk in response.iter_bytes():
-        arrived = datetime.now().astimezone()
-        for line in chunk.splitlines(keepends=True):
-            yield arrived, line
-
-
-def _check(response: httpx.Response) -> None:
-    content_type = content_type_of(response)
-    if response.is_success and is_event_stream(content_type):
-        return
-    # One read, not the whole body: it may have no end.
-    body = next(response.iter_bytes(), b"")[:_EXCERPT_BYTES]
-    if response.is_success:
-        raise ContentTypeError(response, content_type=content_type, body=body)
-    text = " ".join(body.decode("utf-8", "replace").split())
-    fail(f"HTTP {response.status_code} {response.reason_phrase}" + (f": {text}" if text else ""))
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _lines(request: dict[str, Any], timeout: float | None) -> Iterator[bytes]:
+    """Yield the response line by line: an event's last line is where ``--raw`` may stop."""
+    deadlines = Deadlines(idle=timeout)
+    with httpx.Client(timeout=httpx.Timeout(timeout, connect=_CONNECT_SECONDS)) as client:
+        sent = client.build_request(
+            **{**request, "headers": with_default_headers(request["headers"], _ACCEPT)}
+        )
+        with translated(lambda error: translate_request(error, sent, _CONNECT_SECONDS, deadlines)):
+            response = client.send(sent, stream=True, follow_redirects=True)
+        with closing(response), translated(lambda error: translate(error, response, deadlines)):
+            chunks = response.iter_bytes()
+            if not response.is_success:
+                # One read, not the whole body: it may have no end.
+                raise status_error(response, next(chunks, b""))
+            if not is_event_stream(content_type_of(response)):
+                raise content_type_error(response, next(chunks, b""))
+            for chunk in chunks:
+                yield from chunk.splitlines(keepends=True)
 
 
 def _read_body(data: str) -> bytes:
