@@ -112,7 +112,7 @@ class _BaseStream(Generic[T]):
 
     @property
     def metrics(self) -> StreamMetrics:
-        """What the stream measured of itself so far."""
+        """What the stream measured of itself so far; ``StreamMetrics`` says what that is of which stream."""
         return self._machine.metrics
 
     def __repr__(self) -> str:
