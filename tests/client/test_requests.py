@@ -51,7 +51,7 @@ class TestHeaders:
 
     def test_may_be_given_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
         options = {"default_headers": {"X-A": "client", "X-B": "client"}}
-        headers = sent(account, user, options=options, extra_headers={"x-b": "call", "X-C": "call"}).headers
+        headers = sent(account, user, options=options, extra_headers={"X-B": "call", "X-C": "call"}).headers
         assert [headers[name] for name in ("x-a", "x-b", "x-c")] == ["client", "call", "call"]
 
     @pytest.mark.parametrize("name", ["Authorization", "authorization"])
