@@ -31,6 +31,56 @@ def environment(**more: str) -> dict[str, str]:
     return inherited | {"TERM": "xterm-256color"} | more
 
 
+class Terminal:
+    """The script on a pseudo-terminal of its own, as if somebody sat there."""
+
+    def __init__(self, *arguments: str, columns: int = 80, **more: str) -> None:
+        self._controller, terminal = pty.openpty()
+        ioctl(terminal, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._process = subprocess.Popen(
+            # A session whose terminal this is: else Ctrl-C reaches nobody.
+            [sys.executable, "-c", _ON_OWN_TERMINAL, SCRIPT, *arguments],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=environment(**more),
+            start_new_session=True,
+        )
+        os.close(terminal)
+        self.output = ""
+
+    def type(self, text: str) -> None:
+        """Press keys; ``\\x03`` is Ctrl-C, ``\\x04`` Ctrl-D."""
+        os.write(self._controller, text.encode())
+
+    def wait_for(self, text: str) -> str:
+        """Read until the text has come, and return what came, it included."""
+        while text not in self.output:
+            piece = _read(self._controller)
+            assert piece, f"it ended without {text!r}, but with: {self.output!r}"
+            self.output += piece.decode(errors="replace")
+        before, found, self.output = self.output.partition(text)
+        return before + found
+
+    def end(self) -> tuple[int, str]:
+        """Read to the end; gives the exit status and the rest of the output."""
+        rest = b"".join(iter(lambda: _read(self._controller), b"")).decode(errors="replace")
+        return self._process.wait(), self.output + rest
+
+    def close(self) -> None:
+        """End the script, if it still runs."""
+        with self._process:
+            self._process.kill()
+        os.close(self._controller)
+
+
+_ON_OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def on_terminal(*arguments: str, columns: int = 80, **more: str) -> tuple[int, str]:
     """Run the script on a pseudo-terminal; gives its exit status and all that it wrote."""
     controller, terminal = pty.openpty()

@@ -4,8 +4,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from command import SCRIPT, environment
+from command import SCRIPT, Terminal, environment
 from endpoints import APP
+from models import Log, logs
 
 from ssejet.cli._server import loopback_server
 
@@ -17,6 +18,34 @@ if TYPE_CHECKING:
 def server() -> Iterator[str]:
     with loopback_server(APP) as url:
         yield url
+
+
+@pytest.fixture
+def api(server: str) -> str:
+    """The base URL of an API of the test's own."""
+    name = str(len(logs))
+    logs[name] = Log()
+    return f"{server}/api/{name}"
+
+
+@pytest.fixture
+def log(api: str) -> Log:
+    """What that API saw."""
+    return logs[api.rpartition("/")[2]]
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Start the console script on a terminal; what still runs after the test is ended."""
+    terminals: list[Terminal] = []
+
+    def run(*arguments: str, **more: str) -> Terminal:
+        terminals.append(Terminal(*arguments, **more))
+        return terminals[-1]
+
+    yield run
+    for each in terminals:
+        each.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from models import A_LONG_TIME, ROUTES
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-# In seconds: longer than any test, but not for ever, so that a command which waits in vain fails.
-A_LONG_TIME = 60
 
 EVENTS = (
     b": welcome\n\n"
@@ -125,5 +124,6 @@ APP = Starlette(
         Route("/moved", moved),
         Route("/down", down),
         Route("/huge", huge),
+        *ROUTES,
     ]
 )

@@ -10,7 +10,7 @@ from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
-from pygments.token import Comment, Keyword, Name, Number, String
+from pygments.token import Comment, Keyword, Name, Number, String  # type: ignore[import-untyped]
 from rich.control import Control
 from rich.markdown import Markdown
 from rich.segment import ControlType, Segment, SegmentLines

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-from contextlib import contextmanager
-from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
 
 from ssejet import SSEError
 from ssejet.cli._console import command_ends, error_console, fail, standard_console
 from ssejet.cli._endpoint import KeyName, MaxTokens, Model, NoUsage, Params, Server, Timeout, request_params
-from ssejet.cli._load import Load
 from ssejet.cli._prompts import from_file, from_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ssejet.cli._load import Results
 
 __all__ = ["bench"]
 
 _PROMPT = "Explain in about two hundred words how rain comes about."
 _REQUESTS = 100
-_SECONDS_BETWEEN_FRAMES = 0.2
-_FRAMES_OF_RATE = 10
-_BAR = 24
 
 
 def bench(
@@ -94,6 +81,7 @@ def bench(
     there was none, 130 after Ctrl-C.
     """
     # Here, because the other commands do without them.
+    from ssejet.cli._plan import Plan
     from ssejet.cli._plot import draw
     from ssejet.cli._report import Report
 
@@ -110,7 +98,7 @@ def bench(
         try:
             name = model or server.only_model()
             common = request_params(name, max_tokens=max_tokens, params=param, no_usage=no_usage)
-            plan = _Plan(
+            plan = Plan(
                 options,
                 [{**common, **question} for question in questions],
                 concurrency=concurrency,
@@ -166,100 +154,3 @@ def _write(file: str, data: bytes) -> None:
         Path(file).write_bytes(data)
     except OSError as error:
         fail(f"cannot write {file}: {error.strerror}")
-
-
-class _Plan:
-    """A load, and what there is to see of it while it lasts.
-
-    Args:
-        client_options: what the clients are made with.
-        requests: their parameters, taken in turn.
-        concurrency: how many are under way at a time.
-        warmup: how many are sent before.
-        total: how many are sent then; None for no limit.
-        seconds: after how long no more are sent; None for no limit.
-    """
-
-    def __init__(
-        self,
-        client_options: dict[str, Any],
-        requests: list[dict[str, Any]],
-        *,
-        concurrency: int,
-        warmup: int,
-        total: int | None,
-        seconds: float | None,
-    ) -> None:
-        self._client_options = client_options
-        self._requests = requests
-        self._concurrency = concurrency
-        self._warmup = warmup
-        self._total = inf if total is None else total
-        self._seconds = inf if seconds is None else seconds
-        self._interrupted = False
-
-    async def carry_out(self) -> tuple[Results, bool]:
-        """Put the load on the server.
-
-        Returns:
-            The results, and whether they are whole: Ctrl-C ends it early.
-
-        Raises:
-            SSEError: a request before failed already.
-            KeyboardInterrupt: there is nothing to show yet.
-        """
-        async with Load(self._client_options, self._requests, concurrency=self._concurrency) as load:
-            with self._ending_on_ctrl_c(load):
-                if self._warmup:
-                    results = await load.run(total=self._warmup)
-                    for failure in results.failures.values():
-                        raise failure.error
-                    if self._interrupted:
-                        raise KeyboardInterrupt
-                display = asyncio.create_task(self._display(load))
-                try:
-                    results = await load.run(total=self._total, seconds=self._seconds)
-                finally:
-                    display.cancel()
-                    await asyncio.wait([display])
-        return results, not self._interrupted
-
-    @contextmanager
-    def _ending_on_ctrl_c(self, load: Load) -> Iterator[None]:
-        """Let the first Ctrl-C end the load; a second is as always."""
-        loop = asyncio.get_running_loop()
-
-        def interrupt(*_: object) -> None:
-            self._interrupted = True
-            signal.signal(signal.SIGINT, before)
-            loop.call_soon_threadsafe(load.stop)
-
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    async def _display(self, load: Load) -> None:
-        """Show how far the load is, on a terminal."""
-        console = error_console()
-        if not console.is_terminal:
-            return
-        columns = (BarColumn(_BAR), TextColumn("{task.description}"))
-        with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
-            task = progress.add_task("", total=1.0)
-            before = [(load.elapsed, load.tokens)]
-            while True:
-                results = load.results
-                now = (load.elapsed, load.tokens)
-                before = [*before[-_FRAMES_OF_RATE:], now]
-                rate = (now[1] - before[0][1]) / max(now[0] - before[0][0], 1e-9)
-                failed = f" · [error]{results.failed:,} failed[/]" if results.failed else ""
-                progress.update(
-                    task,
-                    completed=max(results.ended / self._total, load.elapsed / self._seconds),
-                    description=f"{results.ended:,} ended{failed} · {len(load.running):,} streaming · "
-                    f"{rate:,.0f} tokens/s",
-                    refresh=True,
-                )
-                await asyncio.sleep(_SECONDS_BETWEEN_FRAMES)

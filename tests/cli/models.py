@@ -1,0 +1,158 @@
+"""An OpenAI-compatible API whose models each have a behaviour that the command's tests know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+# In seconds: longer than any test, but not for ever, so that a command which waits in vain fails.
+A_LONG_TIME = 60
+
+THOUGHT = "Hmm, *well*."
+ANSWER = "# Hello\n\nThis is **bold** and `code`.\n\n1. one\n2. two\n"
+WORDS = ANSWER.split(" ")
+
+
+class Log:
+    """What the server saw."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.running = 0
+        self.most_running = 0
+        self._left = threading.Event()
+
+    def note_that_one_left(self) -> None:
+        self._left.set()
+
+    def wait_until_left(self) -> None:
+        """Wait until a client has gone away from an answer that was under way."""
+        assert self._left.wait(A_LONG_TIME), "nobody left"
+
+
+logs: dict[str, Log] = {}
+
+
+def _chunk(delta: dict[str, Any] | None = None, *, reason: str | None = None, usage: Any = None) -> bytes:
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason}]
+    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
+    return b"data: " + json.dumps({**chunk, "usage": usage}).encode() + b"\n\n"
+
+
+_DONE = b"data: [DONE]\n\n"
+
+
+async def _poet(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"role": "assistant", "content": ""})
+    yield _chunk({"reasoning_content": THOUGHT})
+    for number, word in enumerate(WORDS):
+        yield _chunk({"content": word if number == 0 else f" {word}"})
+        await asyncio.sleep(0)
+    yield _chunk({}, reason="stop")
+    if request.get("stream_options"):
+        yield _chunk(usage={"prompt_tokens": 7, "completion_tokens": 70, "total_tokens": 77})
+    yield _DONE
+
+
+async def _echo(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"content": json.dumps({**request, "key": key})})
+    yield _chunk({}, reason="stop")
+    yield _DONE
+
+
+async def _patient(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    """Say what has been said, but wait in the middle if that was the wish."""
+    said = [f"{message['role']}={message['content']}" for message in request["messages"]]
+    yield _chunk({"content": "heard: "})
+    yield _chunk({"content": f"{len(said)} {said[-2:]}"})
+    if request["messages"][-1]["content"] == "wait":
+        await asyncio.sleep(A_LONG_TIME)
+    yield _chunk({}, reason="stop")
+    yield _DONE
+
+
+async def _cut(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"content": "only the beg"})
+    yield _chunk({}, reason="length")
+    yield _DONE
+
+
+async def _failing(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"content": "so far "})
+    yield b'data: {"error": {"message": "no more for ' + key.encode() + b'", "type": "server_error"}}\n\n'
+
+
+async def _breaking(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"content": "so far "})
+
+
+async def _hostile(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"content": "\x1b]0;owned\x07 [bank](http://evil.example/)"})
+    yield _chunk({}, reason="stop")
+    yield _DONE
+
+
+_MODELS = {
+    "breaking": _breaking,
+    "cut": _cut,
+    "echo": _echo,
+    "failing": _failing,
+    "hostile": _hostile,
+    "patient": _patient,
+    "poet": _poet,
+}
+
+
+async def _completions(request: Request) -> Response:
+    body = await request.json()
+    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    log = logs.setdefault(request.path_params["name"], Log())
+    log.requests.append(body)
+    if body["model"] == "locked":
+        return JSONResponse({"error": {"message": f"wrong key: {key}"}}, status_code=401)
+    if body["model"] == "strict" and "stream_options" in body:
+        return JSONResponse({"error": {"message": "unknown field: stream_options"}}, status_code=400)
+    if body["model"] == "busy" and len(log.requests) % 2:
+        return JSONResponse({"error": {"message": "slow down"}}, status_code=429)
+    if body["model"] not in {*_MODELS, "busy", "strict"}:
+        return JSONResponse({"error": {"message": "no such model"}}, status_code=404)
+
+    async def watched() -> AsyncIterator[bytes]:
+        log.running += 1
+        log.most_running = max(log.most_running, log.running)
+        try:
+            async for chunk in _MODELS.get(body["model"], _poet)(body, key):
+                yield chunk
+        except asyncio.CancelledError:
+            log.note_that_one_left()
+            raise
+        finally:
+            log.running -= 1
+
+    return StreamingResponse(watched(), media_type="text/event-stream")
+
+
+async def _models(request: Request) -> Response:
+    names = {"several": ["poet", "echo"], "none": None}.get(request.path_params["name"], ["poet"])
+    if names is None:
+        return Response(status_code=404)
+    if request.path_params["name"] == "locked":
+        return JSONResponse({"error": {"message": "no key"}}, status_code=401)
+    return JSONResponse({"data": [{"id": name} for name in names]})
+
+
+# A test has its own API, with its own log, at /api/NAME.
+ROUTES = [
+    Route("/api/{name}/chat/completions", _completions, methods=["POST"]),
+    Route("/api/{name}/models", _models),
+]
