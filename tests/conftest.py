@@ -11,6 +11,7 @@ from drivers import driver  # noqa: F401  # a fixture
 from faults import faults  # noqa: F401  # a fixture
 from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
+from tls import tls  # noqa: F401  # a fixture
 
 # The time of an example depends on who else uses the machine, so no example has a deadline.
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from raw_server import RawServer, Request, chunk, head, read_request
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
@@ -85,19 +87,21 @@ class Source:
         blocks: the events as they are sent; the n-th sets the last event ID to n.
         faults: what is still to go wrong.
         requests: what was asked.
+        struck: when each request met its fault, by ``time.perf_counter()``.
     """
 
     url: str
     blocks: tuple[bytes, ...]
     faults: list[Fault]
     requests: list[Request] = field(default_factory=list)
+    struck: list[float] = field(default_factory=list)
 
 
 class FaultServer(RawServer):
     """Serves sources."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
         self._sources: dict[str, Source] = {}
 
     def source(self, *blocks: bytes, faults: Iterable[Fault] = ()) -> Source:
@@ -115,13 +119,15 @@ class FaultServer(RawServer):
         received = 0 if fault.forgets else int(request.headers.get("last-event-id", b"0"))
         if fault.status == 200 and received == len(source.blocks):
             fault = Fault(status=204)
-        return await _Answer(reader, writer).send(fault, source.blocks[received:])
+        return await _Answer(source, reader, writer).send(fault, source.blocks[received:])
 
 
 class _Answer:
     """Writes one connection's responses."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, source: Source, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._struck = False
+        self._source = source
         self._reader = reader
         self._writer = writer
 
@@ -130,11 +136,13 @@ class _Answer:
         await asyncio.sleep(fault.delay)
         headers = {"Content-Type": "text/event-stream", **fault.headers}
         if fault.status == 0:
+            self._strike()
             await self._send(b"\x00\xffnothing like HTTP\r\n\r\n" if fault.then is Then.GARBAGE else b"")
             return await self._end(Then.CLOSE if fault.then is Then.END else fault.then)
         if fault.status == 200:
             body = b"".join(blocks[: fault.events])
             return await self._send_body(fault, headers, body, body[: fault.cut])
+        self._strike()
         await self._send(head(fault.status, {**headers, "Content-Length": "0"}))
         return True
 
@@ -159,9 +167,15 @@ class _Answer:
             if whole and fault.then is Then.END:
                 await self._send(b"0\r\n\r\n")
         if fault.then is Then.GARBAGE:
+            self._strike()
             # Neither is a chunk's size, nor, compressed, a block of a known kind.
             await self._send(chunk(b"\xff" * 9) if fault.framing is Framing.GZIP else b"\xff" * 9 + b"\r\n")
         return await self._end(Then.CLOSE if fault.then is Then.END and not whole else fault.then)
+
+    def _strike(self) -> None:
+        if not self._struck:
+            self._struck = True
+            self._source.struck.append(perf_counter())
 
     async def _send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -170,6 +184,7 @@ class _Answer:
             await asyncio.sleep(0)
 
     async def _end(self, then: Then) -> bool:
+        self._strike()
         if then is Then.STALL:
             await self._reader.read()
         elif then is Then.RESET:

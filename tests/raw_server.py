@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from typing_extensions import Self
@@ -34,13 +35,17 @@ class Request:
 class RawServer:
     """Serves from a thread of its own.
 
+    Args:
+        tls: to serve by HTTPS.
+
     Attributes:
         base: its URL, with a slash at the end.
         connections: how many are open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.connections = 0
+        self._tls = tls
         self._changed = threading.Condition()
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -48,9 +53,9 @@ class RawServer:
 
     def start(self) -> None:
         self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls))
         host, port = self._server.sockets[0].getsockname()
-        self.base = f"http://{host}:{port}/"
+        self.base = f"{'http' if self._tls is None else 'https'}://{host}:{port}/"
 
     def stop(self) -> None:
         self._run(self._hang_up())
@@ -141,8 +146,8 @@ class ScriptServer(RawServer):
         replied: how many replies were sent, those that hang but for their end.
     """
 
-    def __init__(self, *replies: Reply) -> None:
-        super().__init__()
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
         self.replies = list(replies)
         self.requests: list[tuple[float, Request]] = []
         self.replied = 0

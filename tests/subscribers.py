@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Outcome:
     subscription: Any
     events: list[ssejet.ServerSentEvent] = field(default_factory=list)
     error: BaseException | None = None
+    tasks_left: int = 0
+    """How many tasks were there after it that were not there before."""
 
     @property
     def data(self) -> list[str]:
@@ -144,7 +147,10 @@ class AsyncSubscriber:
                         outcome.events.append(event)
                 except Exception as error:
                     outcome.error = error
-                return outcome
+            # Trio has no tasks without a parent that waits for them.
+            if self.backend == "asyncio":
+                outcome.tasks_left = len(asyncio.all_tasks()) - 1
+            return outcome
 
         return anyio.run(main, backend=self.backend)
 

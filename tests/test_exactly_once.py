@@ -41,6 +41,7 @@ def test_a_subscriber_gets_every_event_once_whatever_goes_wrong(
     )
     assert outcome.data == [data for _, data in blocks]
     assert [each.id for each in outcome.events] == [str(number) for number in range(1, len(blocks) + 1)]
+    assert outcome.tasks_left == 0
     for error in errors:
         event(type(error).__name__)
     faults.wait_until(lambda: faults.connections == 0)

@@ -10,7 +10,7 @@ from ssejet.chat.callbacks import bind
 from ssejet.chat.events import ContentDeltaEvent
 from ssejet.chat.models import ResponseFormatT
 from ssejet.chat.state import ChatCompletionStreamState
-from ssejet.errors import StreamError, TruncatedStreamError
+from ssejet.errors import SSEError, TruncatedStreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class _Machine(Generic[ResponseFormatT]):
             return self.state.handle_chunk(chunk)
         return ()
 
-    def keep_partial(self, error: StreamError) -> None:
+    def keep_partial(self, error: SSEError) -> None:
         """Let an error carry what had arrived."""
         if error.partial is None and self.state.has_started:
             error.partial = self.state.current_completion_snapshot
@@ -141,7 +141,7 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
             completion = stream.get_final_completion()
 
     A loop that is left early can be resumed by another one. Iterating raises what the source raises, with
-    what had arrived as the ``partial`` of a ``StreamError``, and besides that:
+    what had arrived as its ``partial`` if it is an ``SSEError``, and besides that:
 
     * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer was to be parsed and
       was cut short;
@@ -200,7 +200,7 @@ def _events_of(source: Iterable[Any], machine: _Machine[Any]) -> Iterator[ChatCo
                     for callback in callbacks.get(event.type, ()):
                         callback(event)
                 yield event
-    except StreamError as error:
+    except SSEError as error:
         machine.keep_partial(error)
         raise
 
@@ -246,7 +246,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                 chunk = await anext(self._chunks, _NOTHING)
                 self._ended = chunk is _NOTHING
                 self._pending = iter(machine.take(chunk))
-        except StreamError as error:
+        except SSEError as error:
             self._ended = True
             machine.keep_partial(error)
             raise

@@ -1,0 +1,201 @@
+"""Each kind of trouble in the middle of an answer: its error, and that nothing that came before it is lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+import ssejet
+from drivers import SyncDriver
+from faults import Fault, FaultServer, Framing, Then
+from ssejet import AsyncStream, Decoder, Stream
+from ssejet.chat import AsyncChatCompletionStream, ChatCompletionChunk, ChatCompletionStream
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from drivers import AsyncDriver
+    from ssejet import SSEError
+
+A_LONG_TIME = 60
+"""In seconds."""
+
+
+def chunk(content: str, finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish_reason}
+    payload = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return f"data: {json.dumps(payload)}\n\n".encode()
+
+
+HELLO = [chunk("Hel"), chunk("lo")]
+REST = [chunk(", world", "stop"), b"data: [DONE]\n\n"]
+STILL_HERE = b": still here\n\n" * 2000
+IN_THE_THIRD = len(b"".join(HELLO)) + 20
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong after the first two chunks, and how it is told.
+
+    Attributes:
+        error: the class.
+        kind: of an ``APITimeoutError``.
+        fault: what the server does.
+        rest: what it would send after the first two chunks.
+        options: of the stream.
+        require_finish: of the chat stream.
+    """
+
+    error: type[SSEError]
+    retryable: bool
+    kind: str | None = None
+    fault: Fault = field(default_factory=Fault)
+    rest: list[bytes] = field(default_factory=lambda: REST)
+    options: dict[str, Any] = field(default_factory=dict)
+    require_finish: bool = False
+
+
+def reported(**error: object) -> list[bytes]:
+    return [f"data: {json.dumps({'error': error})}\n\n".encode(), *REST]
+
+
+TROUBLES = {
+    "the server is overloaded": Trouble(
+        ssejet.APIError, True, rest=reported(message="busy", type="overloaded_error")
+    ),
+    "the server refuses": Trouble(
+        ssejet.APIError, False, rest=reported(message="no", type="invalid_request_error")
+    ),
+    "the JSON is broken": Trouble(ssejet.InvalidJSONError, False, rest=[b'data: {"id":\n\n', *REST]),
+    "the JSON is no chunk": Trouble(ssejet.InvalidJSONError, False, rest=[b"data: 7\n\n", *REST]),
+    "an event is too large": Trouble(
+        ssejet.EventTooLargeError,
+        False,
+        rest=[chunk("x" * 1000), *REST],
+        options={"decoder": lambda: Decoder(max_event_size=500)},
+    ),
+    "the connection is reset": Trouble(
+        ssejet.APIConnectionError, True, fault=Fault(cut=IN_THE_THIRD, then=Then.RESET)
+    ),
+    "the connection is closed": Trouble(
+        ssejet.APIConnectionError, True, fault=Fault(cut=IN_THE_THIRD, then=Then.CLOSE)
+    ),
+    "the framing is broken": Trouble(
+        ssejet.APIConnectionError, True, fault=Fault(cut=IN_THE_THIRD, then=Then.GARBAGE)
+    ),
+    "the compression is broken": Trouble(
+        ssejet.APIConnectionError,
+        True,
+        fault=Fault(framing=Framing.GZIP, cut=IN_THE_THIRD, then=Then.GARBAGE),
+    ),
+    "less comes than announced": Trouble(
+        ssejet.APIConnectionError, True, rest=[], fault=Fault(framing=Framing.LENGTH, wrong_length=9)
+    ),
+    "the answer ends without the sentinel": Trouble(
+        ssejet.TruncatedStreamError, True, fault=Fault(events=2), options={"require_done": True}
+    ),
+    "the answer ends without a finish reason": Trouble(
+        ssejet.TruncatedStreamError, True, fault=Fault(events=2), require_finish=True
+    ),
+    "the connection ends as if it were the answer's end": Trouble(
+        ssejet.TruncatedStreamError,
+        True,
+        fault=Fault(framing=Framing.CLOSE, cut=IN_THE_THIRD),
+        require_finish=True,
+    ),
+    "the server falls silent": Trouble(
+        ssejet.APITimeoutError,
+        True,
+        kind="idle",
+        fault=Fault(cut=IN_THE_THIRD, then=Then.STALL),
+        options={"idle_timeout": 0.1, "data_timeout": A_LONG_TIME, "timeout": A_LONG_TIME},
+    ),
+    "the server only says that it is alive": Trouble(
+        ssejet.APITimeoutError,
+        True,
+        kind="data",
+        rest=[STILL_HERE],
+        fault=Fault(drip=True, cut=len(b"".join(HELLO) + STILL_HERE), then=Then.STALL),
+        options={"idle_timeout": A_LONG_TIME, "data_timeout": 0.3, "timeout": A_LONG_TIME},
+    ),
+    "the server takes its time": Trouble(
+        ssejet.APITimeoutError,
+        True,
+        kind="total",
+        rest=[STILL_HERE],
+        fault=Fault(drip=True, cut=len(b"".join(HELLO) + STILL_HERE), then=Then.STALL),
+        options={"idle_timeout": A_LONG_TIME, "data_timeout": A_LONG_TIME, "timeout": 0.5},
+    ),
+}
+OVER_TLS = ["the connection is reset", "the server falls silent", "the server takes its time"]
+
+
+def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[list[str], Exception | None]:
+    """The text of an answer, piece by piece, and what it ended with."""
+    pieces: list[str] = []
+    options = {name: value() if callable(value) else value for name, value in trouble.options.items()}
+    if isinstance(driver, SyncDriver):
+        with driver.http.Client(verify=False) as client, client.stream("GET", url) as response:
+            stream = Stream(response, cast_to=ChatCompletionChunk, **options)
+            try:
+                for text in ChatCompletionStream(stream, require_finish=trouble.require_finish).text_deltas():
+                    pieces.append(text)
+            except Exception as error:
+                return pieces, error
+        return pieces, None
+
+    async def main() -> Exception | None:
+        async with driver.http.AsyncClient(verify=False) as client, client.stream("GET", url) as response:
+            stream = AsyncStream(response, cast_to=ChatCompletionChunk, **options)
+            answer = AsyncChatCompletionStream(stream, require_finish=trouble.require_finish)
+            try:
+                async for text in answer.text_deltas():
+                    pieces.append(text)
+            except Exception as error:
+                return error
+        return None
+
+    return pieces, anyio.run(main, backend=driver.backend)
+
+
+def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Trouble) -> None:
+    threads = threading.active_count()
+    source = server.source(*HELLO, *trouble.rest, faults=[trouble.fault])
+    pieces, error = read(driver, source.url, trouble)
+    assert pieces == ["Hel", "lo"]
+    assert type(error) is trouble.error
+    assert getattr(error, "kind", None) == trouble.kind
+    assert error.retryable is trouble.retryable
+    assert error.partial.choices[0].message.content == "Hello"
+    server.wait_until(lambda: server.connections == 0)
+    assert threading.active_count() == threads
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+# httpx leaves its own iterators to the garbage collector when decompression fails, which trio warns of.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <async_generator")
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+def test_trouble_is_told_after_what_came_before_it(
+    driver: SyncDriver | AsyncDriver, faults: FaultServer, trouble: Trouble
+) -> None:
+    check(driver, faults, trouble)
+
+
+@pytest.fixture(scope="module")
+def tls_faults(tls: ssl.SSLContext) -> Iterator[FaultServer]:
+    with FaultServer(tls) as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", OVER_TLS)
+def test_trouble_is_told_alike_by_https(
+    driver: SyncDriver | AsyncDriver, tls_faults: FaultServer, name: str
+) -> None:
+    check(driver, tls_faults, TROUBLES[name])
