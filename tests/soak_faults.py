@@ -16,17 +16,21 @@ import sys
 import threading
 import warnings
 from collections import Counter
+from pathlib import Path
 from random import Random
 from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-import ssejet
 from fault_strategies import schedules, sources
 from faults import Fault, FaultServer, Framing, Then
 from subscribers import SUBSCRIBERS, AsyncSubscriber, Subscriber
+
+if TYPE_CHECKING:
+    from ssejet import SSEError
 
 IDLE_TIMEOUT = 0.1
 CUT = 40
@@ -66,7 +70,7 @@ class Soak:
         if getattr(subscriber, "backend", "") == "trio" and leaves_iterators(schedule):
             schedule = [each for each in schedule if not leaves_iterators([each])]
 
-        def try_again(error: ssejet.SSEError) -> bool:
+        def try_again(error: SSEError) -> bool:
             self.failures[getattr(error, "kind", "") + type(error).__name__] += 1
             return True
 
@@ -89,7 +93,7 @@ def time_to_notice(server: FaultServer, subscriber: Subscriber, fault: Fault) ->
     """Seconds from when the server does its worst to when the subscriber says so."""
     noticed: list[float] = []
 
-    def stop(error: ssejet.SSEError) -> bool:
+    def stop(error: SSEError) -> bool:
         noticed.append(perf_counter())
         return False
 
@@ -101,9 +105,9 @@ def time_to_notice(server: FaultServer, subscriber: Subscriber, fault: Fault) ->
 def sockets() -> int:
     """How many sockets of TCP this process has open."""
     count = 0
-    for name in os.listdir("/proc/self/fd"):
+    for path in Path("/proc/self/fd").iterdir():
         try:
-            sock = socket.socket(fileno=os.dup(int(name)))
+            sock = socket.socket(fileno=os.dup(int(path.name)))
         except OSError:  # no socket, or the one of the listing itself
             continue
         with sock:

@@ -17,6 +17,7 @@ from raw_server import Reply, ScriptServer, Then
 from ssejet import AsyncStream, Stream
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from types import ModuleType
 
@@ -32,6 +33,13 @@ def script() -> Iterator[ScriptServer]:
         server.wait_until(lambda: server.connections == 0)
 
 
+@pytest.fixture
+def tls_script(tls: ssl.SSLContext) -> Iterator[ScriptServer]:
+    with ScriptServer(tls=tls) as server:
+        yield server
+        server.wait_until(lambda: server.connections == 0)
+
+
 @pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
 def http(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
@@ -39,8 +47,14 @@ def http(request: pytest.FixtureRequest) -> ModuleType:
 
 class TestFromAnotherThread:
     def test_ends_the_loop_at_once(self, script: ScriptServer, http: ModuleType) -> None:
+        self.close_at_many_moments(script, http)
+
+    def test_ends_the_loop_at_once_by_https(self, tls_script: ScriptServer, http: ModuleType) -> None:
+        self.close_at_many_moments(tls_script, http)
+
+    def close_at_many_moments(self, script: ScriptServer, http: ModuleType) -> None:
         script.replies = [ENDLESS] * 20
-        with http.Client() as client:
+        with http.Client(verify=False) as client:
             for number in range(20):
                 items: list[int] = []
                 with client.stream("GET", script.base) as response:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import threading
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -326,6 +327,31 @@ class TestClosing:
                 assert reading.error is None
         script.wait_until(lambda: script.connections == 0)
 
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_by_cancellation_leaves_nothing_under_load(self, backend: str, faults: FaultServer) -> None:
+        """Two hundred at once, cancelled at random moments."""
+        random = Random(7)
+        stalls = [Fault(cut=random.randrange(80), then=Then.STALL) for _ in range(1000)]
+        source = faults.source(*BLOCKS, faults=stalls)
+
+        async def read(client: httpx.AsyncClient, seconds: float) -> None:
+            with anyio.move_on_after(seconds):
+                subscription = ssejet.asubscribe(source.url, client=client, idle_timeout=0.05, **AT_ONCE)
+                async for event in subscription:
+                    assert event.data in DATA
+
+        async def main() -> None:
+            limits = httpx.Limits(max_connections=None)
+            async with httpx.AsyncClient(limits=limits, verify=False) as client:
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(200):
+                        tasks.start_soon(read, client, random.random() / 2)
+                if backend == "asyncio":
+                    assert asyncio.all_tasks() == {asyncio.current_task()}
+                await anyio.to_thread.run_sync(faults.wait_until, lambda: faults.connections == 0)
+
+        anyio.run(main, backend=backend)
+
 
 class TestRestarting:
     def test_connects_anew_without_an_error(self, subscriber: Subscriber, faults: FaultServer) -> None:
@@ -339,6 +365,19 @@ class TestRestarting:
             assert reading.data == DATA
         assert errors == []
         assert source.requests[1].headers["last-event-id"] == b"2"
+
+    def test_cuts_the_wait_for_a_response_short(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        errors: list[SSEError] = []
+        with subscriber.reading(script.base, on_error=errors.append, **NEVER) as reading:
+            script.wait_until(lambda: script.requests)
+            reading.await_silence()
+            script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
+            reading.subscription.last_event_id = "7"
+            reading.restart()
+            reading.await_events(1)
+            assert reading.data == ["1"]
+        assert errors == []
+        assert [request.headers.get("last-event-id") for _, request in script.requests] == [None, b"7"]
 
     def test_cuts_the_reconnection_time_short(self, subscriber: Subscriber, faults: FaultServer) -> None:
         waiting = threading.Event()

@@ -21,12 +21,9 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
         pytest.skip("there is no openssl to make a certificate with")
     directory: Path = tmp_path_factory.mktemp("tls")
     key, certificate = directory / "key.pem", directory / "certificate.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        + ["-subj", "/CN=127.0.0.1", "-days", "2", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
+    request = f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*request.split(), *files], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
