@@ -72,6 +72,13 @@ def test_a_block_is_finished_when_another_begins() -> None:
     assert blocks.rest == "# Head\n"
 
 
+def test_the_end_of_long_code_is_seen_at_once() -> None:
+    blocks = Blocks()
+    code = "```\n" + "code()\n" * 10_000
+    assert blocks.add(code) == []
+    assert blocks.add("```\nend\n") == [code + "```\n"]
+
+
 def test_a_fence_inside_code_that_is_shorter_does_not_end_it() -> None:
     blocks = Blocks()
     assert blocks.add("````\n```\n# code\n```\n") == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from ssejet.cli._console import printable, standard_console
+from ssejet.cli._console import printable
 from ssejet.cli._markdown import MarkdownWriter
 
 if TYPE_CHECKING:
@@ -63,9 +63,6 @@ class MarkdownView:
 class TextView:
     """The answer as the model wrote it, without its reasoning, for a pipe."""
 
-    def __init__(self) -> None:
-        self._console = standard_console()
-
     def begin(self) -> None:
         self._last = "\n"
 
@@ -76,12 +73,17 @@ class TextView:
         pass
 
     def content(self, text: str) -> None:
-        self._console.out(printable(text), end="", highlight=False)
-        self._last = text[-1:] or self._last
+        self._print(printable(text))
 
     def end(self, metrics: TokenMetrics | None) -> None:
         if self._last != "\n":
-            self._console.out("")
+            self._print("\n")
+
+    def _print(self, text: str) -> None:
+        # Not by a console of rich's, which prints again what it was printing when Ctrl-C came.
+        self._last = text[-1:] or self._last
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 class JSONView:
