@@ -336,6 +336,9 @@ class TestEnds:
     def test_with_usage_after_the_finish_reason_are_ends(self) -> None:
         self.read(ChatMetrics(), chunk(content="a"), chunk("stop"), usage(1))
 
+    def test_with_a_finish_reason_are_ends_whatever_follows(self) -> None:
+        self.read(ChatMetrics(), chunk(content="a"), chunk("stop"), chunk(content=""))
+
     def test_without_a_finish_reason_are_none(self) -> None:
         with pytest.raises(TruncatedStreamError):
             self.read(ChatMetrics(), chunk(content="a"))

@@ -21,6 +21,8 @@ from ssejet import AsyncClient, Client
 from ssejet.errors import APIStatusError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     User = SyncUser | AsyncUser
 
 SYNC_USERS = [user for user in USERS if isinstance(user, SyncUser)]
@@ -44,6 +46,29 @@ def backend(request: pytest.FixtureRequest) -> str:
 def connections_of(client: Any) -> list[Any]:
     """The connections in the pool of a client's HTTP library."""
     return client._http._transport._pool.connections
+
+
+def broken_body(library: Any) -> Any:
+    """The body of a transport's response, broken in a way that no HTTP library knows of."""
+
+    class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+        closed = 0
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"{"
+            raise ZeroDivisionError
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in self:
+                yield piece
+
+        def close(self) -> None:
+            self.closed += 1
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    return Body()
 
 
 class TestConnectionsAreUsedAgain:
@@ -118,6 +143,21 @@ class TestConnectionsAreUsedAgain:
                 with pytest.raises(Exception, match=r"\w"):
                     client.chat.completions.create(**ASK, stream=stream, idle_timeout=0.05)
                 assert all(connection.is_idle() for connection in connections_of(client))
+
+    def test_and_let_go_whatever_a_transport_raises(self, library: Any, backend: str) -> None:
+        body = broken_body(library)
+        transport = library.MockTransport(lambda _: library.Response(200, stream=body))
+        with library.Client(transport=transport) as http, pytest.raises(ZeroDivisionError):
+            Client(http_client=http, api_key=KEY).chat.completions.create(**ASK)
+        assert body.closed == 1
+
+        async def main() -> None:
+            async with library.AsyncClient(transport=transport) as http:
+                await AsyncClient(http_client=http, api_key=KEY).chat.completions.create(**ASK)
+
+        with pytest.raises(ZeroDivisionError):
+            anyio.run(main, backend=backend)
+        assert body.closed == 2
 
 
 class TestManyAtOnce:
