@@ -53,6 +53,12 @@ def test_bytes_reads_and_events_are_counted(consumer: Any, clock: Clock) -> None
     assert metrics.elapsed == 3.0
 
 
+def test_an_end_without_an_event_is_no_event(consumer: Any, clock: Clock) -> None:
+    metrics = measure(consumer, clock, (1.0, b": ping\n\n"), (1.0, b"data: unfinished"))
+    assert metrics.elapsed == 2.0
+    assert metrics.time_to_first_event is None
+
+
 def test_an_empty_read_is_no_arrival(clock: Clock) -> None:
     metrics = StreamMetrics()
     metrics.add_read(0)
