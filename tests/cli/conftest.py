@@ -53,13 +53,13 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the console script with arguments; what still runs after the test is ended."""
     processes: list[subprocess.Popen[str]] = []
 
-    def run(*arguments: str) -> subprocess.Popen[str]:
+    def run(*arguments: str, **more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [SCRIPT, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            env=environment(),
+            env=environment(**more),
         )
         processes.append(process)
         return process

@@ -30,7 +30,16 @@ class Log:
         self.requests: list[dict[str, Any]] = []
         self.running = 0
         self.most_running = 0
+        self._asked = threading.Event()
         self._left = threading.Event()
+
+    def add(self, request: dict[str, Any]) -> None:
+        self.requests.append(request)
+        self._asked.set()
+
+    def wait_until_asked(self) -> None:
+        """Wait for a request."""
+        assert self._asked.wait(A_LONG_TIME), "nobody asked"
 
     def note_that_one_left(self) -> None:
         self._left.set()
@@ -62,6 +71,12 @@ async def _poet(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
     if request.get("stream_options"):
         yield _chunk(usage={"prompt_tokens": 7, "completion_tokens": 70, "total_tokens": 77})
     yield _DONE
+
+
+async def _slow_poet(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    async for chunk in _poet(request, key):
+        yield chunk
+        await asyncio.sleep(0.002)
 
 
 async def _echo(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
@@ -110,6 +125,7 @@ _MODELS = {
     "hostile": _hostile,
     "patient": _patient,
     "poet": _poet,
+    "slow-poet": _slow_poet,
 }
 
 
@@ -117,7 +133,7 @@ async def _completions(request: Request) -> Response:
     body = await request.json()
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
     log = logs.setdefault(request.path_params["name"], Log())
-    log.requests.append(body)
+    log.add(body)
     if body["model"] == "locked":
         return JSONResponse({"error": {"message": f"wrong key: {key}"}}, status_code=401)
     if body["model"] == "strict" and "stream_options" in body:

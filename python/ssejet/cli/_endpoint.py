@@ -182,9 +182,11 @@ class Server:
 
     def explain(self, error: SSEError) -> str:
         """An error and what to do about it, without the key."""
-        text = str(error)
-        if remedy := self._remedy(error):
-            text += f"; {remedy}"
+        remedy = self._remedy(error)
+        return self.redact(f"{error}; {remedy}" if remedy else str(error))
+
+    def redact(self, text: str) -> str:
+        """A text without the key, which some servers quote."""
         return text.replace(self.api_key, "***") if self.api_key else text
 
     def _remedy(self, error: SSEError) -> str | None:

@@ -37,16 +37,21 @@ _BUSY = 0.8
 class Report:
     """The results of a load, in figures.
 
+    Args:
+        conditions, results: see below.
+        redact: takes out of a text what must not be shown.
+
     Attributes:
         conditions: of the load, by name, for programs.
         results: of the load.
         first_token, inter_token: the distributions, in order; empty if there was nothing.
     """
 
-    def __init__(self, conditions: dict[str, Any], results: Results) -> None:
+    def __init__(self, conditions: dict[str, Any], results: Results, *, redact: Callable[[str], str]) -> None:
         samples = [*results.samples, *results.cut]
         self.conditions = conditions
         self.results = results
+        self._redact = redact
         self.first_token = _ordered(sample.first_token for sample in samples)
         self.inter_token = sorted(results.gaps)
         self._first_content = _ordered(sample.first_content_token for sample in samples)
@@ -103,7 +108,7 @@ class Report:
             "duration": _summary(self._duration),
             "tokens_per_second_and_request": _summary(self._rate),
             "errors": {
-                kind: {"count": failure.count, "first": str(failure.error)}
+                kind: {"count": failure.count, "first": self._redact(str(failure.error))}
                 for kind, failure in results.failures.items()
             },
             "load_generator": {"cpu": self._cpu(), "delay": _summary(sorted(results.delays))},
@@ -149,7 +154,7 @@ class Report:
         table = _table("error", "count", "the first of them")
         table.columns[2].justify = "left"
         for kind, failure in sorted(self.results.failures.items(), key=lambda item: -item[1].count):
-            message = " ".join(printable(str(failure.error)).split())
+            message = " ".join(printable(self._redact(str(failure.error))).split())
             table.add_row(Text(kind, "error"), f"{failure.count:,}", message)
         return table
 

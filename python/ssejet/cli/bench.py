@@ -118,7 +118,7 @@ def bench(
             "warmup": warmup,
             "prompts": len(questions),
         }
-        report = Report(conditions, results)
+        report = Report(conditions, results, redact=server.redact)
         # What is for programs has standard output for itself.
         report.print(error_console() if json_file == "-" else standard_console())
         if json_file is not None:
