@@ -14,7 +14,8 @@ from ssejet import (
     SSEError,
     TruncatedStreamError,
 )
-from ssejet.reconnection import ReconnectionMachine, Step, Target
+from ssejet.reconnection import ReconnectionMachine, Step
+from ssejet.target import Target
 
 URL = "http://127.0.0.1/events"
 
@@ -419,7 +420,7 @@ class TestRedirects:
             (" ", "without a Location"),
             ("http://x:port/", "no URL"),
             ("http://xn--/", "no URL"),
-            ("http://x:99999999/", "no URL"),
+            ("http://x:99999999/", "port 99999999"),
             ("file:///etc/passwd", "'file'"),
             ("data:text/event-stream,data:%20x%0A%0A", "'data'"),
         ],

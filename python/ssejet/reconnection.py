@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from operator import length_hint
 from time import perf_counter
@@ -15,33 +14,23 @@ from ssejet.errors import APIConnectionError, APIStatusError, EventTooLargeError
 from ssejet.machine import status_error
 from ssejet.metrics import StreamMetrics
 from ssejet.refusal import Refusal, content_type_error
-from ssejet.transport import (
-    content_type_of,
-    invalid_url_errors,
-    is_event_stream,
-    was_sent,
-    with_default_headers,
-)
+from ssejet.target import PERMANENT_REDIRECTS, REDIRECTS, redirect_error
+from ssejet.transport import content_type_of, is_event_stream, was_sent, with_default_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from ssejet.errors import SSEError
+    from ssejet.target import Target
 
-__all__ = ["ReconnectionMachine", "Step", "Target"]
+__all__ = ["ReconnectionMachine", "Step"]
 
-_PERMANENT = frozenset({301, 308})
-_REDIRECTS = _PERMANENT | {302, 303, 307}
 _MOST_REDIRECTS = 20  # as in the Fetch standard
-_LAST_PORT = 65535
 
 # Methods that RFC 9110 and its kin call idempotent, so that a second request does no harm.
 _REPEATABLE = frozenset(
     {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "REPORT", "SEARCH", "PROPFIND"}
 )
-
-# What must not follow a redirect to another origin.
-_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
 
 # What the Fetch standard makes of the cache mode that the standard sets.
 _HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
@@ -61,48 +50,6 @@ class Step(Enum):
     """Wait for ``delay`` seconds, then call ``reconnect()``."""
     END = auto()
     """Nothing more."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the events are, and how to ask for them.
-
-    Attributes:
-        method: the HTTP method.
-        url: the URL, which a client's ``base_url`` may complete.
-        headers: of the request, without those of the event source.
-        body: arguments of httpx's ``build_request`` that stand for the body.
-        params: query parameters to merge into the URL.
-        trusted: whether this is the origin that credentials were given for.
-    """
-
-    method: str
-    url: Any
-    headers: tuple[tuple[Any, Any], ...] = ()
-    body: Mapping[str, Any] = field(default_factory=dict)
-    params: Any = None
-    trusted: bool = True
-
-    def redirected(self, status: int, url: Any, *, trusted: bool) -> Target:
-        """Where a redirect leads, by the rules of the Fetch standard."""
-        method, body, headers = self.method, self.body, self.headers
-        if (status == 303 and method not in {"GET", "HEAD"}) or (status in {301, 302} and method == "POST"):
-            method, body = "GET", {}
-            headers = tuple(pair for pair in headers if not _name(pair).startswith("content-"))
-        if not trusted:
-            headers = tuple(pair for pair in headers if _name(pair) not in _CREDENTIALS)
-        return Target(method, url, headers, body, params=None, trusted=trusted)
-
-    def strip(self, headers: Any) -> None:
-        """Take from a request's headers what a client added and this target must not get."""
-        if not self.trusted:
-            for name in _CREDENTIALS:
-                headers.pop(name, None)
-
-
-def _name(header: tuple[Any, Any]) -> str:
-    name = header[0]
-    return (name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower()
 
 
 class ReconnectionMachine:
@@ -227,7 +174,7 @@ class ReconnectionMachine:
         if self._home_url is None:
             self._home_url = response.request.url
         status = response.status_code
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             self._redirect(response)
             return False
         if status == 204:
@@ -351,25 +298,11 @@ class ReconnectionMachine:
             pass
 
     def _redirect(self, response: Any) -> None:
-        problem = f"HTTP status {response.status_code}: "
-        location = response.headers.get("location", "").strip()
-        if not location:
-            raise APIStatusError(problem + "a redirect without a Location", response=response)
         self._hops += 1
         if self._hops > _MOST_REDIRECTS:
-            raise APIStatusError(problem + f"more than {_MOST_REDIRECTS} redirects", response=response)
-        try:
-            url = response.request.url.join(location)
-            is_same_place = _may_share_credentials(self._home_url, url)
-            if (url.port or 0) > _LAST_PORT:
-                raise ValueError(f"there is no port {url.port}")
-        except invalid_url_errors() as error:
-            raise APIStatusError(problem + "a redirect to what is no URL", response=response) from error
-        if url.scheme not in {"http", "https"}:
-            raise APIStatusError(problem + f"a redirect to the scheme {url.scheme!r}", response=response)
-        trusted = self.target.trusted and is_same_place
-        self.target = self.target.redirected(response.status_code, url, trusted=trusted)
-        self._all_permanent = self._all_permanent and response.status_code in _PERMANENT
+            raise redirect_error(response, f"more than {_MOST_REDIRECTS} redirects")
+        self.target = self.target.redirected(response, home_url=self._home_url)
+        self._all_permanent = self._all_permanent and response.status_code in PERMANENT_REDIRECTS
         if self._all_permanent:
             self._home = self.target
 
@@ -419,12 +352,3 @@ class ReconnectionMachine:
         if isinstance(error, (APIConnectionError, TruncatedStreamError)):
             return self._repeatable or not was_sent(error)
         return False
-
-
-def _may_share_credentials(url: Any, other: Any) -> bool:
-    """Whether two URLs are of one origin, or differ in that the other is of the same host, but secure."""
-    if url.host != other.host:
-        return False
-    if (url.scheme, url.port) == (other.scheme, other.port):
-        return True
-    return (url.scheme, url.port, other.scheme, other.port) == ("http", None, "https", None)

@@ -12,9 +12,11 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ssejet.errors import APIConnectionError, SSEError
+from ssejet.http_library import make_http_client
 from ssejet.network import HandshakeGuard, RequestInterrupter
 from ssejet.reader import AsyncReader, Reader
-from ssejet.reconnection import ReconnectionMachine, Step, Target
+from ssejet.reconnection import ReconnectionMachine, Step
+from ssejet.target import Target
 from ssejet.transport import translate_request, translated, with_default_headers
 from ssejet.turn import ConcurrentReadError, Turn
 
@@ -350,10 +352,8 @@ class Subscription(_BaseSubscription):
 
     def _connect(self) -> None:
         if self._client is None:
-            import httpx
-
             # A kept connection would be one that close() cannot get hold of before the response begins.
-            self._client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+            self._client = make_http_client("Client", max_keepalive_connections=0)
         self._restarting = False
         self._wake.clear()
         request = self._build_request()
@@ -491,9 +491,7 @@ class AsyncSubscription(_BaseSubscription):
         import anyio
 
         if self._client is None:
-            import httpx
-
-            self._client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+            self._client = make_http_client("AsyncClient", max_keepalive_connections=0)
         self._restarting = False
         request = self._build_request()
         response = None
