@@ -224,6 +224,11 @@ def test_a_terminal_shows_how_far_it_is_and_ctrl_c_ends_it_with_a_report(
     log.wait_until_left()
 
 
+def test_there_is_no_progress_in_a_pipe_even_if_colours_are_forced(api: str, start: Any) -> None:
+    process = start("bench", api, "-n", "2", FORCE_COLOR="1")
+    assert process.communicate(timeout=60)[1] == ""
+
+
 def test_ctrl_c_in_the_warm_up_ends_it_without_a_report(api: str, start: Any, log: Log) -> None:
     process = start("bench", api, "-m", "patient", "--prompt", "wait", "-c", "1")
     log.wait_until_asked()

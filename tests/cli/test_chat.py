@@ -46,6 +46,16 @@ def test_in_a_pipe_the_answer_comes_as_the_model_wrote_it(api: str) -> None:
     assert (result.exit_code, result.stdout) == (0, ANSWER)
 
 
+def test_a_pipe_is_no_terminal_even_if_colours_are_forced(api: str, start: Start) -> None:
+    process = start("chat", "hi", "--base-url", api, "--quiet", FORCE_COLOR="1")
+    assert process.communicate(timeout=60) == (ANSWER, "")
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_text(api: str, terminal: Sit) -> None:
+    _, output = terminal("chat", "hi", "--base-url", api, "--quiet", TERM="dumb").end()
+    assert output.replace("\r\n", "\n") == ANSWER
+
+
 def test_an_answer_that_ends_in_the_middle_of_a_line_ends_it(api: str) -> None:
     assert chat("hi", "--base-url", api, "-m", "cut").stdout == "only the beg\n"
 

@@ -61,6 +61,13 @@ def test_tail_does_without_the_server_packages() -> None:
     assert "cannot connect" in done.stderr
 
 
+def test_chat_and_bench_do_without_the_server_packages() -> None:
+    for command in (["chat", "hi", "--base-url", "http://127.0.0.1:1/"], ["bench", "http://127.0.0.1:1/"]):
+        done = without("starlette,uvicorn", *command, "-m", "x")
+        assert done.returncode == 1
+        assert "cannot connect" in done.stderr
+
+
 def test_a_missing_package_that_no_extra_brings_is_not_explained_away() -> None:
     done = without("orjson", "tail", "http://127.0.0.1:1/")
     assert "ModuleNotFoundError: No module named 'orjson'" in done.stderr
@@ -78,8 +85,8 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_help_lists_the_commands() -> None:
     done = run(SCRIPT, "--help")
     assert done.returncode == 0
-    assert " demo " in done.stdout
-    assert " tail " in done.stdout
+    for command in ("bench", "chat", "demo", "serve", "tail"):
+        assert f" {command} " in done.stdout
 
 
 @pytest.mark.parametrize(

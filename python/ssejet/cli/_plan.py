@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,8 @@ class Plan:
     async def _display(self, load: Load) -> None:
         """Show how far the load is, on a terminal."""
         console = error_console()
-        if not console.is_terminal:
+        # Not what the console says, which takes FORCE_COLOR for a terminal.
+        if not sys.stderr.isatty() or console.is_dumb_terminal:
             return
         columns = (BarColumn(_BAR), TextColumn("{task.description}"))
         with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:

@@ -177,7 +177,9 @@ class Report:
             yield f"  {share:.0%} of the tokens came in one read with the one before: their latency is 0."
         cpu = self._cpu()
         delays = sorted(self.results.delays)
-        late = f", and at most {duration(delays[-1])} late" if delays else ""
+        late = ""
+        if delays:
+            late = f", and late by {duration(delays[-1])} at most (p99 {duration(percentile(delays, 0.99))})"
         yield f"  The load generator was busy for {cpu:.0%} of the time{late}."
         if cpu > _BUSY:
             yield "  It was a limit itself: ask for less at once, or run several on other processors."

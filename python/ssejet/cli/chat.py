@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssejet import SSEError
-from ssejet.cli._console import command_ends, complain, error_console, fail, standard_console
+from ssejet.cli._console import command_ends, complain, error_console, fail, printable, standard_console
 from ssejet.cli._endpoint import KeyName, MaxTokens, Model, NoUsage, Params, Server, Timeout, request_params
 from ssejet.cli._figures import summary
 
@@ -84,7 +84,9 @@ def chat(
     if question is None and (as_json or not sys.stdout.isatty()):
         raise typer.BadParameter("give a question: as an argument, or on standard input", param_hint="PROMPT")
     console = standard_console()
-    view: View = JSONView() if as_json else MarkdownView(console) if console.is_terminal else TextView()
+    # Not what the console says, which takes FORCE_COLOR for a terminal.
+    can_draw = sys.stdout.isatty() and not console.is_dumb_terminal
+    view: View = JSONView() if as_json else MarkdownView(console) if can_draw else TextView()
     with command_ends(), Client(**server.client_options(timeout=timeout)) as client:
         try:
             request = request_params(
@@ -100,6 +102,7 @@ def chat(
                 return
         except SSEError as error:
             fail(server.explain(error))
+        console.print(printable(f"{request['model']} at {server.name}; Ctrl-D leaves"), style="dim")
         _converse(conversation, console, server)
 
 
