@@ -52,7 +52,7 @@ def test_requests_are_sent_and_what_came_of_them_is_reported(api: str, log: Log)
     assert "server's count" in result.stdout
     assert "Time to first token" in result.stdout
     assert "█" in result.stdout
-    assert "The load generator was busy for" in result.stdout
+    assert "Load generator: busy" in result.stdout
     # One before, to warm up.
     assert len(log.requests) == 7
     request = log.requests[0]

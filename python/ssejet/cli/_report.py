@@ -119,7 +119,7 @@ class Report:
         table = _table("", "min", *(f"p{share}" for share in _PERCENTILES), "max")
         rows: list[tuple[str, Sequence[float], Callable[[float], str]]] = [
             ("TTFT", self.first_token, duration),
-            ("TTFT of the answer", self._first_content, duration),
+            ("TTFT, answer", self._first_content, duration),
             ("between tokens", self.inter_token, duration),
             ("whole request", self._duration, duration),
             ("tokens/s each", self._rate, "{:,.1f}".format),
@@ -179,10 +179,10 @@ class Report:
         delays = sorted(self.results.delays)
         late = ""
         if delays:
-            late = f", and late by {duration(delays[-1])} at most (p99 {duration(percentile(delays, 0.99))})"
-        yield f"  The load generator was busy for {cpu:.0%} of the time{late}."
+            late = f", at most {duration(delays[-1])} late (p99 {duration(percentile(delays, 0.99))})"
+        yield f"  Load generator: busy {cpu:.0%} of the time{late}."
         if cpu > _BUSY:
-            yield "  It was a limit itself: ask for less at once, or run several on other processors."
+            yield "  It was a limit itself: ask for less at once, or run several at a time."
 
     def _token_origins(self) -> str:
         return ", ".join(ORIGINS[origin] for origin in sorted(self._origins, reverse=True))
