@@ -83,6 +83,12 @@ class TestASubscription:
         source = faults.source(*BLOCKS)
         assert subscriber.read(source.url, last_event_id="3", **AT_ONCE).data == DATA[3:]
 
+    def test_gives_again_what_a_server_that_forgets_ids_sends_again(
+        self, subscriber: Subscriber, faults: FaultServer
+    ) -> None:
+        source = faults.source(*BLOCKS, faults=[Fault(events=2), Fault(events=3, forgets=True)])
+        assert subscriber.read(source.url, **AT_ONCE).data == DATA[:2] + DATA
+
     def test_sends_what_it_is_told_to(self, subscriber: Subscriber, script: ScriptServer) -> None:
         script.replies = [Reply(), Reply(status=204, headers={})]
         outcome = subscriber.read(

@@ -254,8 +254,8 @@ class Subscription(_BaseSubscription):
     * ``TruncatedStreamError``, if it is reached by streams that end without having begun;
     * what the client raises if it is misused.
 
-    Any thread may call ``close()`` and ``restart()`` at any time. They take effect at once, but for a request
-    on a connection that the caller's own client had kept open: there, when the response begins.
+    Any thread may call ``close()`` and ``restart()`` at any time. Over HTTP/1 they take effect at once, but
+    for a request on a connection that the caller's own client had kept open: there, when the response begins.
     """
 
     _advice = "use it in a `with` block, or call close()"
