@@ -54,7 +54,8 @@ class Reader(_BaseReader):
         super().__init__(response, deadlines)
         self._turn = Turn()
         self._fetch: Callable[[], bytes] | None = None
-        self._network_reads: NetworkReads | None = None
+        # From the start, so that a thread which closes this does not come before them.
+        self._network_reads = NetworkReads.of(response, deadlines)
 
     @property
     def closed(self) -> bool:
@@ -91,7 +92,6 @@ class Reader(_BaseReader):
     def _make_fetch(self) -> Callable[[], bytes]:
         if self._chunks is None:
             self._chunks = iter_chunks(self.response)
-            self._network_reads = NetworkReads.of(self.response, self._deadlines)
         if self._deadlines.limited:
             return self._fetch_in_time
         self._fetch = self._chunks.__next__
@@ -105,7 +105,7 @@ class Reader(_BaseReader):
     def drain(self) -> None:
         """Read on to the end of the body, within bounds, if that lets the connection be used again."""
         turn = self._turn
-        if self._network_reads is None or turn.holder is not None or not is_reusable(self.response):
+        if self._network_reads is None or self._chunks is None or turn.holder is not None or not is_reusable(self.response):
             return
         try:
             turn.holder = get_ident()
