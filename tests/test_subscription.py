@@ -385,6 +385,24 @@ class TestRestarting:
         assert errors == []
         assert [request.headers.get("last-event-id") for _, request in script.requests] == [None, b"7"]
 
+    def test_drops_a_response_that_comes_at_the_same_moment(self) -> None:
+        asked: list[str | None] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request.headers.get("last-event-id"))
+            if len(asked) == 1:
+                subscription.last_event_id = "7"
+                subscription.restart()
+            if len(asked) == 3:
+                return httpx.Response(204)
+            headers = {"content-type": "text/event-stream"}
+            return httpx.Response(200, headers=headers, content=f"data: {len(asked)}\n\n")
+
+        client = httpx.Client(transport=httpx.MockTransport(answer))
+        subscription = ssejet.subscribe("http://127.0.0.1/", client=client, **AT_ONCE)
+        assert [event.data for event in subscription] == ["2"]
+        assert asked == [None, "7", "7"]
+
     def test_cuts_the_reconnection_time_short(self, subscriber: Subscriber, faults: FaultServer) -> None:
         waiting = threading.Event()
         source = faults.source(*BLOCKS, faults=[Fault(events=2), Fault(then=Then.STALL)])
