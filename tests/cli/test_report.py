@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+from array import array
+
+import pytest
+
+from ssejet import APIConnectionError
+from ssejet.cli._load import Failure, Load, Results, Sample
+from ssejet.cli._report import Report
+
+
+def report_of(results: Results) -> Report:
+    conditions = {"model": "m", "url": "u", "concurrency": 1}
+    return Report(conditions, results, redact=lambda text: text.replace("secret", "***"))
+
+
+def sample(number: int) -> Sample:
+    return Sample(number / 100, None, number / 10, 10, "usage", 5.0 * number, 1)
+
+
+def test_percentiles_are_those_of_all_answers() -> None:
+    results = Results([sample(number) for number in range(101)], gaps=array("d", [0.0, 1.0]), seconds=2.0)
+    figures = report_of(results).to_dict()
+    assert figures["time_to_first_token"] == pytest.approx(
+        {"min": 0.0, "mean": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    )
+    assert figures["duration"]["p90"] == pytest.approx(9.0)
+    assert figures["inter_token_latency"]["p50"] == 0.5
+    assert figures["time_to_first_content_token"] is None
+    assert (figures["requests_per_second"], figures["tokens_per_second"]) == (50.5, 505)
+
+
+def test_an_answer_that_was_cut_counts_with_its_tokens_but_is_not_answered() -> None:
+    cut = sample(9)._replace(duration=None)
+    figures = report_of(Results([sample(1)], [cut], cancelled=1, seconds=1.0)).to_dict()
+    assert (figures["succeeded"], figures["cancelled"], figures["tokens"]) == (1, 1, 20)
+    assert figures["time_to_first_token"]["max"] == 0.09
+    assert figures["duration"]["max"] == 0.1
+
+
+def test_secrets_are_taken_out_of_errors() -> None:
+    results = Results(failures={"E": Failure(APIConnectionError("a secret"), 2)}, seconds=1.0)
+    assert report_of(results).to_dict()["errors"] == {"E": {"count": 2, "first": "a ***"}}
+
+
+def test_a_generator_that_was_busy_says_so() -> None:
+    for cpu_seconds, is_said in ((0.5, False), (0.95, True)):
+        remarks = " ".join(report_of(Results(seconds=1.0, cpu_seconds=cpu_seconds))._remarks())
+        assert ("It was a limit itself" in remarks) == is_said
+
+
+def test_tokens_that_came_together_are_said_to_have() -> None:
+    remarks = " ".join(report_of(Results(gaps=array("d", [0.0, 1.0, 1.0, 1.0]), seconds=1.0))._remarks())
+    assert "25% of the tokens came in one read" in remarks
+
+
+def test_nothing_is_under_way_after_a_load(api: str) -> None:
+    async def run() -> None:
+        request = {"model": "poet", "messages": []}
+        async with Load({"base_url": api, "api_key": ""}, [request], concurrency=2) as load:
+            results = await load.run(total=5)
+        assert results is load.results
+        assert results.ended == len(results.samples) == 5
+        assert load.running == set()
+        assert load.tokens == results.tokens
+
+    asyncio.run(run())
