@@ -44,10 +44,12 @@ def test_secrets_are_taken_out_of_errors() -> None:
     assert report_of(results).to_dict()["errors"] == {"E": {"count": 2, "first": "a ***"}}
 
 
-def test_a_generator_that_was_busy_says_so() -> None:
-    for cpu_seconds, is_said in ((0.5, False), (0.95, True)):
-        remarks = " ".join(report_of(Results(seconds=1.0, cpu_seconds=cpu_seconds))._remarks())
-        assert ("It was a limit itself" in remarks) == is_said
+@pytest.mark.parametrize(
+    ("cpu_seconds", "delay", "is_said"), [(0.5, 0.001, False), (0.95, 0.001, True), (0.5, 0.2, True)]
+)
+def test_a_generator_that_was_busy_or_late_says_so(cpu_seconds: float, delay: float, is_said: bool) -> None:
+    results = Results(seconds=1.0, cpu_seconds=cpu_seconds, delays=array("d", [delay]))
+    assert ("It was a limit itself" in " ".join(report_of(results)._remarks())) == is_said
 
 
 def test_tokens_that_came_together_are_said_to_have() -> None:
