@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
+from ssejet._lazy import on_demand
 from ssejet.errors import (
     APIConnectionError,
     APIError,
@@ -67,27 +68,21 @@ __all__ = [
 ]
 
 # What takes more than the few milliseconds of the rest to import, and where it is.
-_ON_DEMAND = {
-    "AsyncClient": "ssejet.client",
-    "AsyncSubscription": "ssejet.subscription",
-    "Client": "ssejet.client",
-    "Subscription": "ssejet.subscription",
-    "TokenMetrics": "ssejet.token_metrics",
-    "accelerate": "ssejet.swap.install",
-    "asubscribe": "ssejet.subscription",
-    "install": "ssejet.swap.install",
-    "subscribe": "ssejet.subscription",
-    "uninstall": "ssejet.swap.install",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ON_DEMAND:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_ON_DEMAND[name]), name)
-    return value
+__getattr__ = on_demand(
+    globals(),
+    {
+        "AsyncClient": "ssejet.client",
+        "AsyncSubscription": "ssejet.subscription",
+        "Client": "ssejet.client",
+        "Subscription": "ssejet.subscription",
+        "TokenMetrics": "ssejet.token_metrics",
+        "accelerate": "ssejet.swap.install",
+        "asubscribe": "ssejet.subscription",
+        "install": "ssejet.swap.install",
+        "subscribe": "ssejet.subscription",
+        "uninstall": "ssejet.swap.install",
+    },
+)
 
 
 def __dir__() -> list[str]:

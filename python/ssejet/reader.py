@@ -105,7 +105,12 @@ class Reader(_BaseReader):
     def drain(self) -> None:
         """Read on to the end of the body, within bounds, if that lets the connection be used again."""
         turn = self._turn
-        if self._network_reads is None or self._chunks is None or turn.holder is not None or not is_reusable(self.response):
+        if (
+            self._network_reads is None
+            or self._chunks is None
+            or turn.holder is not None
+            or not is_reusable(self.response)
+        ):
             return
         try:
             turn.holder = get_ident()

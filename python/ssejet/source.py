@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
+from ssejet._lazy import on_demand
 from ssejet.deadlines import Deadlines
 from ssejet.errors import ContentTypeError
 from ssejet.network import NetworkReads
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from ssejet._core import ServerSentEvent
+    from ssejet.subscription import asubscribe, subscribe
 
-__all__ = ["EventSource", "aconnect_sse", "connect_sse"]
+__all__ = ["EventSource", "aconnect_sse", "asubscribe", "connect_sse", "subscribe"]
+
+__getattr__ = on_demand(globals(), {"asubscribe": "ssejet.subscription", "subscribe": "ssejet.subscription"})
 
 # How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
 # be a stream that never gets so far.
