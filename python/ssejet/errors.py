@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ssejet.redaction import redacted
+
 __all__ = [
     "APIConnectionError",
     "APIError",
@@ -112,6 +114,8 @@ class StreamError(SSEError):
 class APIError(StreamError):
     """The server reported an error inside the stream (``{"error": …}`` data, or ``event: error``).
 
+    Where it quotes the key that the request carried, ``***`` stands instead.
+
     Attributes:
         message: the server's message.
         body: the decoded ``error`` value, or the whole payload when it has no such key.
@@ -120,7 +124,8 @@ class APIError(StreamError):
     """
 
     def __init__(self, message: str, *, body: Any = None, request: Any = None, partial: Any = None) -> None:
-        super().__init__(message, partial=partial)
+        super().__init__(redacted(message, request), partial=partial)
+        body = redacted(body, request)
         fields = body if isinstance(body, dict) else {}
         self.body = body
         self.code: Any = fields.get("code")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import traceback
@@ -86,6 +87,14 @@ def test_not_in_what_a_server_quotes(user: User, account: Account) -> None:
     error = user.call(refusing(account)).error
     assert str(error) == "HTTP status 401: bad key ***"
     assert error.body == {"message": "bad key ***", "keys": ["***"], "***": {"key": "***"}}
+
+
+def test_not_in_what_a_server_quotes_amid_an_answer(user: User, account: Account) -> None:
+    error = {"message": f"expired: {KEY}", "code": 401}
+    account.reply(chunk(content="a"), b'data: {"error": %s}\n\n' % json.dumps(error).encode())
+    seen = user.call(account, stream=True).error
+    assert str(seen) == "expired: ***"
+    assert seen.body == {"message": "expired: ***", "code": 401}
 
 
 def test_unless_it_is_a_word_and_no_secret(account: Account) -> None:

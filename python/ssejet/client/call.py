@@ -30,9 +30,6 @@ _WAIT_UNIT = 0.25
 _LONGEST_BACKOFF = 8.0
 _LONGEST_RETRY_AFTER = 60.0
 
-# Shorter keys are no secrets, but words that servers without keys are given, such as "none".
-_SHORTEST_SECRET = 8
-
 
 class Call:
     """One call of an endpoint.
@@ -163,26 +160,7 @@ class Call:
             and delay <= _LONGEST_RETRY_AFTER
         ):
             return delay
-        raise self._without_key(error)
-
-    def _without_key(self, error: SSEError) -> SSEError:
-        """The error, without the API key that some servers quote."""
-        key = self._settings.api_key
-        if isinstance(error, APIError) and len(key) >= _SHORTEST_SECRET:
-            error.args = tuple(_hide(key, each) for each in error.args)
-            error.message = _hide(key, error.message)
-            error.body = _hide(key, error.body)
-        return error
-
-
-def _hide(key: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace(key, "***")
-    if isinstance(value, dict):
-        return {_hide(key, name): _hide(key, each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_hide(key, each) for each in value]
-    return value
+        raise error
 
 
 def _encode(body: dict[str, Any]) -> bytes:
