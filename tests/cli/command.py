@@ -9,6 +9,7 @@ import subprocess
 import sys
 from fcntl import ioctl
 from pathlib import Path
+from select import select
 from termios import TIOCSWINSZ
 
 SCRIPT = str(Path(sys.executable).with_name("ssejet"))
@@ -29,6 +30,10 @@ def environment(**more: str) -> dict[str, str]:
     """This process's environment, but for what would change the output, and with ``more``."""
     inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     return inherited | {"TERM": "xterm-256color"} | more
+
+
+# Seconds.
+_BETWEEN_KEYS = 2
 
 
 class Terminal:
@@ -62,10 +67,21 @@ class Terminal:
         before, found, self.output = self.output.partition(text)
         return before + found
 
-    def end(self) -> tuple[int, str]:
-        """Read to the end; gives the exit status and the rest of the output."""
-        rest = b"".join(iter(lambda: _read(self._controller), b"")).decode(errors="replace")
-        return self._process.wait(), self.output + rest
+    def end(self, keys: str = "") -> tuple[int, str]:
+        """Read to the end; gives the exit status and the rest of the output.
+
+        Args:
+            keys: what is pressed, again and again: `input()` misses a Ctrl-C that comes after its prompt and
+                before its wait.
+        """
+        rest = b""
+        self.type(keys)
+        while True:
+            while keys and not select([self._controller], [], [], _BETWEEN_KEYS)[0]:
+                self.type(keys)
+            if not (piece := _read(self._controller)):
+                return self._process.wait(), self.output + rest.decode(errors="replace")
+            rest += piece
 
     def close(self) -> None:
         """End the script, if it still runs."""

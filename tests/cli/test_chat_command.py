@@ -293,8 +293,7 @@ def test_ctrl_c_cancels_an_answer_and_keeps_what_had_come_and_at_the_prompt_it_l
     session.wait_for("> ")
     log.wait_until_left()
     assert log.requests[1]["messages"][1] == {"role": "assistant", "content": "heard: 1 ['user=wait']"}
-    session.type("\x03")
-    assert session.end()[0] == 130
+    assert session.end("\x03")[0] == 130
 
 
 def test_a_conversation_goes_on_after_an_error(api: str, terminal: Sit, log: Log) -> None:
