@@ -72,7 +72,7 @@ ROWS = (
 # What the tests need; pip takes what goes with the row.
 NEEDS = (
     *("anthropic", "httpx-sse", "httpx2", "openai"),
-    *("hypothesis", "pytest", "pytest-asyncio", "starlette", "trio", "uvicorn"),
+    *("hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "starlette", "trio", "uvicorn"),
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )
 
