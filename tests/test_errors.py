@@ -7,6 +7,7 @@ import pickle
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 import ssejet
@@ -208,6 +209,11 @@ def test_timeout_is_idle_unless_said_otherwise() -> None:
     assert APITimeoutError().kind == "idle"
     assert str(APITimeoutError()) == "Request timed out."
     assert str(APIConnectionError()) == "Connection error."
+
+
+def test_of_a_response_that_knows_no_request_there_is_an_error_too() -> None:
+    error = APIStatusError("no", response=httpx.Response(500))
+    assert (error.status_code, error.request) == (500, None)
 
 
 def test_invalid_json_says_which_event_where_and_shows_the_place() -> None:

@@ -40,6 +40,14 @@ __all__ = [
 ]
 
 
+def request_of(response: Any) -> Any:
+    """The response's request, or None if it knows none."""
+    try:
+        return response.request
+    except (AttributeError, RuntimeError):  # httpx raises the latter
+        return None
+
+
 def _restore(cls: type[SSEError], args: tuple[Any, ...]) -> SSEError:
     return cls.__new__(cls, *args)
 
@@ -83,6 +91,8 @@ class EventTooLargeError(SSEError):
 class ContentTypeError(SSEError):
     """The response's content type is not ``text/event-stream``.
 
+    Where the body quotes the key that the request carried, ``***`` stands instead.
+
     Attributes:
         response: the response, closed or not as the caller left it.
         content_type: the header as received, ``""`` when there was none.
@@ -90,6 +100,7 @@ class ContentTypeError(SSEError):
     """
 
     def __init__(self, response: Any, *, content_type: str, body: bytes) -> None:
+        body = redacted(body, request_of(response))
         status = getattr(response, "status_code", None)
         excerpt = body.decode("utf-8", "replace")
         super().__init__(
@@ -173,7 +184,7 @@ class APIStatusError(APIError):
     """
 
     def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
-        super().__init__(message, body=body, request=getattr(response, "request", None))
+        super().__init__(message, body=body, request=request_of(response))
         self.response = response
         self.status_code: int = response.status_code
         self.request_id: str | None = response.headers.get("x-request-id")
@@ -221,6 +232,8 @@ class APITimeoutError(APIConnectionError):
 class InvalidJSONError(StreamError):
     """An event's data is not JSON, or not of the type that the stream was told to expect.
 
+    Where it quotes the key that the request carried, ``***`` stands instead.
+
     Attributes:
         event: the ``ServerSentEvent``.
         index: which event of the stream it was, from 0; None for an answer that is no stream.
@@ -229,8 +242,16 @@ class InvalidJSONError(StreamError):
     """
 
     def __init__(
-        self, reason: str, *, event: Any, index: int | None, position: int | None = None, partial: Any = None
+        self,
+        reason: str,
+        *,
+        event: Any,
+        index: int | None,
+        position: int | None = None,
+        request: Any = None,
+        partial: Any = None,
     ) -> None:
+        event = event.__replace__(data=redacted(event.data, request))
         start = max(0, (position or 0) - 40)
         self.excerpt: str = event.data[start : start + 80]
         where = "the response" if index is None else f"event {index}"

@@ -24,15 +24,13 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["NOTHING_YET", "StreamMachine", "T", "describe_error", "payload_of", "status_error"]
+__all__ = ["NOTHING_YET", "StreamMachine", "T", "is_error", "payload_of", "reported_error", "status_error"]
 
 NOTHING_YET: Any = object()
 """In an iterator over items, the place of those that are still to come."""
 
 # How much of a refusal stands in its error's message: characters. Some are whole web pages.
 _SUMMARY_SIZE = 500
-
-_DEFAULT_ERROR_MESSAGE = "An error occurred during streaming"
 
 # Some providers send `"error": null` with every chunk, which must not cost a second parse.
 _has_error = re.compile(r'"error"\s*:\s*(?!null)').search
@@ -188,7 +186,7 @@ class StreamMachine(Generic[T]):
                     slot is None
                     and '"error"' in data
                     and _has_error(data)
-                    and _is_error(payload := payload_of(event))
+                    and is_error(payload := payload_of(event))
                 ):
                     raise self._api_error(payload)
                 try:
@@ -249,7 +247,7 @@ class StreamMachine(Generic[T]):
             self._settle()
             return False
         event = events[0]
-        if event.event == "error" or (_has_error(event.data) and _is_error(payload_of(event))):
+        if event.event == "error" or (_has_error(event.data) and is_error(payload_of(event))):
             raise self._api_error(payload_of(event))
         return True
 
@@ -280,8 +278,7 @@ class StreamMachine(Generic[T]):
             )
 
     def _api_error(self, payload: Any) -> APIError:
-        message, body = describe_error(payload)
-        return APIError(message or _DEFAULT_ERROR_MESSAGE, body=body, request=self._request)
+        return reported_error(payload, self._request, "An error occurred during streaming")
 
     def _assistants_item(self, event: ServerSentEvent) -> Any:
         assert self._cast.convert is not None
@@ -311,10 +308,22 @@ class StreamMachine(Generic[T]):
         else:
             reason = f"the data is not what cast_to asks for ({explain(error)})"
         index = self.metrics.events - length_hint(self._pending) - 1
-        return InvalidJSONError(reason, event=event, index=index, position=position)
+        return InvalidJSONError(reason, event=event, index=index, position=position, request=self._request)
 
 
-def describe_error(payload: Any) -> tuple[str | None, Any]:
+def reported_error(payload: Any, request: Any, default: str = "the server reported an error") -> APIError:
+    """The error for one that a server reports although the HTTP status is none.
+
+    Args:
+        payload: what it says, as of ``payload_of()``.
+        request: the HTTP request, or None.
+        default: the message if the server has none.
+    """
+    message, body = _describe_error(payload)
+    return APIError(message or default, body=body, request=request)
+
+
+def _describe_error(payload: Any) -> tuple[str | None, Any]:
     """What a server says of an error.
 
     Args:
@@ -323,7 +332,7 @@ def describe_error(payload: Any) -> tuple[str | None, Any]:
     Returns:
         The message, None if there is none, and the body: the ``error`` value if truthy, else the payload.
     """
-    body = payload["error"] if _is_error(payload) else payload
+    body = payload["error"] if is_error(payload) else payload
     message = body.get("message") if isinstance(body, dict) else body
     return (message if isinstance(message, str) and message else None), body
 
@@ -335,10 +344,12 @@ def status_error(response: Any, body: bytes) -> APIStatusError:
         response: the response.
         body: its body, or the start of it.
     """
-    message, details = describe_error(payload_of(ServerSentEvent(data=body.decode("utf-8", "replace"))))
+    text = body.decode("utf-8", "replace")
+    message, details = _describe_error(payload_of(ServerSentEvent(data=text)))
     summary = f"HTTP status {response.status_code}"
-    if message:
-        summary += f": {message[:_SUMMARY_SIZE]}"
+    # Some have no message: FastAPI's "detail" is a list.
+    if reason := message or text.strip():
+        summary += f": {reason[:_SUMMARY_SIZE]}"
     return APIStatusError(summary, response=response, body=details)
 
 
@@ -350,5 +361,6 @@ def payload_of(event: ServerSentEvent) -> Any:
         return event.data
 
 
-def _is_error(payload: Any) -> bool:
+def is_error(payload: Any) -> bool:
+    """Whether what a server says is that there was an error."""
     return isinstance(payload, dict) and bool(payload.get("error"))

@@ -6,15 +6,9 @@ from contextlib import suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from ssejet.errors import request_of
 from ssejet.network import NetworkReads
-from ssejet.transport import (
-    aclose_chunks,
-    aiter_chunks,
-    is_reusable,
-    iter_chunks,
-    request_of,
-    translate,
-)
+from ssejet.transport import aclose_chunks, aiter_chunks, is_reusable, iter_chunks, translate
 from ssejet.turn import ConcurrentReadError, Turn
 
 if TYPE_CHECKING:

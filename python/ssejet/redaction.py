@@ -19,7 +19,7 @@ def redacted(value: _T, request: Any) -> _T:
     """What a server said, without the keys of the request that it answered.
 
     Args:
-        value: text, or decoded JSON.
+        value: text, decoded JSON, or a body.
         request: of httpx or httpx2; others, and None, have no keys that are known here.
     """
     headers = getattr(request, "headers", None) or {}
@@ -33,6 +33,8 @@ def redacted(value: _T, request: Any) -> _T:
 def _hide(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return value.replace(key, "***")
+    if isinstance(value, bytes):
+        return value.replace(key.encode(), b"***")
     if isinstance(value, dict):
         return {_hide(key, name): _hide(key, each) for name, each in value.items()}
     if isinstance(value, list):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet.errors import ContentTypeError
+from ssejet._core import ServerSentEvent
+from ssejet.errors import ContentTypeError, request_of
+from ssejet.machine import is_error, payload_of, reported_error
 from ssejet.transport import content_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ssejet.deadlines import Deadlines
-    from ssejet.errors import SSEError
+    from ssejet.errors import APIError, SSEError
 
-__all__ = ["Refusal", "content_type_error"]
+__all__ = ["Refusal", "content_type_error", "other_content_error"]
 
 # How much is kept of such a body: bytes.
 _SIZE = 64 * 1024
@@ -62,3 +64,11 @@ class Refusal:
 def content_type_error(response: Any, body: bytes) -> ContentTypeError:
     """The error for a response that is no event stream by its content type."""
     return ContentTypeError(response, content_type=content_type_of(response), body=body[:_EXCERPT_SIZE])
+
+
+def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
+    """The error for what came in place of a typed stream: the one that it reports, if it is JSON and does."""
+    payload = payload_of(ServerSentEvent(data=body.decode("utf-8", "replace")))
+    if is_error(payload):
+        return reported_error(payload, request_of(response))
+    return content_type_error(response, body)

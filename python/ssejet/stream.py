@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ssejet.deadlines import Deadlines
-from ssejet.errors import APIConnectionError
+from ssejet.errors import APIConnectionError, request_of
 from ssejet.machine import NOTHING_YET, StreamMachine, T, status_error
 from ssejet.reader import AsyncReader, Reader
-from ssejet.refusal import Refusal, content_type_error
-from ssejet.transport import content_type_of, is_event_stream, request_of
+from ssejet.refusal import Refusal, other_content_error
+from ssejet.transport import content_type_of, is_event_stream
 from ssejet.turn import ConcurrentReadError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class _BaseStream(Generic[T]):
         elif chunk is None:
             self._machine.receive_end()
             if self._other_body is not None and not self.metrics.events:
-                raise content_type_error(self.response, bytes(self._other_body))
+                raise other_content_error(self.response, bytes(self._other_body))
         else:
             if self._other_body is not None:
                 self._other_body += chunk[: _OTHER_BODY_SIZE - len(self._other_body)]
@@ -192,7 +192,7 @@ class Stream(_BaseStream[T]):
     Items raise, besides what ``cast_to`` raises of itself:
 
     * ``APIStatusError`` before the first item, if the HTTP status is 400 or more;
-    * ``APIError``, if the server reports an error inside the stream;
+    * ``APIError``, if the server reports an error inside the stream, or as JSON in place of it;
     * ``InvalidJSONError``, if an event's data cannot be decoded;
     * ``APITimeoutError`` or another ``APIConnectionError``, if httpx or httpx2 fails; what other clients
       raise is passed on;

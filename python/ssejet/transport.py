@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ssejet._loaded import loaded
-from ssejet.errors import APIConnectionError, APITimeoutError
+from ssejet.errors import APIConnectionError, APITimeoutError, request_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -23,7 +23,6 @@ __all__ = [
     "is_event_stream",
     "is_reusable",
     "iter_chunks",
-    "request_of",
     "translate",
     "translate_request",
     "translated",
@@ -107,14 +106,6 @@ def content_type_of(response: Any) -> str:
 def is_event_stream(content_type: str) -> bool:
     """Whether that is the type of event streams, whatever its parameters say: they are always UTF-8."""
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"
-
-
-def request_of(response: Any) -> Any:
-    """The response's request, or None if it knows none."""
-    try:
-        return response.request
-    except (AttributeError, RuntimeError):  # httpx raises the latter
-        return None
 
 
 def translate(error: Exception, response: Any, deadlines: Deadlines) -> Exception:

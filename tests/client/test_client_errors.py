@@ -101,6 +101,24 @@ def test_an_answer_where_a_stream_should_be_is_an_error(user: User, account: Acc
     assert error.body == b'{"choices": []}'
 
 
+@pytest.mark.usefixtures("waits")
+def test_an_error_where_a_stream_should_be_is_the_servers(user: User, account: Account) -> None:
+    body = b'{"error": {"message": "try later", "code": 503}}'
+    for _ in range(3):
+        account.reply(body, content_type="application/json")
+    error = user.call(account, stream=True).error
+    assert type(error) is APIError
+    assert (str(error), error.code, error.retryable) == ("try later", 503, True)
+    assert len(account.requests) == 3
+
+
+def test_a_refusal_without_a_message_is_quoted(user: User, account: Account) -> None:
+    account.refuse(422, {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]})
+    error = user.call(account, stream=True).error
+    assert str(error) == 'HTTP status 422: {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]}'
+    assert error.body == {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]}
+
+
 def test_an_answer_that_breaks_off_is_an_error(user: User, account: Account) -> None:
     account.reply(b'{"choices": ', Then.DROP, content_type="application/json")
     error = user.call(account, max_retries=0).error

@@ -97,6 +97,18 @@ def test_not_in_what_a_server_quotes_amid_an_answer(user: User, account: Account
     assert seen.body == {"message": "expired: ***", "code": 401}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("content_type", ["text/html", "text/event-stream"])
+def test_not_in_what_a_server_says_in_place_of_an_answer(
+    user: User, account: Account, content_type: str, stream: bool
+) -> None:
+    start = "data: [" if content_type == "text/event-stream" else "<p>"
+    account.reply(f"{start}bad key {KEY}\n\n".encode(), content_type=content_type)
+    error = user.call(account, stream=stream).error
+    assert "bad key ***" in str(error)
+    assert KEY not in repr(vars(error))
+
+
 def test_unless_it_is_a_word_and_no_secret(account: Account) -> None:
     account.refuse(400, {"error": {"message": "none of your messages is a question"}})
     error = USERS[0].call(account, options={"api_key": "none"}).error

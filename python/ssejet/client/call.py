@@ -13,9 +13,15 @@ from ssejet._core import ServerSentEvent, __version__
 from ssejet.backoff import backoff, retry_after
 from ssejet.client.settings import OPTIONS
 from ssejet.deadlines import Deadlines
-from ssejet.errors import APIError, APIStatusError, APITimeoutError, InvalidJSONError, SSEError
-from ssejet.machine import describe_error, payload_of, status_error
-from ssejet.transport import request_of, translate_request, with_default_headers
+from ssejet.errors import (
+    APIStatusError,
+    APITimeoutError,
+    InvalidJSONError,
+    SSEError,
+    request_of,
+)
+from ssejet.machine import payload_of, reported_error, status_error
+from ssejet.transport import translate_request, with_default_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,12 +135,10 @@ class Call:
             result = self._endpoint.parse(event.data)
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
             reason = f"this is not what {self._endpoint.path} answers ({error})"
-            raise InvalidJSONError(reason, event=event, index=None) from error
+            request = request_of(response)
+            raise InvalidJSONError(reason, event=event, index=None, request=request) from error
         if getattr(result, "error", None):
-            message, details = describe_error(payload_of(event))
-            raise APIError(
-                message or "the server reported an error", body=details, request=request_of(response)
-            )
+            raise reported_error(payload_of(event), request_of(response))
         return result
 
     def retry_delay(self, error: SSEError) -> float:
