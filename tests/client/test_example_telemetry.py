@@ -44,13 +44,16 @@ class Telemetry:
         self.reader = InMemoryMetricReader()
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        trace.set_tracer_provider(provider)
-        metrics.set_meter_provider(MeterProvider([self.reader]))
+        meters = MeterProvider([self.reader])
         spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
         assert spec is not None
         assert spec.loader is not None
         self.example = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.example)
+        with pytest.MonkeyPatch.context() as patch:
+            # Providers for the whole process would have the SDKs of other tests trace themselves.
+            patch.setattr(trace, "get_tracer", provider.get_tracer)
+            patch.setattr(metrics, "get_meter", meters.get_meter)
+            spec.loader.exec_module(self.example)
 
     def ask(self, account: Account, **params: Any) -> str:
         with (
