@@ -73,6 +73,14 @@ async def _poet(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
     yield _DONE
 
 
+async def _halves(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    """Characters and line ends in pieces, as servers send them that cut tokens of bytes."""
+    for piece in ("\ud83d", "\ude00 a\r", "\nb"):
+        yield _chunk({"content": piece})
+    yield _chunk({}, reason="stop")
+    yield _DONE
+
+
 async def _slow_poet(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
     async for chunk in _poet(request, key):
         yield chunk
@@ -122,6 +130,7 @@ _MODELS = {
     "cut": _cut,
     "echo": _echo,
     "failing": _failing,
+    "halves": _halves,
     "hostile": _hostile,
     "patient": _patient,
     "poet": _poet,

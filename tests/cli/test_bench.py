@@ -76,7 +76,12 @@ def test_programs_get_all_the_figures(api: str) -> None:
     assert (report["succeeded"], report["failed"], report["cancelled"]) == (5, 0, 0)
     assert (report["tokens"], report["tokens_from"], report["prompt_tokens"]) == (350, {"usage": 5}, 35)
     assert report["tokens_per_second"] == pytest.approx(350 / report["seconds"])
-    for name in ("time_to_first_token", "time_to_first_content_token", "inter_token_latency", "duration"):
+    for name in (
+        "time_to_first_token",
+        "time_to_first_content_token",
+        "inter_token_latency",
+        "request_duration",
+    ):
         shares = [report[name][share] for share in ("min", "p50", "p90", "p95", "p99", "max")]
         assert shares == sorted(shares)
         assert shares[-1] > 0
@@ -110,10 +115,19 @@ def test_prompts_come_from_a_file_in_turn(api: str, log: Log, tmp_path: Path) ->
     assert [request.get("max_tokens") for request in log.requests] == [None, 3, None, None]
 
 
+def test_what_a_prompt_file_says_is_sent_as_a_stream(api: str, log: Log, tmp_path: Path) -> None:
+    line = {"prompt": "one", "stream": False, "timeout": "long", "tools": 3}
+    (tmp_path / "prompts").write_text(json.dumps(line), encoding="utf-8")
+    assert figures(api, "-n", "1", "--prompt-file", str(tmp_path / "prompts"))["succeeded"] == 1
+    request = log.requests[0]
+    assert (request["stream"], request["timeout"], request["tools"]) == (True, "long", 3)
+
+
 def test_a_duration_ends_what_has_no_number(api: str, log: Log) -> None:
     report = figures(api, "--duration", "0.3", "-c", "2", "--warmup", "0")
     assert report["succeeded"] == len(log.requests) > 0
     assert report["cancelled"] == 0
+    assert report["duration"] == 0.3
 
 
 def test_failures_are_counted_by_kind_and_not_repeated(api: str, log: Log) -> None:
@@ -194,6 +208,7 @@ def test_the_plot_is_a_picture_of_both_distributions(api: str, tmp_path: Path) -
     assert "Between tokens" in texts
     assert any(text.startswith("9 in all") for text in texts)
     assert len(list(picture.iter("{http://www.w3.org/2000/svg}rect"))) > 2
+    assert "".join(picture.itertext()).count("svg { background:") == 2
 
 
 def test_there_is_a_plot_even_of_nothing(api: str, tmp_path: Path) -> None:

@@ -87,6 +87,18 @@ def test_json_gives_the_chunks_and_then_the_metrics(api: str) -> None:
     assert result.stderr == ""
 
 
+def test_halves_of_characters_are_json_as_well(api: str) -> None:
+    result = chat("hi", "--base-url", api, "-m", "halves", "--json")
+    assert result.exit_code == 0
+    chunks = [json.loads(line) for line in result.stdout.splitlines()][:-1]
+    deltas = [choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(deltas) == "\ud83d\ude00 a\r\nb"
+
+
+def test_line_ends_of_another_kind_are_line_ends_in_a_pipe(api: str) -> None:
+    assert chat("hi", "--base-url", api, "-m", "halves").stdout == "\\ud83d\\ude00 a\nb\n"
+
+
 def test_the_question_is_read_from_standard_input(api: str) -> None:
     request = sent(chat("--base-url", api, "-m", "echo", stdin="what is\nthis?\n"))
     assert request["messages"] == [{"role": "user", "content": "what is\nthis?"}]
@@ -109,6 +121,13 @@ def test_parameters_are_sent(api: str) -> None:
     assert (request["reasoning_effort"], request["stop"]) == ("low", ["a"])
     assert request["stream_options"] == {"include_usage": True}
     assert request["key"] == ""
+
+
+def test_parameters_are_the_servers_even_if_the_client_has_options_of_that_name(api: str) -> None:
+    given = {"timeout": "long", "max_retries": None, "tools": 3, "response_format": "text", "n": 2}
+    options = [f"-p{name}={json.dumps(value)}" for name, value in given.items()]
+    request = sent(chat("hi", "--base-url", api, "-m", "echo", *options))
+    assert {name: request[name] for name in given} == given
 
 
 def test_the_url_and_the_key_come_from_the_environment(api: str) -> None:
@@ -203,6 +222,10 @@ def test_an_answer_that_was_cut_is_said_to_be(api: str) -> None:
         (["hi", "--base-url", "x", "--api-key-env", "NOPE"], "NOPE is not set in the environment"),
         (["hi", "--base-url", "x", "-m", "m", "--timeout", "nan"], "must be more than 0"),
         (["hi", "--base-url", "x", "-m", "m", "-p", "top_p"], "'top_p' is not of the form NAME=VALUE"),
+        (
+            ["hi", "--base-url", "x", "-m", "m", "-p", "stream=false"],
+            "stream is what this command itself sets",
+        ),
         (["hi", "--base-url", "x", "-f", "no-such"], "cannot read no-such: No such file"),
         (["  ", "--base-url", "x"], "the question is empty"),
     ],

@@ -25,7 +25,7 @@ def test_percentiles_are_those_of_all_answers() -> None:
     assert figures["time_to_first_token"] == pytest.approx(
         {"min": 0.0, "mean": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
     )
-    assert figures["duration"]["p90"] == pytest.approx(9.0)
+    assert figures["request_duration"]["p90"] == pytest.approx(9.0)
     assert figures["inter_token_latency"]["p50"] == 0.5
     assert figures["time_to_first_content_token"] is None
     assert (figures["requests_per_second"], figures["tokens_per_second"]) == (50.5, 505)
@@ -36,7 +36,7 @@ def test_an_answer_that_was_cut_counts_with_its_tokens_but_is_not_answered() -> 
     figures = report_of(Results([sample(1)], [cut], cancelled=1, seconds=1.0)).to_dict()
     assert (figures["succeeded"], figures["cancelled"], figures["tokens"]) == (1, 1, 20)
     assert figures["time_to_first_token"]["max"] == 0.09
-    assert figures["duration"]["max"] == 0.1
+    assert figures["request_duration"]["max"] == 0.1
 
 
 def test_secrets_are_taken_out_of_errors() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-import orjson
-
+from ssejet._dumps import dumps
 from ssejet.cli._console import printable
 from ssejet.cli._markdown import MarkdownWriter
 
@@ -73,7 +72,7 @@ class TextView:
         pass
 
     def content(self, text: str) -> None:
-        self._print(printable(text))
+        self._print(printable(text.replace("\r", "")))
 
     def end(self, metrics: TokenMetrics | None) -> None:
         if self._last != "\n":
@@ -106,5 +105,5 @@ class JSONView:
             self._print({"metrics": metrics.to_dict()})
 
     def _print(self, record: object) -> None:
-        sys.stdout.buffer.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.write(dumps(record) + b"\n")
         sys.stdout.buffer.flush()

@@ -24,7 +24,17 @@ from ssejet.transport import was_sent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["KeyName", "MaxTokens", "Model", "NoUsage", "Params", "Server", "Timeout", "request_params"]
+__all__ = [
+    "KeyName",
+    "MaxTokens",
+    "Model",
+    "NoUsage",
+    "Params",
+    "Server",
+    "Timeout",
+    "as_call",
+    "request_params",
+]
 
 _OPENAI = "https://api.openai.com/v1"
 _KEY_NAME = "OPENAI_API_KEY"
@@ -67,23 +77,35 @@ Timeout = Annotated[
 def request_params(
     model: str, *, max_tokens: int | None, params: Sequence[str] | None, no_usage: bool, **others: Any
 ) -> dict[str, Any]:
-    """The parameters of a request, without its messages; ``others`` that are None are left out.
+    """The parameters of a request, without its messages; of the named ones, those that are None are left out.
 
     Raises:
-        typer.BadParameter: one of ``params`` has no name.
+        typer.BadParameter: one of ``params`` has no name, or is not for the user to set.
     """
-    request = {"model": model, "max_tokens": max_tokens, **others}
+    named = {"model": model, "max_tokens": max_tokens, **others}
+    request = {name: value for name, value in named.items() if value is not None}
     if not no_usage:
         request["stream_options"] = {"include_usage": True}
     for param in params or []:
         name, equals, value = param.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"{param!r} is not of the form NAME=VALUE", param_hint="--param")
+        if name in {"messages", "stream"}:
+            raise typer.BadParameter(f"{name} is what this command itself sets", param_hint="--param")
         try:
             request[name] = json.loads(value)
         except ValueError:
             request[name] = value
-    return {name: value for name, value in request.items() if value is not None}
+    return request
+
+
+def as_call(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``create()`` is called with for a streamed request.
+
+    What the request holds is the server's to judge: nothing of it is taken for one of the client's options.
+    """
+    body = {**request, "stream": True}
+    return {"model": body["model"], "messages": body["messages"], "extra_body": body}
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,15 @@ _BINS = 40
 _TICKS = 5
 _PERCENTILES = (50, 95, 99)
 
+# With a background: who opens the file itself sees it on white, even where pages are dark.
 _STYLE = """
+svg { background: #ffffff }
 text { font: 13px -apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif; fill: #1f2328 }
 .title { font-size: 18px; font-weight: 600 } .heading { font-weight: 600; font-size: 14px }
 .muted { fill: #59636e; font-size: 12px }
 .bar { fill: #d9480f } .rule { stroke: #d1d9e0 } .mark { stroke: #59636e; stroke-dasharray: 3 3 }
 @media (prefers-color-scheme: dark) {
-  text { fill: #f0f6fc } .muted { fill: #9198a1 } .bar { fill: #ff8c42 }
+  svg { background: #0d1117 } text { fill: #f0f6fc } .muted { fill: #9198a1 } .bar { fill: #ff8c42 }
   .rule { stroke: #3d444d } .mark { stroke: #9198a1 }
 }
 """

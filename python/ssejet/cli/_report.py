@@ -107,7 +107,7 @@ class Report:
             "time_to_first_token": _summary(self.first_token),
             "time_to_first_content_token": _summary(self._first_content),
             "inter_token_latency": _summary(self.inter_token),
-            "duration": _summary(self._duration),
+            "request_duration": _summary(self._duration),
             "tokens_per_second_and_request": _summary(self._rate),
             "errors": {
                 kind: {"count": failure.count, "first": self._redact(str(failure.error))}

@@ -12,7 +12,17 @@ import typer
 
 from ssejet import SSEError
 from ssejet.cli._console import command_ends, error_console, fail, standard_console
-from ssejet.cli._endpoint import KeyName, MaxTokens, Model, NoUsage, Params, Server, Timeout, request_params
+from ssejet.cli._endpoint import (
+    KeyName,
+    MaxTokens,
+    Model,
+    NoUsage,
+    Params,
+    Server,
+    Timeout,
+    as_call,
+    request_params,
+)
 from ssejet.cli._prompts import from_file, from_text
 
 __all__ = ["bench"]
@@ -100,7 +110,7 @@ def bench(
             common = request_params(name, max_tokens=max_tokens, params=param, no_usage=no_usage)
             plan = Plan(
                 options,
-                [{**common, **question} for question in questions],
+                [as_call({**common, **question}) for question in questions],
                 concurrency=concurrency,
                 warmup=warmup,
                 total=requests,

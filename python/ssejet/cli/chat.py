@@ -11,7 +11,17 @@ import typer
 
 from ssejet import SSEError
 from ssejet.cli._console import command_ends, complain, error_console, fail, printable, standard_console
-from ssejet.cli._endpoint import KeyName, MaxTokens, Model, NoUsage, Params, Server, Timeout, request_params
+from ssejet.cli._endpoint import (
+    KeyName,
+    MaxTokens,
+    Model,
+    NoUsage,
+    Params,
+    Server,
+    Timeout,
+    as_call,
+    request_params,
+)
 from ssejet.cli._figures import summary
 
 if TYPE_CHECKING:
@@ -158,7 +168,7 @@ class _Conversation:
         self._view.begin()
         try:
             with self._client.chat.completions.create(
-                stream=True, messages=messages, **self._request
+                stream=True, **as_call({**self._request, "messages": messages})
             ) as stream:
                 metrics = stream.metrics
                 for chunk in stream:
