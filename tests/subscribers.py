@@ -45,12 +45,15 @@ class Outcome:
 class Reading(Outcome):
     """A subscription that is read in the background, and what has come of it so far."""
 
-    def __init__(self, subscription: Any) -> None:
+    def __init__(self, subscription: Any, on_event: Callable[[str], object] | None) -> None:
         super().__init__(subscription)
+        self._on_event = on_event
         self.ended = threading.Event()
         self._news = threading.Condition()
 
     def add(self, event: ssejet.ServerSentEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event.data)
         with self._news:
             self.events.append(event)
             self._news.notify_all()
@@ -100,10 +103,12 @@ class SyncSubscriber:
             return outcome
 
     @contextmanager
-    def reading(self, url: str, **options: Any) -> Iterator[Reading]:
+    def reading(
+        self, url: str, *, on_event: Callable[[str], object] | None = None, **options: Any
+    ) -> Iterator[Reading]:
         """Read in another thread."""
         with self._client() as client, ssejet.subscribe(url, client=client, **options) as subscription:
-            reading = Reading(subscription)
+            reading = Reading(subscription, on_event)
             reading.read_too = lambda: next(subscription)
             reading.close = subscription.close
             reading.restart = subscription.restart
@@ -155,14 +160,16 @@ class AsyncSubscriber:
         return anyio.run(main, backend=self.backend)
 
     @contextmanager
-    def reading(self, url: str, **options: Any) -> Iterator[Reading]:
+    def reading(
+        self, url: str, *, on_event: Callable[[str], object] | None = None, **options: Any
+    ) -> Iterator[Reading]:
         """Read in another thread."""
         with (
             start_blocking_portal(self.backend) as portal,
             portal.wrap_async_context_manager(self._client()) as client,
         ):
             subscription = ssejet.asubscribe(url, client=client, **options)
-            reading = Reading(subscription)
+            reading = Reading(subscription, on_event)
             reading.read_too = lambda: portal.call(subscription.__anext__)
             reading.close = lambda: portal.call(subscription.aclose)
             reading.restart = lambda: portal.call(subscription.restart)

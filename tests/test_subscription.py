@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 
 import ssejet
@@ -176,6 +177,27 @@ class TestASubscription:
         with pytest.raises(TypeError, match="so that it can be sent again; got list_iterator"):
             ssejet.subscribe("http://127.0.0.1/", content=iter([b"x"]))  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize("option", ["on_comment", "on_error"])
+    def test_takes_no_callback_that_would_have_to_be_awaited(self, option: str) -> None:
+        async def callback(_: object) -> bool:
+            return False
+
+        options: dict[str, Any] = {option: callback}
+        with pytest.raises(TypeError, match=f"{option} must be a plain function"):
+            ssejet.asubscribe("http://127.0.0.1/", **options)
+
+    @pytest.mark.parametrize(
+        ("subscribe", "client"),
+        [(ssejet.subscribe, httpx.AsyncClient), (ssejet.asubscribe, httpx.Client)],
+    )
+    def test_takes_no_client_of_the_other_kind(self, subscribe: Any, client: Any) -> None:
+        with pytest.raises(TypeError, match=f"needs a client such as httpx.*; got httpx.{client.__name__}$"):
+            subscribe("http://127.0.0.1/", client=client())
+
+    def test_takes_no_id_among_the_headers_as_it_would_be_sent_each_time(self) -> None:
+        with pytest.raises(ValueError, match="give its start as last_event_id"):
+            ssejet.subscribe("http://127.0.0.1/", headers={"last-event-id": "5"})
+
     def test_gives_up_on_a_server_that_is_not_there(self, subscriber: Subscriber, free_port: int) -> None:
         errors: list[SSEError] = []
         outcome = subscriber.read(
@@ -198,6 +220,23 @@ class TestTimeouts:
         assert isinstance(outcome.error, APITimeoutError)
         assert outcome.error.kind == "connect"
         assert "connect_timeout=0.05" in str(outcome.error)
+
+    @pytest.mark.parametrize("http", [httpx, httpx2], ids=lambda http: http.__name__)
+    def test_of_the_system_are_told_of_too(self, http: Any) -> None:
+        def time_out(_: Any) -> Any:
+            raise http.ConnectTimeout("timed out")
+
+        client = http.Client(transport=http.MockTransport(time_out))
+        events = ssejet.subscribe("http://127.0.0.1/", client=client, connect_timeout=None, max_attempts=1)
+        with pytest.raises(APITimeoutError, match="no connection to http://127.0.0.1 within the system's"):
+            list(events)
+
+    def test_of_an_outage_end_the_wait_for_a_response(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        outcome = subscriber.read(script.base, max_outage=0.05)
+        assert isinstance(outcome.error, APITimeoutError)
+        assert "gave up after" in str(outcome.error)
 
     def test_end_the_wait_for_a_response(self, subscriber: Subscriber, script: ScriptServer) -> None:
         outcome = subscriber.read(script.base, idle_timeout=0.05, max_attempts=1)
@@ -486,9 +525,7 @@ class TestReading:
     def test_gives_comments_in_order(self, subscriber: Subscriber, script: ScriptServer) -> None:
         seen: list[Any] = []
         script.replies = [Reply([b":1\ndata: 2\n\n:3\n", b":4\ndata: 5\n\n"], then=ReplyThen.HANG)]
-        with subscriber.reading(script.base, on_comment=seen.append) as reading:
-            add = reading.add
-            reading.add = lambda event: (seen.append(event.data), add(event))  # type: ignore[method-assign]
+        with subscriber.reading(script.base, on_comment=seen.append, on_event=seen.append) as reading:
             reading.await_events(2)
         assert seen == ["1", "2", "3", "4", "5"]
 

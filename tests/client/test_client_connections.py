@@ -289,6 +289,9 @@ class TestCancellation:
         anyio.run(main, backend=backend)
         assert answer.left.wait(60)
 
+    @pytest.mark.skipif(
+        sys.version_info < (3, 11), reason="httpx misses a cancellation that comes as it has connected"
+    )
     def test_at_any_moment_leaves_no_connection_open(self, library: Any) -> None:
         async def main(server: ScriptServer) -> None:
             async with AsyncUser(library, "asyncio").client(Account(f"{server.base}v1")) as client:
