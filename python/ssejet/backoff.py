@@ -7,7 +7,8 @@ from typing import Any
 
 __all__ = ["backoff", "retry_after"]
 
-# Where growth starts when the first wait is none at all: seconds.
+# Where growth starts when the first wait is none at all: seconds. That is about the longest first wait then,
+# lest a server that asks for none, and breaks off each time, be asked thousands of times a second.
 _LEAST_UNIT = 0.1
 
 # How far the first attempts after a break are spread: a server that restarts has broken with all its clients
@@ -26,10 +27,8 @@ def backoff(failures: int, *, unit: float, longest: float) -> float:
         unit: the least to wait, in seconds.
         longest: where the bound stops growing, in seconds.
     """
-    if failures:
-        bound = min(max(unit, _LEAST_UNIT) * 2.0 ** min(failures, _MOST_DOUBLINGS), longest)
-    else:
-        bound = unit * _SPREAD
+    growth = 2.0 ** min(failures, _MOST_DOUBLINGS) if failures else _SPREAD
+    bound = min(max(unit, _LEAST_UNIT) * growth, longest)
     return uniform(unit, max(unit, bound))
 
 
