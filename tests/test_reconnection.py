@@ -287,6 +287,23 @@ class TestGivingUp:
         with pytest.raises(APIConnectionError, match=r"gave up after 9\.5 seconds"):
             machine.fail(broken())
 
+    def test_follows_an_outage_that_begins_with_the_first_attempt(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr("ssejet.reconnection.perf_counter", lambda: now)
+        machine = make_machine(reconnection_time=1.0, max_outage=10.0, max_backoff=1.0)
+        assert make_machine().begin_attempt() == float("inf")
+        now += 3600  # until somebody reads
+        assert machine.begin_attempt() == 10
+        now += 4
+        machine.fail(broken())
+        machine.reconnect()
+        assert machine.begin_attempt() == 6
+        now += 6
+        with pytest.raises(APIConnectionError, match=r"gave up after 10\.0 seconds"):
+            machine.fail(broken())
+
     def test_follows_streams_that_end_before_they_began(self) -> None:
         machine = make_machine(max_attempts=2)
         connect(machine)

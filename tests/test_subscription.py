@@ -228,7 +228,7 @@ class TestTimeouts:
 
         client = http.Client(transport=http.MockTransport(time_out))
         events = ssejet.subscribe("http://127.0.0.1/", client=client, connect_timeout=None, max_attempts=1)
-        with pytest.raises(APITimeoutError, match="no connection to http://127.0.0.1 within the system's"):
+        with pytest.raises(APITimeoutError, match="within the system's limit"):
             list(events)
 
     def test_of_an_outage_end_the_wait_for_a_response(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from math import inf
 from operator import length_hint
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ _REPEATABLE = frozenset(
 # What the Fetch standard makes of the cache mode that the standard sets.
 _HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 
+# Time that is up still has to be said to be short, as none at all would mean something else: seconds.
+_SHORTEST_WAIT = 0.001
+
 # A server can ask for more than a clock can wait: seconds.
 _LONGEST_RECONNECTION_TIME = 24 * 60 * 60.0
 
@@ -65,7 +69,8 @@ class ReconnectionMachine:
         reconnection_time: seconds to wait before connecting again, until the server sets another time.
         max_backoff: seconds at which the waits between failing attempts stop growing.
         max_attempts: how many attempts in a row may fail; None for no limit.
-        max_outage: seconds without a byte after which no further attempt is made; None for no limit.
+        max_outage: seconds without a byte, from the first attempt on, after which none is made or waited for;
+            None for no limit.
         idle_timeout: seconds that a wait for bytes may last.
         data_timeout: seconds that may be spent waiting for an event.
 
@@ -94,7 +99,7 @@ class ReconnectionMachine:
         idle_timeout: float | None = None,
         data_timeout: float | None = None,
     ) -> None:
-        if not 0 <= reconnection_time < float("inf"):
+        if not 0 <= reconnection_time < inf:
             raise ValueError(
                 f"reconnection_time must be a number of seconds from 0 up; got {reconnection_time!r}"
             )
@@ -132,7 +137,7 @@ class ReconnectionMachine:
         self._max_outage = max_outage
         self._failures = 0
         self._was_fruitful = False
-        self._silent_since = self.metrics.started
+        self._silent_since = inf
 
     @property
     def last_event_id(self) -> str:
@@ -164,6 +169,13 @@ class ReconnectionMachine:
         if event_id := (self._next_decoder or self._decoder).last_event_id.strip(" \t"):
             headers.append((b"Last-Event-ID", event_id.encode()))
         return headers
+
+    def begin_attempt(self) -> float:
+        """Begin to wait for a response, and return how many seconds that may last; ``inf`` for no limit."""
+        now = perf_counter()
+        self._silent_since = min(self._silent_since, now)
+        left = inf if self._max_outage is None else self._silent_since + self._max_outage - now
+        return min(self.deadlines.begin(None), max(left, _SHORTEST_WAIT))
 
     def accept(self, response: Any) -> bool:
         """Take note of a response's head, and say whether its body is to be read.
@@ -260,7 +272,7 @@ class ReconnectionMachine:
         if isinstance(error, APIStatusError):
             wish = retry_after(error.response.headers) or 0.0
             delay = max(delay, min(wish, _LONGEST_RECONNECTION_TIME))
-        silence = perf_counter() - self._silent_since
+        silence = max(0.0, perf_counter() - self._silent_since)
         too_often = self._max_attempts is not None and self._failures >= self._max_attempts
         too_long = self._max_outage is not None and silence + delay > self._max_outage
         if too_often or too_long:

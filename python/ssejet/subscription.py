@@ -7,6 +7,7 @@ import threading
 import warnings
 from contextlib import suppress
 from functools import partial
+from inspect import iscoroutinefunction
 from math import inf
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +18,7 @@ from ssejet.network import HandshakeGuard, RequestInterrupter
 from ssejet.reader import AsyncReader, Reader
 from ssejet.reconnection import ReconnectionMachine, Step
 from ssejet.target import Target
-from ssejet.transport import translate_request, translated, with_default_headers
+from ssejet.transport import names_of, translate_request, translated, with_default_headers
 from ssejet.turn import ConcurrentReadError, Turn
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class _BaseSubscription:
         method: the HTTP method.
         headers: of the request. ``Accept: text/event-stream`` and ``Cache-Control: no-cache`` are sent unless
             they are among them.
-        params: query parameters to add to the URL.
+        params: query parameters, in place of the URL's, as httpx has it.
         content, data, json: the body, as httpx takes it; ``content`` as bytes or text, so that it can be sent
             again.
         last_event_id: where to resume, as another subscription's ``last_event_id`` said.
@@ -53,7 +54,8 @@ class _BaseSubscription:
         max_backoff: seconds at which the waits between failing attempts, which double, stop growing.
         max_attempts: how many attempts in a row may fail before the last one's error is raised; None for no
             limit. An attempt that brings a byte of the stream has not failed.
-        max_outage: seconds without a stream after which the last error is raised; None for no limit.
+        max_outage: seconds without a stream, from the first attempt on, after which the last error is raised;
+            None for no limit. Only ``connect_timeout`` can make it later.
         connect_timeout: seconds that making a connection may take; None for no limit.
         idle_timeout: seconds that a wait for bytes may last, comments included; None for no limit.
         data_timeout: seconds that may be spent waiting for an event; None for no limit.
@@ -66,11 +68,14 @@ class _BaseSubscription:
         response: the latest response, or None.
 
     Raises:
-        TypeError: ``content`` cannot be sent twice.
+        TypeError: ``content`` cannot be sent twice, a callback is asynchronous, or the client is of the other
+            kind.
         ValueError: an option has a value that makes no sense.
     """
 
     _advice: ClassVar[str]
+    _client_class: ClassVar[str]
+    _client_method: ClassVar[str]
 
     def __init__(
         self,
@@ -100,11 +105,22 @@ class _BaseSubscription:
             raise TypeError(
                 f"content must be bytes or text, so that it can be sent again; got {type(content).__name__}"
             )
+        for name, callback in (("on_comment", on_comment), ("on_error", on_error)):
+            if iscoroutinefunction(callback):
+                raise TypeError(f"{name} must be a plain function: nothing would await what this one returns")
+        if client is not None and not hasattr(client, self._client_method):
+            raise TypeError(
+                f"{type(self).__name__} needs a client such as httpx.{self._client_class}; "
+                f"got {type(client).__module__}.{type(client).__name__}"
+            )
+        given_headers = with_default_headers(headers, {})
+        if "last-event-id" in names_of(given_headers):
+            raise ValueError("Last-Event-ID changes from event to event: give its start as last_event_id")
         body = {"content": content, "data": data, "json": json}
         target = Target(
             method.upper(),
             url,
-            headers=tuple(with_default_headers(headers, {})),
+            headers=tuple(given_headers),
             body={name: value for name, value in body.items() if value is not None},
             params=params,
         )
@@ -189,8 +205,8 @@ class _BaseSubscription:
     def _build_request(self) -> Any:
         """The request that the machine asks for, made by the client."""
         target = self._machine.target
-        silence = self._machine.deadlines.begin(None)
-        wait = None if silence == inf else silence
+        patience = self._machine.begin_attempt()
+        wait = None if patience == inf else patience
         request = self._client.build_request(
             target.method,
             target.url,
@@ -259,6 +275,8 @@ class Subscription(_BaseSubscription):
     """
 
     _advice = "use it in a `with` block, or call close()"
+    _client_class = "Client"
+    _client_method = "close"
 
     def _set_up(self) -> None:
         self._turn = Turn()
@@ -398,6 +416,8 @@ class AsyncSubscription(_BaseSubscription):
     """
 
     _advice = "use it in an `async with` block, or await aclose()"
+    _client_class = "AsyncClient"
+    _client_method = "aclose"
 
     def _set_up(self) -> None:
         self._advancing = False

@@ -23,6 +23,7 @@ __all__ = [
     "is_event_stream",
     "is_reusable",
     "iter_chunks",
+    "names_of",
     "translate",
     "translate_request",
     "translated",
@@ -79,9 +80,11 @@ async def aclose_chunks(chunks: AsyncIterator[bytes], response: Any) -> None:
     """Close an iterator over the bytes of a response that was left early.
 
     httpx's iterators wrap others that they leave to the garbage collector when they are closed, which trio
-    warns of. A cancelled read ends them all.
+    warns of. A cancelled read ends them all. But not once the response is closed, perhaps by somebody who has
+    read it to its end: the connection may be another's by now, and past the end httpcore reads for ever.
     """
-    if isinstance(response, loaded(("httpx", "Response"), ("httpx2", "Response"))):
+    is_known = isinstance(response, loaded(("httpx", "Response"), ("httpx2", "Response")))
+    if is_known and not response.is_closed:
         from anyio import CancelScope
 
         with CancelScope() as scope, suppress(Exception):
@@ -140,7 +143,9 @@ def translate_request(
         return error
     origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
     if isinstance(error, _errors("ConnectTimeout")):
-        message = f"no connection to {origin} within connect_timeout={connect_timeout:g} seconds"
+        # Without a limit of the caller's there still is the operating system's.
+        limit = "the system's limit" if connect_timeout is None else f"{connect_timeout=:g} seconds"
+        message = f"no connection to {origin} within {limit}"
         return APITimeoutError(message, kind="connect", request=request)
     if isinstance(error, _errors("PoolTimeout")):
         message = (
@@ -187,8 +192,13 @@ def with_default_headers(headers: Any, defaults: Mapping[str, str]) -> list[tupl
         given = list(headers.raw)
     else:
         given = list(headers.items() if hasattr(headers, "items") else headers)
-    names = {(name.decode("latin-1") if isinstance(name, bytes) else name).lower() for name, _ in given}
+    names = names_of(given)
     return [(name, value) for name, value in defaults.items() if name.lower() not in names] + given
+
+
+def names_of(headers: list[tuple[Any, Any]]) -> set[str]:
+    """The headers' names in lower case."""
+    return {(name.decode("latin-1") if isinstance(name, bytes) else name).lower() for name, _ in headers}
 
 
 def _errors(*names: str) -> tuple[type[Any], ...]:
