@@ -16,9 +16,12 @@ from sdks import HTTP
 from test_streams import CHUNK, DELTA
 
 import ssejet
+from raw_server import RawServer, head, read_request
 from servers import Then, compress
 
 if TYPE_CHECKING:
+    import asyncio
+
     from servers import Answer, Server
 
 DONE = b"data: [DONE]\n\n"
@@ -49,6 +52,25 @@ async def test_a_connection_is_used_again_if_it_is_without_us(server: Server) ->
         connections.append(len(answer.connections))
     await client.close()
     assert connections[1] <= connections[0]
+
+
+class ClosingServer(RawServer):
+    """Ends its bodies with the connection, as HTTP/1.0 did."""
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        await read_request(reader)
+        writer.write(head(200, {"Content-Type": "text/event-stream", "Connection": "close"}) + CHUNK + DONE)
+        await writer.drain()
+        return False
+
+
+async def test_a_body_that_ends_with_its_connection_comes_to_its_end() -> None:
+    messages: list[Any] = []
+    with ClosingServer() as closing:
+        for client in clients(base_url=closing.base):
+            stream = await client.chat.completions.create(model="m", messages=messages, stream=True)
+            assert len([chunk async for chunk in stream]) == 1
+        await client.close()
 
 
 @pytest.mark.parametrize("then", [Then.DROP, Then.HANG])
