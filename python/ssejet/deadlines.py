@@ -8,7 +8,7 @@ from typing import Any
 
 from ssejet.errors import APITimeoutError
 
-__all__ = ["Deadlines"]
+__all__ = ["Deadlines", "check_seconds"]
 
 # A tick of the coarsest clock in use, which some event loops measure time with.
 _CLOCK_TICK = 0.02
@@ -27,6 +27,7 @@ class Deadlines:
         limited: whether there is any limit.
 
     Raises:
+        TypeError: a limit is no number.
         ValueError: a limit is not positive.
     """
 
@@ -40,9 +41,7 @@ class Deadlines:
         total: float | None = None,
         start: float | None = None,
     ) -> None:
-        for name, seconds in (("idle_timeout", idle), ("data_timeout", data), ("timeout", total)):
-            if seconds is not None and not seconds > 0:
-                raise ValueError(f"{name} must be a positive number of seconds, or None; got {seconds!r}")
+        check_seconds(idle_timeout=idle, data_timeout=data, timeout=total)
         self.limited = not (idle is None and data is None and total is None)
         self._idle = idle
         self._data = data
@@ -94,3 +93,20 @@ class Deadlines:
             return APITimeoutError(message, kind="data", request=request)
         limit = "the client's read timeout" if self._idle is None else f"idle_timeout={self._idle:g} seconds"
         return APITimeoutError(f"no bytes arrived within {limit}", kind="idle", request=request)
+
+
+def check_seconds(**timeouts: float | None) -> None:
+    """See to it that timeouts are positive or None.
+
+    Raises:
+        TypeError: one is no number.
+        ValueError: one is not positive.
+    """
+    for name, seconds in timeouts.items():
+        if seconds is None:
+            continue
+        expected = f"{name} must be a positive number of seconds, or None"
+        if not isinstance(seconds, (int, float)):
+            raise TypeError(f"{expected}, not {type(seconds).__name__}")
+        if not seconds > 0:  # NaN too
+            raise ValueError(f"{expected}; got {seconds!r}")

@@ -341,6 +341,9 @@ class TestHTTPClients:
     def test_of_the_other_kind_are_refused(self, library: Any) -> None:
         with pytest.raises(TypeError, match="Client needs the Client of httpx or httpx2"):
             Client(http_client=library.AsyncClient(), api_key=KEY)
+        for other in (library.Client, "http://127.0.0.1", object()):
+            with pytest.raises(TypeError, match="Client needs the Client of httpx or httpx2"):
+                Client(http_client=other, api_key=KEY)
         with library.Client() as http, pytest.raises(TypeError, match="needs the AsyncClient"):
             AsyncClient(http_client=http, api_key=KEY)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import msgspec
 import pytest
 from openai.types.chat import ChatCompletionMessage as OpenAIMessage
@@ -120,6 +121,17 @@ class TestURLs:
         with pytest.raises(ValueError, match="default_query"):
             Client(base_url="http://127.0.0.1/v1?api-version=1", api_key="")
 
+    def test_may_be_objects_and_may_have_space_around(self) -> None:
+        for url in (httpx.URL("http://127.0.0.1/v1"), " http://127.0.0.1/v1\n"):
+            with Client(base_url=url, api_key="") as client:  # type: ignore[arg-type]
+                assert client.base_url == "http://127.0.0.1/v1"
+
+    @pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "localhost:8000/v1", "ftp://secret@127.0.0.1"])
+    def test_need_their_scheme(self, url: str) -> None:
+        with pytest.raises(ValueError, match="base_url must begin with http://") as caught:
+            Client(base_url=url, api_key="")
+        assert "secret" not in str(caught.value)
+
     def test_have_queries_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
         options = {"default_query": {"a": "client", "b": "client"}}
         request = sent(account, user, options=options, extra_query={"b": "call", "c": "call"})
@@ -207,6 +219,19 @@ class TestOptions:
     )
     def test_that_make_no_sense_are_refused(self, option: str, value: Any) -> None:
         with pytest.raises(ValueError, match=option):
+            Client(api_key=KEY, **{option: value})
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("connect_timeout", "1"),
+            ("timeout", httpx.Timeout(5)),
+            ("max_retries", None),
+            ("max_retries", "2"),
+        ],
+    )
+    def test_of_the_wrong_type_are_refused(self, option: str, value: Any) -> None:
+        with pytest.raises(TypeError, match=f"{option} must be .* not {type(value).__name__}"):
             Client(api_key=KEY, **{option: value})
 
     @pytest.mark.parametrize("option", ["idle_timeout", "data_timeout", "timeout", "max_retries"])

@@ -75,7 +75,7 @@ class _BaseClient:
 
         Raises:
             ImportError: neither httpx nor httpx2 is installed.
-            TypeError: ``http_client`` is of the other kind, or a header is no text.
+            TypeError: ``http_client`` is none, or of the other kind, or an option is of the wrong type.
             ValueError: there is no API key for OpenAI's server, or an option has a value that makes no sense.
         """
         self._settings = Settings.from_environment(
@@ -95,7 +95,7 @@ class _BaseClient:
         if http_client is None:
             # As many streams at once as there are calls.
             http_client = make_http_client(self._http_class, max_connections=None)
-        elif iscoroutinefunction(http_client.send) is not (self._http_class == "AsyncClient"):
+        elif not _is_http_client(http_client, is_async=self._http_class == "AsyncClient"):
             raise TypeError(
                 f"{type(self).__name__} needs the {self._http_class} of httpx or httpx2, not this "
                 f"{type(http_client).__name__}"
@@ -110,6 +110,15 @@ class _BaseClient:
     def __repr__(self) -> str:
         scheme, separator, rest = self.base_url.rpartition("://")
         return f"<ssejet.{type(self).__name__} of {scheme}{separator}{rest.rpartition('@')[2]}>"
+
+
+def _is_http_client(client: Any, *, is_async: bool) -> bool:
+    """Whether that is a client as httpx and httpx2 have them, of that kind; a class is none."""
+    return (
+        not isinstance(client, type)
+        and all(hasattr(client, name) for name in ("build_request", "send"))
+        and iscoroutinefunction(client.send) is is_async
+    )
 
 
 class Client(_BaseClient):

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ssejet.deadlines import Deadlines
+from ssejet.deadlines import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sized
@@ -52,11 +52,14 @@ class Settings:
     tokenizer: Callable[[str], int | Sized] | None = None
 
     def __post_init__(self) -> None:
-        Deadlines(idle=self.idle_timeout, data=self.data_timeout, total=self.timeout)
-        if self.connect_timeout is not None and not self.connect_timeout > 0:
-            raise ValueError(
-                f"connect_timeout must be a positive number of seconds, or None; got {self.connect_timeout!r}"
-            )
+        check_seconds(
+            connect_timeout=self.connect_timeout,
+            idle_timeout=self.idle_timeout,
+            data_timeout=self.data_timeout,
+            timeout=self.timeout,
+        )
+        if not isinstance(self.max_retries, int):
+            raise TypeError(f"max_retries must be an int, not {type(self.max_retries).__name__}")
         if self.max_retries < 0:
             raise ValueError(f"max_retries must be 0 or more; got {self.max_retries!r}")
         # The HTTP library's errors would quote what may be a secret.
@@ -82,7 +85,12 @@ class Settings:
             TypeError: a header is not a text.
             ValueError: there is no API key, or a value makes no sense.
         """
-        base_url = (base_url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT_BASE_URL).rstrip("/")
+        # Also a URL object of httpx's; and variables set from files end with a line end.
+        base_url = str(base_url or "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip()
+        base_url = (base_url or _DEFAULT_BASE_URL).rstrip("/")
+        if not base_url.startswith(("http://", "https://")):
+            # Not quoted, as it may have a password.
+            raise ValueError("base_url must begin with http:// or https://, as in http://127.0.0.1:8000/v1")
         if "?" in base_url or "#" in base_url:
             raise ValueError("base_url must end with its path: pass what follows the '?' as default_query")
         if api_key is None:
