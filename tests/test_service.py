@@ -34,6 +34,7 @@ class Harness(RawServer):
         self.response: tuple[int, dict[str, str]] = (200, {"Content-Type": "text/event-stream"})
         self.requests: list[Request] = []
         self.reports: list[tuple[str, Any]] = []
+        self.unheard = ""
         self._streams: list[Connection] = []
 
     def connection(self) -> Connection:
@@ -53,6 +54,8 @@ class Harness(RawServer):
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
+        if request.path == self.unheard:
+            return False
         if request.path.startswith("/callback/"):
             self.tell(lambda: self.reports.append((request.path, json.loads(request.body))))
             writer.write(head(202, {"Content-Length": "0"}))
@@ -134,6 +137,9 @@ def test_the_service_says_what_it_can_do(service: httpx.Client) -> None:
         {},
         {"streamUrl": "http://127.0.0.1/"},
         {"streamUrl": "stream", "callbackUrl": "http://127.0.0.1/"},
+        {"streamUrl": "http://", "callbackUrl": "http://127.0.0.1/"},
+        {"streamUrl": "http://127.0.0.1/", "callbackUrl": "http://127.0.0.1:99999/"},
+        {"streamUrl": "http://127.0.0.1:x/", "callbackUrl": "http://127.0.0.1/"},
         {"streamUrl": "http://127.0.0.1/", "callbackUrl": "http://127.0.0.1/", "initialDelayMs": "soon"},
         {"streamUrl": "http://127.0.0.1/", "callbackUrl": "http://127.0.0.1/", "initialDelayMs": -1},
         {"streamUrl": "http://127.0.0.1/", "callbackUrl": "http://127.0.0.1/", "readTimeoutMs": 0},
@@ -157,6 +163,17 @@ def test_events_and_comments_are_reported_in_order(create: Any, harness: Harness
         {"kind": "comment", "comment": " three"},
         {"kind": "event", "event": {"type": "e", "data": "four", "id": "i"}},
         {"kind": "comment", "comment": "five"},
+    ]
+
+
+def test_a_report_that_fails_does_not_keep_back_the_next(create: Any, harness: Harness) -> None:
+    harness.unheard = "/callback/2"
+    create()
+    harness.send(harness.connection(), b"data: 1\n\ndata: 2\n\ndata: 3\n\n")
+    harness.wait_until(lambda: len(harness.reports) == 2)
+    assert [(path, report["event"]["data"]) for path, report in harness.reports] == [
+        ("/callback/1", "1"),
+        ("/callback/3", "3"),
     ]
 
 
