@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssejet import Client, StreamError, TokenMetrics
+from ssejet import Client, StreamError
 
 # OPENAI_API_KEY and OPENAI_BASE_URL say whom to ask, such as vLLM at http://127.0.0.1:8000/v1.
 with Client(max_retries=4, timeout=120) as client:
@@ -19,7 +19,6 @@ with Client(max_retries=4, timeout=120) as client:
         raise SystemExit(f"\n{type(error).__name__}: {error}") from error
 
 metrics = stream.metrics
-assert isinstance(metrics, TokenMetrics)
 print(f"{metrics.tokens} tokens by {metrics.tokens_from}, {metrics.reconnections} retries")
 if metrics.time_to_first_token is not None and metrics.inter_token_latency is not None:
     print(f"the first after {metrics.time_to_first_token * 1000:.0f} ms")

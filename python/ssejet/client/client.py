@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ssejet.chat import Completion
     from ssejet.client.endpoints import Endpoint
+    from ssejet.client.streams import AsyncTokenStream, TokenStream
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -147,12 +148,12 @@ class Client(_BaseClient):
         return Chat(ChatCompletions(self._call))
 
     @cached_property
-    def completions(self) -> Completions[Stream[Completion], Completion]:
+    def completions(self) -> Completions[TokenStream[Completion], Completion]:
         """The older endpoint, with ``create()``."""
         return Completions(self._call)
 
     @cached_property
-    def responses(self) -> Responses[Stream[dict[str, Any]], dict[str, Any]]:
+    def responses(self) -> Responses[TokenStream[dict[str, Any]], dict[str, Any]]:
         """OpenAI's Responses API, with ``create()``."""
         return Responses(self._call)
 
@@ -214,14 +215,16 @@ class AsyncClient(_BaseClient):
     @cached_property
     def completions(
         self,
-    ) -> Completions[Coroutine[Any, Any, AsyncStream[Completion]], Coroutine[Any, Any, Completion]]:
+    ) -> Completions[Coroutine[Any, Any, AsyncTokenStream[Completion]], Coroutine[Any, Any, Completion]]:
         """The older endpoint, with ``create()``."""
         return Completions(self._call)
 
     @cached_property
     def responses(
         self,
-    ) -> Responses[Coroutine[Any, Any, AsyncStream[dict[str, Any]]], Coroutine[Any, Any, dict[str, Any]]]:
+    ) -> Responses[
+        Coroutine[Any, Any, AsyncTokenStream[dict[str, Any]]], Coroutine[Any, Any, dict[str, Any]]
+    ]:
         """OpenAI's Responses API, with ``create()``."""
         return Responses(self._call)
 

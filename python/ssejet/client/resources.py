@@ -9,14 +9,9 @@ from collections.abc import Coroutine
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
 
-from ssejet.chat import (
-    AsyncChatCompletionStream,
-    ChatCompletion,
-    ChatCompletionChunk,
-    ChatCompletionStream,
-)
+from ssejet.chat import ChatCompletion, ChatCompletionChunk
 from ssejet.client.endpoints import CHAT, COMPLETIONS, RESPONSES
-from ssejet.stream import AsyncStream, Stream
+from ssejet.client.streams import AsyncTokenChatStream, AsyncTokenStream, TokenChatStream, TokenStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -101,7 +96,7 @@ class _ChatCompletions(_Resource[StreamT, ResultT]):
         return answer
 
 
-class ChatCompletions(_ChatCompletions[Stream[ChatCompletionChunk], ChatCompletion]):
+class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCompletion]):
     """Chat completions of a ``Client``."""
 
     @contextmanager
@@ -112,7 +107,7 @@ class ChatCompletions(_ChatCompletions[Stream[ChatCompletionChunk], ChatCompleti
         messages: Sequence[Any],
         response_format: type[ResponseFormatT] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> Iterator[ChatCompletionStream[ResponseFormatT]]:
+    ) -> Iterator[TokenChatStream[ResponseFormatT]]:
         """Have a conversation continued, and give the events of the answer, as openai-python's ``stream()``.
 
         Args:
@@ -126,7 +121,7 @@ class ChatCompletions(_ChatCompletions[Stream[ChatCompletionChunk], ChatCompleti
             self.create(
                 model=model, messages=messages, stream=True, response_format=response_format, **params
             ) as source,
-            ChatCompletionStream(
+            TokenChatStream(
                 source, response_format=response_format, input_tools=params.get("tools")
             ) as stream,
         ):
@@ -135,7 +130,7 @@ class ChatCompletions(_ChatCompletions[Stream[ChatCompletionChunk], ChatCompleti
 
 class AsyncChatCompletions(
     _ChatCompletions[
-        Coroutine[Any, Any, AsyncStream[ChatCompletionChunk]], Coroutine[Any, Any, ChatCompletion]
+        Coroutine[Any, Any, AsyncTokenStream[ChatCompletionChunk]], Coroutine[Any, Any, ChatCompletion]
     ]
 ):
     """Chat completions of an ``AsyncClient``."""
@@ -148,13 +143,13 @@ class AsyncChatCompletions(
         messages: Sequence[Any],
         response_format: type[ResponseFormatT] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AsyncIterator[AsyncChatCompletionStream[ResponseFormatT]]:
+    ) -> AsyncIterator[AsyncTokenChatStream[ResponseFormatT]]:
         """Have a conversation continued, and give the events of the answer; see ``ChatCompletions``."""
         async with (
             await self.create(
                 model=model, messages=messages, stream=True, response_format=response_format, **params
             ) as source,
-            AsyncChatCompletionStream(
+            AsyncTokenChatStream(
                 source, response_format=response_format, input_tools=params.get("tools")
             ) as stream,
         ):
