@@ -131,6 +131,13 @@ class TestASubscription:
         assert [request.path for _, request in script.requests] == ["/", "/a", "/b", "/a"]
         assert outcome.subscription.url == script.base + "a"
 
+    def test_goes_where_a_redirect_says_whatever_the_client_adds_to_urls(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        script.replies = [Reply(status=308, headers={"Location": "/b?signed=1"}), Reply(), Reply(status=204)]
+        assert subscriber.read(script.base, client_options={"params": {"a": "1"}}, **AT_ONCE).data == []
+        assert [request.path for _, request in script.requests] == ["/?a=1", "/b?signed=1", "/b?signed=1"]
+
     def test_gives_credentials_to_their_origin_only(
         self, subscriber: Subscriber, script: ScriptServer
     ) -> None:

@@ -215,7 +215,7 @@ class _BaseSubscription:
             timeout=(self._connect_timeout, wait, self._connect_timeout, self._connect_timeout),
             **target.body,
         )
-        target.strip(request.headers)
+        target.strip(request)
         return request
 
     def _translate(self, request: Any, error: Exception) -> Exception:

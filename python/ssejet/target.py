@@ -33,6 +33,7 @@ class Target:
         body: arguments of httpx's ``build_request`` that stand for the body.
         params: query parameters to merge into the URL.
         trusted: whether this is the origin that credentials were given for.
+        exact: whether the URL stands as it is, as a redirect's does, whatever a client adds to others.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Target:
     body: Mapping[str, Any] = field(default_factory=dict)
     params: Any = None
     trusted: bool = True
+    exact: bool = False
 
     def redirected(self, response: Any, *, home_url: Any) -> Target:
         """Where a redirect leads, by the rules of the Fetch standard.
@@ -61,13 +63,15 @@ class Target:
         trusted = self.trusted and _may_share_credentials(home_url, url)
         if not trusted:
             headers = tuple(pair for pair in headers if _name(pair) not in _CREDENTIALS)
-        return Target(method, url, headers, body, params=None, trusted=trusted)
+        return Target(method, url, headers, body, params=None, trusted=trusted, exact=True)
 
-    def strip(self, headers: Any) -> None:
-        """Take from a request's headers what a client added and this target must not get."""
+    def strip(self, request: Any) -> None:
+        """Take from a request what a client added and this target must not get."""
+        if self.exact:
+            request.url = self.url
         if not self.trusted:
             for name in _CREDENTIALS:
-                headers.pop(name, None)
+                request.headers.pop(name, None)
 
 
 def redirect_error(response: Any, problem: str) -> APIStatusError:
