@@ -500,7 +500,7 @@ class TestRedirects:
         )
         machine.target.strip(made_by_client)
         assert ("authorization" in made_by_client.headers) == trusted
-        assert made_by_client.url == location
+        assert made_by_client.url == machine.target.url
         machine.reconnect()
         assert machine.target.trusted == trusted
 
