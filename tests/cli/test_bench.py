@@ -65,6 +65,14 @@ def test_no_line_is_wider_than_the_terminal(api: str) -> None:
     assert max(map(len, output.splitlines())) <= 80
 
 
+def test_no_figure_is_cut_where_there_is_little_room(api: str) -> None:
+    output = bench(api, "-n", "4", COLUMNS="40").stdout
+    assert max(map(len, output.splitlines())) <= 40
+    table = output[: output.index("Time to first token")]
+    assert "…" not in table
+    assert ["p50", "p99"] in [line.split() for line in table.splitlines()]
+
+
 def test_no_more_requests_are_under_way_than_asked_for(api: str, log: Log) -> None:
     assert figures(api, "-n", "20", "-c", "3", "-m", "slow-poet")["succeeded"] == 20
     assert log.most_running == 3

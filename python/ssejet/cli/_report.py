@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Report"]
 
 _PERCENTILES = (50, 90, 95, 99)
+# What a latency's row shows, and what is left of it where there is no room for all.
+_SHARES = {"min": 0.0, **{f"p{share}": share / 100 for share in _PERCENTILES}, "max": 1.0}
+_MAIN_SHARES = {name: _SHARES[name] for name in ("p50", "p99")}
+_WIDTH_OF_ALL = 78
+
 _BINS = 12
 _BAR = 24
 _LABEL = 9
@@ -79,7 +84,7 @@ class Report:
         """Print it all."""
         console.print(Text(printable(self.title()), "bold"))
         if self.first_token:
-            console.print(self._latencies())
+            console.print(self._latencies(console.width))
         console.print(self._throughput())
         if self.results.failures:
             console.print(self._failures())
@@ -117,8 +122,9 @@ class Report:
             "samples": [sample._asdict() for sample in results.samples],
         }
 
-    def _latencies(self) -> Table:
-        table = _table("", "min", *(f"p{share}" for share in _PERCENTILES), "max")
+    def _latencies(self, width: int) -> Table:
+        shares = _SHARES if width >= _WIDTH_OF_ALL else _MAIN_SHARES
+        table = _table("", *shares)
         rows: list[tuple[str, Sequence[float], Callable[[float], str]]] = [
             ("TTFT", self.first_token, duration),
             ("TTFT, answer", self._first_content, duration),
@@ -128,8 +134,7 @@ class Report:
         ]
         for name, ordered, form in rows:
             if ordered:
-                shares = (0.0, *(share / 100 for share in _PERCENTILES), 1.0)
-                table.add_row(name, *(form(percentile(ordered, share)) for share in shares))
+                table.add_row(name, *(form(percentile(ordered, share)) for share in shares.values()))
         return table
 
     def _throughput(self) -> Table:
