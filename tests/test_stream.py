@@ -524,6 +524,24 @@ class TestClosing:
         anyio.run(main, backend=backend)
         assert answer.left.wait(A_LONG_TIME)
 
+    @pytest.mark.parametrize("http", [httpx, httpx2])
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_leaves_nothing_to_the_garbage_collector_of_a_response_that_is_closed_already(
+        self, http: Any, backend: str, server: Server
+    ) -> None:
+        answer = server.answer(sse(1, 2), Then.HANG)
+
+        async def main() -> None:
+            async with http.AsyncClient(verify=NO_TLS) as client:
+                response = await client.send(client.build_request("GET", answer.url), stream=True)
+                async with AsyncStream(response) as stream:
+                    assert await anext(stream) == 1
+                    await response.aclose()
+            del response, stream
+            gc.collect()  # trio warns of asynchronous generators that it ends
+
+        anyio.run(main, backend=backend)
+
     def test_more_than_once_does_no_harm(self) -> None:
         response = FakeResponse([sse(1)])
         stream = Stream(response)

@@ -77,14 +77,12 @@ def _is_plain(response: Any) -> bool:
 
 
 async def aclose_chunks(chunks: AsyncIterator[bytes], response: Any) -> None:
-    """Close an iterator over the bytes of a response that was left early.
+    """Close an iterator over the bytes of a response that was left early, and that nobody else has read from.
 
     httpx's iterators wrap others that they leave to the garbage collector when they are closed, which trio
-    warns of. A cancelled read ends them all. But not once the response is closed, perhaps by somebody who has
-    read it to its end: the connection may be another's by now, and past the end httpcore reads for ever.
+    warns of. A cancelled read ends them all.
     """
-    is_known = isinstance(response, loaded(("httpx", "Response"), ("httpx2", "Response")))
-    if is_known and not response.is_closed:
+    if isinstance(response, loaded(("httpx", "Response"), ("httpx2", "Response"))):
         from anyio import CancelScope
 
         with CancelScope() as scope, suppress(Exception):

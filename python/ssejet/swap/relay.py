@@ -149,5 +149,10 @@ async def adrive(
         raise
     finally:
         await rest.aclose()
-        await aclose_chunks(chunks, response)
-        await response.aclose()
+        if not getattr(response, "is_closed", False):
+            await aclose_chunks(chunks, response)
+            await response.aclose()
+        elif hasattr(chunks, "aclose"):
+            # Some versions have read the rest by themselves: the connection may be another's by now, and past
+            # the end httpcore reads for ever.
+            await chunks.aclose()
