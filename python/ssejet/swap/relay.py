@@ -8,6 +8,7 @@ gives it the events that were not built here, and the errors that were met here.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
@@ -45,6 +46,7 @@ class Relay:
         event: the event that is for the SDK.
         error: the error that is.
         skipped: the SDK asked for another event, not making an item of the one that it had.
+        reads_on: the SDK reads on after the sentinel, as some versions do, making items of nothing.
         ended: there are no more.
     """
 
@@ -57,7 +59,7 @@ class Relay:
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None
-        self.skipped = self.ended = False
+        self.skipped = self.reads_on = self.ended = False
         self._idle = idle
 
     def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
@@ -67,7 +69,8 @@ class Relay:
                 raise self.error
             event, self.event = self.event, None
             if event is None and self.skipped:
-                return  # some versions read on to the end, making items of nothing
+                self.reads_on = True
+                return
             self.skipped = event is None
             yield event or self._idle
 
@@ -101,6 +104,8 @@ def drive(
                     relay.event = item
                     item = next(rest, _END)
                     if item is _END:
+                        if relay.reads_on:  # so that the connection can be used again
+                            deque(chunks, maxlen=0)
                         return
                     if relay.skipped:
                         continue
@@ -136,6 +141,9 @@ async def adrive(
                     relay.event = item
                     item = await anext(rest, _END)
                     if item is _END:
+                        if relay.reads_on:
+                            async for _ in chunks:
+                                pass
                         return
                     if relay.skipped:
                         continue
