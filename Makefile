@@ -49,6 +49,7 @@ check: $(VENV)/.lint ## run the linters, the type checkers and the documentation
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest ssejet._core
+	$(BIN)/pytest -q tests/typing
 
 $(VENV)/.pip:
 	$(PYTHON) -m venv $(VENV)

@@ -21,7 +21,12 @@ __version__: Final[str]
 
 @final
 class ServerSentEvent:
-    __match_args__: ClassVar[tuple[str, str, str, str]] = ("event", "data", "id", "retry")
+    __match_args__: ClassVar[tuple[Literal["event"], Literal["data"], Literal["id"], Literal["retry"]]] = (
+        "event",
+        "data",
+        "id",
+        "retry",
+    )
     @property
     def event(self) -> str | None: ...
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet.cast import decoding_errors, explain, make_cast
@@ -14,11 +14,23 @@ from ssejet.metrics import StreamMetrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import UnionType
+    from typing import TypeAlias
 
     import typing_extensions
+    from typing_extensions import TypeForm, Unpack
 
     T = typing_extensions.TypeVar("T", default=Any)
-    CastTo = type[T] | Callable[[ServerSentEvent], T] | UnionType | None
+    # A TypeForm is any type that can be written, a class or a union or a generic of classes.
+    CastTo: TypeAlias = TypeForm[T] | Callable[[ServerSentEvent], T] | None
+
+    class MachineOptions(typing_extensions.TypedDict, total=False):
+        """What a ``StreamMachine`` takes besides ``cast_to``, for its overloads."""
+
+        decoder: Decoder | None
+        done: str | None
+        require_done: bool
+        request: Any
+        metrics: StreamMetrics | None
 else:
     from typing import TypeVar
 
@@ -57,10 +69,22 @@ class StreamMachine(Generic[T]):
         metrics: what the stream measured of itself.
     """
 
+    # One overload for each kind of cast_to: of a parameter that takes them all, mypy sees a union's first
+    # member only.
+    @overload
+    def __init__(self, *, cast_to: None = None, **options: Unpack[MachineOptions]) -> None: ...
+    @overload
+    def __init__(self, *, cast_to: TypeForm[T], **options: Unpack[MachineOptions]) -> None: ...
+    @overload
+    def __init__(
+        self, *, cast_to: Callable[[ServerSentEvent], T], **options: Unpack[MachineOptions]
+    ) -> None: ...
+    @overload
+    def __init__(self, *, cast_to: UnionType, **options: Unpack[MachineOptions]) -> None: ...
     def __init__(
         self,
         *,
-        cast_to: CastTo[T] = None,
+        cast_to: CastTo[T] | UnionType = None,
         decoder: Decoder | None = None,
         done: str | None = "[DONE]",
         require_done: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from ssejet.deadlines import Deadlines
 from ssejet.errors import APIConnectionError, request_of
@@ -17,14 +17,26 @@ from ssejet.turn import ConcurrentReadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from types import TracebackType
+    from types import TracebackType, UnionType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, TypedDict, TypeForm, Unpack
 
     from ssejet._core import Decoder, ServerSentEvent
     from ssejet.machine import CastTo
     from ssejet.metrics import StreamMetrics
     from ssejet.transport import AsyncByteResponse, ByteResponse
+
+    class StreamOptions(TypedDict, total=False):
+        """What a stream takes besides the response and ``cast_to``, for its overloads."""
+
+        decoder: Decoder | None
+        done: str | None
+        require_done: bool
+        idle_timeout: float | None
+        data_timeout: float | None
+        timeout: float | None
+        metrics: StreamMetrics | None
+
 
 __all__ = ["AsyncStream", "Stream"]
 
@@ -68,11 +80,44 @@ class _BaseStream(Generic[T]):
 
     _reader: Any = None  # until __init__ is through
 
+    # One overload for each kind of cast_to, as in StreamMachine.
+    @overload
     def __init__(
         self,
         response: ByteResponse | AsyncByteResponse,
         *,
-        cast_to: CastTo[T] = None,
+        cast_to: None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        response: ByteResponse | AsyncByteResponse,
+        *,
+        cast_to: TypeForm[T],
+        **options: Unpack[StreamOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        response: ByteResponse | AsyncByteResponse,
+        *,
+        cast_to: Callable[[ServerSentEvent], T],
+        **options: Unpack[StreamOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        response: ByteResponse | AsyncByteResponse,
+        *,
+        cast_to: UnionType,
+        **options: Unpack[StreamOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        response: ByteResponse | AsyncByteResponse,
+        *,
+        cast_to: CastTo[T] | UnionType = None,
         decoder: Decoder | None = None,
         done: str | None = "[DONE]",
         require_done: bool = False,

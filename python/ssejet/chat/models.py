@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import field
 
-from ssejet.chat.base import Model, Response
+from ssejet.chat.base import Model, ModelT, Response
 
 __all__ = [
     "ChatCompletion",
@@ -72,15 +72,16 @@ class _EitherName:
         raise AttributeError(f"immutable type: {type(model).__name__!r}")
 
 
-def _read_reasoning_as_one(cls: Any) -> Any:
+def _read_reasoning_as_one(cls: type[ModelT]) -> type[ModelT]:
     """Lets ``reasoning`` and ``reasoning_content`` both read whichever the server sent.
 
     msgspec reads and writes the slots themselves, so each goes out under the name it came in with; the
     slots stay readable as ``reasoning_slot`` and ``reasoning_content_slot``.
     """
-    cls.reasoning_slot, cls.reasoning_content_slot = cls.reasoning, cls.reasoning_content
-    cls.reasoning = _EitherName(cls.reasoning_slot, cls.reasoning_content_slot)
-    cls.reasoning_content = _EitherName(cls.reasoning_content_slot, cls.reasoning_slot)
+    slots: Any = cls
+    slots.reasoning_slot, slots.reasoning_content_slot = slots.reasoning, slots.reasoning_content
+    slots.reasoning = _EitherName(slots.reasoning_slot, slots.reasoning_content_slot)
+    slots.reasoning_content = _EitherName(slots.reasoning_content_slot, slots.reasoning_slot)
     return cls
 
 
