@@ -112,9 +112,9 @@ class StreamMachine(Generic[T]):
             raise ValueError("done must not be empty, or it would match every event; None means no sentinel")
         if require_done and done is None:
             raise ValueError("require_done=True needs a sentinel to wait for, but done is None")
-        self.done = False
-        self.saw_done = False
-        self.metrics = StreamMetrics() if metrics is None else metrics
+        self.done: bool = False
+        self.saw_done: bool = False
+        self.metrics: StreamMetrics = StreamMetrics() if metrics is None else metrics
         self._decoder = Decoder() if decoder is None else decoder
         self._cast = make_cast(cast_to)
         self._sentinel: str | tuple[str, ...] = () if done is None else done

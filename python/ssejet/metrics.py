@@ -54,14 +54,14 @@ class StreamMetrics:
     finished: bool = False
 
     def __init__(self) -> None:
-        self.started = perf_counter()
+        self.started: float = perf_counter()
         self.first_byte: float | None = None
         self.first_event: float | None = None
         self.last_byte: float | None = None
-        self.bytes = 0
-        self.reads = 0
-        self.events = 0
-        self.reconnections = 0
+        self.bytes: int = 0
+        self.reads: int = 0
+        self.events: int = 0
+        self.reconnections: int = 0
 
     def add_read(self, size: int) -> None:
         """Stamp the arrival of ``size`` bytes."""

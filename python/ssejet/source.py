@@ -63,7 +63,7 @@ class EventSource:
 
     def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
         self.response = response
-        self.decoder = Decoder() if decoder is None else decoder
+        self.decoder: Decoder = Decoder() if decoder is None else decoder
         self._content_type = content_type_of(response)
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
