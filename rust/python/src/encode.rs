@@ -93,7 +93,7 @@ impl<'py> Payload<'py> {
         } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
             PyBytes::new(py, &buffer::bytes(data)?)
         } else {
-            return match model::json(data) {
+            return match model::json(data)? {
                 Some(json) => Ok(Self::Json(json)),
                 None => json(data).map(Self::Bytes),
             };
@@ -117,21 +117,24 @@ impl<'py> Payload<'py> {
 
 fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static BUILTINS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static RETRY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
     let py = value.py();
     let json = if value.is_exact_instance_of::<PyDict>() {
         // What most relays send, worth going without the call of a Python function.
         let builtins = BUILTINS.import(py, "ssejet._dumps", "builtins")?;
-        ORJSON.import(py, "orjson", "dumps")?.call1((value, builtins)).ok()
+        match ORJSON.import(py, "orjson", "dumps")?.call1((value, builtins)) {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+                RETRY.import(py, "ssejet._dumps", "dump_refused")?.call1((value, error))?
+            }
+            result => result?,
+        }
     } else {
-        None
+        DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((value,))?
     };
-    match json {
-        Some(json) => Ok(json.cast_into()?),
-        None => Ok(DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((value,))?.cast_into()?),
-    }
+    Ok(json.cast_into()?)
 }
 
 fn text<'a>(field: &str, value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<&'a [u8]>> {

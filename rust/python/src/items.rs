@@ -1,6 +1,7 @@
 //! `ItemDecoder`: from the bytes of a stream to the items of an SDK.
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{Event, Options, Parser};
 
 use crate::backlog::Backlog;
@@ -100,6 +101,11 @@ impl ItemDecoder {
             Err(Stop::Refused) => self.shared.event(py, event).map(Some),
             Err(Stop::Error(error)) => Err(error),
         }
+    }
+
+    // Strings, of which the rest consists, lead nowhere. What leads back here can be cleared itself.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.assembler)
     }
 }
 

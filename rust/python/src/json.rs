@@ -1,6 +1,6 @@
 //! `json.loads`, at the speed of orjson where both give the same.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
@@ -18,9 +18,13 @@ pub fn loads<'py>(data: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
     static STANDARD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
     let py = data.py();
-    // A lone surrogate has no UTF-8 form; orjson refuses it as well.
-    let long = data.to_str().map_or(true, |text| has_long_number(text.as_bytes()));
-    if !long {
+    let fits_orjson = match data.to_str() {
+        Ok(text) => !has_long_number(text.as_bytes()),
+        // A lone surrogate has no UTF-8 form; orjson refuses it as well.
+        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(py) => false,
+        Err(error) => return Err(error),
+    };
+    if fits_orjson {
         match ORJSON.import(py, "orjson", "loads")?.call1((data,)) {
             Err(error) if error.is_instance_of::<PyValueError>(py) => {}
             result => return result,

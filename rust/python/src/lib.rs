@@ -14,6 +14,7 @@ mod encode;
 mod errors;
 mod event;
 mod items;
+mod interpreter;
 mod iter;
 mod json;
 mod model;
@@ -24,7 +25,7 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
-    use super::{Bound, PyModule, PyModuleMethods, PyResult, event};
+    use super::{Bound, PyModule, PyModuleMethods, PyResult, event, interpreter};
 
     #[pymodule_export]
     use super::build::Assembler;
@@ -50,8 +51,10 @@ mod _core {
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
+    // Python calls this again when the module was deleted from `sys.modules` and is imported again.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("ServerSentEvent", event::create_type(module.py())?)
+        interpreter::claim(module.py())?;
+        module.add("ServerSentEvent", event::class(module.py())?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
@@ -15,12 +15,21 @@ use crate::text::text;
 /// Below this, an int becomes a float without loss; beyond, the SDKs keep the int.
 const EXACT: i64 = 1 << 53;
 
-/// Why nothing was built.
+/// Why nothing was made.
 pub enum Stop {
-    /// It is not known what to build, or a function refused.
+    /// It is not known what to make, or a function refused.
     Refused,
-    /// What no code is expected to catch, such as a `KeyboardInterrupt`.
+    /// What no code is expected to catch, such as a `KeyboardInterrupt`, and `MemoryError`.
     Error(PyErr),
+}
+
+impl Stop {
+    /// What an exception of somebody else's code comes to.
+    #[cold]
+    pub fn of(py: Python<'_>, error: PyErr) -> Self {
+        let is_refusal = error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py);
+        if is_refusal { Self::Refused } else { Self::Error(error) }
+    }
 }
 
 impl From<Refused> for Stop {
@@ -157,18 +166,13 @@ impl<'py> Builder<'py, '_> {
             }
             Node::Call(function) => {
                 let value = self.any(cursor)?;
-                function.bind(self.py).call1((value,)).map_err(|error| self.stop(error))
+                function.bind(self.py).call1((value,)).map_err(|error| Stop::of(self.py, error))
             }
             Node::Definition(place) => {
                 let definitions = &self.assembler.definitions;
                 self.build(definitions.get(*place).ok_or(Refused)?, cursor)
             }
         }
-    }
-
-    #[cold]
-    fn stop(&self, error: PyErr) -> Stop {
-        if error.is_instance_of::<PyException>(self.py) { Stop::Refused } else { Stop::Error(error) }
     }
 
     fn any(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
@@ -291,7 +295,7 @@ impl<'py> Builder<'py, '_> {
         }
         for (place, factory) in &model.factories {
             if set >> place & 1 == 0 {
-                let value = factory.bind(py).call0().map_err(|error| self.stop(error))?;
+                let value = factory.bind(py).call0().map_err(|error| Stop::of(self.py, error))?;
                 values.set_item(model.fields[*place].name.bind(py), value).map_err(Stop::Error)?;
             }
         }
