@@ -487,15 +487,16 @@ def test_an_exception_that_nobody_comes_to_get_is_reported() -> None:
     def callback(comment: str) -> None:
         raise _RefusalError(comment)
 
-    reported: list[Any] = []
+    reported: list[str] = []
     decoder = Decoder(on_comment=callback)
     assert decoder.feed(b"data: a\n\n:1\n") == [A]
-    hook, sys.unraisablehook = sys.unraisablehook, lambda args: reported.append((args.exc_type, args.object))
+    hook, sys.unraisablehook = sys.unraisablehook, lambda args: reported.append(str(args.exc_value))
     try:
         del decoder
     finally:
         sys.unraisablehook = hook
-    assert reported == [(_RefusalError, callback)]
+    assert len(reported) == 1
+    assert "on_comment raised _RefusalError('1')" in reported[0]
 
 
 def test_finish_delivers_what_a_raising_callback_held_back() -> None:
@@ -753,7 +754,7 @@ def test_iter_bytes_goes_on_after_each_exception_of_the_callback() -> None:
     while True:
         try:
             log.append(next(iterator).data)
-        except _RefusalError as error:
+        except _RefusalError as error:  # noqa: PERF203
             log.append(f"!{error}")
         except StopIteration:
             break
@@ -823,8 +824,8 @@ async def test_aiter_bytes_goes_on_after_each_exception_of_the_callback_and_then
     while True:
         try:
             log.append((await anext(iterator)).data)
-        except _RefusalError as error:
-            assert source.closed == (error.args[0] == "4")
+        except _RefusalError as error:  # noqa: PERF203
+            assert source.closed == (error.args[0] == "4")  # noqa: PT017
             log.append(f"!{error}")
         except StopAsyncIteration:
             break

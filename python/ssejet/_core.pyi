@@ -12,7 +12,9 @@ __all__ = [
     "ItemDecoder",
     "ServerSentEvent",
     "__version__",
+    "_check_nesting",
     "_restore_event",
+    "_stack_left",
     "encode",
 ]
 
@@ -73,6 +75,8 @@ class Decoder:
     def aiter_bytes(self, chunks: AsyncIterable[Buffer]) -> AsyncIterator[ServerSentEvent]: ...
 
 def _restore_event(event: str | None, data: str, id: str | None, retry: int | None) -> ServerSentEvent: ...
+def _check_nesting(data: str, /) -> None: ...
+def _stack_left() -> int: ...
 
 @final
 class Assembler:

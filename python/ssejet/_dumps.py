@@ -11,10 +11,12 @@ from weakref import ref
 import msgspec
 import orjson
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ssejet._core import _stack_left
 
-__all__ = ["builtins", "dump_refused", "dumps", "is_plain"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["builtins", "dump_refused", "dumps", "dumps_on_small_stack", "is_plain"]
 
 # How many classes are remembered.
 _MAX_CLASSES = 256
@@ -41,6 +43,16 @@ def dumps(value: Any) -> bytes:
     return dump_refused(value, refused)
 
 
+def dumps_on_small_stack(value: Any) -> bytes:
+    """Do what ``dumps`` does, on a thread whose stack an encoder could overflow.
+
+    Raises:
+        TypeError: as ``dumps``, or the value is nested too deep.
+    """
+    _check_depth(value)
+    return dumps(value)
+
+
 def dump_refused(value: Any, refused: Exception) -> bytes:
     """Do what ``dumps`` does, for a value that the fast encoder of its class has refused.
 
@@ -49,6 +61,7 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
         refused: the encoder's error.
     """
     _raise_interruption(refused)
+    _check_depth(value)
     try:
         # Lone surrogates, integers beyond 64 bits and keys that are no strings have a JSON form nevertheless.
         plain = msgspec.to_builtins(value, str_keys=True, enc_hook=builtins)
@@ -78,6 +91,60 @@ def _raise_interruption(error: Exception) -> None:
 
 def _is_interruption(cls: type[BaseException]) -> bool:
     return not issubclass(cls, Exception) or issubclass(cls, MemoryError)
+
+
+# More than encoders take of the stack for a level, of builtins and of pydantic's models: bytes.
+_LEVEL_SIZE = 512
+_MODEL_LEVEL_SIZE = 2048
+
+# More levels than CPython lets anybody nest.
+_MOST_LEVELS = 10_000
+
+
+def _check_depth(value: Any) -> None:
+    """Make sure that the stack of this thread is large enough to follow the value's nesting.
+
+    Raises:
+        TypeError: it is not.
+    """
+    left = _stack_left()
+    if left >= _MOST_LEVELS * _LEVEL_SIZE:
+        return
+    needed = 0
+    size = _LEVEL_SIZE
+    level = [value]
+    while level:
+        # Each object once, as some may be in many places, or in themselves.
+        below: dict[int, Any] = {}
+        for item in level:
+            if hasattr(item, "__pydantic_fields_set__"):
+                size = _MODEL_LEVEL_SIZE  # for what is in it, too
+            below.update((id(part), part) for part in _parts(item))
+        needed += size
+        if needed > left:
+            raise TypeError(
+                f"cannot send {value.__class__.__qualname__} as JSON: it is nested too deep for the stack of "
+                "this thread, or holds itself; send it from a thread with a larger stack, see "
+                "threading.stack_size()"
+            )
+        level = [*below.values()]
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What encoders find in a value."""
+    if isinstance(value, (str, bytes, int, float)) or value is None:
+        return ()
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return value
+    cls = type(value)
+    if hasattr(cls, "__pydantic_fields__"):
+        return [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
+    for fields in ("__struct_fields__", "__dataclass_fields__"):
+        if hasattr(cls, fields):
+            return [getattr(value, name, None) for name in getattr(cls, fields)]
+    return [getattr(value, field.name, None) for field in getattr(cls, "__attrs_attrs__", ())]
 
 
 # Looking at a class takes longer than encoding a token, so what encodes its instances is kept. Neither the

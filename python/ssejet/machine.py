@@ -174,7 +174,7 @@ class StreamMachine(Generic[T]):
         """
         # This loop runs once per event, often a million times: what does not change is looked up before it.
         cast = self._cast
-        decode = cast.decode
+        decode = cast.decoder()
         takes_event = cast.takes_event
         slot = cast.slot
         set_slot = cast.set_slot
@@ -323,7 +323,7 @@ class StreamMachine(Generic[T]):
 
     def _retry_decoding(self, event: ServerSentEvent, error: Exception) -> Any:
         """Accept what `json()` accepts and typed decoders refuse, such as NaN."""
-        if self._cast.convert is not None:
+        if self._cast.convert is not None and not isinstance(error, RecursionError):
             try:
                 return self._cast.convert(event.json())
             except decoding_errors():

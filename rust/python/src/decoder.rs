@@ -242,27 +242,29 @@ impl Decoder {
 }
 
 impl Drop for Decoder {
-    /// Reports an exception that nobody asked for.
+    /// Reports an exception that nobody asked for: by its text, as the garbage collector may be about to
+    /// empty the exception itself, which must not outlive that.
     fn drop(&mut self) {
         let Some(exception) = self.deferred.take() else { return };
         Python::attach(|py| {
-            let exception = exception.into_bound(py).into_any();
-            let error = if was_cleared(&exception) {
-                let name = exception.get_type().qualname().map_or_else(|_| "exception".into(), |name| name.to_string());
-                PyRuntimeError::new_err(format!(
-                    "on_comment raised a {name}, but this Decoder was not called again, which would raise it"
-                ))
-            } else {
-                PyErr::from_value(exception)
+            let exception = exception.bind(py);
+            let text =
+                if was_cleared(exception) { exception.get_type().qualname() } else { exception.repr() };
+            let error = match text {
+                Ok(text) => PyRuntimeError::new_err(format!(
+                    "on_comment raised {}, but this Decoder was not called again, which would have raised it",
+                    text.to_string_lossy()
+                )),
+                Err(error) => error,
             };
-            error.write_unraisable(py, self.on_comment.as_ref().map(|callback| callback.bind(py)));
+            error.write_unraisable(py, None);
         });
     }
 }
 
 /// Whether the garbage collector has emptied the exception, as part of a cycle. Nobody may look at it then:
 /// its own methods do not expect that.
-fn was_cleared(exception: &Bound<'_, PyAny>) -> bool {
+fn was_cleared(exception: &Bound<'_, PyBaseException>) -> bool {
     // SAFETY: every exception starts with this struct, and it is alive.
     unsafe { (*exception.as_ptr().cast::<ffi::PyBaseExceptionObject>()).args.is_null() }
 }
@@ -281,13 +283,17 @@ impl Decoder {
         let this = &mut *guard;
         let mut sink = Collect { py, shared: &mut this.shared, decoded: &mut this.decoded };
         let result = step(&mut this.parser, &mut sink);
-        if this.on_comment.is_some() || this.decoded.failed() {
+        if result.is_err() || this.on_comment.is_some() || this.decoded.failed() {
             return Self::deliver(slf, guard, result, take);
         }
-        Self::end(guard, result, take)
+        this.waits = false;
+        take(py, &mut this.decoded.events, false).map_err(Failure::Other)
     }
 
-    /// Ends a run that calls back for comments, or that could not make all objects.
+    /// Ends a run that may not give all its events: the decoder calls back for comments, an event was too
+    /// large, or there was no memory for an object.
+    #[cold]
+    #[inline(never)]
     fn deliver<'py, T>(
         slf: &Bound<'py, Self>,
         mut this: PyRefMut<'py, Self>,
@@ -322,17 +328,6 @@ impl Decoder {
             this.decoded.put_back(before);
             return Ok(taken?);
         }
-        Self::end(this, result, take)
-    }
-
-    /// Ends a run in which no callback raised.
-    #[inline]
-    fn end<'py, T>(
-        mut this: PyRefMut<'py, Self>,
-        result: Result<(), EventTooLarge>,
-        take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>, bool) -> PyResult<T>,
-    ) -> Result<T, Failure> {
-        let py = this.py();
         let this = &mut *this;
         this.waits = result.is_err() && !this.decoded.events.is_empty();
         match result {

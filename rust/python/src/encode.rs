@@ -1,13 +1,17 @@
 //! `encode`: from Python values to the bytes of one event.
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
 use ssejet_core::Block;
 
 use crate::event::{self, Fields};
-use crate::{buffer, model};
+use crate::{buffer, model, stack};
+
+/// The stack on which every encoder reaches its own limit of nesting before the stack's end: bytes.
+const ENOUGH_STACK: usize = 512 * 1024;
 
 /// Encode one event, ready to be sent.
 ///
@@ -93,6 +97,9 @@ impl<'py> Payload<'py> {
         } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
             PyBytes::new(py, &buffer::bytes(data)?)
         } else {
+            if stack::left() < ENOUGH_STACK {
+                return on_small_stack(data).map(Self::Bytes);
+            }
             return match model::json(data)? {
                 Some(json) => Ok(Self::Json(json)),
                 None => json(data).map(Self::Bytes),
@@ -113,6 +120,13 @@ impl<'py> Payload<'py> {
             Self::Json(json) => Ok(json),
         }
     }
+}
+
+#[cold]
+fn on_small_stack<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = value.py();
+    let dumps = py.import(intern!(py, "ssejet._dumps"))?.getattr(intern!(py, "dumps_on_small_stack"))?;
+    Ok(dumps.call1((value,))?.cast_into()?)
 }
 
 fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {

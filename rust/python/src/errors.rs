@@ -1,6 +1,7 @@
 //! The exceptions of `ssejet.errors`, where the whole tree is defined, and what messages need.
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use ssejet_core::EventTooLarge;
 
@@ -8,8 +9,8 @@ use ssejet_core::EventTooLarge;
 /// imported the module again.
 pub fn event_too_large(py: Python<'_>, error: EventTooLarge) -> PyErr {
     let exception = py
-        .import("ssejet.errors")
-        .and_then(|errors| errors.getattr("EventTooLargeError"))
+        .import(intern!(py, "ssejet.errors"))
+        .and_then(|errors| errors.getattr(intern!(py, "EventTooLargeError")))
         .and_then(|class| class.call1((error.limit,)));
     match exception {
         Ok(exception) => PyErr::from_value(exception),
@@ -26,7 +27,7 @@ pub fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
     match value.str() {
         Ok(text) => Ok(text.to_cow()?.into_owned()),
         Err(error) if error.is_instance_of::<PyValueError>(value.py()) => {
-            let bits: u64 = value.call_method0("bit_length")?.extract()?;
+            let bits: u64 = value.call_method0(intern!(value.py(), "bit_length"))?.extract()?;
             Ok(format!("an integer of {bits} bits"))
         }
         Err(error) => Err(error),

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
@@ -343,7 +344,7 @@ unsafe fn method_json(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<*m
 }
 
 unsafe fn method_reduce(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
-    let restore = py.import("ssejet._core")?.getattr("_restore_event")?;
+    let restore = py.import(intern!(py, "ssejet._core"))?.getattr(intern!(py, "_restore_event"))?;
     // SAFETY: Python calls the method with an instance of this type.
     let fields = unsafe { Fields::of(py, object) };
     Ok((restore, PyTuple::new(py, fields.0)?).into_pyobject(py)?.into_ptr())
@@ -407,7 +408,9 @@ fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         ),
         method(
             c"__replace__",
-            ffi::PyMethodDefPointer { PyCFunctionWithKeywords: slot!(cfunction_with_keywords, method_replace) },
+            ffi::PyMethodDefPointer {
+                PyCFunctionWithKeywords: slot!(cfunction_with_keywords, method_replace),
+            },
             ffi::METH_VARARGS | ffi::METH_KEYWORDS,
             c"",
         ),

@@ -95,7 +95,7 @@ impl ItemDecoder {
         let Some(event) = self.backlog.take() else { return Ok(None) };
         let telltale = self.rules.telltale.as_deref().map(str::as_bytes);
         let assembler = self.assembler.get();
-        let builder = Builder { py, assembler, memory: &mut self.memory, telltale };
+        let builder = Builder::new(py, assembler, &mut self.memory, telltale);
         match self.rules.build(builder, event) {
             Ok(item) => Ok(Some(item)),
             Err(Stop::Refused) => self.shared.event(py, event).map(Some),

@@ -13,12 +13,13 @@ mod dialect;
 mod encode;
 mod errors;
 mod event;
-mod items;
 mod interpreter;
+mod items;
 mod iter;
 mod json;
 mod model;
 mod sink;
+mod stack;
 mod text;
 
 use pyo3::prelude::*;
@@ -41,6 +42,12 @@ mod _core {
 
     #[pymodule_export]
     use super::event::restore_event;
+
+    #[pymodule_export]
+    use super::json::check_nesting;
+
+    #[pymodule_export]
+    use super::stack::stack_left;
 
     /// Whether this is a build without optimisations, which is many times slower.
     #[pymodule_export]

@@ -38,8 +38,7 @@ impl Assembler {
     fn new(plan: &Bound<'_, PyAny>, definitions: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
         let mut reader = Reader::default();
         let root = reader.node(plan)?;
-        let definitions =
-            definitions.iter().map(|plan| reader.node(plan)).collect::<PyResult<Vec<_>>>()?;
+        let definitions = definitions.iter().map(|plan| reader.node(plan)).collect::<PyResult<Vec<_>>>()?;
         check_definitions(&definitions)?;
         Ok(Self { root, definitions, models: reader.models, tagged: reader.tagged })
     }
@@ -55,8 +54,8 @@ impl Assembler {
             Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(data.py()) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut builder =
-            Builder { py: data.py(), assembler: self, memory: &mut Memory::new(self), telltale: None };
+        let mut memory = Memory::new(self);
+        let mut builder = Builder::new(data.py(), self, &mut memory, None);
         match builder.item(text.as_bytes()) {
             Ok(item) => Ok(Some(item)),
             Err(Stop::Refused) => Ok(None),

@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::object::Maker;
+use crate::stack;
 
 /// How many fields a model may have: a set of them is kept as an integer.
 const MAX_FIELDS: usize = 128;
@@ -109,7 +110,9 @@ pub struct ByKind {
 
 impl ByKind {
     fn each(&self) -> impl Iterator<Item = &Node> {
-        [&self.string, &self.number, &self.object, &self.array, &self.boolean, &self.null].into_iter().flatten()
+        [&self.string, &self.number, &self.object, &self.array, &self.boolean, &self.null]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -174,9 +177,9 @@ impl Reader {
     /// `TypeError` or `ValueError`: it is no plan, it refers to itself, or it is too large or too deep.
     pub fn node(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Node> {
         // A plan is made of Python's tuples, lists and dicts, of which the latter two can hold themselves.
-        if self.depth == MAX_DEPTH {
+        if self.depth == MAX_DEPTH || stack::left() == 0 {
             return Err(PyValueError::new_err(format!(
-                "a plan that refers to itself, or is nested deeper than {MAX_DEPTH}"
+                "a plan that refers to itself, or is nested deeper than {MAX_DEPTH} or than the stack allows"
             )));
         }
         if self.parts == MAX_PARTS {
