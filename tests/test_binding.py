@@ -121,6 +121,23 @@ def test_another_interpreter_is_told_what_to_do() -> None:
     )
 
 
+def test_an_interpreter_with_a_lock_of_its_own_is_told_what_to_do() -> None:
+    pytest.importorskip("concurrent.interpreters", reason="new in 3.14")
+    passes(
+        f"""
+        import sys
+        from concurrent import interpreters
+        import ssejet
+
+        other = interpreters.create()
+        other.exec("import sys; sys.path[:] = " + repr(sys.path) + {SUBINTERPRETER!r})
+        other.close()
+        (event,) = ssejet.Decoder().feed(b"data: 1\\n\\n")
+        assert type(event) is ssejet.ServerSentEvent and event.json() == 1
+        """
+    )
+
+
 def test_the_interpreter_that_comes_first_has_the_module() -> None:
     pytest.importorskip("_testcapi")
     passes(

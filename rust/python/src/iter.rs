@@ -43,13 +43,11 @@ impl EventIterator {
     /// The next chunk to feed, or that the chunks have ended; None if that was known.
     fn pull(&mut self, py: Python<'_>) -> PyResult<Option<Next>> {
         let Some(chunks) = &self.chunks else { return Ok(None) };
-        Ok(Some(match chunks.bind(py).clone().next().transpose()? {
-            Some(chunk) => Next::Feed(chunk.unbind()),
-            None => {
-                self.chunks = None;
-                Next::Finish
-            }
-        }))
+        if let Some(chunk) = chunks.bind(py).clone().next().transpose()? {
+            return Ok(Some(Next::Feed(chunk.unbind())));
+        }
+        self.chunks = None;
+        Ok(Some(Next::Finish))
     }
 }
 
