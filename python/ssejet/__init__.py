@@ -11,8 +11,8 @@ except ImportError as error:
     if "subinterpreters" not in str(error):
         raise
     raise ImportError(
-        "ssejet works in one interpreter of a process, and this is another one: use it there, or start another "
-        "process instead of a subinterpreter",
+        "ssejet works in one interpreter of a process, and this is another one: use it there, or start "
+        "another process instead of a subinterpreter",
         name=error.name,
         path=error.path,
     ) from error
