@@ -14,11 +14,11 @@ use crate::stack;
 const MAX_FIELDS: usize = 128;
 
 /// How deep plans may be nested, and how many definitions may refer to each other without a JSON value
-/// between them. The types of the SDKs need less than 20.
+/// between them. Those of the SDKs are up to 21 deep.
 const MAX_DEPTH: usize = 100;
 
-/// How many parts a plan may have, its definitions included. The largest of the SDKs' have a few thousand.
-const MAX_PARTS: usize = 1_000_000;
+/// How many parts a plan may have, its definitions included. The largest of the SDKs' has about 2,000.
+const MAX_PARTS: usize = 100_000;
 
 /// What is built from a JSON value.
 pub enum Node {
