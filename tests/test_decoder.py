@@ -16,7 +16,7 @@ import pytest
 from ssejet import Decoder, EventTooLargeError, ServerSentEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 A = ServerSentEvent(data="a")
 B = ServerSentEvent(data="b")
@@ -428,15 +428,45 @@ class _Refusing:
             raise _RefusalError(comment)
 
 
-def test_a_callback_that_raises_loses_no_event_and_no_comment() -> None:
+def test_events_before_a_callback_that_raises_come_first_and_those_after_it_last() -> None:
     callback = _Refusing("2")
     decoder = Decoder(on_comment=callback)
-    with pytest.raises(_RefusalError, match="2"):
-        decoder.feed(b":1\ndata: a\n\n:2\ndata: b\n\n:3\n")
+    assert decoder.feed(b":1\ndata: a\n\n:2\ndata: b\n\n:3\n") == [A]
     assert callback.heard == ["1", "2"]
-    assert decoder.feed(b":4\ndata: c\n\n") == [A, B, C]
+    with pytest.raises(_RefusalError, match="2"):
+        decoder.feed(b":4\ndata: c\n\n")
+    assert callback.heard == ["1", "2"], "comments after it keep their place"
+    assert decoder.feed(b"") == [B, C]
     assert callback.heard == ["1", "2", "3", "4"]
     assert decoder.feed(b"") == []
+
+
+def test_a_callback_that_raises_with_no_event_before_it_raises_at_once() -> None:
+    decoder = Decoder(on_comment=_Refusing("1"))
+    with pytest.raises(_RefusalError):
+        decoder.feed(b":1\ndata: a\n\n")
+    assert decoder.feed(b"data: b\n\n") == [A, B]
+
+
+def log_of(decoder: Decoder, call: Callable[[], list[ServerSentEvent]]) -> list[str]:
+    """What a call gives: the data of its events, or the exception's text."""
+    try:
+        return [event.data for event in call()]
+    except (_RefusalError, EventTooLargeError) as error:
+        return [f"!{error}" if isinstance(error, _RefusalError) else "too large"]
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_exceptions_of_the_callback_stand_where_their_comments_do_however_the_input_is_cut(cut: int) -> None:
+    stream = b":1\n:2\ndata: a\n\n:3\ndata: b\n\ndata: c\n\n:4\n:5\n\ndata: d\n:6\n\n:7"
+    decoder = Decoder(on_comment=_Refusing("1", "2", "4", "5", "6", "7"), flush_incomplete=True)
+    log: list[str] = []
+    for start in range(0, len(stream), cut):
+        log += log_of(decoder, lambda start=start: decoder.feed(stream[start : start + cut]))  # type: ignore[misc]
+    for _ in range(12):
+        log += log_of(decoder, decoder.finish)
+    # 6 stands within its event, which is complete with the blank line after it.
+    assert log == ["!1", "!2", "a", "b", "c", "!4", "!5", "!6", "d", "!7"]
 
 
 def test_a_callback_may_raise_again_and_again() -> None:
@@ -446,18 +476,35 @@ def test_a_callback_may_raise_again_and_again() -> None:
         decoder.feed(b":1\n:2\n:3\ndata: a\n\n")
     with pytest.raises(_RefusalError, match="2"):
         decoder.feed(b"data: b\n\n:4\n")
+    assert decoder.feed(b"") == [A, B]
     with pytest.raises(_RefusalError, match="4"):
-        decoder.feed(b"")
-    assert decoder.finish() == [A, B]
+        decoder.finish()
     assert callback.heard == ["1", "2", "3", "4"]
     assert decoder.finish() == []
 
 
+def test_an_exception_that_nobody_comes_to_get_is_reported() -> None:
+    def callback(comment: str) -> None:
+        raise _RefusalError(comment)
+
+    reported: list[str] = []
+    decoder = Decoder(on_comment=callback)
+    assert decoder.feed(b"data: a\n\n:1\n") == [A]
+    hook, sys.unraisablehook = sys.unraisablehook, lambda args: reported.append(str(args.exc_value))
+    try:
+        del decoder
+    finally:
+        sys.unraisablehook = hook
+    assert len(reported) == 1
+    assert "on_comment raised _RefusalError('1')" in reported[0]
+
+
 def test_finish_delivers_what_a_raising_callback_held_back() -> None:
     decoder = Decoder(on_comment=_Refusing("1"), flush_incomplete=True)
+    assert decoder.feed(b"data: a\n\n:1\ndata: b") == [A]
     with pytest.raises(_RefusalError):
-        decoder.feed(b"data: a\n\n:1\ndata: b")
-    assert decoder.finish() == [A, B]
+        decoder.finish()
+    assert decoder.finish() == [B]
 
 
 def test_a_callback_that_raises_at_an_unterminated_comment_loses_no_event() -> None:
@@ -480,9 +527,10 @@ def test_reset_drops_what_a_raising_callback_held_back() -> None:
 
 def test_a_callback_that_raises_does_not_hide_an_event_too_large() -> None:
     decoder = Decoder(max_event_size=4, on_comment=_Refusing("1"))
+    assert decoder.feed(b"data: a\n\n:1\ndata: b\n\ndata: 12345") == [A]
     with pytest.raises(_RefusalError):
-        decoder.feed(b"data: a\n\n:1\ndata: 12345")
-    assert decoder.feed(b"") == [A], "events first"
+        decoder.feed(b"")
+    assert decoder.feed(b"") == [B], "events first"
     with pytest.raises(EventTooLargeError):
         decoder.feed(b"")
 
@@ -493,8 +541,11 @@ def test_a_base_exception_from_the_callback_loses_no_event() -> None:
 
     decoder = Decoder(on_comment=interrupt)
     with pytest.raises(KeyboardInterrupt):
-        decoder.feed(b"data: a\n\n:\n")
+        decoder.feed(b":\ndata: a\n\n:\ndata: b\n\n")
     assert decoder.feed(b"") == [A]
+    with pytest.raises(KeyboardInterrupt):
+        decoder.feed(b"")
+    assert decoder.feed(b"") == [B]
 
 
 @pytest.mark.parametrize("call", ["feed", "finish", "reset"])
@@ -692,11 +743,46 @@ def test_iter_bytes_over_a_source_that_uses_the_decoder() -> None:
     assert list(decoder.iter_bytes(chunks())) == [B]
 
 
-def test_iter_bytes_with_a_callback_that_raises_goes_on_afterwards() -> None:
-    iterator = Decoder(on_comment=_Refusing("1")).iter_bytes([b"data: a\n\n:1\n", b"data: b\n\n"])
+COMMENTED = [b"data: a\n\n:1\n:2\nda", b"ta: b\n\ndata: c\n\n:3\ndata: x\n\n", b":4"]
+COMMENTED_LOG = ["a", "!1", "!2", "b", "c", "!3", "x", "!4"]
+
+
+def test_iter_bytes_goes_on_after_each_exception_of_the_callback() -> None:
+    decoder = Decoder(on_comment=_Refusing("1", "2", "3", "4"), flush_incomplete=True)
+    iterator = decoder.iter_bytes(COMMENTED)
+    log: list[str] = []
+    while True:
+        try:
+            log.append(next(iterator).data)
+        except _RefusalError as error:  # noqa: PERF203
+            log.append(f"!{error}")
+        except StopIteration:
+            break
+    assert log == COMMENTED_LOG
+
+
+def test_iter_bytes_gives_what_a_raising_callback_held_back_before_it_waits_for_a_chunk() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b":1\ndata: a\n\n"
+        pytest.fail("pulled a chunk too early")
+
+    iterator = Decoder(on_comment=_Refusing("1")).iter_bytes(chunks())
     with pytest.raises(_RefusalError):
         next(iterator)
-    assert list(iterator) == [A, B]
+    assert next(iterator) == A
+
+
+def test_iter_bytes_keeps_the_chunk_that_a_decoder_in_use_could_not_take() -> None:
+    iterators: list[Iterator[ServerSentEvent]] = []
+
+    def callback(_: str) -> None:
+        with pytest.raises(RuntimeError, match="in use"):
+            next(iterators[0])
+
+    decoder = Decoder(on_comment=callback)
+    iterators.append(decoder.iter_bytes([b"data: a\n\n", b"data: b\n\n"]))
+    assert decoder.feed(b":\n") == []
+    assert list(iterators[0]) == [A, B]
 
 
 # aiter_bytes
@@ -728,6 +814,50 @@ async def test_aiter_bytes_takes_what_is_iterable_but_no_generator() -> None:
                 raise StopAsyncIteration from None
 
     assert [event async for event in Decoder().aiter_bytes(Source())] == [A, B]
+
+
+async def test_aiter_bytes_goes_on_after_each_exception_of_the_callback_and_then_closes_its_source() -> None:
+    source = _Tracked(*COMMENTED)
+    decoder = Decoder(on_comment=_Refusing("1", "2", "3", "4"), flush_incomplete=True)
+    iterator = decoder.aiter_bytes(source.chunks)
+    log: list[str] = []
+    while True:
+        try:
+            log.append((await anext(iterator)).data)
+        except _RefusalError as error:  # noqa: PERF203
+            assert source.closed == (error.args[0] == "4")  # noqa: PT017
+            log.append(f"!{error}")
+        except StopAsyncIteration:
+            break
+    assert log == COMMENTED_LOG
+    assert source.closed == 1
+    with pytest.raises(StopAsyncIteration):
+        await anext(iterator)
+
+
+async def test_closing_after_an_exception_of_the_callback_closes_the_source() -> None:
+    source = _Tracked(b":1\ndata: a\n\n", STREAM)
+    iterator = Decoder(on_comment=_Refusing("1")).aiter_bytes(source.chunks)
+    with pytest.raises(_RefusalError):
+        await anext(iterator)
+    assert source.closed == 0
+    await iterator.aclose()  # type: ignore[attr-defined]
+    assert source.closed == 1
+    with pytest.raises(StopAsyncIteration):
+        await anext(iterator)
+
+
+async def test_an_event_too_large_ends_aiter_bytes_with_a_callback_too() -> None:
+    source = _Tracked(b"data: a\n\n:1\ndata: 12345", STREAM)
+    iterator = Decoder(max_event_size=4, on_comment=_Refusing("1")).aiter_bytes(source.chunks)
+    assert await anext(iterator) == A
+    with pytest.raises(_RefusalError):
+        await anext(iterator)
+    with pytest.raises(EventTooLargeError):
+        await anext(iterator)
+    assert source.closed == 1
+    with pytest.raises(StopAsyncIteration):
+        await anext(iterator)
 
 
 async def test_aiter_bytes_finishes_the_input() -> None:
@@ -871,11 +1001,35 @@ def test_events_held_back_for_a_raising_callback_do_not_keep_a_cycle_alive() -> 
 
     owner = Owner()
     with pytest.raises(_RefusalError):
-        owner.decoder.feed(b"data: a\n\n:1\n")
+        owner.decoder.feed(b":1\ndata: a\n\n")
     gone = weakref.ref(owner)
     del owner
     gc.collect()
     assert gone() is None
+
+
+def test_an_exception_that_leads_back_to_its_decoder_is_collected_and_reported() -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.decoder = Decoder(on_comment=self.hear)
+
+        def hear(self, comment: str) -> None:
+            raise _RefusalError(comment)
+
+    owner = Owner()
+    assert owner.decoder.feed(b"data: a\n\n:1\n") == [A]
+    gone = weakref.ref(owner)
+    reported: list[str] = []
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda args: reported.append(f"{args.exc_type.__name__}: {args.exc_value}")
+    try:
+        del owner
+        gc.collect()
+    finally:
+        sys.unraisablehook = hook
+    assert gone() is None
+    assert len(reported) == 1
+    assert "_RefusalError" in reported[0]
 
 
 def test_a_source_that_asks_its_own_iterator_is_told_so() -> None:

@@ -6,6 +6,7 @@ import gc
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,11 @@ def comment(stream: bytes) -> None:
         raise LookupError(text)
 
     decoder = Decoder(on_comment=refuse)
-    try:
-        decoder.feed(stream + b":x\n:y\n")
-    except LookupError:
-        decoder.reset()
+    with suppress(LookupError):
+        decoder.feed(b":w\n" + stream + b":x\n:y\n")
+    with suppress(LookupError):
+        decoder.feed(stream + b":z\n")
+    decoder.reset()
 
 
 def outgrow(stream: bytes) -> None:

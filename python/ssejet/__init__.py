@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
+try:
+    from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
+except ImportError as error:
+    # CPython refuses the module to interpreters with a GIL of their own before the module can say anything.
+    if "subinterpreters" not in str(error):
+        raise
+    raise ImportError(
+        "ssejet works in one interpreter of a process, and this is another one: use it there, or start "
+        "another process instead of a subinterpreter",
+        name=error.name,
+        path=error.path,
+    ) from error
 from ssejet._lazy import on_demand
 from ssejet.errors import (
     APIConnectionError,

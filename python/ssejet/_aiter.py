@@ -2,29 +2,105 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ssejet.errors import EventTooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Iterator
 
     from ssejet._core import Decoder, ServerSentEvent
 
-__all__ = ["aiter_bytes"]
+__all__ = ["ResumableEvents", "aiter_bytes"]
 
 
-async def aiter_bytes(decoder: Decoder, chunks: AsyncIterable[bytes]) -> AsyncIterator[ServerSentEvent]:
+def aiter_bytes(decoder: Decoder, chunks: AsyncIterable[bytes]) -> AsyncGenerator[ServerSentEvent, None]:
     """Yield the events of the chunks; the source, if it can be closed, is closed at an early end."""
-    iterator = aiter(chunks)
-    try:
-        async for chunk in iterator:
-            events = decoder.feed(chunk)
-            for event in events:
-                yield event
-            if events:
-                decoder.feed(b"")  # raises at once what feed() put off until its events were delivered
-        for event in decoder.finish():
-            yield event
-    finally:
-        aclose = getattr(iterator, "aclose", None)
+    return _Events(decoder, chunks).run()
+
+
+class ResumableEvents:
+    """The events of the chunks, for a decoder that calls back, whose callback may raise.
+
+    An async generator ends where it raises, so each such exception ends one, and the next goes on.
+
+    Args:
+        decoder: the decoder.
+        chunks: what it is fed.
+    """
+
+    def __init__(self, decoder: Decoder, chunks: AsyncIterable[bytes]) -> None:
+        self._events = _Events(decoder, chunks)
+        self._run = self._events.run()
+
+    def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
+        return self
+
+    def __anext__(self) -> Awaitable[ServerSentEvent]:
+        if self._events.raised:
+            self._events.raised = False
+            self._run = self._events.run()
+        return self._run.__anext__()
+
+    async def aclose(self) -> None:
+        """Close the source, if it can be closed, and end."""
+        self._events.raised = False
+        await self._run.aclose()
+        await self._events.aclose()
+
+
+class _Events:
+    """The state of an iteration.
+
+    Attributes:
+        raised: the callback has raised, so that another ``run()`` goes on.
+    """
+
+    def __init__(self, decoder: Decoder, chunks: AsyncIterable[bytes]) -> None:
+        self.raised = False
+        self._decoder = decoder
+        self._source = chunks
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._ready: Iterator[ServerSentEvent] = iter(())
+        self._ended = False
+
+    async def run(self) -> AsyncGenerator[ServerSentEvent, None]:
+        """Yield the events that are left."""
+        decoder = self._decoder
+        try:
+            if self._chunks is None:
+                self._chunks = aiter(self._source)
+            while True:
+                for event in self._ready:
+                    yield event
+                if decoder._waits:
+                    self._feed(b"")  # gives what the last call has put off, or raises it
+                elif self._ended:
+                    break
+                else:
+                    try:
+                        chunk = await anext(self._chunks)
+                    except StopAsyncIteration:
+                        self._ended = True
+                        chunk = None
+                    self._feed(chunk)
+        finally:
+            if not self.raised:
+                await self.aclose()
+
+    def _feed(self, chunk: bytes | None) -> None:
+        try:
+            events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
+        except EventTooLargeError:
+            raise
+        except BaseException:
+            self.raised = self._decoder._waits
+            raise
+        self._ready = iter(events)
+
+    async def aclose(self) -> None:
+        """Close the source, if it can be closed, and come to the end."""
+        self._ended = True
+        aclose: Any = getattr(self._chunks, "aclose", None)
         if aclose is not None:
             await aclose()

@@ -5,13 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from ssejet._core import ServerSentEvent
+from ssejet._core import ServerSentEvent, _check_nesting, _stack_left
 from ssejet._loaded import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Cast", "decoding_errors", "explain", "make_cast"]
+
+# The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
+# that hold themselves, pydantic can take more.
+_ENOUGH_STACK = 512 * 1024
 
 # How many of the things that are wrong with an item are told.
 _COMPLAINTS = 5
@@ -45,6 +49,16 @@ class Cast:
         self.takes_event = takes_event
         self.slot = slot
         self.set_slot = set_slot
+
+    def decoder(self) -> Callable[[Any], Any]:
+        """``decode``, with a look at the nesting if the stack of this thread is small."""
+        if self.takes_event or _stack_left() >= _ENOUGH_STACK:
+            return self.decode
+        return self._decode_shallow
+
+    def _decode_shallow(self, data: str) -> Any:
+        _check_nesting(data)
+        return self.decode(data)
 
 
 def make_cast(cast_to: Any) -> Cast:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet.cast import decoding_errors, explain, make_cast
-from ssejet.errors import APIError, APIStatusError, InvalidJSONError, TruncatedStreamError
+from ssejet.errors import (
+    APIError,
+    APIStatusError,
+    EventTooLargeError,
+    InvalidJSONError,
+    TruncatedStreamError,
+)
 from ssejet.metrics import StreamMetrics
 
 if TYPE_CHECKING:
@@ -63,8 +69,12 @@ class StreamMachine(Generic[T]):
     4. Data that is a JSON object whose ``error`` is truthy raises ``APIError``.
     5. Else the event's data is cast.
 
+    An exception of the decoder's ``on_comment`` comes after the items of the events before that comment. It
+    ends no stream: whoever goes on gets the items after it.
+
     Attributes:
         done: nothing more will come: the sentinel or the end of the input was seen.
+        goes_on: the exception just raised was one of ``on_comment``.
         saw_done: the sentinel was seen.
         metrics: what the stream measured of itself.
     """
@@ -121,8 +131,8 @@ class StreamMachine(Generic[T]):
         self._require_done = require_done
         self._request = request
         self._pending: Iterator[ServerSentEvent] = iter(())
-        self._unsettled = False
         self._ended = False
+        self.goes_on = False
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
         """Take bytes in and return an iterator over what is complete, as ``items()`` does."""
@@ -149,9 +159,13 @@ class StreamMachine(Generic[T]):
         if self.done:
             return
         self.metrics.add_read(len(chunk))
-        if events := self._decoder.feed(chunk):
+        try:
+            events = self._decoder.feed(chunk)
+        except BaseException as error:
+            self._note(error)
+            raise
+        if events:
             self._hold(events)
-            self._unsettled = True
 
     def receive_end(self) -> None:
         """Take note that the input ended.
@@ -161,7 +175,12 @@ class StreamMachine(Generic[T]):
         """
         if not self.done:
             self.done = self._ended = True
-            self._hold(self._decoder.finish())
+            try:
+                events = self._decoder.finish()
+            except BaseException as error:
+                self._note(error)
+                raise
+            self._hold(events)
 
     def items(self, more: Callable[[], bool] | None = None, *, waits: bool = False) -> Iterator[T]:
         """Iterate over what has arrived and was not taken yet, as items.
@@ -179,7 +198,7 @@ class StreamMachine(Generic[T]):
         """
         # This loop runs once per event, often a million times: what does not change is looked up before it.
         cast = self._cast
-        decode = cast.decode
+        decode = cast.decoder()
         takes_event = cast.takes_event
         slot = cast.slot
         set_slot = cast.set_slot
@@ -227,7 +246,8 @@ class StreamMachine(Generic[T]):
                 if observe is not None:
                     observe(item)
                 yield item
-            self._settle()
+            if self._settle():
+                continue
             if waits:
                 yield NOTHING_YET
             elif more is None or not more():
@@ -251,7 +271,8 @@ class StreamMachine(Generic[T]):
                 if event.data.startswith(self._sentinel):
                     self._see_sentinel()
                 yield event
-            self._settle()
+            if self._settle():
+                continue
             if waits:
                 yield NOTHING_YET
             elif more is None or not more():
@@ -268,8 +289,7 @@ class StreamMachine(Generic[T]):
         events = [*self._pending]
         self._pending = iter(events)
         if not events:
-            self._settle()
-            return False
+            return self._settle() and self.check_first()
         event = events[0]
         if event.event == "error" or (_has_error(event.data) and is_error(payload_of(event))):
             raise self._api_error(payload_of(event))
@@ -278,7 +298,7 @@ class StreamMachine(Generic[T]):
     def close(self) -> None:
         """Drop what was not taken, and ignore what may come."""
         self.done = True
-        self._ended = self._unsettled = False
+        self._ended = False
         for _ in self._pending:  # an iterator over it may be in use, which now ends
             pass
 
@@ -291,15 +311,29 @@ class StreamMachine(Generic[T]):
         self.saw_done = True
         self.close()
 
-    def _settle(self) -> None:
-        """Raise what was put off until the events before it had been taken."""
-        if self._unsettled:
-            self._unsettled = False
-            self._decoder.feed(b"")
+    def _note(self, error: BaseException) -> None:
+        """Take note of whether an error of the decoder's is one of ``on_comment``, after which it goes on."""
+        self.goes_on = self._decoder._waits and not isinstance(error, EventTooLargeError)
+
+    def _settle(self) -> bool:
+        """Take or raise what was put off until the events before it had been taken.
+
+        Returns:
+            Whether there is more to take.
+        """
+        # After the sentinel, what follows does not count.
+        if self._decoder._waits and (self._ended or not self.done):
+            try:
+                self._hold(self._decoder.feed(b""))
+            except BaseException as error:
+                self._note(error)
+                raise
+            return True
         if self._ended and self._require_done and not (self.saw_done or self.metrics.finished):
             raise TruncatedStreamError(
                 f"the input ended before the sentinel {self._sentinel!r}: the answer may be incomplete"
             )
+        return False
 
     def _api_error(self, payload: Any) -> APIError:
         return reported_error(payload, self._request, "An error occurred during streaming")
@@ -313,7 +347,7 @@ class StreamMachine(Generic[T]):
 
     def _retry_decoding(self, event: ServerSentEvent, error: Exception) -> Any:
         """Accept what `json()` accepts and typed decoders refuse, such as NaN."""
-        if self._cast.convert is not None:
+        if self._cast.convert is not None and not isinstance(error, RecursionError):
             try:
                 return self._cast.convert(event.json())
             except decoding_errors():

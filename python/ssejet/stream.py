@@ -55,7 +55,8 @@ class _BaseStream(Generic[T]):
             TypedDict, or a union or generic of such: decoded by msgspec. A pydantic model, or a union or
             generic that holds one: decoded by pydantic-core. Any other callable gets the ``ServerSentEvent``
             and makes the item.
-        decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments.
+        decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments. An exception of
+            its ``on_comment`` leaves the stream open: another loop goes on with the items after the comment.
         done: the sentinel, as the start of an event's data; None if the stream has none.
         require_done: whether input that ends without the sentinel raises ``TruncatedStreamError``.
         idle_timeout: seconds that a wait for bytes may last; None leaves that to the client's read timeout.
@@ -212,6 +213,11 @@ class _BaseStream(Generic[T]):
             self._machine.receive(chunk)
             self._deadlines.end(got_events=self.metrics.events > count)
 
+    def _is_over(self) -> bool:
+        """Whether the exception just raised ends the stream: all do but those of ``on_comment``."""
+        goes_on, self._machine.goes_on = self._machine.goes_on, False
+        return not goes_on
+
     def _accept_failure(self, error: APIConnectionError) -> None:
         """Raise the error, or what is worse: the response was a refusal, of which no more will be heard."""
         if self._refusal is None:
@@ -296,7 +302,8 @@ class Stream(_BaseStream[T]):
         except (GeneratorExit, ConcurrentReadError):
             raise
         except BaseException:
-            self.close()
+            if self._is_over():
+                self.close()
             raise
 
     def begin(self) -> Self:
@@ -315,7 +322,8 @@ class Stream(_BaseStream[T]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            self.close()
+            if self._is_over():
+                self.close()
             raise
         return self
 
@@ -357,7 +365,7 @@ class AsyncStream(_BaseStream[T]):
     _reader_class = AsyncReader
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _AsyncItems(self, self._machine.items(waits=True))
+        return _AsyncItems(self, self._machine.items)
 
     async def __anext__(self) -> T:
         return await anext(aiter(self))
@@ -367,7 +375,7 @@ class AsyncStream(_BaseStream[T]):
 
         Nothing is decoded, and errors that the server reports are events like any other.
         """
-        return _AsyncItems(self, self._machine.events(waits=True))
+        return _AsyncItems(self, self._machine.events)
 
     async def __aenter__(self) -> Self:
         return self
@@ -392,7 +400,8 @@ class AsyncStream(_BaseStream[T]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            await self.aclose()
+            if self._is_over():
+                await self.aclose()
             raise
         return self
 
@@ -431,9 +440,10 @@ class _AsyncItems(Generic[Item]):
     at any time and another one goes on.
     """
 
-    def __init__(self, stream: AsyncStream[Any], ready: Iterator[Item]) -> None:
+    def __init__(self, stream: AsyncStream[Any], take: Callable[..., Iterator[Item]]) -> None:
         self._stream = stream
-        self._ready = ready
+        self._take = take
+        self._ready = take(waits=True)
 
     def __aiter__(self) -> Self:
         return self
@@ -467,6 +477,9 @@ class _AsyncItems(Generic[Item]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            await stream.aclose()
+            if stream._is_over():
+                await stream.aclose()
+            else:  # a generator ends where it raises
+                self._ready = self._take(waits=True)
             raise
         raise StopAsyncIteration

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::build::Stop;
 
 /// Borrows the bytes of a `bytes`, or copies those of any other contiguous buffer of bytes:
 /// another thread could change or free them under the parser's hands.
@@ -23,24 +25,33 @@ pub fn bytes<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
 
 #[cold]
 fn copy(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let py = object.py();
-    let copied = if let Ok(buffer) = PyBuffer::<u8>::get(object) {
-        buffer.to_vec(py).ok().filter(|_| buffer.is_c_contiguous())
-    } else if let Ok(buffer) = PyBuffer::<i8>::get(object) {
-        let signed = buffer.to_vec(py).ok().filter(|_| buffer.is_c_contiguous());
-        signed.map(|bytes| bytes.into_iter().map(i8::cast_unsigned).collect())
-    } else {
-        None
+    let copied = match items::<u8>(object)? {
+        None => items::<i8>(object)?.map(|signed| signed.into_iter().map(i8::cast_unsigned).collect()),
+        unsigned => unsigned,
     };
-    copied.ok_or_else(|| {
-        let name = object.get_type().qualname().map_or_else(|_| "?".into(), |name| name.to_string());
-        PyTypeError::new_err(format!(
-            "a chunk must be bytes, bytearray or a contiguous buffer of bytes, not {name}{}",
-            match &*name {
-                "str" => " (encode it as UTF-8)",
-                "memoryview" | "array" => " with larger items or with gaps",
-                _ => "",
-            }
-        ))
-    })
+    if let Some(bytes) = copied {
+        return Ok(bytes);
+    }
+    let name = object.get_type().qualname()?.to_string();
+    Err(PyTypeError::new_err(format!(
+        "a chunk must be bytes, bytearray or a contiguous buffer of bytes, not {name}{}",
+        match &*name {
+            "str" => " (encode it as UTF-8)",
+            "memoryview" | "array" => " with larger items or with gaps",
+            _ => "",
+        }
+    )))
+}
+
+/// A copy of the items of a contiguous buffer; None if the object is no such buffer.
+fn items<T: Element>(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<T>>> {
+    let py = object.py();
+    match PyBuffer::<T>::get(object) {
+        Ok(buffer) if buffer.is_c_contiguous() => buffer.to_vec(py).map(Some),
+        Ok(_) => Ok(None),
+        Err(error) => match Stop::of(py, error) {
+            Stop::Refused => Ok(None),
+            Stop::Error(error) => Err(error),
+        },
+    }
 }

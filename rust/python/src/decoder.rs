@@ -1,13 +1,17 @@
 //! `Decoder`: the parser behind Python's interface.
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use std::mem;
+
+use pyo3::exceptions::{PyBaseException, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{EventTooLarge, Options, Parser};
 
 use crate::dialect::Dialect;
-use crate::errors::event_too_large;
+use crate::errors::{event_too_large, shown};
 use crate::iter::EventIterator;
 use crate::sink::{Collect, Decoded, Shared, list};
 use crate::{buffer, text};
@@ -25,7 +29,9 @@ use crate::{buffer, text};
 ///     flush_incomplete: whether the end of input dispatches an unfinished event, which the
 ///         standard discards.
 ///     on_comment: called with the text of each comment, what follows the colon, unchanged.
-///         Comments of a chunk come before ``feed`` returns its events.
+///         Comments of a chunk come before ``feed`` returns its events. If it raises, no event is
+///         lost: the events complete before that comment are returned first, the next call raises
+///         the exception, and the call after that goes on with what followed the comment.
 ///
 /// Raises:
 ///     TypeError: an argument is of the wrong type.
@@ -38,8 +44,36 @@ pub struct Decoder {
     on_comment: Option<Py<PyAny>>,
     /// Empty between calls, unless a callback raised: then the next call gives what is here.
     decoded: Decoded,
+    /// What a callback raised while events before its comment were still to be returned.
+    deferred: Option<Py<PyBaseException>>,
+    /// The next call gives something that was fed before, or raises what was put off.
+    waits: bool,
     /// A callback is running, which must not feed this decoder.
     in_callback: bool,
+}
+
+/// Why a call gives no events.
+pub enum Failure {
+    /// Nothing more comes of this stream.
+    TooLarge(PyErr),
+    /// Nothing was fed.
+    InUse(PyErr),
+    /// What was fed is kept for the next call.
+    Other(PyErr),
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::TooLarge(error) | Failure::InUse(error) | Failure::Other(error) => error,
+        }
+    }
 }
 
 #[pymethods]
@@ -81,6 +115,8 @@ impl Decoder {
             dialect,
             on_comment: on_comment.map(Bound::unbind),
             decoded: Decoded::default(),
+            deferred: None,
+            waits: false,
             in_callback: false,
         })
     }
@@ -96,12 +132,15 @@ impl Decoder {
     /// Raises:
     ///     EventTooLargeError: an event outgrew ``max_event_size``. If the chunk also completed
     ///         events, they are returned, and the next call raises.
+    ///     Exception: what ``on_comment`` raised, after the events before that comment: if the chunk
+    ///         completed any, they are returned, and the next call raises. A call that raises takes
+    ///         its chunk all the same; ``feed(b"")`` or ``finish()`` gives what is left.
     ///     RuntimeError: the decoder is in use, by another thread or by the caller of ``on_comment``.
     ///     TypeError: the chunk is something else.
     #[pyo3(signature = (chunk))]
     fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = buffer::bytes(chunk)?;
-        Self::run(slf, |parser, sink| parser.feed(&bytes, sink), |py, events, _| list(py, events))
+        Ok(Self::run(slf, |parser, sink| parser.feed(&bytes, sink), |py, events, _| list(py, events))?)
     }
 
     /// Decode the end of the stream.
@@ -111,20 +150,32 @@ impl Decoder {
     ///
     /// Raises:
     ///     EventTooLargeError: an event had outgrown ``max_event_size``.
+    ///     Exception: what ``on_comment`` raised, as for ``feed``.
     ///     RuntimeError: as for ``feed``.
     fn finish<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        Self::run(slf, |parser, sink| parser.finish(sink), |py, events, _| list(py, events))
+        Ok(Self::run(slf, |parser, sink| parser.finish(sink), |py, events, _| list(py, events))?)
     }
 
     /// Forget everything unfinished, for a new connection or after an ``EventTooLargeError``.
     ///
-    /// ``last_event_id`` and ``retry`` stay: they belong to the event source, which outlives its
+    /// What an ``on_comment`` that raised has held up is forgotten, too. ``last_event_id`` and ``retry`` stay: they belong to the event source, which outlives its
     /// connections.
     fn reset(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut this = Self::locked(slf)?;
         this.parser.reset();
-        this.decoded = Decoded::default();
+        this.waits = false;
+        // Dropping an exception may run any code, so it comes after the borrow.
+        let forgotten = (mem::take(&mut this.decoded), this.deferred.take());
+        drop(this);
+        drop(forgotten);
         Ok(())
+    }
+
+    /// Whether the next call gives something that was fed before, or raises what was put off. After
+    /// an exception: whether it came from ``on_comment``, so that there may be more to get.
+    #[getter(_waits)]
+    fn waits(&self) -> bool {
+        self.waits
     }
 
     /// The last event ID as of the last blank line, to be sent as ``Last-Event-ID``.
@@ -143,6 +194,8 @@ impl Decoder {
     ///
     /// Raises:
     ///     EventTooLargeError: after the events before it.
+    ///     Exception: what ``on_comment`` raised, after the events before that comment. The iterator
+    ///         then goes on with what follows the comment.
     ///     RuntimeError, TypeError: as for ``feed``.
     #[pyo3(signature = (chunks))]
     fn iter_bytes(slf: &Bound<'_, Self>, chunks: &Bound<'_, PyAny>) -> PyResult<EventIterator> {
@@ -155,11 +208,21 @@ impl Decoder {
     ///
     /// Raises:
     ///     EventTooLargeError: after the events before it.
+    ///     Exception: what ``on_comment`` raised, as for ``iter_bytes``.
     ///     RuntimeError, TypeError: as for ``feed``.
     #[pyo3(signature = (chunks))]
     fn aiter_bytes<'py>(slf: &Bound<'py, Self>, chunks: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        static DRIVER: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
-        DRIVER.import(slf.py(), "ssejet._aiter", "aiter_bytes")?.call1((slf, chunks))
+        static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static RESUMABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+        let py = slf.py();
+        let calls_back = slf.try_borrow().is_ok_and(|this| this.on_comment.is_some());
+        let driver = if calls_back {
+            RESUMABLE.import(py, "ssejet._aiter", "ResumableEvents")?
+        } else {
+            PLAIN.import(py, "ssejet._aiter", "aiter_bytes")?
+        };
+        driver.call1((slf, chunks))
     }
 
     fn __repr__(&self) -> String {
@@ -168,56 +231,109 @@ impl Decoder {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // Events and comments cannot lead back here.
+        visit.call(&self.deferred)?;
         visit.call(&self.on_comment)
     }
 
+    // Not the exception: it breaks such a cycle itself, and is still to be reported.
     fn __clear__(&mut self) {
         self.on_comment = None;
     }
 }
 
+impl Drop for Decoder {
+    /// Reports an exception that nobody asked for: by its text, as the garbage collector may be about to
+    /// empty the exception itself, which must not outlive that.
+    fn drop(&mut self) {
+        let Some(exception) = self.deferred.take() else { return };
+        Python::attach(|py| {
+            let exception = exception.bind(py);
+            let text =
+                if was_cleared(exception) { exception.get_type().qualname() } else { exception.repr() };
+            let error = match text {
+                Ok(text) => PyRuntimeError::new_err(format!(
+                    "on_comment raised {}, but this Decoder was not called again, which would have raised it",
+                    text.to_string_lossy()
+                )),
+                Err(error) => error,
+            };
+            error.write_unraisable(py, None);
+        });
+    }
+}
+
+/// Whether the garbage collector has emptied the exception, as part of a cycle. Nobody may look at it then:
+/// its own methods do not expect that.
+fn was_cleared(exception: &Bound<'_, PyBaseException>) -> bool {
+    // SAFETY: every exception starts with this struct, and it is alive.
+    unsafe { (*exception.as_ptr().cast::<ffi::PyBaseExceptionObject>()).args.is_null() }
+}
+
 impl Decoder {
     /// Lets the parser run, then the callback for comments, and takes the events, knowing whether
-    /// one after them was too large.
+    /// there is more to get by another call.
     #[inline]
     pub fn run<'py, T>(
         slf: &Bound<'py, Self>,
         step: impl FnOnce(&mut Parser, &mut Collect<'py, '_>) -> Result<(), EventTooLarge>,
         take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>, bool) -> PyResult<T>,
-    ) -> PyResult<T> {
+    ) -> Result<T, Failure> {
         let py = slf.py();
-        let mut guard = Self::locked(slf)?;
+        let mut guard = Self::locked(slf).map_err(Failure::InUse)?;
         let this = &mut *guard;
         let mut sink = Collect { py, shared: &mut this.shared, decoded: &mut this.decoded };
         let result = step(&mut this.parser, &mut sink);
-        this.decoded.check()?;
-        if !this.decoded.comments.is_empty() {
-            guard = Self::call_back(slf, guard)?;
+        if result.is_err() || this.on_comment.is_some() || this.decoded.failed() {
+            return Self::deliver(slf, guard, result, take);
         }
-        match result {
-            Err(error) if guard.decoded.events.is_empty() => Err(event_too_large(py, error)),
-            _ => take(py, &mut guard.decoded.events, result.is_err()),
-        }
+        this.waits = false;
+        take(py, &mut this.decoded.events, false).map_err(Failure::Other)
     }
 
-    /// Gives the comments to the callback. If it raises, what is left waits for the next call.
+    /// Ends a run that may not give all its events: the decoder calls back for comments, an event was too
+    /// large, or there was no memory for an object.
     #[cold]
-    fn call_back<'py>(
+    #[inline(never)]
+    fn deliver<'py, T>(
         slf: &Bound<'py, Self>,
         mut this: PyRefMut<'py, Self>,
-    ) -> PyResult<PyRefMut<'py, Self>> {
+        result: Result<(), EventTooLarge>,
+        take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>, bool) -> PyResult<T>,
+    ) -> Result<T, Failure> {
         let py = slf.py();
-        let callback = this.on_comment.as_ref().map(|callback| callback.clone_ref(py));
-        while let (Some(comment), Some(callback)) = (this.decoded.comments.pop_front(), &callback) {
+        // Until all is delivered.
+        this.waits = true;
+        this.decoded.check()?;
+        if let Some(exception) = this.deferred.take() {
+            return Err(PyErr::from_value(exception.into_bound(py).into_any()).into());
+        }
+        while let Some((place, comment)) = this.decoded.comments.pop_front() {
+            let Some(callback) = this.on_comment.as_ref().map(|callback| callback.clone_ref(py)) else {
+                break; // the garbage collector has taken it
+            };
             this.in_callback = true;
             // The callback may look at the decoder.
             drop(this);
-            let result = callback.call1(py, (comment,));
+            let called = callback.call1(py, (comment,));
             this = Self::reborrowed(slf);
             this.in_callback = false;
-            result?;
+            let Err(error) = called else { continue };
+            if place == 0 {
+                return Err(error.into());
+            }
+            this.deferred = Some(error.into_value(py));
+            let mut before = this.decoded.events_before(place);
+            let taken = take(py, &mut before, true);
+            // What was not taken, for want of memory, stays.
+            this.decoded.put_back(before);
+            return Ok(taken?);
         }
-        Ok(this)
+        let this = &mut *this;
+        this.waits = result.is_err() && !this.decoded.events.is_empty();
+        match result {
+            Err(error) if !this.waits => Err(Failure::TooLarge(event_too_large(py, error))),
+            _ => Ok(take(py, &mut this.decoded.events, this.waits)?),
+        }
     }
 
     /// Takes back what was given up for a callback. While `in_callback` is set, all that another
@@ -261,10 +377,14 @@ impl<'py> FromPyObject<'_, 'py> for Limit {
         if value.lt(0)? {
             return Err(PyValueError::new_err(format!(
                 "max_event_size must not be negative: {}; use None for no limit",
-                &*value
+                shown(&value)?
             )));
         }
-        // More than the address space is no limit.
-        Ok(Self(value.extract().unwrap_or(usize::MAX)))
+        match value.extract() {
+            Ok(limit) => Ok(Self(limit)),
+            // More than the address space is no limit.
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Ok(Self(usize::MAX)),
+            Err(error) => Err(error),
+        }
     }
 }

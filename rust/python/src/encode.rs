@@ -1,13 +1,17 @@
 //! `encode`: from Python values to the bytes of one event.
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
 use ssejet_core::Block;
 
 use crate::event::{self, Fields};
-use crate::{buffer, model};
+use crate::{buffer, model, stack};
+
+/// The stack on which every encoder reaches its own limit of nesting before the stack's end: bytes.
+const ENOUGH_STACK: usize = 512 * 1024;
 
 /// Encode one event, ready to be sent.
 ///
@@ -93,7 +97,10 @@ impl<'py> Payload<'py> {
         } else if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
             PyBytes::new(py, &buffer::bytes(data)?)
         } else {
-            return match model::json(data) {
+            if stack::left() < ENOUGH_STACK {
+                return on_small_stack(data).map(Self::Bytes);
+            }
+            return match model::json(data)? {
                 Some(json) => Ok(Self::Json(json)),
                 None => json(data).map(Self::Bytes),
             };
@@ -115,23 +122,33 @@ impl<'py> Payload<'py> {
     }
 }
 
+#[cold]
+fn on_small_stack<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = value.py();
+    let dumps = py.import(intern!(py, "ssejet._dumps"))?.getattr(intern!(py, "dumps_on_small_stack"))?;
+    Ok(dumps.call1((value,))?.cast_into()?)
+}
+
 fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static BUILTINS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static RETRY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
     let py = value.py();
     let json = if value.is_exact_instance_of::<PyDict>() {
         // What most relays send, worth going without the call of a Python function.
         let builtins = BUILTINS.import(py, "ssejet._dumps", "builtins")?;
-        ORJSON.import(py, "orjson", "dumps")?.call1((value, builtins)).ok()
+        match ORJSON.import(py, "orjson", "dumps")?.call1((value, builtins)) {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+                RETRY.import(py, "ssejet._dumps", "dump_refused")?.call1((value, error))?
+            }
+            result => result?,
+        }
     } else {
-        None
+        DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((value,))?
     };
-    match json {
-        Some(json) => Ok(json.cast_into()?),
-        None => Ok(DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((value,))?.cast_into()?),
-    }
+    Ok(json.cast_into()?)
 }
 
 fn text<'a>(field: &str, value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<&'a [u8]>> {

@@ -8,15 +8,17 @@
 
 use std::ffi::{CStr, c_int};
 use std::mem::{self, offset_of, size_of};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 
+use crate::errors::shown;
 use crate::json;
 
 #[repr(C)]
@@ -33,7 +35,7 @@ pub const DEFAULT_TYPE: &str = "message";
 
 const FIELDS: [&str; 4] = ["event", "data", "id", "retry"];
 
-/// Set once, when the module is made, and never freed.
+/// Set once, when the type is made, and never freed.
 static TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 
 const DOC: &CStr = c"ServerSentEvent(*, event='message', data='', id='', retry=None)
@@ -210,11 +212,14 @@ pub fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<i64> {
         return Err(wrong_type("retry", "int or None", value));
     }
     match value.extract::<i64>() {
-        Ok(milliseconds @ 0..) => Ok(milliseconds),
-        _ => Err(PyValueError::new_err(format!(
-            "retry must be a number of milliseconds from 0 to 2**63-1, not {value}"
-        ))),
+        Ok(milliseconds @ 0..) => return Ok(milliseconds),
+        Err(error) if !error.is_instance_of::<PyOverflowError>(value.py()) => return Err(error),
+        _ => {}
     }
+    Err(PyValueError::new_err(format!(
+        "retry must be a number of milliseconds from 0 to 2**63-1, not {}",
+        shown(value)?
+    )))
 }
 
 /// What `__reduce__` names: makes an event again of the values of its fields.
@@ -229,46 +234,45 @@ pub fn restore_event<'py>(
     Fields([event, data, id, retry]).create(py)
 }
 
-/// Runs the body of a function that Python calls; errors and panics become exceptions.
-fn entry<'py, R: Failed>(py: Python<'py>, body: impl FnOnce(Python<'py>) -> PyResult<R>) -> R {
-    let result = catch_unwind(AssertUnwindSafe(|| body(py)));
-    let error = match result {
-        Ok(Ok(value)) => return value,
-        Ok(Err(error)) => error,
-        Err(_) => PyRuntimeError::new_err("a panic in ssejet: please report it"),
+// The functions behind the slots and methods. PyO3's own wrappers call them, through `slot!`: these
+// tell PyO3 that the thread is attached. Without that, PyO3 puts off each release of an object to
+// some later call, and exceptions that are dropped keep the data they tell of. The wrappers also turn
+// errors and panics into exceptions.
+
+/// A function that Python can call, of one that PyO3 can. The names of the wrappers are those of
+/// CPython's function types; they are what PyO3's macros expand to, and not documented.
+macro_rules! slot {
+    ($wrapper:ident, $function:path) => {
+        pyo3::impl_::trampoline::get_trampoline_function!($wrapper, $function)
     };
-    error.restore(py);
-    R::FAILED
 }
 
-/// What a C function returns to say that an exception is set.
-trait Failed {
-    const FAILED: Self;
-}
-
-impl Failed for *mut ffi::PyObject {
-    const FAILED: Self = ptr::null_mut();
-}
-
-impl Failed for ffi::Py_hash_t {
-    const FAILED: Self = -1;
-}
-
-unsafe extern "C" fn new(
+unsafe fn new(
+    py: Python<'_>,
     _class: *mut ffi::PyTypeObject,
     args: *mut ffi::PyObject,
     kwargs: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: Python calls `tp_new` attached, with a tuple, and a dict or null. The type is final,
-    // so that the class asked for is ours.
+) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: Python calls `tp_new` with a tuple, and a dict or null. The type is final, so that the
+    // class asked for is ours.
+    let (args, kwargs) = unsafe { arguments(py, args, kwargs) };
+    let event = Fields::defaults(py).replaced("ServerSentEvent()", &args, kwargs.as_ref())?;
+    Ok(event.into_ptr())
+}
+
+/// # Safety
+///
+/// `args` must be a tuple, and `kwargs` a dict or null.
+unsafe fn arguments(
+    py: Python<'_>,
+    args: *mut ffi::PyObject,
+    kwargs: *mut ffi::PyObject,
+) -> (Bound<'_, PyTuple>, Option<Bound<'_, PyDict>>) {
+    // SAFETY: the caller promises the types.
     unsafe {
-        entry(Python::assume_attached(), |py| {
-            let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
-            let kwargs =
-                Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|kwargs| kwargs.cast_into_unchecked());
-            let event = Fields::defaults(py).replaced("ServerSentEvent()", &args, kwargs.as_ref())?;
-            Ok(event.into_ptr())
-        })
+        let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked();
+        let kwargs = Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|kwargs| kwargs.cast_into_unchecked());
+        (args, kwargs)
     }
 }
 
@@ -285,107 +289,94 @@ unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
     }
 }
 
-unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: Python calls `tp_repr` attached, with an instance of this type.
-    unsafe {
-        entry(Python::assume_attached(), |py| {
-            let [event, data, id, retry] = Fields::of(py, object).0;
-            let text = format!(
-                "ServerSentEvent(event={}, data={}, id={}, retry={})",
-                event.repr()?.to_cow()?,
-                data.repr()?.to_cow()?,
-                id.repr()?.to_cow()?,
-                retry.repr()?.to_cow()?
-            );
-            Ok(PyString::new(py, &text).into_ptr())
-        })
-    }
+unsafe fn repr(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: Python calls `tp_repr` with an instance of this type.
+    let [event, data, id, retry] = unsafe { Fields::of(py, object) }.0;
+    let text = format!(
+        "ServerSentEvent(event={}, data={}, id={}, retry={})",
+        event.repr()?.to_cow()?,
+        data.repr()?.to_cow()?,
+        id.repr()?.to_cow()?,
+        retry.repr()?.to_cow()?
+    );
+    Ok(PyString::new(py, &text).into_ptr())
 }
 
-unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
-    // SAFETY: Python calls `tp_hash` attached, with an instance of this type.
-    unsafe { entry(Python::assume_attached(), |py| PyTuple::new(py, Fields::of(py, object).0)?.hash()) }
+unsafe fn hash(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<ffi::Py_hash_t> {
+    // SAFETY: Python calls `tp_hash` with an instance of this type.
+    PyTuple::new(py, unsafe { Fields::of(py, object) }.0)?.hash()
 }
 
-unsafe extern "C" fn richcompare(
+unsafe fn richcompare(
+    py: Python<'_>,
     object: *mut ffi::PyObject,
     other: *mut ffi::PyObject,
     operator: c_int,
-) -> *mut ffi::PyObject {
-    // SAFETY: Python calls `tp_richcompare` attached, with an instance of this type first, and
-    // the other is compared as one only after its type was seen to be the same.
+) -> PyResult<*mut ffi::PyObject> {
+    let wanted = match operator {
+        ffi::Py_EQ => true,
+        ffi::Py_NE => false,
+        _ => return Ok(py.NotImplemented().into_ptr()),
+    };
+    // SAFETY: Python calls `tp_richcompare` with an instance of this type first, and the other is
+    // read as one only after its type was seen to be the same.
+    let (mine, theirs) = unsafe {
+        if ffi::Py_TYPE(object) != ffi::Py_TYPE(other) {
+            return Ok(py.NotImplemented().into_ptr());
+        }
+        (Fields::of(py, object), Fields::of(py, other))
+    };
+    for (mine, theirs) in mine.0.into_iter().zip(theirs.0) {
+        if !mine.eq(theirs)? {
+            return Ok((!wanted).into_pyobject(py)?.to_owned().into_ptr());
+        }
+    }
+    Ok(wanted.into_pyobject(py)?.to_owned().into_ptr())
+}
+
+unsafe fn method_json(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: Python calls the method with an instance of this type, whose data is always an exact
+    // `str`.
     unsafe {
-        entry(Python::assume_attached(), |py| {
-            let wanted = match operator {
-                ffi::Py_EQ => true,
-                ffi::Py_NE => false,
-                _ => return Ok(py.NotImplemented().into_ptr()),
-            };
-            if ffi::Py_TYPE(object) != ffi::Py_TYPE(other) {
-                return Ok(py.NotImplemented().into_ptr());
-            }
-            let pairs = Fields::of(py, object).0.into_iter().zip(Fields::of(py, other).0);
-            for (mine, theirs) in pairs {
-                if !mine.eq(theirs)? {
-                    return Ok((!wanted).into_pyobject(py)?.to_owned().into_ptr());
-                }
-            }
-            Ok(wanted.into_pyobject(py)?.to_owned().into_ptr())
-        })
+        let [_, data, _, _] = Fields::of(py, object).0;
+        Ok(json::loads(&data.cast_into_unchecked())?.into_ptr())
     }
 }
 
-unsafe extern "C" fn method_json(
-    object: *mut ffi::PyObject,
-    _args: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: Python calls the method attached, with an instance of this type, whose data is
-    // always an exact `str`.
-    unsafe {
-        entry(Python::assume_attached(), |py| {
-            let [_, data, _, _] = Fields::of(py, object).0;
-            Ok(json::loads(&data.cast_into_unchecked())?.into_ptr())
-        })
-    }
+unsafe fn method_reduce(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
+    let restore = py.import(intern!(py, "ssejet._core"))?.getattr(intern!(py, "_restore_event"))?;
+    // SAFETY: Python calls the method with an instance of this type.
+    let fields = unsafe { Fields::of(py, object) };
+    Ok((restore, PyTuple::new(py, fields.0)?).into_pyobject(py)?.into_ptr())
 }
 
-unsafe extern "C" fn method_reduce(
-    object: *mut ffi::PyObject,
-    _args: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: Python calls the method attached, with an instance of this type.
-    unsafe {
-        entry(Python::assume_attached(), |py| {
-            let restore = py.import("ssejet._core")?.getattr("_restore_event")?;
-            Ok((restore, PyTuple::new(py, Fields::of(py, object).0)?).into_pyobject(py)?.into_ptr())
-        })
-    }
-}
-
-unsafe extern "C" fn method_replace(
+unsafe fn method_replace(
+    py: Python<'_>,
     object: *mut ffi::PyObject,
     args: *mut ffi::PyObject,
     kwargs: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: Python calls the method attached, with an instance of this type, a tuple, and a
-    // dict or null.
-    unsafe {
-        entry(Python::assume_attached(), |py| {
-            let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
-            let kwargs =
-                Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|kwargs| kwargs.cast_into_unchecked());
-            let event = Fields::of(py, object).replaced("__replace__()", &args, kwargs.as_ref())?;
-            Ok(event.into_ptr())
-        })
-    }
+) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: Python calls the method with an instance of this type, a tuple, and a dict or null.
+    let (fields, (args, kwargs)) = unsafe { (Fields::of(py, object), arguments(py, args, kwargs)) };
+    Ok(fields.replaced("__replace__()", &args, kwargs.as_ref())?.into_ptr())
 }
 
-/// Makes the type. Called once, by the module's initialisation.
+/// The type, made when it is first asked for: however often the module is imported, there is one.
 ///
 /// # Errors
 ///
 /// `MemoryError`.
-pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub fn class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    Ok(CLASS.get_or_try_init(py, || create_type(py).map(Bound::unbind))?.bind(py).clone())
+}
+
+/// Makes the type, for `class`.
+///
+/// # Errors
+///
+/// `MemoryError`.
+fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     const fn member(name: &'static CStr, offset: usize) -> ffi::PyMemberDef {
         ffi::PyMemberDef {
             name: name.as_ptr(),
@@ -403,11 +394,23 @@ pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     };
     // The type refers to its tables for as long as it lives, which is for ever.
     let methods = Box::leak(Box::new([
-        method(c"json", ffi::PyMethodDefPointer { PyCFunction: method_json }, ffi::METH_NOARGS, JSON_DOC),
-        method(c"__reduce__", ffi::PyMethodDefPointer { PyCFunction: method_reduce }, ffi::METH_NOARGS, c""),
+        method(
+            c"json",
+            ffi::PyMethodDefPointer { PyCFunction: slot!(noargs, method_json) },
+            ffi::METH_NOARGS,
+            JSON_DOC,
+        ),
+        method(
+            c"__reduce__",
+            ffi::PyMethodDefPointer { PyCFunction: slot!(noargs, method_reduce) },
+            ffi::METH_NOARGS,
+            c"",
+        ),
         method(
             c"__replace__",
-            ffi::PyMethodDefPointer { PyCFunctionWithKeywords: method_replace },
+            ffi::PyMethodDefPointer {
+                PyCFunctionWithKeywords: slot!(cfunction_with_keywords, method_replace),
+            },
             ffi::METH_VARARGS | ffi::METH_KEYWORDS,
             c"",
         ),
@@ -433,11 +436,11 @@ pub fn create_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     {
         class.tp_flags = ffi::Py_TPFLAGS_DEFAULT.into();
     }
-    class.tp_new = Some(new);
+    class.tp_new = Some(slot!(newfunc, new));
     class.tp_dealloc = Some(dealloc);
-    class.tp_repr = Some(repr);
-    class.tp_hash = Some(hash);
-    class.tp_richcompare = Some(richcompare);
+    class.tp_repr = Some(slot!(reprfunc, repr));
+    class.tp_hash = Some(slot!(hashfunc, hash));
+    class.tp_richcompare = Some(slot!(richcmpfunc, richcompare));
     class.tp_methods = methods.as_mut_ptr();
     class.tp_members = members.as_mut_ptr();
     class.tp_dict = dict.into_ptr();

@@ -1,6 +1,7 @@
 //! `ItemDecoder`: from the bytes of a stream to the items of an SDK.
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{Event, Options, Parser};
 
 use crate::backlog::Backlog;
@@ -94,12 +95,17 @@ impl ItemDecoder {
         let Some(event) = self.backlog.take() else { return Ok(None) };
         let telltale = self.rules.telltale.as_deref().map(str::as_bytes);
         let assembler = self.assembler.get();
-        let builder = Builder { py, assembler, memory: &mut self.memory, telltale };
+        let builder = Builder::new(py, assembler, &mut self.memory, telltale);
         match self.rules.build(builder, event) {
             Ok(item) => Ok(Some(item)),
             Err(Stop::Refused) => self.shared.event(py, event).map(Some),
             Err(Stop::Error(error)) => Err(error),
         }
+    }
+
+    // Strings, of which the rest consists, lead nowhere. What leads back here can be cleared itself.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.assembler)
     }
 }
 

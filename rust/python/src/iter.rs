@@ -1,14 +1,29 @@
 //! The iterator behind `Decoder.iter_bytes`.
 
+use std::borrow::Cow;
 use std::mem;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 use pyo3::{PyTraverseError, PyVisit};
+use ssejet_core::Parser;
 
 use crate::buffer;
-use crate::decoder::Decoder;
+use crate::decoder::{Decoder, Failure};
+use crate::sink::Collect;
+
+/// What is done when the events at hand are given.
+enum Next {
+    /// Ask for a chunk, unless they have ended: then so does the iteration.
+    Pull,
+    /// Feed a chunk.
+    Feed(Py<PyAny>),
+    /// Ask the decoder for what it has put off.
+    AskAgain,
+    /// Tell the decoder of the end.
+    Finish,
+}
 
 #[pyclass(module = "ssejet._core", name = "EventIterator")]
 pub struct EventIterator {
@@ -17,13 +32,22 @@ pub struct EventIterator {
     chunks: Option<Py<PyIterator>>,
     /// The last one comes first.
     events: Vec<Py<PyAny>>,
-    /// An event was too large: no more chunks are asked for.
-    failed: bool,
+    next: Next,
 }
 
 impl EventIterator {
     pub fn new(decoder: Py<Decoder>, chunks: Bound<'_, PyIterator>) -> Self {
-        Self { decoder, chunks: Some(chunks.unbind()), events: Vec::new(), failed: false }
+        Self { decoder, chunks: Some(chunks.unbind()), events: Vec::new(), next: Next::Pull }
+    }
+
+    /// The next chunk to feed, or that the chunks have ended; None if that was known.
+    fn pull(&mut self, py: Python<'_>) -> PyResult<Option<Next>> {
+        let Some(chunks) = &self.chunks else { return Ok(None) };
+        if let Some(chunk) = chunks.bind(py).clone().next().transpose()? {
+            return Ok(Some(Next::Feed(chunk.unbind())));
+        }
+        self.chunks = None;
+        Ok(Some(Next::Finish))
     }
 }
 
@@ -46,27 +70,52 @@ impl EventIterator {
             if let Some(event) = this.events.pop() {
                 return Ok(Some(event));
             }
-            let Some(chunks) = &this.chunks else { return Ok(None) };
-            let chunk = if this.failed { None } else { chunks.bind(py).clone().next().transpose()? };
-            let decoder = this.decoder.bind(py);
-            let take = |_: Python<'_>, events: &mut Vec<_>, failed| {
+            let next = match mem::replace(&mut this.next, Next::Pull) {
+                Next::Pull => match this.pull(py)? {
+                    Some(next) => next,
+                    None => return Ok(None),
+                },
+                next => next,
+            };
+            let bytes = match &next {
+                Next::Feed(chunk) => buffer::bytes(chunk.bind(py))?,
+                _ => Cow::Borrowed(&b""[..]),
+            };
+            let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| match next {
+                Next::Finish => parser.finish(sink),
+                _ => parser.feed(&bytes, sink),
+            };
+            let result = Decoder::run(this.decoder.bind(py), step, |_, events, more| {
                 mem::swap(events, &mut this.events);
                 this.events.reverse();
-                this.failed = failed;
+                if more {
+                    this.next = Next::AskAgain;
+                }
                 Ok(())
-            };
-            if let Some(chunk) = chunk {
-                let bytes = buffer::bytes(&chunk)?;
-                Decoder::run(decoder, |parser, sink| parser.feed(&bytes, sink), take)?;
-            } else {
-                this.chunks = None;
-                Decoder::run(decoder, |parser, sink| parser.finish(sink), take)?;
+            });
+            match result {
+                Ok(()) => {}
+                Err(Failure::TooLarge(error)) => {
+                    this.chunks = None;
+                    return Err(error);
+                }
+                Err(Failure::InUse(error)) => {
+                    this.next = next;
+                    return Err(error);
+                }
+                Err(Failure::Other(error)) => {
+                    this.next = Next::AskAgain;
+                    return Err(error);
+                }
             }
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.decoder)?;
+        if let Next::Feed(chunk) = &self.next {
+            visit.call(chunk)?;
+        }
         visit.call(&self.chunks)
     }
 

@@ -13,18 +13,20 @@ mod dialect;
 mod encode;
 mod errors;
 mod event;
+mod interpreter;
 mod items;
 mod iter;
 mod json;
 mod model;
 mod sink;
+mod stack;
 mod text;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
-    use super::{Bound, PyModule, PyModuleMethods, PyResult, event};
+    use super::{Bound, PyModule, PyModuleMethods, PyResult, event, interpreter};
 
     #[pymodule_export]
     use super::build::Assembler;
@@ -41,6 +43,12 @@ mod _core {
     #[pymodule_export]
     use super::event::restore_event;
 
+    #[pymodule_export]
+    use super::json::check_nesting;
+
+    #[pymodule_export]
+    use super::stack::stack_left;
+
     /// Whether this is a build without optimisations, which is many times slower.
     #[pymodule_export]
     const DEBUG: bool = cfg!(debug_assertions);
@@ -50,8 +58,10 @@ mod _core {
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
+    // Python calls this again when the module was deleted from `sys.modules` and is imported again.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("ServerSentEvent", event::create_type(module.py())?)
+        interpreter::claim(module.py())?;
+        module.add("ServerSentEvent", event::class(module.py())?)
     }
 }

@@ -1,47 +1,63 @@
 //! JSON of the models of the OpenAI and Anthropic SDKs, which say no more than their attributes do.
 //!
-//! Servers send one for each token. Following the model's schema, as pydantic does, takes several times as
+//! Servers send one for each token. Following the model's schema, as pydantic does, takes about twice as
 //! long as writing what is there.
 
 use std::io::Write;
 
+use pyo3::exceptions::{PyOverflowError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyType, PyWeakrefReference};
 
-/// What nests deeper is left to others.
+use crate::build::Stop;
+
+/// What is nested deeper is left to pydantic.
 const DEPTH: usize = 32;
 
 /// Most chunks of a chat are shorter than this, in bytes.
 const CHUNK: usize = 512;
 
+/// How many classes are remembered.
+const MAX_CLASSES: usize = 256;
+
+type Written = Result<(), Stop>;
+
 /// The JSON of a plain model, without the fields that were never set. `None` for any other value, or if the
 /// model holds one that has no place here: others can write it, or say what is wrong with it.
+///
+/// # Errors
+///
+/// What no code is expected to catch, such as a `KeyboardInterrupt`, and `MemoryError`.
 #[inline]
-pub fn json(value: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
+pub fn json(value: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if !is_plain(value)? {
-        return None;
+        return Ok(None);
     }
     let mut out = Vec::with_capacity(CHUNK);
-    write_model(value, &mut out, DEPTH)?;
-    Some(out)
+    match write_model(value, &mut out, DEPTH) {
+        Ok(()) => Ok(Some(out)),
+        Err(Stop::Refused) => Ok(None),
+        Err(Stop::Error(error)) => Err(error),
+    }
 }
 
-fn write_model(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Option<()> {
+fn write_model(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Written {
     let py = value.py();
-    let attributes = value.getattr(intern!(py, "__dict__")).ok()?;
-    let set = value.getattr(intern!(py, "__pydantic_fields_set__")).ok()?;
-    let extra = value.getattr(intern!(py, "__pydantic_extra__")).ok()?;
-    let set = set.cast_exact::<PySet>().ok()?;
+    let attribute = |name| value.getattr(name).map_err(|error| Stop::of(py, error));
+    let attributes = attribute(intern!(py, "__dict__"))?;
+    let set = attribute(intern!(py, "__pydantic_fields_set__"))?;
+    let extra = attribute(intern!(py, "__pydantic_extra__"))?;
+    let set = exact::<PySet>(&set)?;
     out.push(b'{');
     let mut separator = "";
-    write_members(attributes.cast_exact().ok()?, Some(set), &mut separator, out, depth)?;
+    write_members(exact(&attributes)?, Some(set), &mut separator, out, depth)?;
     if !extra.is_none() {
-        write_members(extra.cast_exact().ok()?, None, &mut separator, out, depth)?;
+        write_members(exact(&extra)?, None, &mut separator, out, depth)?;
     }
     out.push(b'}');
-    Some(())
+    Ok(())
 }
 
 /// Writes the members of an object, or those of them that are in a set.
@@ -51,28 +67,33 @@ fn write_members(
     separator: &mut &str,
     out: &mut Vec<u8>,
     depth: usize,
-) -> Option<()> {
-    let depth = depth.checked_sub(1)?;
+) -> Written {
+    let depth = depth.checked_sub(1).ok_or(Stop::Refused)?;
     for (key, value) in members.iter() {
-        if only.is_none_or(|set| set.contains(&key).is_ok_and(|contains| contains)) {
+        let key = exact::<PyString>(&key)?;
+        let is_wanted = match only {
+            Some(set) => set.contains(key).map_err(Stop::Error)?,
+            None => true,
+        };
+        if is_wanted {
             out.extend_from_slice(separator.as_bytes());
             *separator = ",";
-            write_text(key.cast_exact().ok()?, out)?;
+            write_text(key, out)?;
             out.push(b':');
             write(&value, out, depth)?;
         }
     }
-    Some(())
+    Ok(())
 }
 
-fn write(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Option<()> {
+fn write(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Written {
     if let Ok(text) = value.cast_exact::<PyString>() {
         return write_text(text, out);
     }
     if value.is_none() {
         out.extend_from_slice(b"null");
     } else if let Ok(list) = value.cast_exact::<PyList>() {
-        let depth = depth.checked_sub(1)?;
+        let depth = depth.checked_sub(1).ok_or(Stop::Refused)?;
         out.push(b'[');
         for (place, item) in list.iter().enumerate() {
             if place > 0 {
@@ -84,53 +105,86 @@ fn write(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Option<()
     } else if let Ok(truth) = value.cast_exact::<PyBool>() {
         out.extend_from_slice(if truth.is_true() { b"true" } else { b"false" });
     } else if value.is_exact_instance_of::<PyInt>() {
-        write!(out, "{}", value.extract::<i64>().ok()?).ok()?;
+        let int = value.extract::<i64>().map_err(|error| refused_if::<PyOverflowError>(value.py(), error))?;
+        print(out, format_args!("{int}"));
     } else if let Ok(float) = value.cast_exact::<PyFloat>() {
         // Rust's shortest form is JSON's, but for the infinities and NaN.
-        write!(out, "{:?}", Some(float.value()).filter(|float| float.is_finite())?).ok()?;
+        let float = Some(float.value()).filter(|float| float.is_finite()).ok_or(Stop::Refused)?;
+        print(out, format_args!("{float:?}"));
     } else if let Ok(members) = value.cast_exact::<PyDict>() {
         out.push(b'{');
         write_members(members, None, &mut "", out, depth)?;
         out.push(b'}');
-    } else if is_plain(value)? {
+    } else if is_plain(value).map_err(Stop::Error)? {
         write_model(value, out, depth)?;
     } else {
-        return None;
+        return Err(Stop::Refused);
     }
-    Some(())
+    Ok(())
 }
 
-fn write_text(text: &Bound<'_, PyString>, out: &mut Vec<u8>) -> Option<()> {
+fn write_text(text: &Bound<'_, PyString>, out: &mut Vec<u8>) -> Written {
     // A lone surrogate has no UTF-8 form.
-    let text = text.to_str().ok()?;
+    let text = text.to_str().map_err(|error| refused_if::<PyUnicodeEncodeError>(text.py(), error))?;
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
         out.extend_from_slice(&rest[..place]);
         match rest[place] {
             b'\n' => out.extend_from_slice(b"\\n"),
-            byte @ 0..0x20 => write!(out, "\\u{byte:04x}").ok()?,
+            byte @ 0..0x20 => print(out, format_args!("\\u{byte:04x}")),
             byte => out.extend_from_slice(&[b'\\', byte]),
         }
         rest = &rest[place + 1..];
     }
     out.extend_from_slice(rest);
     out.push(b'"');
-    Some(())
+    Ok(())
 }
 
-/// Whether the value is a model whose JSON is that of its attributes; asked once for each class.
-fn is_plain(value: &Bound<'_, PyAny>) -> Option<bool> {
+fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing to a Vec cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+fn exact<'a, 'py, T: pyo3::PyTypeInfo>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, T>, Stop> {
+    value.cast_exact().map_err(|_| Stop::Refused)
+}
+
+#[cold]
+fn refused_if<E: pyo3::PyTypeInfo>(py: Python<'_>, error: PyErr) -> Stop {
+    if error.is_instance_of::<E>(py) { Stop::Refused } else { Stop::Error(error) }
+}
+
+/// Whether the value is a model whose JSON is that of its attributes; asked once for each class, but
+/// without keeping the class alive.
+fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     static KNOWN: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    static ASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
     let py = value.py();
     let class = value.get_type();
+    // As long as the answer is kept, so is this reference, and CPython gives the same one again.
+    let key = PyWeakrefReference::new(&class)?;
     let known = KNOWN.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
-    if let Some(answer) = known.get_item(&class).ok()? {
-        return answer.extract().ok();
+    match known.get_item(&key)? {
+        Some(answer) => answer.extract(),
+        None => ask(&class, &key, known),
     }
-    let answer = ASK.import(py, "ssejet._dumps", "is_plain").ok()?.call1((&class,)).ok()?;
-    known.set_item(&class, &answer).ok()?;
-    answer.extract().ok()
+}
+
+#[cold]
+fn ask(
+    class: &Bound<'_, PyType>,
+    key: &Bound<'_, PyWeakrefReference>,
+    known: &Bound<'_, PyDict>,
+) -> PyResult<bool> {
+    static ASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+    let answer = ASK.import(class.py(), "ssejet._dumps", "is_plain")?.call1((class,))?;
+    // Those whose class is gone are never found again.
+    if known.len() >= MAX_CLASSES {
+        known.clear();
+    }
+    known.set_item(key, &answer)?;
+    answer.extract()
 }

@@ -1,6 +1,7 @@
 //! From the parser's slices to Python objects.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -78,12 +79,37 @@ impl Shared {
 #[derive(Default)]
 pub struct Decoded {
     pub events: Vec<Py<PyAny>>,
-    pub comments: VecDeque<Py<PyString>>,
+    /// Each with the number of the events that come before it.
+    pub comments: VecDeque<(usize, Py<PyString>)>,
     /// The last failure to make an object. There is only one cause: no memory.
     error: Option<PyErr>,
 }
 
 impl Decoded {
+    /// Whether an object could not be made.
+    #[inline]
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Takes the first events. The others, and the comments, stay.
+    pub fn events_before(&mut self, place: usize) -> Vec<Py<PyAny>> {
+        for (before, _) in &mut self.comments {
+            *before -= place;
+        }
+        let rest = self.events.split_off(place);
+        mem::replace(&mut self.events, rest)
+    }
+
+    /// Undoes `events_before` for the events that are given back.
+    pub fn put_back(&mut self, mut events: Vec<Py<PyAny>>) {
+        for (before, _) in &mut self.comments {
+            *before += events.len();
+        }
+        events.append(&mut self.events);
+        self.events = events;
+    }
+
     /// # Errors
     ///
     /// `MemoryError`.
@@ -110,7 +136,10 @@ impl Sink for Collect<'_, '_> {
 
     fn comment(&mut self, bytes: &[u8]) {
         match text(self.py, bytes) {
-            Ok(comment) => self.decoded.comments.push_back(comment.unbind()),
+            Ok(comment) => {
+                let place = self.decoded.events.len();
+                self.decoded.comments.push_back((place, comment.unbind()));
+            }
             Err(error) => self.decoded.error = Some(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
@@ -10,17 +10,28 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 use super::Assembler;
 use super::cursor::{Cursor, Kind, Number, Refused};
 use super::plan::{Model, Node, Tagged};
+use crate::stack;
 use crate::text::text;
 
 /// Below this, an int becomes a float without loss; beyond, the SDKs keep the int.
 const EXACT: i64 = 1 << 53;
 
-/// Why nothing was built.
+/// Why nothing was made.
 pub enum Stop {
-    /// It is not known what to build, or a function refused.
+    /// It is not known what to make, or a function refused.
     Refused,
-    /// What no code is expected to catch, such as a `KeyboardInterrupt`.
+    /// What no code is expected to catch, such as a `KeyboardInterrupt`, and `MemoryError`.
     Error(PyErr),
+}
+
+impl Stop {
+    /// What an exception of somebody else's code comes to.
+    #[cold]
+    pub fn of(py: Python<'_>, error: PyErr) -> Self {
+        let is_refusal =
+            error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py);
+        if is_refusal { Self::Refused } else { Self::Error(error) }
+    }
 }
 
 impl From<Refused> for Stop {
@@ -55,18 +66,36 @@ impl Memory {
     }
 }
 
-/// Builds the items of one stream.
+/// Builds an item of a stream.
 pub struct Builder<'py, 'a> {
-    pub py: Python<'py>,
-    pub assembler: &'a Assembler,
-    pub memory: &'a mut Memory,
+    py: Python<'py>,
+    assembler: &'a Assembler,
+    memory: &'a mut Memory,
     /// A key by which the SDK knows an error: nothing is built of an object in which its value is true.
-    pub telltale: Option<&'a [u8]>,
+    telltale: Option<&'a [u8]>,
+    /// Where the stack gets short: nothing is built of what is nested deeper.
+    floor: usize,
 }
 
 type Built<'py> = Result<Bound<'py, PyAny>, Stop>;
 
-impl<'py> Builder<'py, '_> {
+impl<'py, 'a> Builder<'py, 'a> {
+    #[inline]
+    pub fn new(
+        py: Python<'py>,
+        assembler: &'a Assembler,
+        memory: &'a mut Memory,
+        telltale: Option<&'a [u8]>,
+    ) -> Self {
+        Self { py, assembler, memory, telltale, floor: stack::floor() }
+    }
+
+    /// Refuses to nest deeper than the stack allows.
+    #[inline]
+    fn check_stack(&self) -> Result<(), Refused> {
+        if stack::here() < self.floor { Err(Refused) } else { Ok(()) }
+    }
+
     /// Builds an item.
     ///
     /// # Errors
@@ -157,18 +186,14 @@ impl<'py> Builder<'py, '_> {
             }
             Node::Call(function) => {
                 let value = self.any(cursor)?;
-                function.bind(self.py).call1((value,)).map_err(|error| self.stop(error))
+                function.bind(self.py).call1((value,)).map_err(|error| Stop::of(self.py, error))
             }
             Node::Definition(place) => {
+                self.check_stack()?;
                 let definitions = &self.assembler.definitions;
                 self.build(definitions.get(*place).ok_or(Refused)?, cursor)
             }
         }
-    }
-
-    #[cold]
-    fn stop(&self, error: PyErr) -> Stop {
-        if error.is_instance_of::<PyException>(self.py) { Stop::Refused } else { Stop::Error(error) }
     }
 
     fn any(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
@@ -206,6 +231,7 @@ impl<'py> Builder<'py, '_> {
     }
 
     fn list(&mut self, node: &Node, cursor: &mut Cursor<'_>) -> Built<'py> {
+        self.check_stack()?;
         let list = PyList::empty(self.py);
         cursor.array(|cursor| {
             let item = self.build(node, cursor)?;
@@ -215,6 +241,7 @@ impl<'py> Builder<'py, '_> {
     }
 
     fn dict(&mut self, node: &Node, cursor: &mut Cursor<'_>) -> Built<'py> {
+        self.check_stack()?;
         let dict = PyDict::new(self.py);
         cursor.object(|cursor, key| {
             let key = self.text(&key)?;
@@ -225,6 +252,7 @@ impl<'py> Builder<'py, '_> {
     }
 
     fn model(&mut self, model: &Model, cursor: &mut Cursor<'_>) -> Built<'py> {
+        self.check_stack()?;
         let py = self.py;
         let values = model.defaults.bind(py).copy().map_err(Stop::Error)?;
         let extra = PyDict::new(py);
@@ -291,7 +319,7 @@ impl<'py> Builder<'py, '_> {
         }
         for (place, factory) in &model.factories {
             if set >> place & 1 == 0 {
-                let value = factory.bind(py).call0().map_err(|error| self.stop(error))?;
+                let value = factory.bind(py).call0().map_err(|error| Stop::of(self.py, error))?;
                 values.set_item(model.fields[*place].name.bind(py), value).map_err(Stop::Error)?;
             }
         }

@@ -13,7 +13,7 @@ const SLOTS: [&str; 3] = ["__pydantic_extra__", "__pydantic_fields_set__", "__py
 /// Makes the instances of a model, as pydantic's own `model_construct` leaves them: without calling
 /// `__init__`, or anything else of the class.
 pub struct Maker {
-    class: Py<PyType>,
+    pub class: Py<PyType>,
     /// Where the slots are in an instance, in bytes from its start.
     offsets: [isize; SLOTS.len()],
 }

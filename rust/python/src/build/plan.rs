@@ -5,11 +5,20 @@ use std::collections::HashMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::object::Maker;
+use crate::stack;
 
 /// How many fields a model may have: a set of them is kept as an integer.
 const MAX_FIELDS: usize = 128;
+
+/// How deep plans may be nested, and how many definitions may refer to each other without a JSON value
+/// between them. Those of the SDKs are up to 21 deep.
+const MAX_DEPTH: usize = 100;
+
+/// How many parts a plan may have, its definitions included. The largest of the SDKs' has about 2,000.
+const MAX_PARTS: usize = 100_000;
 
 /// What is built from a JSON value.
 pub enum Node {
@@ -35,6 +44,39 @@ pub enum Node {
     Call(Py<PyAny>),
     /// One of the plan's definitions.
     Definition(usize),
+}
+
+impl Node {
+    /// The definitions that this leads to before anything is read.
+    fn next_definitions(&self, found: &mut Vec<usize>) {
+        match self {
+            Self::Definition(place) => found.push(*place),
+            Self::Nullable(node) => node.next_definitions(found),
+            Self::Tagged(tagged) => tagged.choices.iter().for_each(|node| node.next_definitions(found)),
+            Self::ByKind(nodes) => nodes.each().for_each(|node| node.next_definitions(found)),
+            _ => {}
+        }
+    }
+
+    /// Shows the Python objects to the garbage collector.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
+            Self::Model(model) => model.traverse(visit),
+            Self::Tagged(tagged) => tagged.choices.iter().try_for_each(|node| node.traverse(visit)),
+            Self::ByKind(nodes) => nodes.each().try_for_each(|node| node.traverse(visit)),
+            Self::Call(function) => visit.call(function),
+            // Strings lead nowhere.
+            Self::Literal(..)
+            | Self::Any
+            | Self::String
+            | Self::Int
+            | Self::Float
+            | Self::Boolean
+            | Self::Null
+            | Self::Definition(_) => Ok(()),
+        }
+    }
 }
 
 pub struct Tagged {
@@ -66,6 +108,14 @@ pub struct ByKind {
     pub null: Option<Node>,
 }
 
+impl ByKind {
+    fn each(&self) -> impl Iterator<Item = &Node> {
+        [&self.string, &self.number, &self.object, &self.array, &self.boolean, &self.null]
+            .into_iter()
+            .flatten()
+    }
+}
+
 pub struct Model {
     /// Its place among the models of the plan.
     pub place: usize,
@@ -89,6 +139,18 @@ impl Model {
     pub fn place(&self, key: &[u8]) -> Option<usize> {
         self.places.get(key).copied()
     }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.maker.class)?;
+        visit.call(&self.defaults)?;
+        for (_, factory) in &self.factories {
+            visit.call(factory)?;
+        }
+        for field in &self.fields {
+            field.node.traverse(visit)?;
+        }
+        self.extra.traverse(visit)
+    }
 }
 
 pub struct Field {
@@ -105,13 +167,32 @@ type FieldPlan<'py> = (Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, Py
 pub struct Reader {
     pub models: usize,
     pub tagged: usize,
+    parts: usize,
+    depth: usize,
 }
 
 impl Reader {
     /// # Errors
     ///
-    /// `TypeError` or `ValueError`: it is no plan.
+    /// `TypeError` or `ValueError`: it is no plan, it refers to itself, or it is too large or too deep.
     pub fn node(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Node> {
+        // A plan is made of Python's tuples, lists and dicts, of which the latter two can hold themselves.
+        if self.depth == MAX_DEPTH || stack::left() == 0 {
+            return Err(PyValueError::new_err(format!(
+                "a plan that refers to itself, or is nested deeper than {MAX_DEPTH} or than the stack allows"
+            )));
+        }
+        if self.parts == MAX_PARTS {
+            return Err(PyValueError::new_err(format!("a plan of more than {MAX_PARTS} parts")));
+        }
+        self.parts += 1;
+        self.depth += 1;
+        let node = self.part(plan);
+        self.depth -= 1;
+        node
+    }
+
+    fn part(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Node> {
         let plan = plan.cast::<PyTuple>()?;
         let kind: String = plan.get_item(0)?.extract()?;
         let argument = |place| plan.get_item(place);
@@ -214,6 +295,55 @@ impl Reader {
         }
         Ok(model)
     }
+}
+
+/// Makes sure that building always comes to an end: following the definitions from one to another, without
+/// reading anything in between, must not come back to where it started, nor take too many steps.
+///
+/// # Errors
+///
+/// `ValueError`: it does.
+pub fn check_definitions(definitions: &[Node]) -> PyResult<()> {
+    // How many definitions are followed from each, itself included; None is not known yet.
+    let mut lengths = vec![None; definitions.len()];
+    // Longer chains come up when their first member is looked at, so this need not follow them deeper.
+    for start in 0..definitions.len() {
+        chain_length(definitions, start, &mut lengths, 0)?;
+    }
+    Ok(())
+}
+
+fn chain_length(
+    definitions: &[Node],
+    place: usize,
+    lengths: &mut [Option<usize>],
+    depth: usize,
+) -> PyResult<usize> {
+    let too_long = || {
+        PyValueError::new_err(format!(
+            "definition {place} of a plan refers to itself, or to more than {MAX_DEPTH} others in a row, \
+             without any JSON value in between"
+        ))
+    };
+    // A definition that is missing refuses whatever is to be built by it.
+    let Some(&known) = lengths.get(place) else { return Ok(0) };
+    if let Some(length) = known {
+        return Ok(length);
+    }
+    if depth == MAX_DEPTH {
+        return Err(too_long());
+    }
+    let mut longest = 0;
+    let mut next = Vec::new();
+    definitions[place].next_definitions(&mut next);
+    for other in next {
+        longest = longest.max(chain_length(definitions, other, lengths, depth + 1)?);
+    }
+    if longest == MAX_DEPTH {
+        return Err(too_long());
+    }
+    lengths[place] = Some(longest + 1);
+    Ok(longest + 1)
 }
 
 fn bytes(text: &Bound<'_, PyString>) -> PyResult<Box<[u8]>> {
