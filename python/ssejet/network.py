@@ -307,25 +307,29 @@ class ResumableReads:
             hook.remove(self)
 
     def _run(self, pending: Any, step: Callable[[Any], Any], value: Any) -> Generator[Any, Any, Any]:
-        while True:
-            self.stepping = True
-            try:
-                waits_for = step(value)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self.stepping = False
-            if waits_for is _SUSPENDED:
-                self._pending = pending
-                cancellation, self.cancellation = self.cancellation, None
-                assert cancellation is not None
-                raise cancellation
-            try:
-                value = yield waits_for
-                step = pending.send
-            except BaseException as error:
-                value = error
-                step = pending.throw
+        # An exception holds this frame, so the frame must not hold it: what it holds would not be released.
+        try:
+            while True:
+                self.stepping = True
+                try:
+                    waits_for = step(value)
+                except StopIteration as end:
+                    return end.value
+                finally:
+                    self.stepping = False
+                    value = None
+                if waits_for is _SUSPENDED:
+                    self._pending = pending
+                    value, self.cancellation = self.cancellation, None
+                    raise value
+                try:
+                    value = yield waits_for
+                    step = pending.send
+                except BaseException as error:
+                    value = error
+                    step = pending.throw
+        finally:
+            value = None
 
 
 class _ReadDropped(BaseException):

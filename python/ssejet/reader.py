@@ -83,7 +83,12 @@ class _Guard:
     def close(self) -> Any:
         """Close the response; awaitable if its method is."""
         reader = self._take_reader()
-        return None if reader is None else getattr(reader, self.name)()
+        if reader is None:
+            return None
+        # httpx2's iterators close the response when they are collected, which may be before this is.
+        if getattr(reader._chunks, "gi_running", False):
+            warnings.warn(self._message, ResourceWarning, source=reader.response, stacklevel=1)
+        return getattr(reader, self.name)()
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         reader = self._take_reader()

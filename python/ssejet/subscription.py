@@ -195,9 +195,13 @@ class _BaseSubscription:
         reader = getattr(self, "_reader", None)
         if reader is None or reader.closed or self.response.is_closed or sys.is_finalizing():
             return
-        _warn(f"{self!r} was not closed: {self._advice}", ResourceWarning, source=self)
+        message = f"{self!r} was not closed: {self._advice}"
+        was_cancelled = reader.suspended
         with suppress(Exception):
             self._abandon()
+        # A wait that was cancelled ends the subscription if nobody can wait again.
+        if not was_cancelled:
+            _warn(message, ResourceWarning, source=self)
 
     def _abandon(self) -> None:
         """Release what can be released without waiting."""
