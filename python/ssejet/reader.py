@@ -408,7 +408,6 @@ class AsyncReader(_BaseReader):
         """Close the response soon, in a task of its own, if an event loop runs in this thread."""
         _run_soon(self.aclose)
 
-
     # on_collected() does nothing: the event loop closes the iterators, which are collected too.
 
     def _leave_connection(self) -> None:

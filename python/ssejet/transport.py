@@ -123,9 +123,7 @@ def _is_compressed(response: Any) -> bool:
         and "content-encoding" in response.headers
         and not response.is_stream_consumed
         and not response.is_closed
-        and any(
-            kind.aiter_bytes is each.aiter_bytes and kind.aiter_raw is each.aiter_raw for each in kinds
-        )
+        and any(kind.aiter_bytes is each.aiter_bytes and kind.aiter_raw is each.aiter_raw for each in kinds)
     )
 
 

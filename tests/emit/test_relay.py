@@ -164,8 +164,7 @@ def test_normalised_events_arrive_as_they_were(chunks: list[bytes]) -> None:
     assume(decode(stream).events)  # what is no event stream is an error instead
     relayed = b"".join(relay(Chunks(*chunks), verbatim=False))
     assert decode(relayed).events == [
-        event._replace(event=(event.event or "").replace("\0", "\ufffd"))
-        for event in decode(stream).events
+        event._replace(event=(event.event or "").replace("\0", "\ufffd")) for event in decode(stream).events
     ]
 
 
