@@ -56,11 +56,6 @@ KINDS = {
 BLOCKS = [f"id: {number}\ndata: event {number}\n\n".encode() for number in (1, 2, 3)]
 
 
-def leaves_iterators(schedule: list[Fault]) -> bool:
-    """Whether httpx leaves its iterators to the garbage collector, which trio warns of."""
-    return any(each.framing is Framing.GZIP and each.then is Then.GARBAGE for each in schedule)
-
-
 class Soak:
     """Runs schedules, and counts."""
 
@@ -70,9 +65,6 @@ class Soak:
         self.failures: Counter[str] = Counter()
 
     def run(self, subscriber: Subscriber, blocks: list[tuple[bytes, str]], schedule: list[Fault]) -> None:
-        if getattr(subscriber, "backend", "") == "trio" and leaves_iterators(schedule):
-            schedule = [each for each in schedule if not leaves_iterators([each])]
-
         many = self.failures.total() + MANY
 
         def try_again(error: SSEError) -> bool:

@@ -243,12 +243,14 @@ def test_the_connection_is_left_as_it_was(http: ModuleType, backend: str, server
     answer = server.answer(b"data: 1\n\n", 0.05, b"data: 2\n\n")
 
     async def main() -> None:
-        async with http.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client:
-            async with client.stream("GET", answer.url) as response:
-                network_stream = response.extensions["network_stream"]
-                untouched = set(vars(network_stream))
-                items, _ = await read_impatiently(AsyncStream(response))
-                assert items == [1, 2]
-                assert set(vars(network_stream)) == untouched
+        async with (
+            http.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client,
+            client.stream("GET", answer.url) as response,
+        ):
+            network_stream = response.extensions["network_stream"]
+            untouched = set(vars(network_stream))
+            items, _ = await read_impatiently(AsyncStream(response))
+            assert items == [1, 2]
+            assert set(vars(network_stream)) == untouched
 
     anyio.run(main, backend=backend)

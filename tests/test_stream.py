@@ -678,10 +678,10 @@ class TestGarbageCollection:
                 next(stream)
             del stream
             assert not response.is_closed
+            del response
             with pytest.warns(
                 ResourceWarning, match=r"Stream open, .* use it in a `with` block, or call close\(\)"
             ):
-                del response
                 gc.collect()
         assert answer.left.wait(A_LONG_TIME)
 
@@ -694,8 +694,8 @@ class TestGarbageCollection:
             stream = AsyncStream(response)
             assert await anext(stream) == 1
             del stream
+            del response
             with pytest.warns(ResourceWarning, match=r"AsyncStream open, .* or await aclose\(\)"):
-                del response
                 gc.collect()
             assert await asyncio.to_thread(answer.left.wait, A_LONG_TIME)
 
@@ -752,8 +752,8 @@ class TestGarbageCollection:
                 return item
             return None
 
+        assert first_item() == 1
         with pytest.warns(ResourceWarning, match="neither closed nor read to its end"):
-            assert first_item() == 1
             gc.collect()
         assert responses == [1]
 

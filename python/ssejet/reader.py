@@ -246,8 +246,8 @@ class ResumableChunks:
         """The error for a read that follows a cancelled one and cannot go on."""
         return APIConnectionError(
             "an earlier read of this response was cancelled, which ended it: what was still to come is lost. "
-            "Send the request again. To limit a wait without that, pass idle_timeout or data_timeout, or wait "
-            "for a task that reads with asyncio.wait(), which does not cancel it",
+            "Send the request again. To limit a wait without that, pass idle_timeout or data_timeout, or "
+            "wait for a task that reads with asyncio.wait(), which does not cancel it",
             request=request_of(self._response),
         )
 

@@ -315,7 +315,7 @@ class ReconnectionMachine:
 
     @property
     def can_resume_elsewhere(self) -> bool:
-        """Whether another connection goes on after the last event: the request repeats, the event has an id."""
+        """Whether another connection goes on after the last event, which needs its ID."""
         return self._repeatable and bool(self.last_event_id)
 
     def give_up_connection(self, error: SSEError | None = None) -> None:

@@ -51,8 +51,8 @@ class EventSource:
       kibibyte of the body is read for it, for a second at most; read the response yourself beforehand if you
       need all of it.
     * ``EventTooLargeError``, after the events before the one that is too large;
-    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body holds no line of an
-      event stream although it is labelled as one: when it ends, or when 64 KiB of it have come;
+    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body holds no line of
+      an event stream although it is labelled as one: when it ends, or when 64 KiB of it have come;
     * ``APIConnectionError``, if an earlier read was cancelled and cannot go on. Over HTTP/1.1 it can.
 
     Args:

@@ -204,8 +204,8 @@ class Stream(_BaseStream[T]):
 
     Iterating closes the response when the stream ends, by an error too. A loop that is left early can be
     resumed by another loop or by ``next()``; leave the ``with`` block of the stream or of the response, or
-    call ``close()``, when done with it. A response that nobody has closed when it is garbage-collected gives a
-    ``ResourceWarning``.
+    call ``close()``, when done with it. A response that nobody has closed when it is garbage-collected gives
+    a ``ResourceWarning``.
 
     After the sentinel the body is read to its end, within bounds, if that lets the connection be used again.
 

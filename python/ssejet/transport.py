@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncByteResponse",
-    "ByteResponse",
     "AsyncChunks",
+    "ByteResponse",
     "aclose_chunks",
     "content_type_of",
     "http_version_of",
