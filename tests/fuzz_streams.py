@@ -1,8 +1,8 @@
 """From bytes to chat events, at random: ``python tests/fuzz_streams.py [--seconds 60] [--seed 0]``.
 
 Bodies are put together from what servers send, what they should not send, and noise, and are cut anywhere.
-Printed are how many bodies were read, in how many ways, and how each ended; ends with status 1 and the body if
-anything but an ``SSEError`` came out.
+Printed are how many bodies were read, in how many ways, and how each ended; ends with status 1 and the body
+if anything but an ``SSEError`` came out.
 """
 
 from __future__ import annotations

@@ -151,21 +151,25 @@ def test_a_subscription_goes_on(backend: str, server: Server, method: str) -> No
     assert len(answer.requests) == 1
 
 
-def test_a_subscription_that_must_not_repeat_its_request_says_that_it_cannot_go_on(
-    backend: str, server: Server
-) -> None:
-    answer = server.answer(0.5, b"data: 1\n\n")
+def test_a_subscription_that_must_not_repeat_its_request_says_that_it_cannot_go_on(backend: str) -> None:
+    with ScriptServer() as server:  # which never replies
 
-    async def main() -> None:
-        async with ssejet.asubscribe(answer.url, method="POST") as events:
-            with anyio.move_on_after(0.02):
-                await anext(events)
-            with pytest.raises(APIConnectionError, match="repeat=True"):
-                await anext(events)
-            assert [event async for event in events] == []
+        async def main() -> None:
+            async with ssejet.asubscribe(server.base, method="POST") as events:
+                async with anyio.create_task_group() as tasks:
 
-    anyio.run(main, backend=backend)
-    assert len(answer.requests) <= 1
+                    async def cancel() -> None:
+                        await anyio.to_thread.run_sync(server.wait_until, lambda: server.requests)
+                        tasks.cancel_scope.cancel()
+
+                    tasks.start_soon(cancel)
+                    await anext(events)
+                with pytest.raises(APIConnectionError, match="repeat=True"):
+                    await anext(events)
+                assert [event async for event in events] == []
+
+        anyio.run(main, backend=backend)
+        assert len(server.requests) == 1
 
 
 class TestWhereReadsCannotGoOn:
