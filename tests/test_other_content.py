@@ -55,6 +55,10 @@ STREAMS = {
     "an id": b"id: 5\n\n",
     "an unfinished event": b"data: 5",
     "a field without a value": b"data",
+    "the start of a field": b"da",
+    "the start of a field after a byte order mark": BOM + b"retr",
+    "the start of a byte order mark": BOM[:2],
+    "the start of a field after a blank line": b"\n\nev",
     "a comment after another line": b"hello\n: there\n",
 }
 

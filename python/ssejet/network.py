@@ -124,14 +124,14 @@ class _ReadHook:
         with suppress(Exception), _hooking:  # extensions can hold anything, such as proxies or frozen objects
             network_stream = response.extensions["network_stream"]
             installed = getattr(network_stream.read, "__self__", None)
-            hook = installed
+            hook: Any = installed
             if type(installed) is not cls:
                 hook = cls(network_stream)
                 network_stream.read = hook.call
                 if getattr(network_stream.read, "__self__", None) is not hook:
                     return None
             hook.users += (user,)
-            return hook
+            return hook  # type: ignore[no-any-return]
         return None
 
     def remove(self, user: Any) -> None:
@@ -290,7 +290,8 @@ class ResumableReads:
             pending = self._chunks.__anext__()
         else:
             self._pending = None
-        return (yield from self._run(pending, pending.send, None))
+        chunk: bytes = yield from self._run(pending, pending.send, None)
+        return chunk
 
     @coroutine
     def drop(self) -> Generator[Any, Any, None]:

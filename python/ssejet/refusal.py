@@ -30,10 +30,9 @@ _IDLE_TIME = 1.0
 
 _BOM = b"\xef\xbb\xbf"
 
-# What shows that a body is an event stream: a line that is a comment or a field which the standard knows. The
-# last name may stand at the end of what has come, where more of its line can follow.
+# What shows that a body is an event stream: a line that is a comment or a field which the standard knows.
 _STREAM_LINE = re.compile(rb"(?:(?<![^\r\n])|(?<=\A\xef\xbb\xbf))(?::|(?:data|event|id|retry)[:\r\n])")
-_LAST_LINE = re.compile(rb"(?:(?<![^\r\n])|(?<=\A\xef\xbb\xbf))(?:data|event|id|retry)\Z")
+_FIELDS = (b"data", b"event", b"id", b"retry")
 _LONGEST_MATCH = len(b"retry:")
 
 # How JSON and HTML begin, which no event stream does.
@@ -119,9 +118,11 @@ class Beginning:
         Raises:
             SSEError: the body is not empty, and it is no event stream.
         """
-        if self.is_stream or _LAST_LINE.search(self.body) is not None:
-            return
-        if self.body.removeprefix(_BOM).strip():
+        body = self.body.removeprefix(_BOM)
+        last_line = re.split(rb"[\r\n]", body)[-1]
+        # A body that was cut short may end in the middle of a name, or of the byte order mark.
+        is_cut = any(whole.startswith(last_line) for whole in (*_FIELDS, _BOM))
+        if not self.is_stream and body.strip() and not (last_line and is_cut):
             raise self.error()
 
     @property

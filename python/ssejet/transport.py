@@ -70,13 +70,15 @@ class AsyncChunks:
     """
 
     def __init__(self, response: AsyncByteResponse) -> None:
-        self._response: Any = response
+        plain: Any = response
+        self._response = plain
         self._raw: Any = None
+        self.iterator: Any
         if _is_plain(response):
-            self.iterator = aiter(self._response.aiter_raw())
+            self.iterator = aiter(plain.aiter_raw())
         elif _is_compressed(response):
-            self._raw = self._response.aiter_raw()
-            self.iterator = aiter(type(response).aiter_bytes(_WithRaw(response, self._raw)))  # type: ignore[arg-type]
+            self._raw = plain.aiter_raw()
+            self.iterator = aiter(type(plain).aiter_bytes(_WithRaw(response, self._raw)))
         else:
             self.iterator = aiter(response.aiter_bytes())
 
