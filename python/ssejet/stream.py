@@ -370,7 +370,8 @@ class AsyncStream(_BaseStream[T]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            if not self._reader.interrupted:
+            # A client that begins a stream has not given it to anybody who could go on.
+            if not self._reader.interrupted or self._owns_response:
                 await self.aclose()
             raise
         return self
