@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from fault_strategies import schedules, sources
 from faults import Fault, FaultServer, Framing, Then
-from subscribers import SUBSCRIBERS, AsyncSubscriber, Subscriber
+from subscribers import SUBSCRIBERS, Subscriber
 
 if TYPE_CHECKING:
     from ssejet import SSEError
@@ -56,11 +56,6 @@ KINDS = {
 BLOCKS = [f"id: {number}\ndata: event {number}\n\n".encode() for number in (1, 2, 3)]
 
 
-def leaves_iterators(schedule: list[Fault]) -> bool:
-    """Whether httpx leaves its iterators to the garbage collector, which trio warns of."""
-    return any(each.framing is Framing.GZIP and each.then is Then.GARBAGE for each in schedule)
-
-
 class Soak:
     """Runs schedules, and counts."""
 
@@ -70,9 +65,6 @@ class Soak:
         self.failures: Counter[str] = Counter()
 
     def run(self, subscriber: Subscriber, blocks: list[tuple[bytes, str]], schedule: list[Fault]) -> None:
-        if getattr(subscriber, "backend", "") == "trio" and leaves_iterators(schedule):
-            schedule = [each for each in schedule if not leaves_iterators([each])]
-
         many = self.failures.total() + MANY
 
         def try_again(error: SSEError) -> bool:
@@ -154,13 +146,7 @@ def main() -> int:
         print(f"\ntime to notice, in ms (idle_timeout is {IDLE_TIMEOUT * 1000:g}): median, longest")
         random = Random(arguments.seed)
         for name, fault in KINDS.items():
-            subscribers = [
-                each
-                for each in SUBSCRIBERS * 5
-                if not (
-                    isinstance(each, AsyncSubscriber) and each.backend == "trio" and leaves_iterators([fault])
-                )
-            ]
+            subscribers = SUBSCRIBERS * 5
             random.shuffle(subscribers)
             times = [1000 * time_to_notice(server, each, fault) for each in subscribers]
             print(f"  {name:36} {median(times):7.2f} {max(times):7.2f}")

@@ -179,8 +179,6 @@ def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Troubl
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-# httpx leaves its own iterators to the garbage collector when decompression fails, which trio warns of.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <async_generator")
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
 def test_trouble_is_told_after_what_came_before_it(
     driver: SyncDriver | AsyncDriver, faults: FaultServer, trouble: Trouble

@@ -11,7 +11,7 @@ from ssejet._loaded import loaded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Cast", "decoding_errors", "explain", "make_cast"]
+__all__ = ["Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
 
 # The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
 # that hold themselves, pydantic can take more.
@@ -88,14 +88,26 @@ def make_cast(cast_to: Any) -> Cast:
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
-    """What decoding raises for data that is not JSON, nested too deep, or not of the type asked for."""
-    return (
-        RecursionError,
-        *loaded(
-            ("json", "JSONDecodeError"),
-            ("msgspec", "MsgspecError"),
-            ("pydantic_core", "ValidationError"),
-            ("pydantic.v1", "ValidationError"),
+    """What decoding raises for data that is not JSON, nested too deep, or not of the type asked for.
+
+    ``ValueError`` stands for JSON errors of every library, for integers of more digits than Python takes, for
+    text that is not Unicode, and for pydantic's errors.
+    """
+    return (RecursionError, ValueError, *loaded(("msgspec", "MsgspecError")))
+
+
+def is_from_json(error: Exception) -> bool:
+    """Whether a decoding error is of a library's, and not raised by a function of the caller's on its own."""
+    return isinstance(
+        error,
+        (
+            RecursionError,
+            *loaded(
+                ("json", "JSONDecodeError"),
+                ("msgspec", "MsgspecError"),
+                ("pydantic_core", "ValidationError"),
+                ("pydantic.v1", "ValidationError"),
+            ),
         ),
     )
 

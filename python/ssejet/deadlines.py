@@ -82,6 +82,16 @@ class Deadlines:
         self._total = seconds
         self._end = perf_counter() + seconds
 
+    @property
+    def limits(self) -> tuple[Any, ...]:
+        """The limits, to be set again after ``restrict()``."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    @limits.setter
+    def limits(self, values: tuple[Any, ...]) -> None:
+        for name, value in zip(self.__slots__, values, strict=True):
+            setattr(self, name, value)
+
     def error(self, request: Any) -> APITimeoutError:
         """The error for a wait that was too long, naming the limit that ended it."""
         now = perf_counter() + _CLOCK_TICK

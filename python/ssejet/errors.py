@@ -4,7 +4,7 @@
 
     SSEError
     ├── EventTooLargeError              one event outgrew max_event_size
-    ├── ContentTypeError                the response is not text/event-stream
+    ├── ContentTypeError                the response is no event stream
     ├── StreamError                     a typed stream failed; .partial keeps what had arrived
     │   ├── APIError                    the server sent an error inside the stream
     │   │   └── APIStatusError          the server answered with an HTTP error status
@@ -89,7 +89,7 @@ class EventTooLargeError(SSEError):
 
 
 class ContentTypeError(SSEError):
-    """The response's content type is not ``text/event-stream``.
+    """The response is no event stream, by its content type or because its body holds something else.
 
     Where the body quotes the key that the request carried, ``***`` stands instead.
 
@@ -103,8 +103,14 @@ class ContentTypeError(SSEError):
         body = redacted(body, request_of(response))
         status = getattr(response, "status_code", None)
         excerpt = body.decode("utf-8", "replace")
+        from ssejet.transport import is_event_stream  # which imports this module
+
         super().__init__(
-            f"expected content type 'text/event-stream', got {content_type!r}"
+            (
+                "the body is labelled 'text/event-stream', but is no event stream"
+                if is_event_stream(content_type)
+                else f"expected content type 'text/event-stream', got {content_type!r}"
+            )
             + (f" (HTTP status {status})" if status is not None else "")
             + (f"; the body starts with: {excerpt!r}" if excerpt else "; the body is empty")
         )

@@ -7,7 +7,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._core import Decoder, ServerSentEvent
-from ssejet.cast import decoding_errors, explain, make_cast
+from ssejet.cast import decoding_errors, explain, is_from_json, make_cast
 from ssejet.errors import (
     APIError,
     APIStatusError,
@@ -352,6 +352,8 @@ class StreamMachine(Generic[T]):
                 return self._cast.convert(event.json())
             except decoding_errors():
                 pass  # the first error says more
+        elif not is_from_json(error):
+            raise error  # of the caller's function
         raise self._invalid(event, error) from error
 
     def _invalid(self, event: ServerSentEvent, error: Exception) -> InvalidJSONError:

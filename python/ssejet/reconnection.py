@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet.backoff import backoff, retry_after
 from ssejet.deadlines import Deadlines
-from ssejet.errors import APIConnectionError, APIStatusError, EventTooLargeError, TruncatedStreamError
+from ssejet.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    EventTooLargeError,
+    TruncatedStreamError,
+)
 from ssejet.machine import status_error
 from ssejet.metrics import StreamMetrics
-from ssejet.refusal import Refusal, content_type_error
+from ssejet.refusal import Beginning, Refusal, content_type_error
 from ssejet.target import PERMANENT_REDIRECTS, REDIRECTS, redirect_error
 from ssejet.transport import content_type_of, is_event_stream, was_sent, with_default_headers
 
@@ -127,7 +133,8 @@ class ReconnectionMachine:
         self._decoder = self._make_decoder(last_event_id)
         self._next_decoder: Decoder | None = None
         self._retry: int | None = None
-        self._put_off: EventTooLargeError | None = None
+        self._put_off: SSEError | None = None
+        self._beginning: Beginning | None = None
 
         self._on_error = on_error
         self._repeatable = target.method in _REPEATABLE if repeat is None else repeat
@@ -199,6 +206,7 @@ class ReconnectionMachine:
             self._refusal = Refusal(response, self.deadlines, content_type_error)
         else:
             self.is_open = True
+            self._beginning = Beginning(response)
             if self._next_decoder is not None:
                 self._retry = self._decoder.retry
                 self._decoder, self._next_decoder = self._next_decoder, None
@@ -209,6 +217,7 @@ class ReconnectionMachine:
         """Raise what was put off until the events before it had been taken.
 
         Raises:
+            APIConnectionError: a wait was cancelled, and the request must not be repeated.
             EventTooLargeError: the next event is over the limit.
         """
         if self._put_off is not None:
@@ -225,9 +234,16 @@ class ReconnectionMachine:
         if self._refusal is not None:
             self._refusal.add(chunk)
         elif chunk is None:
+            if self._beginning is not None:
+                self._beginning.end()
             raise TruncatedStreamError("the server ended the stream")
         elif chunk:
-            self._was_fruitful = True
+            if self._beginning is not None:
+                self._beginning.add(chunk)
+                if self._beginning.is_stream:
+                    self._beginning = None
+            # A body that holds something else than an event stream is a failure.
+            self._was_fruitful = self._beginning is None or not self._beginning.is_other
             self.metrics.add_read(len(chunk))
             count = self.metrics.events
             items = self._feed(chunk) if self._on_comment is None else self._feed_lines(chunk)
@@ -238,11 +254,13 @@ class ReconnectionMachine:
         """Take note that reading failed.
 
         Raises:
-            SSEError: the error, or what is worse: the response was a refusal, of which no more will be heard.
+            SSEError: the error, or what says more: what has come of a response that is no event stream.
         """
-        if self._refusal is None:
-            raise error
-        raise self._refusal.error() from error.__cause__
+        if self._refusal is not None:
+            raise self._refusal.error() from error.__cause__
+        if self._beginning is not None and self._beginning.is_other:
+            raise self._beginning.error() from error.__cause__
+        raise error
 
     def events(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events that have arrived and were not taken yet."""
@@ -291,13 +309,24 @@ class ReconnectionMachine:
         self.deadlines = Deadlines(**self._timeouts)
         self.metrics.reconnections += 1
         self._decoder.reset()
-        self._put_off = self._refusal = None
+        self._put_off = self._refusal = self._beginning = None
         self._hops = 0
         self._all_permanent = True
 
-    def give_up_connection(self) -> None:
-        """Take note that connecting or reading was interrupted; the next step is to connect again."""
-        if self.step is Step.READ:
+    @property
+    def can_resume_elsewhere(self) -> bool:
+        """Whether another connection goes on after the last event, which needs its ID."""
+        return self._repeatable and bool(self.last_event_id)
+
+    def give_up_connection(self, error: SSEError | None = None) -> None:
+        """Take note that connecting or reading was interrupted; the next step is to connect again.
+
+        Args:
+            error: what to raise in the next step instead, if the request must not be repeated.
+        """
+        if error is not None and not self._repeatable:
+            self._put_off = error
+        elif self.step is Step.READ:
             self.reconnect()
 
     def close(self) -> None:
@@ -363,4 +392,7 @@ class ReconnectionMachine:
             return wish
         if isinstance(error, (APIConnectionError, TruncatedStreamError)):
             return self._repeatable or not was_sent(error)
+        # Of statuses the standard decides. An error in a body that is no event stream says itself.
+        if isinstance(error, APIError) and not isinstance(error, APIStatusError):
+            return self._repeatable and error.retryable
         return False

@@ -10,15 +10,15 @@ from ssejet._lazy import on_demand
 from ssejet.deadlines import Deadlines
 from ssejet.errors import ContentTypeError
 from ssejet.network import NetworkReads
-from ssejet.transport import (
-    aclose_chunks,
-    content_type_of,
-    is_event_stream,
-    with_default_headers,
-)
+from ssejet.reader import ResumableChunks
+from ssejet.refusal import Beginning
+from ssejet.transport import AsyncChunks, content_type_of, is_event_stream, with_default_headers
+from ssejet.turn import ConcurrentReadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
     from ssejet.subscription import asubscribe, subscribe
@@ -50,7 +50,10 @@ class EventSource:
     * ``ContentTypeError`` before the first event, if the content type is not ``text/event-stream``. Up to one
       kibibyte of the body is read for it, for a second at most; read the response yourself beforehand if you
       need all of it.
-    * ``EventTooLargeError``, after the events before the one that is too large.
+    * ``EventTooLargeError``, after the events before the one that is too large;
+    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body holds no line of
+      an event stream although it is labelled as one: when it ends, or when 64 KiB of it have come;
+    * ``APIConnectionError``, if an earlier read was cancelled and cannot go on. Over HTTP/1.1 it can.
 
     Args:
         response: the response, not read yet, or read as a whole.
@@ -69,13 +72,13 @@ class EventSource:
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events as they arrive."""
         if is_event_stream(self._content_type):
-            return self.decoder.iter_bytes(self.response.iter_bytes())
+            return self.decoder.iter_bytes(_checked(self.response))
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Iterate over the events as they arrive, asynchronously."""
         if is_event_stream(self._content_type):
-            return self.decoder.aiter_bytes(self.response.aiter_bytes())
+            return _AsyncEvents(self.response, self.decoder)
         return self._arefuse()
 
     __iter__ = iter_sse
@@ -90,7 +93,7 @@ class EventSource:
                 if len(body) >= _EXCERPT_SIZE:
                     break
         if reads is not None:
-            reads.let_go(self.response)
+            reads.release()
         raise self._content_type_error(body)
         yield
 
@@ -98,19 +101,108 @@ class EventSource:
         from anyio import move_on_after
 
         body = bytearray()
-        chunks = self.response.aiter_bytes()
+        chunks = AsyncChunks(self.response)
         with suppress(Exception), move_on_after(_EXCERPT_TIME):
-            async for chunk in chunks:
+            async for chunk in chunks.iterator:
                 body += chunk
                 if len(body) >= _EXCERPT_SIZE:
                     break
-        await aclose_chunks(chunks, self.response)
+        await chunks.aclose()
         raise self._content_type_error(body)
         yield
 
     def _content_type_error(self, body: bytearray) -> ContentTypeError:
         excerpt = bytes(body[:_EXCERPT_SIZE])
         return ContentTypeError(self.response, content_type=self._content_type, body=excerpt)
+
+
+def _checked(response: Any) -> Iterator[bytes]:
+    """The chunks of a body that is labelled as an event stream; raises if it is none."""
+    beginning = Beginning(response)
+    chunks = iter(response.iter_bytes())
+    try:
+        for chunk in chunks:
+            beginning.add(chunk)
+            yield chunk
+            if beginning.is_stream:
+                yield from chunks
+                return
+        beginning.end()
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+
+
+class _AsyncEvents:
+    """The events of a response; not an async generator, as a cancelled read would end one."""
+
+    def __init__(self, response: Any, decoder: Decoder) -> None:
+        self._beginning = Beginning(response)
+        self._response = response
+        self._decoder = decoder
+        self._chunks: ResumableChunks | None = None
+        self._pending: Iterator[ServerSentEvent] = iter(())
+        self._unsettled = False
+        self._reading = False
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerSentEvent:
+        try:
+            while True:
+                for event in self._pending:
+                    return event
+                if self._unsettled:
+                    self._unsettled = False
+                    self._decoder.feed(b"")  # raises what was put off until the events before it were taken
+                if self._ended:
+                    raise StopAsyncIteration
+                self._accept(await self._read())
+        except (ConcurrentReadError, StopAsyncIteration):
+            raise
+        except Exception:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Stop reading; the response stays the caller's to close."""
+        self._ended = True
+        self._pending = iter(())
+        if self._chunks is not None and not self._reading:
+            await self._chunks.aclose()
+
+    def _accept(self, chunk: bytes | None) -> None:
+        if chunk is None:
+            self._ended = True
+            self._pending = iter(self._decoder.finish())
+            self._beginning.end()
+        else:
+            self._beginning.add(chunk)
+            events = self._decoder.feed(chunk)
+            self._pending = iter(events)
+            self._unsettled = bool(events)
+
+    async def _read(self) -> bytes | None:
+        if self._reading:
+            raise ConcurrentReadError
+        if self._chunks is None:
+            self._chunks = ResumableChunks(self._response)
+        if self._chunks.lost:
+            raise self._chunks.error()
+        self._reading = True
+        try:
+            return await self._chunks.fetch()
+        except StopAsyncIteration:
+            return None
+        except Exception:
+            raise
+        except BaseException:
+            self._chunks.on_cancelled()
+            raise
+        finally:
+            self._reading = False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from ssejet.deadlines import Deadlines
 from ssejet.errors import APIConnectionError, request_of
 from ssejet.machine import NOTHING_YET, StreamMachine, T, status_error
 from ssejet.reader import AsyncReader, Reader
-from ssejet.refusal import Refusal, other_content_error
+from ssejet.refusal import Beginning, Refusal
 from ssejet.transport import content_type_of, is_event_stream
 from ssejet.turn import ConcurrentReadError
 
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncStream", "Stream"]
 
 Item = TypeVar("Item")
-
-# How much is kept of a body that may turn out to be no event stream: bytes.
-_OTHER_BODY_SIZE = 1024
 
 
 class _BaseStream(Generic[T]):
@@ -80,6 +77,9 @@ class _BaseStream(Generic[T]):
     _reader_class: ClassVar[type[Any]]
 
     _reader: Any = None  # until __init__ is through
+
+    # Whether nobody else has the response, so that it cannot be closed once this is gone.
+    _owns_response = False
 
     # One overload for each kind of cast_to, as in StreamMachine.
     @overload
@@ -143,12 +143,14 @@ class _BaseStream(Generic[T]):
         content_type = content_type_of(response)
         status = getattr(response, "status_code", None)
         self._refusal: Refusal | None = None
-        self._other_body: bytearray | None = None
+        self._beginning: Beginning | None = None
+        # Another label makes an error of a body without events, even if it holds comments.
+        self._has_other_label = bool(content_type) and not is_event_stream(content_type)
         if isinstance(status, int) and status >= 400:
             self._refusal = Refusal(response, self._deadlines, status_error)
-        elif content_type and not is_event_stream(content_type):
-            self._other_body = bytearray()
-        self._is_ordinary = not self._deadlines.limited and self._other_body is None and self._refusal is None
+        else:
+            self._beginning = Beginning(response)
+        self._is_ordinary = False
         self._reader = self._reader_class(response, self._deadlines)
 
     @property
@@ -166,17 +168,18 @@ class _BaseStream(Generic[T]):
         return f"<ssejet.{type(self).__name__} {state}, {self.metrics.events} events, of {self.response!r}>"
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if self._reader is None or self._reader.closed or sys.is_finalizing():
+        reader = self._reader
+        if reader is None or reader.closed or sys.is_finalizing():
             return
         if getattr(self.response, "is_closed", False):
             return
         message = f"{self!r} was neither closed nor read to its end: {self._advice}"
-        with suppress(Exception):
-            self._abandon()
-        _warn(message, ResourceWarning, source=self)
-
-    def _abandon(self) -> None:
-        """Release what can be released without waiting."""
+        if reader.suspended:
+            reader.abandon()  # a cancelled read, which nobody can go on with
+        elif self._owns_response or not reader.leave_to_owner(message):
+            with suppress(Exception):
+                reader.abandon()
+            _warn(message, ResourceWarning, source=self)
 
     def _check_kind(self, response: Any) -> None:
         missing = [f"{name}()" for name in self._method_names if not callable(getattr(response, name, None))]
@@ -204,14 +207,28 @@ class _BaseStream(Generic[T]):
             self._refusal.add(chunk)
         elif chunk is None:
             self._machine.receive_end()
-            if self._other_body is not None and not self.metrics.events:
-                raise other_content_error(self.response, bytes(self._other_body))
+            if self._beginning is not None and not self.metrics.events:
+                self._beginning.end()
+                if self._has_other_label:
+                    raise self._beginning.error()
         else:
-            if self._other_body is not None:
-                self._other_body += chunk[: _OTHER_BODY_SIZE - len(self._other_body)]
             count = self.metrics.events
             self._machine.receive(chunk)
-            self._deadlines.end(got_events=self.metrics.events > count)
+            got_events = self.metrics.events > count
+            if self._beginning is not None:
+                self._look_at_beginning(self._beginning, chunk, got_events=got_events)
+            self._deadlines.end(got_events=got_events)
+
+    def _look_at_beginning(self, beginning: Beginning, chunk: bytes, *, got_events: bool) -> None:
+        if not got_events:
+            beginning.add(chunk)
+        if got_events or (beginning.is_stream and not self._has_other_label):
+            self._beginning = None
+            if beginning.relax(self._deadlines):
+                self._reader.change_deadlines()
+            self._is_ordinary = not self._deadlines.limited
+        elif beginning.restrict(self._deadlines):
+            self._reader.change_deadlines()
 
     def _is_over(self) -> bool:
         """Whether the exception just raised ends the stream: all do but those of ``on_comment``."""
@@ -219,10 +236,12 @@ class _BaseStream(Generic[T]):
         return not goes_on
 
     def _accept_failure(self, error: APIConnectionError) -> None:
-        """Raise the error, or what is worse: the response was a refusal, of which no more will be heard."""
-        if self._refusal is None:
-            raise error
-        raise self._refusal.error() from error.__cause__
+        """Raise the error, or what says more: what has come of a response that is no event stream."""
+        if self._refusal is not None:
+            raise self._refusal.error() from error.__cause__
+        if self._beginning is not None and self._beginning.is_other:
+            raise self._beginning.error() from error.__cause__
+        raise error
 
 
 class Stream(_BaseStream[T]):
@@ -234,9 +253,10 @@ class Stream(_BaseStream[T]):
             for chunk in Stream(response, cast_to=Chunk):
                 ...
 
-    Iterating closes the response when the stream ends, be it by an error. A loop that is left early can be
+    Iterating closes the response when the stream ends, by an error too. A loop that is left early can be
     resumed by another loop or by ``next()``; leave the ``with`` block of the stream or of the response, or
-    call ``close()``, when done with it.
+    call ``close()``, when done with it. A response that nobody has closed when it is garbage-collected gives
+    a ``ResourceWarning``.
 
     After the sentinel the body is read to its end, within bounds, if that lets the connection be used again.
 
@@ -249,7 +269,8 @@ class Stream(_BaseStream[T]):
       raise is passed on;
     * ``EventTooLargeError``, after the items before it;
     * ``TruncatedStreamError`` at the end, with ``require_done``;
-    * ``ContentTypeError`` at the end of a body without a single event, if its content type is another.
+    * ``ContentTypeError`` at the end of a body that holds something else than an event stream, such as HTML,
+      or that has no event and another content type.
 
     The timeouts interrupt the reads of httpx and httpx2 over HTTP/1.1. For other responses ``data_timeout``
     and ``timeout`` are looked at between chunks, and ``idle_timeout`` is up to the client.
@@ -291,8 +312,6 @@ class Stream(_BaseStream[T]):
         """Close the response and drop what was not taken; once is enough, more does no harm."""
         self._machine.close()
         self._reader.close()
-
-    _abandon = close
 
     # A generator, as a `for` loop runs it faster than __next__. All state is in the stream, so that it can be
     # dropped at any time and another one goes on.
@@ -356,6 +375,10 @@ class AsyncStream(_BaseStream[T]):
 
     All that is said of ``Stream`` holds here. The timeouts interrupt the reads of any response. Any task may
     call ``aclose()`` at any time: a task that is reading comes to the end of its loop.
+
+    A read that is cancelled, as by ``asyncio.wait_for(anext(stream), 1)``, loses nothing over HTTP/1.1 with
+    httpx and httpx2: the next one goes on where it was. Elsewhere a cancelled read ends the response, and the
+    next one raises an ``APIConnectionError`` that says so.
     """
 
     _method_names = ("aiter_bytes", "aclose")
@@ -400,7 +423,8 @@ class AsyncStream(_BaseStream[T]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            if self._is_over():
+            # A client that begins a stream has not given it to anybody who could go on.
+            if self._is_over() and (not self._reader.interrupted or self._owns_response):
                 await self.aclose()
             raise
         return self
@@ -467,6 +491,10 @@ class _AsyncItems(Generic[Item]):
                 except Exception as error:
                     stream._fail(error)
                     break
+                except BaseException:
+                    reader.reading = False
+                    await reader.on_cancelled()
+                    raise
                 finally:
                     reader.reading = False
                     if reader.closed:
@@ -477,9 +505,9 @@ class _AsyncItems(Generic[Item]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            if stream._is_over():
-                await stream.aclose()
-            else:  # a generator ends where it raises
+            if not stream._is_over():  # a generator ends where it raises
                 self._ready = self._take(waits=True)
+            elif not reader.interrupted:
+                await stream.aclose()
             raise
         raise StopAsyncIteration

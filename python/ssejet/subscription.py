@@ -195,9 +195,13 @@ class _BaseSubscription:
         reader = getattr(self, "_reader", None)
         if reader is None or reader.closed or self.response.is_closed or sys.is_finalizing():
             return
-        _warn(f"{self!r} was not closed: {self._advice}", ResourceWarning, source=self)
+        message = f"{self!r} was not closed: {self._advice}"
+        was_cancelled = reader.suspended
         with suppress(Exception):
             self._abandon()
+        # A wait that was cancelled ends the subscription if nobody can wait again.
+        if not was_cancelled:
+            _warn(message, ResourceWarning, source=self)
 
     def _abandon(self) -> None:
         """Release what can be released without waiting."""
@@ -411,8 +415,12 @@ class AsyncSubscription(_BaseSubscription):
                 print(event.data)
 
     All that is said of ``Subscription`` holds here. Any task may call ``aclose()`` and ``restart()`` at any
-    time; they take effect at once. A wait for an event that is cancelled drops the connection; the next one
-    makes another, and resumes after the last event.
+    time; they take effect at once.
+
+    A wait for an event that is cancelled loses nothing. If the last event has an ID, it drops the connection;
+    the next one makes another, and resumes after that event. Otherwise the next wait goes on with the
+    connection if it can, and makes another if not. Where the request must not be repeated, see ``repeat``,
+    the next wait raises an ``APIConnectionError`` instead.
     """
 
     _advice = "use it in an `async with` block, or await aclose()"
@@ -467,6 +475,9 @@ class AsyncSubscription(_BaseSubscription):
         await self.restart()
         await self._release()
 
+    def _abandon(self) -> None:
+        self._reader.abandon()
+
     async def _advance(self) -> bool:
         """Take one step; False at the end of the subscription, which is then closed."""
         if self._closed:
@@ -479,9 +490,8 @@ class AsyncSubscription(_BaseSubscription):
         except SSEError as error:
             await self._hang_up()
             self._fail(error)
-        except BaseException:
-            await self._hang_up()
-            self._machine.give_up_connection()
+        except BaseException as error:
+            await self._on_interrupted(error)
             raise
         finally:
             self._advancing = False
@@ -489,12 +499,27 @@ class AsyncSubscription(_BaseSubscription):
             await self.aclose()
         return not self._closed
 
+    async def _on_interrupted(self, error: BaseException) -> None:
+        """Take note that a step was cancelled, or failed by a mistake."""
+        machine = self._machine
+        is_reading = machine.step is Step.READ and self._reader is not None and self._reader.suspended
+        if is_reading and not machine.can_resume_elsewhere:
+            return  # the next step reads on
+        await self._hang_up()
+        lost = None
+        if not isinstance(error, Exception) and machine.step is not Step.WAIT:
+            lost = APIConnectionError(
+                "a wait for an event was cancelled, and the request must not be sent again to go on: pass "
+                "repeat=True if it may, or limit waits by idle_timeout or data_timeout"
+            )
+        machine.give_up_connection(lost)
+
     async def _take_step(self) -> None:
         machine = self._machine
+        machine.settle()
         if machine.step is Step.CONNECT:
             await self._connect()
         elif machine.step is Step.READ:
-            machine.settle()
             try:
                 self._receive(await self._reader.read())
             except APIConnectionError as error:

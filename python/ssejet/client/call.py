@@ -110,7 +110,7 @@ class Call:
         metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
         metrics.started = self._started
         metrics.reconnections = self._failures
-        return stream_class(
+        stream = stream_class(
             response,
             cast_to=self._endpoint.item,
             require_done=settings.require_done,
@@ -119,6 +119,8 @@ class Call:
             timeout=settings.timeout,
             metrics=metrics,
         )
+        stream._owns_response = True
+        return stream
 
     def result(self, response: Any, body: bytes) -> Any:
         """What a response that is no stream says.

@@ -51,7 +51,9 @@ def relay(
         heartbeat: see ``EventStream``. Only a heartbeat shows a WSGI server that a client has left while the
             other server is silent.
         on_error: see ``EventStream``. An HTTP error status counts as an ``APIStatusError``, whose body the
-            error event passes on.
+            error event passes on. A body that is no event stream, such as JSON or HTML, is an error too, of
+            which the log gets a warning: an ``APIError`` if it is a JSON error, else a ``ContentTypeError``.
+            Its bytes are not passed on.
 
     Raises:
         TypeError: the response is one of an async client.

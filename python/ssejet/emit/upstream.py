@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import socket
+import logging
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet import transport
+from ssejet.deadlines import Deadlines
 from ssejet.emit.pump import aclose, close
+from ssejet.errors import SSEError
 from ssejet.machine import status_error
+from ssejet.network import NetworkReads
+from ssejet.refusal import Beginning
+from ssejet.transport import content_type_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from ssejet.errors import APIStatusError
 
 __all__ = ["AsyncUpstream", "Upstream"]
+
+_logger = logging.getLogger("ssejet.emit")
 
 # How much is kept of the body of a refusal, in bytes.
 _REFUSAL_SIZE = 64 * 1024
@@ -37,6 +43,65 @@ class _BaseUpstream:
         self._response = response
         status = getattr(response, "status_code", None)
         self._is_refusal = isinstance(status, int) and status >= 400
+        self._gate = _Gate(response)
+
+
+class _Gate:
+    """Holds bytes back until they show that the other server sends an event stream.
+
+    Clients of an event stream would take JSON or HTML for silence.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self.is_open = False
+        self._response = response
+        self._beginning = Beginning(response)
+        self._held: list[bytes] = []
+
+    def add(self, chunk: bytes) -> list[bytes]:
+        """Take in a chunk, and return those that may pass.
+
+        Raises:
+            SSEError: this is no event stream.
+        """
+        try:
+            self._beginning.add(chunk)
+        except SSEError:
+            self._warn()
+            raise
+        self._held.append(chunk)
+        self.is_open = self._beginning.is_stream
+        return self._release() if self.is_open else []
+
+    def end(self) -> list[bytes]:
+        """Take note of the end, and return what is left.
+
+        Raises:
+            SSEError: this is no event stream.
+        """
+        try:
+            self._beginning.end()
+        except SSEError:
+            self._warn()
+            raise
+        return self._release()
+
+    def fail(self, error: Exception) -> None:
+        """Raise what says more than the failure of a read: what has come in place of an event stream."""
+        if self._beginning.is_other:
+            self._warn()
+            raise self._beginning.error() from error
+
+    def _release(self) -> list[bytes]:
+        held, self._held = self._held, []
+        return held
+
+    def _warn(self) -> None:
+        _logger.warning(
+            "the other server's answer is no event stream: HTTP status %s, content type %r",
+            getattr(self._response, "status_code", None),
+            content_type_of(self._response),
+        )
 
 
 class Upstream(_BaseUpstream):
@@ -52,18 +117,36 @@ class Upstream(_BaseUpstream):
     def __init__(self, response: Any) -> None:
         super().__init__(response, methods=("iter_bytes", "close"), body="__iter__", relay="relay")
         self._lock = threading.Lock()
-        self._reading: Any = None
+        self._reads: NetworkReads | None = None
         self._interrupted = False
 
     def __iter__(self) -> Iterator[bytes]:
-        restore = self._watch_reads()
+        reads = None
+        with self._lock:
+            if self._interrupted:
+                raise ConnectionAbortedError("the client has left")
+            if transport.is_reusable(self._response):
+                reads = self._reads = NetworkReads.of(self._response, Deadlines())
         chunks = iter(self._response.iter_bytes())
         try:
             if self._is_refusal:
                 raise self._refusal(chunks)
-            yield from chunks
+            gate = self._gate
+            try:
+                for chunk in chunks:
+                    yield from gate.add(chunk)
+                    if gate.is_open:
+                        yield from chunks
+                        return
+            except SSEError:
+                raise
+            except Exception as error:
+                gate.fail(error)
+                raise
+            yield from gate.end()
         finally:
-            restore()
+            if reads is not None:
+                reads.release()
             close(chunks)
             self.close()
 
@@ -79,9 +162,8 @@ class Upstream(_BaseUpstream):
         """
         with self._lock:
             self._interrupted = True
-            if self._reading is not None:
-                with suppress(OSError):  # it broke by itself
-                    self._reading.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            if self._reads is not None:
+                self._reads.interrupt()
 
     def _refusal(self, chunks: Iterator[bytes]) -> APIStatusError:
         body = bytearray()
@@ -90,33 +172,6 @@ class Upstream(_BaseUpstream):
             if len(body) >= _REFUSAL_SIZE:
                 break
         return status_error(self._response, bytes(body[:_REFUSAL_SIZE]))
-
-    def _watch_reads(self) -> Any:
-        """Note when the network stream is in a read; gives a function that undoes this."""
-        stream = getattr(self._response, "extensions", {}).get("network_stream")
-        if stream is None or not transport.is_reusable(self._response):
-            return lambda: None
-        read = stream.read
-
-        def watched_read(max_bytes: int, timeout: float | None = None) -> bytes:
-            if self._response.is_closed:  # the connection may serve another request by now
-                return bytes(read(max_bytes, timeout))
-            with self._lock:
-                if self._interrupted:
-                    raise ConnectionAbortedError("the client has left")
-                self._reading = stream
-            try:
-                return bytes(read(max_bytes, timeout))
-            finally:
-                with self._lock:
-                    self._reading = None
-
-        def restore() -> None:
-            if vars(stream).get("read") is watched_read:
-                del stream.read
-
-        stream.read = watched_read
-        return restore
 
 
 class AsyncUpstream(_BaseUpstream):
@@ -139,8 +194,21 @@ class AsyncUpstream(_BaseUpstream):
         try:
             if self._is_refusal:
                 raise await self._refusal(chunks)
-            async for chunk in chunks:
-                yield chunk
+            gate = self._gate
+            try:
+                async for chunk in chunks:
+                    if gate.is_open:
+                        yield chunk
+                    else:
+                        for held in gate.add(chunk):
+                            yield held
+            except SSEError:
+                raise
+            except Exception as error:
+                gate.fail(error)
+                raise
+            for held in gate.end():
+                yield held
         finally:
             with CancelScope(shield=True):
                 await aclose(chunks)
