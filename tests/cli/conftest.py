@@ -4,14 +4,27 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from command import SCRIPT, Terminal, environment
+from command import LEFT_OUT, SCRIPT, SET, Terminal, environment
 from endpoints import APP
 from models import Log, logs
+from typer import rich_utils
 
 from ssejet.cli._server import loopback_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True)
+def same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested in this process sees what the console script sees, whoever runs the tests."""
+    for name in LEFT_OUT:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in SET.items():
+        monkeypatch.setenv(name, value)
+    # typer looked at the environment when it was imported.
+    monkeypatch.setattr(rich_utils, "FORCE_TERMINAL", None)
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", None)
 
 
 @pytest.fixture(scope="session")
