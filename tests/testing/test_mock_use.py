@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import anthropic
 import httpx
@@ -135,6 +137,38 @@ def test_what_is_no_answer_is_named_where_a_function_returns_it(
     error = caught.value.__cause__ if isinstance(caught.value, anthropic.APIConnectionError) else caught.value
     assert provider.name in str(error)
     assert reason in str(error)
+
+
+def test_every_kind_of_callable_is_a_function(provider: Provider, mock: Any, client: Any) -> None:
+    class Answers:
+        def __call__(self, request: Any, state: Any) -> str:
+            return f"object {state}"
+
+        def method(self, request: Any, **others: Any) -> str:
+            return f"method {others}"
+
+    def numbered(prefix: str, request: Any, route: Any) -> str:
+        return f"{prefix} {route.call_count}"
+
+    stand_in = Mock(return_value="stand-in")
+    route = provider.route(mock)
+    answers = []
+    for function in (stand_in, Answers(), Answers().method, functools.partial(numbered, "partial")):
+        route.response = function
+        answers.append(provider.ask(client))
+    assert answers == ["stand-in", "object {}", "method {}", "partial 3"]
+    (request,) = stand_in.call_args.args
+    assert request is route.calls[0].request
+
+
+def test_an_exception_of_a_function_is_passed_on(provider: Provider, mock: Any, client: Any) -> None:
+    def answer(request: Any) -> Any:
+        raise LookupError("mine")
+
+    provider.route(mock).response = answer
+    with pytest.raises((LookupError, anthropic.APIConnectionError)) as caught:
+        provider.ask(client)
+    assert "mine" in str(caught.value.__cause__ or caught.value)
 
 
 def test_a_misspelt_route_or_attribute_is_named(provider: Provider, mock: Any) -> None:

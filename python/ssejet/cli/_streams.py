@@ -23,7 +23,7 @@ def open_closed_streams() -> None:
             os.dup2(opened, number)
             os.close(opened)
         errors = "backslashreplace" if name == "stderr" else None
-        setattr(sys, name, open(number, mode, encoding="utf-8", errors=errors, closefd=False))  # noqa: SIM115, PTH123
+        setattr(sys, name, open(number, mode, encoding="utf-8", errors=errors, closefd=False))  # noqa: SIM115
 
 
 def flush_output() -> None:

@@ -88,7 +88,6 @@ class Route:
     @response.setter
     def response(self, response: Any) -> None:
         offered: tuple[str, ...] = ()
-        # Models and responses may be callable, as Mock objects are: what they are counts first.
         if not _is_answer(response):
             if isinstance(response, type) or not callable(response):
                 raise TypeError(f"{self._name}.response is {_KINDS}; not {_described(response)}")
@@ -199,6 +198,8 @@ class Route:
 
 class Resource:
     """A part of a mocked API, with its routes as attributes."""
+
+    _name: str
 
     def __init__(self, name: str, **parts: Route | Resource) -> None:
         self.__dict__.update(parts)

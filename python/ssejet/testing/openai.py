@@ -10,7 +10,7 @@ from ssejet.testing.api import APIMock, MockDecorator, Resource
 from ssejet.testing.endpoints import ChatCompletions, Completions, Responses, openai_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ssejet.testing.answers import MockError
     from ssejet.testing.api import Route
@@ -79,7 +79,7 @@ class OpenAIMock(APIMock):
         return openai_error(error)
 
 
-def path_below(bases: list[str | None], url: Any) -> str | None:
+def path_below(bases: Sequence[str | None], url: Any) -> str | None:
     """The path of a URL below the first of the base URLs that it begins with; None if there is none."""
     plain = f"{url.copy_with(query=None, fragment=None)}"
     for base in bases:

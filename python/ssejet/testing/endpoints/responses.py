@@ -10,7 +10,12 @@ from ssejet.testing.endpoints.base import Endpoint, Event, count_tokens, new_id,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from typing_extensions import TypeAlias
+
     from ssejet.testing.answers import MockError
+
+    # The type of each event, and its fields.
+    Events: TypeAlias = Iterator[tuple[str, dict[str, Any]]]
 
 __all__ = ["Responses"]
 
@@ -28,8 +33,6 @@ _PARTS = {
     "summary_text": ("text", "response.reasoning_summary_text"),
 }
 _ID_PREFIXES = {"message": "msg_", "function_call": "fc_", "reasoning": "rs_", "custom_tool_call": "ctc_"}
-
-_Events = "Iterator[tuple[str, dict[str, Any]]]"
 
 
 class Responses(Endpoint):
@@ -76,7 +79,7 @@ class Responses(Endpoint):
         fields = {"code": error.code, "message": error.message, "param": error.param}
         return Event("error", {"type": "error", "sequence_number": number} | fields)
 
-    def _events(self, answer: dict[str, Any]) -> _Events:
+    def _events(self, answer: dict[str, Any]) -> Events:
         begun = answer | {"status": "in_progress", "output": []}
         begun |= {name: None for name in ("usage", "error", "incomplete_details") if name in answer}
         yield "response.created", {"response": begun}
@@ -124,7 +127,7 @@ def _complete_part(part: dict[str, Any]) -> dict[str, Any]:
     return {"annotations": [], "logprobs": []} | part if part.get("type") == "output_text" else part
 
 
-def _item_events(item: dict[str, Any], place: dict[str, Any]) -> _Events:
+def _item_events(item: dict[str, Any], place: dict[str, Any]) -> Events:
     begun = dict(item)
     for name in ("content", "summary"):
         if begun.get(name):
@@ -144,12 +147,14 @@ def _item_events(item: dict[str, Any], place: dict[str, Any]) -> _Events:
         text = text_of_json(item.get(field, ""))
         for piece in pieces(text):
             yield f"{kind}.delta", where | {"delta": piece}
-        name = {"name": item.get("name")} if item.get("type") == "function_call" else {}
-        yield f"{kind}.done", where | {field: text} | name
+        done = where | {field: text}
+        if item.get("type") == "function_call":
+            done["name"] = item.get("name")
+        yield f"{kind}.done", done
     yield "response.output_item.done", place | {"item": item}
 
 
-def _part_events(part: dict[str, Any], where: dict[str, Any], part_kind: str) -> _Events:
+def _part_events(part: dict[str, Any], where: dict[str, Any], part_kind: str) -> Events:
     field, kind = _PARTS.get(part.get("type", ""), (None, ""))
     begun = dict(part)
     if field is not None:
@@ -159,7 +164,7 @@ def _part_events(part: dict[str, Any], where: dict[str, Any], part_kind: str) ->
     yield f"{part_kind}.added", where | {"part": begun}
     if field is not None:
         text = part.get(field, "")
-        logprobs = {"logprobs": []} if kind == "response.output_text" else {}
+        logprobs: dict[str, Any] = {"logprobs": []} if kind == "response.output_text" else {}
         for piece in pieces(text):
             yield f"{kind}.delta", where | {"delta": piece} | logprobs
         for index, annotation in enumerate(part.get("annotations") or []):
