@@ -9,8 +9,7 @@ from ssejet.testing.endpoints.base import Endpoint, Event, count_tokens, new_id,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from typing_extensions import TypeAlias
+    from typing import TypeAlias
 
     from ssejet.testing.answers import MockError
 
