@@ -250,6 +250,24 @@ class TestTokens:
         assert measure(clock, *steps, tokenizer=len).tokens == len("thinksayf{}no")
 
 
+class TestTheEnd:
+    def test_is_the_finish_reason_of_every_choice(self, clock: Clock) -> None:
+        steps: Steps = [(1.0, chunk(content="a")), (1.0, chunk(index=1, content="b")), (1.0, chunk("stop"))]
+        assert not measure(clock, *steps).finished
+        assert measure(clock, *steps, (1.0, chunk("length", index=1))).finished
+
+    @pytest.mark.parametrize("finish", [None, "", "error"])
+    def test_is_not_reached_by_an_answer_that_failed(self, clock: Clock, finish: str | None) -> None:
+        metrics = ChatMetrics()
+        metrics.observe(chunk(content="a"))
+        metrics.observe(chunk(finish))
+        assert not metrics.finished
+
+    def test_is_not_reached_by_nothing(self, clock: Clock) -> None:
+        assert not measure(clock).finished
+        assert not measure(clock, (1.0, chunk(role="assistant", content=""))).finished
+
+
 class TestReports:
     def test_are_json(self, clock: Clock) -> None:
         metrics = measure(clock, *TestTokens.STEPS, (1.0, usage(11, reasoning=0)))

@@ -9,9 +9,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ssejet.testing import OpenAIMock
+    from ssejet.testing import AnthropicMock, OpenAIMock
 
-__all__ = ["mock_openai"]
+__all__ = ["mock_anthropic", "mock_openai"]
 
 
 @pytest.fixture
@@ -20,4 +20,13 @@ def mock_openai() -> Iterator[OpenAIMock]:
     from ssejet.testing import OpenAIMock
 
     with OpenAIMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def mock_anthropic() -> Iterator[AnthropicMock]:
+    """Anthropic's API, mocked for clients of httpx and httpx2 until the test ends."""
+    from ssejet.testing import AnthropicMock
+
+    with AnthropicMock() as mock:
         yield mock

@@ -55,6 +55,8 @@ class TokenMetrics(StreamMetrics):
             usage.
 
     Attributes:
+        finished: whether the answer came to its end, as its finish reason says. An answer whose stream has
+            ended without that has failed, even if the stream ended in good order.
         first_token, last_token: when the first and the latest token arrived, of any kind.
         first_content_token: when the first token arrived that is no reasoning.
         first_reasoning_token: when the first token of reasoning arrived.

@@ -14,22 +14,33 @@ from termios import TIOCSWINSZ
 
 SCRIPT = str(Path(sys.executable).with_name("ssejet"))
 
-# Set for the test run perhaps, but not for the user: styles, sizes, and output that needs no flush.
-_LEFT_OUT = {
+# Set for the test run perhaps, but not for the user: styles, sizes, locales, and output that needs no flush.
+LEFT_OUT = {
+    "COLORTERM",
     "COLUMNS",
     "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "LANG",
+    "LANGUAGE",
+    "LC_CTYPE",
     "LINES",
     "NO_COLOR",
+    "PYTHONIOENCODING",
     "PYTHONUNBUFFERED",
+    "PYTHONUTF8",
+    "PY_COLORS",
+    "TERMINAL_WIDTH",
     "TTY_COMPATIBLE",
     "TTY_INTERACTIVE",
+    "TYPER_USE_RICH",
 }
+SET = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 
 
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, but for what would change the output, and with ``more``."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
-    return inherited | {"TERM": "xterm-256color"} | more
+    inherited = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    return inherited | SET | more
 
 
 # Seconds.

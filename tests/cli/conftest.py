@@ -1,17 +1,42 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from command import SCRIPT, Terminal, environment
+from command import LEFT_OUT, SCRIPT, SET, Terminal, environment
 from endpoints import APP
 from models import Log, logs
+from typer import rich_utils
 
 from ssejet.cli._server import loopback_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Shells let what they start in the background ignore Ctrl-C, and so would the console script then."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.fixture(autouse=True)
+def same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested in this process sees what the console script sees, whoever runs the tests."""
+    for name in LEFT_OUT:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in SET.items():
+        monkeypatch.setenv(name, value)
+    # typer looked at the environment when it was imported.
+    monkeypatch.setattr(rich_utils, "FORCE_TERMINAL", None)
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", None)
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,38 @@ async def _breaking(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
     yield _chunk({"content": "so far "})
 
 
+async def _event_of_an_error(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"content": "so far "})
+    yield b'event: error\ndata: {"message": "out of memory", "code": 500}\n\n'
+
+
+async def _failing_at_once(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield b'data: {"error": {"message": "no worker", "type": "server_error"}}\n\n'
+    yield _DONE
+
+
+async def _unfinished(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    """An answer that looks whole to everybody who does not ask for its finish reason."""
+    yield _chunk({"content": "so far "})
+    yield _DONE
+
+
+async def _empty(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _chunk({"role": "assistant", "content": ""})
+    yield _DONE
+
+
+async def _nothing(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    yield _DONE
+
+
+async def _wordless(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
+    """A model that has nothing to say, in good order."""
+    yield _chunk({"content": ""})
+    yield _chunk({}, reason="stop")
+    yield _DONE
+
+
 async def _hostile(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
     yield _chunk({"content": "\x1b]0;owned\x07 [bank](http://evil.example/)"})
     yield _chunk({}, reason="stop")
@@ -129,12 +161,18 @@ _MODELS = {
     "breaking": _breaking,
     "cut": _cut,
     "echo": _echo,
+    "empty": _empty,
+    "event-of-an-error": _event_of_an_error,
     "failing": _failing,
+    "failing-at-once": _failing_at_once,
     "halves": _halves,
     "hostile": _hostile,
+    "nothing": _nothing,
     "patient": _patient,
     "poet": _poet,
     "slow-poet": _slow_poet,
+    "unfinished": _unfinished,
+    "wordless": _wordless,
 }
 
 

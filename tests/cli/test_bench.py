@@ -153,6 +153,27 @@ def test_answers_that_fail_under_way_are_failures(api: str) -> None:
     assert report["errors"] == {"APIError": {"count": 2, "first": "no more for ***"}}
 
 
+@pytest.mark.parametrize(
+    ("model", "error", "first"),
+    [
+        ("event-of-an-error", "APIError", "out of memory"),
+        ("failing-at-once", "APIError", "no worker"),
+        ("unfinished", "TruncatedStreamError", "the answer ended without a finish reason"),
+        ("empty", "TruncatedStreamError", "an empty answer ended without a finish reason"),
+        ("nothing", "TruncatedStreamError", "an empty answer ended without a finish reason"),
+    ],
+)
+def test_answers_without_an_end_are_failures(api: str, model: str, error: str, first: str) -> None:
+    report = figures(api, "-n", "3", "-m", model, "--warmup", "0", status=1)
+    assert (report["succeeded"], report["failed"]) == (0, 3)
+    assert report["errors"][error]["count"] == 3
+    assert first in report["errors"][error]["first"]
+
+
+def test_an_empty_answer_with_a_finish_reason_is_an_answer(api: str) -> None:
+    assert figures(api, "-n", "2", "-m", "wordless")["succeeded"] == 2
+
+
 def test_a_server_that_does_not_answer_is_one_line(api: str) -> None:
     for url in ("http://127.0.0.1:1/v1", f"{api}/nowhere"):
         result = bench(url, "-m", "poet")

@@ -170,6 +170,11 @@ def test_the_scheme_may_be_left_out_and_a_query_is_kept(api: str, log: Log) -> N
         ("strict", "HTTP status 400: unknown field: stream_options; --no-usage leaves that out"),
         ("failing", "no more for ***"),
         ("breaking", "the answer may be incomplete; the server or a proxy broke off"),
+        ("event-of-an-error", "out of memory"),
+        ("failing-at-once", "no worker"),
+        ("unfinished", "the answer ended without a finish reason: it may be incomplete; the server or a"),
+        ("empty", "an empty answer ended without a finish reason: it may be incomplete"),
+        ("nothing", "an empty answer ended without a finish reason: it may be incomplete"),
     ],
 )
 def test_an_error_is_one_line_with_cause_and_remedy_and_without_the_key(
@@ -181,6 +186,20 @@ def test_an_error_is_one_line_with_cause_and_remedy_and_without_the_key(
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
     assert KEY not in result.output
+
+
+@pytest.mark.parametrize("model", ["failing", "event-of-an-error", "unfinished"])
+def test_the_chunks_that_came_before_an_error_are_printed_as_json_too(api: str, model: str) -> None:
+    result = chat("hi", "--base-url", api, "-m", model, "--json")
+    first, metrics = map(json.loads, result.stdout.splitlines())
+    assert result.exit_code == 1
+    assert first["choices"][0]["delta"]["content"] == "so far "
+    assert metrics["metrics"]["tokens"] == 1
+
+
+def test_an_empty_answer_with_a_finish_reason_is_no_error(api: str) -> None:
+    result = chat("hi", "--base-url", api, "-m", "wordless", "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_what_had_come_before_an_error_is_shown_with_its_metrics(api: str) -> None:

@@ -198,7 +198,7 @@ def test_a_function_sees_the_request_the_route_and_the_state(client: OpenAI) -> 
     def flaky(request: Any, *, route: Any, state: dict[str, int]) -> Any:
         state["requests"] += 1
         question = json.loads(request.content)["messages"][0]["content"]
-        return httpx.Response(500) if route.call_count < 3 else f"You said: {question}"
+        return httpx.Response(500) if route.call_count < 2 else f"You said: {question}"
 
     with OpenAIMock(state={"requests": 0}) as mock:
         mock.chat.completions.create.response = flaky
@@ -211,7 +211,7 @@ def test_a_function_sees_the_request_the_route_and_the_state(client: OpenAI) -> 
 
 def test_the_sdk_retries_against_the_mock(mock_openai: OpenAIMock) -> None:
     def flaky(request: Any, route: Any) -> Any:
-        return httpx.Response(500, headers={"retry-after-ms": "1"}) if route.call_count < 3 else "at last"
+        return httpx.Response(500, headers={"retry-after-ms": "1"}) if route.call_count < 2 else "at last"
 
     mock_openai.chat.completions.create.response = flaky
     with OpenAI(api_key="sk-test", max_retries=2) as client:

@@ -16,7 +16,8 @@ __all__ = ["ChatMetrics", "CompletionMetrics"]
 class _ChoiceMetrics(TokenMetrics):
     """What both have in common: choices that finish, and usage.
 
-    ``finished`` is True once all choices that were begun have a finish reason.
+    ``finished`` is True once all choices that were begun have a finish reason, other than ``error``, with
+    which some servers report that they failed.
     """
 
     __slots__ = ("_closed", "_open")
@@ -27,7 +28,7 @@ class _ChoiceMetrics(TokenMetrics):
         self._closed: set[int] = set()
 
     def _add_choice(self, index: int, finish_reason: str | None) -> None:
-        if finish_reason:
+        if finish_reason and finish_reason != "error":
             self._closed.add(index)
             self._open.discard(index)
         elif index not in self._closed:

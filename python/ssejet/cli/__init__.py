@@ -6,6 +6,9 @@ It needs typer and rich (extra ``cli``); ``ssejet demo`` also needs starlette an
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+
+from ssejet.cli._streams import abandon_output, flush_output, open_closed_streams
 
 __all__ = ["main"]
 
@@ -16,13 +19,19 @@ def main() -> None:
     """Run the command line and exit.
 
     The status is 0 when all went well, 1 when the command failed (why is on standard error), 2 when it was
-    called wrongly or lacks a package, 130 after Ctrl-C.
+    called wrongly or lacks a package, 130 after Ctrl-C. Where standard input or output is closed, it reads
+    nothing or writes to nobody. Output that cannot be written is an error; output that nobody reads is not.
     """
     try:
+        open_closed_streams()
         # Here, not above: the module must import, and explain itself, without the extras.
         from ssejet.cli._app import app
 
-        app(prog_name="ssejet")
+        try:
+            app(prog_name="ssejet")
+        except SystemExit:
+            flush_output()
+            raise
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRAS:
@@ -30,6 +39,17 @@ def main() -> None:
         sys.exit(_explain_missing(missing))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        abandon_output()
+        sys.exit(0)
+    except OSError as error:
+        # The commands handle the errors of files and of connections: what is left has no name.
+        if error.filename is not None or isinstance(error, ConnectionError):
+            raise
+        abandon_output()
+        with suppress(OSError):  # standard error may be full as well
+            print(f"ssejet: cannot write the output: {error.strerror or error}", file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 def _explain_missing(package: str) -> int:

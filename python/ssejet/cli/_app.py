@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ssejet.cli._console import command_ends
 from ssejet.cli.bench import bench
 from ssejet.cli.chat import chat
 from ssejet.cli.demo import demo
@@ -31,7 +32,8 @@ app.command()(tail)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ssejet {metadata.version('ssejet')}")
+        with command_ends():
+            typer.echo(f"ssejet {metadata.version('ssejet')}")
         raise typer.Exit
 
 

@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.theme import Theme
 
+from ssejet.cli._streams import abandon_output
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -101,6 +103,5 @@ def command_ends() -> Iterator[None]:
         # Here, because some releases of typer make an "Aborted!" and status 1 of it.
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        # The interpreter flushes standard output once more when it exits, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()
         raise typer.Exit(0) from None

@@ -24,6 +24,8 @@ from ssejet.transport import was_sent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ssejet import TokenMetrics
+
 __all__ = [
     "KeyName",
     "MaxTokens",
@@ -33,6 +35,7 @@ __all__ = [
     "Server",
     "Timeout",
     "as_call",
+    "check_end",
     "request_params",
 ]
 
@@ -106,6 +109,20 @@ def as_call(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     body = {**request, "stream": True}
     return {"model": body["model"], "messages": body["messages"], "extra_body": body}
+
+
+def check_end(metrics: TokenMetrics) -> None:
+    """Tell an answer that came to its end from one that only stopped, which servers in trouble send.
+
+    Args:
+        metrics: of a stream that has been read to its end.
+
+    Raises:
+        TruncatedStreamError: the answer has no finish reason.
+    """
+    if not metrics.finished:
+        answer = "the answer" if metrics.chunks else "an empty answer"
+        raise TruncatedStreamError(f"{answer} ended without a finish reason: it may be incomplete")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from ssejet import APIStatusError, AsyncClient, SSEError
+from ssejet.cli._endpoint import check_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,6 +234,7 @@ class Load:
                 raise
             finally:
                 self.running.discard(metrics)
+        check_end(metrics)
         self.results.add(metrics)
 
     async def _watch(self) -> None:

@@ -20,6 +20,7 @@ from ssejet.cli._endpoint import (
     Server,
     Timeout,
     as_call,
+    check_end,
     request_params,
 )
 from ssejet.cli._figures import summary
@@ -159,7 +160,7 @@ class _Conversation:
         """Ask, and show the answer; of one that is interrupted, what had come is kept.
 
         Raises:
-            SSEError: there was no answer, or it broke off.
+            SSEError: there was no answer, it broke off, or it ended without a finish reason.
         """
         messages = [*self._messages, {"role": "user", "content": question}]
         answer: list[str] = []
@@ -177,6 +178,7 @@ class _Conversation:
                         if choice.index == 0:
                             finish_reason = choice.finish_reason or finish_reason
                             answer.append(self._show(choice.delta))
+                check_end(metrics)
         finally:
             self._view.end(metrics)
             if text := "".join(answer):

@@ -201,14 +201,13 @@ def _lines(request: dict[str, Any], timeout: float | None) -> Iterator[bytes]:
 
 
 def _read_body(data: str) -> bytes:
-    if data in ("-", "@-"):
-        return sys.stdin.buffer.read()
-    if not data.startswith("@"):
+    if data != "-" and not data.startswith("@"):
         return data.encode("utf-8", "surrogateescape")
+    file = data.removeprefix("@")
     try:
-        return Path(data[1:]).read_bytes()
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise typer.BadParameter(f"cannot read {data[1:]}: {error.strerror}", param_hint="--data") from None
+        raise typer.BadParameter(f"cannot read {file}: {error.strerror}", param_hint="--data") from None
 
 
 def _headers(lines: list[str], body: bytes | None, last_event_id: str | None) -> httpx.Headers:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Call"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Call", "CallLog", "answering"]
 
 
 @dataclass(eq=False)
@@ -34,3 +40,38 @@ class Call:
     def closed(self) -> bool:
         """Whether the client has read the answer to its end, or closed it."""
         return self.response is not None and bool(self.response.is_closed)
+
+
+class CallLog:
+    """Calls in the order in which they came, from any thread or task."""
+
+    def __init__(self) -> None:
+        self._calls: list[Call] = []
+        self._lock = Lock()
+
+    def add(self, call: Call) -> None:
+        """Note a call that has come."""
+        with self._lock:
+            self._calls.append(call)
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls; inside a response function, those that came before the call that it answers."""
+        current = _current.get()
+        if current is None:
+            return self._calls
+        with self._lock:
+            return self._calls[: self._calls.index(current)] if current in self._calls else self._calls
+
+
+_current: ContextVar[Call | None] = ContextVar("ssejet_mock_call", default=None)
+
+
+@contextmanager
+def answering(call: Call) -> Iterator[None]:
+    """Mark a call as the one that is being answered, in this thread or task only."""
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)

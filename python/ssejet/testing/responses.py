@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from ssejet.emit.pump import aclose, close
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["error_response", "is_response", "library_of", "make_response"]
+__all__ = ["as_exception_of", "is_response", "library_of", "make_response"]
 
 
 def library_of(request: Any) -> Any:
@@ -22,17 +23,26 @@ def library_of(request: Any) -> Any:
 
 def is_response(answer: Any) -> bool:
     """Whether this is a response of either library."""
-    return all(hasattr(answer, name) for name in ("status_code", "headers", "stream"))
+    # A Mock has every attribute, but no number for a status.
+    has_status = isinstance(getattr(answer, "status_code", None), int)
+    return has_status and hasattr(answer, "headers") and hasattr(answer, "stream")
 
 
-def error_response(request: Any, status: int, message: str) -> Any:
-    """Make a response that reports an error as OpenAI's servers do."""
-    body = {"error": {"message": f"ssejet.testing: {message}", "type": "invalid_request_error"}}
-    return library_of(request).Response(status, json=body)
+def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
+    """The same exception for another call: of the library that the client uses, and with its request."""
+    cls = type(error)
+    if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
+        return error
+    try:
+        return getattr(library, cls.__name__)(str(error), request=request)  # type: ignore[no-any-return]
+    except (AttributeError, TypeError):
+        return error
 
 
 def make_response(answer: Any, request: Any) -> Any:
     """Make a response of the library that the request is of.
+
+    It is a new one for each request, and so is its stream: one answer may serve several calls at a time.
 
     Args:
         answer: an ``EventStream`` or ``AsyncEventStream``, or a response of either library.
@@ -44,13 +54,14 @@ def make_response(answer: Any, request: Any) -> Any:
     library = library_of(request)
     if isinstance(answer, (EventStream, AsyncEventStream)):
         headers = [("content-type", "text/event-stream")]
-        return library.Response(200, headers=headers, stream=_body_class(library)(answer))
-    if isinstance(answer, library.Response):
-        return answer
+        return library.Response(200, headers=headers, stream=_body_class(library)(copy.copy(answer)))
     if is_response(answer):
         headers = list(answer.headers.raw)
         return library.Response(
-            answer.status_code, headers=headers, stream=_body_class(library)(answer.stream)
+            answer.status_code,
+            headers=headers,
+            stream=_body_class(library)(answer.stream),
+            extensions=dict(answer.extensions),
         )
     raise TypeError(
         f"a mock answers with a response of httpx or httpx2, an EventStream or an AsyncEventStream, not "

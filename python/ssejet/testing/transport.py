@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from ssejet.testing.calls import Call
+from ssejet.emit.pump import close
+from ssejet.testing.calls import Call, CallLog, answering
 from ssejet.testing.responses import make_response
 
 if TYPE_CHECKING:
@@ -31,34 +32,37 @@ class MockTransport:
             gets the request and returns one of these; it may be async if the client is. An ``EventStream``
             does for async clients as well, but blocks their event loop where it waits.
 
-    Attributes:
-        calls: the requests so far, and what became of them.
     """
 
     def __init__(self, answer: Any) -> None:
         self._answer = answer
-        self.calls: list[Call] = []
+        self._log = CallLog()
+
+    @property
+    def calls(self) -> list[Call]:
+        """The requests so far, and what became of them; inside a function that answers, those before."""
+        return self._log.calls
 
     def handle_request(self, request: Any) -> Any:
         """Answer a request of a sync client."""
         request.read()
-        call = self._log(request)
-        answer = self.answer(call)
+        call = self._begin(request)
+        with answering(call):
+            answer = self.answer(call)
         if inspect.isawaitable(answer):
-            answer.close()  # type: ignore[attr-defined]
+            close(answer)
             raise TypeError("the mock's function is async, but the client is not: make it a plain function")
-        call.response = make_response(self.complete(answer, call), request)
-        return call.response
+        return self._end(call, answer)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer a request of an async client."""
         await request.aread()
-        call = self._log(request)
-        answer = self.answer(call)
-        if inspect.isawaitable(answer):
-            answer = await answer
-        call.response = make_response(self.complete(answer, call), request)
-        return call.response
+        call = self._begin(request)
+        with answering(call):
+            answer = self.answer(call)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        return self._end(call, answer)
 
     def answer(self, call: Call) -> Any:
         """The answer to a call, or an awaitable of it."""
@@ -68,10 +72,14 @@ class MockTransport:
         """Make a response or an event stream of the answer to a call."""
         return answer
 
-    def _log(self, request: Any) -> Call:
+    def _begin(self, request: Any) -> Call:
         call = Call(request)
-        self.calls.append(call)
+        self._log.add(call)
         return call
+
+    def _end(self, call: Call, answer: Any) -> Any:
+        call.response = make_response(self.complete(answer, call), call.request)
+        return call.response
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
