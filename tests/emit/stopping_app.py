@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from pathlib import Path
@@ -52,7 +51,7 @@ async def slow_cleanup() -> AsyncIterator[int]:
         await anyio.sleep_forever()
     finally:
         with anyio.CancelScope(shield=True):
-            await asyncio.sleep(0.1)
+            await anyio.sleep(0.1)
             note("slow_cleanup closed")
 
 
