@@ -17,8 +17,7 @@ import anyio
 import httpx
 import pytest
 import trio
-import uvicorn
-from probes import PATIENCE, Probe, eventually
+from probes import PATIENCE, Probe, asgi_server, eventually
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.routing import Route
@@ -30,6 +29,8 @@ from ssejet.emit.starlette import EventStreamResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    import uvicorn
 
 HERE = Path(__file__).parent
 APP = HERE / "stopping_app.py"
@@ -200,27 +201,17 @@ def test_ctrl_c_ends_streams_too(run: Callable[..., RunningServer]) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., tuple[uvicorn.Server, str]]]:
-    """Serve a response from a thread, with uvicorn as it comes."""
-    threads = []
+    """Serve a response from a thread, and give the server and its URL."""
+    with contextlib.ExitStack() as servers:
 
-    def start(respond: Callable[[], Any]) -> tuple[uvicorn.Server, str]:
-        async def endpoint(_: Any) -> Any:
-            response = respond()
-            return await response if asyncio.iscoroutine(response) else response
+        def start(respond: Callable[[], Any]) -> tuple[uvicorn.Server, str]:
+            async def endpoint(_: Any) -> Any:
+                response = respond()
+                return await response if asyncio.iscoroutine(response) else response
 
-        app = Starlette(routes=[Route("/", endpoint)])
-        server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        threads.append((server, thread))
-        assert eventually(lambda: server.started)
-        return server, "http://127.0.0.1:{}".format(server.servers[0].sockets[0].getsockname()[1])
+            return servers.enter_context(asgi_server(Starlette(routes=[Route("/", endpoint)])))
 
-    yield start
-    for server, thread in threads:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
+        yield start
 
 
 def test_a_server_that_is_stopped_by_its_flag_ends_its_streams(serve: Callable[..., Any]) -> None:

@@ -132,7 +132,7 @@ class EventStreamResponse(StreamingResponse):
         # A HEAD request has the headers of a GET request, and nobody to stream to.
         has_body = is_websocket or scope["method"].upper() != "HEAD"
         machine = self._stream.machine()
-        machine.refusals = (HTTPException,)
+        machine.refusals = () if self._start_at_once else (HTTPException,)
         connection = _Connection(
             _denial(send) if is_websocket else send,
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers},
