@@ -68,10 +68,8 @@ class ItemEncoder:
         Raises:
             TypeError, ValueError: as ``ssejet.encode``; or a dict has a key that no event has.
         """
-        if isinstance(item, dict) and self._dict_events:
-            return self._encode_dict(item)
         if isinstance(item, (dict, str, bytes)):
-            return encode(item)
+            return self._encode_dict(item) if self._dict_events and isinstance(item, dict) else encode(item)
         if isinstance(item, EncodedEvent):
             self._last_id = ""  # The bytes may hold an id, so the next id is always written.
             return item.raw

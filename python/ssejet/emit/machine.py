@@ -91,7 +91,17 @@ class EmitMachine:
         """Send an item; a heartbeat only where it has a place."""
         if item is HEARTBEAT:
             return self.heartbeat()
-        return self._send(self._codec.feed, item)
+        if self.ended:
+            return ()
+        try:
+            frames = self._codec.feed(item)
+        except Exception as error:
+            return self.fail(error)
+        if self._faults is None and isinstance(frames, tuple):
+            # Most items of most streams come this way: generators would cost more than encoding.
+            self.begun = True
+            return frames
+        return self._send(iter(frames))
 
     def heartbeat(self) -> Iterator[bytes]:
         """Send a comment, if this is a place between two events."""
@@ -100,7 +110,13 @@ class EmitMachine:
 
     def finish(self) -> Iterator[bytes]:
         """Send the end that the codec gives the stream."""
-        yield from self._send(self._codec.finish)
+        if not self.ended:
+            try:
+                frames = self._codec.finish()
+            except Exception as error:
+                yield from self.fail(error)
+                return
+            yield from self._send(iter(frames))
         yield from self._end()
 
     def stop(self, item: Any = None) -> Iterator[bytes]:
@@ -120,20 +136,7 @@ class EmitMachine:
         yield from self._write(self._codec.encode(item), events=1)
         yield from self._end()
 
-    def _send(self, make_frames: Callable[..., Iterable[bytes]], *args: Any) -> Iterable[bytes]:
-        if self.ended:
-            return ()
-        try:
-            frames = make_frames(*args)
-        except Exception as error:
-            return self.fail(error)
-        if self._faults is None and isinstance(frames, tuple):
-            # Most streams come this way with every item: generators would cost more than encoding.
-            self.begun = True
-            return frames
-        return self._send_each(iter(frames))
-
-    def _send_each(self, frames: Iterator[bytes]) -> Iterator[bytes]:
+    def _send(self, frames: Iterator[bytes]) -> Iterator[bytes]:
         while not self.ended:
             try:
                 frame = next(frames, None)

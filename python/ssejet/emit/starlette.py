@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
@@ -30,7 +29,7 @@ from ssejet.emit.headers import HEADERS
 from ssejet.emit.items import DONE
 from ssejet.emit.pump import aclose, close
 from ssejet.emit.shutdown import stop_streams, stopped_by_server
-from ssejet.emit.stream import AsyncEventStream, EventStream, adrive
+from ssejet.emit.stream import AsyncEventStream, EventStream
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -160,18 +159,15 @@ class EventStreamResponse(StreamingResponse):
             if self._start_at_once:
                 await connection.begin()
             items = _Source(self._stream.open())
-            pieces = adrive(machine, items)
             stop = _Stop(self._stop)
             with stop.scope, stopped_by_server(stop):
                 try:
-                    async for piece in pieces:
-                        await connection.send(piece, items)
+                    await connection.stream(machine, items, machine.start())
                 finally:
-                    await self._close(pieces)
+                    await self._close(items)
             if stop.called and not machine.ended:
                 with anyio.move_on_after(_FAREWELL_TIME) as farewell:
-                    for piece in machine.stop(self._on_shutdown):
-                        await connection.send(piece, items)
+                    await connection.stream(machine, items, machine.stop(self._on_shutdown))
                     await connection.finish()
                 if farewell.cancelled_caught:
                     raise _DepartureError
@@ -194,9 +190,9 @@ class EventStreamResponse(StreamingResponse):
     def _stop(self, scope: anyio.CancelScope) -> None:
         scope.cancel()
 
-    async def _close(self, pieces: AsyncGenerator[bytes, None]) -> None:
+    async def _close(self, items: _Source) -> None:
         with anyio.move_on_after(self._cleanup_time, shield=True):
-            await pieces.aclose()
+            await items.aclose()
 
 
 class _DepartureError(Exception):
@@ -288,27 +284,37 @@ class _Connection:
             await self._write(message)
             self._sending_since = None
 
-    async def send(self, piece: bytes, source: _Source) -> None:
-        """Send a piece that a source has made, when the client can take it.
+    async def stream(self, machine: EmitMachine, items: _Source, pieces: Iterable[bytes]) -> None:
+        """Send these pieces, and then what the machine makes of the items, when the client can take it.
+
+        This is the driver of most streams: it awaits nothing but the source and the server.
 
         Raises:
             _DepartureError: the client has left.
         """
-        if self._beaten is not None:
-            await self._beaten.wait()
-        if self._start is not None:
-            await self.begin()
-        began = self._sending_since = monotonic()
-        await self._write({"type": "http.response.body", "body": piece, "more_body": True})
-        self._sending_since = None
-        if source.waited:
-            source.waited = False
-            self._turn = began
-        # Others have their turn after a source that never waits, and after a client that was waited for: it may
-        # have left, and then no other item is made.
-        if self._last - self._turn > _TURN:
-            await anyio.lowlevel.checkpoint()
-            self._turn = monotonic()
+        while True:
+            for piece in pieces:
+                if self._start is not None or self._beaten is not None:
+                    await self._get_ready()
+                began = self._sending_since = monotonic()
+                try:
+                    await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                except OSError as error:
+                    raise _DepartureError from error
+                now = self._last = monotonic()
+                self._sending_since = None
+                if now - self._turn > _TURN:
+                    await self._give_turn(items, sent_for=now - began)
+            if machine.ended:
+                return
+            try:
+                item = await (items if items.is_watched else items.unwatched).__anext__()
+            except StopAsyncIteration:
+                pieces = machine.finish()
+            except Exception as error:
+                pieces = machine.fail(error)
+            else:
+                pieces = machine.feed(item)
 
     async def finish(self) -> None:
         """Complete the response.
@@ -316,9 +322,7 @@ class _Connection:
         Raises:
             _DepartureError: the client has left.
         """
-        if self._beaten is not None:
-            await self._beaten.wait()
-        await self.begin()
+        await self._get_ready()
         self._sending_since = monotonic()
         await self._write({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -359,6 +363,11 @@ class _Connection:
         self._beaten.set()
         self._beaten = None
 
+    async def _get_ready(self) -> None:
+        if self._beaten is not None:
+            await self._beaten.wait()
+        await self.begin()
+
     async def _write(self, message: Message) -> None:
         try:
             await self._send(message)
@@ -366,30 +375,47 @@ class _Connection:
             raise _DepartureError from error
         self._last = monotonic()
 
+    async def _give_turn(self, source: _Source, *, sent_for: float) -> None:
+        """Let other tasks run, if the source does not wait and so keeps them from it."""
+        if sent_for > _TURN:
+            # The client was waited for. It may have left, and then no other item is made.
+            await anyio.lowlevel.checkpoint()
+        elif not source.is_watched:
+            source.watch()
+            return
+        elif not source.waited:
+            await anyio.lowlevel.checkpoint()
+        source.is_watched = False
+        self._turn = monotonic()
+
 
 class _Source:
-    """An async iterator that notes whether it has waited, so that other tasks had their turn.
+    """An async iterator that can be watched: whether it waits for an item, so that other tasks have their turn.
 
     Attributes:
-        waited: the source has waited since this was set to False.
+        unwatched: the iterator.
+        is_watched: the source is watched.
+        waited: it has waited since.
     """
 
     def __init__(self, items: AsyncIterator[Any]) -> None:
-        self.waited = False
-        self._items = items
+        self.unwatched = items
+        self.is_watched = self.waited = False
         self._step: Any = None
 
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
+    def watch(self) -> None:
+        """Watch the source from now on, at some cost."""
+        self.is_watched = True
+        self.waited = False
 
     def __anext__(self) -> Awaitable[Any]:
-        self._step = self._items.__anext__().__await__()
+        self._step = self.unwatched.__anext__().__await__()
         return self
 
     async def aclose(self) -> None:
-        await aclose(self._items)
+        await aclose(self.unwatched)
 
-    # A step of the iterator, as an awaitable and its own iterator: it passes on what goes in and out.
+    # While it is watched, it is its own awaitable, which passes on what goes into a step and comes out of it.
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self  # type: ignore[return-value]
