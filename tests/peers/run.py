@@ -36,6 +36,7 @@ class Suite:
     distribution: str
     paths: tuple[str, ...]
     swap_in: str = "install"
+    submodules: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -89,6 +90,14 @@ SUITES = (
         ),
         swap_in="ssejet.swap.httpx_sse",
     ),
+    Suite(
+        "sse-starlette",
+        "sse-starlette",
+        ("tests",),
+        swap_in="ssejet.emit.sse_starlette",
+        submodules=("sse", "event"),
+        options=("-p", "sse_starlette_suite"),
+    ),
 )
 
 
@@ -122,7 +131,12 @@ def sources(distribution: str) -> Path:
 def run(suite: Suite, *, swapped: bool) -> dict[str, str]:
     """Run a suite, and give the outcome of each test."""
     root = sources(suite.distribution)
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "SWAP_IN": suite.swap_in}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
+        "SWAP_IN": suite.swap_in,
+        "SUBMODULES": " ".join(suite.submodules),
+    }
     with TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--override-ini=addopts=", f"--junitxml={report}"]

@@ -32,6 +32,8 @@ from ssejet.emit.shutdown import stop_streams, stopped_by_server
 from ssejet.emit.stream import AsyncEventStream, EventStream
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from starlette.background import BackgroundTask
     from starlette.types import Message, Receive, Scope, Send
 
@@ -49,8 +51,6 @@ _TURN = 0.001
 _FAREWELL_TIME = 0.5
 
 _END = object()
-
-_logger = logging.getLogger("ssejet.emit")
 
 
 class EventStreamResponse(StreamingResponse):
@@ -93,6 +93,8 @@ class EventStreamResponse(StreamingResponse):
     """
 
     media_type = "text/event-stream"
+
+    _logger = logging.getLogger("ssejet.emit")
 
     def __init__(
         self,
@@ -160,19 +162,24 @@ class EventStreamResponse(StreamingResponse):
                 await connection.begin()
             items = _Source(self._stream.open())
             stop = _Stop(self._stop)
-            with stop.scope, stopped_by_server(stop):
+            with stop.scope, self._stoppable(stop):
                 try:
                     await connection.stream(machine, items, machine.start())
                 finally:
                     await self._close(items)
-            if stop.called and not machine.ended:
-                with anyio.move_on_after(_FAREWELL_TIME) as farewell:
-                    await connection.stream(machine, items, machine.stop(self._on_shutdown))
-                    await connection.finish()
-                if farewell.cancelled_caught:
-                    raise _DepartureError
+                await connection.finish()
+            if stop.scope.cancelled_caught:
+                await self._say_farewell(connection, machine, items)
+        else:
+            await connection.finish()
+
+    async def _say_farewell(self, connection: _Connection, machine: EmitMachine, items: _Source) -> None:
+        with anyio.move_on_after(_FAREWELL_TIME):
+            if not connection.is_finishing:
+                await connection.stream(machine, items, machine.stop(self._on_shutdown))
+                await connection.finish()
                 return
-        await connection.finish()
+        raise _DepartureError  # The client does not read, and the server does not wait for it.
 
     # What the response of another package, on the same base, does otherwise.
 
@@ -185,14 +192,22 @@ class EventStreamResponse(StreamingResponse):
 
     def _depart(self, departure: _DepartureError) -> None:
         if isinstance(departure, _FrozenError):
-            _logger.warning("a client that has not read for %s seconds is given up", self.send_timeout)
+            self._logger.warning("a client that has not read for %s seconds is given up", self.send_timeout)
+
+    def _stoppable(self, stop: _Stop) -> AbstractContextManager[None]:
+        return stopped_by_server(stop)
 
     def _stop(self, scope: anyio.CancelScope) -> None:
         scope.cancel()
 
     async def _close(self, items: _Source) -> None:
-        with anyio.move_on_after(self._cleanup_time, shield=True):
-            await items.aclose()
+        with anyio.move_on_after(self._cleanup_time, shield=True) as cleanup:
+            try:
+                await items.aclose()
+            except Exception:
+                self._logger.exception("the source of a stream failed to clean up")
+        if cleanup.cancel_called:
+            self._logger.warning("the cleanup of a stream's source was cut short after %s s", self._cleanup_time)
 
 
 class _DepartureError(Exception):
@@ -255,11 +270,15 @@ class _Connection:
         start: the message that begins the response. It is sent before the first piece.
         heartbeat: the seconds of silence after which a heartbeat is sent; None for never.
         send_timeout: the seconds that sending may take; None for no limit.
+
+    Attributes:
+        is_finishing: the last message is being sent, or was.
     """
 
     def __init__(
         self, send: Send, start: Message, *, heartbeat: float | None, send_timeout: float | None
     ) -> None:
+        self.is_finishing = False
         self._send = send
         self._start: Message | None = start
         self._heartbeat = heartbeat
@@ -280,9 +299,7 @@ class _Connection:
         """
         if self._start is not None:
             message, self._start = self._start, None
-            self._sending_since = monotonic()
             await self._write(message)
-            self._sending_since = None
 
     async def stream(self, machine: EmitMachine, items: _Source, pieces: Iterable[bytes]) -> None:
         """Send these pieces, and then what the machine makes of the items, when the client can take it.
@@ -322,8 +339,11 @@ class _Connection:
         Raises:
             _DepartureError: the client has left.
         """
-        await self._get_ready()
+        if self._beaten is not None:
+            await self._beaten.wait()
         self._sending_since = monotonic()
+        await self.begin()
+        self.is_finishing = True
         await self._write({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def watch(self, machine: EmitMachine) -> None:
@@ -445,13 +465,16 @@ class _InThreads:
 
     def __init__(self, stream: EventStream[Any]) -> None:
         self.machine = stream.machine
-        self.heartbeat = stream.heartbeat
         self._stream = stream
         self._items: Iterator[Any] | None = None
         # A call for an item goes on when it is cancelled, and no generator can be closed meanwhile.
         self._lock = threading.Lock()
         # One of its own, as of the shared one forty streams that wait would leave nothing to others.
         self._limiter = anyio.CapacityLimiter(2)
+
+    @property
+    def heartbeat(self) -> float | None:
+        return self._stream.heartbeat
 
     def open(self) -> AsyncIterator[Any]:
         return self
