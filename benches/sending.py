@@ -1,8 +1,8 @@
-"""`python -m benches.sending`: what sending an event costs a server, beside a bare StreamingResponse of Starlette.
+"""`python -m benches.sending`: what an event costs a server, beside a bare StreamingResponse of Starlette.
 
-A server of uvicorn in a process of its own sends the same events in both ways, in turn, to a client that reads
-them. The figure is the processor time of that process per event: what the source, the response and the server
-take. The bare response's source encodes its events itself.
+A server of uvicorn in a process of its own sends the same events in both ways, in turn, to a client that
+reads them. The figure is the processor time of that process per event: what the source, the response and the
+server take. The bare response's source encodes its events itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ PACES: dict[str, tuple[Callable[[], Any] | None, int]] = {
 }
 PACED = [name for name, (wait, _) in PACES.items() if wait is not None]
 
-_ITEM = {"id": "chatcmpl-123", "choices": [{"index": 0, "delta": {"content": " token"}, "finish_reason": None}]}
+_ITEM = {
+    "id": "chatcmpl-123",
+    "choices": [{"index": 0, "delta": {"content": " token"}, "finish_reason": None}],
+}
 
 
 async def _source(pace: str, convert: Callable[[Any], Any], took: list[float]) -> AsyncIterator[Any]:
@@ -72,7 +75,7 @@ def serve(connection: Connection) -> None:
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 (uvicorn has nothing to wait on)
             await asyncio.sleep(0.01)
         connection.send(server.servers[0].sockets[0].getsockname()[1])
         await serving
@@ -97,7 +100,9 @@ def compare(rounds: int, paces: list[str]) -> dict[str, dict[str, list[float]]]:
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     process.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{ours.recv()}", trust_env=False, timeout=None) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{ours.recv()}", trust_env=False, timeout=None
+        ) as client:
             figures: dict[str, dict[str, list[float]]] = {pace: {way: [] for way in WAYS} for pace in paces}
             for number in range(-1, rounds):
                 for pace in paces:

@@ -108,7 +108,7 @@ def asgi_server(app: Any) -> Iterator[tuple[uvicorn.Server, str]]:
     thread.start()
     try:
         assert eventually(lambda: server.started)
-        yield server, "http://127.0.0.1:{}".format(server.servers[0].sockets[0].getsockname()[1])
+        yield server, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(60)

@@ -152,7 +152,9 @@ def test_plain_bytes_are_data_even_if_they_look_like_an_event() -> None:
 
 def test_an_id_is_written_after_an_encoded_event_that_may_have_changed_it() -> None:
     events = decoded(
-        ServerSentEvent(data="a", id="1"), EncodedEvent(encode("b", id="2")), ServerSentEvent(data="c", id="1")
+        ServerSentEvent(data="a", id="1"),
+        EncodedEvent(encode("b", id="2")),
+        ServerSentEvent(data="c", id="1"),
     )
     assert [event.id for event in events] == ["1", "2", "1"]
 

@@ -71,7 +71,10 @@ class RunningServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        assert eventually(self._answers), "the server did not start"
+
+    def wait_until_it_answers(self) -> None:
+        # A process takes long to start on a busy machine.
+        assert any(eventually(self._answers) for _ in range(6)), "the server did not start"
 
     def url(self, source: str) -> str:
         return f"http://127.0.0.1:{self.port}/{source}?farewell=yes"
@@ -93,11 +96,13 @@ def _python_path(directory: Path) -> str:
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[[str], RunningServer]]:
     """Run one of the servers."""
-    servers = []
+    servers: list[RunningServer] = []
 
     def start(name: str) -> RunningServer:
-        servers.append(RunningServer(name, tmp_path))
-        return servers[0]
+        server = RunningServer(name, tmp_path)
+        servers.append(server)
+        server.wait_until_it_answers()
+        return server
 
     yield start
     for server in servers:
@@ -305,12 +310,12 @@ def test_a_later_server_in_the_same_process_streams(serve: Callable[..., Any]) -
 
 
 @pytest.fixture
-def handled(request: pytest.FixtureRequest) -> list[int]:
+def handled() -> Iterator[list[int]]:
     """The signals that a handler of the application has got."""
     numbers: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: numbers.append(number))
-    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
-    return numbers
+    yield numbers
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_signal_handlers_are_called_as_before_and_put_back(handled: list[int]) -> None:
@@ -346,7 +351,7 @@ def test_a_handler_of_the_event_loop_is_called_too() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, seen.append, "loop")
         with stopped_by_server(lambda: seen.append("stream")):
             signal.raise_signal(signal.SIGTERM)
-            while len(seen) < 2:
+            for _ in range(3):
                 await asyncio.sleep(0.001)
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
 

@@ -5,6 +5,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import fastapi
 import httpx
 import pytest
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.requests import Request
+    from typing_extensions import Self
 
 HEARTBEAT = b": keep-alive\n\n"
 DONE = b"event: done\ndata: [DONE]\n\n"
@@ -284,7 +286,7 @@ class FrozenClient:
         self.socket.connect((address.host, address.port))
         self.socket.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
 
-    def __enter__(self) -> FrozenClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -355,7 +357,7 @@ def test_a_timeout_that_makes_no_sense_is_refused(send_timeout: float) -> None:
 
 
 async def refusing(*items: str) -> AsyncIterator[str]:
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     for item in items:
         yield item
     raise HTTPException(404, "no such chat", {"x-reason": "gone"})

@@ -5,14 +5,14 @@ from __future__ import annotations
 __all__ = ["BLANK_LINES", "EncodedEvent"]
 
 BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r", b"\n\r\n", b"\r\r\n")
-"""How bytes end when a blank line has just ended: the end of a line, and before it that of the line before."""
+"""How bytes end when a blank line has just ended: the end of a line, preceded by that of the line before."""
 
 
 class EncodedEvent:
     """The bytes of one or more whole events, sent as they are.
 
-    An item that is plain ``bytes`` is data: it is encoded once more. This type says that the bytes are an event
-    already. One event for a thousand clients is so encoded once::
+    An item that is plain ``bytes`` is data: it is encoded once more. This type says that the bytes are an
+    event already, so that one event for a thousand clients is encoded once::
 
         event = EncodedEvent(encode(price, event="price"))
         for queue in queues:

@@ -30,12 +30,14 @@ class ItemEncoder:
 
     * a ``ServerSentEvent``; its id is written where it is a new one, as ids persist, and ``""`` is none;
     * an ``EncodedEvent``, whose bytes are sent as they are;
-    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id``, ``retry`` and ``comment``,
-      such as OpenAI's assistant events and the events of FastAPI, sse-starlette and httpx-sse; data that is not
-      text goes as JSON; if it has ``raw_data`` too, as FastAPI's, all its ``data`` goes as JSON;
+    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id``, ``retry`` and
+      ``comment``, such as OpenAI's assistant events and the events of FastAPI, sse-starlette and httpx-sse;
+      data that is not text goes as JSON; if it has ``raw_data`` too, as FastAPI's, all its ``data`` goes as
+      JSON;
     * a model of the Anthropic or OpenAI SDK with a ``type``, which becomes the event type as well, as their
       servers have it;
-    * whatever else ``ssejet.encode`` takes as data. Plain ``bytes`` are data, even if they look like an event.
+    * whatever else ``ssejet.encode`` takes as data. Plain ``bytes`` are data, even if they look like an
+      event.
 
     Args:
         done: the item that ends a stream, None for none.

@@ -35,9 +35,6 @@ class Pump(Generic[T]):
         silence: the seconds after which a source counts as silent.
         interrupt: called by another thread to end what the source waits for.
         after: called in that thread when the source is closed; never, if the thread never started.
-
-    Attributes:
-        started: the thread has started.
     """
 
     def __init__(
@@ -60,6 +57,7 @@ class Pump(Generic[T]):
 
     @property
     def started(self) -> bool:
+        """Whether the thread has started."""
         return self._thread is not None
 
     def __iter__(self) -> Iterator[Any]:

@@ -1,20 +1,17 @@
 """Ends open streams when their server is told to stop.
 
-A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of ASGI does
-not help: uvicorn, hypercorn and granian send its shutdown after they have waited. So the streams learn of it from
-what the server itself listens to:
+A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of
+ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have waited. So the streams
+learn of it from what the server itself listens to:
 
-=====================================  ============================  ==========================================
-server                                 is told to stop by            watched here
-=====================================  ============================  ==========================================
-uvicorn, its workers and its reloader  a signal, or ``should_exit``  both
-hypercorn with workers                 an event of multiprocessing   that event
-hypercorn without workers, granian     a signal                      the signal
-any other                                                            ``stop_streams``, for the application
-=====================================  ============================  ==========================================
+* uvicorn, its workers and its reloader: a signal, or the server's flag ``should_exit``;
+* hypercorn with workers: an event of multiprocessing, which it gives to each of them;
+* hypercorn without workers, and granian: a signal;
+* any other: the application calls ``stop_streams``.
 
-No server is patched. While streams are open in the main thread, the signal handlers that are installed there are
-wrapped; they are called as before. What cannot be waited for is looked at twenty times a second, by one timer for all streams of an event loop.
+No server is patched. While streams are open in the main thread, the signal handlers that are installed
+there are wrapped; they are called as before. A flag cannot be waited for: one timer for all streams of an
+event loop looks at it twenty times a second.
 """
 
 from __future__ import annotations
@@ -24,6 +21,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["stop_streams", "stopped_by_server"]
 
-# How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers that
-# are left when one has ended.
+# How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers
+# that are left when one has ended.
 _INTERVAL = 0.05
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
@@ -114,8 +112,9 @@ class _WrappedHandler:
         return getattr(self._handler, name)
 
     def unwrap(self) -> None:
-        if signal.getsignal(self._signal_number) is self:
-            _set_handler(self._signal_number, self._handler)
+        number, handler = self._signal_number, self._handler
+        if signal.getsignal(number) is self:
+            _set_handler(number, handler)
 
 
 def _wrap_handlers() -> list[_WrappedHandler]:
@@ -139,9 +138,9 @@ def _set_handler(number: int, handler: Callable[[int, Any], Any]) -> None:
 
 def _find_flags() -> list[Callable[[], bool]]:
     """Find what says that the server stops, besides signals."""
-    flags: list[Callable[[], bool]] = []
-    for server in _uvicorn_servers():
-        flags.append(lambda server=server: server.should_exit)
+    flags: list[Callable[[], bool]] = [
+        partial(getattr, server, "should_exit") for server in _uvicorn_servers()
+    ]
     if "multiprocessing" in sys.modules:
         # Hypercorn gives it to each of its worker processes.
         options = getattr(sys.modules["multiprocessing"].current_process(), "_kwargs", {})
@@ -179,13 +178,14 @@ class _AsyncioLoop:
         self.call_soon = loop.call_soon_threadsafe
 
     def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
+        timers: list[asyncio.TimerHandle] = []
+
         def run() -> None:
-            nonlocal timer
-            timer = self.key.call_later(interval, run)
+            timers[:] = [self.key.call_later(interval, run)]
             function()
 
-        timer = self.key.call_later(interval, run)
-        return lambda: timer.cancel()
+        timers.append(self.key.call_later(interval, run))
+        return lambda: timers[0].cancel()
 
 
 class _TrioLoop:

@@ -4,8 +4,8 @@
 
     from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
 
-All names that users import from ``sse_starlette``, ``sse_starlette.sse`` and ``sse_starlette.event`` are here. The
-arguments, the bytes that are sent, the exceptions and the names of the loggers are those of sse-starlette 3.7.
+The names that users import from ``sse_starlette``, its ``sse`` and its ``event`` are here.
+The arguments, the bytes that are sent, the exceptions and the logger's name are those of sse-starlette 3.7;
 docs/sse-starlette.md lists what differs on purpose.
 """
 
@@ -14,24 +14,25 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 from starlette.datastructures import MutableHeaders
 
-from ssejet.emit.pump import aclose
 from ssejet.emit.shutdown import stop_streams, stopped_by_server
 from ssejet.emit.starlette import EventStreamResponse, _DepartureError, _FrozenError, _Stop
 from ssejet.emit.stream import AsyncEventStream, EventStream
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from starlette.background import BackgroundTask
     from starlette.types import Message, Receive
+
+    from ssejet.emit.machine import EmitMachine
+    from ssejet.emit.starlette import _Connection
 
 __all__ = [
     "AppStatus",
@@ -115,17 +116,17 @@ def ensure_bytes(data: Any, sep: str) -> bytes:
     """Encode what a source has yielded.
 
     Args:
-        data: bytes, which are an event already; a ``ServerSentEvent``; a dict of its arguments; anything else is
-            data.
+        data: bytes, which are an event already; a ``ServerSentEvent``; a dict of its arguments; anything else
+            is data.
         sep: how lines end, unless an event has its own.
     """
     if isinstance(data, (bytes, memoryview)):
         return bytes(data)
+    if isinstance(data, ServerSentEvent):
+        return data.encode()
     if isinstance(data, dict):
-        data = ServerSentEvent(**{**data, "sep": sep})
-    elif not isinstance(data, ServerSentEvent):
-        data = ServerSentEvent(str(data), sep=sep)
-    return data.encode()
+        return ServerSentEvent(**{**data, "sep": sep}).encode()
+    return ServerSentEvent(str(data), sep=sep).encode()
 
 
 class SendTimeoutError(TimeoutError):
@@ -176,8 +177,8 @@ class EventSourceResponse(EventStreamResponse):
     """Sends events as sse-starlette's response does.
 
     Args:
-        content: an iterable of items, async or not: text, bytes that are an event already, dicts of the arguments
-            of ``ServerSentEvent``, such events; anything else is sent as ``str`` makes text of it.
+        content: an iterable of items, async or not: text, bytes that are an event already, dicts of the
+            arguments of ``ServerSentEvent``, such events; anything else is sent as ``str`` makes text of it.
         status_code, headers, media_type, background: as for other responses.
         ping: the seconds of silence after which a ping is sent; 0 for no pings.
         sep: how lines end: CRLF, CR or LF.
@@ -206,7 +207,7 @@ class EventSourceResponse(EventStreamResponse):
         headers: Mapping[str, str] | None = None,
         media_type: str | None = "text/event-stream",
         background: BackgroundTask | None = None,
-        ping: int | float | None = None,
+        ping: float | None = None,
         sep: str | None = None,
         ping_message_factory: Callable[[], Any] | None = None,
         data_sender_callable: Callable[[], Awaitable[None]] | None = None,
@@ -230,6 +231,7 @@ class EventSourceResponse(EventStreamResponse):
         self.active = True
         self._shutdown_event = shutdown_event
         self._shutdown_grace_period = shutdown_grace_period
+        self._exits = False
         self._stop_source: _Stop | None = None
         if media_type is not None:
             self.media_type = media_type
@@ -255,7 +257,7 @@ class EventSourceResponse(EventStreamResponse):
         return self._ping_interval
 
     @ping_interval.setter
-    def ping_interval(self, value: int | float) -> None:
+    def ping_interval(self, value: float) -> None:
         if not isinstance(value, (int, float)):
             raise TypeError("ping interval must be int or float")
         if value < 0:
@@ -282,6 +284,11 @@ class EventSourceResponse(EventStreamResponse):
             if not AppStatus.should_exit:
                 await exits.wait()
 
+    async def _respond(self, connection: _Connection, machine: EmitMachine | None) -> None:
+        # The companions begin first, so that no signal to exit is missed.
+        await anyio.lowlevel.checkpoint()
+        await super()._respond(connection, machine)
+
     def _companions(self) -> Iterator[Callable[[], Awaitable[None]]]:
         if self.data_sender_callable is not None:
             yield self._send_data
@@ -294,6 +301,7 @@ class EventSourceResponse(EventStreamResponse):
 
     async def _obey_exit_signal(self) -> None:
         await self._listen_for_exit_signal()
+        self._exits = True
         if self._stop_source is not None:
             self._stop_source()
         await anyio.sleep_forever()
@@ -301,6 +309,8 @@ class EventSourceResponse(EventStreamResponse):
     @contextmanager
     def _stoppable(self, stop: _Stop) -> Iterator[None]:
         self._stop_source = stop
+        if self._exits:
+            stop()
         try:
             yield
         finally:

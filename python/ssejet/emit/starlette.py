@@ -70,8 +70,8 @@ class EventStreamResponse(StreamingResponse):
     A source that is not async runs in worker threads. Where it waits it cannot be cancelled, unless it is a
     relay: it is closed when its wait is over.
 
-    The response begins with the first item, or the first heartbeat. An ``HTTPException`` that the source raises
-    before is answered with its status, as one that the endpoint raises.
+    The response begins with the first item, or the first heartbeat. An ``HTTPException`` that the source
+    raises before is answered with its status, as one that the endpoint raises.
 
     When the server is told to stop, the source is ended as if the client had left, and the response is
     completed; see ``ssejet.emit.shutdown`` for how that is noticed, and ``stop_streams`` for other servers.
@@ -80,8 +80,8 @@ class EventStreamResponse(StreamingResponse):
         content: an ``AsyncEventStream``, an ``EventStream``, a relay; or an iterable of items, async or not.
         status_code, headers, background: as for other responses. ``Cache-Control: no-cache`` and
             ``X-Accel-Buffering: no`` are sent unless ``headers`` has its own.
-        heartbeat, on_error, done, dict_events: see ``EventStream``. An event stream has its own options, which
-            hold.
+        heartbeat, on_error, done, dict_events: see ``EventStream``. An event stream has its own options,
+            which hold.
         send_timeout: the seconds that the client may take to make room for an event or a heartbeat. One that
             takes longer has stopped to read: the source is closed as if it had left. None for no limit.
         on_shutdown: the last item if the server is told to stop, None for none.
@@ -112,7 +112,9 @@ class EventStreamResponse(StreamingResponse):
         start_at_once: bool = False,
     ) -> None:
         if send_timeout is not None and not send_timeout > 0:
-            raise ValueError(f"send_timeout must be a positive number of seconds, or None; got {send_timeout!r}")
+            raise ValueError(
+                f"send_timeout must be a positive number of seconds, or None; got {send_timeout!r}"
+            )
         if not isinstance(content, (AsyncEventStream, EventStream)):
             kind = AsyncEventStream if isinstance(content, AsyncIterable) else EventStream
             content = kind(
@@ -207,7 +209,9 @@ class EventStreamResponse(StreamingResponse):
             except Exception:
                 self._logger.exception("the source of a stream failed to clean up")
         if cleanup.cancel_called:
-            self._logger.warning("the cleanup of a stream's source was cut short after %s s", self._cleanup_time)
+            self._logger.warning(
+                "the cleanup of a stream's source was cut short after %s s", self._cleanup_time
+            )
 
 
 class _DepartureError(Exception):
@@ -410,7 +414,7 @@ class _Connection:
 
 
 class _Source:
-    """An async iterator that can be watched: whether it waits for an item, so that other tasks have their turn.
+    """An async iterator that can be watched: whether it waits for an item, so that others have their turn.
 
     Attributes:
         unwatched: the iterator.
@@ -438,7 +442,7 @@ class _Source:
     # While it is watched, it is its own awaitable, which passes on what goes into a step and comes out of it.
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return self  # type: ignore[return-value]
+        return self
 
     def __iter__(self) -> Any:
         return self

@@ -241,6 +241,7 @@ def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, 
     try:
         yield from machine.start()
         while not machine.ended:
+            pieces: Iterable[bytes]
             try:
                 item = next(items)
             except StopIteration:
@@ -260,6 +261,7 @@ async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenera
         for piece in machine.start():
             yield piece
         while not machine.ended:
+            pieces: Iterable[bytes]
             try:
                 item = await anext(items)
             except StopAsyncIteration:
