@@ -101,9 +101,9 @@ def leave_after(url: str, until: bytes = b"data: ") -> bytes:
 
 
 @contextmanager
-def asgi_server(app: Any) -> Iterator[tuple[uvicorn.Server, str]]:
+def asgi_server(app: Any, **options: Any) -> Iterator[tuple[uvicorn.Server, str]]:
     """Serve an ASGI application from a thread, with uvicorn as it comes, and give the server and its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical", **options))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -209,12 +209,12 @@ def serve() -> Iterator[Callable[..., tuple[uvicorn.Server, str]]]:
     """Serve a response from a thread, and give the server and its URL."""
     with contextlib.ExitStack() as servers:
 
-        def start(respond: Callable[[], Any]) -> tuple[uvicorn.Server, str]:
+        def start(respond: Callable[[], Any], **options: Any) -> tuple[uvicorn.Server, str]:
             async def endpoint(_: Any) -> Any:
                 response = respond()
                 return await response if asyncio.iscoroutine(response) else response
 
-            return servers.enter_context(asgi_server(Starlette(routes=[Route("/", endpoint)])))
+            return servers.enter_context(asgi_server(Starlette(routes=[Route("/", endpoint)]), **options))
 
         yield start
 
@@ -228,6 +228,18 @@ def test_a_server_that_is_stopped_by_its_flag_ends_its_streams(serve: Callable[.
     reader.join(60)
     assert reader.complete
     assert probe.ended_by is asyncio.CancelledError
+
+
+def test_a_server_that_has_had_its_last_request_ends_its_streams(serve: Callable[..., Any]) -> None:
+    probe = Probe(waits_after=1)
+    contents = iter([probe.asynchronous(), ["short"]])
+    _, url = serve(lambda: EventStreamResponse(next(contents)), limit_max_requests=1)
+    reader = Reader(url)
+    assert reader.begun.wait(PATIENCE)
+    httpx.get(url, trust_env=False)
+    reader.join(60)
+    assert reader.complete
+    assert probe.closed.is_set()
 
 
 def test_an_application_can_end_its_streams_itself(serve: Callable[..., Any]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -239,6 +240,40 @@ def test_a_client_that_leaves_is_no_error_and_background_tasks_run(
     leave_after(serve(lambda: EventStreamResponse(probe.asynchronous(), background=BackgroundTask(ran.set))))
     assert eventually(ran.is_set)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("ending", "runs"), [("itself", 1), ("the client", 1), ("HEAD", 1), ("an event", 1), ("an exception", 0)]
+)
+def test_background_tasks_run_once_however_the_stream_ends(
+    serve: Callable[..., str], ending: str, runs: int
+) -> None:
+    ran = []
+    probe = Probe(waits_after=2)
+    contents: dict[str, Callable[[], Any]] = {
+        "itself": lambda: words("a"),
+        "an event": lambda: words("a", error=ValueError()),
+        "an exception": lambda: words("a", error=ValueError()),
+    }
+    content = contents.get(ending, probe.asynchronous)
+    on_error: Any = "raise" if ending == "an exception" else "event"
+    responses = iter(
+        [
+            EventStreamResponse(content(), background=BackgroundTask(ran.append, 1), on_error=on_error),
+            EventStreamResponse(["later"]),
+        ]
+    )
+    url = serve(lambda: next(responses))
+    if ending == "the client":
+        leave_after(url)
+        assert eventually(lambda: ran)
+    elif ending == "HEAD":
+        httpx.head(url, trust_env=False)
+    else:
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            get(url)
+    get(url)  # the first response has had its time
+    assert eventually(lambda: len(ran) == runs)
 
 
 def test_a_source_whose_cleanup_takes_too_long_is_cancelled(

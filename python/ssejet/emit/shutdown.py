@@ -4,7 +4,7 @@ A server that stops waits for open responses, and an event stream may never end.
 ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have waited. So the streams
 learn of it from what the server itself listens to:
 
-* uvicorn, its workers and its reloader: a signal, or the server's flag ``should_exit``;
+* uvicorn, its workers and its reloader: a signal, the server's flag ``should_exit``, or its closed sockets;
 * hypercorn with workers: an event of multiprocessing, which it gives to each of them;
 * hypercorn without workers, and granian: a signal;
 * any other: the application calls ``stop_streams``.
@@ -138,9 +138,7 @@ def _set_handler(number: int, handler: Callable[[int, Any], Any]) -> None:
 
 def _find_flags() -> list[Callable[[], bool]]:
     """Find what says that the server stops, besides signals."""
-    flags: list[Callable[[], bool]] = [
-        partial(getattr, server, "should_exit") for server in _uvicorn_servers()
-    ]
+    flags: list[Callable[[], bool]] = [partial(_is_stopping, server) for server in _uvicorn_servers()]
     if "multiprocessing" in sys.modules:
         # Hypercorn gives it to each of its worker processes.
         options = getattr(sys.modules["multiprocessing"].current_process(), "_kwargs", {})
@@ -148,6 +146,12 @@ def _find_flags() -> list[Callable[[], bool]]:
         if is_set is not None:
             flags.append(is_set)
     return flags
+
+
+def _is_stopping(server: Any) -> bool:
+    # After its last request (``limit_max_requests``) it closes its sockets, and sets no flag.
+    listeners = getattr(server, "servers", ())
+    return server.should_exit or not all(listener.is_serving() for listener in listeners)
 
 
 def _uvicorn_servers() -> list[Any]:
