@@ -170,7 +170,13 @@ def test_a_server_with_two_workers_ends_the_streams_of_both(
     name: str, run: Callable[..., RunningServer]
 ) -> None:
     server = run(name)
-    readers = read(server, *["waiting", "busy"] * 4)
+    readers: list[Reader] = []
+
+    def both_stream() -> bool:  # a worker that is still starting may miss the signal
+        readers.extend(read(server, "waiting", "busy"))
+        return len({reader.received.split(b"\n")[0] for reader in readers}) == 2
+
+    assert eventually(both_stream)
     server.process.send_signal(signal.SIGTERM)
     assert_ended_in_order(readers)
     server.process.communicate(timeout=60)
@@ -309,6 +315,19 @@ def test_a_client_that_does_not_read_does_not_hold_up_the_server(serve: Callable
         assert eventually(probe.stands_still)
         stop_streams()
         assert probe.closed.wait(PATIENCE)
+
+
+def test_a_source_that_waits_in_a_thread_does_not_keep_its_client_waiting(serve: Callable[..., Any]) -> None:
+    probe = Probe(waits_after=1)
+    _, url = serve(lambda: EventStreamResponse(probe.synchronous(), on_shutdown="bye"))
+    reader = Reader(url)
+    assert reader.begun.wait(PATIENCE)
+    stop_streams()
+    reader.join(60)
+    assert not probe.closed.is_set()
+    assert (reader.complete, reader.received) == (True, b"data: xxxxxxxxxx\n\ndata: bye\n\n")
+    probe.gate.set()
+    assert probe.closed.wait(PATIENCE)
 
 
 def test_a_later_server_in_the_same_process_streams(serve: Callable[..., Any]) -> None:

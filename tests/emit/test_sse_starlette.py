@@ -16,7 +16,7 @@ import pytest
 import sse_starlette
 import sse_starlette.event
 import sse_starlette.sse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes import PATIENCE, Probe, asgi_server, eventually, leave_after
 from starlette.applications import Starlette
@@ -82,6 +82,7 @@ def test_arguments_have_the_same_names_order_and_defaults(name: str) -> None:
 _texts = st.none() | st.text(st.sampled_from("ab:\r\n é") | st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(
     fields=st.fixed_dictionaries(
         {"event": _texts, "id": _texts, "comment": _texts, "retry": st.none() | st.integers()}

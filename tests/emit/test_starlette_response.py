@@ -167,6 +167,28 @@ def test_a_source_that_never_waits_is_ended_too(serve: Callable[..., str]) -> No
     assert eventually(ended.is_set)
 
 
+def test_other_tasks_have_their_turn_beside_a_source_that_never_waits() -> None:
+    turns = 0
+
+    async def run() -> None:
+        async def source() -> AsyncIterator[str]:
+            for _ in range(100_000):
+                yield "x"
+
+        async def receive() -> Any:
+            nonlocal turns
+            while True:
+                await anyio.sleep(0)
+                turns += 1
+
+        async def send(message: Any) -> None: ...
+
+        await EventStreamResponse(source())({"type": "http", "method": "GET"}, receive, send)
+
+    anyio.run(run)
+    assert turns > 20
+
+
 def test_a_source_in_threads_is_closed_when_its_wait_is_over(serve: Callable[..., str]) -> None:
     probe = Probe(waits_after=2)
     url = serve(lambda: EventStreamResponse(probe.synchronous(), heartbeat=SOON))

@@ -153,8 +153,7 @@ class EventStreamResponse(StreamingResponse):
         except _DepartureError as departure:
             self._depart(departure)
         finally:
-            with anyio.move_on_after(self._cleanup_time, shield=True):
-                await self._stream.aclose()
+            await self._close(self._stream)
         if self.background is not None:
             await self.background()
 
@@ -168,7 +167,9 @@ class EventStreamResponse(StreamingResponse):
                 try:
                     await connection.stream(machine, items, machine.start())
                 finally:
-                    await self._close(items)
+                    # A thread may be in the middle of something. It is waited for after the response.
+                    if not isinstance(self._stream, _InThreads):
+                        await self._close(items)
                 await connection.finish()
             if stop.scope.cancelled_caught:
                 await self._say_farewell(connection, machine, items)
@@ -202,10 +203,10 @@ class EventStreamResponse(StreamingResponse):
     def _stop(self, scope: anyio.CancelScope) -> None:
         scope.cancel()
 
-    async def _close(self, items: _Source) -> None:
+    async def _close(self, source: _Source | AsyncEventStream[Any] | _InThreads) -> None:
         with anyio.move_on_after(self._cleanup_time, shield=True) as cleanup:
             try:
-                await items.aclose()
+                await source.aclose()
             except Exception:
                 self._logger.exception("the source of a stream failed to clean up")
         if cleanup.cancel_called:
