@@ -7,10 +7,11 @@ import fastapi.sse
 import httpx_sse
 import pydantic
 import pytest
-import sse_starlette
 
 from ssejet import Decoder, ServerSentEvent, encode
 from ssejet.emit import EncodedEvent, EventStream
+
+sse_starlette = pytest.importorskip("sse_starlette", reason="it needs Python 3.11")
 
 
 def sent(*items: Any, **options: Any) -> bytes:

@@ -13,9 +13,6 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-import sse_starlette
-import sse_starlette.event
-import sse_starlette.sse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes import PATIENCE, Probe, asgi_server, eventually, leave_after
@@ -28,6 +25,8 @@ from ssejet.emit.shutdown import stop_streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+sse_starlette = pytest.importorskip("sse_starlette", reason="it needs Python 3.11")
 
 SOON = 0.01
 SCOPE = {"type": "http", "method": "GET"}

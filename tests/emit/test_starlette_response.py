@@ -178,7 +178,7 @@ def test_other_tasks_have_their_turn_beside_a_source_that_never_waits() -> None:
         async def receive() -> Any:
             nonlocal turns
             while True:
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
                 turns += 1
 
         async def send(message: Any) -> None: ...
