@@ -58,6 +58,9 @@ class ItemEncoder:
         Raises:
             TypeError, ValueError: as ``ssejet.encode``.
         """
+        # Most items are dicts and text: they are worth a shorter way.
+        if item.__class__ is str or (item.__class__ is dict and not self._dict_events):
+            return (encode(item),)
         return (self.encode(item),)
 
     def finish(self) -> Iterable[bytes]:

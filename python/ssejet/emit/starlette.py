@@ -44,8 +44,9 @@ __all__ = ["EventStreamResponse", "stop_streams"]
 # How long a source may take to clean up when its client has left, in seconds.
 _CLEANUP_TIME = 5.0
 
-# How long a source that never waits may keep the event loop to itself, in seconds.
+# How long a source that never waits may keep the event loop to itself, and one that waited so far, in seconds.
 _TURN = 0.001
+_LONGEST_TURN = 0.02
 
 # How long the last event may take when the server stops, in seconds.
 _FAREWELL_TIME = 0.5
@@ -289,6 +290,7 @@ class _Connection:
         self._heartbeat = heartbeat
         self._send_timeout = send_timeout
         self._last = self._turn = monotonic()
+        self._turn_length = _TURN
         self._sending_since: float | None = None
         self._beaten: anyio.Event | None = None
 
@@ -314,18 +316,19 @@ class _Connection:
         Raises:
             _DepartureError: the client has left.
         """
+        send = self._send
         while True:
             for piece in pieces:
                 if self._start is not None or self._beaten is not None:
                     await self._get_ready()
                 began = self._sending_since = monotonic()
                 try:
-                    await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
                 except OSError as error:
                     raise _DepartureError from error
                 now = self._last = monotonic()
                 self._sending_since = None
-                if now - self._turn > _TURN:
+                if now - self._turn > self._turn_length:
                     await self._give_turn(items, sent_for=now - began)
             if machine.ended:
                 return
@@ -408,7 +411,11 @@ class _Connection:
         elif not source.is_watched:
             source.watch()
             return
-        elif not source.waited:
+        elif source.waited:
+            # It is likely to wait again, and watching has its cost.
+            self._turn_length = min(2 * self._turn_length, _LONGEST_TURN)
+        else:
+            self._turn_length = _TURN
             await anyio.lowlevel.checkpoint()
         source.is_watched = False
         self._turn = monotonic()
