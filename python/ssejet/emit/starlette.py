@@ -44,7 +44,7 @@ __all__ = ["EventStreamResponse", "stop_streams"]
 # How long a source may take to clean up when its client has left, in seconds.
 _CLEANUP_TIME = 5.0
 
-# How long a source that never waits may keep the event loop to itself, and one that waited so far, in seconds.
+# How long a source may keep the event loop, in seconds: one that never waits, and one that has waited.
 _TURN = 0.001
 _LONGEST_TURN = 0.02
 
