@@ -75,6 +75,7 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
 	$(BIN)/python -m benches.swap
+	$(BIN)/python -m benches.sending
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
 

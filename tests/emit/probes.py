@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
+import uvicorn
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
@@ -97,6 +98,21 @@ def leave_after(url: str, until: bytes = b"data: ") -> bytes:
             if until in received:
                 break
     return received
+
+
+@contextmanager
+def asgi_server(app: Any, **options: Any) -> Iterator[tuple[uvicorn.Server, str]]:
+    """Serve an ASGI application from a thread, with uvicorn as it comes, and give the server and its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical", **options))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert eventually(lambda: server.started)
+        yield server, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 @contextmanager

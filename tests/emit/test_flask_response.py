@@ -85,6 +85,45 @@ def test_a_heartbeat_shows_that_the_client_of_a_silent_source_has_left(serve: Ca
     assert probe.closed.wait(PATIENCE)
 
 
+@pytest.mark.parametrize("with_context", [False, True])
+def test_a_client_that_leaves_while_the_generator_waits_leaves_no_traceback(
+    serve: Callable[..., str],
+    with_context: bool,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "werkzeug")
+    probe = Probe(waits_after=1)
+    done = threading.Event()
+
+    def view() -> flask.Response:
+        source = probe.synchronous()
+        response = event_stream_response(
+            flask.stream_with_context(source) if with_context else source, heartbeat=SOON
+        )
+        response.call_on_close(done.set)
+        return response
+
+    leave_after(serve(view), until=b"data: xxxxxxxxxx\n\n" + 2 * HEARTBEAT)
+    assert done.wait(PATIENCE)
+    assert not probe.closed.is_set()  # it still waits
+    probe.gate.set()
+    assert probe.closed.wait(PATIENCE)
+    assert eventually(lambda: any("GET /" in record.message for record in caplog.records))
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_source_that_cannot_begin_is_an_error_event_with_heartbeats_too(serve: Callable[..., str]) -> None:
+    class Broken(EventStream[str]):
+        def generate(self) -> Iterator[str]:
+            raise ZeroDivisionError
+
+    url = serve(lambda: event_stream_response(Broken(heartbeat=SOON, on_error="event")))
+    (event,) = Decoder().feed(httpx.get(url, trust_env=False).content)
+    assert event.event == "error"
+
+
 @pytest.mark.parametrize("heartbeat", [None, SOON])
 def test_a_relay_closes_the_other_connection(
     serve: Callable[..., str], server: Server, heartbeat: float | None

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
+import fastapi
 import httpx
 import pytest
 import trio
-from probes import PATIENCE, Probe, eventually, leave_after
+from probes import PATIENCE, Probe, asgi_server, eventually, leave_after
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from servers import Server, Then
 from ssejet import Decoder
@@ -22,9 +29,10 @@ from ssejet.emit import AsyncEventStream, EventStream, Failure, arelay, relay
 from ssejet.emit.starlette import EventStreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.requests import Request
+    from typing_extensions import Self
 
 HEARTBEAT = b": keep-alive\n\n"
 DONE = b"event: done\ndata: [DONE]\n\n"
@@ -159,6 +167,28 @@ def test_a_source_that_never_waits_is_ended_too(serve: Callable[..., str]) -> No
     assert eventually(ended.is_set)
 
 
+def test_other_tasks_have_their_turn_beside_a_source_that_never_waits() -> None:
+    turns = 0
+
+    async def run() -> None:
+        async def source() -> AsyncIterator[str]:
+            for _ in range(100_000):
+                yield "x"
+
+        async def receive() -> Any:
+            nonlocal turns
+            while True:
+                await anyio.lowlevel.checkpoint()
+                turns += 1
+
+        async def send(message: Any) -> None: ...
+
+        await EventStreamResponse(source())({"type": "http", "method": "GET"}, receive, send)
+
+    anyio.run(run)
+    assert turns > 20
+
+
 def test_a_source_in_threads_is_closed_when_its_wait_is_over(serve: Callable[..., str]) -> None:
     probe = Probe(waits_after=2)
     url = serve(lambda: EventStreamResponse(probe.synchronous(), heartbeat=SOON))
@@ -234,6 +264,40 @@ def test_a_client_that_leaves_is_no_error_and_background_tasks_run(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("ending", "runs"), [("itself", 1), ("the client", 1), ("HEAD", 1), ("an event", 1), ("an exception", 0)]
+)
+def test_background_tasks_run_once_however_the_stream_ends(
+    serve: Callable[..., str], ending: str, runs: int
+) -> None:
+    ran = []
+    probe = Probe(waits_after=2)
+    contents: dict[str, Callable[[], Any]] = {
+        "itself": lambda: words("a"),
+        "an event": lambda: words("a", error=ValueError()),
+        "an exception": lambda: words("a", error=ValueError()),
+    }
+    content = contents.get(ending, probe.asynchronous)
+    on_error: Any = "raise" if ending == "an exception" else "event"
+    responses = iter(
+        [
+            EventStreamResponse(content(), background=BackgroundTask(ran.append, 1), on_error=on_error),
+            EventStreamResponse(["later"]),
+        ]
+    )
+    url = serve(lambda: next(responses))
+    if ending == "the client":
+        leave_after(url)
+        assert eventually(lambda: ran)
+    elif ending == "HEAD":
+        httpx.head(url, trust_env=False)
+    else:
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            get(url)
+    get(url)  # the first response has had its time
+    assert eventually(lambda: len(ran) == runs)
+
+
 def test_a_source_whose_cleanup_takes_too_long_is_cancelled(
     serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +328,208 @@ def test_the_departure_shows_through_middleware(serve: Callable[..., str]) -> No
     url = serve(lambda: EventStreamResponse(probe.asynchronous()), middleware=[Middleware(PassThrough)])
     leave_after(url)
     assert probe.closed.wait(PATIENCE)
+
+
+# A client that does not read
+
+
+class FrozenClient:
+    """A client that asks for a stream and never reads: its buffer is as small as it can be."""
+
+    def __init__(self, url: str) -> None:
+        address = httpx.URL(url)
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        self.socket.connect((address.host, address.port))
+        self.socket.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "synchronous"])
+@pytest.mark.parametrize("heartbeat", [None, SOON])
+def test_a_client_that_stops_to_read_is_given_up(
+    serve: Callable[..., str], kind: str, heartbeat: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = Probe(size=100_000)
+    ran = asyncio.Event()
+
+    def respond() -> EventStreamResponse:
+        background = BackgroundTask(ran.set)
+        source = getattr(probe, kind)()
+        return EventStreamResponse(source, background=background, heartbeat=heartbeat, send_timeout=0.1)
+
+    with FrozenClient(serve(respond)):
+        assert probe.closed.wait(PATIENCE)
+        assert eventually(ran.is_set)
+    assert [record.message for record in caplog.records] == [
+        "a client that has not read for 0.1 seconds is given up"
+    ]
+
+
+def test_a_client_that_reads_slowly_is_not_given_up(serve: Callable[..., str]) -> None:
+    items = ["x" * 100_000] * 30
+    url = serve(lambda: EventStreamResponse(words(*items), send_timeout=PATIENCE, done=None))
+    with FrozenClient(url) as client:
+        received = b""
+        while not received.endswith(b"0\r\n\r\n"):
+            received += client.socket.recv(50_000)
+    assert received.count(b"data: ") == len(items)
+
+
+def test_a_heartbeat_that_nobody_takes_ends_the_stream() -> None:
+    """The source is silent, and only heartbeats fill the buffers."""
+    closed = []
+
+    async def run() -> None:
+        async def source() -> AsyncIterator[str]:
+            try:
+                yield "a"
+                await anyio.sleep_forever()
+            finally:
+                closed.append(True)
+
+        async def send(message: Any) -> None:
+            if message.get("body") == HEARTBEAT:
+                await anyio.sleep_forever()
+
+        response = EventStreamResponse(source(), heartbeat=SOON, send_timeout=SOON)
+        await response({"type": "http", "method": "GET"}, anyio.sleep_forever, send)
+
+    anyio.run(run)
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("send_timeout", [0, -1.0])
+def test_a_timeout_that_makes_no_sense_is_refused(send_timeout: float) -> None:
+    with pytest.raises(ValueError, match="send_timeout must be a positive number of seconds, or None"):
+        EventStreamResponse([], send_timeout=send_timeout)
+
+
+# The beginning
+
+
+async def refusing(*items: str) -> AsyncIterator[str]:
+    await anyio.lowlevel.checkpoint()
+    for item in items:
+        yield item
+    raise HTTPException(404, "no such chat", {"x-reason": "gone"})
+
+
+def in_a_thread(source: Callable[..., AsyncIterator[str]]) -> Callable[..., Iterator[str]]:
+    """The same source, not async."""
+
+    def generate(*items: str) -> Iterator[str]:
+        async def collect() -> list[str]:
+            return [item async for item in source(*items)]
+
+        yield from items
+        yield from asyncio.run(collect())
+
+    return generate
+
+
+@pytest.mark.parametrize("source", [refusing, in_a_thread(refusing)])
+def test_an_http_exception_before_the_first_item_becomes_its_status(
+    serve: Callable[..., str], source: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    response = get(serve(lambda: EventStreamResponse(source())))
+    assert (response.status_code, response.text) == (404, "no such chat")
+    assert response.headers["x-reason"] == "gone"
+    assert response.headers["content-type"].startswith("text/plain")
+    assert caplog.records == []
+
+
+def test_an_http_exception_of_fastapi_is_answered_by_its_handler() -> None:
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    async def chat() -> EventStreamResponse:
+        async def source() -> AsyncIterator[str]:
+            raise fastapi.HTTPException(403, {"reason": "not yours"})
+            yield ""
+
+        return EventStreamResponse(source())
+
+    with loopback_server(app) as url:
+        response = get(url)
+    assert (response.status_code, response.json()) == (403, {"detail": {"reason": "not yours"}})
+
+
+def test_an_http_exception_after_the_first_item_is_an_error_event(serve: Callable[..., str]) -> None:
+    response = get(serve(lambda: EventStreamResponse(refusing("a"))))
+    first, last = Decoder().feed(response.content)
+    assert (response.status_code, first.data, last.event) == (200, "a", "error")
+
+
+def test_an_http_exception_after_a_heartbeat_is_an_error_event(serve: Callable[..., str]) -> None:
+    probe = Probe(waits_after=0)
+
+    def source() -> Iterator[str]:
+        probe.gate.wait(PATIENCE)
+        raise HTTPException(404)
+        yield ""
+
+    url = serve(lambda: EventStreamResponse(source(), heartbeat=SOON))
+    with httpx.stream("GET", url, trust_env=False) as response:
+        assert response.status_code == 200  # nothing but heartbeats has come so far
+        probe.gate.set()
+        (last,) = Decoder().feed(response.read())
+    assert last.event == "error"
+
+
+def test_another_exception_before_the_first_item_is_an_error_event(serve: Callable[..., str]) -> None:
+    response = get(serve(lambda: EventStreamResponse(words(error=ValueError()))))
+    assert (response.status_code, Decoder().feed(response.content)[0].event) == (200, "error")
+
+
+def test_any_exception_before_the_first_item_meets_the_handlers_of_the_application_if_asked(
+    serve: Callable[..., str],
+) -> None:
+    async def answer(_: Any, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse(f"handled {error}", 418)
+
+    url = serve(
+        lambda: EventStreamResponse(words(error=ValueError("it")), on_error="raise"),
+        exception_handlers={ValueError: answer},
+    )
+    response = get(url)
+    assert (response.status_code, response.text) == (418, "handled it")
+
+
+def test_a_response_begins_at_once_if_asked(serve: Callable[..., str]) -> None:
+    probe = Probe(waits_after=0)
+    url = serve(lambda: EventStreamResponse(probe.asynchronous(), start_at_once=True, heartbeat=None))
+    with httpx.stream("GET", url, trust_env=False, timeout=PATIENCE) as response:
+        assert response.status_code == 200
+        assert probe.given == 0
+    assert probe.closed.wait(PATIENCE)
+
+
+def test_an_http_exception_is_an_error_event_where_the_response_began_at_once(
+    serve: Callable[..., str],
+) -> None:
+    response = get(serve(lambda: EventStreamResponse(refusing(), start_at_once=True)))
+    assert response.status_code == 200
+    assert [event.event for event in Decoder().feed(response.content)] == ["error"]
+
+
+def test_a_request_for_a_websocket_is_denied_with_the_response() -> None:
+    async def endpoint(scope: Any, receive: Any, send: Any) -> None:
+        await EventStreamResponse(words("no websockets here"), 403)(scope, receive, send)
+
+    with (
+        asgi_server(endpoint) as (_, url),
+        pytest.raises(InvalidStatus) as denial,
+        connect(url.replace("http:", "ws:"), proxy=None),
+    ):
+        pass
+    assert denial.value.response.status_code == 403
+    assert denial.value.response.body == b"data: no websockets here\n\n" + DONE
 
 
 # Heartbeats

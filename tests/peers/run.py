@@ -36,7 +36,9 @@ class Suite:
     distribution: str
     paths: tuple[str, ...]
     swap_in: str = "install"
+    submodules: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    needs_python: tuple[int, int] = (3, 10)
 
 
 SUITES = (
@@ -89,6 +91,15 @@ SUITES = (
         ),
         swap_in="ssejet.swap.httpx_sse",
     ),
+    Suite(
+        "sse-starlette",
+        "sse-starlette",
+        ("tests",),
+        swap_in="ssejet.emit.sse_starlette",
+        submodules=("sse", "event"),
+        options=("-p", "sse_starlette_suite"),
+        needs_python=(3, 11),
+    ),
 )
 
 
@@ -122,7 +133,12 @@ def sources(distribution: str) -> Path:
 def run(suite: Suite, *, swapped: bool) -> dict[str, str]:
     """Run a suite, and give the outcome of each test."""
     root = sources(suite.distribution)
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "SWAP_IN": suite.swap_in}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
+        "SWAP_IN": suite.swap_in,
+        "SUBMODULES": " ".join(suite.submodules),
+    }
     with TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--override-ini=addopts=", f"--junitxml={report}"]
@@ -147,6 +163,9 @@ def main() -> None:
     failed = False
     for suite in SUITES:
         if suite.name not in wanted:
+            continue
+        if suite.needs_python > sys.version_info:
+            print(f"{suite.name}: left out, as it needs Python {'.'.join(map(str, suite.needs_python))}")
             continue
         stock, swapped = run(suite, swapped=False), run(suite, swapped=True)
         passing = {test for test, outcome in stock.items() if outcome == "passed"}

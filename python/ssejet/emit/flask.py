@@ -26,6 +26,7 @@ def event_stream_response(
     heartbeat: float | None = 15.0,
     on_error: OnError = "event",
     done: Any = DONE,
+    dict_events: bool = False,
 ) -> Response:
     """Make a response that sends an event stream, and closes its source when the client leaves.
 
@@ -44,11 +45,14 @@ def event_stream_response(
         status: the HTTP status.
         headers: the headers, with ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no`` by default.
         heartbeat: see ``EventStream``; an event stream has its own options, which hold.
-        on_error: likewise.
-        done: likewise.
+        on_error: see ``EventStream``.
+        done: see ``EventStream``.
+        dict_events: see ``EventStream``.
     """
     if not isinstance(content, EventStream):
-        content = EventStream(content, heartbeat=heartbeat, on_error=on_error, done=done)
+        content = EventStream(
+            content, heartbeat=heartbeat, on_error=on_error, done=done, dict_events=dict_events
+        )
     response = Response(content, status, headers, mimetype="text/event-stream")
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

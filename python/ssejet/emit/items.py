@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent, encode
+from ssejet._dumps import dumps
+from ssejet.emit.encoded import EncodedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 __all__ = ["DONE", "ItemEncoder"]
 
@@ -17,6 +19,9 @@ DONE = ServerSentEvent(event="done", data="[DONE]")
 
 _HEARTBEAT = encode(None, comment="keep-alive")
 
+_OTHER_FIELDS = ("id", "retry", "comment")
+_EVENT_KEYS = frozenset({"data", "event", *_OTHER_FIELDS})
+
 
 class ItemEncoder:
     """Encodes items one by one.
@@ -24,45 +29,59 @@ class ItemEncoder:
     An item may be:
 
     * a ``ServerSentEvent``; its id is written where it is a new one, as ids persist, and ``""`` is none;
-    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id`` and ``retry``, such as
-      OpenAI's assistant events and the events of other packages; data that is not text goes as JSON;
+    * an ``EncodedEvent``, whose bytes are sent as they are;
+    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id``, ``retry`` and
+      ``comment``, such as OpenAI's assistant events and the events of FastAPI, sse-starlette and httpx-sse;
+      data that is not text goes as JSON; if it has ``raw_data`` too, as FastAPI's, all its ``data`` goes as
+      JSON;
     * a model of the Anthropic or OpenAI SDK with a ``type``, which becomes the event type as well, as their
       servers have it;
-    * whatever else ``ssejet.encode`` takes as data.
+    * whatever else ``ssejet.encode`` takes as data. Plain ``bytes`` are data, even if they look like an
+      event.
 
     Args:
         done: the item that ends a stream, None for none.
+        dict_events: a dict is an event, with the keys ``data``, ``event``, ``id``, ``retry`` and ``comment``,
+            as users of sse-starlette write it. Otherwise a dict is data, and sent as JSON.
     """
 
     between_events = True
 
-    def __init__(self, done: Any) -> None:
+    def __init__(self, done: Any, *, dict_events: bool = False) -> None:
         self._done = done
+        self._dict_events = dict_events
         self._last_id = ""
 
-    def feed(self, item: Any) -> Iterator[bytes]:
+    def feed(self, item: Any) -> tuple[bytes]:
         """Encode an item.
 
         Raises:
             TypeError, ValueError: as ``ssejet.encode``.
         """
-        yield self.encode(item)
+        # Most items are dicts and text: they are worth a shorter way.
+        if item.__class__ is str or (item.__class__ is dict and not self._dict_events):
+            return (encode(item),)
+        return (self.encode(item),)
 
-    def finish(self) -> Iterator[bytes]:
+    def finish(self) -> Iterable[bytes]:
         """Encode the end."""
-        if self._done is not None:
-            yield self.encode(self._done)
+        return () if self._done is None else (self.encode(self._done),)
 
     def encode(self, item: Any) -> bytes:
         """Encode an item.
 
         Raises:
-            TypeError, ValueError: as ``ssejet.encode``.
+            TypeError, ValueError: as ``ssejet.encode``; or a dict has a key that no event has.
         """
         if isinstance(item, (dict, str, bytes)):
-            return encode(item)
-        if isinstance(item, ServerSentEvent) or _is_event(item):
-            return self._encode_event(item, getattr(item, "id", None) or None)
+            return self._encode_dict(item) if self._dict_events and isinstance(item, dict) else encode(item)
+        if isinstance(item, EncodedEvent):
+            self._last_id = ""  # The bytes may hold an id, so the next id is always written.
+            return item.raw
+        if isinstance(item, ServerSentEvent):
+            return self._encode_event(item.event, item.data, item.id or None, item.retry)
+        if _is_event(item):
+            return self._encode_foreign(item)
         kind = item.type if _is_typed(item.__class__) else None
         return encode(item, event=kind if isinstance(kind, str) else None)
 
@@ -75,18 +94,44 @@ class ItemEncoder:
 
         A NUL in its type, which the standard lets pass and nobody sends on purpose, becomes U+FFFD.
         """
-        if event.event and "\0" in event.event:
-            event = event.__replace__(event=event.event.replace("\0", "\ufffd"))
-        return self._encode_event(event, event.id)
+        event_type = event.event
+        if event_type and "\0" in event_type:
+            event_type = event_type.replace("\0", "\ufffd")
+        return self._encode_event(event_type, event.data, event.id, event.retry)
 
-    def _encode_event(self, item: Any, id: Any) -> bytes:
-        event = None if item.event == "message" else item.event
-        if id == self._last_id or not isinstance(id, str):
+    def _encode_event(
+        self, event: str | None, data: Any, id: Any, retry: int | None, comment: str | None = None
+    ) -> bytes:
+        if event == "message":
+            event = None
+        if isinstance(id, int) and not isinstance(id, bool):
+            id = str(id)
+        if id == self._last_id:
             id = None
-        encoded = encode(item.data, event=event, id=id, retry=getattr(item, "retry", None))
+        encoded = encode(data, event=event, id=id, retry=retry, comment=comment)
         if id is not None:
             self._last_id = id
         return encoded
+
+    def _encode_dict(self, item: dict[str, Any]) -> bytes:
+        unknown = item.keys() - _EVENT_KEYS
+        if unknown:
+            raise TypeError(
+                f"a dict is an event here, and an event has no {min(map(repr, unknown))}, only "
+                f"{', '.join(sorted(_EVENT_KEYS))}: to send the dict as JSON, yield {{'data': the dict}}"
+            )
+        get = item.get
+        return self._encode_event(get("event"), get("data"), get("id"), get("retry"), get("comment"))
+
+    def _encode_foreign(self, item: Any) -> bytes:
+        data = item.data
+        raw_data = getattr(item, "raw_data", ...)
+        if raw_data is not ...:
+            if raw_data is not None:
+                data = raw_data
+            elif isinstance(data, str):  # FastAPI sends text as JSON too, in quotes
+                data = dumps(data)
+        return self._encode_event(item.event, data, *(getattr(item, name, None) for name in _OTHER_FIELDS))
 
 
 def _is_event(item: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ssejet._core import ServerSentEvent
@@ -42,11 +42,11 @@ class Codec(Protocol):
     def between_events(self) -> bool:
         """Whether the bytes given so far end where an event ends."""
 
-    def feed(self, item: Any, /) -> Iterator[bytes]:
-        """Yield the bytes of an item."""
+    def feed(self, item: Any, /) -> Iterable[bytes]:
+        """Give the bytes of an item: a tuple, or what makes them one by one."""
 
-    def finish(self) -> Iterator[bytes]:
-        """Yield the bytes that end the stream."""
+    def finish(self) -> Iterable[bytes]:
+        """Give the bytes that end the stream."""
 
     def encode(self, item: Any, /) -> bytes:
         """The bytes of one event, which comes between two others."""
@@ -58,8 +58,8 @@ class Codec(Protocol):
 class EmitMachine:
     """Turns the items of one stream into the pieces that are written; its driver writes them.
 
-    Its methods are generators, each to be exhausted before the next is called. What they raise ends the
-    stream, after the pieces that precede it.
+    What a method returns is to be exhausted before the next one is called. What it raises ends the stream,
+    after the pieces that precede it.
 
     Args:
         codec: how items become bytes.
@@ -67,11 +67,16 @@ class EmitMachine:
         faults: what goes wrong on the way; None for nothing.
 
     Attributes:
+        begun: there was something to write.
         ended: nothing more will come.
+        refusals: exceptions that are always passed on if nothing was written before, so that the driver can
+            answer with another status.
     """
 
     def __init__(self, codec: Codec, *, on_error: OnError = "raise", faults: Faults | None = None) -> None:
+        self.begun = False
         self.ended = False
+        self.refusals: tuple[type[Exception], ...] = ()
         self._codec = codec
         self._on_error = on_error
         self._faults = faults
@@ -82,11 +87,21 @@ class EmitMachine:
             yield from self._faults.start()
             self.ended = self._faults.ended
 
-    def feed(self, item: Any) -> Iterator[bytes]:
+    def feed(self, item: Any) -> Iterable[bytes]:
         """Send an item; a heartbeat only where it has a place."""
         if item is HEARTBEAT:
             return self.heartbeat()
-        return self._send(self._codec.feed(item))
+        if self.ended:
+            return ()
+        try:
+            frames = self._codec.feed(item)
+        except Exception as error:
+            return self.fail(error)
+        if self._faults is None and isinstance(frames, tuple):
+            # Most items of most streams come this way: generators would cost more than encoding.
+            self.begun = True
+            return frames
+        return self._send(iter(frames))
 
     def heartbeat(self) -> Iterator[bytes]:
         """Send a comment, if this is a place between two events."""
@@ -95,12 +110,25 @@ class EmitMachine:
 
     def finish(self) -> Iterator[bytes]:
         """Send the end that the codec gives the stream."""
-        yield from self._send(self._codec.finish())
+        if not self.ended:
+            try:
+                frames = self._codec.finish()
+            except Exception as error:
+                yield from self.fail(error)
+                return
+            yield from self._send(iter(frames))
+        yield from self._end()
+
+    def stop(self, item: Any = None) -> Iterator[bytes]:
+        """End the stream early, with a last item if this is a place between two events; None for no item."""
+        if item is not None and not self.ended and self._codec.between_events:
+            yield from self._write(self._codec.encode(item), events=1)
         yield from self._end()
 
     def fail(self, error: Exception) -> Iterator[bytes]:
         """End the stream after an exception, as ``on_error`` says."""
-        if self._on_error == "raise" or not self._codec.between_events:
+        is_refusal = isinstance(error, self.refusals) and not self.begun
+        if self._on_error == "raise" or is_refusal or not self._codec.between_events:
             yield from self._end()
             raise error
         _logger.error("a stream ended with an error event", exc_info=error)
@@ -120,6 +148,7 @@ class EmitMachine:
             yield from self._write(frame, events=1)
 
     def _write(self, data: bytes, *, events: int) -> Iterator[bytes]:
+        self.begun = True
         if self._faults is None:
             yield data
         else:

@@ -34,19 +34,31 @@ class Pump(Generic[T]):
         open_source: makes the iterator.
         silence: the seconds after which a source counts as silent.
         interrupt: called by another thread to end what the source waits for.
+        after: called in that thread when the source is closed; never, if the thread never started.
     """
 
     def __init__(
-        self, open_source: Callable[[], Iterator[T]], *, silence: float, interrupt: Callable[[], None]
+        self,
+        open_source: Callable[[], Iterator[T]],
+        *,
+        silence: float,
+        interrupt: Callable[[], None],
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         self._open_source = open_source
         self._silence = silence
         self._interrupt = interrupt
+        self._after = after
         self._wanted = threading.Semaphore(0)
         self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._waiting = False
         self._ended = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the thread has started."""
+        return self._thread is not None
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -80,8 +92,9 @@ class Pump(Generic[T]):
             self._thread.join(_PATIENCE)
 
     def _run(self) -> None:
-        source = self._open_source()
+        source = None
         try:
+            source = self._open_source()
             while True:
                 self._wanted.acquire()
                 if self._ended:
@@ -91,6 +104,7 @@ class Pump(Generic[T]):
             self._results.put((None, error))
         finally:
             close(source)
+            self._after()
 
 
 class AsyncPump(Generic[T]):

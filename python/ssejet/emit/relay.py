@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder, ServerSentEvent
+from ssejet.emit.encoded import BLANK_LINES
 from ssejet.emit.items import ItemEncoder
 from ssejet.emit.stream import AsyncEventStream, EventStream
 from ssejet.emit.upstream import AsyncUpstream, Upstream
@@ -19,9 +20,7 @@ Transform = Callable[[ServerSentEvent], Any]
 
 _HEARTBEAT = 15.0
 _BOM = b"\xef\xbb\xbf"
-# How bytes end when a blank line has just ended: a line's end, and before it that of the line before.
-_BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r", b"\n\r\n", b"\r\r\n")
-_LONGEST_BLANK_LINE = 3
+_LONGEST_BLANK_LINE = max(map(len, BLANK_LINES))
 
 
 def relay(
@@ -144,7 +143,7 @@ class _Verbatim:
 
     @property
     def between_events(self) -> bool:
-        return self._tail.endswith(_BLANK_LINES)
+        return self._tail.endswith(BLANK_LINES)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         if self._start is not None:

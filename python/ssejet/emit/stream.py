@@ -13,6 +13,7 @@ from collections.abc import (
     Mapping,
 )
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ssejet.emit.faults import Failure, Faults
@@ -31,6 +32,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class _Options:
     done: Any = DONE
+    dict_events: bool = False
     heartbeat: float | None = None
     on_error: OnError = "raise"
     delay: float = 0.0
@@ -48,6 +50,8 @@ class _BaseEventStream(Generic[T]):
         items: what to send, if ``generate`` is not overridden.
         done: the item that ends the stream: by default ``event: done`` with the data ``[DONE]``; a str is
             data of no special type; None for none.
+        dict_events: send a dict as an event, with the keys ``data``, ``event``, ``id``, ``retry`` and
+            ``comment``; by default a dict is data, and sent as JSON.
         heartbeat: the seconds of silence after which a comment is sent, between events only; None for never.
         on_error: what becomes of an exception. ``"raise"`` passes it on, so that a server cuts the
             connection. ``"event"`` logs it and sends a last event of type ``error``, with the error that an
@@ -77,6 +81,7 @@ class _BaseEventStream(Generic[T]):
         items: Any = None,
         *,
         done: Any = DONE,
+        dict_events: bool = False,
         heartbeat: float | None = None,
         on_error: OnError = "raise",
         delay: float = 0.0,
@@ -97,7 +102,7 @@ class _BaseEventStream(Generic[T]):
         failure = Failure(events=fail_after) if isinstance(fail_after, int) else fail_after
         Faults(cut=cut, failure=failure)  # complains now rather than when the stream begins
         self._items = items
-        self._options = _Options(done, heartbeat, on_error, delay, cut, failure)
+        self._options = _Options(done, dict_events, heartbeat, on_error, delay, cut, failure)
 
     def machine(self) -> EmitMachine:
         """A machine for one pass of this stream."""
@@ -113,7 +118,7 @@ class _BaseEventStream(Generic[T]):
         return self._options.heartbeat
 
     def _codec(self) -> Codec:
-        return ItemEncoder(self._options.done)
+        return ItemEncoder(self._options.done, dict_events=self._options.dict_events)
 
     def _given_items(self) -> Any:
         if self._items is None:
@@ -145,6 +150,7 @@ class EventStream(_BaseEventStream[T]):
     _other_kind = "async iterables are for AsyncEventStream"
 
     _pieces: Generator[bytes, None, None] | None = None
+    _pump: Pump[Any] | None = None
 
     def generate(self) -> Iterable[T]:
         """Make the items, by default those that were passed; a generator is closed when the client leaves."""
@@ -159,7 +165,8 @@ class EventStream(_BaseEventStream[T]):
         """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
         if self._pieces is not None:
             self._pieces.close()
-        close(self._items)
+        if self._pump is None or not self._pump.started:
+            close(self._items)
 
     def open(self) -> Iterator[T]:
         """Begin making items."""
@@ -172,7 +179,14 @@ class EventStream(_BaseEventStream[T]):
     def _beating(self) -> Iterator[Any]:
         if self.heartbeat is None:
             return self.open()
-        return Pump(self.open, silence=self.heartbeat, interrupt=self.interrupt)
+        # The thread closes the items too: it may be in the middle of making one for a while.
+        self._pump = Pump(
+            self.open,
+            silence=self.heartbeat,
+            interrupt=self.interrupt,
+            after=partial(close, self._items),
+        )
+        return self._pump
 
 
 class AsyncEventStream(_BaseEventStream[T]):
@@ -227,6 +241,7 @@ def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, 
     try:
         yield from machine.start()
         while not machine.ended:
+            pieces: Iterable[bytes]
             try:
                 item = next(items)
             except StopIteration:
@@ -246,6 +261,7 @@ async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenera
         for piece in machine.start():
             yield piece
         while not machine.ended:
+            pieces: Iterable[bytes]
             try:
                 item = await anext(items)
             except StopAsyncIteration:

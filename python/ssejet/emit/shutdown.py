@@ -1,0 +1,221 @@
+"""Ends open streams when their server is told to stop.
+
+A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of
+ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have waited. So the streams
+learn of it from what the server itself listens to:
+
+* uvicorn, its workers and its reloader: a signal, the server's flag ``should_exit``, or its closed sockets;
+* hypercorn with workers: an event of multiprocessing, which it gives to each of them;
+* hypercorn without workers, and granian: a signal;
+* any other: the application calls ``stop_streams``.
+
+No server is patched. While streams are open in the main thread, the signal handlers that are installed
+there are wrapped; they are called as before. A flag cannot be waited for: one timer for all streams of an
+event loop looks at it twenty times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["stop_streams", "stopped_by_server"]
+
+# How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers
+# that are left when one has ended.
+_INTERVAL = 0.05
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+
+# The open streams of each event loop.
+_watches: dict[Any, _Watch] = {}
+
+
+def stop_streams() -> None:
+    """End all open streams of this process, as if its server were told to stop.
+
+    It may be called in any thread and in a signal handler, and returns at once. It is for servers that do not
+    tell their applications, such as one in a thread whose way to stop is its own.
+    """
+    for watch in tuple(_watches.values()):
+        watch.stop_soon()
+
+
+@contextmanager
+def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
+    """Call a function, in this event loop, when the server is told to stop while this context is open."""
+    loop = _running_loop()
+    watch = _watches.get(loop.key)
+    if watch is None:
+        watch = _watches[loop.key] = _Watch(loop)
+    watch.stops.add(stop)
+    try:
+        yield
+    finally:
+        watch.stops.discard(stop)
+        if not watch.stops:
+            watch.close()
+            del _watches[loop.key]
+
+
+class _Watch:
+    """Watches what tells one event loop's server to stop, while streams are open."""
+
+    def __init__(self, loop: _AsyncioLoop | _TrioLoop) -> None:
+        self.stops: set[Callable[[], None]] = set()
+        self._loop = loop
+        self._handlers = _wrap_handlers()
+        self._flags = _find_flags()
+        self._cancel = loop.repeat(self._look, _INTERVAL) if self._flags else lambda: None
+
+    def stop_soon(self) -> None:
+        with suppress(RuntimeError):  # The loop is closed, and its streams with it.
+            self._loop.call_soon(self._stop)
+
+    def close(self) -> None:
+        self._cancel()
+        for handler in self._handlers:
+            handler.unwrap()
+
+    def _look(self) -> None:
+        if any(flag() for flag in self._flags):
+            self._stop()
+
+    def _stop(self) -> None:
+        for stop in tuple(self.stops):
+            stop()
+
+
+class _WrappedHandler:
+    """A signal handler that stops all streams, and does what the handler before it does.
+
+    It has the attributes of that handler, as others look there for uvicorn's server.
+    """
+
+    def __init__(self, signal_number: int, handler: Callable[[int, Any], Any]) -> None:
+        self._signal_number = signal_number
+        self._handler = handler
+
+    def __call__(self, signal_number: int, frame: Any) -> Any:
+        stop_streams()
+        return self._handler(signal_number, frame)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handler, name)
+
+    def unwrap(self) -> None:
+        number, handler = self._signal_number, self._handler
+        if signal.getsignal(number) is self:
+            _set_handler(number, handler)
+
+
+def _wrap_handlers() -> list[_WrappedHandler]:
+    wrapped: list[_WrappedHandler] = []
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            handler = signal.getsignal(number)
+            # Python's own handler raises KeyboardInterrupt, which ends the event loop and all it runs.
+            if callable(handler) and handler is not signal.default_int_handler:
+                new = _WrappedHandler(number, handler)
+                _set_handler(number, new)
+                wrapped.append(new)
+    return wrapped
+
+
+def _set_handler(number: int, handler: Callable[[int, Any], Any]) -> None:
+    signal.signal(number, handler)
+    if sys.platform != "win32":
+        signal.siginterrupt(number, False)  # as asyncio has it, so that system calls go on
+
+
+def _find_flags() -> list[Callable[[], bool]]:
+    """Find what says that the server stops, besides signals."""
+    flags: list[Callable[[], bool]] = [partial(_is_stopping, server) for server in _uvicorn_servers()]
+    if "multiprocessing" in sys.modules:
+        # Hypercorn gives it to each of its worker processes.
+        options = getattr(sys.modules["multiprocessing"].current_process(), "_kwargs", {})
+        is_set = getattr(options.get("shutdown_event"), "is_set", None)
+        if is_set is not None:
+            flags.append(is_set)
+    return flags
+
+
+def _is_stopping(server: Any) -> bool:
+    # After its last request (``limit_max_requests``) it closes its sockets, and sets no flag.
+    listeners = getattr(server, "servers", ())
+    return server.should_exit or not all(listener.is_serving() for listener in listeners)
+
+
+def _uvicorn_servers() -> list[Any]:
+    if threading.current_thread() is threading.main_thread():
+        candidates = [getattr(signal.getsignal(signal.SIGTERM), "__self__", None)]
+    else:
+        candidates = list(_serving_objects())
+    return [server for server in candidates if isinstance(getattr(server, "should_exit", None), bool)]
+
+
+def _serving_objects() -> Iterator[Any]:
+    """Give the objects whose method ``serve`` runs in this event loop."""
+    try:
+        tasks = asyncio.all_tasks()
+    except RuntimeError:  # trio
+        return
+    for task in tasks:
+        coroutine: Any = task.get_coro()
+        while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+            if frame.f_code.co_name == "serve":
+                yield frame.f_locals.get("self")
+            coroutine = coroutine.cr_await
+
+
+class _AsyncioLoop:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.key = loop
+        self.call_soon = loop.call_soon_threadsafe
+
+    def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
+        timers: list[asyncio.TimerHandle] = []
+
+        def run() -> None:
+            timers[:] = [self.key.call_later(interval, run)]
+            function()
+
+        timers.append(self.key.call_later(interval, run))
+        return lambda: timers[0].cancel()
+
+
+class _TrioLoop:
+    def __init__(self) -> None:
+        import trio
+
+        self.key = trio.lowlevel.current_trio_token()
+        self.call_soon = self.key.run_sync_soon
+
+    def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
+        import trio
+
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                while True:
+                    await trio.sleep(interval)
+                    function()
+
+        trio.lowlevel.spawn_system_task(run)
+        return cast("Callable[[], None]", scope.cancel)
+
+
+def _running_loop() -> _AsyncioLoop | _TrioLoop:
+    try:
+        return _AsyncioLoop(asyncio.get_running_loop())
+    except RuntimeError:
+        return _TrioLoop()

@@ -1,0 +1,388 @@
+"""Stands in for sse-starlette: a user changes one import.
+
+::
+
+    from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
+
+The names that users import from ``sse_starlette``, its ``sse`` and its ``event`` are here.
+The arguments, the bytes that are sent, the exceptions and the logger's name are those of sse-starlette 3.7;
+docs/sse-starlette.md lists what differs on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+from starlette.datastructures import MutableHeaders
+
+from ssejet.emit.shutdown import stop_streams, stopped_by_server
+from ssejet.emit.starlette import EventStreamResponse, _DepartureError, _FrozenError, _Stop
+from ssejet.emit.stream import AsyncEventStream, EventStream
+
+if TYPE_CHECKING:
+    from starlette.background import BackgroundTask
+    from starlette.types import Message, Receive
+
+    from ssejet.emit.machine import EmitMachine
+    from ssejet.emit.starlette import _Connection
+
+__all__ = [
+    "AppStatus",
+    "EventSourceResponse",
+    "JSONServerSentEvent",
+    "SendTimeoutError",
+    "ServerSentEvent",
+    "ensure_bytes",
+]
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class ServerSentEvent:
+    """An event to send.
+
+    Args:
+        data: what to send, as ``str`` makes text of it; None for no data.
+        event: the event type; line ends are left out.
+        id: the event's id; line ends are left out.
+        retry: the reconnection time in milliseconds.
+        comment: text that clients ignore.
+        sep: how lines end, CRLF by default.
+    """
+
+    DEFAULT_SEPARATOR = "\r\n"
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        event: str | None = None,
+        id: str | None = None,
+        retry: int | None = None,
+        comment: str | None = None,
+        sep: str | None = None,
+    ) -> None:
+        self.data = data
+        self.event = event
+        self.id = id
+        self.retry = retry
+        self.comment = comment
+        self._sep = self.DEFAULT_SEPARATOR if sep is None else sep
+
+    def encode(self) -> bytes:
+        """Encode the event.
+
+        Raises:
+            TypeError: ``retry`` is not an int.
+        """
+        if self.retry is not None and not isinstance(self.retry, int):
+            raise TypeError("retry argument must be int")
+        lines: list[str] = []
+        if self.comment is not None:
+            lines += (f": {line}" for line in _LINE_END.split(str(self.comment)))
+        if self.id is not None:
+            lines.append(f"id: {_LINE_END.sub('', self.id)}")
+        if self.event is not None:
+            lines.append(f"event: {_LINE_END.sub('', self.event)}")
+        if self.data is not None:
+            lines += (f"data: {line}" for line in _LINE_END.split(str(self.data)))
+        if self.retry is not None:
+            lines.append(f"retry: {self.retry}")
+        return "".join(line + self._sep for line in (*lines, "")).encode()
+
+
+class JSONServerSentEvent(ServerSentEvent):
+    """An event whose data is sent as JSON.
+
+    Raises:
+        TypeError, ValueError: ``json.dumps`` cannot encode the data, or it holds NaN or an infinity.
+    """
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        if data is not None:
+            data = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        super().__init__(data, *args, **kwargs)
+
+
+def ensure_bytes(data: Any, sep: str) -> bytes:
+    """Encode what a source has yielded.
+
+    Args:
+        data: bytes, which are an event already; a ``ServerSentEvent``; a dict of its arguments; anything else
+            is data.
+        sep: how lines end, unless an event has its own.
+    """
+    if isinstance(data, (bytes, memoryview)):
+        return bytes(data)
+    if isinstance(data, ServerSentEvent):
+        return data.encode()
+    if isinstance(data, dict):
+        return ServerSentEvent(**{**data, "sep": sep}).encode()
+    return ServerSentEvent(str(data), sep=sep).encode()
+
+
+class SendTimeoutError(TimeoutError):
+    """A client has not read for as long as ``send_timeout``."""
+
+
+class _AppStatusType(type):
+    _should_exit = False
+
+    @property
+    def should_exit(cls) -> bool:
+        """Whether streams are to end: setting it ends those that are open, and those that come."""
+        return cls._should_exit
+
+    @should_exit.setter
+    def should_exit(cls, value: bool) -> None:
+        cls._should_exit = value
+        if value:
+            stop_streams()
+
+
+class AppStatus(metaclass=_AppStatusType):
+    """Whether streams are to end."""
+
+    enable_automatic_graceful_drain = True
+    original_handler: Callable[..., Any] | None = None
+
+    @staticmethod
+    def disable_automatic_graceful_drain() -> None:
+        """Keep streams open when the server stops, until ``should_exit`` is set."""
+        AppStatus.enable_automatic_graceful_drain = False
+
+    @staticmethod
+    def enable_automatic_graceful_drain_mode() -> None:
+        """End streams when the server stops, as by default."""
+        AppStatus.enable_automatic_graceful_drain = True
+
+    @staticmethod
+    def handle_exit(*args: Any, **kwargs: Any) -> None:
+        """Do what a signal to stop does."""
+        if AppStatus.enable_automatic_graceful_drain:
+            AppStatus.should_exit = True
+        if AppStatus.original_handler is not None:
+            AppStatus.original_handler(*args, **kwargs)
+
+
+class EventSourceResponse(EventStreamResponse):
+    """Sends events as sse-starlette's response does.
+
+    Args:
+        content: an iterable of items, async or not: text, bytes that are an event already, dicts of the
+            arguments of ``ServerSentEvent``, such events; anything else is sent as ``str`` makes text of it.
+        status_code, headers, media_type, background: as for other responses.
+        ping: the seconds of silence after which a ping is sent; 0 for no pings.
+        sep: how lines end: CRLF, CR or LF.
+        ping_message_factory: makes a ping.
+        data_sender_callable: runs while the response is sent.
+        send_timeout: the seconds that the client may take to make room for an event or a ping.
+        client_close_handler_callable: called with the message when the client has left.
+        shutdown_event: set when the server is told to stop.
+        shutdown_grace_period: the seconds that the source may go on after that.
+        cleanup_timeout: the seconds that the source may take to clean up, None for no limit.
+
+    Raises:
+        TypeError, ValueError: an argument has a value that makes no sense.
+    """
+
+    DEFAULT_PING_INTERVAL = 15
+    DEFAULT_SEPARATOR = "\r\n"
+    DEFAULT_CLEANUP_TIMEOUT = 30.0
+
+    _logger = logging.getLogger("sse_starlette.sse")
+
+    def __init__(
+        self,
+        content: AsyncIterable[Any] | Iterable[Any],
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = "text/event-stream",
+        background: BackgroundTask | None = None,
+        ping: float | None = None,
+        sep: str | None = None,
+        ping_message_factory: Callable[[], Any] | None = None,
+        data_sender_callable: Callable[[], Awaitable[None]] | None = None,
+        send_timeout: float | None = None,
+        client_close_handler_callable: Callable[[Message], Awaitable[None]] | None = None,
+        shutdown_event: anyio.Event | None = None,
+        shutdown_grace_period: float = 0,
+        cleanup_timeout: float | None = DEFAULT_CLEANUP_TIMEOUT,
+    ) -> None:
+        if sep not in (None, "\r\n", "\r", "\n"):
+            raise ValueError(f"sep must be one of: \\r\\n, \\r, \\n, got: {sep}")
+        if shutdown_grace_period < 0:
+            raise ValueError("shutdown_grace_period must be >= 0")
+        if cleanup_timeout is not None and cleanup_timeout < 0:
+            raise ValueError("cleanup_timeout must be >= 0")
+        self.sep = sep or self.DEFAULT_SEPARATOR
+        self.ping_interval = self.DEFAULT_PING_INTERVAL if ping is None else ping
+        self.ping_message_factory = ping_message_factory
+        self.data_sender_callable = data_sender_callable
+        self.client_close_handler_callable = client_close_handler_callable
+        self.active = True
+        self._shutdown_event = shutdown_event
+        self._shutdown_grace_period = shutdown_grace_period
+        self._exits = False
+        self._stop_source: _Stop | None = None
+        if media_type is not None:
+            self.media_type = media_type
+        all_headers = MutableHeaders()
+        all_headers.update(headers or {})
+        all_headers.setdefault("Cache-Control", "no-store")
+        all_headers["Connection"] = "keep-alive"
+        all_headers["X-Accel-Buffering"] = "no"
+        events = (_AsyncEvents if isinstance(content, AsyncIterable) else _Events)(content, self)
+        super().__init__(
+            events,
+            status_code,
+            all_headers,
+            background,
+            send_timeout=send_timeout,
+            start_at_once=True,
+        )
+        self._cleanup_time = cleanup_timeout
+
+    @property
+    def ping_interval(self) -> int | float:
+        """The seconds of silence after which a ping is sent; 0 for no pings."""
+        return self._ping_interval
+
+    @ping_interval.setter
+    def ping_interval(self, value: float) -> None:
+        if not isinstance(value, (int, float)):
+            raise TypeError("ping interval must be int or float")
+        if value < 0:
+            raise ValueError("ping interval must be >= 0 (0 disables ping)")
+        self._ping_interval = value
+
+    def enable_compression(self, force: bool = False) -> None:
+        """Refuse to compress.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("Compression is not supported for SSE streams.")
+
+    @staticmethod
+    async def _listen_for_exit_signal() -> None:
+        exits = anyio.Event()
+
+        def look() -> None:
+            if AppStatus.should_exit or AppStatus.enable_automatic_graceful_drain:
+                exits.set()
+
+        with stopped_by_server(look):
+            if not AppStatus.should_exit:
+                await exits.wait()
+
+    async def _respond(self, connection: _Connection, machine: EmitMachine | None) -> None:
+        # The companions begin first, so that no signal to exit is missed.
+        await anyio.lowlevel.checkpoint()
+        await super()._respond(connection, machine)
+
+    def _companions(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        if self.data_sender_callable is not None:
+            yield self._send_data
+        yield self._obey_exit_signal
+
+    async def _send_data(self) -> None:
+        assert self.data_sender_callable is not None
+        await self.data_sender_callable()
+        await anyio.sleep_forever()
+
+    async def _obey_exit_signal(self) -> None:
+        await self._listen_for_exit_signal()
+        self._exits = True
+        if self._stop_source is not None:
+            self._stop_source()
+        await anyio.sleep_forever()
+
+    @contextmanager
+    def _stoppable(self, stop: _Stop) -> Iterator[None]:
+        self._stop_source = stop
+        if self._exits:
+            stop()
+        try:
+            yield
+        finally:
+            self._stop_source = None
+            self.active = False
+
+    def _stop(self, scope: anyio.CancelScope) -> None:
+        if self._shutdown_event is not None:
+            self._shutdown_event.set()
+        if self._shutdown_grace_period > 0:
+            scope.deadline = anyio.current_time() + self._shutdown_grace_period
+        else:
+            scope.cancel()
+
+    async def _departure(self, receive: Receive) -> None:
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        self.active = False
+        if self.client_close_handler_callable is not None:
+            await self.client_close_handler_callable(message)
+
+    def _depart(self, departure: _DepartureError) -> None:
+        if isinstance(departure, _FrozenError):
+            raise SendTimeoutError from None
+        if departure.__cause__ is not None:
+            raise departure.__cause__
+
+
+class _Codec:
+    """Encodes what the source of a response yields."""
+
+    between_events = True
+
+    def __init__(self, response: EventSourceResponse) -> None:
+        self._response = response
+
+    def feed(self, item: Any) -> tuple[bytes]:
+        return (self.encode(item),)
+
+    def finish(self) -> tuple[()]:
+        return ()
+
+    def encode(self, item: Any) -> bytes:
+        return ensure_bytes(item, self._response.sep)
+
+    def heartbeat(self) -> bytes:
+        make = self._response.ping_message_factory
+        if make is None:
+            return self.encode({"comment": f"ping - {datetime.now(timezone.utc)}"})
+        return self.encode(make())
+
+
+class _EventsOfResponse:
+    """What the streams of a response have in common, async or not."""
+
+    def __init__(self, content: Any, response: EventSourceResponse) -> None:
+        super().__init__(done=None)  # type: ignore[call-arg]
+        # Not an argument: what cannot be iterated is found when it is sent, as by sse-starlette.
+        self._items = content
+        self._response = response
+
+    @property
+    def heartbeat(self) -> float | None:
+        return self._response.ping_interval or None
+
+    def _codec(self) -> _Codec:
+        return _Codec(self._response)
+
+
+class _Events(_EventsOfResponse, EventStream[Any]):
+    pass
+
+
+class _AsyncEvents(_EventsOfResponse, AsyncEventStream[Any]):
+    pass
