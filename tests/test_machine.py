@@ -146,7 +146,7 @@ class TestErrorsFromTheServer:
         error = reading.error
         assert isinstance(error, APIError)
         assert str(error) == error.message == "too much"
-        assert (error.body, error.request) == (body, "request")
+        assert (error.body, error.request) == ({"error": body}, "request")
         assert (error.type, error.code, error.param) == ("overloaded", 529, "model")
 
     @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ class TestErrorsFromTheServer:
     def test_have_a_message_even_if_the_server_gives_none(self, error: Any) -> None:
         raised = read(sse({"error": error})).error
         assert raised.message == "An error occurred during streaming"
-        assert raised.body == error
+        assert raised.body == {"error": error}
 
     @pytest.mark.parametrize(
         ("data", "message", "body"),
@@ -194,7 +194,7 @@ class TestErrorsFromTheServer:
             (
                 '{"type": "error", "error": {"type": "x", "message": "no"}}',
                 "no",
-                {"type": "x", "message": "no"},
+                {"type": "error", "error": {"type": "x", "message": "no"}},
             ),
             ('{"message": "no", "code": "c"}', "no", {"message": "no", "code": "c"}),
             ('{"message": "no", "error": null}', "no", {"message": "no", "error": None}),
@@ -292,9 +292,17 @@ class TestInvalidData:
         error = Reading([stream], None, {"cast_to": cast_to}).error
         assert isinstance(error, InvalidJSONError)
 
-    @any_cast
-    def test_can_be_empty(self, cast_to: Any) -> None:
-        assert read(b"data\n\n", cast_to=cast_to).error.position == 0
+    @pytest.mark.parametrize("cast_to", [Struct, Model])
+    @pytest.mark.parametrize("data", ["", " ", "null", " null "])
+    def test_is_passed_over_if_there_is_nothing_in_it(self, cast_to: Any, data: str) -> None:
+        stream = sse({"a": 1}) + f"data: {data}\n\n".encode() + sse({"a": 2})
+        assert [item.a for item in items_of(stream, cast_to=cast_to)] == [1, 2]
+
+    def test_is_passed_over_without_a_type_unless_it_is_json(self) -> None:
+        assert items_of(b"data\n\ndata: \n\ndata: null\n\n") == [None]
+
+    def test_is_passed_over_by_no_function_of_the_users(self) -> None:
+        assert items_of(b"data\n\n", cast_to=lambda event: event.data) == [""]
 
     def test_of_a_callable_is_what_it_says_is_not_json(self) -> None:
         error = read(sse({"a": "{"}), cast_to=lambda event: json.loads(event.json()["a"])).error

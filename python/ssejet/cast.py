@@ -28,12 +28,13 @@ class Cast:
         decode: makes an item of an event's data or, with ``takes_event``, of the event itself.
         convert: makes an item of decoded JSON; None if ``decode`` is the caller's own function.
         takes_event: whether ``decode`` wants the event.
-        slot: where an item keeps its data; None but for the responses of ``ssejet.chat``. These have a field
-            ``error``, so that their data need not be searched for it.
+        slot: where an item keeps its data; None but for the answers of ``ssejet.chat``.
         set_slot: puts it there, given the item, the slot and the data.
+        knows_shape: whether data of an answer holds nothing but known fields in known places.
+        adopt: completes an answer of other data, given the item or None, the data and its JSON.
     """
 
-    __slots__ = ("convert", "decode", "set_slot", "slot", "takes_event")
+    __slots__ = ("adopt", "convert", "decode", "knows_shape", "set_slot", "slot", "takes_event")
 
     def __init__(
         self,
@@ -43,12 +44,16 @@ class Cast:
         takes_event: bool = False,
         slot: str | None = None,
         set_slot: Callable[[Any, str, str], None] = setattr,
+        knows_shape: Callable[[str], bool] | None = None,
+        adopt: Callable[[Any, str, Any], Any] | None = None,
     ) -> None:
         self.decode = decode
         self.convert = convert
         self.takes_event = takes_event
         self.slot = slot
         self.set_slot = set_slot
+        self.knows_shape: Any = knows_shape
+        self.adopt: Any = adopt
 
     def decoder(self) -> Callable[[Any], Any]:
         """``decode``, with a look at the nesting if the stack of this thread is small."""
@@ -192,5 +197,12 @@ def _msgspec_cast(type_: Any) -> Cast:
         ) from error
     slot = getattr(type_, "text_slot", None)
     if slot is not None:
-        return Cast(decode, type_.from_dict, slot=slot, set_slot=msgspec.structs.force_setattr)
+        return Cast(
+            decode,
+            type_.from_dict,
+            slot=slot,
+            set_slot=msgspec.structs.force_setattr,
+            knows_shape=type_.shapes().knows,
+            adopt=type_.adopt,
+        )
     return Cast(decode, convert)

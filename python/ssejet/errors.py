@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ssejet.redaction import redacted
+from ssejet.reported import error_field, is_retryable_code
 
 __all__ = [
     "APIConnectionError",
@@ -129,55 +130,30 @@ class StreamError(SSEError):
 
 
 class APIError(StreamError):
-    """The server reported an error inside the stream (``{"error": …}`` data, or ``event: error``).
+    """The server reported an error inside the stream: as JSON of a known shape, or by ``event: error``.
 
     Where it quotes the key that the request carried, ``***`` stands instead.
 
     Attributes:
-        message: the server's message.
-        body: the decoded ``error`` value, or the whole payload when it has no such key.
-        code, type, param: the fields of that name in ``body``, or None.
+        message: the most telling text that the server gave.
+        body: all that it sent: the decoded JSON, or text if it was no JSON.
+        code, type, param: the fields of that name in ``body``, however deep, or None.
         request: the HTTP request, when the response knows it.
     """
 
     def __init__(self, message: str, *, body: Any = None, request: Any = None, partial: Any = None) -> None:
         super().__init__(redacted(message, request), partial=partial)
         body = redacted(body, request)
-        fields = body if isinstance(body, dict) else {}
-        self.body = body
-        self.code: Any = fields.get("code")
-        self.type: Any = fields.get("type")
-        self.param: Any = fields.get("param")
+        self.body: Any = body
+        self.code: Any = error_field(body, "code")
+        self.type: Any = error_field(body, "type")
+        self.param: Any = error_field(body, "param")
         self.request = request
 
     @property
     def retryable(self) -> bool:
         """True for what servers report of themselves: overload, rate limits, internal errors."""
-        return any(map(_is_retryable_code, (self.type, self.code)))
-
-
-def _is_retryable_code(code: Any) -> bool:
-    if isinstance(code, int):
-        return code in _RETRYABLE_STATUSES or code >= 500
-    return isinstance(code, str) and code in _RETRYABLE_KINDS
-
-
-_RETRYABLE_STATUSES = frozenset({408, 409, 429})
-_RETRYABLE_KINDS = frozenset(
-    {
-        "api_error",
-        "internal_error",
-        "internal_server_error",
-        "overloaded",
-        "overloaded_error",
-        "rate_limit_error",
-        "rate_limit_exceeded",
-        "server_error",
-        "service_unavailable",
-        "timeout",
-        "timeout_error",
-    }
-)
+        return any(map(is_retryable_code, (self.type, self.code)))
 
 
 class APIStatusError(APIError):
@@ -198,7 +174,7 @@ class APIStatusError(APIError):
     @property
     def retryable(self) -> bool:
         """True for 408, 409, 429 and 5xx."""
-        return self.status_code in _RETRYABLE_STATUSES or self.status_code >= 500
+        return is_retryable_code(self.status_code)
 
 
 class APIConnectionError(StreamError):

@@ -16,6 +16,7 @@ from ssejet.errors import (
     TruncatedStreamError,
 )
 from ssejet.metrics import StreamMetrics
+from ssejet.reported import error_message, is_error, is_error_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["NOTHING_YET", "StreamMachine", "T", "is_error", "payload_of", "reported_error", "status_error"]
+__all__ = ["NOTHING_YET", "StreamMachine", "T", "payload_of", "reported_error", "status_error"]
 
 NOTHING_YET: Any = object()
 """In an iterator over items, the place of those that are still to come."""
@@ -51,7 +52,10 @@ NOTHING_YET: Any = object()
 _SUMMARY_SIZE = 500
 
 # Some providers send `"error": null` with every chunk, which must not cost a second parse.
-_has_error = re.compile(r'"error"\s*:\s*(?!null)').search
+_has_error = re.compile(r'"error"\s*:\s*(?!\s|null)').search
+
+# How much longer than the sentinel data may be that is the sentinel in quotes and spaces: characters.
+_SENTINEL_MARGIN = 16
 
 
 class StreamMachine(Generic[T]):
@@ -62,12 +66,15 @@ class StreamMachine(Generic[T]):
 
     An event becomes an item by these rules, the first that fits:
 
-    1. Data that starts with the sentinel ends the stream; what follows it is dropped.
+    1. Data that starts with the sentinel ends the stream; what follows it is dropped. So does the sentinel
+       in quotes, in other case or with spaces around it, or as an event that the end of the input cuts.
     2. ``event: error`` raises ``APIError``.
     3. ``event: thread.…`` (OpenAI's Assistants) becomes ``{"event": …, "data": …}``, then is cast. A callable
        ``cast_to`` gets the event as it gets any other.
-    4. Data that is a JSON object whose ``error`` is truthy raises ``APIError``.
-    5. Else the event's data is cast.
+    4. Data that is a JSON object whose ``error`` is truthy raises ``APIError``. Where an answer of
+       ``ssejet.chat`` belongs, errors of all known shapes do.
+    5. Data that is blank or ``null`` is passed over, unless ``cast_to`` has a use for it.
+    6. Else the event's data is cast.
 
     An exception of the decoder's ``on_comment`` comes after the items of the events before that comment. It
     ends no stream: whoever goes on gets the items after it.
@@ -128,6 +135,7 @@ class StreamMachine(Generic[T]):
         self._decoder = Decoder() if decoder is None else decoder
         self._cast = make_cast(cast_to)
         self._sentinel: str | tuple[str, ...] = () if done is None else done
+        self._longest_sentinel = 0 if done is None else len(done) + _SENTINEL_MARGIN
         self._require_done = require_done
         self._request = request
         self._pending: Iterator[ServerSentEvent] = iter(())
@@ -175,11 +183,14 @@ class StreamMachine(Generic[T]):
         """
         if not self.done:
             self.done = self._ended = True
+            unfinished = self._decoder._unfinished_data()
             try:
                 events = self._decoder.finish()
             except BaseException as error:
                 self._note(error)
                 raise
+            if not events and unfinished is not None:
+                self.saw_done = self._is_sentinel(unfinished)
             self._hold(events)
 
     def items(self, more: Callable[[], bool] | None = None, *, waits: bool = False) -> Iterator[T]:
@@ -205,12 +216,16 @@ class StreamMachine(Generic[T]):
         sentinel = self._sentinel
         # Where items are made of objects only, another sentinel need not be looked for: it cannot be decoded.
         seeks_sentinel = slot is None or "{" in sentinel
+        longest_sentinel = self._longest_sentinel
+        knows_shape = cast.knows_shape
         observe = self.metrics.observe
         ordinary: str | None = "message"
         while True:
             for event in self._pending:
                 data = event.data
-                if seeks_sentinel and data.startswith(sentinel):
+                if seeks_sentinel and (
+                    data.startswith(sentinel) or (len(data) <= longest_sentinel and self._is_sentinel(data))
+                ):
                     self._see_sentinel()
                     break
                 kind = event.event
@@ -235,14 +250,18 @@ class StreamMachine(Generic[T]):
                 try:
                     item = decode(event if takes_event else data)
                 except decoding_errors() as error:
-                    if data.startswith(sentinel):
+                    if self._is_sentinel(data):
                         self._see_sentinel()
                         break
+                    if cast.convert is not None and data.strip() in {"", "null"}:
+                        continue
                     item = self._retry_decoding(event, error)
-                if slot is not None:
-                    set_slot(item, slot, data)
-                    if item.error:
-                        raise self._api_error(payload_of(event))
+                else:
+                    if slot is not None:
+                        if knows_shape(data):
+                            set_slot(item, slot, data)
+                        else:
+                            item = self._look_closer(event, item)
                 if observe is not None:
                     observe(item)
                 yield item
@@ -268,7 +287,7 @@ class StreamMachine(Generic[T]):
         """
         while True:
             for event in self._pending:
-                if event.data.startswith(self._sentinel):
+                if self._is_sentinel(event.data):
                     self._see_sentinel()
                 yield event
             if self._settle():
@@ -291,8 +310,11 @@ class StreamMachine(Generic[T]):
         if not events:
             return self._settle() and self.check_first()
         event = events[0]
-        if event.event == "error" or (_has_error(event.data) and is_error(payload_of(event))):
-            raise self._api_error(payload_of(event))
+        is_answer = self._cast.slot is not None
+        if event.event == "error" or is_answer or _has_error(event.data):
+            payload = payload_of(event)
+            if event.event == "error" or (is_error_answer if is_answer else is_error)(payload):
+                raise self._api_error(payload)
         return True
 
     def close(self) -> None:
@@ -306,6 +328,18 @@ class StreamMachine(Generic[T]):
         self.metrics.add_events(len(events))
         left = next(self._pending, None)
         self._pending = iter(events if left is None else [left, *self._pending, *events])
+
+    def _is_sentinel(self, data: str) -> bool:
+        """Whether data is the sentinel, as it should be or as some servers send it."""
+        sentinel = self._sentinel
+        if isinstance(sentinel, tuple) or data.startswith(sentinel):
+            return not isinstance(sentinel, tuple)
+        if len(data) > self._longest_sentinel:
+            return False
+        text = data.strip()
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            text = text[1:-1].strip()
+        return text.casefold() == sentinel.casefold()
 
     def _see_sentinel(self) -> None:
         self.saw_done = True
@@ -345,10 +379,23 @@ class StreamMachine(Generic[T]):
         except decoding_errors() as error:
             raise self._invalid(event, error) from error
 
+    def _look_closer(self, event: ServerSentEvent, item: Any) -> Any:
+        """The item of an answer whose JSON does not look like that of earlier ones.
+
+        Raises:
+            APIError: it is no answer, but reports an error.
+        """
+        payload = payload_of(event)
+        if is_error_answer(payload):
+            raise self._api_error(payload)
+        return self._cast.adopt(item, event.data, payload)
+
     def _retry_decoding(self, event: ServerSentEvent, error: Exception) -> Any:
         """Accept what `json()` accepts and typed decoders refuse, such as NaN."""
         if self._cast.convert is not None and not isinstance(error, RecursionError):
             try:
+                if self._cast.slot is not None:
+                    return self._look_closer(event, None)
                 return self._cast.convert(event.json())
             except decoding_errors():
                 pass  # the first error says more
@@ -379,22 +426,7 @@ def reported_error(payload: Any, request: Any, default: str = "the server report
         request: the HTTP request, or None.
         default: the message if the server has none.
     """
-    message, body = _describe_error(payload)
-    return APIError(message or default, body=body, request=request)
-
-
-def _describe_error(payload: Any) -> tuple[str | None, Any]:
-    """What a server says of an error.
-
-    Args:
-        payload: the decoded JSON, or the text if it was not JSON.
-
-    Returns:
-        The message, None if there is none, and the body: the ``error`` value if truthy, else the payload.
-    """
-    body = payload["error"] if is_error(payload) else payload
-    message = body.get("message") if isinstance(body, dict) else body
-    return (message if isinstance(message, str) and message else None), body
+    return APIError(error_message(payload) or default, body=payload, request=request)
 
 
 def status_error(response: Any, body: bytes) -> APIStatusError:
@@ -405,12 +437,11 @@ def status_error(response: Any, body: bytes) -> APIStatusError:
         body: its body, or the start of it.
     """
     text = body.decode("utf-8", "replace")
-    message, details = _describe_error(payload_of(ServerSentEvent(data=text)))
+    payload = payload_of(ServerSentEvent(data=text))
     summary = f"HTTP status {response.status_code}"
-    # Some have no message: FastAPI's "detail" is a list.
-    if reason := message or text.strip():
+    if reason := error_message(payload) or text.strip():
         summary += f": {reason[:_SUMMARY_SIZE]}"
-    return APIStatusError(summary, response=response, body=details)
+    return APIStatusError(summary, response=response, body=payload)
 
 
 def payload_of(event: ServerSentEvent) -> Any:
@@ -419,8 +450,3 @@ def payload_of(event: ServerSentEvent) -> Any:
         return event.json()
     except (ValueError, RecursionError):
         return event.data
-
-
-def is_error(payload: Any) -> bool:
-    """Whether what a server says is that there was an error."""
-    return isinstance(payload, dict) and bool(payload.get("error"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent
 from ssejet.errors import ContentTypeError, request_of
-from ssejet.machine import is_error, payload_of, reported_error
+from ssejet.machine import payload_of, reported_error
+from ssejet.reported import is_error_answer
 from ssejet.transport import content_type_of
 
 if TYPE_CHECKING:
@@ -169,6 +170,6 @@ def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeErr
         payload = payload_of(ServerSentEvent(data=each))
         if isinstance(payload, list) and payload:
             payload = payload[0]
-        if is_error(payload):
+        if is_error_answer(payload):
             return reported_error(payload, request_of(response))
     return content_type_error(response, body)

@@ -431,6 +431,11 @@ def test_custom_tools_give_events_of_ours_and_stay_in_the_completion() -> None:
             [call("{", id="a"), call("}", name="f")], [("a", "f", "{}")], id="a name that comes late"
         ),
         pytest.param(
+            [call("{", name="f", id="a"), call("}", id="b")],
+            [("a", "f", "{}")],
+            id="another id, but only one call is unfinished",
+        ),
+        pytest.param(
             [call("{}", name="f"), call("{}", name="g"), call(" ")],
             [("", "f", "{}"), ("", "g", "{} ")],
             id="nothing new goes to the last call",
@@ -453,7 +458,6 @@ def test_a_missing_index_is_inferred(
             [call("{", name="f", id="a"), call("{", name="f", id="b"), call("}", name="f")],
             id="two of a name",
         ),
-        pytest.param([call("{", name="f", id="a"), call("}", id="b")], id="an unknown id without a name"),
         pytest.param([call("{}", name="f"), call("{}", name="g"), call("x")], id="all calls are finished"),
     ],
 )

@@ -351,6 +351,7 @@ def test_a_message_becomes_a_parameter_without_what_only_responses_hold() -> Non
     assert message.to_param() == {
         "role": "assistant",
         "content": "Hi",
+        "reasoning_content": "hm",
         "audio": {"id": "au"},
         "tool_calls": [
             {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}},

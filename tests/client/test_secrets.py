@@ -86,7 +86,7 @@ def test_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
 def test_not_in_what_a_server_quotes(user: User, account: Account) -> None:
     error = user.call(refusing(account)).error
     assert str(error) == "HTTP status 401: bad key ***"
-    assert error.body == {"message": "bad key ***", "keys": ["***"], "***": {"key": "***"}}
+    assert error.body == {"error": {"message": "bad key ***", "keys": ["***"], "***": {"key": "***"}}}
 
 
 def test_not_in_what_a_server_quotes_amid_an_answer(user: User, account: Account) -> None:
@@ -94,7 +94,7 @@ def test_not_in_what_a_server_quotes_amid_an_answer(user: User, account: Account
     account.reply(chunk(content="a"), b'data: {"error": %s}\n\n' % json.dumps(error).encode())
     seen = user.call(account, stream=True).error
     assert str(seen) == "expired: ***"
-    assert seen.body == {"message": "expired: ***", "code": 401}
+    assert seen.body == {"error": {"message": "expired: ***", "code": 401}}
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -10,20 +10,28 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Mapping
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
-import orjson
+
+from ssejet._core import KnownShapes, ServerSentEvent
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Model", "Response"]
+__all__ = ["Gathered", "Model", "Response", "Unusual"]
 
 
-class Model(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
+class _Sent:
+    """A slot for what a server sent besides the fields. No field, so that no comparison or encoding sees it."""
+
+    __slots__ = ("_sent",)
+
+
+class Model(msgspec.Struct, _Sent, frozen=True, gc=False, repr_omit_defaults=True):
     """A part of what the server sent: immutable, equal by value, with every field optional.
 
     The garbage collector does not track models: being immutable, they cannot come to hold themselves.
@@ -34,14 +42,30 @@ class Model(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
         """Builds the model; what is null, missing or of a wrong type becomes the field's default.
 
         Args:
-            data: the decoded JSON object; keys that are no field are left out.
+            data: the decoded JSON object; keys that are no field are found in ``extra``.
         """
-        return build(cls, data)
+        return _build(cls, data)
+
+    @classmethod
+    def documented(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The data in the form that OpenAI documents, or as it is."""
+        return data
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The fields that the server added to this object.
+
+        Parts of a chunk have theirs in any case; ``msgspec.structs.replace`` makes copies without.
+        """
+        return dict(getattr(self, "_sent", None) or {})
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that are not None, as JSON types."""
+        """The fields that are not None, and those that the server added, as JSON types."""
         fields = msgspec.structs.asdict(self)
-        return {name: to_builtins(value) for name, value in fields.items() if value is not None}
+        return {
+            **{name: to_builtins(value) for name, value in fields.items() if value is not None},
+            **self.extra,
+        }
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The JSON text of ``to_dict()``.
@@ -51,14 +75,37 @@ class Model(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
         """
         return dump_json(self.to_dict(), indent)
 
+    def __copy__(self) -> Self:
+        return self
 
-class _Sent:
-    """A slot for what a model was made from. No field, so that no comparison or encoding sees it."""
+    def __reduce__(self) -> Any:
+        extra = getattr(self, "_sent", None)
+        return _restore_model, (type(self), msgspec.structs.astuple(self), extra)
 
-    __slots__ = ("_sent",)
+
+class Unusual(NamedTuple):
+    """What an answer was made from that has more than the known fields in the known places, or less.
+
+    Attributes:
+        text: the JSON text.
+        data: the object that it gives.
+    """
+
+    text: str
+    data: Mapping[str, Any]
 
 
-class Response(Model, _Sent, frozen=True):
+class Gathered(NamedTuple):
+    """What a completion that was put together from chunks remembers.
+
+    Attributes:
+        extra: the fields that the server added to the chunks.
+    """
+
+    extra: dict[str, Any]
+
+
+class Response(Model, frozen=True):
     """A whole object from the wire. It remembers what it was made from, for whoever asks.
 
     Remembering costs one reference; only ``extra`` and ``to_dict()`` parse the text again. A copy with
@@ -67,6 +114,11 @@ class Response(Model, _Sent, frozen=True):
 
     # Typed streams decode the text themselves, and leave it here.
     text_slot: ClassVar[str] = "_sent"
+
+    @classmethod
+    def shapes(cls) -> KnownShapes:
+        """The shapes of JSON texts that hold only known fields, and no error."""
+        return _shapes_of(cls)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -81,8 +133,37 @@ class Response(Model, _Sent, frozen=True):
         try:
             response = msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec does not accept
-            response = build(cls, load_json(text))
-        remember(response, text)
+            return cls.adopt(None, text, load_json(text))
+        if cls.shapes().knows(text):
+            remember(response, text)
+            return response
+        return cls.adopt(response, text, load_json(text))
+
+    @classmethod
+    def adopt(cls, response: Self | None, text: str, data: Any) -> Self:
+        """Completes a response by what its type does not know.
+
+        Args:
+            response: as msgspec read it; None if it could not.
+            text: the JSON text.
+            data: what the text gives.
+
+        Raises:
+            msgspec.ValidationError: it is not an object.
+        """
+        if not isinstance(data, Mapping):
+            if response is None:
+                raise msgspec.ValidationError(f"expected an object, got {type(data).__name__}")
+            remember(response, text)
+            return response
+        documented = _documented(cls, data)
+        if response is None or documented is not data:
+            response = _build_documented(cls, documented)
+        elif not attach_extra(response, data) and "choices" in data:
+            cls.shapes().add(text)
+            remember(response, text)
+            return response
+        remember(response, Unusual(text, data))
         return response
 
     @classmethod
@@ -92,7 +173,7 @@ class Response(Model, _Sent, frozen=True):
         Args:
             data: the decoded JSON object; keys that are no field are found in ``extra``.
         """
-        response = build(cls, data)
+        response = _build(cls, data)
         remember(response, data)
         return response
 
@@ -112,30 +193,30 @@ class Response(Model, _Sent, frozen=True):
             indent: spaces per level; None leaves the text as it came.
         """
         source = self._source
-        return source if isinstance(source, str) and indent is None else super().to_json(indent=indent)
+        text = source.text if isinstance(source, Unusual) else source
+        return text if isinstance(text, str) and indent is None else super().to_json(indent=indent)
 
     @property
     def _source(self) -> Any:
-        """The text or the mapping that this was made from, or None."""
+        """The text or the mapping that this was made from, both, or None."""
         return getattr(self, "_sent", None)
 
     def _as_sent(self) -> dict[str, Any]:
         source = self._source
-        if source is None:
-            return {}
-        return dict(load_json(source) if isinstance(source, str) else source)
-
-    def __copy__(self) -> Self:
-        return self
+        if isinstance(source, str):
+            return dict(load_json(source))
+        return dict(source.data if isinstance(source, Unusual) else source or {})
 
     def __reduce__(self) -> Any:
         source = self._source
-        return super().__reduce__() if source is None else (_restore, (type(self), source))
+        if source is None:
+            return super().__reduce__()
+        return _restore, (type(self), source.text if isinstance(source, Unusual) else source)
 
 
-def remember(response: Response, source: Any) -> None:
-    """Let a response, frozen as it is, know what it was made from."""
-    msgspec.structs.force_setattr(response, "_sent", source)
+def remember(model: Model, source: Any) -> None:
+    """Let a model, frozen as it is, know what it was made from, or what the server added to it."""
+    msgspec.structs.force_setattr(model, "_sent", source)
 
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -146,12 +227,32 @@ def _restore(cls: type[ResponseT], sent: str | Mapping[str, Any]) -> ResponseT:
     return cls.from_json(sent) if isinstance(sent, str) else cls.from_dict(sent)
 
 
-def build(cls: type[ModelT], data: Any) -> ModelT:
+def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, Any] | None) -> ModelT:
+    model = cls(*fields)
+    if extra is not None:
+        remember(model, extra)
+    return model
+
+
+_shapes_of = functools.cache(lambda cls: KnownShapes())
+
+
+def _build(cls: type[ModelT], data: Any) -> ModelT:
     """Makes a model of decoded JSON, with the default for every field that does not fit.
 
     Raises:
         msgspec.ValidationError: it is not an object.
     """
+    return _build_documented(cls, _documented(cls, data) if isinstance(data, Mapping) else data)
+
+
+def _build_documented(cls: type[ModelT], data: Any) -> ModelT:
+    model = _fitted(cls, data)
+    attach_extra(model, data)
+    return model
+
+
+def _fitted(cls: type[ModelT], data: Any) -> ModelT:
     try:
         return msgspec.convert(data, cls)
     except msgspec.ValidationError:
@@ -163,6 +264,67 @@ def build(cls: type[ModelT], data: Any) -> ModelT:
             if field.encode_name in data
         }
         return cls(**{name: value for name, value in fitted.items() if value is not None})
+
+
+def _documented(cls: type[Model], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data with all its parts in the form that OpenAI documents; the same object if nothing changes."""
+    data = cls.documented(data)
+    changes = {}
+    for name, model in _parts_of(cls):
+        value = data.get(name)
+        if isinstance(value, Mapping):
+            part: Any = _documented(model, value)
+        elif isinstance(value, list):
+            parts = [_documented(model, each) if isinstance(each, Mapping) else each for each in value]
+            part = value if all(new is old for new, old in zip(parts, value, strict=True)) else parts
+        else:
+            continue
+        if part is not value:
+            changes[name] = part
+    return {**data, **changes} if changes else data
+
+
+def attach_extra(model: Model, data: Mapping[str, Any]) -> bool:
+    """Give a model's parts the fields that a server added to them; a response finds its own in its source.
+
+    Returns:
+        Whether there are any.
+    """
+    found = False
+    if not isinstance(model, Response):
+        extra = {name: value for name, value in data.items() if name not in model.__struct_fields__}
+        if extra:
+            remember(model, extra)
+            found = True
+    for name, _ in _parts_of(type(model)):
+        value, sent = getattr(model, name), data.get(name)
+        if isinstance(value, Model) and isinstance(sent, Mapping):
+            found |= attach_extra(value, sent)
+        elif isinstance(value, list) and isinstance(sent, list):
+            kept = [each for each in sent if isinstance(each, Mapping)]
+            if len(kept) == len(value):
+                found |= any([attach_extra(*pair) for pair in zip(value, kept, strict=True)])
+    return found
+
+
+@functools.cache
+def _parts_of(cls: type[Model]) -> list[tuple[str, type[Model]]]:
+    """The fields of a model that are models or lists of models."""
+    parts = []
+    for field in _fields_of(cls):
+        types = [field.type]
+        while types:
+            type_ = types.pop()
+            if isinstance(type_, type) and issubclass(type_, Model):
+                parts.append((field.name, type_))
+                break
+            origin = get_origin(type_)
+            if isinstance(origin, type) and issubclass(origin, Model):
+                parts.append((field.name, origin))
+                break
+            if origin in {Union, UnionType, list}:
+                types += get_args(type_)
+    return parts
 
 
 _fields_of = functools.cache(msgspec.structs.fields)
@@ -182,7 +344,7 @@ def _fit(value: Any, type_: Any) -> Any:
 def _bend(value: Any, type_: Any) -> Any:
     """The value bent to a type that it is not, or None."""
     if isinstance(value, dict) and isinstance(type_, type) and issubclass(type_, Model):
-        return build(type_, value)
+        return _fitted(type_, value)
     if isinstance(value, list) and get_origin(type_) is list:
         (item_type,) = get_args(type_)
         return [fitted for item in value if (fitted := _fit(item, item_type)) is not None]
@@ -190,20 +352,18 @@ def _bend(value: Any, type_: Any) -> Any:
         return str(value)
     if type_ is int and isinstance(value, float) and math.isfinite(value):
         return int(value)
-    if type_ in {int, float} and isinstance(value, str):
-        try:
-            return type_(value)
-        except ValueError:
-            return None
+    if type_ in {int, float} and isinstance(value, str) and _is_number(value):
+        return float(value) if type_ is float else int(float(value)) if _is_fraction(value) else int(value)
     return None
+
+
+_is_number = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?").fullmatch
+_is_fraction = re.compile(r"[^.]*\..*").fullmatch
 
 
 def load_json(text: str) -> Any:
     """Whatever ``json.loads`` accepts, at orjson's speed where orjson accepts it."""
-    try:
-        return orjson.loads(text)
-    except ValueError:  # NaN, lone surrogates, integers beyond 64 bits; or not JSON, which this says again
-        return json.loads(text)
+    return ServerSentEvent(data=text).json()
 
 
 def dump_json(value: Any, indent: int | None = None) -> str:

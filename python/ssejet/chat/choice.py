@@ -23,6 +23,9 @@ from ssejet.chat.events import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
+from ssejet.chat.base import remember
+from ssejet.chat.extra import copy_json, merge_extra, update_extra
+from ssejet.chat.lenient import CONTENT_PARTS, join_parts
 from ssejet.chat.models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -65,9 +68,11 @@ class ChoiceState:
         "_content",
         "_content_done",
         "_current_call",
+        "_extra",
         "_formats",
         "_function_call",
         "_logprobs",
+        "_message_extra",
         "_parsed_content",
         "_reasoning",
         "_reasoning_names",
@@ -101,6 +106,9 @@ class ChoiceState:
         self._audio: _Audio | None = None
         self._annotations: list[Annotation] | None = None
         self._logprobs: _Logprobs | None = None
+        # What the server added to the choice and to the message, if anything.
+        self._extra: dict[str, Any] = {}
+        self._message_extra: dict[str, Any] = {}
 
     def add(self, choice: Choice, events: list[ChatCompletionStreamEvent]) -> None:
         """Take in what a chunk says of this choice, and append the events that it causes.
@@ -141,6 +149,13 @@ class ChoiceState:
         if self.finish_reason:
             self._complete_calls(events)
 
+    def add_extra(self, choice: Choice) -> None:
+        """Take in the fields that the server added to this choice and its delta."""
+        update_extra(self._extra, choice.extra)
+        extra = choice.delta.extra
+        join_parts(self._message_extra, extra.pop(CONTENT_PARTS, ()))
+        merge_extra(self._message_extra, extra)
+
     def flush(self) -> list[ChatCompletionStreamEvent]:
         """The event that openai-python leaves out if a call comes in one chunk with the finish reason."""
         events: list[ChatCompletionStreamEvent] = []
@@ -176,12 +191,16 @@ class ChoiceState:
             annotations=None if self._annotations is None else self._annotations[:],
             **dict.fromkeys(self._reasoning_names, reasoning),
         )
-        return ParsedChoice(
+        choice = ParsedChoice(
             index=self.index,
             message=message,
             finish_reason=self.finish_reason,
             logprobs=None if self._logprobs is None else self._logprobs.to_model(),
         )
+        for model, extra in ((message, self._message_extra), (choice, self._extra)):
+            if extra:
+                remember(model, copy_json(extra))
+        return choice
 
     # What a chunk adds.
 

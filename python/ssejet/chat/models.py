@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import field
 
-from ssejet.chat.base import Model, ModelT, Response
+from ssejet.chat.base import Gathered, Model, ModelT, Response
+from ssejet.chat.lenient import (
+    CONTENT_PARTS,
+    REASONING_PARTS,
+    documented_call,
+    documented_choice,
+    documented_function,
+    documented_message,
+)
 
 __all__ = [
     "ChatCompletion",
@@ -94,6 +102,8 @@ class ChoiceDeltaToolCallFunction(Model, frozen=True):
     name: str | None = None
     arguments: str | None = None
 
+    documented = staticmethod(documented_function)
+
 
 class ChoiceDeltaFunctionCall(ChoiceDeltaToolCallFunction, frozen=True):
     """A fragment of the call that ``tool_calls`` has replaced."""
@@ -114,6 +124,8 @@ class ChoiceDeltaToolCall(Model, frozen=True):
     type: str | None = None
     function: ChoiceDeltaToolCallFunction | None = None
     custom: ChoiceDeltaToolCallCustom | None = None
+
+    documented = staticmethod(documented_call)
 
 
 class ChoiceDeltaAudio(Model, frozen=True):
@@ -142,6 +154,8 @@ class ChoiceDelta(Model, frozen=True):
     audio: ChoiceDeltaAudio | None = None
     annotations: list[Annotation] | None = None
     function_call: ChoiceDeltaFunctionCall | None = None
+
+    documented = staticmethod(documented_message)
 
     if TYPE_CHECKING:
         reasoning_content_slot: ClassVar[str | None]
@@ -179,6 +193,8 @@ class Choice(Model, frozen=True):
     delta: ChoiceDelta = ChoiceDelta()
     logprobs: ChoiceLogprobs | None = None
     finish_reason: str | None = None
+
+    documented = staticmethod(documented_choice)
 
 
 class CompletionTokensDetails(Model, frozen=True):
@@ -239,12 +255,16 @@ class FunctionCall(Model, frozen=True):
     name: str = ""
     arguments: str = ""
 
+    documented = staticmethod(documented_function)
+
 
 class Function(Model, frozen=True):
     """A function's name and its arguments, which are JSON text, valid only if the model made no mistake."""
 
     name: str = ""
     arguments: str = ""
+
+    documented = staticmethod(documented_function)
 
 
 class Custom(Model, frozen=True):
@@ -261,6 +281,8 @@ class ChatCompletionMessageToolCall(Model, frozen=True):
     type: str = "function"
     function: Function | None = None
     custom: Custom | None = None
+
+    documented = staticmethod(documented_call)
 
 
 class ParsedFunction(Function, Generic[ResponseFormatT], frozen=True, gc=True):
@@ -322,10 +344,19 @@ class ChatCompletionMessage(Model, frozen=True):
     annotations: list[Annotation] | None = None
     function_call: FunctionCall | None = None
 
+    documented = staticmethod(documented_message)
+
     def to_param(self) -> dict[str, Any]:
-        """The message as the next request's ``messages`` take it: without what only a response may hold."""
+        """The message as the next request's ``messages`` take it: without what only a response may hold.
+
+        Reasoning and fields that the server added go back under the names they came with.
+        """
+        extra = self.extra
+        parts = extra.pop(CONTENT_PARTS, None)
         param: dict[str, Any] = {"role": self.role or "assistant"}
-        if self.content is not None:
+        if parts is not None:
+            param["content"] = _content_param(self.content, parts)
+        elif self.content is not None:
             param["content"] = self.content
         if self.refusal is not None:
             param["refusal"] = self.refusal
@@ -335,13 +366,25 @@ class ChatCompletionMessage(Model, frozen=True):
             param["function_call"] = self.function_call.to_dict()
         if self.tool_calls:
             param["tool_calls"] = [_tool_call_param(call) for call in self.tool_calls]
-        return param
+        for name, slot in (("reasoning_content", "reasoning_content_slot"), ("reasoning", "reasoning_slot")):
+            reasoning = getattr(self, slot)
+            if reasoning is not None and parts is None:
+                param[name] = reasoning
+        return {**extra, **param}
+
+
+def _content_param(text: str | None, parts: list[Any]) -> list[Any]:
+    """The content as parts, as it came: what was thought, the text, and the rest."""
+    thinking = [part for part in parts if isinstance(part, dict) and part.get("type") in REASONING_PARTS]
+    texts = [{"type": "text", "text": text}] if text else []
+    return [*thinking, *texts, *(part for part in parts if part not in thinking)]
 
 
 def _tool_call_param(call: ChatCompletionMessageToolCall | ParsedFunctionToolCall) -> dict[str, Any]:
-    param: dict[str, Any] = {"id": call.id, "type": call.type}
+    param: dict[str, Any] = {**call.extra, "id": call.id, "type": call.type}
     if call.function is not None:
-        param["function"] = {"name": call.function.name, "arguments": call.function.arguments}
+        function = call.function
+        param["function"] = {**function.extra, "name": function.name, "arguments": function.arguments}
     if call.custom is not None:
         param["custom"] = call.custom.to_dict()
     return param
@@ -395,21 +438,20 @@ class ParsedChoice(ChatCompletionChoice, Generic[ResponseFormatT], frozen=True, 
 class ParsedChatCompletion(ChatCompletion, Generic[ResponseFormatT], frozen=True, gc=True):
     """A whole chat completion, parsed.
 
-    Put together from a stream, it has the fields that the server added to the first chunk, and to ``usage``.
+    Put together from a stream, it has the fields that the server added to its chunks.
     """
 
     choices: list[ParsedChoice[ResponseFormatT]] = field(default_factory=list)  # type: ignore[assignment]
 
     @property
-    def _source(self) -> Any:
-        source = super()._source
-        if not isinstance(source, tuple):
-            return source
-        first, last = source
-        completion = {**first.extra, **Model.to_dict(self)}
-        if self.usage is not None:
-            completion["usage"] = last.to_dict()["usage"]
-        return completion
+    def extra(self) -> dict[str, Any]:
+        """The fields that the server added."""
+        source = self._source
+        return dict(source.extra) if isinstance(source, Gathered) else super().extra
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that are not None, and those that the server added, as JSON types."""
+        return Model.to_dict(self)
 
     def __reduce__(self) -> Any:
         return Model.__reduce__(self)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic
 
-from ssejet.chat.base import remember
+from ssejet.chat.base import Gathered, Unusual, remember
 from ssejet.chat.choice import ChoiceState
 from ssejet.chat.events import ChunkEvent
+from ssejet.chat.extra import update_extra
 from ssejet.chat.formats import Formats
 from ssejet.chat.models import ChatCompletionChunk, ParsedChatCompletion, ResponseFormatT
-from ssejet.errors import ContentFilterFinishReasonError, LengthFinishReasonError, TruncatedStreamError
+from ssejet.errors import (
+    APIError,
+    ContentFilterFinishReasonError,
+    LengthFinishReasonError,
+    TruncatedStreamError,
+)
+from ssejet.reported import error_message, is_error_answer
 
 if TYPE_CHECKING:
     from ssejet.chat.events import ChatCompletionStreamEvent
+    from ssejet.chat.models import CompletionUsage
 
 __all__ = ["ChatCompletionStreamState"]
 
@@ -59,15 +67,21 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._choices: dict[int, ChoiceState] = {}
         self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
+        # The chunk with the latest usage, and those whose fields are not all known.
+        self._usage: CompletionUsage | None = None
+        self._extra: dict[str, Any] = {}
         self._moderation: dict[str, Any] | None = None
 
     def handle_chunk(self, chunk: Any) -> list[ChatCompletionStreamEvent]:
         """Take a chunk in, and return the events that it causes, the ``chunk`` event first.
 
+        What has no ``choices`` is no chunk, such as a ping: it causes no events and changes nothing.
+
         Args:
             chunk: a ``ChatCompletionChunk``, openai-python's object of that name, or a dict.
 
         Raises:
+            APIError: it is an error that the server reports in place of a chunk, or in a choice.
             LengthFinishReasonError: the answer was to be parsed, and was cut at the token limit.
             ContentFilterFinishReasonError: the answer was to be parsed, and was cut by a content filter.
             StreamError: a tool-call fragment without an index could belong to several calls.
@@ -75,10 +89,18 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         events: list[ChatCompletionStreamEvent] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
             chunk = _adopt(chunk)
+        source = chunk._source
+        is_unusual = source is not None and type(source) is not str
+        if is_unusual and not self._is_chunk(source):
+            return []
         is_first = self._first is None
         if is_first:
             self._first = chunk
+        elif is_unusual:
+            update_extra(self._extra, chunk.extra)
         self._last = chunk
+        if chunk.usage is not None:
+            self._usage = chunk.usage
         if chunk.moderation is not None:
             self._moderation = chunk.moderation
         cut = None
@@ -91,6 +113,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             elif not state.parses_partially:
                 state.parse_partially()
             state.add(choice, events)
+            if is_unusual:
+                state.add_extra(choice)
             if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
                 cut = choice.finish_reason
         # Like openai-python, we let a first chunk pass; get_final_completion() raises then.
@@ -139,22 +163,30 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
                 raise _CUT_SHORT[state.finish_reason](completion=self.current_completion_snapshot)
         return self._completion(validate=True)
 
+    def _is_chunk(self, source: Any) -> bool:
+        data = source.data if isinstance(source, Unusual) else source
+        if is_error_answer(data):
+            raise APIError(error_message(data) or "the server reported an error", body=dict(data))
+        return "choices" in data
+
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
         first, last = self._first, self._last
         if first is None or last is None:
             return ParsedChatCompletion()
         completion = ParsedChatCompletion(
-            id=first.id,
+            # Azure's first chunk has none of these.
+            id=first.id or last.id,
             choices=[state.to_model(validate=validate) for state in self._in_order()],
-            created=first.created,
-            model=first.model,
+            created=first.created or last.created,
+            model=first.model or last.model,
             service_tier=first.service_tier,
             # As in openai-python, the last chunk's, also if it has none.
             system_fingerprint=last.system_fingerprint,
-            usage=last.usage,
+            usage=self._usage,
             moderation=self._moderation,
         )
-        remember(completion, (first, last))
+        # As in openai-python, the first chunk's count; later ones only add to them.
+        remember(completion, Gathered({**last.extra, **self._extra, **first.extra}))
         return completion
 
     def _in_order(self) -> list[ChoiceState]:
@@ -163,6 +195,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 
 def _adopt(chunk: Any) -> ChatCompletionChunk:
     """Somebody else's chunk as ours."""
+    if chunk is None:  # what a stream of plain JSON gives for ``null``, which some servers send
+        chunk = {}
     if not isinstance(chunk, Mapping):
         to_dict = getattr(chunk, "to_dict", None) or getattr(chunk, "model_dump", None)
         if to_dict is None:

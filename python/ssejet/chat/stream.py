@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
 
-_NOTHING: Any = None
+# What stands for the end of a source; None may be an item of it.
+_NOTHING: Any = object()
 
 
 class _Machine(Generic[ResponseFormatT]):
@@ -44,11 +45,7 @@ class _Machine(Generic[ResponseFormatT]):
             if self._require_finish and not self.state.is_finished:
                 raise TruncatedStreamError("the stream ended before the answer had a finish reason")
             return self.state.finish()
-        # Azure's asynchronous filter sends objects of its own among the chunks.
-        kind = chunk.get("object") if type(chunk) is dict else chunk.object
-        if kind == "chat.completion.chunk" or kind is None:
-            return self.state.handle_chunk(chunk)
-        return ()
+        return self.state.handle_chunk(chunk)
 
     def keep_partial(self, error: SSEError) -> None:
         """Let an error carry what had arrived."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ssejet.chat.base import remember
+from ssejet.chat.extra import copy_json, merge_extra
 from ssejet.chat.models import Custom, FunctionCall, ParsedFunction, ParsedFunctionToolCall
 from ssejet.chat.parsed import Parsed
+from ssejet.chat.partial import PartialJSON
 from ssejet.chat.text import Text
 from ssejet.errors import StreamError
 
@@ -22,8 +25,8 @@ __all__ = ["ToolCall", "ToolCalls"]
 class ToolCall:
     """One call under construction.
 
-    Only the arguments grow: servers that repeat the id or the name with each fragment are as welcome as those
-    that send them once.
+    The arguments grow, and so does a name that comes in pieces before them. The first id counts: some servers
+    repeat it with each fragment, or send another.
 
     Attributes:
         arguments: the function's arguments, or a custom tool's input.
@@ -32,7 +35,7 @@ class ToolCall:
         done: our event for the end was sent.
     """
 
-    __slots__ = ("_parsed", "arguments", "deferred", "done", "ended", "id", "index", "name", "type")
+    __slots__ = ("_extra", "_parsed", "arguments", "deferred", "done", "ended", "id", "index", "name", "type")
 
     def __init__(self, index: int, choice_index: int) -> None:
         self.index = index
@@ -42,6 +45,7 @@ class ToolCall:
         self.arguments = Text(choice_index)
         self.ended = self.deferred = self.done = False
         self._parsed: Parsed | None = None
+        self._extra: dict[str, Any] = {}
 
     @property
     def is_function(self) -> bool:
@@ -55,10 +59,24 @@ class ToolCall:
         if not self.type and fragment.type:
             self.type = fragment.type
         name, text = _name_and_text(fragment)
-        if not self.name and name:
+        if not self.name:
             self.name = name
+        elif name and name != self.name and not self.arguments.length:
+            # A name that grows begins with what came before; else this is its next piece.
+            self.name = name if name.startswith(self.name) else self.name + name
+        elif text and self._repeats(fragment.id, name, text):
+            text = ""
+        if text[:1] == "{" and self.arguments.length == 2 and str(self.arguments) == "{}":
+            # Some servers send an empty object first, and then the arguments.
+            self.arguments = Text(self.arguments.choice_index, is_json=self.arguments.is_json)
         self.arguments.add(text)
+        if extra := _extra_of(fragment):
+            merge_extra(self._extra, extra)
         return text
+
+    def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
+        """Whether a fragment is the whole call again, as some servers end with."""
+        return bool(name and call_id) and call_id == self.id and text == str(self.arguments)
 
     def parsed(self, parsers: ArgumentParsers) -> Parsed:
         """The arguments so far, to be parsed as their tool says."""
@@ -80,9 +98,17 @@ class ToolCall:
             )
         else:
             custom = Custom(name=self.name, input=str(self.arguments))
-        return ParsedFunctionToolCall(
+        call = ParsedFunctionToolCall(
             id=self.id, type=self.type or "function", function=function, custom=custom, index=self.index
         )
+        if self._extra:
+            extra = copy_json(self._extra)
+            inner = extra.pop(_FUNCTION, None)
+            if inner and function is not None:
+                remember(function, inner)
+            if extra:
+                remember(call, extra)
+        return call
 
 
 class ToolCalls:
@@ -101,6 +127,25 @@ class ToolCalls:
     def find(self, fragment: ChoiceDeltaToolCall) -> ToolCall:
         """The call that a fragment belongs to, which may be a new one.
 
+        Index and id say so, as long as both can be true. Servers number all calls alike, leave ids out, repeat
+        them or send new ones with each fragment. Then this decides, for the call that the index names:
+
+        ============== ============================ ====================================================
+        the fragment   the call's arguments         it goes to
+        ============== ============================ ====================================================
+        has no name    any                          that call
+        has a name     none yet                     a new call, if its id is new, or if no id was ever sent,
+                                                    the name is another and whole arguments come with it;
+                                                    else that call, whose name it repeats or continues
+        has a name     unfinished                   a new call, if id and name are new, or the name and no
+                                                    id was ever sent, and if new arguments may begin; else
+                                                    that call
+        has a name     complete                     a new call, unless it adds nothing, or repeats the whole
+        ============== ============================ ====================================================
+
+        The id of another known call leads to that one. A new index without a name goes on with the call of
+        the same id, or with the only one, if that is unfinished.
+
         Raises:
             StreamError: the fragment has no index and could belong to several calls.
         """
@@ -108,9 +153,26 @@ class ToolCalls:
         if sent is None:
             return self._infer(fragment)
         call = self._by_sent_index.get(sent)
-        if call is None or _begins_another(call, fragment):
-            call = self._by_sent_index[sent] = self._new(sent)
+        name, text = _name_and_text(fragment)
+        if call is None:
+            call = self._misnumbered(fragment.id, name, text) or self._new(sent)
+        elif fragment.id or name:
+            call = self._with_id(fragment.id) or call
+            if name and _begins_another(call, fragment.id, name, text):
+                call = self._new()
+        self._by_sent_index[sent] = call
         return call
+
+    def _with_id(self, call_id: str | None) -> ToolCall | None:
+        """The latest call of this id."""
+        return next((call for call in reversed(list(self)) if call_id and call.id == call_id), None)
+
+    def _misnumbered(self, call_id: str | None, name: str, text: str) -> ToolCall | None:
+        """The call that a fragment with a new index goes on with, if it is not a new one."""
+        if name or not text.strip():
+            return None
+        call = self._with_id(call_id) if call_id else next(iter(self)) if len(self._calls) == 1 else None
+        return None if call is None or not call.name or call.arguments.is_complete_json() else call
 
     def _new(self, index: int | None = None) -> ToolCall:
         if index is None or index in self._calls:
@@ -123,41 +185,66 @@ class ToolCalls:
         name, text = _name_and_text(fragment)
         if not calls:
             return self._new()
+        last = calls[-1]
+        unfinished = [call for call in calls if not call.arguments.is_complete_json()]
         if fragment.id:
-            for call in calls:
-                if call.id == fragment.id:
-                    return call
+            known = self._with_id(fragment.id)
+            if known is not None:
+                begins = name and _begins_another(known, fragment.id, name, text)
+                return self._new() if begins else known
             if name:
                 return self._new()
-            candidates = [call for call in calls if not call.id]
+            candidates = [call for call in calls if not call.id] or unfinished
         elif name:
-            candidates = [
-                call for call in calls if call.name in {"", name} and not call.arguments.is_complete_json()
-            ]
+            if not last.arguments.length and last.name and (last.id or name.startswith(last.name)):
+                return last  # which it names once more, or further
+            candidates = [call for call in unfinished if call.name in {"", name}]
             if not candidates:
                 return self._new()
         elif len(calls) == 1 or not text.strip():
-            return calls[-1]
+            return last
         else:
-            candidates = [call for call in calls if not call.arguments.is_complete_json()]
+            candidates = unfinished
         if len(candidates) == 1:
             return candidates[0]
-        known = ", ".join(f"{call.index} ({call.name or 'no name'}, id {call.id!r})" for call in calls)
+        known_calls = ", ".join(f"{call.index} ({call.name or 'no name'}, id {call.id!r})" for call in calls)
         raise StreamError(
             f"a tool-call fragment has no index, and its id {fragment.id!r} and name {name!r} do not tell "
-            f"which of the calls {known} it continues: the server must send an index or the id with each one"
+            f"which of the calls {known_calls} it continues: the server must send an index or the id with each one"
         )
 
 
-def _begins_another(call: ToolCall, fragment: ChoiceDeltaToolCall) -> bool:
-    """Whether a server that numbers all its calls alike begins a new one.
+def _begins_another(call: ToolCall, call_id: str | None, name: str, text: str) -> bool:
+    """Whether a fragment with a name begins a new call, although its index or id is that of this one."""
+    is_new_id = bool(call_id and call.id) and call_id != call.id
+    has_no_ids = not call_id and not call.id
+    if not call.name:
+        return is_new_id and call.arguments.is_complete_json()
+    if call.arguments.is_complete_json():
+        if call_id and not is_new_id:
+            return bool(text.strip()) and text != str(call.arguments)
+        return is_new_id or bool(text.strip()) or name != call.name
+    if not call.arguments.length:
+        return is_new_id or (has_no_ids and name != call.name and _is_complete_json(text))
+    may_begin = not text.strip() or text.lstrip().startswith("{")
+    return name != call.name and (is_new_id or has_no_ids) and may_begin
 
-    A new id alone may be a server's habit; but nothing can be added to arguments that are complete.
-    """
-    if not fragment.id or not call.id or fragment.id == call.id:
-        return False
-    name, _ = _name_and_text(fragment)
-    return bool(name) and call.arguments.is_complete_json()
+
+def _is_complete_json(text: str) -> bool:
+    json = PartialJSON()
+    json.feed(text)
+    return json.complete
+
+
+# Where the fields stand that a server added to the function of a call, among those that it added to the call.
+_FUNCTION = "function"
+
+
+def _extra_of(fragment: ChoiceDeltaToolCall) -> dict[str, Any]:
+    extra = fragment.extra
+    if fragment.function is not None and (inner := fragment.function.extra):
+        extra[_FUNCTION] = inner
+    return extra
 
 
 def _name_and_text(fragment: ChoiceDeltaToolCall) -> tuple[str, str]:

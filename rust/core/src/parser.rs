@@ -28,7 +28,7 @@ enum Tail {
 }
 
 /// The fields since the last blank line, as far as they had to be copied.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Block {
     data: Vec<u8>,
     has_data: bool,
@@ -53,7 +53,7 @@ struct Borrowed<'c> {
 ///
 /// The same bytes give the same events however they are cut into chunks, and no byte is looked
 /// at twice for being cut.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Parser {
     options: Options,
     tail: Tail,
@@ -223,6 +223,19 @@ impl Parser {
         }
         self.reset();
         Ok(())
+    }
+
+    /// Gives the event that the end of input would dispatch with [`Options::flush_incomplete`], and
+    /// changes nothing. One that holds more than `limit` bytes is not given, as it would be copied.
+    pub fn peek_unfinished(&self, limit: usize, sink: &mut impl Sink) {
+        let held = self.tail_bytes.len() + self.block.data.len() + self.block.event_type.len();
+        if self.failed || held > limit {
+            return;
+        }
+        let mut copy = self.clone();
+        copy.options.flush_incomplete = true;
+        // It can only be too large, and then there is no event.
+        let _ = copy.finish(sink);
     }
 
     /// Forgets what is unfinished, for a new connection or after a failure. The last event ID and

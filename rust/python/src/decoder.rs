@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
-use ssejet_core::{EventTooLarge, Options, Parser};
+use ssejet_core::{Event, EventTooLarge, Options, Parser, Sink};
 
 use crate::dialect::Dialect;
 use crate::errors::{event_too_large, shown};
@@ -176,6 +176,14 @@ impl Decoder {
     #[getter(_waits)]
     fn waits(&self) -> bool {
         self.waits
+    }
+
+    /// The data of the event that the end of input would discard as unfinished, or None. Long data,
+    /// which no sentinel has, is not given.
+    fn _unfinished_data(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
+        let mut sink = LastData(None);
+        self.parser.peek_unfinished(SHORT, &mut sink);
+        sink.0.map(|data| text::text(py, &data).map(Bound::unbind)).transpose()
     }
 
     /// The last event ID as of the last blank line, to be sent as ``Last-Event-ID``.
@@ -361,6 +369,18 @@ fn in_use() -> PyErr {
         "this Decoder is in use: it was called from its own on_comment callback, or by two threads at once; \
          give each stream a Decoder of its own",
     )
+}
+
+/// What is short enough for a sentinel: bytes.
+const SHORT: usize = 1024;
+
+/// Keeps the data of the last event.
+struct LastData(Option<Vec<u8>>);
+
+impl Sink for LastData {
+    fn event(&mut self, event: Event<'_>) {
+        self.0 = Some(event.data.to_vec());
+    }
 }
 
 /// `max_event_size`, in bytes.

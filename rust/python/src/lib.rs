@@ -18,6 +18,7 @@ mod items;
 mod iter;
 mod json;
 mod model;
+mod shapes;
 mod sink;
 mod stack;
 mod text;
@@ -42,6 +43,9 @@ mod _core {
 
     #[pymodule_export]
     use super::event::restore_event;
+
+    #[pymodule_export]
+    use super::shapes::KnownShapes;
 
     #[pymodule_export]
     use super::json::check_nesting;

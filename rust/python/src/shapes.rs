@@ -1,0 +1,162 @@
+//! `KnownShapes`: tells JSON objects that look like earlier ones from those that need a closer look.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use memchr::memchr_iter;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+/// Servers send a few shapes. With more than this, the set begins anew.
+const MOST: usize = 4096;
+
+type Shapes = HashSet<u64, BuildHasherDefault<Identity>>;
+
+/// The shapes of JSON texts that were seen before: their keys in order, how they are nested, and which
+/// values are the word "error".
+///
+/// Two valid texts of one shape have the same keys in the same places. A text may be any string.
+#[pyclass(module = "ssejet", frozen)]
+pub struct KnownShapes {
+    shapes: Mutex<Shapes>,
+}
+
+#[pymethods]
+impl KnownShapes {
+    #[new]
+    fn new() -> Self {
+        Self { shapes: Mutex::default() }
+    }
+
+    /// Whether a text of this shape was added.
+    #[pyo3(signature = (text, /))]
+    fn knows(&self, text: &Bound<'_, PyString>) -> bool {
+        // Text with lone surrogates has no UTF-8 form: it is never known.
+        text.to_str().is_ok_and(|text| self.lock().contains(&shape(text.as_bytes())))
+    }
+
+    /// Add the shape of a text.
+    #[pyo3(signature = (text, /))]
+    fn add(&self, text: &Bound<'_, PyString>) {
+        if let Ok(text) = text.to_str() {
+            let mut shapes = self.lock();
+            if shapes.len() >= MOST {
+                shapes.clear();
+            }
+            shapes.insert(shape(text.as_bytes()));
+        }
+    }
+}
+
+impl KnownShapes {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shapes> {
+        self.shapes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A hash of the shape of a JSON text.
+///
+/// Each key ends with a quote and a colon, with space between them at most. The brackets and commas
+/// right before a key tell how it is nested.
+fn shape(json: &[u8]) -> u64 {
+    let mut hash = Hash(0);
+    for colon in memchr_iter(b':', json) {
+        let mut end = colon;
+        while end > 0 && json[end - 1].is_ascii_whitespace() {
+            end -= 1;
+        }
+        if end == 0 || json[end - 1] != b'"' {
+            continue; // inside a string
+        }
+        end -= 1;
+        let escapes = json[..end].iter().rev().take_while(|&&byte| byte == b'\\').count();
+        if escapes % 2 == 1 {
+            continue; // an escaped quote inside a string
+        }
+        let mut start = end;
+        while start > 0 && json[start - 1] != b'"' {
+            start -= 1;
+        }
+        let mut structure = 1;
+        for &byte in json[..start.saturating_sub(1)].iter().rev() {
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                b',' | b'{' | b'}' | b'[' | b']' => structure = structure << 8 ^ structure >> 56 ^ u64::from(byte),
+                _ => break,
+            }
+        }
+        let is_error = match &json[colon + 1..] {
+            [b'"', b'e', ..] | [b' ' | b'\t' | b'\r' | b'\n', ..] => {
+                json[colon + 1..].trim_ascii_start().starts_with(b"\"error\"")
+            }
+            _ => false,
+        };
+        hash.add_key(&json[start..end]);
+        hash.add(structure << 1 | u64::from(is_error));
+    }
+    hash.0
+}
+
+/// A quick hash; servers that look for collisions only deceive themselves.
+struct Hash(u64);
+
+impl Hash {
+    #[inline]
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    #[inline]
+    fn add_key(&mut self, key: &[u8]) {
+        let mut words = key.chunks_exact(8);
+        for word in &mut words {
+            self.add(u64::from_le_bytes(word.try_into().expect("eight bytes")));
+        }
+        let rest = words.remainder().iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        self.add(rest << 8 | key.len() as u64 & 0xff);
+    }
+}
+
+/// What is a hash already needs no other.
+#[derive(Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only words are hashed");
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shape;
+
+    #[test]
+    fn values_do_not_count() {
+        assert_eq!(shape(br#"{"a":1,"b":["x"]}"#), shape(br#"{ "a" : "it: \"q\": {", "b":[]}"#));
+    }
+
+    #[test]
+    fn keys_their_order_their_nesting_and_the_word_error_count() {
+        let shapes = [
+            shape(br#"{"a":{"b":1},"c":2}"#),
+            shape(br#"{"a":{"b":1,"c":2}}"#),
+            shape(br#"{"c":2,"a":{"b":1}}"#),
+            shape(br#"{"a":{"b":1},"c":"error"}"#),
+            shape(br#"{"a":{"b":1}}"#),
+            shape(br#"{"a":[{"b":1}],"c":2}"#),
+        ];
+        for (place, one) in shapes.iter().enumerate() {
+            assert!(!shapes[place + 1..].contains(one));
+        }
+    }
+}
