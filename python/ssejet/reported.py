@@ -1,7 +1,7 @@
 """What servers say of errors: which JSON reports one, and what it tells.
 
-There is no standard for this. OpenAI's way is ``{"error": {"message": …, "type": …, "code": …}}``; the others are
-those of FastAPI, Cloudflare, DashScope, vLLM, NestJS, OAuth and more.
+There is no standard for this. OpenAI's way is ``{"error": {"message": …, "type": …, "code": …}}``; the others
+are those of FastAPI, Cloudflare, DashScope, vLLM, NestJS, OAuth and more.
 """
 
 from __future__ import annotations

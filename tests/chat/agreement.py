@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import reject
 from openai._models import construct_type
 from openai.lib.streaming.chat import ChatCompletionStreamState as TheirState
 from openai.types.chat import ChatCompletionChunk as TheirChunk
@@ -107,6 +108,9 @@ def assert_agreement(chunks: list[dict[str, Any]], **options: Any) -> None:
     expected = theirs(chunks, **options)
     if isinstance(expected[-1], Raised) and not expected[-1].is_deliberate:
         expected.pop()
+    # Arguments that begin anew after an empty object replace it in ours.
+    if "{}{" in repr(expected):
+        reject()
     for adopt in (False, True):
         results = ours(chunks, adopt=adopt, **options)[: len(expected)]
         assert comparable(results, chunks[0]) == comparable(expected, chunks[0])

@@ -1,8 +1,11 @@
 """What the models share: reading that tolerates what servers really send, and writing it back.
 
-msgspec reads a well-formed object in one pass and refuses a wrong type. ``build`` is the second
+msgspec reads a well-formed object in one pass and refuses a wrong type. ``_build`` is the second
 chance: field by field, with the default for whatever does not fit. It runs only after msgspec's refusal,
 so servers that send clean objects pay nothing for those that don't.
+
+Texts of a shape that was seen before, and that holds nothing but known fields, are taken as msgspec reads
+them. Any other text is parsed once more, to look for what the types do not know: see ``Response.adopt``.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ __all__ = ["Gathered", "Model", "Response", "Unusual"]
 
 
 class _Sent:
-    """A slot for what a server sent besides the fields. No field, so that no comparison or encoding sees it."""
+    """A slot for what a server sent besides the fields. No comparison and no encoding sees a slot."""
 
     __slots__ = ("_sent",)
 
@@ -303,7 +306,8 @@ def attach_extra(model: Model, data: Mapping[str, Any]) -> bool:
         elif isinstance(value, list) and isinstance(sent, list):
             kept = [each for each in sent if isinstance(each, Mapping)]
             if len(kept) == len(value):
-                found |= any([attach_extra(*pair) for pair in zip(value, kept, strict=True)])
+                for pair in zip(value, kept, strict=True):
+                    found |= attach_extra(*pair)
     return found
 
 

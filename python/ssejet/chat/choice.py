@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ssejet.chat.base import remember
 from ssejet.chat.events import (
     ContentDeltaEvent,
     ContentDoneEvent,
@@ -23,7 +24,6 @@ from ssejet.chat.events import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.chat.base import remember
 from ssejet.chat.extra import copy_json, merge_extra, update_extra
 from ssejet.chat.lenient import CONTENT_PARTS, join_parts
 from ssejet.chat.models import (

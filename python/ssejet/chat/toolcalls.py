@@ -127,8 +127,8 @@ class ToolCalls:
     def find(self, fragment: ChoiceDeltaToolCall) -> ToolCall:
         """The call that a fragment belongs to, which may be a new one.
 
-        Index and id say so, as long as both can be true. Servers number all calls alike, leave ids out, repeat
-        them or send new ones with each fragment. Then this decides, for the call that the index names:
+        Index and id say so, as long as both can be true. Servers number all calls alike, leave ids out,
+        repeat them or send new ones with each fragment. Then this decides, for the call of the index:
 
         ============== ============================ ====================================================
         the fragment   the call's arguments         it goes to
@@ -210,7 +210,8 @@ class ToolCalls:
         known_calls = ", ".join(f"{call.index} ({call.name or 'no name'}, id {call.id!r})" for call in calls)
         raise StreamError(
             f"a tool-call fragment has no index, and its id {fragment.id!r} and name {name!r} do not tell "
-            f"which of the calls {known_calls} it continues: the server must send an index or the id with each one"
+            f"which of the calls {known_calls} it continues: "
+            "the server must send an index or the id with each one"
         )
 
 
