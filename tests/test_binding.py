@@ -265,7 +265,8 @@ def test_what_a_slot_drops_is_released_at_once() -> None:
     for _ in range(1000):
         event.json()
     assert sys.getrefcount(data) == references
-    assert not [each for each in gc.get_objects() if isinstance(each, ValueError)]
+    # Not isinstance(), which asks for attributes: Django's lazy settings raise an error then.
+    assert not [each for each in gc.get_objects() if issubclass(type(each), ValueError)]
     tracemalloc.start()
     try:
         del event, data

@@ -110,9 +110,9 @@ def one(data: str, cast_to: Any) -> Any:
         (ModelId, '{"a": 1}', Model(a=1)),
         (ModelTree, '[[{"a": 1}]]', [[Model(a=1)]]),
         (ModelData, '{"a": 1}', ModelData(a=1)),
-        (lambda event: (event.event, event.data), "x", ("message", "x")),
+        pytest.param(lambda event: (event.event, event.data), "x", ("message", "x"), id="a function"),
         (ServerSentEvent.json, "[1]", [1]),
-        (PlainClass, "x", PlainClass(ServerSentEvent(data="x"))),
+        pytest.param(PlainClass, "x", PlainClass(ServerSentEvent(data="x")), id="a plain class"),
     ],
     ids=repr,
 )

@@ -239,9 +239,7 @@ class ReconnectionMachine:
             raise TruncatedStreamError("the server ended the stream")
         elif chunk:
             if self._beginning is not None:
-                self._beginning.add(chunk)
-                if self._beginning.is_stream:
-                    self._beginning = None
+                self._look_at_beginning(self._beginning, chunk)
             # A body that holds something else than an event stream is a failure.
             self._was_fruitful = self._beginning is None or not self._beginning.is_other
             self.metrics.add_read(len(chunk))
@@ -249,6 +247,14 @@ class ReconnectionMachine:
             items = self._feed(chunk) if self._on_comment is None else self._feed_lines(chunk)
             self._pending = iter([*self._pending, *items])
             self.deadlines.end(got_events=self.metrics.events > count)
+
+    def _look_at_beginning(self, beginning: Beginning, chunk: bytes) -> None:
+        beginning.add(chunk)
+        if beginning.is_stream:
+            self._beginning = None
+            beginning.relax(self.deadlines)
+        else:
+            beginning.restrict(self.deadlines)
 
     def lose(self, error: APIConnectionError) -> None:
         """Take note that reading failed.

@@ -228,7 +228,11 @@ class _BaseSubscription:
 
     def _receive(self, chunk: bytes | None) -> None:
         if not self._reader.closed:
+            deadlines = self._machine.deadlines
+            was_limited = deadlines.limited
             self._machine.receive(chunk)
+            if deadlines.limited is not was_limited:
+                self._reader.change_deadlines()
         elif not self._closed:
             self._machine.reconnect()
 

@@ -87,7 +87,7 @@ def test_the_fields_come_in_a_fixed_order() -> None:
         ("é漢🚀", "data: é漢🚀\n\n".encode()),
         (b"bytes", b"data: bytes\n\n"),
         (bytearray(b"a\rb"), b"data: a\ndata: b\n\n"),
-        (memoryview(b"view"), b"data: view\n\n"),
+        pytest.param(memoryview(b"view"), b"data: view\n\n", id="memoryview"),
         ({"a": [1, None, "é"]}, 'data: {"a":[1,null,"é"]}\n\n'.encode()),
         ([1, 2], b"data: [1,2]\n\n"),
         (1.5, b"data: 1.5\n\n"),

@@ -102,7 +102,7 @@ def test_an_event_is_encoded_to_the_same_bytes(fields: dict[str, Any], data: Any
         "text",
         "two\nlines",
         b"data: encoded\n\n",
-        memoryview(b": c\n\n"),
+        pytest.param(memoryview(b": c\n\n"), id="memoryview"),
         5,
         None,
         {"data": 1, "event": "e"},
