@@ -93,10 +93,11 @@ def _joined(before: Any, part: Any) -> dict[str, Any] | None:
     if kind not in REASONING_PARTS or before.get("type") != kind or before.get("signature"):
         return None
     name = kind if kind in part else "text"
-    texts = before.get(name), part.get(name)
-    if not (isinstance(texts[0], (str, list)) and type(texts[0]) is type(texts[1])):
+    first: Any = before.get(name)
+    second: Any = part.get(name)
+    if not (isinstance(first, (str, list)) and type(first) is type(second)):
         return None
-    return {**before, **part, name: texts[0] + texts[1]}
+    return {**before, **part, name: first + second}
 
 
 def _json_text(value: Any) -> str:
