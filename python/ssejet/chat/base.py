@@ -50,7 +50,7 @@ class Model(msgspec.Struct, _Sent, frozen=True, gc=False, repr_omit_defaults=Tru
         return _build(cls, data)
 
     @staticmethod
-    def documented(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data in the form that OpenAI documents, or as it is."""
         return data
 

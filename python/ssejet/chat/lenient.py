@@ -6,6 +6,7 @@ Each function takes a decoded JSON object and gives it back, or a changed copy i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import concat
 from typing import Any
 
 import msgspec
@@ -97,7 +98,7 @@ def _joined(before: Any, part: Any) -> dict[str, Any] | None:
     second: Any = part.get(name)
     if not (isinstance(first, (str, list)) and type(first) is type(second)):
         return None
-    return {**before, **part, name: first + second}
+    return {**before, **part, name: concat(first, second)}
 
 
 def _json_text(value: Any) -> str:
