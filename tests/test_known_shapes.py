@@ -20,13 +20,21 @@ values = st.recursive(
 
 
 def skeleton(value: Any) -> Any:
-    """The keys of a value in their places, and where the word "error" stands as the value of a key."""
+    """The keys of a value in their places, and of what kind the values of the keys are."""
     if isinstance(value, dict):
-        return [(name, each == "error", skeleton(each)) for name, each in value.items()]
+        return [(name, kind(each), skeleton(each)) for name, each in value.items()]
     if isinstance(value, list):
         # Elements without keys do not count.
         return [inner for each in value if (inner := skeleton(each)) not in (None, [])]
     return None
+
+
+def kind(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value in {"", "error"} else "text"
+    if isinstance(value, bool) or value is None:
+        return value
+    return ("number", value != 0) if isinstance(value, int) else type(value)
 
 
 def written(value: Any, spaced: bool) -> str:
@@ -77,9 +85,14 @@ def test_nesting_counts() -> None:
         assert [each for each in texts if shapes.knows(each)] == [text]
 
 
-def test_values_do_not_count() -> None:
+def test_of_values_only_the_kind_counts() -> None:
     shapes = KnownShapes()
     shapes.add('{"a":1,"b":["x"]}')
+    assert not shapes.knows('{"a":0,"b":["x"]}')
+    assert not shapes.knows('{"a":null,"b":["x"]}')
+    assert shapes.knows('{"a":234,"b":["y", "z"]}')
+    shapes.add('{"a":"x","b":["x"]}')
+    assert not shapes.knows('{"a":"","b":["x"]}')
     assert shapes.knows(r'{ "a" : "it: \"q\": {", "b":[]}')
 
 

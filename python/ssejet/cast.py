@@ -31,10 +31,22 @@ class Cast:
         slot: where an item keeps its data; None but for the answers of ``ssejet.chat``.
         set_slot: puts it there, given the item, the slot and the data.
         knows_shape: whether data of an answer holds nothing but known fields in known places.
+        extends_shape: whether it holds, besides, nothing but fields that a server added.
+        extend: completes an answer of such data, given the item and the data.
         adopt: completes an answer of other data, given the item or None, the data and its JSON.
     """
 
-    __slots__ = ("adopt", "convert", "decode", "knows_shape", "set_slot", "slot", "takes_event")
+    __slots__ = (
+        "adopt",
+        "convert",
+        "decode",
+        "extend",
+        "extends_shape",
+        "knows_shape",
+        "set_slot",
+        "slot",
+        "takes_event",
+    )
 
     def __init__(
         self,
@@ -45,6 +57,8 @@ class Cast:
         slot: str | None = None,
         set_slot: Callable[[Any, str, str], None] = setattr,
         knows_shape: Callable[[str], bool] | None = None,
+        extends_shape: Callable[[str], bool] | None = None,
+        extend: Callable[[Any, str], Any] | None = None,
         adopt: Callable[[Any, str, Any], Any] | None = None,
     ) -> None:
         self.decode = decode
@@ -53,6 +67,8 @@ class Cast:
         self.slot = slot
         self.set_slot = set_slot
         self.knows_shape: Any = knows_shape
+        self.extends_shape: Any = extends_shape
+        self.extend: Any = extend
         self.adopt: Any = adopt
 
     def decoder(self) -> Callable[[Any], Any]:
@@ -203,6 +219,8 @@ def _msgspec_cast(type_: Any) -> Cast:
             slot=slot,
             set_slot=msgspec.structs.force_setattr,
             knows_shape=type_.shapes().knows,
+            extends_shape=type_.extended_shapes().knows,
+            extend=type_.extend,
             adopt=type_.adopt,
         )
     return Cast(decode, convert)

@@ -502,6 +502,19 @@ class TestErrors:
     def test_may_be_worth_another_try(self, code: Any, expected: bool) -> None:
         assert is_retryable_code(code) is expected
 
+    @pytest.mark.parametrize("error", ["overloaded", {"message": "overloaded"}, ["overloaded"], 7, True])
+    @pytest.mark.parametrize("before", [None, "", 0, False])
+    @pytest.mark.parametrize("place", ["chunk", "choice"])
+    def test_are_found_where_other_chunks_have_none(self, error: Any, before: Any, place: str) -> None:
+        def with_error(value: Any) -> str:
+            choice = {"index": 0, "delta": {"content": "Hi"}}
+            if place == "choice":
+                return data({"choices": [{**choice, "error": value}]})
+            return data({"choices": [choice], "error": value})
+
+        raised = error_of(with_error(before), with_error(before), with_error(error))
+        assert raised.partial.choices[0].message.content == "HiHi"
+
     def test_however_deep_harm_nothing(self) -> None:
         deep: Any = {"message": "x"}
         for _ in range(500):

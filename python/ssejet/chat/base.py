@@ -124,6 +124,11 @@ class Response(Model, frozen=True):
         return _shapes_of(cls)
 
     @classmethod
+    def extended_shapes(cls) -> KnownShapes:
+        """The shapes of texts that are the same but for fields that a server added."""
+        return _extended_shapes_of(cls)
+
+    @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Reads JSON text; what is null, missing or of a wrong type becomes the field's default.
 
@@ -140,6 +145,8 @@ class Response(Model, frozen=True):
         if cls.shapes().knows(text):
             remember(response, text)
             return response
+        if cls.extended_shapes().knows(text):
+            return cls.extend(response, text)
         return cls.adopt(response, text, load_json(text))
 
     @classmethod
@@ -162,10 +169,21 @@ class Response(Model, frozen=True):
         documented = _documented(cls, data)
         if response is None or documented is not data:
             response = _build_documented(cls, documented)
-        elif not attach_extra(response, data) and "choices" in data:
+        elif attach_extra(response, data):
+            if data.get("choices"):
+                cls.extended_shapes().add(text)
+        elif data.get("choices"):
             cls.shapes().add(text)
             remember(response, text)
             return response
+        remember(response, Unusual(text, data))
+        return response
+
+    @classmethod
+    def extend(cls, response: Self, text: str) -> Self:
+        """Completes a response, as msgspec read it, whose text is of one of the ``extended_shapes()``."""
+        data = load_json(text)
+        attach_extra(response, data)
         remember(response, Unusual(text, data))
         return response
 
@@ -238,6 +256,7 @@ def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, 
 
 
 _shapes_of = functools.cache(lambda cls: KnownShapes())
+_extended_shapes_of = functools.cache(lambda cls: KnownShapes())
 
 
 def _build(cls: type[ModelT], data: Any) -> ModelT:
@@ -293,22 +312,32 @@ def attach_extra(model: Model, data: Mapping[str, Any]) -> bool:
     Returns:
         Whether there are any.
     """
+    # With some servers, this runs for each chunk.
+    names, parts, is_response = _layout_of(type(model))
     found = False
-    if not isinstance(model, Response):
-        extra = {name: value for name, value in data.items() if name not in model.__struct_fields__}
-        if extra:
-            remember(model, extra)
-            found = True
-    for name, _ in _parts_of(type(model)):
-        value, sent = getattr(model, name), data.get(name)
-        if isinstance(value, Model) and isinstance(sent, Mapping):
+    if not is_response and (added := data.keys() - names):
+        remember(model, {name: data[name] for name in data if name in added})
+        found = True
+    for name in parts:
+        sent = data.get(name)
+        if not sent:
+            continue
+        value = getattr(model, name)
+        if isinstance(value, list):
+            if isinstance(sent, list):
+                kept = [each for each in sent if isinstance(each, dict)]
+                if len(kept) == len(value):
+                    for part, each in zip(value, kept, strict=True):
+                        found |= attach_extra(part, each)
+        elif isinstance(value, Model) and isinstance(sent, dict):
             found |= attach_extra(value, sent)
-        elif isinstance(value, list) and isinstance(sent, list):
-            kept = [each for each in sent if isinstance(each, Mapping)]
-            if len(kept) == len(value):
-                for pair in zip(value, kept, strict=True):
-                    found |= attach_extra(*pair)
     return found
+
+
+@functools.cache
+def _layout_of(cls: type[Model]) -> tuple[frozenset[str], list[str], bool]:
+    """The names of a model's fields, of those that are models or lists of models, and if it is a response."""
+    return frozenset(cls.__struct_fields__), [name for name, _ in _parts_of(cls)], issubclass(cls, Response)
 
 
 @functools.cache

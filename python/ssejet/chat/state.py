@@ -164,7 +164,12 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         return self._completion(validate=True)
 
     def _is_chunk(self, source: Any) -> bool:
-        data = source.data if isinstance(source, Unusual) else source
+        if isinstance(source, Unusual):
+            if ChatCompletionChunk.extended_shapes().knows(source.text):
+                return True
+            data = source.data
+        else:
+            data = source
         if is_error_answer(data):
             raise APIError(error_message(data) or "the server reported an error", body=dict(data))
         return "choices" in data

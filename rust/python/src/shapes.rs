@@ -13,8 +13,8 @@ const MOST: usize = 4096;
 
 type Shapes = HashSet<u64, BuildHasherDefault<Identity>>;
 
-/// The shapes of JSON texts that were seen before: their keys in order, how they are nested, and which
-/// values are the word "error".
+/// The shapes of JSON texts that were seen before: their keys in order, how they are nested, and of what
+/// kind each value is.
 ///
 /// Two valid texts of one shape have the same keys in the same places. A text may be any string.
 #[pyclass(module = "ssejet", frozen)]
@@ -88,16 +88,26 @@ fn shape(json: &[u8]) -> u64 {
                 _ => break,
             }
         }
-        let is_error = match &json[colon + 1..] {
-            [b'"', b'e', ..] | [b' ' | b'\t' | b'\r' | b'\n', ..] => {
-                json[colon + 1..].trim_ascii_start().starts_with(b"\"error\"")
-            }
-            _ => false,
-        };
         hash.add_key(&json[start..end]);
-        hash.add(structure << 1 | u64::from(is_error));
+        hash.add(structure << 8 ^ u64::from(kind(&json[colon + 1..])));
     }
     hash.0
+}
+
+/// What kind of value begins here. Empty texts, zero and the word "error" are kinds of their own, as they
+/// make the difference between an error and none.
+#[inline]
+fn kind(mut value: &[u8]) -> u8 {
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = value {
+        value = rest;
+    }
+    match value {
+        [b'"', b'"', ..] => b'e',
+        [b'"', b'e', ..] if value.starts_with(b"\"error\"") => b'E',
+        [b'1'..=b'9' | b'-', ..] => b'1',
+        [first, ..] => *first,
+        [] => 0,
+    }
 }
 
 /// A quick hash; servers that look for collisions only deceive themselves.
