@@ -134,12 +134,15 @@ def test_a_body_of_json_that_does_not_end_is_not_waited_for(
         read(driver, server.answer(json.dumps(ERROR).encode(), Then.HANG).url, kind)
 
 
+@pytest.mark.parametrize("kind", ["stream", "subscription"])
 def test_events_after_what_looks_like_something_else_are_read_in_their_own_time(
-    driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+    driver: Driver, server: Server, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ssejet.refusal._TIME", 0.2)
     answer = server.answer(b"{}\n\n", 0.01, b"data: 1\n\n", 0.3, b"data: 2\n\n")
-    assert read(driver, answer.url, "stream") == [1, 2]
+    options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
+    items = read(driver, answer.url, kind, **options)
+    assert [item.json() if kind == "subscription" else item for item in items] == [1, 2]
 
 
 def test_a_subscription_tries_again_if_the_error_is_a_passing_one(driver: Driver, server: Server) -> None:
