@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import uniform
 from typing import Any
 
@@ -49,12 +50,12 @@ def retry_after(headers: Any) -> float | None:
     return _seconds_until(value) if seconds is None and value is not None else seconds
 
 
+# Not what `float()` takes besides: underscores, digits of other scripts, exponents, "nan".
+_is_number = re.compile(r"\s*[0-9]{1,15}(\.[0-9]{0,15})?\s*", re.ASCII).fullmatch
+
+
 def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
+    return float(value) if value is not None and _is_number(value) else None
 
 
 def _seconds_until(date: str) -> float | None:

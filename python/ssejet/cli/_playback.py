@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Playback", "playback_app", "read_recording"]
 
 _SENTINEL = "[DONE]"
+
+# The digits of a number that a client may send.
+_LONGEST_NUMBER = 20
 _RECONNECTION_TIME = 1000
 _RATE_WITHOUT_STAMPS = 30.0
 
@@ -154,7 +157,7 @@ def playback_app(playback: Playback) -> Starlette:
     async def events(request: Request) -> Response:
         played = _as_asked(playback, request)
         last_id = request.headers.get("last-event-id", "")
-        after = int(last_id) if last_id.isascii() and last_id.isdecimal() else 0
+        after = _number(last_id, 0)
         return EventStreamResponse(AsyncEventStream(_numbered(played, after), heartbeat=15.0))
 
     async def summary(_: Request) -> Response:
@@ -185,7 +188,12 @@ async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentE
 
 def _as_asked(playback: Playback, request: Request) -> Playback:
     asked = request.query_params.get("fail_after", "")
-    return replace(playback, fail_after=int(asked)) if asked.isascii() and asked.isdecimal() else playback
+    return replace(playback, fail_after=_number(asked, playback.fail_after))
+
+
+def _number(text: str, default: Any) -> Any:
+    """What a client sent as a number, or the default if it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else default
 
 
 def _error(message: str) -> Response:
