@@ -390,7 +390,10 @@ class StreamMachine(Generic[T]):
         payload = payload_of(event)
         if is_error_answer(payload):
             raise self._api_error(payload)
-        return self._cast.adopt(item, event.data, payload)
+        try:
+            return self._cast.adopt(item, event.data, payload)
+        except decoding_errors() as error:
+            raise self._invalid(event, error) from error
 
     def _retry_decoding(self, event: ServerSentEvent, error: Exception) -> Any:
         """Accept what `json()` accepts and typed decoders refuse, such as NaN."""

@@ -159,13 +159,12 @@ class Response(Model, frozen=True):
             data: what the text gives.
 
         Raises:
-            msgspec.ValidationError: it is not an object.
+            msgspec.ValidationError: it is not an object, or is nested too deep.
         """
         if not isinstance(data, Mapping):
-            if response is None:
-                raise msgspec.ValidationError(f"expected an object, got {type(data).__name__}")
-            remember(response, text)
-            return response
+            raise msgspec.ValidationError(f"expected an object, got {type(data).__name__}")
+        if is_too_deep(data):
+            raise msgspec.ValidationError(f"nested deeper than {_MOST_DEPTH} levels")
         documented = _documented(cls, data)
         if response is None or documented is not data:
             response = _build_documented(cls, documented)
@@ -238,6 +237,26 @@ class Response(Model, frozen=True):
 def remember(model: Model, source: Any) -> None:
     """Let a model, frozen as it is, know what it was made from, or what the server added to it."""
     msgspec.structs.force_setattr(model, "_sent", source)
+
+
+# How deep answers may be nested. Python's own functions for copies and JSON reach their limit at about 1,000.
+_MOST_DEPTH = 200
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether decoded JSON is nested deeper than what can be copied and written again."""
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 ModelT = TypeVar("ModelT", bound=Model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic
 
-from ssejet.chat.base import Gathered, Unusual, remember
+from ssejet.chat.base import Gathered, Unusual, is_too_deep, remember
 from ssejet.chat.choice import ChoiceState
 from ssejet.chat.events import ChunkEvent
 from ssejet.chat.extra import update_extra
@@ -15,6 +15,7 @@ from ssejet.errors import (
     APIError,
     ContentFilterFinishReasonError,
     LengthFinishReasonError,
+    StreamError,
     TruncatedStreamError,
 )
 from ssejet.reported import error_message, is_error_answer
@@ -170,6 +171,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             data = source.data
         else:
             data = source
+            if is_too_deep(data):
+                raise StreamError("a chunk is nested too deep to be kept")
         if is_error_answer(data):
             raise APIError(error_message(data) or "the server reported an error", body=dict(data))
         return "choices" in data

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2_iter};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -12,6 +12,12 @@ use pyo3::types::PyString;
 const MOST: usize = 4096;
 
 type Shapes = HashSet<u64, BuildHasherDefault<Identity>>;
+
+/// Texts with fewer brackets cannot be nested too deep for Python.
+const MOST_BRACKETS: usize = 200;
+
+/// Python converts integers of fewer digits than this.
+const MOST_DIGITS: usize = 4000;
 
 /// The shapes of JSON texts that were seen before: their keys in order, how they are nested, and of what
 /// kind each value is.
@@ -29,11 +35,15 @@ impl KnownShapes {
         Self { shapes: Mutex::default() }
     }
 
-    /// Whether a text of this shape was added.
+    /// Whether a text of this shape was added. One that may be nested deep, or that may hold an integer
+    /// too long for Python, is never known.
     #[pyo3(signature = (text, /))]
     fn knows(&self, text: &Bound<'_, PyString>) -> bool {
         // Text with lone surrogates has no UTF-8 form: it is never known.
-        text.to_str().is_ok_and(|text| self.lock().contains(&shape(text.as_bytes())))
+        text.to_str().is_ok_and(|text| {
+            let json = text.as_bytes();
+            is_harmless(json) && self.lock().contains(&shape(json))
+        })
     }
 
     /// Add the shape of a text.
@@ -53,6 +63,15 @@ impl KnownShapes {
     fn lock(&self) -> std::sync::MutexGuard<'_, Shapes> {
         self.shapes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether Python can take the text without reaching a limit of its own.
+fn is_harmless(json: &[u8]) -> bool {
+    let has_long_number = || {
+        json.chunks(MOST_DIGITS / 2).any(|part| part.len() == MOST_DIGITS / 2 && part.iter().all(u8::is_ascii_digit))
+    };
+    (json.len() < MOST_BRACKETS || memchr2_iter(b'[', b'{', json).count() < MOST_BRACKETS)
+        && (json.len() < MOST_DIGITS || !has_long_number())
 }
 
 /// A hash of the shape of a JSON text.
