@@ -13,11 +13,11 @@ import msgspec
 
 __all__ = [
     "CONTENT_PARTS",
-    "REASONING_PARTS",
     "documented_call",
     "documented_choice",
     "documented_function",
     "documented_message",
+    "is_reasoning",
     "join_parts",
 ]
 
@@ -25,7 +25,7 @@ CONTENT_PARTS = "content_parts"
 """The extra field with those parts of a message's content that are no text, as they came."""
 
 _TEXT_TYPES = frozenset({None, "text", "output_text"})
-REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text"})
+_REASONING_TYPES = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text"})
 
 
 def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,8 +90,8 @@ def join_parts(gathered: dict[str, Any], parts: Iterable[Any]) -> None:
 def _joined(before: Any, part: Any) -> dict[str, Any] | None:
     if not (isinstance(before, Mapping) and isinstance(part, Mapping)):
         return None
-    kind = part.get("type")
-    if kind not in REASONING_PARTS or before.get("type") != kind or before.get("signature"):
+    kind = _kind_of(part)
+    if kind not in _REASONING_TYPES or before.get("type") != kind or before.get("signature"):
         return None
     name = kind if kind in part else "text"
     first: Any = before.get(name)
@@ -120,14 +120,25 @@ def _read_parts(parts: list[Any]) -> tuple[str | None, str, list[Any]]:
             texts.append(part)
             continue
         if isinstance(part, Mapping):
-            kind = part.get("type")
+            kind = _kind_of(part)
             if kind in _TEXT_TYPES and isinstance(part.get("text"), str):
                 texts.append(part["text"])
                 continue
-            if kind in REASONING_PARTS:
+            if kind in _REASONING_TYPES:
                 reasoning.append(_text_of(part.get(kind, part.get("text"))))
         others.append(part)
     return "".join(texts) if texts else None, "".join(reasoning), others
+
+
+def _kind_of(part: Mapping[str, Any]) -> str | None:
+    """The type of a part; None if there is none, ``""`` if it is no text."""
+    kind = part.get("type")
+    return kind if isinstance(kind, str) or kind is None else ""
+
+
+def is_reasoning(part: Any) -> bool:
+    """Whether a part of a content is reasoning."""
+    return isinstance(part, Mapping) and _kind_of(part) in _REASONING_TYPES
 
 
 def _text_of(value: Any) -> str:

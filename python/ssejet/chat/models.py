@@ -15,11 +15,11 @@ from msgspec import field
 from ssejet.chat.base import Gathered, Model, ModelT, Response
 from ssejet.chat.lenient import (
     CONTENT_PARTS,
-    REASONING_PARTS,
     documented_call,
     documented_choice,
     documented_function,
     documented_message,
+    is_reasoning,
 )
 
 __all__ = [
@@ -375,7 +375,7 @@ class ChatCompletionMessage(Model, frozen=True):
 
 def _content_param(text: str | None, parts: list[Any]) -> list[Any]:
     """The content as parts, as it came: what was thought, the text, and the rest."""
-    thinking = [part for part in parts if isinstance(part, dict) and part.get("type") in REASONING_PARTS]
+    thinking = [part for part in parts if is_reasoning(part)]
     texts = [{"type": "text", "text": text}] if text else []
     return [*thinking, *texts, *(part for part in parts if part not in thinking)]
 
