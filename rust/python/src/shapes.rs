@@ -68,7 +68,8 @@ impl KnownShapes {
 /// Whether Python can take the text without reaching a limit of its own.
 fn is_harmless(json: &[u8]) -> bool {
     let has_long_number = || {
-        json.chunks(MOST_DIGITS / 2).any(|part| part.len() == MOST_DIGITS / 2 && part.iter().all(u8::is_ascii_digit))
+        json.chunks(MOST_DIGITS / 2)
+            .any(|part| part.len() == MOST_DIGITS / 2 && part.iter().all(u8::is_ascii_digit))
     };
     (json.len() < MOST_BRACKETS || memchr2_iter(b'[', b'{', json).count() < MOST_BRACKETS)
         && (json.len() < MOST_DIGITS || !has_long_number())
