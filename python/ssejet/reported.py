@@ -20,6 +20,8 @@ _MESSAGES = (
     "errorMessage",
     "error_msg",
     "errmsg",
+    "err_msg",
+    "status_msg",
     "msg",
     "detail",
     "details",
@@ -30,7 +32,8 @@ _MESSAGES = (
 _ERRORS = ("error", "errors")
 # Keys that no answer has besides errors, however they are worded.
 _SIGNS = ("errors", "detail", "error_description", "error_message", "errorMessage", "error_msg", "errmsg")
-_CODES = ("code", "error_code", "errorCode")
+_CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "errno", "__type")
+_TYPES = ("type", "error_type", "errorType")
 _STATUSES = ("status", "statusCode", "status_code")
 # What some servers send as the code of a success.
 _SUCCESSES = frozenset({"", "0", "200", "ok", "success"})
@@ -45,26 +48,23 @@ _DEEPEST = 6
 _RETRYABLE_STATUSES = frozenset({408, 409, 429})
 _RETRYABLE_WORDS = frozenset(
     {
-        "apierror",
+        "api",
         "deadlineexceeded",
         "engineoverloaded",
         "internal",
-        "internalerror",
-        "internalservererror",
+        "internalserver",
         "modeloverloaded",
         "overloaded",
-        "overloadederror",
         "ratelimit",
         "ratelimited",
-        "ratelimiterror",
+        "ratelimitreached",
         "ratelimitexceeded",
         "resourceexhausted",
-        "servererror",
+        "server",
         "serveroverloaded",
         "serviceunavailable",
         "throttled",
         "timeout",
-        "timeouterror",
         "toomanyrequests",
         "unavailable",
     }
@@ -92,9 +92,10 @@ def is_error_answer(payload: Any) -> bool:
         return any(map(_is_error_choice, _choices_of(payload)))
     return (
         payload.get("success") is False
-        or any(map(payload.get, _SIGNS))
+        or (any(map(payload.get, _SIGNS)) and not _has_success_code(payload))
         or payload.get("type") == "error"
-        or (bool(payload.get("message")) and _has_failure_code(payload))
+        or (any(map(payload.get, ("message", "msg", "title", "err_msg"))) and _has_failure_code(payload))
+        or _is_failed_base(payload.get("base_resp"))
     )
 
 
@@ -114,9 +115,9 @@ def error_field(payload: Any, name: str) -> Any:
         payload: the decoded JSON: the whole, or what stands in its ``error``.
         name: of the field. For ``code``, an HTTP status inside of the JSON is taken, too.
     """
-    names = (*_CODES, *_STATUSES) if name == "code" else (name,)
+    names = {"code": (*_CODES, *_STATUSES), "type": _TYPES}.get(name, (name,))
     for part in _parts_of(payload, _DEEPEST):
-        for each in names:
+        for each in () if name == "type" and "loc" in part else names:
             value = part.get(each)
             # These only say that it is an error.
             if value not in (None, "") and not (value == "error" and each in {"type", "status"}):
@@ -136,6 +137,7 @@ def is_retryable_code(code: Any) -> bool:
     if not isinstance(code, str):
         return False
     word = "".join(filter(str.isalnum, code)).lower()
+    word = word.removesuffix("error").removesuffix("exception") or word
     return word in _RETRYABLE_WORDS or word.startswith("throttling")
 
 
@@ -156,15 +158,38 @@ def _has_failure_code(payload: Mapping[str, Any]) -> bool:
     return False
 
 
+def _has_success_code(payload: Mapping[str, Any]) -> bool:
+    codes = [code for code in map(payload.get, _CODES) if code is not None]
+    return bool(codes) and all(str(code).lower() in _SUCCESSES for code in codes)
+
+
+def _is_failed_base(base: Any) -> bool:
+    # MiniMax's, with null for choices.
+    return isinstance(base, Mapping) and base.get("status_code") not in (None, 0, "0")
+
+
 def _choices_of(payload: Mapping[str, Any]) -> list[Any]:
     choices = payload.get("choices")
     return choices if isinstance(choices, list) else [choices]
 
 
 def _is_error_choice(choice: Any) -> bool:
-    return isinstance(choice, Mapping) and (
-        bool(choice.get("error")) or choice.get("finish_reason") == "error"
+    if not isinstance(choice, Mapping):
+        return False
+    delta = choice.get("delta")
+    reason = choice.get("finish_reason")
+    return (
+        bool(choice.get("error"))
+        or (isinstance(reason, str) and reason.lower() == "error")
+        or (isinstance(delta, Mapping) and bool(delta.get("error")))
     )
+
+
+def _error_of(choice: Mapping[str, Any]) -> Any:
+    delta = choice.get("delta")
+    inner = delta.get("error") if isinstance(delta, Mapping) else None
+    told = {name: choice[name] for name in _MESSAGES if isinstance(choice.get(name), str)}
+    return choice.get("error") or inner or told
 
 
 def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
@@ -176,8 +201,8 @@ def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
             yield from _parts_of(each, depth - 1)
     if isinstance(payload, Mapping):
         for choice in filter(_is_error_choice, _choices_of(payload)):
-            yield from _parts_of(choice.get("error"), depth - 1)
-        for name in (*_ERRORS, "detail", "message"):
+            yield from _parts_of(_error_of(choice), depth - 1)
+        for name in (*_ERRORS, "detail", "message", "base_resp"):
             yield from _parts_of(payload.get(name), depth - 1)
         yield payload
 
@@ -203,9 +228,9 @@ def _item_text(value: Any, depth: int) -> str | None:
 def _object_text(value: Mapping[str, Any], depth: int) -> str | None:
     # An object inside tells more than what stands beside it; a word beside a sentence tells less.
     for choice in filter(_is_error_choice, _choices_of(value)):
-        if text := _text_of(choice.get("error"), depth):
+        if text := _text_of(_error_of(choice), depth):
             return text
-    for name in _ERRORS:
+    for name in (*_ERRORS, "base_resp"):
         if isinstance(value.get(name), (Mapping, list)) and (text := _text_of(value[name], depth)):
             return text
     texts = [text for name in (*_MESSAGES, *_ERRORS) if (text := _text_of(value.get(name), depth))]

@@ -121,7 +121,9 @@ def test_chunks_of_openai_python_and_dicts_are_taken_as_they_are() -> None:
 
 
 def test_anything_else_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"expected a ChatCompletionChunk .* got str"):
+    with pytest.raises(TypeError, match=r"expected a ChatCompletionChunk .* got object"):
+        run(object())
+    with pytest.raises(StreamError, match="must be an object, but str came"):
         run("data: {}")
 
 

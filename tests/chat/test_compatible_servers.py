@@ -130,6 +130,34 @@ class TestChunks:
     def test_may_hold_something_else_than_a_delta(self, choice: Any) -> None:
         assert message(data({"choices": [choice]})).content == "Hi"
 
+    def test_may_end_with_the_whole_message(self) -> None:
+        whole = {"index": 0, "message": {"role": "assistant", "content": "AB"}, "finish_reason": "stop"}
+        assert (
+            message(chunk({"content": "A"}), chunk({"content": "B"}), data({"choices": [whole]})).content
+            == "AB"
+        )
+        assert message(chunk({"content": "A"}), data({"choices": [whole]})).content == "AB"
+
+    @pytest.mark.parametrize(
+        "usage",
+        [
+            {"choices": [{"index": 0, "delta": {}, "usage": {"total_tokens": 4}}]},
+            {"choices": [], "x_groq": {"usage": {"total_tokens": 4}}},
+        ],
+        ids=["in the choice", "in x_groq"],
+    )
+    def test_may_have_usage_where_others_have_none(self, usage: Any) -> None:
+        body = chunk({"content": "Hi"}) + data(usage) + chunk(finish="stop", usage={})
+        assert opened(body).get_final_completion().usage.total_tokens == 4
+
+    @pytest.mark.parametrize("item", [[], 5, True, "x", [{"error": {"message": "no"}}]])
+    def test_are_objects(self, item: Any) -> None:
+        response = httpx.Response(
+            200, headers={"content-type": "text/event-stream"}, content=data(json.dumps(item)).encode()
+        )
+        with pytest.raises(SSEError):
+            list(ChatCompletionStream(Stream(response)))
+
 
 class TestContent:
     def test_may_be_parts(self) -> None:
@@ -247,6 +275,36 @@ class TestToolCalls:
     @pytest.mark.parametrize("index", ["1_0", "１", "x", None, 1.5])
     def test_have_an_index_only_if_it_is_a_number(self, index: Any) -> None:
         assert made_calls(calls(call("f", "{}", index=index, id="a"))) == [("f", {})]
+
+    def test_of_one_id_are_told_apart_by_their_index(self) -> None:
+        parts = [
+            calls(call("f", "", index=0, id="c")),
+            calls(call("g", "", index=1, id="c")),
+            calls(call(None, '{"x":1}', index=0, id="c")),
+            calls(call(None, '{"y":2}', index=1, id="c")),
+        ]
+        assert made_calls(*parts) == [("f", {"x": 1}), ("g", {"y": 2})]
+
+    def test_of_one_function_without_ids_may_come_in_pieces(self) -> None:
+        parts = [calls(call(name, text, index=0)) for name, text in [("f", ""), (None, '{"x":1}')] * 2]
+        assert made_calls(*parts) == [("f", {"x": 1}), ("f", {"x": 1})]
+
+    def test_may_have_a_new_index_with_each_fragment(self) -> None:
+        parts = [
+            calls(call("f", "", index=0, id="a")),
+            calls(call(None, '{"x":1}', index=1)),
+            calls(call("g", "", index=2, id="b")),
+            calls(call(None, '{"y":2}', index=3)),
+        ]
+        assert made_calls(*parts) == [("f", {"x": 1}), ("g", {"y": 2})]
+
+    def test_may_begin_with_an_empty_object_and_come_again_whole(self) -> None:
+        parts = [calls(call("f", "{}", index=0, id="a")), calls(call("f", '{"x":1}', index=0, id="a"))]
+        assert made_calls(*parts) == [("f", {"x": 1})]
+
+    @pytest.mark.parametrize("kind", ["tool", "", "function_call", None])
+    def test_are_of_functions_unless_they_say_that_they_are_custom(self, kind: Any) -> None:
+        assert made_calls(calls({**call("f", "{}", index=0, id="a"), "type": kind})) == [("f", {})]
 
     def test_give_events_that_add_up_to_the_call(self) -> None:
         parts = [calls(call("f", "{}", index=0, id="a")), calls(call(None, '{"x":1}', index=0))]
@@ -514,6 +572,33 @@ class TestErrors:
 
         raised = error_of(with_error(before), with_error(before), with_error(error))
         assert raised.partial.choices[0].message.content == "HiHi"
+
+    def test_are_known_after_they_were_read_elsewhere(self) -> None:
+        payload = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
+        ChatCompletionChunk.from_json(json.dumps(payload))
+        assert error_of(data(payload)).body == payload
+
+    @pytest.mark.parametrize(
+        "payload", [each[0] for each in ERRORS], ids=[str(each[0])[:60] for each in ERRORS]
+    )
+    def test_are_known_in_place_of_a_whole_answer(self, payload: Any) -> None:
+        from ssejet import Client
+
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=payload))
+        with (
+            Client(
+                base_url="http://x/v1", http_client=httpx.Client(transport=transport), max_retries=0
+            ) as client,
+            pytest.raises(APIError) as caught,
+        ):
+            client.chat.completions.create(model="m", messages=[])
+        assert caught.value.body == payload
+
+    @pytest.mark.parametrize(
+        "payload", [{"error_code": 0, "error_msg": "success"}, {"errcode": "0", "errmsg": "ok"}]
+    )
+    def test_are_not_what_tells_of_success(self, payload: Any) -> None:
+        assert not is_error_answer(payload)
 
     def test_however_deep_harm_nothing(self) -> None:
         deep: Any = {"message": "x"}

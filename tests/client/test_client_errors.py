@@ -37,7 +37,7 @@ def test_a_refusal_tells_all_that_the_server_said(
     assert isinstance(error, APIStatusError)
     assert str(error) == "HTTP status 404: no such model"
     assert (error.status_code, error.request_id) == (404, "req_1")
-    assert error.body == REFUSAL["error"]
+    assert error.body == REFUSAL
     assert (error.type, error.param, error.code) == ("invalid_request_error", "model", 7)
     assert str(error.request.url).startswith(account.url)
     assert error.response.is_closed
@@ -112,11 +112,16 @@ def test_an_error_where_a_stream_should_be_is_the_servers(user: User, account: A
     assert len(account.requests) == 3
 
 
-def test_a_refusal_without_a_message_is_quoted(user: User, account: Account) -> None:
+def test_a_refusal_that_names_the_field_says_which(user: User, account: Account) -> None:
     account.refuse(422, {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]})
     error = user.call(account, stream=True).error
-    assert str(error) == 'HTTP status 422: {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]}'
+    assert str(error) == "HTTP status 422: body.n: must be 1"
     assert error.body == {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]}
+
+
+def test_a_refusal_without_a_message_is_quoted(user: User, account: Account) -> None:
+    account.refuse(422, {"hint": [1]})
+    assert str(user.call(account, stream=True).error) == 'HTTP status 422: {"hint": [1]}'
 
 
 def test_an_answer_that_breaks_off_is_an_error(user: User, account: Account) -> None:

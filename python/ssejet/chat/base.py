@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, Union, get
 import msgspec
 
 from ssejet._core import KnownShapes, ServerSentEvent
+from ssejet.reported import is_error_answer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -169,9 +170,9 @@ class Response(Model, frozen=True):
         if response is None or documented is not data:
             response = _build_documented(cls, documented)
         elif attach_extra(response, data):
-            if data.get("choices"):
+            if data.get("choices") and not is_error_answer(data):
                 cls.extended_shapes().add(text)
-        elif data.get("choices"):
+        elif data.get("choices") and not is_error_answer(data):
             cls.shapes().add(text)
             remember(response, text)
             return response
@@ -296,7 +297,7 @@ def _build_documented(cls: type[ModelT], data: Any) -> ModelT:
 def _fitted(cls: type[ModelT], data: Any) -> ModelT:
     try:
         return msgspec.convert(data, cls)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         if not isinstance(data, Mapping):
             raise
         fitted = {
@@ -386,7 +387,7 @@ def _fit(value: Any, type_: Any) -> Any:
     """The value as the type, or None if it cannot be."""
     try:
         return msgspec.convert(value, type_)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         for member in get_args(type_) if get_origin(type_) in {Union, UnionType} else (type_,):
             if (fitted := _bend(value, member)) is not None:
                 return fitted
@@ -400,7 +401,7 @@ def _bend(value: Any, type_: Any) -> Any:
     if isinstance(value, list) and get_origin(type_) is list:
         (item_type,) = get_args(type_)
         return [fitted for item in value if (fitted := _fit(item, item_type)) is not None]
-    if type_ is str and isinstance(value, (int, float)):
+    if type_ is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     if type_ is int and isinstance(value, float) and math.isfinite(value):
         return int(value)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ssejet.chat.base import remember
 from ssejet.chat.events import (
     ContentDeltaEvent,
@@ -25,7 +27,7 @@ from ssejet.chat.events import (
     ToolCallDoneEvent,
 )
 from ssejet.chat.extra import copy_json, merge_extra, update_extra
-from ssejet.chat.lenient import CONTENT_PARTS, join_parts
+from ssejet.chat.lenient import CONTENT_PARTS, WHOLE, join_parts
 from ssejet.chat.models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -148,6 +150,29 @@ class ChoiceState:
             self._turn_to(call, events)
         if self.finish_reason:
             self._complete_calls(events)
+
+    def what_is_new(self, choice: Choice) -> Choice:
+        """Of a choice that holds the whole message so far, what the deltas before it did not give."""
+        extra = {name: value for name, value in choice.extra.items() if name != WHOLE}
+        delta = choice.delta
+        changes = {}
+        for name, before in (
+            ("content", self._content),
+            ("refusal", self._refusal),
+            ("reasoning_content", self._reasoning),
+            ("reasoning", self._reasoning),
+        ):
+            value = getattr(delta, f"{name}_slot" if name.startswith("reasoning") else name)
+            text = _str_or_none(before)
+            if value and text and value.startswith(text):
+                changes[name] = value[len(text) :] or None
+        if changes:
+            kept = delta.extra
+            delta = msgspec.structs.replace(delta, **changes)
+            remember(delta, kept)
+        choice = msgspec.structs.replace(choice, delta=delta)
+        remember(choice, extra)
+        return choice
 
     def add_extra(self, choice: Choice) -> None:
         """Take in the fields that the server added to this choice and its delta."""

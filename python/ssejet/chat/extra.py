@@ -7,7 +7,21 @@ from typing import Any
 __all__ = ["copy_json", "merge_extra", "update_extra"]
 
 # Names of things, which some servers repeat with each chunk; no text that grows.
-_NAMES = frozenset({"format", "id", "index", "model", "name", "object", "role", "status", "type"})
+_NAMES = frozenset(
+    {
+        "format",
+        "id",
+        "index",
+        "model",
+        "name",
+        "object",
+        "role",
+        "signature",
+        "status",
+        "thought_signature",
+        "type",
+    }
+)
 
 
 def merge_extra(gathered: dict[str, Any], more: dict[str, Any]) -> None:
@@ -26,7 +40,7 @@ def update_extra(gathered: dict[str, Any], more: dict[str, Any]) -> None:
     """Take the latest value of each field that is not null."""
     for name, value in more.items():
         if value is not None or name not in gathered:
-            gathered[name] = value
+            gathered[name] = copy_json(value)
 
 
 def _merged(before: Any, value: Any) -> Any:

@@ -13,6 +13,7 @@ import msgspec
 
 __all__ = [
     "CONTENT_PARTS",
+    "WHOLE",
     "documented_call",
     "documented_choice",
     "documented_function",
@@ -20,6 +21,9 @@ __all__ = [
     "is_reasoning",
     "join_parts",
 ]
+
+WHOLE = "is_whole"
+"""The extra field that marks a streamed choice which holds the whole message so far."""
 
 CONTENT_PARTS = "content_parts"
 """The extra field with those parts of a message's content that are no text, as they came."""
@@ -30,12 +34,15 @@ _REASONING_TYPES = frozenset({"thinking", "reasoning", "reasoning_text", "summar
 
 def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """A streamed choice: one without a ``delta`` may have a whole ``message``, or only a ``text``."""
+    if isinstance(choice.get("delta"), str):
+        return {**choice, "delta": {"content": choice["delta"]}}
     if choice.get("delta") is not None:
         return choice
     if isinstance(choice.get("message"), Mapping):
         return {
             **{name: value for name, value in choice.items() if name != "message"},
             "delta": choice["message"],
+            WHOLE: True,
         }
     if isinstance(choice.get("text"), str):
         delta = {"content": choice["text"]}
@@ -54,6 +61,9 @@ def documented_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
             changes["reasoning_content"] = reasoning
         if others:
             changes[CONTENT_PARTS] = others
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(message.get(name), (list, Mapping)) and (text := _text_of(message[name])):
+            changes[name] = text
     if isinstance(message.get("tool_calls"), Mapping):
         changes["tool_calls"] = [message["tool_calls"]]
     return {**message, **changes} if changes else message
@@ -61,12 +71,22 @@ def documented_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def documented_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
     """A tool call: name and arguments may stand in the call itself."""
-    if call.get("function") is not None or call.get("custom") is not None:
+    if call.get("custom") is not None or (
+        isinstance(call.get("function"), Mapping) and not ("name" in call or "arguments" in call)
+    ):
         return call
     function = {name: call[name] for name in ("name", "arguments") if name in call}
+    if isinstance(call.get("function"), Mapping):
+        inner = call["function"]
+        function |= {
+            name: value for name, value in inner.items() if value is not None or name not in function
+        }
+    elif isinstance(call.get("function"), str):
+        function.setdefault("name", call["function"])
     if not function:
         return call
-    return {**{name: value for name, value in call.items() if name not in function}, "function": function}
+    rest = {name: value for name, value in call.items() if name not in {"name", "arguments"}}
+    return {**rest, "function": function}
 
 
 def documented_function(function: Mapping[str, Any]) -> Mapping[str, Any]:

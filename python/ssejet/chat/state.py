@@ -10,7 +10,8 @@ from ssejet.chat.choice import ChoiceState
 from ssejet.chat.events import ChunkEvent
 from ssejet.chat.extra import update_extra
 from ssejet.chat.formats import Formats
-from ssejet.chat.models import ChatCompletionChunk, ParsedChatCompletion, ResponseFormatT
+from ssejet.chat.lenient import WHOLE
+from ssejet.chat.models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import (
     APIError,
     ContentFilterFinishReasonError,
@@ -22,7 +23,6 @@ from ssejet.reported import error_message, is_error_answer
 
 if TYPE_CHECKING:
     from ssejet.chat.events import ChatCompletionStreamEvent
-    from ssejet.chat.models import CompletionUsage
 
 __all__ = ["ChatCompletionStreamState"]
 
@@ -100,8 +100,11 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         elif is_unusual:
             update_extra(self._extra, chunk.extra)
         self._last = chunk
-        if chunk.usage is not None:
-            self._usage = chunk.usage
+        usage = chunk.usage
+        if usage is None and is_unusual:
+            usage = _usage_elsewhere(source.data if isinstance(source, Unusual) else source)
+        if usage is not None and (self._usage is None or usage != _NO_USAGE):
+            self._usage = usage
         if chunk.moderation is not None:
             self._moderation = chunk.moderation
         cut = None
@@ -113,6 +116,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
                 )
             elif not state.parses_partially:
                 state.parse_partially()
+            if is_unusual and WHOLE in choice.extra:
+                choice = state.what_is_new(choice)
             state.add(choice, events)
             if is_unusual:
                 state.add_extra(choice)
@@ -171,8 +176,6 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             data = source.data
         else:
             data = source
-            if is_too_deep(data):
-                raise StreamError("a chunk is nested too deep to be kept")
         if is_error_answer(data):
             raise APIError(error_message(data) or "the server reported an error", body=dict(data))
         return "choices" in data
@@ -201,10 +204,28 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         return [self._choices[index] for index in sorted(self._choices)]
 
 
+# Some servers send an empty object after the usage.
+_NO_USAGE = CompletionUsage()
+
+
+def _usage_elsewhere(data: Mapping[str, Any]) -> CompletionUsage | None:
+    """The usage where Moonshot (in the choice) and Groq (in ``x_groq``) have it."""
+    choices = data.get("choices")
+    for place in (*(choices if isinstance(choices, list) else ()), data.get("x_groq")):
+        usage = place.get("usage") if isinstance(place, Mapping) else None
+        if isinstance(usage, Mapping) and usage:
+            return CompletionUsage.from_dict(usage)
+    return None
+
+
 def _adopt(chunk: Any) -> ChatCompletionChunk:
     """Somebody else's chunk as ours."""
     if chunk is None:  # what a stream of plain JSON gives for ``null``, which some servers send
         chunk = {}
+    if isinstance(chunk, (str, int, float, list)):  # what a stream of plain JSON may give
+        if isinstance(chunk, list) and chunk and is_error_answer(chunk[0]):
+            raise APIError(error_message(chunk) or "the server reported an error", body=chunk)
+        raise StreamError(f"a chunk must be an object, but {type(chunk).__name__} came")
     if not isinstance(chunk, Mapping):
         to_dict = getattr(chunk, "to_dict", None) or getattr(chunk, "model_dump", None)
         if to_dict is None:
@@ -213,4 +234,6 @@ def _adopt(chunk: Any) -> ChatCompletionChunk:
                 f"got {type(chunk).__name__}"
             )
         chunk = to_dict()
+    if is_too_deep(chunk):
+        raise StreamError("a chunk is nested too deep to be kept")
     return ChatCompletionChunk.from_dict(chunk)

@@ -33,9 +33,22 @@ class ToolCall:
         ended: openai-python's event for the end was sent.
         deferred: that event is put off until the choice is finished.
         done: our event for the end was sent.
+        named_again: the name came once more when the arguments were complete, and no id ever did.
     """
 
-    __slots__ = ("_extra", "_parsed", "arguments", "deferred", "done", "ended", "id", "index", "name", "type")
+    __slots__ = (
+        "_extra",
+        "_parsed",
+        "arguments",
+        "deferred",
+        "done",
+        "ended",
+        "id",
+        "index",
+        "name",
+        "named_again",
+        "type",
+    )
 
     def __init__(self, index: int, choice_index: int) -> None:
         self.index = index
@@ -43,14 +56,14 @@ class ToolCall:
         self.name = ""
         self.type = ""
         self.arguments = Text(choice_index)
-        self.ended = self.deferred = self.done = False
+        self.ended = self.deferred = self.done = self.named_again = False
         self._parsed: Parsed | None = None
         self._extra: dict[str, Any] = {}
 
     @property
     def is_function(self) -> bool:
         """Whether it calls a function; a server that gives no type means one."""
-        return self.type in {"", "function"}
+        return self.type != "custom"
 
     def add(self, fragment: ChoiceDeltaToolCall) -> str:
         """Take a fragment in, and return what it adds to the arguments."""
@@ -76,7 +89,12 @@ class ToolCall:
 
     def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
         """Whether a fragment is the whole call again, as some servers end with."""
-        return bool(name and call_id) and call_id == self.id and text == str(self.arguments)
+        return (
+            bool(name and call_id)
+            and call_id == self.id
+            and len(text) == self.arguments.length
+            and text == str(self.arguments)
+        )
 
     def parsed(self, parsers: ArgumentParsers) -> Parsed:
         """The arguments so far, to be parsed as their tool says."""
@@ -156,10 +174,17 @@ class ToolCalls:
         name, text = _name_and_text(fragment)
         if call is None:
             call = self._misnumbered(fragment.id, name, text) or self._new(sent)
+        elif call.named_again and not name and not fragment.id and text.lstrip().startswith("{"):
+            # What named a complete call again, without arguments, was the beginning of another.
+            name, call = call.name, self._new()
+            call.name = name
         elif fragment.id or name:
-            call = self._with_id(fragment.id) or call
+            if fragment.id and call.id != fragment.id:
+                call = self._with_id(fragment.id) or call
             if name and _begins_another(call, fragment.id, name, text):
                 call = self._new()
+            elif name and not call.id and not text and call.arguments.is_complete_json():
+                call.named_again = True
         self._by_sent_index[sent] = call
         return call
 
@@ -171,8 +196,10 @@ class ToolCalls:
         """The call that a fragment with a new index goes on with, if it is not a new one."""
         if name or not text.strip():
             return None
-        call = self._with_id(call_id) if call_id else next(iter(self)) if len(self._calls) == 1 else None
-        return None if call is None or not call.name or call.arguments.is_complete_json() else call
+        known = self._with_id(call_id)
+        calls = list(self) if not call_id else [] if known is None else [known]
+        unfinished = [call for call in calls if call.name and not call.arguments.is_complete_json()]
+        return unfinished[0] if len(unfinished) == 1 else None
 
     def _new(self, index: int | None = None) -> ToolCall:
         if index is None or index in self._calls:
@@ -223,7 +250,8 @@ def _begins_another(call: ToolCall, call_id: str | None, name: str, text: str) -
         return is_new_id and call.arguments.is_complete_json()
     if call.arguments.is_complete_json():
         if call_id and not is_new_id:
-            return bool(text.strip()) and text != str(call.arguments)
+            # After an empty object, the arguments may still come.
+            return bool(text.strip()) and (name != call.name or str(call.arguments) not in {"{}", text})
         return is_new_id or bool(text.strip()) or name != call.name
     if not call.arguments.length:
         return is_new_id or (has_no_ids and name != call.name and _is_complete_json(text))

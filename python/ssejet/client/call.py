@@ -21,6 +21,7 @@ from ssejet.errors import (
     request_of,
 )
 from ssejet.machine import payload_of, reported_error, status_error
+from ssejet.reported import is_error_answer
 from ssejet.transport import translate_request, with_default_headers
 
 if TYPE_CHECKING:
@@ -139,8 +140,11 @@ class Call:
             reason = f"this is not what {self._endpoint.path} answers ({error})"
             request = request_of(response)
             raise InvalidJSONError(reason, event=event, index=None, request=request) from error
-        if getattr(result, "error", None):
-            raise reported_error(payload_of(event), request_of(response))
+        # A text of a known shape holds an answer; only others need a closer look.
+        # Responses are plain dicts, whose own ``error`` tells why they failed.
+        is_known = isinstance(result, dict) or type(result._source) is str
+        if not is_known and is_error_answer(payload := payload_of(event)):
+            raise reported_error(payload, request_of(response))
         return result
 
     def retry_delay(self, error: SSEError) -> float:

@@ -165,5 +165,12 @@ def _error_event(error: Exception) -> ServerSentEvent:
     # What went wrong on this side is not the client's to know: messages name hosts, paths and keys.
     body: Any = _UNKNOWN_ERROR
     if isinstance(error, APIError):
-        body = error.body if isinstance(error.body, dict) else {**_UNKNOWN_ERROR, "message": error.message}
+        sent = error.body
+        if isinstance(sent, dict) and isinstance(sent.get("error"), dict):
+            body = sent["error"]
+        elif isinstance(sent, dict):
+            # In OpenAI's shape, which has a message, whatever shape the other server chose.
+            body = {"message": error.message, **sent}
+        else:
+            body = {**_UNKNOWN_ERROR, "message": error.message}
     return ServerSentEvent(event="error", data=dumps({"error": body}).decode())
