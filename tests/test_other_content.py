@@ -125,6 +125,27 @@ class TestABodyThatIsNoEventStream:
         assert caught.value.body == line[:1024] + line[: 1024 - len(line)]
 
 
+@pytest.mark.parametrize("start", [b": waiting\n\n", b": one\n: two\n\n", b"retry: 3000\n\n", b"id: 1\n\n"])
+@pytest.mark.parametrize("kind", ["stream"])
+def test_an_error_may_come_after_signs_of_life(
+    driver: Driver, server: Server, start: bytes, kind: str
+) -> None:
+    answer = server.answer(start + json.dumps(ERROR).encode())
+    with pytest.raises(APIError, match="model not found"):
+        read(driver, answer.url, kind)
+    answer = server.answer(start + b"<html>502 Bad Gateway</html>\n")
+    with pytest.raises(ContentTypeError, match="502 Bad Gateway"):
+        read(driver, answer.url, kind)
+
+
+@pytest.mark.parametrize("kind", ["stream", "source"])
+def test_lines_of_something_else_after_an_event_are_ignored(
+    driver: Driver, server: Server, kind: str
+) -> None:
+    answer = server.answer(b": ping\n\ndata: 1\n\n{}\n<p>\n[1]\n")
+    assert len(read(driver, answer.url, kind)) == 1
+
+
 @pytest.mark.parametrize("kind", ["stream", "subscription"])
 def test_a_body_of_json_that_does_not_end_is_not_waited_for(
     driver: Driver, server: Server, kind: str, monkeypatch: pytest.MonkeyPatch

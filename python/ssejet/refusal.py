@@ -33,6 +33,8 @@ _BOM = b"\xef\xbb\xbf"
 
 # What shows that a body is an event stream: a line that is a comment or a field which the standard knows.
 _STREAM_LINE = re.compile(rb"(?:(?<![^\r\n])|(?<=\A\xef\xbb\xbf))(?::|(?:data|event|id|retry)[:\r\n])")
+# A line that no event stream has, also after comments: servers send these while they wait for what fails.
+_OTHER_LINE = re.compile(rb"(?<![^\r\n])[ \t]*[{\[<]")
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _LONGEST_MATCH = len(b"retry:")
 
@@ -84,12 +86,14 @@ class Beginning:
 
     Args:
         response: the response.
+        until_event: whether to keep on after comments until the caller drops this, at the first event.
 
     Attributes:
         is_stream: whether the body is known to be an event stream.
     """
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, *, until_event: bool = False) -> None:
+        self._until_event = until_event
         self.is_stream = False
         self.body = bytearray()
         self._response = response
@@ -102,6 +106,8 @@ class Beginning:
             SSEError: so much has come, and none of it belongs to an event stream.
         """
         if self.is_stream:
+            if self._until_event:
+                self.body += chunk[: _SIZE - len(self.body)]
             return
         body = self.body
         start = max(0, len(body) - _LONGEST_MATCH)
@@ -117,8 +123,11 @@ class Beginning:
         """Take note of the body's end.
 
         Raises:
-            SSEError: the body is not empty, and it is no event stream.
+            SSEError: the body is not empty, and it is no event stream, or not after comments.
         """
+        if self._until_event and self.is_stream and (other := _OTHER_LINE.search(self.body)) is not None:
+            del self.body[: other.start()]
+            raise self.error()
         body = self.body.removeprefix(_BOM)
         last_line = re.split(rb"[\r\n]", body)[-1]
         # A body that was cut short may end in the middle of a name, or of the byte order mark.

@@ -149,7 +149,7 @@ class _BaseStream(Generic[T]):
         if isinstance(status, int) and status >= 400:
             self._refusal = Refusal(response, self._deadlines, status_error)
         else:
-            self._beginning = Beginning(response)
+            self._beginning = Beginning(response, until_event=True)
         self._is_ordinary = False
         self._reader = self._reader_class(response, self._deadlines)
 
@@ -223,10 +223,11 @@ class _BaseStream(Generic[T]):
         if not got_events:
             beginning.add(chunk)
         if got_events or (beginning.is_stream and not self._has_other_label):
-            self._beginning = None
+            if got_events:
+                self._beginning = None
             if beginning.relax(self._deadlines):
                 self._reader.change_deadlines()
-            self._is_ordinary = not self._deadlines.limited
+            self._is_ordinary = got_events and not self._deadlines.limited
         elif beginning.restrict(self._deadlines):
             self._reader.change_deadlines()
 

@@ -654,3 +654,24 @@ def test_a_task_group_may_stay_open_over_a_yield(serve: Callable[..., str]) -> N
 
     assert leave_after(serve(lambda: EventStreamResponse(source()))) == b"data: inside\n\n"
     assert eventually(closed.is_set)
+
+
+async def test_a_client_that_takes_not_even_the_start_is_let_go() -> None:
+    closed: list[str] = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            closed.append("source")
+
+    async def receive() -> Any:
+        await anyio.sleep_forever()
+
+    async def send(_: Any) -> None:
+        await anyio.sleep_forever()
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"version": "3.0"}}
+    with anyio.fail_after(PATIENCE):
+        await EventStreamResponse(source(), send_timeout=0.05)(scope, receive, send)
+    assert closed == ["source"]

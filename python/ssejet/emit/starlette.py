@@ -306,7 +306,9 @@ class _Connection:
         """
         if self._start is not None:
             message, self._start = self._start, None
+            self._sending_since = monotonic()
             await self._write(message)
+            self._sending_since = None
 
     async def stream(self, machine: EmitMachine, items: _Source, pieces: Iterable[bytes]) -> None:
         """Send these pieces, and then what the machine makes of the items, when the client can take it.
