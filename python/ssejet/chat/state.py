@@ -13,13 +13,13 @@ from ssejet.chat.formats import Formats
 from ssejet.chat.lenient import WHOLE
 from ssejet.chat.models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import (
-    APIError,
     ContentFilterFinishReasonError,
     LengthFinishReasonError,
     StreamError,
     TruncatedStreamError,
 )
-from ssejet.reported import error_message, is_error_answer
+from ssejet.machine import reported_error
+from ssejet.reported import is_error_answer
 
 if TYPE_CHECKING:
     from ssejet.chat.events import ChatCompletionStreamEvent
@@ -68,7 +68,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._choices: dict[int, ChoiceState] = {}
         self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
-        # The chunk with the latest usage, and those whose fields are not all known.
+        # The latest usage, and the fields that the server added to chunks after the first.
         self._usage: CompletionUsage | None = None
         self._extra: dict[str, Any] = {}
         self._moderation: dict[str, Any] | None = None
@@ -177,7 +177,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         else:
             data = source
         if is_error_answer(data):
-            raise APIError(error_message(data) or "the server reported an error", body=dict(data))
+            raise reported_error(dict(data), None)
         return "choices" in data
 
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
@@ -224,7 +224,7 @@ def _adopt(chunk: Any) -> ChatCompletionChunk:
         chunk = {}
     if isinstance(chunk, (str, int, float, list)):  # what a stream of plain JSON may give
         if isinstance(chunk, list) and chunk and is_error_answer(chunk[0]):
-            raise APIError(error_message(chunk) or "the server reported an error", body=chunk)
+            raise reported_error(chunk, None)
         raise StreamError(f"a chunk must be an object, but {type(chunk).__name__} came")
     if not isinstance(chunk, Mapping):
         to_dict = getattr(chunk, "to_dict", None) or getattr(chunk, "model_dump", None)
