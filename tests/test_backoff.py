@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,7 @@ def test_waits_grow_even_from_none_at_all() -> None:
         ({"retry-after": "7"}, 7),
         ({"retry-after": "0"}, 0),
         ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "9" * 400}, inf),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),

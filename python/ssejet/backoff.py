@@ -50,8 +50,8 @@ def retry_after(headers: Any) -> float | None:
     return _seconds_until(value) if seconds is None and value is not None else seconds
 
 
-# Not what `float()` takes besides: underscores, digits of other scripts, exponents, "nan".
-_is_number = re.compile(r"\s*[0-9]{1,15}(\.[0-9]{0,15})?\s*", re.ASCII).fullmatch
+# `float()` alone would also take underscores, digits of other scripts, exponents and "nan".
+_is_number = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*", re.ASCII).fullmatch
 
 
 def _number(value: str | None) -> float | None:
