@@ -6,20 +6,17 @@ import json
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 import msgspec
 import orjson
 
 from ssejet._core import _stack_left
+from ssejet._per_class import per_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["builtins", "dump_refused", "dumps", "dumps_on_small_stack", "is_plain"]
-
-# How many classes are remembered.
-_MAX_CLASSES = 256
 
 _INTERRUPTIONS: dict[str, type[BaseException]] = {
     cls.__name__: cls for cls in (GeneratorExit, KeyboardInterrupt, MemoryError, SystemExit)
@@ -147,23 +144,9 @@ def _parts(value: Any) -> Iterable[Any]:
     return [getattr(value, field.name, None) for field in getattr(cls, "__attrs_attrs__", ())]
 
 
-# Looking at a class takes longer than encoding a token, so what encodes its instances is kept. Neither the
-# key nor the function keeps the class alive.
-_encoders: dict[ref[type[Any]], Callable[[Any], bytes]] = {}
-
-
+# Looking at a class takes longer than encoding a token, so what encodes its instances is kept.
+@per_class
 def _encoder(cls: type[Any]) -> Callable[[Any], bytes]:
-    # As long as an entry is kept, so is its reference, and `ref` gives the same one again.
-    encoder = _encoders.get(key := ref(cls))
-    if encoder is None:
-        encoder = _find_encoder(cls)
-        if len(_encoders) >= _MAX_CLASSES:  # those whose class is gone are never found again
-            _encoders.clear()
-        _encoders[key] = encoder
-    return encoder
-
-
-def _find_encoder(cls: type[Any]) -> Callable[[Any], bytes]:
     if hasattr(cls, "model_dump_json"):
         return _encode_sdk_model if _is_of_an_sdk(cls) else _encode_model
     if issubclass(cls, msgspec.Struct):

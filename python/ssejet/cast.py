@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ssejet._core import ServerSentEvent, _check_nesting, _stack_left
 from ssejet._loaded import loaded
+from ssejet._per_class import per_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,12 +190,12 @@ def _is_msgspec_type(type_: Any) -> bool:
     )
 
 
-# Cached, as looking through a class takes as long as decoding a thousand of its instances.
-@lru_cache(maxsize=256)
-def _is_msgspec_class(type_: type) -> bool:
+# Looking through a class takes as long as decoding a thousand of its instances, so the answer is kept.
+@per_class
+def _is_msgspec_class(cls: type[Any]) -> bool:
     from msgspec.inspect import CustomType, type_info
 
-    return not isinstance(type_info(type_), CustomType)
+    return not isinstance(type_info(cls), CustomType)
 
 
 def _msgspec_cast(type_: Any) -> Cast:

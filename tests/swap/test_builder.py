@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import gc
 import json
 import warnings
-from typing import Any
+import weakref
+from typing import Any, get_args
 
 import pytest
 import zoo
 from hypothesis import example, given
 from hypothesis import strategies as st
-from items import OPENAI, SDK_TYPES, USUAL
-from openai.types.chat import ChatCompletionChunk
+from items import ANTHROPIC, OPENAI, SDK_TYPES, USUAL
+from openai.types.chat import ChatCompletionChunk, ParsedChatCompletion
+from openai.types.responses import ResponseStreamEvent
 from payloads import ODDITIES, Scribe
 from same import differences
 
@@ -195,3 +198,48 @@ def test_what_is_no_plan_is_an_error(plan: Any) -> None:
 
 def test_a_definition_that_is_missing_refuses() -> None:
     assert Assembler(("definition", 3), []).build("1") is None
+
+
+def a_model() -> Any:
+    class Item(OPENAI.base):
+        a: int
+
+    return Item
+
+
+def a_parsed_completion() -> Any:
+    return ParsedChatCompletion[a_model()]
+
+
+@pytest.mark.parametrize("make", [a_model, a_parsed_completion, lambda: a_model() | a_model()])
+def test_a_class_of_the_users_dies_after_its_builder_was_made(make: Any) -> None:
+    type_ = make()
+    alive = [weakref.ref(part) for part in (get_args(type_) or [type_])]
+    builder(type_, OPENAI)
+    del type_
+    gc.collect()
+    assert [one() for one in alive] == [None] * len(alive)
+
+
+@pytest.mark.parametrize("make", [a_model, lambda: ChatCompletionChunk, lambda: ResponseStreamEvent])
+def test_a_builder_is_made_once(make: Any) -> None:
+    type_ = make()
+    first = builder(type_, OPENAI)
+    assert first is not None
+    assert builder(type_, OPENAI) is first
+
+
+def test_a_class_does_not_take_the_builder_of_its_base_or_of_another_sdk() -> None:
+    base = a_model()
+
+    class Derived(base):
+        b: int
+
+    made = builder(base, OPENAI)
+    derived = builder(Derived, OPENAI)
+    assert made is not None
+    assert derived is not None
+    assert derived is not made
+    assert derived.assembler.build('{"a": 1, "b": 2}') == Derived(a=1, b=2)
+    other = builder(base, ANTHROPIC)
+    assert other is None or other is not made

@@ -7,6 +7,7 @@ import gc
 import json
 import sys
 import warnings
+import weakref
 from typing import Any
 
 import httpx
@@ -289,6 +290,20 @@ def test_classes_that_users_derive_are_accelerated() -> None:
     assert isinstance(fast, Mine)
     assert fast.secret == "s"
     assert len(list(fast.chat.completions.create(model="m", messages=[], stream=True))) == 1
+
+
+def test_a_client_class_of_the_users_dies_after_it_was_accelerated() -> None:
+    class Mine(OpenAI):
+        pass
+
+    stock = FakeServer([CHUNK]).client("openai", "sync", cls=Mine)
+    fast = ssejet.accelerate(stock)
+    assert type(ssejet.accelerate(stock)) is type(fast)
+    assert len(list(fast.chat.completions.create(model="m", messages=[], stream=True))) == 1
+    alive = weakref.ref(Mine)
+    del Mine, stock, fast
+    gc.collect()
+    assert alive() is None
 
 
 def test_streams_are_the_sdks_own(mode: str) -> None:

@@ -70,7 +70,6 @@ class _Accelerated:
     _make_sse_decoder = _make_sse_decoder
 
 
-@cache
 def _accelerated(cls: Any) -> type:
     return accelerated(cls, _Accelerated, _STREAMS)
 

@@ -11,9 +11,10 @@ A plan refuses a value rather than build something else from it. What it refuses
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from ssejet._core import Assembler
@@ -52,14 +53,41 @@ class Builder(NamedTuple):
     tags: frozenset[str]
 
 
-@lru_cache(maxsize=256)
+# The builders of the SDK's own types, which live as long as the SDK does. A builder refers to the classes
+# that it builds, so a dict of builders would keep a user's classes alive.
+_of_sdk: dict[tuple[Any, Models], Builder | None] = {}
+
+# The name under which a user's class keeps its builder, which thus dies with the class.
+_KEPT = "__ssejet_builder__"
+
+
 def builder(type_: Any, models: Models) -> Builder | None:
     """Give the builder of a stream's item type, or None if the SDK has to build all of its items.
+
+    Making one takes milliseconds, so it is kept: as long as the SDK, if the type is the SDK's; as long as the
+    class, if it is a class of the user's. One of a union with such a class is made anew each time.
 
     Args:
         type_: a model of the SDK's, or a union of them.
         models: the SDK's own ways.
     """
+    try:
+        return _of_sdk[type_, models]
+    except (KeyError, TypeError):  # a type that cannot be hashed is none of the SDK's
+        pass
+    is_class = isinstance(type_, type)
+    if is_class and (kept := vars(type_).get(_KEPT)) is not None and kept[0] is models:
+        made: Builder | None = kept[1]
+        return made
+    made = _make(type_, models)
+    if _is_of_sdk(type_, models):
+        _of_sdk[type_, models] = made
+    elif is_class and issubclass(type_, models.base):
+        setattr(type_, _KEPT, (models, made))
+    return made
+
+
+def _make(type_: Any, models: Models) -> Builder | None:
     planner = _Planner(models)
     try:
         plan = planner.construct(type_, ())
@@ -70,6 +98,23 @@ def builder(type_: Any, models: Models) -> Builder | None:
         )
     except (TypeError, ValueError):  # something in the type is not known here
         return None
+
+
+def _is_of_sdk(type_: Any, models: Models) -> bool:
+    """Whether a type consists of nothing but classes of the SDK's package."""
+    package = models.base.__module__.partition(".")[0]
+    if hasattr(type_, "__value__"):  # a TypeAliasType
+        type_ = type_.__value__
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    parts = get_args(type_)
+    if parts:
+        return all(_is_of_sdk(part, models) for part in parts)
+    module = getattr(type_, "__module__", "")
+    if not isinstance(type_, type) or module.partition(".")[0] not in {package, "builtins"}:
+        return False
+    # A generic of the SDK's with a user's class in brackets has the SDK's module, but no place in it.
+    return getattr(sys.modules.get(module), type_.__qualname__, None) is type_
 
 
 @dataclass

@@ -127,7 +127,6 @@ def _give_linear_streams(chat: Any) -> None:
     chat.completions.stream = stream
 
 
-@cache
 def _accelerated(cls: Any) -> type:
     return accelerated(cls, _Accelerated, _STREAMS)
 

@@ -7,6 +7,7 @@ from functools import wraps
 from inspect import isclass
 from types import new_class
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from weakref import WeakValueDictionary, ref
 
 from ssejet.swap.builder import Builder, Models, builder
 from ssejet.swap.relay import EventDecoder, Relay, adrive, drive
@@ -57,7 +58,7 @@ def sync_stream(
         decoder = decoder_for(self)
         if decoder is None:
             return stock(self)
-        # The SDK's generator works for a copy, lest it and the stream keep each other alive.
+        # The SDK's generator works for a copy, so that it and the stream do not keep each other alive.
         twin = copy(self)
         twin._decoder = relay = Relay(idle)
         return drive(self.response.iter_bytes(), decoder, relay, stock(twin), self.response)
@@ -88,14 +89,23 @@ def derived(cls: Any, patches: list[Patch]) -> Any:
     return new_class(cls.__name__, (cls[_T],), exec_body=lambda names: names.update(attributes | _guise(cls)))
 
 
+_accelerated_classes: WeakValueDictionary[ref[type], type] = WeakValueDictionary()
+
+
 def accelerated(cls: type, mixin: type, streams: dict[Any, Any]) -> type:
     """A subclass of a client's class, which asks for other streams.
+
+    There is one at a time for each class. It lives as long as its clients do.
 
     Args:
         cls: the client's class.
         mixin: what else it does otherwise.
         streams: the stream classes to take, by the SDK's own.
     """
+    # The subclass refers to its base, so a strong reference to it would keep a user's class alive.
+    known = _accelerated_classes.get(ref(cls))
+    if known is not None:
+        return known
 
     def _process_response(self: Any, **response: Any) -> Any:
         stream_cls = response["stream_cls"]
@@ -104,7 +114,9 @@ def accelerated(cls: type, mixin: type, streams: dict[Any, Any]) -> type:
             response["stream_cls"] = fast[get_args(stream_cls)]
         return cls._process_response(self, **response)  # type: ignore[attr-defined]
 
-    return type(cls.__name__, (mixin, cls), {"_process_response": _process_response, **_guise(cls)})
+    made = type(cls.__name__, (mixin, cls), {"_process_response": _process_response, **_guise(cls)})
+    _accelerated_classes[ref(cls)] = made
+    return made
 
 
 def _guise(cls: type) -> dict[str, Any]:
