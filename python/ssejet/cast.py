@@ -11,7 +11,7 @@ from ssejet._per_class import per_class
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
+__all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
 
 # The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
 # that hold themselves, pydantic can take more.
@@ -21,6 +21,38 @@ _ENOUGH_STACK = 512 * 1024
 _COMPLAINTS = 5
 
 
+class AnswerCast:
+    """What is done to an item that is an answer of ``ssejet.chat``, after msgspec has decoded it.
+
+    msgspec sees the known fields only. An answer remembers its text, for what else the server sent. JSON of a
+    shape that was seen before needs no second look.
+
+    Args:
+        model: the class of the answers, a ``ssejet.chat.base.Response``.
+
+    Attributes:
+        slot: the name under which an answer keeps its text.
+        set_slot: puts it there, given the answer, the name and the text.
+        knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
+        extends_shape: whether it is of a shape that holds, besides, fields that a server added.
+        extend: completes an answer whose text is of such a shape, given the answer and the text.
+        adopt: completes any other answer, given the answer, the text and what the text gives. The answer is
+            None if msgspec could not decode it.
+    """
+
+    __slots__ = ("adopt", "extend", "extends_shape", "knows_shape", "set_slot", "slot")
+
+    def __init__(self, model: Any) -> None:
+        from msgspec.structs import force_setattr
+
+        self.slot: str = model.text_slot
+        self.set_slot: Callable[[Any, str, str], None] = force_setattr
+        self.knows_shape: Callable[[str], bool] = model.shapes().knows
+        self.extends_shape: Callable[[str], bool] = model.extended_shapes().knows
+        self.extend: Callable[[Any, str], Any] = model.extend
+        self.adopt: Callable[[Any, str, Any], Any] = model.adopt
+
+
 class Cast:
     """How one stream makes its items.
 
@@ -28,25 +60,10 @@ class Cast:
         decode: makes an item of an event's data or, with ``takes_event``, of the event itself.
         convert: makes an item of decoded JSON; None if ``decode`` is the caller's own function.
         takes_event: whether ``decode`` wants the event.
-        slot: where an item keeps its data; None but for the answers of ``ssejet.chat``.
-        set_slot: puts it there, given the item, the slot and the data.
-        knows_shape: whether data of an answer holds nothing but known fields in known places.
-        extends_shape: whether it holds, besides, nothing but fields that a server added.
-        extend: completes an answer of such data, given the item and the data.
-        adopt: completes an answer of other data, given the item or None, the data and its JSON.
+        answer: what is done after ``decode`` if items are answers of ``ssejet.chat``; None for all others.
     """
 
-    __slots__ = (
-        "adopt",
-        "convert",
-        "decode",
-        "extend",
-        "extends_shape",
-        "knows_shape",
-        "set_slot",
-        "slot",
-        "takes_event",
-    )
+    __slots__ = ("answer", "convert", "decode", "takes_event")
 
     def __init__(
         self,
@@ -54,25 +71,15 @@ class Cast:
         convert: Callable[[Any], Any] | None,
         *,
         takes_event: bool = False,
-        slot: str | None = None,
-        set_slot: Callable[[Any, str, str], None] = setattr,
-        knows_shape: Callable[[str], bool] | None = None,
-        extends_shape: Callable[[str], bool] | None = None,
-        extend: Callable[[Any, str], Any] | None = None,
-        adopt: Callable[[Any, str, Any], Any] | None = None,
+        answer: AnswerCast | None = None,
     ) -> None:
-        self.decode = decode
-        self.convert = convert
-        self.takes_event = takes_event
-        self.slot = slot
-        self.set_slot = set_slot
-        self.knows_shape: Any = knows_shape
-        self.extends_shape: Any = extends_shape
-        self.extend: Any = extend
-        self.adopt: Any = adopt
+        self.decode: Callable[[Any], Any] = decode
+        self.convert: Callable[[Any], Any] | None = convert
+        self.takes_event: bool = takes_event
+        self.answer: AnswerCast | None = answer
 
     def decoder(self) -> Callable[[Any], Any]:
-        """``decode``, with a look at the nesting if the stack of this thread is small."""
+        """Give ``decode``, with a check of the nesting first if the stack of this thread is small."""
         if self.takes_event or _stack_left() >= _ENOUGH_STACK:
             return self.decode
         return self._decode_shallow
@@ -109,7 +116,7 @@ def make_cast(cast_to: Any) -> Cast:
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
-    """What decoding raises for data that is not JSON, nested too deep, or not of the type asked for.
+    """The errors of data that is not JSON, is nested too deep, or is not of the type asked for.
 
     ``ValueError`` stands for JSON errors of every library, for integers of more digits than Python takes, for
     text that is not Unicode, and for pydantic's errors.
@@ -118,7 +125,7 @@ def decoding_errors() -> tuple[type[Exception], ...]:
 
 
 def is_from_json(error: Exception) -> bool:
-    """Whether a decoding error is of a library's, and not raised by a function of the caller's on its own."""
+    """Whether a library raised a decoding error, and not a function of the caller's."""
     return isinstance(
         error,
         (
@@ -211,16 +218,6 @@ def _msgspec_cast(type_: Any) -> Cast:
             f"cast_to is {type_!r}, an alias that holds itself, which msgspec cannot decode: make it a class "
             "that holds itself, such as a msgspec Struct, or a model of pydantic"
         ) from error
-    slot = getattr(type_, "text_slot", None)
-    if slot is not None:
-        return Cast(
-            decode,
-            type_.from_dict,
-            slot=slot,
-            set_slot=msgspec.structs.force_setattr,
-            knows_shape=type_.shapes().knows,
-            extends_shape=type_.extended_shapes().knows,
-            extend=type_.extend,
-            adopt=type_.adopt,
-        )
+    if hasattr(type_, "text_slot"):
+        return Cast(decode, type_.from_dict, answer=AnswerCast(type_))
     return Cast(decode, convert)

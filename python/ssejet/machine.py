@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import typing_extensions
     from typing_extensions import TypeForm, Unpack
 
+    from ssejet.cast import AnswerCast
+
     T = typing_extensions.TypeVar("T", default=Any)
     # A TypeForm is any type that can be written, a class or a union or a generic of classes.
     CastTo: TypeAlias = TypeForm[T] | Callable[[ServerSentEvent], T] | None
@@ -211,13 +213,13 @@ class StreamMachine(Generic[T]):
         cast = self._cast
         decode = cast.decoder()
         takes_event = cast.takes_event
-        slot = cast.slot
-        set_slot = cast.set_slot
+        answer = cast.answer
+        if answer is not None:
+            knows_shape, set_slot, slot = answer.knows_shape, answer.set_slot, answer.slot
         sentinel = self._sentinel
         # Where items are made of objects only, another sentinel need not be looked for: it cannot be decoded.
-        seeks_sentinel = slot is None or "{" in sentinel
+        seeks_sentinel = answer is None or "{" in sentinel
         longest_sentinel = self._longest_sentinel
-        knows_shape = cast.knows_shape
         observe = self.metrics.observe
         ordinary: str | None = "message"
         while True:
@@ -241,7 +243,7 @@ class StreamMachine(Generic[T]):
                         continue
                     ordinary = kind
                 if (
-                    slot is None
+                    answer is None
                     and '"error"' in data
                     and _has_error(data)
                     and is_error(payload := payload_of(event))
@@ -257,11 +259,11 @@ class StreamMachine(Generic[T]):
                         continue
                     item = self._retry_decoding(event, error)
                 else:
-                    if slot is not None:
+                    if answer is not None:
                         if knows_shape(data):
                             set_slot(item, slot, data)
                         else:
-                            item = self._look_closer(event, item)
+                            item = self._look_closer(answer, event, item)
                 if observe is not None:
                     observe(item)
                 yield item
@@ -310,7 +312,7 @@ class StreamMachine(Generic[T]):
         if not events:
             return self._settle() and self.check_first()
         event = events[0]
-        is_answer = self._cast.slot is not None
+        is_answer = self._cast.answer is not None
         if event.event == "error" or is_answer or _has_error(event.data):
             payload = payload_of(event)
             if event.event == "error" or (is_error_answer if is_answer else is_error)(payload):
@@ -379,19 +381,19 @@ class StreamMachine(Generic[T]):
         except decoding_errors() as error:
             raise self._invalid(event, error) from error
 
-    def _look_closer(self, event: ServerSentEvent, item: Any) -> Any:
+    def _look_closer(self, answer: AnswerCast, event: ServerSentEvent, item: Any) -> Any:
         """The item of an answer whose JSON does not look like that of earlier ones.
 
         Raises:
             APIError: it is no answer, but reports an error.
         """
-        if item is not None and self._cast.extends_shape(event.data):
-            return self._cast.extend(item, event.data)
+        if item is not None and answer.extends_shape(event.data):
+            return answer.extend(item, event.data)
         payload = payload_of(event)
         if is_error_answer(payload):
             raise self._api_error(payload)
         try:
-            return self._cast.adopt(item, event.data, payload)
+            return answer.adopt(item, event.data, payload)
         except decoding_errors() as error:
             raise self._invalid(event, error) from error
 
@@ -399,8 +401,8 @@ class StreamMachine(Generic[T]):
         """Accept what `json()` accepts and typed decoders refuse, such as NaN."""
         if self._cast.convert is not None and not isinstance(error, RecursionError):
             try:
-                if self._cast.slot is not None:
-                    return self._look_closer(event, None)
+                if self._cast.answer is not None:
+                    return self._look_closer(self._cast.answer, event, None)
                 return self._cast.convert(event.json())
             except decoding_errors():
                 pass  # the first error says more
