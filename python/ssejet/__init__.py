@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 try:
     from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
-except ImportError as error:
+except ImportError as _error:
     # CPython refuses the module to interpreters with a GIL of their own before the module can say anything.
-    if "subinterpreters" not in str(error):
+    if "subinterpreters" not in str(_error):
         raise
     raise ImportError(
         "ssejet works in one interpreter of a process, and this is another one: use it there, or start "
         "another process instead of a subinterpreter",
-        name=error.name,
-        path=error.path,
-    ) from error
+        name=_error.name,
+        path=_error.path,
+    ) from _error
 from ssejet._lazy import on_demand
 from ssejet.errors import (
     APIConnectionError,
@@ -79,21 +79,23 @@ __all__ = [
 ]
 
 # What takes more than the few milliseconds of the rest to import, and where it is.
-__getattr__ = on_demand(
-    globals(),
-    {
-        "AsyncClient": "ssejet.client",
-        "AsyncSubscription": "ssejet.subscription",
-        "Client": "ssejet.client",
-        "Subscription": "ssejet.subscription",
-        "TokenMetrics": "ssejet.token_metrics",
-        "accelerate": "ssejet.swap.install",
-        "asubscribe": "ssejet.subscription",
-        "install": "ssejet.swap.install",
-        "subscribe": "ssejet.subscription",
-        "uninstall": "ssejet.swap.install",
-    },
-)
+# A type checker must not see this, or it would take any name for one of ours.
+if not TYPE_CHECKING:
+    __getattr__ = on_demand(
+        globals(),
+        {
+            "AsyncClient": "ssejet.client",
+            "AsyncSubscription": "ssejet.subscription",
+            "Client": "ssejet.client",
+            "Subscription": "ssejet.subscription",
+            "TokenMetrics": "ssejet.token_metrics",
+            "accelerate": "ssejet.swap.install",
+            "asubscribe": "ssejet.subscription",
+            "install": "ssejet.swap.install",
+            "subscribe": "ssejet.subscription",
+            "uninstall": "ssejet.swap.install",
+        },
+    )
 
 
 def __dir__() -> list[str]:

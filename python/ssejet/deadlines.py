@@ -42,7 +42,7 @@ class Deadlines:
         start: float | None = None,
     ) -> None:
         check_seconds(idle_timeout=idle, data_timeout=data, timeout=total)
-        self.limited = not (idle is None and data is None and total is None)
+        self.limited: bool = not (idle is None and data is None and total is None)
         self._idle = idle
         self._data = data
         self._total = total

@@ -142,7 +142,7 @@ class StreamMachine(Generic[T]):
         self._request = request
         self._pending: Iterator[ServerSentEvent] = iter(())
         self._ended = False
-        self.goes_on = False
+        self.goes_on: bool = False
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
         """Take bytes in and return an iterator over what is complete, as ``items()`` does."""

@@ -196,8 +196,8 @@ class NetworkReads:
         self.response = response
         self.deadlines = deadlines
         self.waiting = False
-        self.interrupted = False
-        self.lock = threading.RLock()  # a signal handler may come in between
+        self.interrupted: bool = False
+        self.lock: threading.RLock = threading.RLock()  # a signal handler may come in between
         self._hook: _SyncHook | None = None
 
     @classmethod
@@ -262,7 +262,7 @@ class ResumableReads:
     """
 
     def __init__(self, chunks: Any) -> None:
-        self.stepping = False
+        self.stepping: bool = False
         self.cancellation: BaseException | None = None
         self._chunks = chunks
         self._pending: Any = None

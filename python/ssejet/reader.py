@@ -193,7 +193,13 @@ class Reader(_BaseReader):
         """Close the response, and make a thread that is reading it come back; more than once does no harm."""
         self._turn.end(wake=self._interrupt, release=self._release)
 
-    abandon = on_collected = close
+    def abandon(self) -> None:
+        """Close the response."""
+        self.close()
+
+    def on_collected(self) -> None:
+        """Close the response."""
+        self.close()
 
     def _leave_connection(self) -> None:
         if self._network_reads is not None:
@@ -224,7 +230,7 @@ class ResumableChunks:
     """
 
     def __init__(self, response: AsyncByteResponse) -> None:
-        self.lost = False
+        self.lost: bool = False
         self._response = response
         self._chunks = AsyncChunks(response)
         self._reads = ResumableReads.of(response, self._chunks.iterator)
@@ -280,9 +286,9 @@ class AsyncReader(_BaseReader):
 
     def __init__(self, response: AsyncByteResponse, deadlines: Deadlines) -> None:
         super().__init__(response, deadlines)
-        self.closed = False
-        self.reading = False
-        self.interrupted = False
+        self.closed: bool = False
+        self.reading: bool = False
+        self.interrupted: bool = False
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
 
     @property

@@ -111,12 +111,12 @@ class ReconnectionMachine:
             )
         if max_attempts is not None and max_attempts < 1:
             raise ValueError(f"max_attempts must be 1 or more, or None for no limit; got {max_attempts!r}")
-        self.step = Step.CONNECT
-        self.delay = 0.0
-        self.target = target
-        self.deadlines = Deadlines(idle=idle_timeout, data=data_timeout)
-        self.metrics = StreamMetrics()
-        self.is_open = False
+        self.step: Step = Step.CONNECT
+        self.delay: float = 0.0
+        self.target: Target = target
+        self.deadlines: Deadlines = Deadlines(idle=idle_timeout, data=data_timeout)
+        self.metrics: StreamMetrics = StreamMetrics()
+        self.is_open: bool = False
 
         self._home = target
         self._home_url: Any = None

@@ -94,8 +94,8 @@ class Beginning:
 
     def __init__(self, response: Any, *, until_event: bool = False) -> None:
         self._until_event = until_event
-        self.is_stream = False
-        self.body = bytearray()
+        self.is_stream: bool = False
+        self.body: bytearray = bytearray()
         self._response = response
         self._limits: Any = None
 

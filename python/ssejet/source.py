@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EventSource", "aconnect_sse", "asubscribe", "connect_sse", "subscribe"]
 
-__getattr__ = on_demand(globals(), {"asubscribe": "ssejet.subscription", "subscribe": "ssejet.subscription"})
+if not TYPE_CHECKING:  # or a type checker would take any name for one of this module's
+    __getattr__ = on_demand(
+        globals(), {"asubscribe": "ssejet.subscription", "subscribe": "ssejet.subscription"}
+    )
 
 # How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
 # be a stream that never gets so far.

@@ -85,13 +85,13 @@ class TokenMetrics(StreamMetrics):
 
     def __init__(self, *, tokenizer: Callable[[str], int | Sized] | None = None) -> None:
         super().__init__()
-        self.finished = False
+        self.finished: bool = False
         self.first_token: float | None = None
         self.last_token: float | None = None
         self.first_content_token: float | None = None
         self.first_reasoning_token: float | None = None
-        self.chunks = 0
-        self.reasoning_chunks = 0
+        self.chunks: int = 0
+        self.reasoning_chunks: int = 0
         self.prompt_tokens: int | None = None
         self.reasoning_tokens: int | None = None
         self._completion_tokens: int | None = None

@@ -47,7 +47,7 @@ class Turn:
 
     def __init__(self) -> None:
         self.holder: int | None = None
-        self.over = False
+        self.over: bool = False
         self._lock = threading.RLock()  # a signal handler may come in between
         self._is_released = False
         self._released = threading.Event()

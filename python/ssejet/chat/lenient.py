@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from operator import concat
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 __all__ = [
     "CONTENT_PARTS",
     "WHOLE",
+    "Documented",
     "documented_call",
     "documented_choice",
     "documented_function",
@@ -21,6 +22,12 @@ __all__ = [
     "is_reasoning",
     "join_parts",
 ]
+
+if TYPE_CHECKING:
+    # What a model has that brings an object into the form that OpenAI documents.
+    Documented: TypeAlias = staticmethod[[Mapping[str, Any]], Mapping[str, Any]]
+else:
+    Documented = staticmethod
 
 WHOLE = "is_whole"
 """The extra field that marks a streamed choice which holds the whole message so far."""

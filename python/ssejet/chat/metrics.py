@@ -24,6 +24,7 @@ class _ChoiceMetrics(TokenMetrics):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.finished: bool = False
         self._open: set[int] = set()
         self._closed: set[int] = set()
 

@@ -15,6 +15,7 @@ from msgspec import field
 from ssejet.chat.base import Gathered, Model, ModelT, Response
 from ssejet.chat.lenient import (
     CONTENT_PARTS,
+    Documented,
     documented_call,
     documented_choice,
     documented_function,
@@ -102,7 +103,7 @@ class ChoiceDeltaToolCallFunction(Model, frozen=True):
     name: str | None = None
     arguments: str | None = None
 
-    documented = staticmethod(documented_function)
+    documented: ClassVar[Documented] = staticmethod(documented_function)
 
 
 class ChoiceDeltaFunctionCall(ChoiceDeltaToolCallFunction, frozen=True):
@@ -125,7 +126,7 @@ class ChoiceDeltaToolCall(Model, frozen=True):
     function: ChoiceDeltaToolCallFunction | None = None
     custom: ChoiceDeltaToolCallCustom | None = None
 
-    documented = staticmethod(documented_call)
+    documented: ClassVar[Documented] = staticmethod(documented_call)
 
 
 class ChoiceDeltaAudio(Model, frozen=True):
@@ -155,7 +156,7 @@ class ChoiceDelta(Model, frozen=True):
     annotations: list[Annotation] | None = None
     function_call: ChoiceDeltaFunctionCall | None = None
 
-    documented = staticmethod(documented_message)
+    documented: ClassVar[Documented] = staticmethod(documented_message)
 
     if TYPE_CHECKING:
         reasoning_content_slot: ClassVar[str | None]
@@ -194,7 +195,7 @@ class Choice(Model, frozen=True):
     logprobs: ChoiceLogprobs | None = None
     finish_reason: str | None = None
 
-    documented = staticmethod(documented_choice)
+    documented: ClassVar[Documented] = staticmethod(documented_choice)
 
 
 class CompletionTokensDetails(Model, frozen=True):
@@ -255,7 +256,7 @@ class FunctionCall(Model, frozen=True):
     name: str = ""
     arguments: str = ""
 
-    documented = staticmethod(documented_function)
+    documented: ClassVar[Documented] = staticmethod(documented_function)
 
 
 class Function(Model, frozen=True):
@@ -264,7 +265,7 @@ class Function(Model, frozen=True):
     name: str = ""
     arguments: str = ""
 
-    documented = staticmethod(documented_function)
+    documented: ClassVar[Documented] = staticmethod(documented_function)
 
 
 class Custom(Model, frozen=True):
@@ -282,7 +283,7 @@ class ChatCompletionMessageToolCall(Model, frozen=True):
     function: Function | None = None
     custom: Custom | None = None
 
-    documented = staticmethod(documented_call)
+    documented: ClassVar[Documented] = staticmethod(documented_call)
 
 
 class ParsedFunction(Function, Generic[ResponseFormatT], frozen=True, gc=True):
@@ -344,7 +345,7 @@ class ChatCompletionMessage(Model, frozen=True):
     annotations: list[Annotation] | None = None
     function_call: FunctionCall | None = None
 
-    documented = staticmethod(documented_message)
+    documented: ClassVar[Documented] = staticmethod(documented_message)
 
     def to_param(self) -> dict[str, Any]:
         """The message as the next request's ``messages`` take it: without what only a response may hold.

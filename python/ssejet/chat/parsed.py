@@ -20,7 +20,7 @@ class Parsed:
     __slots__ = ("_parse", "_value", "text")
 
     def __init__(self, text: str, parse: Callable[[str], Any] | None) -> None:
-        self.text = text
+        self.text: str = text
         self._parse = parse
         self._value: Any = None
 

@@ -62,8 +62,9 @@ class PartialJSON:
     __slots__ = ("_expect", "_keys", "_root", "_stack", "_string", "_tail", "broken", "length", "settled")
 
     def __init__(self) -> None:
-        self.length = 0
-        self.broken = self.settled = False
+        self.length: int = 0
+        self.broken: bool = False
+        self.settled: bool = False
         self._expect = _VALUE
         self._root: Any = _ABSENT
         # The containers still open, and for each object the key whose value comes next. A container is put

@@ -25,10 +25,10 @@ class Text:
     __slots__ = ("_joined", "_json", "choice_index", "is_json", "length", "parts")
 
     def __init__(self, choice_index: int = 0, *, is_json: bool = False) -> None:
-        self.choice_index = choice_index
+        self.choice_index: int = choice_index
         self.parts: list[str] = []
-        self.length = 0
-        self.is_json = is_json
+        self.length: int = 0
+        self.is_json: bool = is_json
         self._joined = ""
         self._json: PartialJSON | None = None
 

@@ -51,12 +51,15 @@ class ToolCall:
     )
 
     def __init__(self, index: int, choice_index: int) -> None:
-        self.index = index
-        self.id = ""
-        self.name = ""
-        self.type = ""
-        self.arguments = Text(choice_index)
-        self.ended = self.deferred = self.done = self.named_again = False
+        self.index: int = index
+        self.id: str = ""
+        self.name: str = ""
+        self.type: str = ""
+        self.arguments: Text = Text(choice_index)
+        self.ended: bool = False
+        self.deferred: bool = False
+        self.done: bool = False
+        self.named_again: bool = False
         self._parsed: Parsed | None = None
         self._extra: dict[str, Any] = {}
 

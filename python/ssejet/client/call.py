@@ -61,11 +61,11 @@ class Call:
         body = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
         endpoint.adapt(body)
         body |= self._settings.body
-        self.streams = bool(body.get("stream"))
+        self.streams: bool = bool(body.get("stream"))
         self._body = _encode(body)
         self._started = perf_counter()
         self._failures = 0
-        self.deadlines = Deadlines()
+        self.deadlines: Deadlines = Deadlines()
 
     def build_request(self, client: Any) -> Any:
         """The request, made by a client of httpx or httpx2.

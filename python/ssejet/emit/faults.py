@@ -56,7 +56,7 @@ class Faults:
     def __init__(self, *, cut: int | Random | None, failure: Failure | None) -> None:
         if isinstance(cut, int) and cut < 1:
             raise ValueError(f"cut must be a size of 1 or more bytes, or a random.Random; got {cut!r}")
-        self.ended = False
+        self.ended: bool = False
         self._cut = cut
         self._failure = failure
         self._events = 0

@@ -74,8 +74,8 @@ class EmitMachine:
     """
 
     def __init__(self, codec: Codec, *, on_error: OnError = "raise", faults: Faults | None = None) -> None:
-        self.begun = False
-        self.ended = False
+        self.begun: bool = False
+        self.ended: bool = False
         self.refusals: tuple[type[Exception], ...] = ()
         self._codec = codec
         self._on_error = on_error

@@ -228,7 +228,7 @@ class EventSourceResponse(EventStreamResponse):
         self.ping_message_factory = ping_message_factory
         self.data_sender_callable = data_sender_callable
         self.client_close_handler_callable = client_close_handler_callable
-        self.active = True
+        self.active: bool = True
         self._shutdown_event = shutdown_event
         self._shutdown_grace_period = shutdown_grace_period
         self._exits = False

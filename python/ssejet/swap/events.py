@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, Literal
 
 from ssejet._core import Decoder, ServerSentEvent
@@ -45,10 +45,10 @@ def synchronous(
 
 def asynchronous(
     dialect: Dialect, check: Check, too_large: TooLarge, make: Make | None = None
-) -> Callable[[Any], AsyncIterator[Any]]:
+) -> Callable[[Any], AsyncGenerator[Any, None]]:
     """Make the method of an event source that iterates over its events, see ``synchronous``."""
 
-    async def iterate(self: Any) -> AsyncIterator[Any]:
+    async def iterate(self: Any) -> AsyncGenerator[Any, None]:
         check(self)
         events: Any = _decoder(self, dialect).aiter_bytes(self._response.aiter_bytes())
         try:

@@ -50,6 +50,10 @@ class ServerSentEvent(metaclass=SwappedEvent):
         return _core.ServerSentEvent(event=event, data=data, id=id, retry=retry)
 
 
+_iterate = synchronous("httpx2", _check_content_type, too_large)
+_aiterate = asynchronous("httpx2", _check_content_type, too_large)
+
+
 class EventSource:
     """The events of a response.
 
@@ -69,15 +73,20 @@ class EventSource:
         """The response."""
         return self._response
 
-    __iter__ = synchronous("httpx2", _check_content_type, too_large)
-    __aiter__ = asynchronous("httpx2", _check_content_type, too_large)
+    def __iter__(self) -> Iterator[_core.ServerSentEvent]:
+        return _iterate(self)
+
+    def __aiter__(self) -> AsyncIterator[_core.ServerSentEvent]:
+        return _aiterate(self)
 
 
 class Client(httpx2.Client):
     """httpx2's client, whose ``sse()`` gives ssejet's event source."""
 
     @contextmanager
-    def sse(self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any) -> Iterator[Any]:
+    def sse(  # type: ignore[override]  # httpx2's has another event source
+        self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
+    ) -> Iterator[EventSource]:
         """Send a request for an event stream; takes what httpx2's method takes."""
         with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)
@@ -87,9 +96,9 @@ class AsyncClient(httpx2.AsyncClient):
     """httpx2's asynchronous client, whose ``sse()`` gives ssejet's event source."""
 
     @asynccontextmanager
-    async def sse(
+    async def sse(  # type: ignore[override]
         self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[EventSource]:
         """Send a request for an event stream; takes what httpx2's method takes."""
         async with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)

@@ -17,7 +17,7 @@ from ssejet.errors import EventTooLargeError
 from ssejet.swap.events import SwappedEvent, asynchronous, synchronous
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 __all__ = ["EventSource", "SSEError", "ServerSentEvent", "__version__", "aconnect_sse", "connect_sse"]
 
@@ -52,6 +52,10 @@ class ServerSentEvent(metaclass=SwappedEvent):
         return _core.ServerSentEvent(event=event or "message", data=data or "", id=id or "", retry=retry)
 
 
+_iterate = synchronous("httpx-sse", _check_content_type, _too_large)
+_aiterate = asynchronous("httpx-sse", _check_content_type, _too_large)
+
+
 class EventSource:
     """The events of a response.
 
@@ -70,8 +74,13 @@ class EventSource:
         """The response."""
         return self._response
 
-    iter_sse = synchronous("httpx-sse", _check_content_type, _too_large)
-    aiter_sse = asynchronous("httpx-sse", _check_content_type, _too_large)
+    def iter_sse(self) -> Iterator[_core.ServerSentEvent]:
+        """Iterate over the events of a synchronous response."""
+        return _iterate(self)
+
+    def aiter_sse(self) -> AsyncGenerator[_core.ServerSentEvent, None]:
+        """Iterate over the events of an asynchronous response."""
+        return _aiterate(self)
 
 
 @contextmanager

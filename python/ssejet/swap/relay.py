@@ -59,7 +59,9 @@ class Relay:
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None
-        self.skipped = self.reads_on = self.ended = False
+        self.skipped: bool = False
+        self.reads_on: bool = False
+        self.ended: bool = False
         self._idle = idle
 
     def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:

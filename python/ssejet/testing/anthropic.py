@@ -69,7 +69,7 @@ class AnthropicMock(APIMock):
         count_tokens = self._add(TokenCount())
         count_tokens.response = {}
         create = self._add(Messages())
-        self.messages = _Messages("mock.messages", create=create, count_tokens=count_tokens)
+        self.messages: _Messages = _Messages("mock.messages", create=create, count_tokens=count_tokens)
 
     def path_of(self, url: Any) -> str | None:
         """The path of an endpoint, such as ``/v1/messages``; None if the URL is not of this API."""

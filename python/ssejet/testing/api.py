@@ -237,7 +237,7 @@ class APIMock(MockTransport):
             raise TypeError(f"base_url is a text, not {_described(base_url)}")
         super().__init__(None)
         self.base_url = base_url
-        self.state = {} if state is None else state
+        self.state: Any = {} if state is None else state
         self._routes: dict[tuple[str, str], Route] = {}
 
     def __enter__(self) -> Self:

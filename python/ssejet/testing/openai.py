@@ -62,9 +62,9 @@ class OpenAIMock(APIMock):
     def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
         super().__init__(base_url=base_url, state=state)
         completions = _Creating("mock.chat.completions", create=self._add(ChatCompletions()))
-        self.chat = _Chat("mock.chat", completions=completions)
-        self.completions = _Creating("mock.completions", create=self._add(Completions()))
-        self.responses = _Creating("mock.responses", create=self._add(Responses()))
+        self.chat: _Chat = _Chat("mock.chat", completions=completions)
+        self.completions: _Creating = _Creating("mock.completions", create=self._add(Completions()))
+        self.responses: _Creating = _Creating("mock.responses", create=self._add(Responses()))
 
     def path_of(self, url: Any) -> str | None:
         """The path of an endpoint, such as ``/chat/completions``; None if the URL is not of this API."""

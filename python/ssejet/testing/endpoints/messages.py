@@ -32,7 +32,7 @@ class Messages(Endpoint):
 
     name = "messages.create"
     path = "/v1/messages"
-    done = None
+    done: str | None = None
     names_events = True
     ping = _PING
 
@@ -102,7 +102,7 @@ class TokenCount(Endpoint):
 
     name = "messages.count_tokens"
     path = "/v1/messages/count_tokens"
-    done = None
+    done: str | None = None
 
     def from_text(self, text: str) -> dict[str, Any]:
         """A count has no text."""

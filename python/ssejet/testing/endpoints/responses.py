@@ -39,7 +39,7 @@ class Responses(Endpoint):
 
     name = "responses.create"
     path = "/responses"
-    done = None
+    done: str | None = None
     names_events = True
 
     def from_text(self, text: str) -> dict[str, Any]:
