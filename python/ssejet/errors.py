@@ -20,10 +20,14 @@ Names and fields follow openai-python's exceptions where that library has them.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet.redaction import redacted
 from ssejet.reported import error_field, is_retryable_code
+
+if TYPE_CHECKING:
+    from ssejet._core import ServerSentEvent
+    from ssejet.http_types import HTTPRequest, HTTPResponse
 
 __all__ = [
     "APIConnectionError",
@@ -86,7 +90,7 @@ class EventTooLargeError(SSEError):
             f"an event is larger than max_event_size ({limit:,} bytes): pass a larger max_event_size, or "
             "None for no limit; to go on with this Decoder, call reset() and feed it the start of an event"
         )
-        self.limit = limit
+        self.limit: int = limit
 
 
 class ContentTypeError(SSEError):
@@ -115,9 +119,9 @@ class ContentTypeError(SSEError):
             + (f" (HTTP status {status})" if status is not None else "")
             + (f"; the body starts with: {excerpt!r}" if excerpt else "; the body is empty")
         )
-        self.response = response
-        self.content_type = content_type
-        self.body = body
+        self.response: HTTPResponse = response
+        self.content_type: str = content_type
+        self.body: bytes = body
 
 
 class StreamError(SSEError):
@@ -125,8 +129,8 @@ class StreamError(SSEError):
 
     def __init__(self, message: str, *, partial: Any = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.partial = partial
+        self.message: str = message
+        self.partial: Any = partial
 
 
 class APIError(StreamError):
@@ -148,7 +152,7 @@ class APIError(StreamError):
         self.code: Any = error_field(body, "code")
         self.type: Any = error_field(body, "type")
         self.param: Any = error_field(body, "param")
-        self.request = request
+        self.request: HTTPRequest | None = request
 
     @property
     def retryable(self) -> bool:
@@ -167,7 +171,7 @@ class APIStatusError(APIError):
 
     def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
         super().__init__(message, body=body, request=request_of(response))
-        self.response = response
+        self.response: HTTPResponse = response
         self.status_code: int = response.status_code
         self.request_id: str | None = response.headers.get("x-request-id")
 
@@ -184,7 +188,7 @@ class APIConnectionError(StreamError):
         self, message: str = "Connection error.", *, request: Any = None, partial: Any = None
     ) -> None:
         super().__init__(message, partial=partial)
-        self.request = request
+        self.request: HTTPRequest | None = request
 
     @property
     def retryable(self) -> bool:
@@ -208,7 +212,7 @@ class APITimeoutError(APIConnectionError):
         partial: Any = None,
     ) -> None:
         super().__init__(message, request=request, partial=partial)
-        self.kind = kind
+        self.kind: Literal["connect", "idle", "data", "total"] = kind
 
 
 class InvalidJSONError(StreamError):
@@ -227,7 +231,7 @@ class InvalidJSONError(StreamError):
         self,
         reason: str,
         *,
-        event: Any,
+        event: ServerSentEvent,
         index: int | None,
         position: int | None = None,
         request: Any = None,
@@ -239,9 +243,9 @@ class InvalidJSONError(StreamError):
         where = "the response" if index is None else f"event {index}"
         where += f", character {position}" if position is not None else ""
         super().__init__(f"{where}: {reason}: {self.excerpt!r}", partial=partial)
-        self.event = event
-        self.index = index
-        self.position = position
+        self.event: ServerSentEvent = event
+        self.index: int | None = index
+        self.position: int | None = position
 
 
 class TruncatedStreamError(StreamError):
@@ -265,7 +269,7 @@ class LengthFinishReasonError(SSEError):
         super().__init__(
             "could not parse the response: the length limit was reached" + (f" - {usage}" if usage else "")
         )
-        self.completion = completion
+        self.completion: Any = completion
 
 
 class ContentFilterFinishReasonError(SSEError):
@@ -277,4 +281,4 @@ class ContentFilterFinishReasonError(SSEError):
 
     def __init__(self, *, completion: Any = None) -> None:
         super().__init__("could not parse the response: the request was rejected by the content filter")
-        self.completion = completion
+        self.completion: Any = completion

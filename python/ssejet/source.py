@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
+    from ssejet.http_types import HTTPResponse
     from ssejet.subscription import asubscribe, subscribe
 
 __all__ = ["EventSource", "aconnect_sse", "asubscribe", "connect_sse", "subscribe"]
@@ -68,7 +69,7 @@ class EventSource:
     """
 
     def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
-        self.response = response
+        self.response: HTTPResponse = response
         self.decoder: Decoder = Decoder() if decoder is None else decoder
         self._content_type = content_type_of(response)
 

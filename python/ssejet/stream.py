@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, TypedDict, TypeForm, Unpack
 
     from ssejet._core import Decoder, ServerSentEvent
+    from ssejet.http_types import HTTPResponse
     from ssejet.machine import CastTo
     from ssejet.metrics import StreamMetrics
     from ssejet.transport import AsyncByteResponse, ByteResponse
@@ -128,7 +129,8 @@ class _BaseStream(Generic[T]):
         metrics: StreamMetrics | None = None,
     ) -> None:
         self._check_kind(response)
-        self.response: Any = response
+        plain: Any = response
+        self.response: HTTPResponse = plain
         self._machine: StreamMachine[T] = StreamMachine(
             cast_to=cast_to,
             decoder=decoder,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
+    from ssejet.http_types import HTTPResponse
     from ssejet.metrics import StreamMetrics
 
 __all__ = ["AsyncSubscription", "Subscription", "asubscribe", "subscribe"]
@@ -144,7 +145,7 @@ class _BaseSubscription:
         self._closed = False
         self._restarting = False
         self._reader: Any = None
-        self.response: Any = None
+        self.response: HTTPResponse | None = None
         self._set_up()
 
     def _set_up(self) -> None:
@@ -193,7 +194,9 @@ class _BaseSubscription:
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         reader = getattr(self, "_reader", None)
-        if reader is None or reader.closed or self.response.is_closed or sys.is_finalizing():
+        if reader is None or reader.closed or sys.is_finalizing():
+            return
+        if self.response is None or self.response.is_closed:
             return
         message = f"{self!r} was not closed: {self._advice}"
         was_cancelled = reader.suspended

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ssejet.chat.events import ChatCompletionStreamEvent
     from ssejet.chat.models import ParsedChatCompletion
+    from ssejet.http_types import HTTPResponse
     from ssejet.metrics import StreamMetrics
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
@@ -99,7 +100,7 @@ class _BaseChatStream(Generic[ResponseFormatT]):
         return getattr(self._source, "metrics", None)
 
     @property
-    def response(self) -> Any:
+    def response(self) -> HTTPResponse | None:
         """The HTTP response that the chunks come from; None if the source has none."""
         return getattr(self._source, "response", None)
 

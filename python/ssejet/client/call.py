@@ -158,7 +158,7 @@ class Call:
         if isinstance(error, APIStatusError):
             headers = error.response.headers
             wish = retry_after(headers)
-            retryable = {"true": True, "false": False}.get(headers.get("x-should-retry"), retryable)
+            retryable = {"true": True, "false": False}.get(headers.get("x-should-retry", ""), retryable)
         self._failures += 1
         delay = backoff(self._failures, unit=_WAIT_UNIT, longest=_LONGEST_BACKOFF) if wish is None else wish
         timeout = self._settings.timeout
