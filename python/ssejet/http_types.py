@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-__all__ = ["HTTPRequest", "HTTPResponse"]
+__all__ = ["AsyncStreamingClient", "HTTPRequest", "HTTPResponse", "StreamingClient"]
 
 
 class HTTPRequest(Protocol):
@@ -27,6 +28,10 @@ class HTTPRequest(Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers, in which names are found in any case of letters."""
+
+    @property
+    def content(self) -> bytes:
+        """The body, if it is not sent piece by piece."""
 
 
 class HTTPResponse(Protocol):
@@ -79,3 +84,19 @@ class HTTPResponse(Protocol):
 
     async def aclose(self) -> object:
         """Do what ``close`` does, for a response of an asynchronous client."""
+
+
+class StreamingClient(Protocol):
+    """A synchronous client, as those of httpx and httpx2 are."""
+
+    @property
+    def stream(self) -> Callable[..., AbstractContextManager[Any]]:
+        """The method that sends a request and gives the response before its body is read."""
+
+
+class AsyncStreamingClient(Protocol):
+    """An asynchronous client, as those of httpx and httpx2 are."""
+
+    @property
+    def stream(self) -> Callable[..., AbstractAsyncContextManager[Any]]:
+        """The method that sends a request and gives the response before its body is read."""

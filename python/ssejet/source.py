@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
-    from ssejet.http_types import HTTPResponse
+    from ssejet.http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
     from ssejet.subscription import asubscribe, subscribe
 
 __all__ = ["EventSource", "aconnect_sse", "asubscribe", "connect_sse", "subscribe"]
@@ -211,7 +211,7 @@ class _AsyncEvents:
 
 @contextmanager
 def connect_sse(
-    client: Any, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+    client: StreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> Iterator[EventSource]:
     """Send a request and give the response's events; the response is closed at the end of the ``with`` block.
 
@@ -231,7 +231,7 @@ def connect_sse(
 
 @asynccontextmanager
 async def aconnect_sse(
-    client: Any, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+    client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)

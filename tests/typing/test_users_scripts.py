@@ -1,6 +1,7 @@
 """Type checkers see the types, and the errors, that users' scripts are to show.
 
-A comment ``# error: PATTERN`` in a script says that its line is wrong, and what the error's message matches.
+A comment ``# error: PATTERN`` in a script says that its line is wrong, and what the error's message matches;
+``# pyright error: PATTERN``, that pyright alone finds it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ SOURCES = Path(__file__).parents[2] / "python"
 
 
 def run(*command: str) -> str:
-    environment = {**os.environ, "MYPYPATH": str(SOURCES)}
+    # pyright finds a package to verify as Python does.
+    environment = {**os.environ, "MYPYPATH": str(SOURCES), "PYTHONPATH": str(SOURCES)}
     command = (sys.executable, "-m", *command)
     done = subprocess.run(command, cwd=SCRIPTS, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stdout + done.stderr
@@ -51,19 +53,37 @@ def pyright_errors() -> dict[tuple[str, int], str]:
 
 @pytest.fixture(scope="module", params=["mypy", "pyright"])
 def errors(request, tmp_path_factory):
-    return mypy_errors(str(tmp_path_factory.mktemp("mypy"))) if request.param == "mypy" else pyright_errors()
+    if request.param == "mypy":
+        return request.param, mypy_errors(str(tmp_path_factory.mktemp("mypy")))
+    return request.param, pyright_errors()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_checker_finds_the_errors_of_a_users_script_and_no_others(errors, name):
+    checker, messages = errors
     expected = {}
     for number, line in enumerate((SCRIPTS / name).read_text().splitlines(), 1):
-        if "# error: " in line:
-            expected[number] = line.partition("# error: ")[2]
-    found = {number: message for (file, number), message in errors.items() if file == name}
+        for mark in ("# error: ", f"# {checker} error: "):
+            if mark in line:
+                expected[number] = line.partition(mark)[2]
+    found = {number: message for (file, number), message in messages.items() if file == name}
 
     unexpected = {number: message for number, message in found.items() if number not in expected}
     assert not unexpected
     assert expected.keys() == found.keys()
     for number, pattern in expected.items():
         assert re.search(pattern, found[number]), (number, found[number])
+
+
+def test_the_type_of_every_public_symbol_is_known():
+    options = ["--verifytypes", "ssejet", "--ignoreexternal", "--pythonpath", sys.executable, "--outputjson"]
+    report = json.loads(run("basedpyright", *options))["typeCompleteness"]
+    symbols = [symbol for symbol in report["symbols"] if symbol["isExported"]]
+    incomplete = [
+        f"{symbol['name']}: {finding['message']}"
+        for symbol in symbols
+        for finding in symbol["diagnostics"]
+        if finding["severity"] == "error"
+    ]
+    assert len(symbols) > 1000
+    assert not incomplete

@@ -117,7 +117,9 @@ class EventStreamResponse(StreamingResponse):
                 f"send_timeout must be a positive number of seconds, or None; got {send_timeout!r}"
             )
         if not isinstance(content, (AsyncEventStream, EventStream)):
-            kind = AsyncEventStream if isinstance(content, AsyncIterable) else EventStream
+            kind: Callable[..., AsyncEventStream[Any] | EventStream[Any]] = (
+                AsyncEventStream if isinstance(content, AsyncIterable) else EventStream
+            )
             content = kind(
                 content, heartbeat=heartbeat, on_error=on_error, done=done, dict_events=dict_events
             )

@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from ssejet.emit.faults import Failure, Faults
 from ssejet.emit.items import DONE, ItemEncoder
@@ -24,9 +24,27 @@ from ssejet.emit.pump import AsyncPump, Pump, aclose, close
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive"]
+    import typing_extensions
+    from typing_extensions import Unpack
 
-T = TypeVar("T")
+    T = typing_extensions.TypeVar("T", default=Any)
+
+    class EventStreamOptions(typing_extensions.TypedDict, total=False):
+        """What an event stream takes besides its items."""
+
+        done: Any
+        dict_events: bool
+        heartbeat: float | None
+        on_error: OnError
+        delay: float
+        cut: int | Random | None
+        fail_after: int | Failure | None
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ class _BaseEventStream(Generic[T]):
 
     def __init__(
         self,
-        items: Any = None,
+        items: AsyncIterable[T] | Iterable[T] | None = None,
         *,
         done: Any = DONE,
         dict_events: bool = False,
@@ -145,6 +163,12 @@ class EventStream(_BaseEventStream[T]):
 
     With ``heartbeat``, the items are made in a thread of the stream's own.
     """
+
+    if TYPE_CHECKING:  # the items of this kind cannot come asynchronously
+
+        def __init__(
+            self, items: Iterable[T] | None = None, **options: Unpack[EventStreamOptions]
+        ) -> None: ...
 
     _iterables = (Iterable,)
     _other_kind = "async iterables are for AsyncEventStream"

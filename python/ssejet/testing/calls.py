@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ssejet.http_types import HTTPRequest, HTTPResponse
+
 __all__ = ["Call", "CallLog", "answering"]
 
 
@@ -24,8 +26,8 @@ class Call:
         response: the response, of the same library; None until there is one.
     """
 
-    request: Any
-    response: Any = None
+    request: HTTPRequest
+    response: HTTPResponse | None = None
 
     @property
     def json(self) -> Any:

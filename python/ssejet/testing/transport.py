@@ -10,14 +10,27 @@ from ssejet.testing.calls import Call, CallLog, answering
 from ssejet.testing.responses import make_response
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
+    from typing import TypeAlias
 
+    import httpx
     from typing_extensions import Self
+
+    from ssejet.emit.stream import AsyncEventStream, EventStream
+    from ssejet.http_types import HTTPResponse
+
+    Answer: TypeAlias = HTTPResponse | EventStream[Any] | AsyncEventStream[Any]
+
+    class _Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+        """What httpx declares that its clients take."""
+else:
+    _Transport = object  # clients ask for nothing but the methods, so that this imports no HTTP library
 
 __all__ = ["MockTransport"]
 
 
-class MockTransport:
+class MockTransport(_Transport):
     """Answers requests in place of a server, for clients of httpx and httpx2, sync and async.
 
     ::
@@ -31,10 +44,9 @@ class MockTransport:
         answer: a response of either library, an ``EventStream`` or ``AsyncEventStream``, or a function that
             gets the request and returns one of these; it may be async if the client is. An ``EventStream``
             does for async clients as well, but blocks their event loop where it waits.
-
     """
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Answer | Callable[[Any], Answer | Awaitable[Answer]] | None) -> None:
         self._answer = answer
         self._log = CallLog()
 
@@ -91,7 +103,10 @@ class MockTransport:
         return self
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
         self.close()
 
@@ -99,6 +114,9 @@ class MockTransport:
         return self
 
     async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
         await self.aclose()
