@@ -24,6 +24,21 @@ __version__: Final[str]
 
 @final
 class ServerSentEvent:
+    """One event of an event stream, as dispatched (WHATWG HTML, "Server-sent events").
+
+    Immutable, equal and hashed by value, picklable; matches ``ServerSentEvent(event, data)``.
+
+    Attributes:
+        event (str | None): the event type, ``"message"`` when the stream gave none. Some dialects say None.
+        data (str): the data buffer, its lines joined by LF.
+        id (str | None): the last event ID when this event was dispatched, ``""`` when there was none.
+        retry (int | None): the reconnection time in milliseconds, if this event's block set it.
+
+    Raises:
+        TypeError: a field is not of its type.
+        ValueError: retry is negative.
+    """
+
     __match_args__: ClassVar[tuple[Literal["event"], Literal["data"], Literal["id"], Literal["retry"]]] = (
         "event",
         "data",
@@ -46,7 +61,15 @@ class ServerSentEvent:
     def __replace__(
         self, *, event: str | None = ..., data: str = ..., id: str | None = ..., retry: int | None = ...
     ) -> Self: ...
-    def json(self) -> Any: ...
+    def json(self) -> Any:
+        """Decode the data as JSON.
+
+        Accepts all that ``json.loads`` accepts, with equal results: orjson decodes, and the standard library
+        whatever orjson refuses or would change (NaN, lone surrogates, integers beyond 64 bits).
+
+        Raises:
+            json.JSONDecodeError: the data is not JSON.
+        """
 
 def encode(
     data: object,
@@ -55,10 +78,57 @@ def encode(
     id: str | None = None,
     retry: int | None = None,
     comment: str | None = None,
-) -> bytes: ...
+) -> bytes:
+    """Encode one event, ready to be sent.
+
+    A parser gives back what went in. Data may hold any line ends: each of its lines becomes a ``data:`` line, so
+    that CRLF and CR arrive as LF. Nothing in the arguments can begin another field or event.
+
+    Args:
+        data: what to send.
+            A ``str`` goes as it is. Bytes likewise, but they must be UTF-8, as event streams are.
+            A ``ServerSentEvent`` is sent with its type, unless that is ``"message"``, its id, unless that is empty,
+            and its ``retry``; arguments given besides it prevail.
+            None sends no data: parsers dispatch no event, but see the other fields.
+            Anything else is sent as JSON: pydantic models and msgspec Structs in their own way, the models of the
+            OpenAI and Anthropic SDKs without the fields that were never set, and what orjson or ``json`` encodes.
+        event: the event type.
+        id: the last event ID from this event on; ``""`` resets it.
+        retry: the reconnection time in milliseconds.
+        comment: ignored by parsers; written as ``": comment"``, before the other fields.
+
+    Returns:
+        The bytes, with the blank line at the end.
+
+    Raises:
+        TypeError: an argument is of the wrong type, or the data cannot be JSON.
+        ValueError: ``event`` or ``id`` contains CR, LF or NUL, ``retry`` is not from 0 to 2**63-1, a text holds
+            a lone surrogate or bytes are not UTF-8, or there is nothing to send.
+    """
 
 @final
 class Decoder:
+    """Decodes an event stream, incrementally, as the WHATWG HTML standard says.
+
+    The same bytes give the same events however they are cut into chunks. The input is UTF-8,
+    always; malformed sequences become U+FFFD.
+
+    Args:
+        dialect: how events are presented: ``"whatwg"``, or as a peer does: ``"openai"``,
+            ``"anthropic"``, ``"httpx-sse"``, ``"httpx2"``.
+        max_event_size: the bytes that one unfinished event may hold, or None for no limit.
+        last_event_id: the id to resume after.
+        flush_incomplete: whether the end of input dispatches an unfinished event, which the
+            standard discards.
+        on_comment: called with the text of each comment, what follows the colon, unchanged.
+            Comments of a chunk come before ``feed`` returns its events. If it raises, no event is
+            lost: the events complete before that comment are returned first, the next call raises
+            the exception, and the call after that goes on with what followed the comment.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: an unknown dialect, a negative limit, or an id that no stream could carry.
+    """
     def __new__(
         cls,
         *,
@@ -69,17 +139,68 @@ class Decoder:
         on_comment: Callable[[str], object] | None = None,
     ) -> Self: ...
     @property
-    def last_event_id(self) -> str: ...
+    def last_event_id(self) -> str:
+        """The last event ID as of the last blank line, to be sent as ``Last-Event-ID``."""
     @property
-    def retry(self) -> int | None: ...
+    def retry(self) -> int | None:
+        """The reconnection time in milliseconds, from the last valid ``retry`` line."""
     @property
     def _waits(self) -> bool: ...
     def _unfinished_data(self) -> str | None: ...
-    def feed(self, chunk: Buffer) -> list[ServerSentEvent]: ...
-    def finish(self) -> list[ServerSentEvent]: ...
-    def reset(self) -> None: ...
-    def iter_bytes(self, chunks: Iterable[Buffer]) -> Iterator[ServerSentEvent]: ...
-    def aiter_bytes(self, chunks: AsyncIterable[Buffer]) -> AsyncIterator[ServerSentEvent]: ...
+    def feed(self, chunk: Buffer) -> list[ServerSentEvent]:
+        """Decode the next bytes of the stream.
+
+        Args:
+            chunk: bytes, bytearray, or a memoryview or other contiguous buffer of bytes.
+
+        Returns:
+            The events that these bytes complete.
+
+        Raises:
+            EventTooLargeError: an event outgrew ``max_event_size``. If the chunk also completed
+                events, they are returned, and the next call raises.
+            Exception: what ``on_comment`` raised, after the events before that comment: if the chunk
+                completed any, they are returned, and the next call raises. A call that raises takes
+                its chunk all the same; ``feed(b"")`` or ``finish()`` gives what is left.
+            RuntimeError: the decoder is in use, by another thread or by the caller of ``on_comment``.
+            TypeError: the chunk is something else.
+        """
+    def finish(self) -> list[ServerSentEvent]:
+        """Decode the end of the stream.
+
+        An unfinished event is discarded, or dispatched with ``flush_incomplete``. The decoder is
+        then ready for the next connection.
+
+        Raises:
+            EventTooLargeError: an event had outgrown ``max_event_size``.
+            Exception: what ``on_comment`` raised, as for ``feed``.
+            RuntimeError: as for ``feed``.
+        """
+    def reset(self) -> None:
+        """Forget everything unfinished, for a new connection or after an ``EventTooLargeError``.
+
+        What an ``on_comment`` that raised has held up is forgotten, too. ``last_event_id`` and ``retry`` stay: they belong to the event source, which outlives its
+        connections.
+        """
+    def iter_bytes(self, chunks: Iterable[Buffer]) -> Iterator[ServerSentEvent]:
+        """Iterate over the events of an iterable of chunks.
+
+        Raises:
+            EventTooLargeError: after the events before it.
+            Exception: what ``on_comment`` raised, after the events before that comment. The iterator
+                then goes on with what follows the comment.
+            RuntimeError, TypeError: as for ``feed``.
+        """
+    def aiter_bytes(self, chunks: AsyncIterable[Buffer]) -> AsyncIterator[ServerSentEvent]:
+        """Iterate over the events of an async iterable of chunks.
+
+        If the iteration ends early, an async generator of chunks is closed.
+
+        Raises:
+            EventTooLargeError: after the events before it.
+            Exception: what ``on_comment`` raised, as for ``iter_bytes``.
+            RuntimeError, TypeError: as for ``feed``.
+        """
 
 def _restore_event(event: str | None, data: str, id: str | None, retry: int | None) -> ServerSentEvent: ...
 def _check_nesting(data: str, /) -> None: ...
