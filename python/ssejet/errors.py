@@ -125,7 +125,11 @@ class ContentTypeError(SSEError):
 
 
 class StreamError(SSEError):
-    """A typed stream failed."""
+    """A typed stream failed.
+
+    Attributes:
+        message: what went wrong.
+    """
 
     def __init__(self, message: str, *, partial: Any = None) -> None:
         super().__init__(message)
@@ -182,7 +186,11 @@ class APIStatusError(APIError):
 
 
 class APIConnectionError(StreamError):
-    """The connection could not be made, or broke while the stream was read; the cause is ``__cause__``."""
+    """The connection could not be made, or broke while the stream was read; the cause is ``__cause__``.
+
+    Attributes:
+        request: the HTTP request, or None if it is not known.
+    """
 
     def __init__(
         self, message: str = "Connection error.", *, request: Any = None, partial: Any = None
@@ -219,6 +227,8 @@ class InvalidJSONError(StreamError):
     """An event's data is not JSON, or not of the type that the stream was told to expect.
 
     Where it quotes the key that the request carried, ``***`` stands instead.
+
+    Its message begins with the place and the ``reason``.
 
     Attributes:
         event: the ``ServerSentEvent``.

@@ -145,7 +145,7 @@ class StreamMachine(Generic[T]):
         self.goes_on: bool = False
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
-        """Take bytes in and return an iterator over what is complete, as ``items()`` does."""
+        """Take a chunk of bytes in and return an iterator over the complete items, as ``items()`` does."""
         self.receive(chunk)
         return self.items()
 

@@ -125,7 +125,13 @@ class TokenMetrics(StreamMetrics):
             self._pieces.append(reasoning + text)
 
     def add_usage(self, *, prompt: int | None, completion: int | None, reasoning: int | None) -> None:
-        """Take the server's own count of tokens, reasoning included; the latest holds."""
+        """Take the server's own count of tokens; the latest holds.
+
+        Args:
+            prompt: the tokens of the prompt.
+            completion: the tokens of the answer, those of reasoning included.
+            reasoning: those of them that are reasoning.
+        """
         self.prompt_tokens = prompt
         self._completion_tokens = completion
         self.reasoning_tokens = reasoning

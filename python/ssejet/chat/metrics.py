@@ -59,7 +59,7 @@ class ChatMetrics(_ChoiceMetrics):
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens, finish reasons and usage in a chunk."""
+        """Look for tokens, finish reasons and usage in an item, a chunk or a dict of its fields."""
         chunk = ChatCompletionChunk.from_dict(item) if type(item) is dict else item
         for choice in chunk.choices or ():
             if choice.delta is not None:
@@ -90,7 +90,7 @@ class CompletionMetrics(_ChoiceMetrics):
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens, finish reasons and usage in a chunk."""
+        """Look for tokens, finish reasons and usage in an item, a chunk or a dict of its fields."""
         chunk = Completion.from_dict(item) if type(item) is dict else item
         for choice in chunk.choices or ():
             if choice.text:

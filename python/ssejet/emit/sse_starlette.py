@@ -265,7 +265,7 @@ class EventSourceResponse(EventStreamResponse):
         self._ping_interval = value
 
     def enable_compression(self, force: bool = False) -> None:
-        """Refuse to compress.
+        """Refuse to compress, with ``force`` too.
 
         Raises:
             NotImplementedError: always.

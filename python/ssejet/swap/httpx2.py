@@ -35,6 +35,7 @@ def _check_content_type(source: Any) -> None:
 
 
 def too_large(response: Any, limit: int) -> httpx2.SSEError:
+    """httpx2's error for an event that is larger than the limit, in bytes."""
     error = httpx2.SSEError(f"Server-sent event exceeded the {limit} byte limit.")
     error.request = response.request
     return error

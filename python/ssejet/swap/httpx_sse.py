@@ -85,14 +85,21 @@ class EventSource:
 
 @contextmanager
 def connect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> Iterator[EventSource]:
-    """Send a request for an event stream, and close its response at the end of the ``with`` block."""
+    """Send a request for an event stream, and close its response at the end of the ``with`` block.
+
+    Args:
+        client: a client of httpx or httpx2.
+        method: the HTTP method.
+        url: the URL.
+        kwargs: what else the client's ``stream()`` takes.
+    """
     with client.stream(method, url, **_with_headers(**kwargs)) as response:
         yield EventSource(response)
 
 
 @asynccontextmanager
 async def aconnect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> AsyncIterator[EventSource]:
-    """Send a request for an event stream, and close its response at the end of the ``async with`` block."""
+    """Do what ``connect_sse`` does, with an asynchronous client."""
     async with client.stream(method, url, **_with_headers(**kwargs)) as response:
         yield EventSource(response)
 

@@ -43,7 +43,7 @@ _KINDS = (
 
 
 class Route:
-    """One endpoint of a mocked API.
+    """One endpoint of a mocked API; a mock makes its own.
 
     All counts are right from any number of threads and tasks. Inside a response function they are those of
     the calls that came before the one that it answers: ``route.call_count`` is 0 in the first call, and each

@@ -56,7 +56,11 @@ class MockTransport(_Transport):
         return self._log.calls
 
     def handle_request(self, request: Any) -> Any:
-        """Answer a request of a sync client."""
+        """Answer a request of a sync client.
+
+        Raises:
+            TypeError: the function that answers is async.
+        """
         request.read()
         call = self._begin(request)
         with answering(call):
