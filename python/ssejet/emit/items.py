@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent, encode
 from ssejet._dumps import dumps
+from ssejet._per_class import per_class
 from ssejet.emit.encoded import EncodedEvent
 
 if TYPE_CHECKING:
@@ -80,9 +80,10 @@ class ItemEncoder:
             return item.raw
         if isinstance(item, ServerSentEvent):
             return self._encode_event(item.event, item.data, item.id or None, item.retry)
-        if _is_event(item):
+        names, is_typed = _traits(item.__class__)
+        if _is_event(item, names):
             return self._encode_foreign(item)
-        kind = item.type if _is_typed(item.__class__) else None
+        kind = item.type if is_typed else None
         return encode(item, event=kind if isinstance(kind, str) else None)
 
     def heartbeat(self) -> bytes:
@@ -134,8 +135,7 @@ class ItemEncoder:
         return self._encode_event(item.event, data, *(getattr(item, name, None) for name in _OTHER_FIELDS))
 
 
-def _is_event(item: Any) -> bool:
-    names = _names(item.__class__)
+def _is_event(item: Any, names: frozenset[str] | None) -> bool:
     # Only an instance knows the attributes that its __init__ sets.
     if names is not None and not {"event", "data"} <= names:
         return False
@@ -143,16 +143,17 @@ def _is_event(item: Any) -> bool:
     return (event is None or isinstance(event, str)) and hasattr(item, "data")
 
 
-@lru_cache(maxsize=256)
-def _is_typed(cls: type) -> bool:
-    return "type" in (_names(cls) or ()) and hasattr(cls, "to_json") and hasattr(cls, "model_dump_json")
+@per_class
+def _traits(cls: type[Any]) -> tuple[frozenset[str] | None, bool]:
+    """What is slow to ask an instance for.
 
-
-@lru_cache(maxsize=256)
-def _names(cls: type) -> frozenset[str] | None:
-    """The attributes of a model, for which asking an instance is slow; None for any other class."""
+    Returns:
+        The attributes of a model, None for any other class; and whether it is an SDK's event, whose ``type``
+        is the type of the event to send.
+    """
     for attribute in ("model_fields", "__struct_fields__", "__dataclass_fields__"):
         fields: Iterable[str] | None = getattr(cls, attribute, None)
         if fields is not None:
-            return frozenset(fields).union(dir(cls))
-    return None
+            names = frozenset(fields).union(dir(cls))
+            return names, "type" in names and hasattr(cls, "to_json") and hasattr(cls, "model_dump_json")
+    return None, False
