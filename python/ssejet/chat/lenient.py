@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from operator import concat
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 __all__ = [
     "CONTENT_PARTS",
     "WHOLE",
-    "Documented",
     "documented_call",
     "documented_choice",
     "documented_function",
@@ -22,12 +21,6 @@ __all__ = [
     "is_reasoning",
     "join_parts",
 ]
-
-if TYPE_CHECKING:
-    # What a model has that brings an object into the form that OpenAI documents.
-    Documented: TypeAlias = staticmethod[[Mapping[str, Any]], Mapping[str, Any]]
-else:
-    Documented = staticmethod
 
 WHOLE = "is_whole"
 """The extra field that marks a streamed choice which holds the whole message so far."""

@@ -15,7 +15,6 @@ from msgspec import field
 from ssejet.chat.base import Gathered, Model, ModelT, Response
 from ssejet.chat.lenient import (
     CONTENT_PARTS,
-    Documented,
     documented_call,
     documented_choice,
     documented_function,
@@ -57,11 +56,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeAlias
+
     import typing_extensions
 
     ResponseFormatT = typing_extensions.TypeVar("ResponseFormatT", default=Any)
+    # What a model has that brings an object into the form that OpenAI documents.
+    Documented: TypeAlias = staticmethod[[Mapping[str, Any]], Mapping[str, Any]]
 else:
     ResponseFormatT = TypeVar("ResponseFormatT")
+    Documented = staticmethod
 
 
 class _EitherName:
