@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ssejet.deep_json import copyable
 from ssejet.redaction import redacted
 from ssejet.reported import error_field, is_retryable_code
 
@@ -69,7 +70,13 @@ class SSEError(Exception):
 
     # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args), self.__dict__
+        return _restore, (type(self), self.args), copyable(self.__dict__)
+
+    # copy.copy() would take what stands in __reduce__() for deep JSON as it is.
+    def __copy__(self) -> SSEError:
+        copied = _restore(type(self), self.args)
+        copied.__dict__.update(self.__dict__)
+        return copied
 
 
 class EventTooLargeError(SSEError):

@@ -62,8 +62,8 @@ NOTHING_YET: Any = object()
 # How much of a refusal stands in its error's message: characters. Some are whole web pages.
 _SUMMARY_SIZE = 500
 
-# Some providers send `"error": null`, or another value that is no error, with every chunk, which must not cost
-# a second parse.
+# Some providers send `"error": null`, or another value that is no error, with every chunk. That must not cost a
+# second parse.
 _has_error = re.compile(r'"error"\s*:\s*(?!\s|null|false|""|\[\s*\]|\{\s*\}|0\s*[,}])').search
 
 # What an error says if the server says nothing; openai-python's words.
@@ -344,7 +344,10 @@ class StreamMachine(Generic[T]):
         if not events:
             return self._settle() and self.check_first()
         if error := self._error_of(events[0]):
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         return True
 
     def close(self) -> None:
@@ -428,7 +431,11 @@ class StreamMachine(Generic[T]):
                 raise
             return True
         if self._ended and self._last_error is not None:
-            raise self._last_error
+            error, self._last_error = self._last_error, None
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         if self._ended and self._require_done and not (self.saw_done or self.metrics.finished):
             raise TruncatedStreamError(
                 f"the input ended before the sentinel {self._sentinel!r}: the answer may be incomplete"

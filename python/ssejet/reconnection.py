@@ -266,11 +266,14 @@ class ReconnectionMachine:
         Raises:
             SSEError: the error, or what says more: what has come of a response that is no event stream.
         """
-        if self._refusal is not None:
-            raise self._refusal.error() from error.__cause__
-        if self._beginning is not None and self._beginning.is_other:
-            raise self._beginning.error() from error.__cause__
-        raise error
+        try:
+            if self._refusal is not None:
+                raise self._refusal.error() from error.__cause__
+            if self._beginning is not None and self._beginning.is_other:
+                raise self._beginning.error() from error.__cause__
+            raise error
+        finally:
+            del error  # which holds this frame by its traceback
 
     def events(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events that have arrived and were not taken yet."""
@@ -295,7 +298,10 @@ class ReconnectionMachine:
         if not self._goes_on(error):
             if isinstance(error, TruncatedStreamError):
                 return
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         delay = backoff(self._failures, unit=self.reconnection_time, longest=self._max_backoff)
         if isinstance(error, APIStatusError):
             wish = retry_after(error.response.headers) or 0.0
@@ -306,7 +312,10 @@ class ReconnectionMachine:
         if too_often or too_long:
             summary = f"gave up after {silence:.1f} seconds and {self._failures} failed attempts in a row"
             error.args = (f"{error} ({summary})", *error.args[1:])
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         self.step = Step.WAIT
         self.delay = delay
 

@@ -146,7 +146,7 @@ def content_type_error(response: Any, body: bytes) -> ContentTypeError:
 
 
 def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
-    """The error for what came in place of an event stream: the one that it reports, if it is JSON and does."""
+    """The error for what came in place of an event stream: the one that it reports, if it reports one."""
     payload = error_in(body)
     if payload is not None:
         return reported_error(payload, request_of(response))

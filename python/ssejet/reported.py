@@ -33,8 +33,8 @@ _MESSAGES = (
     "exception",
     "title",
 )
-# Of these, the ones that only errors have, or that make an error of an object whose code is one.
-_PLAIN_MESSAGES = ("message", "msg", "title")
+# Of these, the ones that make an error of an object whose code is not that of a success.
+_PLAIN_MESSAGES = frozenset({"message", "msg", "title"})
 _ERRORS = ("error", "errors", "fault")
 # What an error may be wrapped in, which tells nothing itself.
 _WRAPPERS = ("baseresp", "response", "responsemetadata", "header", "result", "output", "body", "status")
@@ -65,12 +65,48 @@ _SUCCESSES = frozenset({"", "0", "200", "201", "202", "204", "ok", "success", "s
 _FAILURE_WORDS = frozenset({"error", "fail", "failed", "failure"})
 # What stands beside the message of an error that says nothing else of being one.
 _BESIDE_MESSAGE = frozenset(
-    {"message", "msg", "code", "type", "id", "requestid", "traceid", "timestamp", "path", "param", "documentationurl"}
+    {
+        "message",
+        "msg",
+        "code",
+        "type",
+        "id",
+        "requestid",
+        "traceid",
+        "timestamp",
+        "path",
+        "param",
+        "documentationurl",
+    }
 )
 # Messages, or types of messages, by which servers only show that they are alive, or tell how far they are.
 _SIGNS_OF_LIFE = frozenset(
-    "alive connected debug done event heartbeat info keepalive log message notice ok ping pong processing progress "
-    "queued start status step success update waiting warning".split()
+    {
+        "alive",
+        "connected",
+        "debug",
+        "done",
+        "event",
+        "heartbeat",
+        "info",
+        "keepalive",
+        "log",
+        "message",
+        "notice",
+        "ok",
+        "ping",
+        "pong",
+        "processing",
+        "progress",
+        "queued",
+        "start",
+        "status",
+        "step",
+        "success",
+        "update",
+        "waiting",
+        "warning",
+    }
 )
 _HTTP_PHRASES = frozenset(status.phrase.lower() for status in HTTPStatus)
 
@@ -158,13 +194,10 @@ def _is_error_object(fields: Mapping[str, Any]) -> bool:
         or any(_is_error_kind(fields.get(name)) for name in _KINDS)
         or _has_failure_status(fields)
         or _is_failure_code(*map(fields.get, _ERROR_CODES))
-        or (_is_failure_code(fields.get("code")) and not _PLAIN_NAMES.isdisjoint(fields))
+        or (_is_failure_code(fields.get("code")) and not _PLAIN_MESSAGES.isdisjoint(fields))
         or (not is_success and any(map(fields.get, _SIGNS)))
         or any(_is_named_error(name, value) for name, value in fields.items())
     )
-
-
-_PLAIN_NAMES = frozenset(_PLAIN_MESSAGES)
 
 
 def _is_no(value: Any) -> bool:
@@ -192,7 +225,7 @@ def _is_failed_wrapper(value: Any) -> bool:
         or _is_failure_code(*map(fields.get, _ERROR_CODES))
         # MiniMax's has null for choices.
         or _is_failure_code(fields.get("statuscode"))
-        or (_is_failure_code(fields.get("code")) and not _PLAIN_NAMES.isdisjoint(fields))
+        or (_is_failure_code(fields.get("code")) and not _PLAIN_MESSAGES.isdisjoint(fields))
     )
 
 
@@ -264,7 +297,8 @@ def _number_or_word(code: Any) -> Any:
 
 def _is_failure_code(*codes: Any) -> bool:
     return any(
-        isinstance(code, (str, int)) and not isinstance(code, bool) and str(code).lower() not in _SUCCESSES for code in codes
+        isinstance(code, (str, int)) and not isinstance(code, bool) and str(code).lower() not in _SUCCESSES
+        for code in codes
     )
 
 
@@ -302,14 +336,10 @@ def _is_error_choice(choice: Any) -> bool:
 def _error_of(choice: Mapping[str, Any]) -> Any:
     delta = choice.get("delta")
     inner = delta.get("error") if isinstance(delta, Mapping) else None
-    told = {name: value for name, value in choice.items() if isinstance(value, str) and name in _CHOICE_MESSAGES}
+    # A choice's own message is an object: the answer.
+    fields = _folded(choice)
+    told = {name: fields[name] for name in _MESSAGES if isinstance(fields.get(name), str)}
     return choice.get("error") or inner or told
-
-
-# A choice's own ``text`` is the answer's.
-_CHOICE_MESSAGES = frozenset(
-    {*_MESSAGES, "error_description", "error_message", "errorMessage", "error_msg", "err_msg", "status_msg"}
-)
 
 
 def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:

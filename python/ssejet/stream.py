@@ -237,11 +237,14 @@ class _BaseStream(Generic[T]):
 
     def _accept_failure(self, error: APIConnectionError) -> None:
         """Raise the error, or what says more: what has come of a response that is no event stream."""
-        if self._refusal is not None:
-            raise self._refusal.error() from error.__cause__
-        if self._beginning is not None and self._beginning.is_other:
-            raise self._beginning.error() from error.__cause__
-        raise error
+        try:
+            if self._refusal is not None:
+                raise self._refusal.error() from error.__cause__
+            if self._beginning is not None and self._beginning.is_other:
+                raise self._beginning.error() from error.__cause__
+            raise error
+        finally:
+            del error  # which holds this frame by its traceback
 
 
 class Stream(_BaseStream[T]):
@@ -449,6 +452,8 @@ class AsyncStream(_BaseStream[T]):
             self._reader.fail(error)
         except APIConnectionError as failure:
             self._accept_failure(failure)
+        finally:
+            del error  # which holds this frame by its traceback
 
     async def _end(self) -> None:
         if self.saw_done:

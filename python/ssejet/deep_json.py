@@ -1,0 +1,98 @@
+"""JSON that is nested so deep that functions which call themselves at each level cannot follow it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ssejet._core import ServerSentEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["copyable"]
+
+# How deep values may be nested for pickle and copy to take them as they are. Their limits depend on how deep
+# their callers are nested, and are a few hundred levels at best.
+_MOST_DEPTH = 50
+
+
+def copyable(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an object, for pickle and deepcopy: values that are too deep for them as JSON text.
+
+    The text is decoded again when it is unpickled or copied, by the decoder that made the value.
+    """
+    deep = {name: _Deep(value) for name, value in fields.items() if _is_deep(value)}
+    return {**fields, **deep} if deep else fields
+
+
+class _Deep:
+    """Stands for a value that is nested deep."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _decode, ("".join(_encoded(self._value)),)
+
+
+def _decode(text: str) -> Any:
+    try:
+        return ServerSentEvent(data=text).json()
+    except (RecursionError, ValueError):  # there may be less of a stack here
+        return text
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value of JSON types is nested deep; a value of others is not looked at."""
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        level = [inner for each in level for inner in _parts(each)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    # Of these types alone, as nothing else comes from JSON.
+    if type(value) is list:
+        yield from (each for each in value if type(each) in (list, dict))
+    elif type(value) is dict:
+        yield from (each for each in value.values() if type(each) in (list, dict))
+
+
+def _encoded(value: Any) -> Iterator[str]:
+    """The JSON text of a value, in pieces."""
+    # What is still to be written, the next last: text, and iterators over the inner parts of lists and dicts.
+    todo: list[Iterator[Any]] = [iter((value,))]
+    while todo:
+        for each in todo[-1]:
+            if isinstance(each, _Text):
+                yield each
+            elif type(each) in (list, dict):
+                todo.append(_pieces(each))
+                break
+            else:
+                yield json.dumps(each, default=repr)
+        else:
+            todo.pop()
+
+
+class _Text(str):
+    """JSON text, among values that are still to be encoded."""
+
+    __slots__ = ()
+
+
+def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
+    is_list = isinstance(value, list)
+    yield _Text("[" if is_list else "{")
+    for number, each in enumerate(value):
+        if number:
+            yield _Text(",")
+        if is_list:
+            yield each
+        else:
+            yield _Text(json.dumps(str(each)) + ":")
+            yield value[each]  # type: ignore[call-overload]
+    yield _Text("]" if is_list else "}")
