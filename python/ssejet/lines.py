@@ -83,8 +83,9 @@ class BodyLines:
         self._line: _Line | None = None
         self._line_start = 0
         self._is_first_line = True
-        # The last piece ended with a CR: an LF that comes next belongs to it.
+        # The last piece ended with a CR: an LF that comes next belongs to it, and to this line.
         self._open_cr = False
+        self._last_line: _Line | None = None
 
     @property
     def found(self) -> bool:
@@ -100,7 +101,7 @@ class BodyLines:
             self._open_cr = False
             if piece.startswith(b"\n"):
                 position = 1
-                self._add_line_break(b"\n")
+                self._add_line_break(b"\n", self._last_line)
         while found := _line_break(piece, position):
             start, end = found.span()
             if piece[start : start + 2] == b"\r\n":
@@ -143,8 +144,8 @@ class BodyLines:
         if self._line is None:
             self._look(is_whole=True)
         line = self._line
-        self._add_line_break(line_break)
-        self._line = None
+        self._add_line_break(line_break, line)
+        self._line, self._last_line = None, line
         self._line_start = len(self.other)
         self._is_first_line = False
         if line is _Line.BLANK:
@@ -157,10 +158,10 @@ class BodyLines:
             self._has_field |= line in (_Line.DATA, _Line.FIELD)
             self.is_in_block |= not self.found
 
-    def _add_line_break(self, line_break: bytes) -> None:
+    def _add_line_break(self, line_break: bytes, line: _Line | None) -> None:
         if self.found:
             self.held += len(line_break)
-            if self._line not in _HARMLESS:
+            if line not in _HARMLESS:
                 self.other += line_break
                 self._line_start = len(self.other)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
@@ -62,8 +61,8 @@ NOTHING_YET: Any = object()
 # How much of a refusal stands in its error's message: characters. Some are whole web pages.
 _SUMMARY_SIZE = 500
 
-# Some providers send `"error": null`, or another value that is no error, with every chunk. That must not cost a
-# second parse.
+# Some providers send `"error": null`, or another value that is no error, with every chunk. That must not cost
+# parsing it twice.
 _has_error = re.compile(r'"error"\s*:\s*(?!\s|null|false|""|\[\s*\]|\{\s*\}|0\s*[,}])').search
 
 # What an error says if the server says nothing; openai-python's words.
@@ -503,8 +502,6 @@ def reported_error(payload: Any, request: Any) -> APIError:
         payload: what it says, as of ``payload_of()``.
         request: the HTTP request, or None.
     """
-    if isinstance(payload, list) and len(payload) == 1 and isinstance(payload[0], Mapping):
-        payload = payload[0]  # Google sends an error as a list of one
     return APIError(error_message(payload) or _DEFAULT_MESSAGE, body=payload, request=request)
 
 

@@ -148,6 +148,8 @@ def content_type_error(response: Any, body: bytes) -> ContentTypeError:
 def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
     """The error for what came in place of an event stream: the one that it reports, if it reports one."""
     payload = error_in(body)
+    if isinstance(payload, list):
+        payload = payload[0]  # what tells of the error, which relays pass on
     if payload is not None:
         return reported_error(payload, request_of(response))
     return content_type_error(response, body)

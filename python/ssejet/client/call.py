@@ -20,7 +20,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
-from ssejet.machine import error_in, payload_of, reported_error, status_error, text_of
+from ssejet.machine import payload_of, reported_error, status_error, text_of
 from ssejet.reported import is_error_answer
 from ssejet.transport import translate_request, with_default_headers
 
@@ -137,7 +137,7 @@ class Call:
         try:
             result = self._endpoint.parse(event.data)
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            if (payload := error_in(body)) is not None:
+            if is_error_answer(payload := payload_of(event)):  # a list of one
                 raise reported_error(payload, request_of(response)) from error
             raise self._invalid(response, event, str(error)) from error
         # A text of a known shape holds an answer; only others need a closer look.
