@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent
@@ -22,18 +23,21 @@ def copyable(fields: dict[str, Any]) -> dict[str, Any]:
 
     The text is decoded again when it is unpickled or copied, by the decoder that made the value.
     """
-    deep = {name: _Deep(value) for name, value in fields.items() if _is_deep(value)}
+    deep: dict[str, Any] = {}
+    for name, value in fields.items():
+        if _is_deep(value):
+            with suppress(TypeError):  # it holds something that is no JSON, and stays as it is
+                deep[name] = _Text("".join(_encoded(value)))
     return {**fields, **deep} if deep else fields
 
 
-class _Deep:
-    """Stands for a value that is nested deep."""
+class _Text(str):
+    """JSON text. Unpickled or copied, it becomes what it says."""
 
-    def __init__(self, value: Any) -> None:
-        self._value = value
+    __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _decode, ("".join(_encoded(self._value)),)
+        return _decode, (str(self),)
 
 
 def _decode(text: str) -> Any:
@@ -73,15 +77,9 @@ def _encoded(value: Any) -> Iterator[str]:
                 todo.append(_pieces(each))
                 break
             else:
-                yield json.dumps(each, default=repr)
+                yield json.dumps(each)
         else:
             todo.pop()
-
-
-class _Text(str):
-    """JSON text, among values that are still to be encoded."""
-
-    __slots__ = ()
 
 
 def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
@@ -93,6 +91,8 @@ def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
         if is_list:
             yield each
         else:
-            yield _Text(json.dumps(str(each)) + ":")
-            yield value[each]  # type: ignore[call-overload]
+            if not isinstance(each, str):
+                raise TypeError("JSON has no such key")
+            yield _Text(json.dumps(each) + ":")
+            yield value[each]
     yield _Text("]" if is_list else "}")

@@ -120,7 +120,7 @@ class BodyLines:
         if self._line is not None or len(self.other) == self._line_start:
             return
         line = bytes(self.other[self._line_start :])
-        names = _FIELD_NAMES
+        names: tuple[bytes, ...] = _FIELD_NAMES
         if self._is_first_line:
             line = line.removeprefix(BOM)
             names = (*names, BOM)

@@ -207,8 +207,8 @@ def _is_no(value: Any) -> bool:
 def _is_error_kind(kind: Any) -> bool:
     if not isinstance(kind, str):
         return False
-    kind = kind.lower()
-    return kind == "exception" or kind.endswith("error")
+    word = kind.lower()
+    return word == "exception" or word.endswith("error")
 
 
 def _is_named_error(name: str, value: Any) -> bool:
