@@ -260,7 +260,7 @@ def test_what_a_user_adds_to_an_error_is_pickled_with_it() -> None:
 
 def deep_json(depth: int) -> Any:
     inner = '[{"é":' * (depth // 2) + '["\\ud800", 1e400, 12345678901234567890123]' + "}]" * (depth // 2)
-    return ServerSentEvent(data='{"error":{"message":"m","code":7,"param":%s}}' % inner).json()
+    return ServerSentEvent(data=f'{{"error":{{"message":"m","code":7,"param":{inner}}}}}').json()
 
 
 def is_same(one: Any, other: Any) -> bool:

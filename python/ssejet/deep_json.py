@@ -83,16 +83,21 @@ def _encoded(value: Any) -> Iterator[str]:
 
 
 def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
-    is_list = isinstance(value, list)
-    yield _Text("[" if is_list else "{")
-    for number, each in enumerate(value):
-        if number:
-            yield _Text(",")
-        if is_list:
+    """The JSON text between the parts of a list or dict, and these parts."""
+    comma = _Text("")
+    if isinstance(value, list):
+        yield _Text("[")
+        for each in value:
+            yield comma
             yield each
-        else:
-            if not isinstance(each, str):
-                raise TypeError("JSON has no such key")
-            yield _Text(json.dumps(each) + ":")
-            yield value[each]
-    yield _Text("]" if is_list else "}")
+            comma = _Text(",")
+        yield _Text("]")
+        return
+    yield _Text("{")
+    for name, each in value.items():
+        if not isinstance(name, str):
+            raise TypeError("JSON has no such key")
+        yield _Text(f"{comma}{json.dumps(name)}:")
+        yield each
+        comma = _Text(",")
+    yield _Text("}")

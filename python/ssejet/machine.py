@@ -430,11 +430,11 @@ class StreamMachine(Generic[T]):
                 raise
             return True
         if self._ended and self._last_error is not None:
-            error, self._last_error = self._last_error, None
+            last_error, self._last_error = self._last_error, None
             try:
-                raise error
+                raise last_error
             finally:
-                del error  # which holds this frame by its traceback
+                del last_error  # which holds this frame by its traceback
         if self._ended and self._require_done and not (self.saw_done or self.metrics.finished):
             raise TruncatedStreamError(
                 f"the input ended before the sentinel {self._sentinel!r}: the answer may be incomplete"

@@ -357,6 +357,10 @@ def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
         for inner in _inner_errors(fields, *_ERRORS, "detail", "message", "errormsg"):
             yield from _parts_of(inner, depth - 1)
         yield fields
+        for name, value in payload.items():
+            # The name of a field such as AWS's ``throttlingException`` is the type.
+            if isinstance(name, str) and name.lower() not in _ERRORS and _is_named_error(name.lower(), value):
+                yield {"type": name}
 
 
 def _inner_errors(fields: Mapping[str, Any], *names: str) -> Iterator[Any]:
@@ -400,6 +404,11 @@ def _object_text(value: Mapping[str, Any], depth: int) -> str | None:
         if text := _text_of(inner, depth):
             return text
     texts = [text for name in (*_MESSAGES, *_ERRORS) if (text := _text_of(fields.get(name), depth))]
+    if not texts and isinstance(errors := fields.get("errors"), Mapping):
+        # Frameworks say of each field of the request what is wrong with it.
+        told = [*errors.items()][:_MOST_TOLD]
+        texts = ["; ".join(f"{name}: {text}" for name, each in told if (text := _text_of(each, depth)))]
+        texts = [*filter(None, texts)]
     if not texts and _is_failure_code(*map(fields.get, _ERROR_CODES)):
         texts = [text for text in [_text_of(fields.get("text"), depth)] if text]  # FastChat's
     return next(filter(_is_sentence, texts), texts[0] if texts else None)

@@ -173,7 +173,7 @@ def test_what_came_in_place_of_chunks_is_shown_without_the_key_of_the_request() 
         request=request,
     )
     stream = ChatCompletionStream(Stream(response, cast_to=ChatCompletionChunk))
-    with pytest.raises(TruncatedStreamError, match='{"echo": "\\*\\*\\*"}'):
+    with pytest.raises(TruncatedStreamError, match=r'{"echo": "\*\*\*"}'):
         stream.get_final_completion()
 
 

@@ -540,7 +540,15 @@ ERRORS: list[tuple[Any, str, Any, bool]] = [
     # AWS
     ({"__type": "ThrottlingException", "message": "Too fast"}, "Too fast", "ThrottlingException", True),
     ({"__type": "com.amazon#AccessDenied", "Message": "No"}, "No", "com.amazon#AccessDenied", False),
-    ({"throttlingException": {"message": "Too many tokens"}}, "Too many tokens", None, False),
+    ({"throttlingException": {"message": "Too many tokens"}}, "Too many tokens", None, True),
+    ({"validationException": {"message": "Too long"}}, "Too long", None, False),
+    # Rails
+    (
+        {"errors": {"n": ["must be 1", "is odd"], "m": "is gone"}},
+        "n: must be 1; is odd; m: is gone",
+        None,
+        False,
+    ),
     (
         {"ErrorCode": "INTERNAL_FAILURE", "OriginalMessage": "Out of memory"},
         "Out of memory",
