@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ssejet.deep_json import copyable
 from ssejet.redaction import redacted
 from ssejet.reported import error_field, is_retryable_code
 
@@ -70,6 +69,8 @@ class SSEError(Exception):
 
     # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
+        from ssejet.deep_json import copyable  # with what few programs need
+
         return _restore, (type(self), self.args), copyable(self.__dict__)
 
     # copy.copy() would take what stands in __reduce__() for deep JSON as it is.
