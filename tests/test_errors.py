@@ -256,3 +256,61 @@ def test_what_a_user_adds_to_an_error_is_pickled_with_it() -> None:
     error = APIConnectionError(partial="so far")
     error.attempt = 3  # type: ignore[attr-defined]
     assert pickle.loads(pickle.dumps(error)).attempt == 3
+
+
+def deep_json(depth: int) -> Any:
+    inner = '[{"é":' * (depth // 2) + '["\\ud800", 1e400, 12345678901234567890123]' + "}]" * (depth // 2)
+    return ServerSentEvent(data=f'{{"error":{{"message":"m","code":7,"param":{inner}}}}}').json()
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values of JSON types are equal, however deep they are."""
+    pairs = [(one, other)]
+    while pairs:
+        one, other = pairs.pop()
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, dict):
+            pairs += zip(one.items(), other.items(), strict=True)
+        elif isinstance(one, (list, tuple)):
+            if len(one) != len(other):
+                return False
+            pairs += zip(one, other, strict=True)
+        elif one != other:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("depth", [2, 50, 60, 900])
+@pytest.mark.parametrize("cls", [APIError, APIStatusError])
+def test_errors_are_copied_and_pickled_however_deep_their_bodies_are(depth: int, cls: Any) -> None:
+    body = deep_json(depth)
+    error = cls("m", body=body, **({"response": RESPONSE} if cls is APIStatusError else {}))
+    copies = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    copies.append(copy.deepcopy(error))
+    for copied in copies:
+        assert type(copied) is cls
+        assert copied.body is not body
+    for copied in (*copies, copy.copy(error), copy.copy(copies[0]), copy.deepcopy(copies[0])):
+        assert str(copied) == "m"
+        assert copied.code == 7
+        assert is_same(copied.body, body)
+        assert is_same(copied.param, error.param)
+    assert copy.copy(error).body is body
+
+
+def test_errors_are_pickled_where_little_of_the_stack_is_left() -> None:
+    error = APIError("m", body=deep_json(900))
+
+    def pickled(depth: int) -> bytes:
+        return pickled(depth - 1) if depth else pickle.dumps(error)
+
+    assert is_same(pickle.loads(pickled(700)).body, error.body)
+
+
+@pytest.mark.parametrize("inner", [{1: 2}, {2, 3}])
+def test_a_deep_body_that_is_no_json_is_copied_as_it_is(inner: Any) -> None:
+    body = inner
+    for _ in range(100):
+        body = [body]
+    assert copy.deepcopy(APIError("m", body=body)).body == body

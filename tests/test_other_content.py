@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 import ssejet
-from drivers import NO_TLS, SyncDriver
+from drivers import NO_TLS, FakeResponse, SyncDriver
 from servers import A_LONG_TIME, Then
 from ssejet import APIError, ContentTypeError, aconnect_sse, connect_sse
+from ssejet.chat import ChatCompletionChunk, ChatCompletionStream
 from ssejet.emit import arelay, relay
 
 if TYPE_CHECKING:
@@ -125,25 +126,175 @@ class TestABodyThatIsNoEventStream:
         assert caught.value.body == line[:1024] + line[: 1024 - len(line)]
 
 
-@pytest.mark.parametrize("start", [b": waiting\n\n", b": one\n: two\n\n", b"retry: 3000\n\n", b"id: 1\n\n"])
-@pytest.mark.parametrize("kind", ["stream"])
-def test_an_error_may_come_after_signs_of_life(
-    driver: Driver, server: Server, start: bytes, kind: str
+SIGNS_OF_LIFE = {
+    "a comment": b": waiting\n\n",
+    "comments": b": one\n: two\r\n\r\n:\r\r",
+    "comments after a byte order mark": BOM + b": waiting\n\n",
+    "a retry": b"retry: 3000\n\n",
+    "an id": b"id: 1\n\n",
+    "a type": b"event: start\n\n",
+    "a field that the standard does not know": b": waiting\nserver: a-7\n\n",
+    "blank lines": b"\n\n\r\n",
+    "more comments than are kept": b": waiting\n\n" * 9000,
+}
+OTHERS_AFTERWARDS = {
+    name: OTHERS[name] for name in ("HTML", "XML", "plain text", "plain text with a colon")
+} | {
+    "a sentence": b"Error: 502 Bad Gateway",
+    "a sentence of several lines": b"It is a\n502 Bad Gateway\n\n",
+    "text that looks like a field of an error": b"ValueError: 502 Bad Gateway\n",
+}
+AFTER_EVENTS = {
+    "JSON": json.dumps(ERROR).encode(),
+    "JSON and blank lines": json.dumps(ERROR).encode() + b"\n\n",
+    "JSON over several lines": json.dumps(ERROR, indent=2).encode(),
+    "JSON after a comment": b": ping\n\n" + json.dumps(ERROR).encode(),
+    "JSON before a comment": json.dumps(ERROR).encode() + b"\n: ping\n",
+    "JSON after many comments": b": ping\n\n" * 9000 + json.dumps(ERROR).encode(),
+    "an array of JSON": json.dumps([ERROR]).encode(),
+    "an event without its end": b"data: " + json.dumps(ERROR).encode() + b"\n",
+    "an event without the end of its line": b"data: " + json.dumps(ERROR).encode(),
+    "an event of type error without its end": b"event: error\ndata: model not found\n",
+}
+CUTS = {
+    "whole": lambda body: [body],
+    "bytes": lambda body: [body[index : index + 1] for index in range(len(body))],
+    "sevens": lambda body: [body[index : index + 7] for index in range(0, len(body), 7)],
+}
+
+
+def cut(body: bytes, name: str) -> list[bytes]:
+    """A body in pieces; a long one is cut only near its end."""
+    start = max(0, len(body) - 500)
+    return [*filter(None, [body[:start]]), *CUTS[name](body[start:])]
+
+
+@pytest.mark.parametrize("start", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
+@pytest.mark.parametrize("kind", ["stream", "source", "subscription"])
+class TestAfterSignsOfLife:
+    def test_an_error_is_the_one_that_it_reports(
+        self, driver: Driver, server: Server, start: bytes, kind: str
+    ) -> None:
+        answer = server.answer(*cut(start + ERRORS["JSON"], "sevens"))
+        with pytest.raises(APIError, match="model not found"):
+            read(driver, answer.url, kind)
+        assert len(answer.requests) == 1
+
+    def test_something_else_raises_an_error_that_shows_it(
+        self, driver: Driver, server: Server, start: bytes, kind: str
+    ) -> None:
+        body = OTHERS_AFTERWARDS["plain text"]
+        with pytest.raises(ContentTypeError, match="502 Bad Gateway") as caught:
+            read(driver, server.answer(start + body).url, kind)
+        assert caught.value.body == body
+
+    def test_nothing_is_no_error(self, driver: Driver, server: Server, start: bytes, kind: str) -> None:
+        options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
+        assert read(driver, server.answer(start).url, kind, **options) == []
+
+    def test_events_are_read_whatever_came_before_them(
+        self, driver: Driver, server: Server, start: bytes, kind: str
+    ) -> None:
+        options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
+        body = start + b"{}\nhello there\n\ndata: 1\n\n<html>\n{}\n"
+        assert len(read(driver, server.answer(*cut(body, "sevens")).url, kind, **options)) == 1
+
+
+@pytest.mark.parametrize("body", OTHERS_AFTERWARDS.values(), ids=OTHERS_AFTERWARDS)
+@pytest.mark.parametrize("kind", ["stream", "source", "subscription"])
+def test_something_else_of_any_kind_is_found_after_comments(
+    driver: Driver, server: Server, body: bytes, kind: str
 ) -> None:
-    answer = server.answer(start + json.dumps(ERROR).encode())
+    with pytest.raises(ContentTypeError, match="502 Bad Gateway") as caught:
+        read(driver, server.answer(b": waiting\n\n", body).url, kind)
+    assert caught.value.body == body
+
+
+@pytest.mark.parametrize("kind", ["stream", "subscription"])
+def test_an_error_after_signs_of_life_is_not_waited_for(
+    driver: Driver, server: Server, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssejet.refusal._IDLE_TIME", 0.05)
+    answer = server.answer(b": waiting\n\n", json.dumps(ERROR).encode(), Then.HANG)
     with pytest.raises(APIError, match="model not found"):
         read(driver, answer.url, kind)
-    answer = server.answer(start + b"<html>502 Bad Gateway</html>\n")
-    with pytest.raises(ContentTypeError, match="502 Bad Gateway"):
-        read(driver, answer.url, kind)
 
 
-@pytest.mark.parametrize("kind", ["stream", "source"])
-def test_lines_of_something_else_after_an_event_are_ignored(
-    driver: Driver, server: Server, kind: str
-) -> None:
-    answer = server.answer(b": ping\n\ndata: 1\n\n{}\n<p>\n[1]\n")
-    assert len(read(driver, answer.url, kind)) == 1
+@pytest.mark.parametrize("kind", ["stream", "source", "subscription"])
+def test_an_error_after_an_event_is_no_error_of_the_body(driver: Driver, server: Server, kind: str) -> None:
+    options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
+    answer = server.answer(b": ping\n\ndata: 1\n\n", b"{}\n<html>502 Bad Gateway</html>\n")
+    assert len(read(driver, answer.url, kind, **options)) == 1
+
+
+def test_a_decoder_with_events_without_data_is_believed(driver: Driver, server: Server) -> None:
+    answer = server.answer(b"event: start\n\n", json.dumps(ERROR).encode())
+
+    def sync() -> list[Any]:
+        with driver.http.Client(verify=NO_TLS) as client, client.stream("GET", answer.url) as response:
+            return list(ssejet.EventSource(response, decoder=ssejet.Decoder(dialect="httpx2")))
+
+    async def main() -> list[Any]:
+        async with (
+            driver.http.AsyncClient(verify=NO_TLS) as client,
+            client.stream("GET", answer.url) as response,
+        ):
+            source = ssejet.EventSource(response, decoder=ssejet.Decoder(dialect="httpx2"))
+            return [event async for event in source]
+
+    events = sync() if isinstance(driver, SyncDriver) else anyio.run(main, backend=driver.backend)
+    assert [event.event for event in events] == ["start"]
+
+
+@pytest.mark.parametrize("end", AFTER_EVENTS.values(), ids=AFTER_EVENTS)
+class TestAnErrorAtTheEnd:
+    def test_comes_after_the_items(self, driver: Driver, server: Server, end: bytes) -> None:
+        body = b"data: 1\n\ndata: 2\n\n" + end
+        reading = driver.read(server.answer(*cut(body, "sevens")).url)[0]
+        assert reading.items == [1, 2]
+        assert isinstance(reading.error, APIError)
+        assert reading.error.message == "model not found"
+
+    @pytest.mark.parametrize("cut_into", CUTS)
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+    def test_is_found_however_the_body_is_cut(self, end: bytes, cut_into: str, line_end: bytes) -> None:
+        body = (b"data: 1\n\ndata: 2\n\n" + end).replace(b"\n", line_end)
+        reading = SyncDriver(httpx).consume(FakeResponse(cut(body, cut_into)))
+        assert reading.items == [1, 2]
+        assert isinstance(reading.error, APIError)
+
+    @pytest.mark.parametrize("cut_into", CUTS)
+    def test_ends_an_answer_that_keeps_what_had_come(self, end: bytes, cut_into: str) -> None:
+        chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'
+        content = iter(cut(chunk + end, cut_into))
+        response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+        stream = ChatCompletionStream(ssejet.Stream(response, cast_to=ChatCompletionChunk))
+        with pytest.raises(APIError, match="model not found") as caught:
+            stream.get_final_completion()
+        assert caught.value.partial.choices[0].message.content == "Hi"
+
+    def test_counts_for_nothing_after_the_sentinel(self, end: bytes) -> None:
+        body = b"data: 1\n\ndata: [DONE]\n\n" + end
+        assert SyncDriver(httpx).consume(FakeResponse([body])).result() == [1]
+
+
+@pytest.mark.parametrize("cut_into", CUTS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: 1\n\ndata: {"detail": "of a user"}\n\n',
+        b'data: 1\n\ndata: {"detail": "of a user"}\n',
+        b'data: 1\n\ndata: {"a": {"error": 1}}\n',
+        b'data: 1\n\n{"a": {"error": 1}}',
+        b'data: 1\n\n{"error": nu',
+        b'data: 1\n\n{"error": 1}\n\ndata: 2\n\n',
+        b'data: {"a":\ndata: {"error": 1}}\n\n',
+    ],
+)
+def test_no_error_is_seen_at_the_end_where_there_is_none(body: bytes, cut_into: str) -> None:
+    reading = SyncDriver(httpx).consume(FakeResponse(cut(body, cut_into)))
+    assert reading.error is None
+    assert reading.items == [event.json() for event in ssejet.Decoder().feed(body)]
 
 
 @pytest.mark.parametrize("kind", ["stream", "subscription"])
@@ -225,4 +376,78 @@ class TestARelay:
 def test_a_relay_passes_on_what_has_no_events(server: Server, body: bytes) -> None:
     with httpx.Client(verify=NO_TLS) as client:
         response = client.send(client.build_request("GET", server.answer(body).url), stream=True)
+        assert b"".join(relay(response)) == body
+
+
+@pytest.mark.parametrize("verbatim", [True, False])
+@pytest.mark.parametrize("cut_into", ["whole", "sevens"])
+@pytest.mark.parametrize("start", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
+class TestARelayAfterSignsOfLife:
+    async def test_tells_its_clients_what_went_wrong(
+        self,
+        server: Server,
+        caplog: pytest.LogCaptureFixture,
+        start: bytes,
+        cut_into: str,
+        verbatim: bool,
+    ) -> None:
+        for body, expected in ((ERRORS["JSON"], "model not found"), (OTHERS["plain text"], "interrupted")):
+            for is_async in (False, True):
+                url = server.answer(*cut(start + body, cut_into)).url
+                caplog.clear()
+                sent = b""
+                if is_async:
+                    async with httpx.AsyncClient(verify=NO_TLS) as client:
+                        response = await client.send(client.build_request("GET", url), stream=True)
+                        sent = b"".join([piece async for piece in arelay(response, verbatim=verbatim)])
+                else:
+                    with httpx.Client(verify=NO_TLS) as client:
+                        response = client.send(client.build_request("GET", url), stream=True)
+                        sent = b"".join(relay(response, verbatim=verbatim))
+                assert not verbatim or sent.startswith(start)
+                (event,) = ssejet.Decoder().feed(sent)
+                assert event.event == "error"
+                assert expected in event.json()["error"]["message"]
+                assert b"502" not in sent
+                warnings = [each for each in caplog.records if "no event stream: HTTP" in each.message]
+                assert [each.levelno for each in warnings] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("start", [*SIGNS_OF_LIFE.values(), b": a comment without its end"])
+async def test_a_relay_passes_signs_of_life_on_at_once(server: Server, start: bytes) -> None:
+    def url() -> str:
+        return server.answer(start, Then.HANG).url
+
+    with httpx.Client(verify=NO_TLS) as client:
+        response = client.send(client.build_request("GET", url()), stream=True)  # noqa: ASYNC212
+        pieces = iter(relay(response, heartbeat=None))
+        received = b""
+        while len(received) < len(start):
+            received += next(pieces)
+        assert received == start
+        pieces.close()
+    async with httpx.AsyncClient(verify=NO_TLS) as client:
+        response = await client.send(client.build_request("GET", url()), stream=True)
+        apieces = aiter(arelay(response, heartbeat=None))
+        received = b""
+        while len(received) < len(start):
+            received += await anext(apieces)
+        assert received == start
+        await apieces.aclose()
+
+
+@pytest.mark.parametrize("cut_into", CUTS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b": ping\n\n{}\n\ndata: 1\n\n{}",
+        BOM + b": ping\r\rtext\r\n: ping\n\n",
+        b"text that may be\n\ndata: 1\r\r<html>",
+        b": ping\n\nx-unknown: 1\n\nda",
+    ],
+)
+def test_a_relay_passes_everything_on_if_an_event_comes(server: Server, body: bytes, cut_into: str) -> None:
+    with httpx.Client(verify=NO_TLS) as client:
+        url = server.answer(*cut(body, cut_into)).url
+        response = client.send(client.build_request("GET", url), stream=True)
         assert b"".join(relay(response)) == body

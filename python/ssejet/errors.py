@@ -73,7 +73,15 @@ class SSEError(Exception):
 
     # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args), self.__dict__
+        from ssejet.deep_json import copyable  # with what few programs need
+
+        return _restore, (type(self), self.args), copyable(self.__dict__)
+
+    # copy.copy() would take what stands in __reduce__() for deep JSON as it is.
+    def __copy__(self) -> SSEError:
+        copied = _restore(type(self), self.args)
+        copied.__dict__.update(self.__dict__)
+        return copied
 
 
 class EventTooLargeError(SSEError):

@@ -15,6 +15,7 @@ from ssejet.errors import (
     InvalidJSONError,
     TruncatedStreamError,
 )
+from ssejet.lines import BOM, BodyLines
 from ssejet.metrics import StreamMetrics
 from ssejet.reported import error_message, is_error, is_error_answer
 
@@ -45,7 +46,16 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["NOTHING_YET", "StreamMachine", "T", "payload_of", "reported_error", "status_error"]
+__all__ = [
+    "NOTHING_YET",
+    "StreamMachine",
+    "T",
+    "error_in",
+    "payload_of",
+    "reported_error",
+    "status_error",
+    "text_of",
+]
 
 NOTHING_YET: Any = object()
 """In an iterator over items, the place of those that are still to come."""
@@ -53,8 +63,19 @@ NOTHING_YET: Any = object()
 # How much of a refusal stands in its error's message: characters. Some are whole web pages.
 _SUMMARY_SIZE = 500
 
-# Some providers send `"error": null` with every chunk, which must not cost a second parse.
-_has_error = re.compile(r'"error"\s*:\s*(?!\s|null)').search
+# Some providers send `"error": null`, or another value that is no error, with every chunk. That must not cost
+# parsing it twice.
+_has_error = re.compile(r'"error"\s*:\s*(?!\s|null|false|""|\[\s*\]|\{\s*\}|0\s*[,}])').search
+
+# What an error says if the server says nothing; openai-python's words.
+_DEFAULT_MESSAGE = "An error occurred during streaming"
+
+# How many lines of a body that is no event stream are searched for an error in JSON.
+_MOST_LINES = 20
+
+# How much is kept of what no event has followed yet: bytes.
+_REST_SIZE = 64 * 1024
+_end_of_line = re.compile(rb"\r\n|[\r\n]").search
 
 # How much longer than the sentinel data may be that is the sentinel in quotes and spaces: characters.
 _SENTINEL_MARGIN = 16
@@ -77,6 +98,9 @@ class StreamMachine(Generic[T]):
        ``ssejet.chat`` belongs, errors of all known shapes do.
     5. Data that is blank or ``null`` is passed over, unless ``cast_to`` has a use for it.
     6. Else the event's data is cast.
+
+    Input that ends without the sentinel raises ``APIError`` if the last thing in it is an error that no blank
+    line has ended, or that stands there as JSON without a field's name.
 
     An exception of the decoder's ``on_comment`` comes after the items of the events before that comment. It
     ends no stream: whoever goes on gets the items after it.
@@ -142,6 +166,9 @@ class StreamMachine(Generic[T]):
         self._request = request
         self._pending: Iterator[ServerSentEvent] = iter(())
         self._ended = False
+        # What has come since the chunk that brought the last event, that chunk included; None if it is much.
+        self._rest: bytes | bytearray | None = b""
+        self._last_error: APIError | None = None
         self.goes_on: bool = False
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
@@ -175,7 +202,10 @@ class StreamMachine(Generic[T]):
             self._note(error)
             raise
         if events:
+            self._rest = chunk if type(chunk) is bytes else bytes(chunk)
             self._hold(events)
+        elif self._rest is not None:
+            self._add_to_rest(chunk)
 
     def receive_end(self) -> None:
         """Take note that the input ended.
@@ -193,6 +223,9 @@ class StreamMachine(Generic[T]):
                 raise
             if not events and unfinished is not None:
                 self.saw_done = self._is_sentinel(unfinished)
+            if not events and not self.saw_done:
+                self._last_error = self._error_in_rest()
+            self._rest = None
             self._hold(events)
 
     def items(self, more: Callable[[], bool] | None = None, *, waits: bool = False) -> Iterator[T]:
@@ -311,12 +344,11 @@ class StreamMachine(Generic[T]):
         self._pending = iter(events)
         if not events:
             return self._settle() and self.check_first()
-        event = events[0]
-        is_answer = self._cast.answer is not None
-        if event.event == "error" or is_answer or _has_error(event.data):
-            payload = payload_of(event)
-            if event.event == "error" or (is_error_answer if is_answer else is_error)(payload):
-                raise self._api_error(payload)
+        if error := self._error_of(events[0]):
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         return True
 
     def close(self) -> None:
@@ -343,6 +375,40 @@ class StreamMachine(Generic[T]):
             text = text[1:-1].strip()
         return text.casefold() == sentinel.casefold()
 
+    def _error_of(self, event: ServerSentEvent) -> APIError | None:
+        """The error that an event reports, if it reports one."""
+        is_answer = self._cast.answer is not None
+        if event.event == "error" or is_answer or _has_error(event.data):
+            payload = payload_of(event)
+            if event.event == "error" or (is_error_answer if is_answer else is_error)(payload):
+                return self._api_error(payload)
+        return None
+
+    def _add_to_rest(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Keep bytes that complete no event, as long as they are few."""
+        rest = self._rest if isinstance(self._rest, bytearray) else bytearray(self._rest or b"")
+        rest += chunk
+        if len(rest) > _REST_SIZE:
+            # Comments may go on for hours: only the unfinished line counts.
+            del rest[: max(rest.rfind(b"\n"), rest.rfind(b"\r"))]
+        self._rest = rest if len(rest) <= _REST_SIZE else None
+
+    def _error_in_rest(self) -> APIError | None:
+        """The error that the input ends with, where it made no event of it."""
+        rest = bytes(self._rest or b"")
+        if self.metrics.events and (first_end := _end_of_line(rest)):
+            rest = rest[first_end.end() :]  # the first line may have begun in an earlier chunk
+        if not rest:
+            return None
+        lines = BodyLines(goes_on=True)
+        lines.feed(rest)
+        lines.finish()
+        if lines.found and (payload := error_in(lines.other)) is not None:
+            return self._api_error(payload)
+        decoder = Decoder(flush_incomplete=True, max_event_size=None)
+        decoder.feed(rest)
+        return next(filter(None, map(self._error_of, decoder.finish())), None)
+
     def _see_sentinel(self) -> None:
         self.saw_done = True
         self.close()
@@ -365,6 +431,12 @@ class StreamMachine(Generic[T]):
                 self._note(error)
                 raise
             return True
+        if self._ended and self._last_error is not None:
+            last_error, self._last_error = self._last_error, None
+            try:
+                raise last_error
+            finally:
+                del last_error  # which holds this frame by its traceback
         if self._ended and self._require_done and not (self.saw_done or self.metrics.finished):
             raise TruncatedStreamError(
                 f"the input ended before the sentinel {self._sentinel!r}: the answer may be incomplete"
@@ -372,7 +444,7 @@ class StreamMachine(Generic[T]):
         return False
 
     def _api_error(self, payload: Any) -> APIError:
-        return reported_error(payload, self._request, "An error occurred during streaming")
+        return reported_error(payload, self._request)
 
     def _assistants_item(self, event: ServerSentEvent) -> Any:
         assert self._cast.convert is not None
@@ -425,15 +497,14 @@ class StreamMachine(Generic[T]):
         return InvalidJSONError(reason, event=event, index=index, position=position, request=self._request)
 
 
-def reported_error(payload: Any, request: Any, default: str = "the server reported an error") -> APIError:
+def reported_error(payload: Any, request: Any) -> APIError:
     """The error for one that a server reports although the HTTP status is none.
 
     Args:
         payload: what it says, as of ``payload_of()``.
         request: the HTTP request, or None.
-        default: the message if the server has none.
     """
-    return APIError(error_message(payload) or default, body=payload, request=request)
+    return APIError(error_message(payload) or _DEFAULT_MESSAGE, body=payload, request=request)
 
 
 def status_error(response: Any, body: bytes) -> APIStatusError:
@@ -443,12 +514,30 @@ def status_error(response: Any, body: bytes) -> APIStatusError:
         response: the response.
         body: its body, or the start of it.
     """
-    text = body.decode("utf-8", "replace")
+    text = text_of(body)
     payload = payload_of(ServerSentEvent(data=text))
     summary = f"HTTP status {response.status_code}"
     if reason := error_message(payload) or text.strip():
         summary += f": {reason[:_SUMMARY_SIZE]}"
     return APIStatusError(summary, response=response, body=payload)
+
+
+def error_in(body: bytes | bytearray) -> Any:
+    """The JSON of the error that a body reports, which is no event stream; None if it reports none.
+
+    The body may be one value, or one value per line.
+    """
+    text = text_of(body)
+    for each in (text, *text.split("\n", _MOST_LINES)[:_MOST_LINES]):
+        payload = payload_of(ServerSentEvent(data=each))
+        if is_error_answer(payload):
+            return payload
+    return None
+
+
+def text_of(body: bytes | bytearray) -> str:
+    """The text of a body in UTF-8, without the byte order mark that it may begin with."""
+    return body.removeprefix(BOM).decode("utf-8", "replace")
 
 
 def payload_of(event: ServerSentEvent) -> Any:

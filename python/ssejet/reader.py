@@ -6,7 +6,7 @@ import sys
 import warnings
 from contextlib import suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ssejet.errors import APIConnectionError, request_of
 from ssejet.network import NetworkReads, ResumableReads
@@ -44,6 +44,17 @@ class _BaseReader:
         self.response: Any = response
         self._deadlines = deadlines
         self._chunks: Any = None
+
+    def _raise_translated(self, error: Exception) -> NoReturn:
+        """Raise what an error of the HTTP client comes to."""
+        failure = translate(error, self.response, self._deadlines)
+        try:
+            if failure is error:
+                raise error
+            raise failure from error
+        finally:
+            # What is raised holds this frame by its traceback.
+            del error, failure
 
     def abandon(self) -> None:
         """Close the response from where nothing can be awaited, as soon as possible."""
@@ -142,14 +153,12 @@ class Reader(_BaseReader):
         except Exception as error:
             if turn.over:  # which the error only shows
                 return None
-            failure = translate(error, self.response, self._deadlines)
-            if failure is error:
-                raise
-            raise failure from error
+            self._raise_translated(error)
         finally:
             turn.holder = None
             if turn.over:
                 turn.release(self._release)
+        return None
 
     def _make_fetch(self) -> Callable[[], bytes]:
         if self._chunks is None:
@@ -339,12 +348,11 @@ class AsyncReader(_BaseReader):
 
     def fail(self, error: Exception) -> None:
         """Raise what the error of a read comes to, unless it only shows that the reader was closed."""
-        if self.closed:
-            return
-        failure = translate(error, self.response, self._deadlines)
-        if failure is error:
-            raise error
-        raise failure from error
+        try:
+            if not self.closed:
+                self._raise_translated(error)
+        finally:
+            del error  # which holds this frame by its traceback
 
     async def on_cancelled(self) -> None:
         """Take note that a read was cancelled, and close what cannot be read on."""

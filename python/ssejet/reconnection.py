@@ -238,23 +238,27 @@ class ReconnectionMachine:
                 self._beginning.end()
             raise TruncatedStreamError("the server ended the stream")
         elif chunk:
-            if self._beginning is not None:
-                self._look_at_beginning(self._beginning, chunk)
-            # A body that holds something else than an event stream is a failure.
-            self._was_fruitful = self._beginning is None or not self._beginning.is_other
             self.metrics.add_read(len(chunk))
             count = self.metrics.events
             items = self._feed(chunk) if self._on_comment is None else self._feed_lines(chunk)
             self._pending = iter([*self._pending, *items])
-            self.deadlines.end(got_events=self.metrics.events > count)
+            got_events = self.metrics.events > count
+            # A body that holds something else than an event stream is a failure.
+            self._was_fruitful = not self._looks_like_other(chunk, got_events=got_events)
+            self.deadlines.end(got_events=got_events)
 
-    def _look_at_beginning(self, beginning: Beginning, chunk: bytes) -> None:
-        beginning.add(chunk)
-        if beginning.is_stream:
+    def _looks_like_other(self, chunk: bytes, *, got_events: bool) -> bool:
+        """Whether the body, which had no event before this chunk, seems to be something else."""
+        beginning = self._beginning
+        if beginning is None:
+            return False
+        if got_events:
             self._beginning = None
-            beginning.relax(self.deadlines)
+            beginning.settle(self.deadlines)
         else:
-            beginning.restrict(self.deadlines)
+            beginning.add(chunk)
+            beginning.adjust(self.deadlines)
+        return beginning.is_other
 
     def lose(self, error: APIConnectionError) -> None:
         """Take note that reading failed.
@@ -262,11 +266,14 @@ class ReconnectionMachine:
         Raises:
             SSEError: the error, or what says more: what has come of a response that is no event stream.
         """
-        if self._refusal is not None:
-            raise self._refusal.error() from error.__cause__
-        if self._beginning is not None and self._beginning.is_other:
-            raise self._beginning.error() from error.__cause__
-        raise error
+        try:
+            if self._refusal is not None:
+                raise self._refusal.error() from error.__cause__
+            if self._beginning is not None and self._beginning.is_other:
+                raise self._beginning.error() from error.__cause__
+            raise error
+        finally:
+            del error  # which holds this frame by its traceback
 
     def events(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events that have arrived and were not taken yet."""
@@ -291,7 +298,10 @@ class ReconnectionMachine:
         if not self._goes_on(error):
             if isinstance(error, TruncatedStreamError):
                 return
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         delay = backoff(self._failures, unit=self.reconnection_time, longest=self._max_backoff)
         if isinstance(error, APIStatusError):
             wish = retry_after(error.response.headers) or 0.0
@@ -302,7 +312,10 @@ class ReconnectionMachine:
         if too_often or too_long:
             summary = f"gave up after {silence:.1f} seconds and {self._failures} failed attempts in a row"
             error.args = (f"{error} ({summary})", *error.args[1:])
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
         self.step = Step.WAIT
         self.delay = delay
 

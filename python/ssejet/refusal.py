@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from ssejet._core import ServerSentEvent
 from ssejet.errors import ContentTypeError, request_of
-from ssejet.machine import payload_of, reported_error
-from ssejet.reported import is_error_answer
+from ssejet.lines import BodyLines
+from ssejet.machine import error_in, reported_error
 from ssejet.transport import content_type_of
 
 if TYPE_CHECKING:
@@ -28,21 +26,6 @@ _EXCERPT_SIZE = 1024
 # How long such a body may take, in all and between two reads: seconds. Some have no end.
 _TIME = 5.0
 _IDLE_TIME = 1.0
-
-_BOM = b"\xef\xbb\xbf"
-
-# What shows that a body is an event stream: a line that is a comment or a field which the standard knows.
-_STREAM_LINE = re.compile(rb"(?:(?<![^\r\n])|(?<=\A\xef\xbb\xbf))(?::|(?:data|event|id|retry)[:\r\n])")
-# A line that no event stream has, also after comments: servers send these while they wait for what fails.
-_OTHER_LINE = re.compile(rb"(?<![^\r\n])[ \t]*[{\[<]")
-_FIELDS = (b"data", b"event", b"id", b"retry")
-_LONGEST_MATCH = len(b"retry:")
-
-# How JSON and HTML begin, which no event stream does.
-_OTHER_STARTS = (b"{", b"[", b"<")
-
-# How many lines of JSON are searched for an error.
-_MOST_LINES = 20
 
 
 class Refusal:
@@ -79,89 +62,82 @@ class Refusal:
 
 
 class Beginning:
-    """Keeps the start of a body until a line shows that it is an event stream.
+    """Looks at the start of a body, up to its first event, for what no event stream has.
 
-    It is one as soon as there is a comment or a field that the standard knows, even if no event ever follows.
-    Until then up to 64 KiB are kept; on ordinary streams that is one chunk.
+    That is JSON, HTML or plain text, in place of the lines of an event stream or after some of them: servers
+    send comments while they wait for what fails in the end. After the first event nothing is looked for.
 
     Args:
         response: the response.
-        until_event: whether to keep on after comments until the caller drops this, at the first event.
-
-    Attributes:
-        is_stream: whether the body is known to be an event stream.
+        any_field: whether a block with any field counts as an event; see ``BodyLines``.
     """
 
-    def __init__(self, response: Any, *, until_event: bool = False) -> None:
-        self._until_event = until_event
-        self.is_stream: bool = False
-        self.body: bytearray = bytearray()
+    def __init__(self, response: Any, *, any_field: bool = False) -> None:
+        self.lines = BodyLines(any_field=any_field)
         self._response = response
+        self._start = bytearray()
         self._limits: Any = None
+
+    @property
+    def has_event(self) -> bool:
+        """Whether an event has come, so that there is nothing more to look for."""
+        return self.lines.has_event
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the last thing that came begins as JSON or HTML do."""
+        return self.lines.is_other
 
     def add(self, chunk: bytes) -> None:
         """Take in a piece of the body.
 
         Raises:
-            SSEError: so much has come, and none of it belongs to an event stream.
+            SSEError: so much has come that no event stream has, and no event after it.
         """
-        if self.is_stream:
-            if self._until_event:
-                self.body += chunk[: _SIZE - len(self.body)]
-            return
-        body = self.body
-        start = max(0, len(body) - _LONGEST_MATCH)
-        body += chunk[: _SIZE - len(body)]
-        if _STREAM_LINE.search(body, start) is not None:
-            self.is_stream = True
-        elif body.endswith((b"\n", b"\r")) and not body.removeprefix(_BOM).strip():
-            body.clear()  # blank lines, which some servers send to show that they are alive
-        elif len(body) == _SIZE:
+        self._start += chunk[: _EXCERPT_SIZE - len(self._start)]
+        self.lines.feed(chunk)
+        if self.lines.held >= _SIZE:
             raise self.error()
 
     def end(self) -> None:
         """Take note of the body's end.
 
         Raises:
-            SSEError: the body is not empty, and it is no event stream, or not after comments.
+            SSEError: the body has no event, but lines that no event stream has.
         """
-        if self._until_event and self.is_stream and (other := _OTHER_LINE.search(self.body)) is not None:
-            del self.body[: other.start()]
+        self.lines.finish()
+        if self.lines.found:
             raise self.error()
-        body = self.body.removeprefix(_BOM)
-        last_line = re.split(rb"[\r\n]", body)[-1]
-        # A body that was cut short may end in the middle of a name, or of the byte order mark.
-        is_cut = any(whole.startswith(last_line) for whole in (*_FIELDS, _BOM))
-        if not self.is_stream and body.strip() and not (last_line and is_cut):
-            raise self.error()
-
-    @property
-    def is_other(self) -> bool:
-        """Whether the body begins as JSON or HTML do."""
-        return not self.is_stream and self.body.removeprefix(_BOM).lstrip().startswith(_OTHER_STARTS)
 
     def error(self) -> SSEError:
         """The error, with what has come so far."""
-        return other_content_error(self._response, bytes(self.body))
+        return other_content_error(self._response, bytes(self.lines.other[:_SIZE] or self._start))
 
-    def restrict(self, deadlines: Deadlines) -> bool:
-        """Let reading a body that begins as JSON or HTML end soon: its error must not be long in coming.
+    def adjust(self, deadlines: Deadlines) -> bool:
+        """Let reading something that begins as JSON or HTML end soon: its error must not be long in coming.
+
+        What an event stream follows after all gets its time back.
 
         Returns:
             Whether the deadlines were changed.
         """
-        if self._limits is not None or not self.is_other:
+        if self.is_other == (self._limits is not None):
             return False
-        self._limits = deadlines.limits
-        deadlines.restrict(_TIME, idle=_IDLE_TIME)
+        if self.is_other:
+            self._limits = deadlines.limits
+            deadlines.restrict(_TIME, idle=_IDLE_TIME)
+        else:
+            deadlines.limits, self._limits = self._limits, None
         return True
 
-    def relax(self, deadlines: Deadlines) -> bool:
-        """Give the deadlines back what ``restrict()`` took, as this is an event stream after all."""
-        if self._limits is None:
-            return False
-        deadlines.limits, self._limits = self._limits, None
-        return True
+    def settle(self, deadlines: Deadlines) -> bool:
+        """Take note that an event has come, and give the deadlines back what was taken.
+
+        Returns:
+            Whether the deadlines were changed.
+        """
+        self.lines.is_other = False
+        return self.adjust(deadlines)
 
 
 def content_type_error(response: Any, body: bytes) -> ContentTypeError:
@@ -170,15 +146,10 @@ def content_type_error(response: Any, body: bytes) -> ContentTypeError:
 
 
 def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
-    """The error for what came in place of an event stream: the one that it reports, if it is JSON and does.
-
-    JSON may be one value, an array whose first element counts, or one value per line.
-    """
-    text = body.removeprefix(_BOM).decode("utf-8", "replace")
-    for each in (text, *text.split("\n", _MOST_LINES)[:_MOST_LINES]):
-        payload = payload_of(ServerSentEvent(data=each))
-        if isinstance(payload, list) and payload:
-            payload = payload[0]
-        if is_error_answer(payload):
-            return reported_error(payload, request_of(response))
+    """The error for what came in place of an event stream: the one that it reports, if it reports one."""
+    payload = error_in(body)
+    if isinstance(payload, list):
+        payload = payload[0]  # what tells of the error, which relays pass on
+    if payload is not None:
+        return reported_error(payload, request_of(response))
     return content_type_error(response, body)

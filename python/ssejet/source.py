@@ -55,8 +55,9 @@ class EventSource:
       kibibyte of the body is read for it, for a second at most; read the response yourself beforehand if you
       need all of it.
     * ``EventTooLargeError``, after the events before the one that is too large;
-    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body holds no line of
-      an event stream although it is labelled as one: when it ends, or when 64 KiB of it have come;
+    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body is labelled as an
+      event stream and holds something else, after comments too, and no event: when it ends, or when 64 KiB of
+      that have come;
     * ``APIConnectionError``, if an earlier read was cancelled and cannot go on. Over HTTP/1.1 it can.
 
     Args:
@@ -71,12 +72,14 @@ class EventSource:
     def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
         self.response: HTTPResponse = response
         self.decoder: Decoder = Decoder() if decoder is None else decoder
+        # The dialects of some decoders have events without data.
+        self._has_own_decoder = decoder is not None
         self._content_type = content_type_of(response)
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events as they arrive."""
         if is_event_stream(self._content_type):
-            return self.decoder.iter_bytes(_checked(self.response))
+            return self.decoder.iter_bytes(_checked(self.response, any_field=self._has_own_decoder))
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
@@ -120,15 +123,15 @@ class EventSource:
         return ContentTypeError(self.response, content_type=self._content_type, body=excerpt)
 
 
-def _checked(response: Any) -> Iterator[bytes]:
+def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
     """The chunks of a body that is labelled as an event stream; raises if it is none."""
-    beginning = Beginning(response)
+    beginning = Beginning(response, any_field=any_field)
     chunks = iter(response.iter_bytes())
     try:
         for chunk in chunks:
             beginning.add(chunk)
             yield chunk
-            if beginning.is_stream:
+            if beginning.has_event:
                 yield from chunks
                 return
         beginning.end()
@@ -141,7 +144,7 @@ class _AsyncEvents:
     """The events of a response; not an async generator, as a cancelled read would end one."""
 
     def __init__(self, response: Any, decoder: Decoder) -> None:
-        self._beginning = Beginning(response)
+        self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
         self._chunks: ResumableChunks | None = None
@@ -178,15 +181,18 @@ class _AsyncEvents:
             await self._chunks.aclose()
 
     def _accept(self, chunk: bytes | None) -> None:
-        if chunk is None:
-            self._ended = True
-            self._pending = iter(self._decoder.finish())
-            self._beginning.end()
-        else:
-            self._beginning.add(chunk)
-            events = self._decoder.feed(chunk)
-            self._pending = iter(events)
-            self._unsettled = bool(events)
+        """Take in what was read; None is the end of the body."""
+        is_end = self._ended = chunk is None
+        events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
+        self._pending = iter(events)
+        self._unsettled = bool(events) and not is_end
+        if events:
+            self._beginning = None
+        elif self._beginning is not None:
+            if chunk is None:
+                self._beginning.end()
+            else:
+                self._beginning.add(chunk)
 
     async def _read(self) -> bytes | None:
         if self._reading:

@@ -151,7 +151,7 @@ class _BaseStream(Generic[T]):
         if isinstance(status, int) and status >= 400:
             self._refusal = Refusal(response, self._deadlines, status_error)
         else:
-            self._beginning = Beginning(response, until_event=True)
+            self._beginning = Beginning(response)
         self._is_ordinary = False
         self._reader = self._reader_class(response, self._deadlines)
 
@@ -222,16 +222,15 @@ class _BaseStream(Generic[T]):
             self._deadlines.end(got_events=got_events)
 
     def _look_at_beginning(self, beginning: Beginning, chunk: bytes, *, got_events: bool) -> None:
-        if not got_events:
+        if got_events:
+            self._beginning = None
+            is_changed = beginning.settle(self._deadlines)
+        else:
             beginning.add(chunk)
-        if got_events or (beginning.is_stream and not self._has_other_label):
-            if got_events:
-                self._beginning = None
-            if beginning.relax(self._deadlines):
-                self._reader.change_deadlines()
-            self._is_ordinary = got_events and not self._deadlines.limited
-        elif beginning.restrict(self._deadlines):
+            is_changed = beginning.adjust(self._deadlines)
+        if is_changed:
             self._reader.change_deadlines()
+        self._is_ordinary = got_events and not self._deadlines.limited
 
     def _is_over(self) -> bool:
         """Whether the exception just raised ends the stream: all do but those of ``on_comment``."""
@@ -240,11 +239,14 @@ class _BaseStream(Generic[T]):
 
     def _accept_failure(self, error: APIConnectionError) -> None:
         """Raise the error, or what says more: what has come of a response that is no event stream."""
-        if self._refusal is not None:
-            raise self._refusal.error() from error.__cause__
-        if self._beginning is not None and self._beginning.is_other:
-            raise self._beginning.error() from error.__cause__
-        raise error
+        try:
+            if self._refusal is not None:
+                raise self._refusal.error() from error.__cause__
+            if self._beginning is not None and self._beginning.is_other:
+                raise self._beginning.error() from error.__cause__
+            raise error
+        finally:
+            del error  # which holds this frame by its traceback
 
 
 class Stream(_BaseStream[T]):
@@ -452,6 +454,8 @@ class AsyncStream(_BaseStream[T]):
             self._reader.fail(error)
         except APIConnectionError as failure:
             self._accept_failure(failure)
+        finally:
+            del error  # which holds this frame by its traceback
 
     async def _end(self) -> None:
         if self.saw_done:

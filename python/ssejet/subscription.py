@@ -241,10 +241,13 @@ class _BaseSubscription:
 
     def _fail(self, error: SSEError) -> None:
         """Take note of a failure, unless it only shows that the connection was dropped on purpose."""
-        if not self._is_interrupted:
-            self._machine.fail(error)
-        elif not self._closed:
-            self._machine.reconnect()
+        try:
+            if not self._is_interrupted:
+                self._machine.fail(error)
+            elif not self._closed:
+                self._machine.reconnect()
+        finally:
+            del error  # which holds this frame by its traceback
 
     def _send_options(self) -> dict[str, Any]:
         options = {"stream": True, "follow_redirects": False}

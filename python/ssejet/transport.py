@@ -236,9 +236,12 @@ def translated(translate: Callable[[Exception], Exception]) -> Iterator[None]:
         yield
     except Exception as error:
         failure = translate(error)
-        if failure is error:
-            raise
-        raise failure from error
+        try:
+            if failure is error:
+                raise
+            raise failure from error
+        finally:
+            del failure  # which holds this frame by its traceback
 
 
 def invalid_url_errors() -> tuple[type[Exception], ...]:

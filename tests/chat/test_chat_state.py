@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
+import httpx
 import pytest
 from agreement import their_chunk
 from chunk_builders import call, calls, chunk, says
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssejet import Stream
 from ssejet.chat import (
     ChatCompletionAudio,
     ChatCompletionChunk,
+    ChatCompletionStream,
     ChatCompletionStreamState,
     ChunkEvent,
     ContentDeltaEvent,
@@ -147,6 +151,30 @@ def test_the_snapshot_is_empty_before_the_first_chunk() -> None:
     assert state.current_completion_snapshot.choices == []
     with pytest.raises(TruncatedStreamError, match="before its first chunk"):
         state.get_final_completion()
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_stream_without_a_chunk_tells_what_came_instead(as_text: bool) -> None:
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    for other in ({"type": "ping"}, {"result": "Hello", "n": 10**30, "rest": "x" * 1000}):
+        item = ChatCompletionChunk.from_json(json.dumps(other)) if as_text else other
+        assert state.handle_chunk(item) == []
+    with pytest.raises(TruncatedStreamError, match=r"no chunk, as it has no choices: .*Hello.*x…$") as caught:
+        state.get_final_completion()
+    assert len(str(caught.value)) < 400
+
+
+def test_what_came_in_place_of_chunks_is_shown_without_the_key_of_the_request() -> None:
+    request = httpx.Request("POST", "http://x", headers={"Authorization": "Bearer sk-very-secret"})
+    response = httpx.Response(
+        200,
+        headers={"content-type": "text/event-stream"},
+        content=b'data: {"echo": "sk-very-secret"}\n\ndata: [DONE]\n\n',
+        request=request,
+    )
+    stream = ChatCompletionStream(Stream(response, cast_to=ChatCompletionChunk))
+    with pytest.raises(TruncatedStreamError, match=r'{"echo": "\*\*\*"}'):
+        stream.get_final_completion()
 
 
 def test_snapshots_are_not_changed_by_later_chunks() -> None:

@@ -78,6 +78,13 @@ class TestChunks:
             {"object": "chat.completion.chunk", "id": "p"},
             {"status": "processing", "message": "in the queue"},
             {"code": 0, "message": "success"},
+            {"type": "status", "message": "Searching the web"},
+            {"message": "keep-alive"},
+            {"event": "heartbeat"},
+            {"status": "ok"},
+            {"id": "p", "x_groq": {"id": "r"}},
+            {"data": {"message": "hello"}},
+            {"usage": {"total_tokens": 9}, "error": None, "errors": [], "detail": "", "error_code": 0},
             "null",
             "",
             " ",
@@ -447,7 +454,9 @@ class TestSentinels:
         assert list(Stream(response, done="END")) == ["the end"]
 
 
-ERRORS = [
+DEFAULT = "An error occurred during streaming"
+
+ERRORS: list[tuple[Any, str, Any, bool]] = [
     ({"error": {"message": "busy", "code": "429"}}, "busy", "429", True),
     ({"error": {"message": "busy", "type": "overloaded_error"}}, "busy", None, True),
     ({"error": "invalid_token", "error_description": "it expired"}, "it expired", None, False),
@@ -488,6 +497,85 @@ ERRORS = [
         False,
     ),
     ({"choices": [], "error": {"message": "late"}}, "late", None, False),
+    # Google's compatible endpoint, Salesforce
+    (
+        [{"error": {"code": 429, "message": "exhausted", "status": "RESOURCE_EXHAUSTED"}}],
+        "exhausted",
+        429,
+        True,
+    ),
+    ([{"message": "expired", "errorCode": "INVALID_SESSION_ID"}], "expired", "INVALID_SESSION_ID", False),
+    # Kong, AWS's and Azure's gateways
+    ({"message": "API rate limit exceeded"}, "API rate limit exceeded", None, False),
+    ({"message": "Unauthorized", "request_id": "r"}, "Unauthorized", None, False),
+    ({"Message": "Not allowed here"}, "Not allowed here", None, False),
+    # Apigee
+    (
+        {"fault": {"faultstring": "Spike arrest violation", "detail": {"errorcode": "SpikeArrestViolation"}}},
+        "Spike arrest violation",
+        "SpikeArrestViolation",
+        False,
+    ),
+    # Tencent, Volcengine, iFlytek
+    (
+        {"Response": {"Error": {"Code": "AuthFailure", "Message": "The key is wrong"}, "RequestId": "r"}},
+        "The key is wrong",
+        "AuthFailure",
+        False,
+    ),
+    ({"ErrorMsg": {"Msg": "Too long", "Code": 4001}, "Id": "1"}, "Too long", 4001, False),
+    ({"ResponseMetadata": {"Error": {"Code": "X", "Message": "No access"}}}, "No access", "X", False),
+    ({"header": {"code": 10013, "message": "Not allowed", "sid": "s"}}, "Not allowed", 10013, False),
+    # FastChat, Baidu, Zhipu, DashScope, MiniMax
+    ({"text": "**NETWORK ERROR**", "error_code": 50001}, "**NETWORK ERROR**", 50001, False),
+    ({"error_code": 336100, "error_msg": "Try again"}, "Try again", 336100, False),
+    ({"code": 500, "msg": "Not found", "success": False}, "Not found", 500, True),
+    ({"code": "InvalidParameter", "message": "", "request_id": "r"}, DEFAULT, "InvalidParameter", False),
+    (
+        {"base_resp": {"status_code": 1004, "status_msg": "login fail"}, "choices": None},
+        "login fail",
+        1004,
+        False,
+    ),
+    # AWS
+    ({"__type": "ThrottlingException", "message": "Too fast"}, "Too fast", "ThrottlingException", True),
+    ({"__type": "com.amazon#AccessDenied", "Message": "No"}, "No", "com.amazon#AccessDenied", False),
+    ({"throttlingException": {"message": "Too many tokens"}}, "Too many tokens", None, True),
+    ({"validationException": {"message": "Too long"}}, "Too long", None, False),
+    # Rails
+    (
+        {"errors": {"n": ["must be 1", "is odd"], "m": "is gone"}},
+        "n: must be 1; is odd; m: is gone",
+        None,
+        False,
+    ),
+    (
+        {"ErrorCode": "INTERNAL_FAILURE", "OriginalMessage": "Out of memory"},
+        "Out of memory",
+        "INTERNAL_FAILURE",
+        False,
+    ),
+    # Laravel, Dify, Telegram, and whoever says no more than this
+    ({"message": "Server Error", "exception": "PDOException", "line": 7}, "Server Error", None, False),
+    (
+        {"event": "error", "code": "invalid_param", "message": "Bad", "status": 400},
+        "Bad",
+        "invalid_param",
+        False,
+    ),
+    ({"ok": False, "error_code": 429, "description": "Too many"}, "Too many", 429, True),
+    ({"status": "error", "data": None}, DEFAULT, None, False),
+    ({"status": "failed", "reason": "no GPU left"}, "no GPU left", "failed", False),
+    ({"status": 503, "title": "Down for repair"}, "Down for repair", 503, True),
+    ({"status": {"code": 14, "message": "the model is loading"}}, "the model is loading", 14, False),
+    ({"type": "overloaded_error", "message": "busy"}, "busy", None, True),
+    # Groq, in the last chunk
+    (
+        {"choices": [{"index": 0, "delta": {}}], "x_groq": {"error": "out of time"}},
+        "out of time",
+        None,
+        False,
+    ),
 ]
 
 
@@ -528,7 +616,18 @@ class TestErrors:
         assert error_of("event: error\n" + data(payload)).message == text
 
     @pytest.mark.parametrize(
-        "null", ['"error":null', '"error": null', '"error" :\tnull', '"error":  \n null']
+        "null",
+        [
+            '"error":null',
+            '"error": null',
+            '"error" :\tnull',
+            '"error":  \n null',
+            '"error": false',
+            '"error":""',
+            '"error": [ ]',
+            '"error":{}',
+            '"error": 0',
+        ],
     )
     def test_are_not_what_is_null(self, null: str, monkeypatch: pytest.MonkeyPatch) -> None:
         from ssejet import machine
@@ -537,7 +636,9 @@ class TestErrors:
         monkeypatch.setattr(machine, "payload_of", parsed.append)
         body = "".join(f"data: {line}\n" for line in ('{"a":1,' + null + "}").split("\n")) + "\n"
         response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
-        assert list(Stream(response)) == [{"a": 1, "error": None}]
+        (item,) = Stream(response)
+        assert item["a"] == 1
+        assert not item["error"]
         assert parsed == []
 
     @pytest.mark.parametrize(

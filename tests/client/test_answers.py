@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -146,3 +147,13 @@ def test_a_mock_answers_in_openais_place() -> None:
         with client.chat.completions.stream(model="m", messages=[]) as stream:
             assert list(stream.text_deltas()) == ["Hello", " there,", " my", " friend."]
     assert mock.chat.completions.create.calls[0].closed
+
+
+@pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
+def test_a_byte_order_mark_before_an_answer_is_no_part_of_it(
+    user: User, account: Account, method: str
+) -> None:
+    body = {"id": "a", "choices": [], "output": []}
+    account.reply(b"\xef\xbb\xbf" + json.dumps(body).encode(), content_type="application/json")
+    answer = user.call(account, method).checked().answer
+    assert (answer if method == "responses.create" else answer.to_dict()) == body

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     User = SyncUser | AsyncUser
 
+BOM = b"\xef\xbb\xbf"
 REFUSAL = {
     "error": {"message": "no such model", "type": "invalid_request_error", "param": "model", "code": 7}
 }
@@ -92,6 +93,44 @@ def test_an_answer_that_is_not_json_is_an_error(
 def test_an_answer_of_another_kind_is_an_error(user: User, account: Account) -> None:
     account.reply(b"[1, 2]", content_type="application/json")
     assert isinstance(user.call(account).error, InvalidJSONError)
+
+
+@pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
+@pytest.mark.parametrize(
+    "body", ["{}", '{"type": "ping"}', '{"result": "Hello"}', '{"choices": null}', "null"]
+)
+def test_an_answer_without_anything_that_answers_have_is_an_error(
+    user: User, account: Account, method: str, body: str
+) -> None:
+    account.reply(body.encode(), content_type="application/json")
+    error = user.call(account, method).error
+    assert isinstance(error, InvalidJSONError)
+    assert f"this is not what {method.removesuffix('.create').replace('.', '/')} answers" in str(error)
+    assert body in str(error)
+
+
+@pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fault": {"faultstring": "no more of it"}},
+        [{"error": {"message": "no more of it"}}],
+        {"message": "no more of it"},
+    ],
+)
+@pytest.mark.parametrize("mark", [b"", BOM])
+def test_an_error_of_any_shape_in_an_answers_place_is_one(
+    user: User, account: Account, method: str, body: Any, mark: bytes
+) -> None:
+    account.reply(mark + json.dumps(body).encode(), content_type="application/json")
+    error = user.call(account, method).error
+    assert type(error) is APIError
+    assert (error.message, error.body) == ("no more of it", body)
+
+
+def test_a_byte_order_mark_before_a_refusal_is_no_part_of_it(user: User, account: Account) -> None:
+    account.reply(BOM + json.dumps(REFUSAL).encode(), status=404, content_type="application/json")
+    assert user.call(account).error.body == REFUSAL
 
 
 def test_an_answer_where_a_stream_should_be_is_an_error(user: User, account: Account) -> None:

@@ -19,12 +19,16 @@ from ssejet.errors import (
     TruncatedStreamError,
 )
 from ssejet.machine import reported_error
+from ssejet.redaction import redacted
 from ssejet.reported import is_error_answer
 
 if TYPE_CHECKING:
     from ssejet.chat.events import ChatCompletionStreamEvent
 
 __all__ = ["ChatCompletionStreamState"]
+
+# How much of an object that is no chunk an error shows: characters.
+_EXCERPT_SIZE = 200
 
 _CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "length": LengthFinishReasonError,
@@ -72,6 +76,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._usage: CompletionUsage | None = None
         self._extra: dict[str, Any] = {}
         self._moderation: dict[str, Any] | None = None
+        # The latest object that is no chunk, and the HTTP request, whose keys no error shows.
+        self._last_other: Any = None
+        self._request: Any = None
 
     def handle_chunk(self, chunk: Any) -> list[ChatCompletionStreamEvent]:
         """Take a chunk in, and return the events that it causes, the ``chunk`` event first.
@@ -93,6 +100,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         source = chunk._source
         is_unusual = source is not None and type(source) is not str
         if is_unusual and not self._is_chunk(source):
+            self._last_other = source
             return []
         is_first = self._first is None
         if is_first:
@@ -163,11 +171,20 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
                 library raises.
         """
         if self._first is None:
-            raise TruncatedStreamError("the stream ended before its first chunk: there is no completion")
+            raise self._no_chunk_error()
         for state in self._in_order():
             if state.finish_reason in _CUT_SHORT:
                 raise _CUT_SHORT[state.finish_reason](completion=self.current_completion_snapshot)
         return self._completion(validate=True)
+
+    def _no_chunk_error(self) -> TruncatedStreamError:
+        message = "the stream ended before its first chunk: there is no completion"
+        if self._last_other is not None:
+            other = self._last_other
+            text = redacted(other.text if isinstance(other, Unusual) else repr(other), self._request)
+            shown = text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
+            message += f"; the last object that came is no chunk, as it has no choices: {shown}"
+        return TruncatedStreamError(message)
 
     def _is_chunk(self, source: Any) -> bool:
         if isinstance(source, Unusual):
@@ -177,7 +194,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         else:
             data = source
         if is_error_answer(data):
-            raise reported_error(dict(data), None)
+            raise reported_error(dict(data), self._request)
         return "choices" in data
 
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
@@ -223,7 +240,7 @@ def _adopt(chunk: Any) -> ChatCompletionChunk:
     if chunk is None:  # what a stream of plain JSON gives for ``null``, which some servers send
         chunk = {}
     if isinstance(chunk, (str, int, float, list)):  # what a stream of plain JSON may give
-        if isinstance(chunk, list) and chunk and is_error_answer(chunk[0]):
+        if is_error_answer(chunk):
             raise reported_error(chunk, None)
         raise StreamError(f"a chunk must be an object, but {type(chunk).__name__} came")
     if not isinstance(chunk, Mapping):

@@ -10,7 +10,7 @@ from ssejet.chat.callbacks import bind
 from ssejet.chat.events import ContentDeltaEvent
 from ssejet.chat.models import ResponseFormatT
 from ssejet.chat.state import ChatCompletionStreamState
-from ssejet.errors import SSEError, TruncatedStreamError
+from ssejet.errors import SSEError, TruncatedStreamError, request_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,6 +83,7 @@ class _BaseChatStream(Generic[ResponseFormatT]):
         self._state: ChatCompletionStreamState[ResponseFormatT] = ChatCompletionStreamState(
             response_format=response_format, input_tools=input_tools
         )
+        self._state._request = request_of(self.response)
         self._machine = _Machine(self._state, require_finish=require_finish)
 
     @property

@@ -20,7 +20,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
-from ssejet.machine import payload_of, reported_error, status_error
+from ssejet.machine import payload_of, reported_error, status_error, text_of
 from ssejet.reported import is_error_answer
 from ssejet.transport import translate_request, with_default_headers
 
@@ -129,23 +129,31 @@ class Call:
         Raises:
             APIStatusError: its status is an error.
             APIError: it says that there was an error.
-            InvalidJSONError: it is not JSON, or not of the kind expected.
+            InvalidJSONError: it is not JSON, or no answer, such as an empty object.
         """
         if response.status_code >= 400:
             raise status_error(response, body)
-        event = ServerSentEvent(data=body.decode("utf-8", "replace"))
+        event = ServerSentEvent(data=text_of(body))
         try:
             result = self._endpoint.parse(event.data)
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            reason = f"this is not what {self._endpoint.path} answers ({error})"
-            request = request_of(response)
-            raise InvalidJSONError(reason, event=event, index=None, request=request) from error
+            if is_error_answer(payload := payload_of(event)):  # a list of one
+                raise reported_error(payload, request_of(response)) from error
+            raise self._invalid(response, event, str(error)) from error
         # A text of a known shape holds an answer; only others need a closer look.
-        # Responses are plain dicts, whose own ``error`` tells why they failed.
-        is_known = isinstance(result, dict) or type(result._source) is str
-        if not is_known and is_error_answer(payload := payload_of(event)):
-            raise reported_error(payload, request_of(response))
+        if not isinstance(result, msgspec.Struct) or type(result._source) is not str:  # type: ignore[attr-defined]
+            payload = payload_of(event)
+            is_answer = self._endpoint.is_answer(payload)
+            # The ``error`` of a response of the Responses API tells why it failed; that is an answer.
+            if is_error_answer(payload) and not (is_answer and isinstance(result, dict)):
+                raise reported_error(payload, request_of(response))
+            if not is_answer:
+                raise self._invalid(response, event, "it is JSON of another kind")
         return result
+
+    def _invalid(self, response: Any, event: ServerSentEvent, reason: str) -> InvalidJSONError:
+        reason = f"this is not what {self._endpoint.path} answers ({reason})"
+        return InvalidJSONError(reason, event=event, index=None, request=request_of(response))
 
     def retry_delay(self, error: SSEError) -> float:
         """Seconds after which to send the request again, nothing of the answer having been given away.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssejet._core import ServerSentEvent
@@ -24,6 +25,7 @@ class Endpoint(NamedTuple):
         path: below the base URL.
         item: what a stream's items are, as ``cast_to``.
         parse: makes the result of a response's JSON text.
+        is_answer: whether decoded JSON is a response, and not something else that the server says.
         metrics: measures its streams.
         adapt: makes a request's body of the parameters, in place.
     """
@@ -31,6 +33,7 @@ class Endpoint(NamedTuple):
     path: str
     item: Any
     parse: Callable[[str], Any]
+    is_answer: Callable[[Any], bool]
     metrics: type[TokenMetrics]
     adapt: Callable[[dict[str, Any]], None] = lambda _: None
 
@@ -47,8 +50,28 @@ def _json_of(text: str) -> Any:
     return ServerSentEvent(data=text).json()
 
 
+def _has_choices(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and isinstance(payload.get("choices"), (list, Mapping))
+
+
+_RESPONSE_STATUSES = frozenset({"cancelled", "completed", "failed", "in_progress", "incomplete", "queued"})
+
+
+def _is_response(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and (
+        "output" in payload
+        or payload.get("object") == "response"
+        or (isinstance(payload.get("status"), str) and payload["status"] in _RESPONSE_STATUSES)
+    )
+
+
 CHAT = Endpoint(
-    "chat/completions", ChatCompletionChunk, ChatCompletion.from_json, ChatMetrics, adapt=_put_schemas
+    "chat/completions",
+    ChatCompletionChunk,
+    ChatCompletion.from_json,
+    _has_choices,
+    ChatMetrics,
+    adapt=_put_schemas,
 )
-COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, CompletionMetrics)
-RESPONSES = Endpoint("responses", None, _json_of, ResponseMetrics)
+COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, _has_choices, CompletionMetrics)
+RESPONSES = Endpoint("responses", None, _json_of, _is_response, ResponseMetrics)

@@ -47,19 +47,22 @@ class _BaseUpstream:
 
 
 class _Gate:
-    """Holds bytes back until they show that the other server sends an event stream.
+    """Holds back what no event stream has, until an event shows that this is one all the same.
 
-    Clients of an event stream would take JSON or HTML for silence.
+    Comments pass at once. Clients of an event stream would take JSON or HTML for silence.
+
+    Attributes:
+        is_open: whether an event has come, so that everything may pass.
     """
 
     def __init__(self, response: Any) -> None:
         self.is_open = False
         self._response = response
         self._beginning = Beginning(response)
-        self._held: list[bytes] = []
+        self._held = b""
 
-    def add(self, chunk: bytes) -> list[bytes]:
-        """Take in a chunk, and return those that may pass.
+    def add(self, chunk: bytes) -> Iterator[bytes]:
+        """Take in a chunk, and give what may pass.
 
         Raises:
             SSEError: this is no event stream.
@@ -67,14 +70,17 @@ class _Gate:
         try:
             self._beginning.add(chunk)
         except SSEError:
-            self._warn()
+            yield from self._refuse()
             raise
-        self._held.append(chunk)
-        self.is_open = self._beginning.is_stream
-        return self._release() if self.is_open else []
+        self.is_open = self._beginning.has_event
+        held = self._held + chunk
+        end = len(held) - self._beginning.lines.held
+        self._held = held[end:]
+        if end:
+            yield held[:end]
 
-    def end(self) -> list[bytes]:
-        """Take note of the end, and return what is left.
+    def end(self) -> Iterator[bytes]:
+        """Take note of the end, and give what is left.
 
         Raises:
             SSEError: this is no event stream.
@@ -82,26 +88,27 @@ class _Gate:
         try:
             self._beginning.end()
         except SSEError:
-            self._warn()
+            yield from self._refuse()
             raise
-        return self._release()
+        if self._held:
+            yield self._held
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> Iterator[bytes]:
         """Raise what says more than the failure of a read: what has come in place of an event stream."""
         if self._beginning.is_other:
-            self._warn()
+            yield from self._refuse()
             raise self._beginning.error() from error
 
-    def _release(self) -> list[bytes]:
-        held, self._held = self._held, []
-        return held
-
-    def _warn(self) -> None:
+    def _refuse(self) -> Iterator[bytes]:
+        """Warn, and end the lines that have passed, so that an event can follow them."""
         _logger.warning(
             "the other server's answer is no event stream: HTTP status %s, content type %r",
             getattr(self._response, "status_code", None),
             content_type_of(self._response),
         )
+        lines = self._beginning.lines
+        if lines.is_in_block and not lines.has_data:
+            yield b"\n"
 
 
 class Upstream(_BaseUpstream):
@@ -141,7 +148,7 @@ class Upstream(_BaseUpstream):
             except SSEError:
                 raise
             except Exception as error:
-                gate.fail(error)
+                yield from gate.fail(error)
                 raise
             yield from gate.end()
         finally:
@@ -205,7 +212,8 @@ class AsyncUpstream(_BaseUpstream):
             except SSEError:
                 raise
             except Exception as error:
-                gate.fail(error)
+                for held in gate.fail(error):
+                    yield held
                 raise
             for held in gate.end():
                 yield held
