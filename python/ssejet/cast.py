@@ -31,8 +31,8 @@ class Cast:
         slot: where an item keeps its data; None but for the answers of ``ssejet.chat``.
         set_slot: puts it there, given the item, the slot and the data.
         knows_shape: whether data of an answer holds nothing but known fields in known places.
-        extends_shape: whether it holds, besides, nothing but fields that a server added.
-        extend: completes an answer of such data, given the item and the data.
+        extend: completes an answer of data that holds fields a server added, in known places, given the item
+            and the data; False if it does not know the places.
         adopt: completes an answer of other data, given the item or None, the data and its JSON.
     """
 
@@ -41,7 +41,6 @@ class Cast:
         "convert",
         "decode",
         "extend",
-        "extends_shape",
         "knows_shape",
         "set_slot",
         "slot",
@@ -57,8 +56,7 @@ class Cast:
         slot: str | None = None,
         set_slot: Callable[[Any, str, str], None] = setattr,
         knows_shape: Callable[[str], bool] | None = None,
-        extends_shape: Callable[[str], bool] | None = None,
-        extend: Callable[[Any, str], Any] | None = None,
+        extend: Callable[[Any, str], bool] | None = None,
         adopt: Callable[[Any, str, Any], Any] | None = None,
     ) -> None:
         self.decode = decode
@@ -67,7 +65,6 @@ class Cast:
         self.slot = slot
         self.set_slot = set_slot
         self.knows_shape: Any = knows_shape
-        self.extends_shape: Any = extends_shape
         self.extend: Any = extend
         self.adopt: Any = adopt
 
@@ -219,7 +216,6 @@ def _msgspec_cast(type_: Any) -> Cast:
             slot=slot,
             set_slot=msgspec.structs.force_setattr,
             knows_shape=type_.shapes().knows,
-            extends_shape=type_.extended_shapes().knows,
             extend=type_.extend,
             adopt=type_.adopt,
         )

@@ -39,7 +39,7 @@ class _Machine(Generic[ResponseFormatT]):
         self.callbacks: dict[str, list[Callable[[Any], Any]]] = {}
         self._require_finish = require_finish
 
-    def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent]:
+    def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
         """Take in what the source gave, and return the events; None is the end of the source."""
         if chunk is _NOTHING:
             if self._require_finish and not self.state.is_finished:
@@ -147,9 +147,9 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
     """
 
     _awaits_callbacks = False
-    _events: Iterator[ChatCompletionStreamEvent] | None = None
+    _events: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] | None = None
 
-    def __iter__(self) -> Iterator[ChatCompletionStreamEvent]:
+    def __iter__(self) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
         # Not self: a `for` loop runs a generator faster than __next__.
         if self._events is None:
             self._events = _events_of(self._source, self._machine)
@@ -187,7 +187,9 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
         return self.until_done()._state.get_final_completion()
 
 
-def _events_of(source: Iterable[Any], machine: _Machine[Any]) -> Iterator[ChatCompletionStreamEvent]:
+def _events_of(
+    source: Iterable[Any], machine: _Machine[ResponseFormatT]
+) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
     take = machine.take
     callbacks = machine.callbacks
     try:
@@ -218,7 +220,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
 
     _awaits_callbacks = True
     _chunks: AsyncIterator[Any] | None = None
-    _pending: Iterator[ChatCompletionStreamEvent] = iter(())
+    _pending: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] = iter(())
     _ended = False
 
     def __aiter__(self) -> Self:
@@ -282,7 +284,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
 
 
 class _AsyncTextDeltas:
-    def __init__(self, events: AsyncIterator[ChatCompletionStreamEvent]) -> None:
+    def __init__(self, events: AsyncIterator[ChatCompletionStreamEvent[Any]]) -> None:
         self._events = events
 
     def __aiter__(self) -> Self:
