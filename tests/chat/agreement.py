@@ -119,7 +119,7 @@ def has_more_than_json(value: Any) -> bool:
         except ValueError:
             return False
         return bool(arguments.lstrip()[end:].strip())
-    return any(map(has_more_than_json, value.values()))
+    return any(has_more_than_json(each) for name, each in value.items() if name != "chunk")
 
 
 def assert_agreement(chunks: list[dict[str, Any]], **options: Any) -> None:
@@ -127,8 +127,8 @@ def assert_agreement(chunks: list[dict[str, Any]], **options: Any) -> None:
     expected = theirs(chunks, **options)
     if isinstance(expected[-1], Raised) and not expected[-1].is_deliberate:
         expected.pop()
-    # What follows whole arguments is of another call in ours, or replaces an empty object.
-    if has_more_than_json(expected):
+    # What follows whole arguments is of another call in ours, if one is open, or replaces an empty object.
+    if "{}{" in repr(expected) or ("'index': 1" in repr(expected) and has_more_than_json(expected)):
         reject()
     for adopt in (False, True):
         results = ours(chunks, adopt=adopt, **options)[: len(expected)]
