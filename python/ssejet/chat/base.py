@@ -283,7 +283,7 @@ class Response(Model, frozen=True):
     def __reduce__(self) -> Any:
         sent = self._source
         if isinstance(sent, (str, Source)):
-            return _restore, (type(self), sent.data if self._text is None else self._text)
+            return _restore, (type(self), self._text or self._source.data)
         return super().__reduce__()
 
 

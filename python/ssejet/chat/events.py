@@ -22,7 +22,7 @@ from ssejet.chat.models import (
 
 if TYPE_CHECKING:
     from ssejet.chat.formats import Parsed
-    from ssejet.chat.text import Text, Tokens
+    from ssejet.chat.text import Text
 
 __all__ = [
     "EVENT_TYPES",

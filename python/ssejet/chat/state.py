@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet.chat.base import Source, added_to, is_too_deep, remember
 from ssejet.chat.choices import ChoiceState
@@ -46,6 +46,24 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         completion = state.get_final_completion()
     """
 
+    @overload
+    def __init__(
+        self, *, response_format: type[ResponseFormatT], input_tools: Iterable[Any] | None = None
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: ChatCompletionStreamState[None],
+        *,
+        response_format: Mapping[str, Any] | None = None,
+        input_tools: Iterable[Any] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+        input_tools: Iterable[Any] | None = None,
+    ) -> None: ...
     def __init__(
         self,
         *,
@@ -95,7 +113,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         if type(chunk) is not ChatCompletionChunk:
             chunk = _adopt(chunk)
         # The text of a chunk that has nothing but known fields, or what else it was made from.
-        source = getattr(chunk, "_sent", None)
+        source: Any = getattr(chunk, "_sent", None)
         is_unusual = type(source) is Source
         if is_unusual and source.places is None and not _is_chunk(source.data):
             return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from ssejet.chat.callbacks import bind
 from ssejet.chat.events import ContentDeltaEvent
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, TypedDict, Unpack
 
     from ssejet.chat.events import ChatCompletionStreamEvent
     from ssejet.chat.models import ParsedChatCompletion
     from ssejet.metrics import StreamMetrics
+
+    class _Options(TypedDict, total=False):
+        """What a stream takes besides ``response_format``, for its overloads."""
+
+        input_tools: Iterable[Any] | None
+        require_finish: bool
+
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
 
@@ -149,13 +156,37 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
     _awaits_callbacks = False
     _events: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] | None = None
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, source: Any, *, response_format: type[ResponseFormatT], **options: Unpack[_Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: ChatCompletionStream[None],
+            source: Any,
+            *,
+            response_format: Mapping[str, Any] | None = None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            source: Any,
+            *,
+            response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        def __init__(self, source: Any, **options: Any) -> None: ...
+
     def __iter__(self) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
         # Not self: a `for` loop runs a generator faster than __next__.
         if self._events is None:
             self._events = _events_of(self._source, self._machine)
         return self._events
 
-    def __next__(self) -> ChatCompletionStreamEvent:
+    def __next__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
         return next(iter(self))
 
     def __enter__(self) -> Self:
@@ -223,11 +254,35 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
     _pending: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] = iter(())
     _ended = False
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, source: Any, *, response_format: type[ResponseFormatT], **options: Unpack[_Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: AsyncChatCompletionStream[None],
+            source: Any,
+            *,
+            response_format: Mapping[str, Any] | None = None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            source: Any,
+            *,
+            response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        def __init__(self, source: Any, **options: Any) -> None: ...
+
     def __aiter__(self) -> Self:
         return self
 
     # No async generator: one that is left early needs somebody to close it.
-    async def __anext__(self) -> ChatCompletionStreamEvent:
+    async def __anext__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
         machine = self._machine
         try:
             while True:

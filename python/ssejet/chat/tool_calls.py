@@ -74,7 +74,7 @@ class ToolCall:
         self.type = ""
         self.arguments = Text(choice_index)
         self.ended = self.done = self.unfit = self.named_again = False
-        self._parsed: Parsed | None = None
+        self._parsed: Parsed[Any] | None = None
         # What the server added to the call and to its function, if anything.
         self._extra: Fields | None = None
         self._function_extra: Fields | None = None
@@ -126,7 +126,7 @@ class ToolCall:
         """Whether a fragment is the whole call again, as some servers end with."""
         return bool(name and call_id) and call_id == self.id and self.has(text)
 
-    def parsed(self, parsers: ArgumentParsers) -> Parsed:
+    def parsed(self, parsers: ArgumentParsers) -> Parsed[Any]:
         """The arguments so far, to be parsed as their tool says."""
         text = str(self.arguments)
         if self._parsed is None or self._parsed.text != text:
