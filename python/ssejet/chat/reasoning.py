@@ -32,14 +32,18 @@ class Reasoning:
 
     def add(self, delta: ChoiceDelta, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Take in what a chunk says, and append the event that it causes."""
-        if delta.reasoning_content_slot is not None:
+        content, reasoning = delta.reasoning_content_slot, delta.reasoning_slot
+        if content is not None:
             self.names.add("reasoning_content")
-        if delta.reasoning_slot is not None:
+        if reasoning is not None:
             self.names.add("reasoning")
-        fragment = delta.reasoning_content or delta.reasoning
+        fragment = reasoning if content is None else content or reasoning
         if fragment:
             self.is_open = True
-            events.append(ReasoningDeltaEvent(self.text, self.text.add(fragment), fragment))
+            text = self.text
+            text.parts.append(fragment)
+            text.length = end = text.length + len(fragment)
+            events.append(ReasoningDeltaEvent(text, end, fragment))
 
     def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append the event for its end, if it has not ended."""

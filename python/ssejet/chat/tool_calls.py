@@ -108,9 +108,11 @@ class ToolCall:
             # Some servers send an empty object first, and then the arguments.
             self.arguments = Text(self.arguments.choice_index, is_json=self.arguments.is_json)
         self.arguments.add(text)
-        if extra := added_to(fragment):
+        function = fragment.function
+        # Most fragments have nothing added, which this sees without a call.
+        if getattr(fragment, "_sent", None) and (extra := added_to(fragment)):
             self._extra = _merged(self._extra, extra)
-        if fragment.function is not None and (extra := added_to(fragment.function)):
+        if getattr(function, "_sent", None) and (extra := added_to(function)):
             self._function_extra = _merged(self._function_extra, extra)
         return text
 
