@@ -93,7 +93,7 @@ def ours(chunks: list[dict[str, Any]], *, adopt: bool = False, **options: Any) -
 
 
 def comparable(value: Any, first: dict[str, Any]) -> Any:
-    """A result without what only we keep of chunks after the first: usage, tier, and fields that servers add."""
+    """A result without what only we keep of chunks after the first: usage, tier and added fields."""
     if isinstance(value, list):
         return [comparable(each, first) for each in value]
     if isinstance(value, dict) and "snapshot" in value:

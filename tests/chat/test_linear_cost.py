@@ -1,7 +1,7 @@
 """A chunk costs the same however much came before it, in all the shapes in which something grows.
 
-What is measured is memory that a chunk takes for a moment: whoever copies, sorts or lists all that came before
-needs room for it.
+What is measured is the memory that a chunk takes for a moment: code that copies, sorts or lists all that came
+before needs room for it.
 """
 
 from __future__ import annotations
@@ -89,10 +89,9 @@ SHAPES: dict[str, Callable[[int], list[str]]] = {
     "refusal": lambda n: [text({"content": "{"}), *[text({"refusal": WORD})] * n],
     "a field added to each choice": lambda n: [text({"content": WORD}, filter={"x": {"y": 1}})] * n,
     "another field in each choice": lambda n: [text({"content": WORD}, **{f"x{i}": 1}) for i in range(n)],
-    "citations": lambda n: [
-        json.dumps({"choices": [{"index": 0, "delta": {"content": "a"}}], "citations": ["a", "b"]})
-    ]
-    * n,
+    "citations": lambda n: (
+        [json.dumps({"choices": [{"index": 0, "delta": {"content": "a"}}], "citations": ["a", "b"]})] * n
+    ),
     "choices": lambda n: [
         json.dumps({"choices": [{"index": i, "delta": {"content": "a"}}]}) for i in range(n)
     ],

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
-__all__ = ["Fields", "WholeChoice", "copy_json"]
+__all__ = ["Fields", "WholeChoice", "copy_json", "reasoning_field"]
 
 # Names of things, which some servers repeat with each chunk; no text that grows.
 _NAMES = frozenset(
@@ -60,11 +60,14 @@ class Fields:
             values[name] = _begun(value) if before is None or name in _NAMES else _grown(before, value)
 
     def replace(self, more: Mapping[str, Any]) -> None:
-        """Take the latest value of each field that is not null."""
+        """Take the latest value of each field that is not null.
+
+        The values are not copied, as nobody changes those of a chunk; ``plain`` gives copies.
+        """
         values = self._values
         for name, value in more.items():
             if value is not None or name not in values:
-                values[name] = copy_json(value)
+                values[name] = value
 
     def complete(self, more: Mapping[str, Any]) -> None:
         """Take those fields that are missing so far, or say nothing, also in objects."""
@@ -171,7 +174,7 @@ _REASONING_TYPES = frozenset({"thinking", "reasoning", "reasoning_text", "summar
 
 
 def reasoning_field(part: Any) -> str | None:
-    """The field of a content's part that holds reasoning, as a text or a list; None if the part holds none."""
+    """The field of a content's part that holds reasoning, as a text or a list; None if there is none."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     if not isinstance(kind, str) or kind not in _REASONING_TYPES:
         return None

@@ -58,13 +58,16 @@ def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice of a whole answer: where its ``message`` says nothing, it may have a ``delta`` or a ``text``."""
+    """A choice of a whole answer: where its ``message`` says nothing, it may have a delta or a text."""
     message = choice.get("message")
     if isinstance(message, str):
         return {**choice, "message": {"content": message}}
     if _says_something(message):
         return choice
-    for name, other in (("delta", _message_of(choice.get("delta"))), ("text", _message_of(choice.get("text")))):
+    for name, other in (
+        ("delta", _message_of(choice.get("delta"))),
+        ("text", _message_of(choice.get("text"))),
+    ):
         if other is not None:
             rest = {key: value for key, value in choice.items() if key != name}
             return {**rest, "message": {**(message or {}), **other}}
@@ -72,7 +75,7 @@ def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def documented_text_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice of the older completions endpoint: it may have a ``message`` or a ``delta`` instead of a text."""
+    """A choice of the older completions endpoint: it may have a message or a delta instead of a text."""
     if choice.get("text"):
         return choice
     for name in ("message", "delta"):

@@ -231,15 +231,15 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 # Some servers send an empty object after the usage.
 _NO_USAGE = CompletionUsage()
 
-# The fields in which it stands with some.
-_USAGE_FIELDS = frozenset({"usage", "x_groq"})
-
 
 def _usage_elsewhere(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage | None:
     """The usage where Moonshot (in the choice) and Groq (in ``x_groq``) have it."""
-    places = source.places
-    if places is not None and all(_USAGE_FIELDS.isdisjoint(place.names) for place in places):
-        return None
+    for place in source.places or ():
+        if "usage" in place.names or "x_groq" in place.names:
+            break
+    else:
+        if source.places is not None:
+            return None
     for added in (*map(added_to, chunk.choices), (added_to(chunk) or {}).get("x_groq")):
         usage = added.get("usage") if isinstance(added, Mapping) else None
         if isinstance(usage, Mapping) and usage:

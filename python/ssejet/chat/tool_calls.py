@@ -112,7 +112,7 @@ class ToolCall:
         # Most fragments have nothing added, which this sees without a call.
         if getattr(fragment, "_sent", None) and (extra := added_to(fragment)):
             self._extra = _merged(self._extra, extra)
-        if getattr(function, "_sent", None) and (extra := added_to(function)):
+        if function is not None and getattr(function, "_sent", None) and (extra := added_to(function)):
             self._function_extra = _merged(self._function_extra, extra)
         return text
 
@@ -164,8 +164,8 @@ class ToolCall:
 class ToolCalls:
     """The calls of one choice, by the order of their indexes.
 
-    What depends on how many calls there are is kept in dicts from the index of a call to the call. A call that
-    has left such a group is dropped from its dict when it is met there.
+    Groups of calls are dicts from the index of a call to the call. A call that does not belong to its group
+    any more is dropped when it is met there, so that finding a call costs the same however many there are.
 
     Attributes:
         current: the call that the latest fragment went to.
@@ -505,10 +505,8 @@ class ToolCalls:
         self._by_name.setdefault(call.name, {})[call.index] = call
 
     def _waiting(self, calls: dict[int, ToolCall], name: str | None = None) -> list[ToolCall]:
-        """The calls of a group that are unfinished and have this name, if one is given; two stand for many."""
-        return _first_two(
-            calls, lambda call: call.progress != _WHOLE and (name is None or call.name == name)
-        )
+        """The calls of a group that are unfinished, and have a name if one is given; two stand for many."""
+        return _first_two(calls, lambda call: call.progress != _WHOLE and (name is None or call.name == name))
 
     def _without_id(self) -> list[ToolCall]:
         return _first_two(self._unidentified, lambda call: not call.id)
