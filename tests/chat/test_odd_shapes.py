@@ -338,3 +338,11 @@ def test_details_of_one_index_in_one_chunk_are_merged() -> None:
     details = [{"index": 0, "type": "t", "text": text} for text in "ab"]
     message = typed(chunk({"details": details}), chunk({"details": details})).get_final_completion()
     assert message.choices[0].message.extra == {"details": [{"index": 0, "type": "t", "text": "abab"}]}
+
+
+def test_a_field_that_is_called_as_ours_for_parts_is_kept() -> None:
+    deltas = [{"content_parts": 1}, {"content": [{"type": "image"}]}, {"content_parts": "x"}]
+    message = typed(*map(chunk, deltas)).get_final_completion().choices[0].message
+    assert message.extra == {"content_parts": [1, {"type": "image"}, "x"]}
+    alone = typed(chunk({"content_parts": 1})).get_final_completion().choices[0].message
+    assert alone.to_param() == {"role": "assistant", "content_parts": 1}

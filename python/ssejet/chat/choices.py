@@ -172,7 +172,7 @@ class ChoiceState:
             fields = self._message_extra
             if fields is None:
                 fields = self._message_extra = Fields()
-            if CONTENT_PARTS in added:
+            if isinstance(added.get(CONTENT_PARTS), list):
                 fields.add_parts(CONTENT_PARTS, added[CONTENT_PARTS])
                 added = {name: value for name, value in added.items() if name != CONTENT_PARTS}
             fields.merge(added)

@@ -80,9 +80,12 @@ class Fields:
 
     def add_parts(self, name: str, parts: Iterable[Any]) -> None:
         """Add parts of a message's content to a list of them; reasoning in a row becomes one part."""
+        gathered = self._values.get(name)
+        if not isinstance(gathered, _Parts):
+            # A field of that name, which a server may send too, is a part of its own.
+            gathered = self._values[name] = _Parts([] if gathered is None else [_plain(gathered)])
         for part in parts:
-            before = self._values.setdefault(name, _Parts())
-            before.add(part)
+            gathered.add(part)
 
     def news(self, whole: Mapping[str, Any]) -> dict[str, Any]:
         """What is left to merge of fields that hold all so far."""
@@ -210,6 +213,9 @@ def _grown(before: Any, value: Any) -> Any:
         return before
     elif _is_number(before) and _is_number(value):
         return _sum(before, value)
+    if isinstance(before, _Parts):
+        before.add(value)
+        return before
     return _begun(value)
 
 

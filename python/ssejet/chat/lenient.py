@@ -53,7 +53,7 @@ def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
         return WholeChoice(rest, delta={**role, **message})
     if isinstance(choice.get("text"), str):
         rest = {name: value for name, value in choice.items() if name != "text"}
-        return {**rest, "delta": {**(delta or {}), "content": choice["text"]}}
+        return {**rest, "delta": {**_object(delta), "content": choice["text"]}}
     return choice
 
 
@@ -70,7 +70,7 @@ def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     ):
         if other is not None:
             rest = {key: value for key, value in choice.items() if key != name}
-            return {**rest, "message": {**(message or {}), **other}}
+            return {**rest, "message": {**_object(message), **other}}
     return choice
 
 
@@ -98,6 +98,10 @@ def _message_of(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, str):
         return {"content": value} if value else None
     return value if isinstance(value, Mapping) and value else None
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def documented_message(message: Mapping[str, Any]) -> Mapping[str, Any]:

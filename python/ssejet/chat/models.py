@@ -357,7 +357,7 @@ class ChatCompletionMessage(Model, frozen=True):
         Reasoning and fields that the server added go back under the names they came with.
         """
         extra = self.extra
-        parts = extra.pop(CONTENT_PARTS, None)
+        parts = extra.pop(CONTENT_PARTS) if isinstance(extra.get(CONTENT_PARTS), list) else None
         param: dict[str, Any] = {"role": self.role or "assistant"}
         if parts is not None:
             param["content"] = _content_param(self.content, parts)

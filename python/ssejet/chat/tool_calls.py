@@ -179,6 +179,7 @@ class ToolCalls:
         "_choice_index",
         "_deferred",
         "_last",
+        "_named",
         "_parsers",
         "_undone",
         "_unfinished",
@@ -195,7 +196,8 @@ class ToolCalls:
         self._by_id: dict[str, ToolCall] = {}
         self._last: ToolCall | None = None  # of the highest index
         self._unfinished: dict[int, ToolCall] = {}
-        self._by_name: dict[str, dict[int, ToolCall]] = {}  # the unfinished
+        self._named: dict[int, ToolCall] = {}  # the unfinished with a name
+        self._by_name: dict[str, dict[int, ToolCall]] = {}  # the unfinished by their names
         self._unidentified: dict[int, ToolCall] = {}  # without an id
         self._deferred: dict[int, ToolCall] = {}  # openai-python's event for the end is put off
         self._undone: dict[int, ToolCall] = {}  # our event for the end was not sent
@@ -408,16 +410,19 @@ class ToolCalls:
         the arguments the text                                     goes to
         ============= ============================================ =========================================
         whole         begins an object, and the name came again    a new call of that name
-        whole         begins an object                             the only other call, if it has none yet
-        whole, not {} any                                          the only other call that is unfinished
+        {}            begins an object                             the next call, if that has none yet
+        whole, not {} begins an object                             the only other call that is unfinished
+        whole         does not                                     the same, if that has begun
         ============= ============================================ =========================================
+
+        These other calls have a name.
         """
         if name:
             if _begins_another(call, call_id, name, text):
                 return self._new()
             call.named_again = not (call.id or call_id or text) and call.progress == _WHOLE
             return call
-        unfinished = self._unfinished
+        unfinished = self._named
         has_others = len(unfinished) > (call.index in unfinished)
         if call_id or not (has_others or call.named_again) or not text.strip() or call.progress != _WHOLE:
             return call
@@ -428,14 +433,16 @@ class ToolCalls:
         if len(waiting) != 1:
             return call
         [other] = waiting
-        if other.progress == _EMPTY:
-            return other if begins or not other.is_function else call
-        return call if begins and call.is_empty_object() else other
+        is_empty = other.progress == _EMPTY
+        if begins and call.is_empty_object():
+            return other if is_empty and other.index > call.index else call
+        return other if begins or not (is_empty and other.is_function) else call
 
     def _again(self, call: ToolCall) -> ToolCall:
         """A new call: what named a whole one again, without arguments, was the beginning of it."""
         again = self._new()
         again.name = call.name
+        self._note_unfinished(again)
         call.named_again = False
         return again
 
@@ -446,8 +453,8 @@ class ToolCalls:
         if call_id:
             known = self._by_id.get(call_id)
             return known if known is not None and known.name and known.progress != _WHOLE else None
-        waiting = self._waiting(self._unfinished)
-        return waiting[0] if len(waiting) == 1 and waiting[0].name else None
+        waiting = self._waiting(self._named)
+        return waiting[0] if len(waiting) == 1 else None
 
     def _infer(self, call_id: str | None, name: str, text: str) -> ToolCall:
         """The call of a fragment that has no index.
@@ -503,6 +510,8 @@ class ToolCalls:
     def _note_unfinished(self, call: ToolCall) -> None:
         self._unfinished[call.index] = call
         self._by_name.setdefault(call.name, {})[call.index] = call
+        if call.name:
+            self._named[call.index] = call
 
     def _waiting(self, calls: dict[int, ToolCall], name: str | None = None) -> list[ToolCall]:
         """The calls of a group that are unfinished, and have a name if one is given; two stand for many."""
