@@ -459,8 +459,8 @@ class StreamMachine(Generic[T]):
         Raises:
             APIError: it is no answer, but reports an error.
         """
-        if item is not None and answer.extends_shape(event.data):
-            return answer.extend(item, event.data)
+        if item is not None and answer.extend(item, event.data):
+            return item
         payload = payload_of(event)
         if is_error_answer(payload):
             raise self._api_error(payload)

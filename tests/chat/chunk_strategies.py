@@ -161,7 +161,7 @@ def chunk_sequences(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -
         if draw(st.integers(0, 4)) == 0:
             chunk["service_tier"] = draw(st.sampled_from(["default", "flex"]))
         if draw(st.integers(0, 4)) == 0:
-            chunk["provider"] = draw(texts)
+            chunk["provider"] = draw(st.text(min_size=1, max_size=8))
     if draw(st.booleans()):
         usage = {"completion_tokens": 2, "prompt_tokens": 3, "total_tokens": 5, "cost": 0.5}
         chunks.append({**base, "choices": [], "usage": usage})

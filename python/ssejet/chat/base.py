@@ -21,16 +21,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, Union, get
 import msgspec
 
 from ssejet._core import KnownShapes, ServerSentEvent
+from ssejet.chat.extra import WholeChoice, copy_json
 from ssejet.reported import is_error_answer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Gathered", "Model", "Response", "Unusual"]
+__all__ = ["Model", "Place", "Response", "Source", "added_to", "remember"]
 
 
 class _Sent:
-    """A slot for what a server sent besides the fields. No comparison and no encoding sees a slot."""
+    """A slot for what a server sent besides the fields. No comparison and no encoding sees a slot.
+
+    For a part of an answer that is a dict of the fields that the server added, or a ``Place`` from which they
+    are read when somebody asks. For an answer it is the JSON text, if that holds known fields only, or a
+    ``Source``.
+    """
 
     __slots__ = ("_sent",)
 
@@ -48,7 +54,7 @@ class Model(msgspec.Struct, _Sent, frozen=True, gc=False, repr_omit_defaults=Tru
         Args:
             data: the decoded JSON object; keys that are no field are found in ``extra``.
         """
-        return _build(cls, data)
+        return _build(cls, copy_json(data))
 
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
@@ -57,11 +63,11 @@ class Model(msgspec.Struct, _Sent, frozen=True, gc=False, repr_omit_defaults=Tru
 
     @property
     def extra(self) -> dict[str, Any]:
-        """The fields that the server added to this object.
+        """The fields that the server added to this object; a copy.
 
         Parts of a chunk have theirs in any case; ``msgspec.structs.replace`` makes copies without.
         """
-        return dict(getattr(self, "_sent", None) or {})
+        return dict(copy_json(added_to(self) or {}))
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are not None, and those that the server added, as JSON types."""
@@ -83,34 +89,72 @@ class Model(msgspec.Struct, _Sent, frozen=True, gc=False, repr_omit_defaults=Tru
         return self
 
     def __reduce__(self) -> Any:
-        extra = getattr(self, "_sent", None)
-        return _restore_model, (type(self), msgspec.structs.astuple(self), extra)
+        return _restore_model, (type(self), msgspec.structs.astuple(self), added_to(self))
 
 
-class Unusual(NamedTuple):
-    """What an answer was made from that has more than the known fields in the known places, or less.
-
-    Attributes:
-        text: the JSON text.
-        data: the object that it gives.
-    """
-
-    text: str
-    data: Mapping[str, Any]
-
-
-class Gathered(NamedTuple):
-    """What a completion that was put together from chunks remembers.
+class Place(NamedTuple):
+    """Where a server's own fields stand in texts of one shape.
 
     Attributes:
-        extra: the fields that the server added to the chunks.
+        path: the keys and positions that lead from the answer to the object; empty for the answer itself.
+        names: the fields.
     """
 
-    extra: dict[str, Any]
+    path: tuple[str | int, ...]
+    names: tuple[str, ...]
+
+
+class Source:
+    """What an answer was made from that holds more than the known fields in the known places, or less.
+
+    Attributes:
+        text: the JSON text; None if the answer was made from a dict.
+        places: where the server's own fields stand, if the shape of the text is known; else None. A text of a
+            known shape is a chunk, and reports no error.
+    """
+
+    __slots__ = ("_data", "places", "text")
+
+    def __init__(self, text: str | None, data: Any = None, places: tuple[Place, ...] | None = None) -> None:
+        self.text = text
+        self.places = places
+        self._data = data
+
+    @property
+    def data(self) -> Any:
+        """The JSON object, which the answer's parts share: nobody may change it."""
+        if self._data is None and self.text is not None:
+            self._data = load_json(self.text)
+        return self._data
+
+
+def added_to(model: Model) -> dict[str, Any] | None:
+    """The fields that a server added to a part of an answer, or to an answer; nobody may change them."""
+    sent: Any = getattr(model, "_sent", None)
+    kind = type(sent)
+    if kind is tuple:  # the source of the answer, and a place in it
+        return _read_place(*sent)
+    if kind is not Source:
+        return None if kind is str else sent
+    if sent.places is not None:
+        own = [place for place in sent.places if not place.path]
+        return _read_place(sent, own[0]) if own else None
+    known = type(model).__struct_fields__
+    return {name: value for name, value in sent.data.items() if name not in known}
+
+
+def _read_place(source: Source, place: Place) -> dict[str, Any]:
+    data = source.data
+    try:
+        for step in place.path:
+            data = data[step]
+        return {name: data[name] for name in place.names}
+    except (LookupError, TypeError):  # two shapes that only hash alike
+        return {}
 
 
 class Response(Model, frozen=True):
-    """A whole object from the wire. It remembers what it was made from, for whoever asks.
+    """A whole object from the wire. It remembers what it was made from, for those who ask.
 
     Remembering costs one reference; only ``extra`` and ``to_dict()`` parse the text again. A copy with
     other values (``msgspec.structs.replace``) forgets it.
@@ -121,13 +165,11 @@ class Response(Model, frozen=True):
 
     @classmethod
     def shapes(cls) -> KnownShapes:
-        """The shapes of JSON texts that hold only known fields, and no error."""
-        return _shapes_of(cls)
+        """The shapes of JSON texts of answers without an error.
 
-    @classmethod
-    def extended_shapes(cls) -> KnownShapes:
-        """The shapes of texts that are the same but for fields that a server added."""
-        return _extended_shapes_of(cls)
+        Those that hold fields which a server added are noted with their places.
+        """
+        return _shapes_of(cls)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -145,10 +187,30 @@ class Response(Model, frozen=True):
             return cls.adopt(None, text, load_json(text))
         if cls.shapes().knows(text):
             remember(response, text)
-            return response
-        if cls.extended_shapes().knows(text):
-            return cls.extend(response, text)
-        return cls.adopt(response, text, load_json(text))
+        elif not cls.extend(response, text):
+            return cls.adopt(response, text, load_json(text))
+        return response
+
+    @classmethod
+    def extend(cls, response: Self, text: str) -> bool:
+        """Completes a response, as msgspec read it, by the fields that a server added in known places.
+
+        Returns:
+            Whether the shape of the text is one whose places are known.
+        """
+        # With some servers, this runs for each chunk.
+        places = _shapes_of(cls).note(text)
+        if places is None:
+            return False
+        source = Source(text, None, places)
+        _set(response, "_sent", source)
+        for place in places:
+            part: Any = response
+            for step in place.path:
+                part = part[step] if type(step) is int else getattr(part, step)
+            if part is not response:
+                _set(part, "_sent", (source, place))
+        return True
 
     @classmethod
     def adopt(cls, response: Self | None, text: str, data: Any) -> Self:
@@ -169,22 +231,14 @@ class Response(Model, frozen=True):
         documented = _documented(cls, data)
         if response is None or documented is not data:
             response = _build_documented(cls, documented)
-        elif attach_extra(response, data):
-            if data.get("choices") and not is_error_answer(data):
-                cls.extended_shapes().add(text)
-        elif data.get("choices") and not is_error_answer(data):
-            cls.shapes().add(text)
-            remember(response, text)
+            remember(response, Source(text, data))
             return response
-        remember(response, Unusual(text, data))
-        return response
-
-    @classmethod
-    def extend(cls, response: Self, text: str) -> Self:
-        """Completes a response, as msgspec read it, whose text is of one of the ``extended_shapes()``."""
-        data = load_json(text)
-        attach_extra(response, data)
-        remember(response, Unusual(text, data))
+        places = tuple(attach_extra(response, data))
+        is_ordinary = bool(data.get("choices")) and not is_error_answer(data)
+        if is_ordinary:
+            cls.shapes().add(text, places or None)
+        plain = is_ordinary and not places
+        remember(response, text if plain else Source(text, data))
         return response
 
     @classmethod
@@ -192,20 +246,20 @@ class Response(Model, frozen=True):
         """Builds the model; what is null, missing or of a wrong type becomes the field's default.
 
         Args:
-            data: the decoded JSON object; keys that are no field are found in ``extra``.
+            data: the decoded JSON object, which is copied; keys that are no field are found in ``extra``.
         """
+        data = copy_json(data)
         response = _build(cls, data)
-        remember(response, data)
+        remember(response, Source(None, data))
         return response
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """The fields that the server added to this object; those added further in are in ``to_dict()``."""
-        return {name: value for name, value in self._as_sent().items() if name not in self.__struct_fields__}
 
     def to_dict(self) -> dict[str, Any]:
         """The object as the server sent it, every field included; made by hand: the fields not None."""
-        return self._as_sent() or super().to_dict()
+        text = self._text
+        if text is not None:
+            return dict(load_json(text))
+        sent = self._source
+        return dict(copy_json(sent.data)) if isinstance(sent, Source) else super().to_dict()
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The JSON text as the server sent it; made by hand, or with an indent: that of ``to_dict()``.
@@ -213,31 +267,32 @@ class Response(Model, frozen=True):
         Args:
             indent: spaces per level; None leaves the text as it came.
         """
-        source = self._source
-        text = source.text if isinstance(source, Unusual) else source
-        return text if isinstance(text, str) and indent is None else super().to_json(indent=indent)
+        text = self._text
+        return text if text is not None and indent is None else super().to_json(indent=indent)
 
     @property
     def _source(self) -> Any:
-        """The text or the mapping that this was made from, both, or None."""
+        """A JSON text that holds known fields only and no error, a ``Source``, or None."""
         return getattr(self, "_sent", None)
 
-    def _as_sent(self) -> dict[str, Any]:
-        source = self._source
-        if isinstance(source, str):
-            return dict(load_json(source))
-        return dict(source.data if isinstance(source, Unusual) else source or {})
+    @property
+    def _text(self) -> str | None:
+        sent = self._source
+        return sent.text if isinstance(sent, Source) else sent if isinstance(sent, str) else None
 
     def __reduce__(self) -> Any:
-        source = self._source
-        if source is None:
-            return super().__reduce__()
-        return _restore, (type(self), source.text if isinstance(source, Unusual) else source)
+        sent = self._source
+        if isinstance(sent, (str, Source)):
+            return _restore, (type(self), self._text or self._source.data)
+        return super().__reduce__()
 
 
-def remember(model: Model, source: Any) -> None:
+def remember(model: Model, sent: Any) -> None:
     """Let a model, frozen as it is, know what it was made from, or what the server added to it."""
-    msgspec.structs.force_setattr(model, "_sent", source)
+    _set(model, "_sent", sent)
+
+
+_set = msgspec.structs.force_setattr
 
 
 # How deep answers may be nested. Python's own functions for copies and JSON reach their limit at about 1,000.
@@ -276,7 +331,6 @@ def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, 
 
 
 _shapes_of = functools.cache(lambda cls: KnownShapes())
-_extended_shapes_of = functools.cache(lambda cls: KnownShapes())
 
 
 def _build(cls: type[ModelT], data: Any) -> ModelT:
@@ -323,21 +377,28 @@ def _documented(cls: type[Model], data: Mapping[str, Any]) -> Mapping[str, Any]:
             continue
         if part is not value:
             changes[name] = part
-    return {**data, **changes} if changes else data
+    return _kind_of(data)(data, **changes) if changes else data
 
 
-def attach_extra(model: Model, data: Mapping[str, Any]) -> bool:
+def attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
     """Give a model's parts the fields that a server added to them; a response finds its own in its source.
 
+    Args:
+        model: the part.
+        data: what it was made from.
+        path: what leads to it.
+
     Returns:
-        Whether there are any.
+        Where they stand.
     """
-    # With some servers, this runs for each chunk.
     names, parts, is_response = _layout_of(type(model))
-    found = False
-    if not is_response and (added := data.keys() - names):
-        remember(model, {name: data[name] for name in data if name in added})
-        found = True
+    places = []
+    added = data.keys() - names
+    if added:
+        places.append(Place(path, tuple(name for name in data if name in added)))
+    if not is_response and (added or type(data) is WholeChoice):
+        # The type goes with the fields: it says that the choice holds a whole message.
+        remember(model, _kind_of(data)((name, data[name]) for name in data if name in added))
     for name in parts:
         sent = data.get(name)
         if not sent:
@@ -347,11 +408,15 @@ def attach_extra(model: Model, data: Mapping[str, Any]) -> bool:
             if isinstance(sent, list):
                 kept = [each for each in sent if isinstance(each, dict)]
                 if len(kept) == len(value):
-                    for part, each in zip(value, kept, strict=True):
-                        found |= attach_extra(part, each)
+                    for index, (part, each) in enumerate(zip(value, kept, strict=True)):
+                        places += attach_extra(part, each, (*path, name, index))
         elif isinstance(value, Model) and isinstance(sent, dict):
-            found |= attach_extra(value, sent)
-    return found
+            places += attach_extra(value, sent, (*path, name))
+    return places
+
+
+def _kind_of(data: Mapping[str, Any]) -> type[dict[str, Any]]:
+    return WholeChoice if type(data) is WholeChoice else dict
 
 
 @functools.cache

@@ -7,23 +7,21 @@ late it is read; only ``ChunkEvent.snapshot`` is, like openai-python's, always t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from ssejet.chat.base import to_builtins
+from ssejet.chat.models import (
+    ChatCompletionChunk,
+    ChatCompletionTokenLogprob,
+    ParsedChatCompletion,
+    ParsedFunction,
+    ResponseFormatT,
+)
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from ssejet.chat.models import (
-        ChatCompletionChunk,
-        ChatCompletionTokenLogprob,
-        ParsedChatCompletion,
-        ParsedFunction,
-    )
-    from ssejet.chat.parsed import Parsed
-    from ssejet.chat.state import ChatCompletionStreamState
+    from ssejet.chat.formats import Parsed
     from ssejet.chat.text import Text
 
 __all__ = [
@@ -67,7 +65,38 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return f"{type(self).__name__}({fields})"
 
 
-class ChunkEvent(Event, frozen=True):
+class _OfText(Event, frozen=True):
+    """An event that refers to a text of the stream, and to the length that the text had."""
+
+    _text: Text
+    _end: int
+
+    @property
+    def choice_index(self) -> int:
+        """The choice that this belongs to."""
+        return self._text.choice_index
+
+    @property
+    def snapshot(self) -> str:
+        """The text so far."""
+        return self._text.prefix(self._end)
+
+
+class _OfChoice(Event, frozen=True):
+    """An event that belongs to a choice, and holds all that it tells."""
+
+    choice_index: int
+
+
+class HasSnapshot(Protocol[ResponseFormatT]):
+    """What gathers a completion."""
+
+    @property
+    def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """The completion so far."""
+
+
+class ChunkEvent(Event, Generic[ResponseFormatT], frozen=True):
     """A chunk arrived. Each chunk gives one of these, before the events that it causes.
 
     Attributes:
@@ -79,55 +108,37 @@ class ChunkEvent(Event, frozen=True):
     fields: ClassVar[tuple[str, ...]] = ("chunk", "snapshot")
 
     chunk: ChatCompletionChunk
-    _state: ChatCompletionStreamState[Any]
+    _state: HasSnapshot[ResponseFormatT]
 
     @property
-    def snapshot(self) -> ParsedChatCompletion[Any]:
+    def snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
         """The completion as gathered until now."""
         return self._state.current_completion_snapshot
 
 
-class _TextDeltaEvent(Event, frozen=True):
-    """A text goes on."""
-
-    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
-
-    delta: str
-    _text: Text
-    _end: int
-
-    @property
-    def snapshot(self) -> str:
-        """The text so far."""
-        return self._text.prefix(self._end)
-
-    @property
-    def choice_index(self) -> int:
-        """The choice that this belongs to."""
-        return self._text.choice_index
-
-
-class ContentDeltaEvent(_TextDeltaEvent, frozen=True):
+class ContentDeltaEvent(_OfText, frozen=True):
     """The answer goes on.
 
     Attributes:
         delta: the new text.
         snapshot: the text so far.
-        parsed: with a class as ``response_format``, what the text so far gives as JSON. An unfinished
-            string, number or literal is left out; None if there is nothing yet, or if it is not JSON. Treat
-            it as read only: its finished parts are shared with later events.
+        parsed: with a class as ``response_format``, what the text so far gives as JSON: no instance of that
+            class yet. An unfinished string, number or literal is left out; None if there is nothing yet, or
+            if it is not JSON. Treat it as read only: its finished parts are shared with later events.
     """
 
     type: ClassVar[Literal["content.delta"]] = "content.delta"
     fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "parsed")
 
+    delta: str
+
     @property
-    def parsed(self) -> Any:
+    def parsed(self) -> object:
         """What the text so far gives as JSON."""
         return self._text.value(self._end, self.delta)
 
 
-class ContentDoneEvent(Event, frozen=True):
+class ContentDoneEvent(_OfChoice, Generic[ResponseFormatT], frozen=True):
     """The answer is complete, or a tool call follows it.
 
     Attributes:
@@ -140,51 +151,60 @@ class ContentDoneEvent(Event, frozen=True):
     fields: ClassVar[tuple[str, ...]] = ("content", "parsed")
 
     content: str
-    _parsed: Parsed
-    choice_index: int = 0
+    _parsed: Parsed[ResponseFormatT]
 
     @property
-    def parsed(self) -> Any:
+    def parsed(self) -> ResponseFormatT | None:
         """The text as an instance of the response format."""
         return self._parsed.get()
 
 
-class RefusalDeltaEvent(_TextDeltaEvent, frozen=True):
+class RefusalDeltaEvent(_OfText, frozen=True):
     """The refusal goes on: ``delta`` is the new text, ``snapshot`` the text so far."""
 
     type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
+
+    delta: str
 
 
-class RefusalDoneEvent(Event, frozen=True):
+class RefusalDoneEvent(_OfText, frozen=True):
     """The model refused; ``refusal`` is all that it says."""
 
     type: ClassVar[Literal["refusal.done"]] = "refusal.done"
     fields: ClassVar[tuple[str, ...]] = ("refusal",)
 
-    refusal: str
-    choice_index: int = 0
+    @property
+    def refusal(self) -> str:
+        """All that the model says."""
+        return self._text.prefix(self._end)
 
 
-class ReasoningDeltaEvent(_TextDeltaEvent, frozen=True):
+class ReasoningDeltaEvent(_OfText, frozen=True):
     """The model thinks aloud: ``delta`` is the new text, ``snapshot`` the text so far.
 
     It does not matter whether the server calls it ``reasoning_content`` or ``reasoning``.
     """
 
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
+
+    delta: str
 
 
-class ReasoningDoneEvent(Event, frozen=True):
+class ReasoningDoneEvent(_OfText, frozen=True):
     """The model has stopped thinking, for now: ``reasoning`` is all that it has thought aloud so far."""
 
     type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
     fields: ClassVar[tuple[str, ...]] = ("reasoning",)
 
-    reasoning: str
-    choice_index: int = 0
+    @property
+    def reasoning(self) -> str:
+        """All that the model has thought aloud so far."""
+        return self._text.prefix(self._end)
 
 
-class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True):
+class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
     """A function call's arguments go on.
 
     Attributes:
@@ -201,8 +221,6 @@ class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True):
     name: str
     index: int
     arguments_delta: str
-    _text: Text
-    _end: int
 
     @property
     def arguments(self) -> str:
@@ -210,17 +228,12 @@ class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True):
         return self._text.prefix(self._end)
 
     @property
-    def choice_index(self) -> int:
-        """The choice that this belongs to."""
-        return self._text.choice_index
-
-    @property
-    def parsed_arguments(self) -> Any:
+    def parsed_arguments(self) -> object:
         """What the arguments so far give as JSON."""
         return self._text.value(self._end, self.arguments_delta)
 
 
-class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
+class FunctionToolCallArgumentsDoneEvent(_OfChoice, frozen=True):
     """A function call has ended, as openai-python sees it: the next one began, or the answer finished.
 
     If a server interleaves calls, this may come early; ``ToolCallDoneEvent`` waits for the whole.
@@ -229,8 +242,8 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
         name: of the function.
         index: of the call.
         arguments: the JSON text.
-        parsed_arguments: if the tool is strict, the arguments as its model, or as a dict; else None. Reading
-            it validates the text, and raises what the model's library raises if it does not fit.
+        parsed_arguments: if the tool is strict, the arguments as its type, or as JSON if it has none; else
+            None. Reading it validates the text, and raises what the type's library raises if it does not fit.
     """
 
     type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
@@ -239,16 +252,15 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
     name: str
     index: int
     arguments: str
-    _parsed: Parsed
-    choice_index: int = 0
+    _parsed: Parsed[Any]
 
     @property
     def parsed_arguments(self) -> Any:
-        """The arguments as an instance of the tool's model."""
+        """The arguments, parsed."""
         return self._parsed.get()
 
 
-class ToolCallDeltaEvent(Event, frozen=True):
+class ToolCallDeltaEvent(_OfText, frozen=True):
     """A tool call goes on, whatever its kind.
 
     Attributes:
@@ -256,7 +268,7 @@ class ToolCallDeltaEvent(Event, frozen=True):
         snapshot: that text so far.
         index: of the call.
         id: of the call; ``""`` if the server has not said it yet.
-        name: of the tool; likewise.
+        name: of the tool; ``""`` if the server has not said it yet.
     """
 
     type: ClassVar[Literal["tool_calls.delta"]] = "tool_calls.delta"
@@ -266,21 +278,9 @@ class ToolCallDeltaEvent(Event, frozen=True):
     index: int
     id: str
     name: str
-    _text: Text
-    _end: int
-
-    @property
-    def snapshot(self) -> str:
-        """The text so far."""
-        return self._text.prefix(self._end)
-
-    @property
-    def choice_index(self) -> int:
-        """The choice that this belongs to."""
-        return self._text.choice_index
 
 
-class ToolCallDoneEvent(Event, frozen=True):
+class ToolCallDoneEvent(_OfChoice, frozen=True):
     """A tool call is complete. Each call gives one of these.
 
     It comes as soon as the stream goes on to something else and the arguments are whole, or at the end.
@@ -301,20 +301,17 @@ class ToolCallDoneEvent(Event, frozen=True):
     index: int
     name: str
     arguments: str
-    _parsed: Parsed | None
-    choice_index: int = 0
+    _parsed: Parsed[Any] | None
 
     @property
     def parsed_function(self) -> ParsedFunction[Any] | None:
         """The function, with its arguments parsed."""
-        from ssejet.chat.models import ParsedFunction
-
         if self._parsed is None:
             return None
         return ParsedFunction(name=self.name, arguments=self.arguments, parsed_arguments=self._parsed.get())
 
 
-class LogprobsContentDeltaEvent(Event, frozen=True):
+class LogprobsContentDeltaEvent(_OfChoice, frozen=True):
     """More of the answer's log probabilities: ``content`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
@@ -323,7 +320,6 @@ class LogprobsContentDeltaEvent(Event, frozen=True):
     content: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
     _end: int
-    choice_index: int = 0
 
     @property
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
@@ -331,17 +327,16 @@ class LogprobsContentDeltaEvent(Event, frozen=True):
         return self._all[: self._end]
 
 
-class LogprobsContentDoneEvent(Event, frozen=True):
+class LogprobsContentDoneEvent(_OfChoice, frozen=True):
     """All of the answer's log probabilities."""
 
     type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
     fields: ClassVar[tuple[str, ...]] = ("content",)
 
     content: list[ChatCompletionTokenLogprob]
-    choice_index: int = 0
 
 
-class LogprobsRefusalDeltaEvent(Event, frozen=True):
+class LogprobsRefusalDeltaEvent(_OfChoice, frozen=True):
     """More of the refusal's log probabilities: ``refusal`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
@@ -350,7 +345,6 @@ class LogprobsRefusalDeltaEvent(Event, frozen=True):
     refusal: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
     _end: int
-    choice_index: int = 0
 
     @property
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
@@ -358,20 +352,20 @@ class LogprobsRefusalDeltaEvent(Event, frozen=True):
         return self._all[: self._end]
 
 
-class LogprobsRefusalDoneEvent(Event, frozen=True):
+class LogprobsRefusalDoneEvent(_OfChoice, frozen=True):
     """All of the refusal's log probabilities."""
 
     type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
     fields: ClassVar[tuple[str, ...]] = ("refusal",)
 
     refusal: list[ChatCompletionTokenLogprob]
-    choice_index: int = 0
 
 
+# Generic in the response format; without one, it is any.
 ChatCompletionStreamEvent: TypeAlias = (
-    ChunkEvent
+    ChunkEvent[ResponseFormatT]
     | ContentDeltaEvent
-    | ContentDoneEvent
+    | ContentDoneEvent[ResponseFormatT]
     | RefusalDeltaEvent
     | RefusalDoneEvent
     | ReasoningDeltaEvent
@@ -386,4 +380,7 @@ ChatCompletionStreamEvent: TypeAlias = (
     | LogprobsRefusalDoneEvent
 )
 
-EVENT_TYPES: dict[str, type[Event]] = {event.type: event for event in ChatCompletionStreamEvent.__args__}
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.type: event
+    for event in (getattr(each, "__origin__", each) for each in ChatCompletionStreamEvent.__args__)
+}

@@ -1,10 +1,15 @@
-"""Fields that servers add: gathered over the chunks of a stream as openai-python gathers them."""
+"""Fields that servers add: gathered over the chunks of a stream as openai-python gathers them.
+
+What grows is kept in pieces, and put together when it is read: adding costs the same however much there is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
-__all__ = ["copy_json", "merge_extra", "update_extra"]
+__all__ = ["Fields", "WholeChoice", "copy_json", "reasoning_field"]
 
 # Names of things, which some servers repeat with each chunk; no text that grows.
 _NAMES = frozenset(
@@ -23,53 +28,234 @@ _NAMES = frozenset(
     }
 )
 
-
-def merge_extra(gathered: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add the fields of a delta: texts are appended, numbers added, objects and lists merged.
-
-    Entries of a list that have an ``index`` are merged with the entry of that index.
-    """
-    for name, value in more.items():
-        before = gathered.get(name)
-        if value is None and before is not None:
-            continue
-        gathered[name] = copy_json(value) if before is None or name in _NAMES else _merged(before, value)
+# Python writes integers of up to 4,300 digits. A sum that is longer than this stands for nothing.
+_MOST_BITS = 14_000
 
 
-def update_extra(gathered: dict[str, Any], more: dict[str, Any]) -> None:
-    """Take the latest value of each field that is not null."""
-    for name, value in more.items():
-        if value is not None or name not in gathered:
-            gathered[name] = copy_json(value)
+class WholeChoice(dict[str, Any]):
+    """The JSON of a streamed choice that holds the whole message so far, or the fields added to it."""
 
 
-def _merged(before: Any, value: Any) -> Any:
-    if isinstance(before, str) and isinstance(value, str):
-        return before + value
-    if isinstance(before, dict) and isinstance(value, dict):
-        merge_extra(before, value)
-        return before
-    if isinstance(before, list) and isinstance(value, list):
-        for entry in value:
-            _merge_entry(before, entry)
-        return before
-    if _is_number(before) and _is_number(value):
-        return before + value
+class Fields:
+    """Fields under construction."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def merge(self, more: Mapping[str, Any]) -> None:
+        """Add the fields of a delta: texts are appended, numbers added, objects and lists merged.
+
+        Entries of a list that have an ``index`` are merged with the entry of that index.
+        """
+        values = self._values
+        for name, value in more.items():
+            before = values.get(name)
+            if value is None and before is not None:
+                continue
+            values[name] = _begun(value) if before is None or name in _NAMES else _grown(before, value)
+
+    def replace(self, more: Mapping[str, Any]) -> None:
+        """Take the latest value of each field that is not null.
+
+        The values are not copied, as nobody changes those of a chunk; ``plain`` gives copies.
+        """
+        values = self._values
+        for name, value in more.items():
+            if value is not None or name not in values:
+                values[name] = value
+
+    def complete(self, more: Mapping[str, Any]) -> None:
+        """Take those fields that are missing so far, or say nothing, also in objects."""
+        _complete(self._values, more)
+
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Whether all of these are there, and ``complete`` would not change them."""
+        values = self._values
+        return all(_is_settled(values.get(name)) for name in names)
+
+    def add_parts(self, name: str, parts: Iterable[Any]) -> None:
+        """Add parts of a message's content to a list of them; reasoning in a row becomes one part."""
+        gathered = self._values.get(name)
+        if not isinstance(gathered, _Parts):
+            # A field of that name, which a server may send too, is a part of its own.
+            gathered = self._values[name] = _Parts([] if gathered is None else [_plain(gathered)])
+        for part in parts:
+            gathered.add(part)
+
+    def news(self, whole: Mapping[str, Any]) -> dict[str, Any]:
+        """What is left to merge of fields that hold all so far."""
+        new = {}
+        for name, value in whole.items():
+            before = _plain(self._values.get(name))
+            if isinstance(before, str) and isinstance(value, str) and value.startswith(before):
+                new[name] = value[len(before) :]
+            elif value != before:
+                new[name] = value
+        return new
+
+    def plain(self) -> dict[str, Any]:
+        """The fields so far, as JSON types."""
+        return {name: _plain(value) for name, value in self._values.items()}
+
+
+class _Pieces(list[str]):
+    """A text that grows."""
+
+
+class _Entries:
+    """A list that grows; entries with an index are found by it, and by their type if they have one."""
+
+    __slots__ = ("_by_index", "items")
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self._by_index: dict[Any, Fields] = {}
+
+    def add(self, entries: Iterable[Any]) -> None:
+        for entry in entries:
+            begun = _begun(entry)
+            index = entry.get("index") if isinstance(entry, Mapping) else None
+            if index is None or isinstance(index, (Mapping, list)):
+                self.items.append(begun)
+                continue
+            kind = repr(entry.get("type"))
+            known = self._by_index.get((index, kind) if "type" in entry else index)
+            if known is not None:
+                known.merge(entry)
+                continue
+            self._by_index.setdefault(index, begun)
+            self._by_index[index, kind] = begun
+            self.items.append(begun)
+
+
+class _Parts(list[Any]):
+    """Parts of a content that are no text."""
+
+    def add(self, part: Any) -> None:
+        if not (self and isinstance(self[-1], _Reasoning) and self[-1].takes(part)):
+            field = reasoning_field(part)
+            self.append(copy_json(part) if field is None else _Reasoning(part, field))
+
+
+class _Reasoning:
+    """Parts of reasoning in a row, of one type and unsigned but for the last, as one part."""
+
+    __slots__ = ("_field", "_fields", "_pieces")
+
+    def __init__(self, part: Mapping[str, Any], field: str) -> None:
+        self._field = field
+        self._fields = copy_json(part)
+        self._pieces: list[Any] = [self._fields[field]]
+
+    def takes(self, part: Any) -> bool:
+        """Add a part, if it goes on with these."""
+        fields = self._fields
+        if (
+            reasoning_field(part) != self._field
+            or part.get("type") != fields.get("type")
+            or fields.get("signature")
+            or type(part[self._field]) is not type(self._pieces[0])
+        ):
+            return False
+        fields |= copy_json(part)
+        self._pieces.append(fields[self._field])
+        return True
+
+    def plain(self) -> dict[str, Any]:
+        pieces = self._pieces
+        is_text = isinstance(pieces[0], str)
+        whole = "".join(pieces) if is_text else copy_json([*chain.from_iterable(pieces)])
+        return {**copy_json({**self._fields, self._field: None}), self._field: whole}
+
+
+_REASONING_TYPES = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text"})
+
+
+def reasoning_field(part: Any) -> str | None:
+    """The field of a content's part that holds reasoning, as a text or a list; None if there is none."""
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if not isinstance(kind, str) or kind not in _REASONING_TYPES:
+        return None
+    fields = (kind, "text", "summary", "content")
+    return next((name for name in fields if isinstance(part.get(name), (str, list)) and part[name]), None)
+
+
+def _begun(value: Any) -> Any:
+    """A value to which more can be added."""
+    if isinstance(value, Mapping):
+        fields = Fields()
+        fields.merge(value)
+        return fields
+    if isinstance(value, list):
+        entries = _Entries()
+        entries.add(value)
+        return entries
     return value
 
 
-def _merge_entry(entries: list[Any], entry: Any) -> None:
-    index = entry.get("index") if isinstance(entry, dict) else None
-    if index is not None:
-        for each in entries:
-            if (
-                isinstance(each, dict)
-                and each.get("index") == index
-                and each.get("type") == entry.get("type", each.get("type"))
-            ):
-                merge_extra(each, entry)
-                return
-    entries.append(copy_json(entry))
+def _grown(before: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        if isinstance(before, str):
+            return _Pieces((before, value))
+        if isinstance(before, _Pieces):
+            before.append(value)
+            return before
+    elif isinstance(value, Mapping) and isinstance(before, Fields):
+        before.merge(value)
+        return before
+    elif isinstance(value, list) and isinstance(before, _Entries):
+        before.add(value)
+        return before
+    elif _is_number(before) and _is_number(value):
+        return _sum(before, value)
+    if isinstance(before, _Parts):
+        before.add(value)
+        return before
+    return _begun(value)
+
+
+def _sum(before: Any, value: Any) -> Any:
+    try:
+        total = before + value
+    except OverflowError:  # an integer that no float can hold
+        return value
+    return value if isinstance(total, int) and total.bit_length() > _MOST_BITS else total
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Pieces):
+        return "".join(value)
+    if isinstance(value, (Fields, _Reasoning)):
+        return value.plain()
+    if isinstance(value, _Entries):
+        return [_plain(each) for each in value.items]
+    return [_plain(each) for each in value] if isinstance(value, _Parts) else copy_json(value)
+
+
+def _complete(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        before = values.get(name)
+        if before is None or before in ("", [], {}):
+            if value is not None or name not in values:
+                values[name] = copy_json(value)
+        elif isinstance(before, dict) and isinstance(value, Mapping):
+            _complete(before, value)
+        elif (
+            isinstance(before, list)
+            and isinstance(value, list)
+            and len(value) > len(before)
+            and value[: len(before)] == before
+        ):
+            values[name] = copy_json(value)
+
+
+def _is_settled(value: Any) -> bool:
+    return value is not None and value != "" and not isinstance(value, (dict, list))
 
 
 def _is_number(value: Any) -> bool:
@@ -77,7 +263,9 @@ def _is_number(value: Any) -> bool:
 
 
 def copy_json(value: Any) -> Any:
-    """A copy that can be merged into, as chunks keep what they were made from."""
+    """A copy of decoded JSON, as others may change theirs."""
     if isinstance(value, dict):
-        return {name: copy_json(each) for name, each in value.items()}
+        return {
+            name: copy_json(each) if isinstance(each, (dict, list)) else each for name, each in value.items()
+        }
     return [copy_json(each) for each in value] if isinstance(value, list) else value

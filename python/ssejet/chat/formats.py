@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ssejet.chat.tools import argument_parsers
 from ssejet.chat.typed_json import json_parser
 
-__all__ = ["Formats"]
+if TYPE_CHECKING:
+    from ssejet.chat.text import Text
+
+__all__ = ["Formats", "Parsed", "best_value"]
+
+ValueT = TypeVar("ValueT")
 
 
 class Formats(NamedTuple):
@@ -32,3 +37,45 @@ class Formats(NamedTuple):
     def parse_anything(self) -> bool:
         """Whether there is anything to parse, so that an answer cut short is of no use."""
         return self.content is not None or any(self.arguments.values())
+
+
+class Parsed(Generic[ValueT]):
+    """A value that is parsed when somebody asks, and once: asked again, it gives the same object.
+
+    Attributes:
+        text: what is parsed.
+    """
+
+    __slots__ = ("_parse", "_value", "text")
+
+    def __init__(self, text: str, parse: Callable[[str], ValueT] | None) -> None:
+        self.text = text
+        self._parse = parse
+        self._value: ValueT | None = None
+
+    def get(self) -> ValueT | None:
+        """The value; None if there is no way to parse the text.
+
+        Raises:
+            Exception: the text cannot be parsed; what the parser raises. It is not kept for the next time, as
+                its traceback leads back here.
+        """
+        if self._parse is not None:
+            self._value = self._parse(self.text)
+            self._parse = None
+        return self._value
+
+
+def best_value(complete: Parsed[Any] | None, text: Text) -> Any:
+    """What is valid, or else what there is.
+
+    Args:
+        complete: the whole text; None if it is not whole.
+        text: the text so far.
+    """
+    if complete is not None:
+        try:
+            return complete.get()
+        except Exception:  # whatever the response format's or the model's library raises
+            pass
+    return text.value(text.length)

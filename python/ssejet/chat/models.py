@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import field
 
-from ssejet.chat.base import Gathered, Model, ModelT, Response
+from ssejet.chat.base import Model, ModelT, Response
+from ssejet.chat.extra import reasoning_field
 from ssejet.chat.lenient import (
     CONTENT_PARTS,
+    documented_answer,
     documented_call,
     documented_choice,
     documented_function,
     documented_message,
-    is_reasoning,
+    documented_text_choice,
+    documented_whole_choice,
 )
 
 __all__ = [
@@ -251,6 +254,8 @@ class ChatCompletionChunk(Response, frozen=True):
     moderation: dict[str, Any] | None = None
     error: Any = None
 
+    documented = staticmethod(documented_answer)
+
 
 # What a completed message is made of.
 
@@ -358,7 +363,7 @@ class ChatCompletionMessage(Model, frozen=True):
         Reasoning and fields that the server added go back under the names they came with.
         """
         extra = self.extra
-        parts = extra.pop(CONTENT_PARTS, None)
+        parts = extra.pop(CONTENT_PARTS) if isinstance(extra.get(CONTENT_PARTS), list) else None
         param: dict[str, Any] = {"role": self.role or "assistant"}
         if parts is not None:
             param["content"] = _content_param(self.content, parts)
@@ -381,7 +386,7 @@ class ChatCompletionMessage(Model, frozen=True):
 
 def _content_param(text: str | None, parts: list[Any]) -> list[Any]:
     """The content as parts, as it came: what was thought, the text, and the rest."""
-    thinking = [part for part in parts if is_reasoning(part)]
+    thinking = [part for part in parts if reasoning_field(part)]
     texts = [{"type": "text", "text": text}] if text else []
     return [*thinking, *texts, *(part for part in parts if part not in thinking)]
 
@@ -404,6 +409,8 @@ class ChatCompletionChoice(Model, frozen=True):
     finish_reason: str | None = None
     logprobs: ChoiceLogprobs | None = None
 
+    documented = staticmethod(documented_whole_choice)
+
 
 class ChatCompletion(Response, frozen=True):
     """A whole chat completion.
@@ -422,6 +429,8 @@ class ChatCompletion(Response, frozen=True):
     moderation: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
     error: Any = None
+
+    documented = staticmethod(documented_answer)
 
 
 # The same put together from a stream, with what was parsed. Users' objects may lead back to themselves, so
@@ -448,12 +457,6 @@ class ParsedChatCompletion(ChatCompletion, Generic[ResponseFormatT], frozen=True
     """
 
     choices: list[ParsedChoice[ResponseFormatT]] = field(default_factory=list)  # type: ignore[assignment]
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """The fields that the server added."""
-        source = self._source
-        return dict(source.extra) if isinstance(source, Gathered) else super().extra
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are not None, and those that the server added, as JSON types."""
@@ -483,6 +486,8 @@ class CompletionChoice(Model, frozen=True):
     finish_reason: str | None = None
     logprobs: CompletionLogprobs | None = None
 
+    documented = staticmethod(documented_text_choice)
+
 
 class Completion(Response, frozen=True):
     """What the older completions endpoint answers, streamed or whole.
@@ -498,3 +503,5 @@ class Completion(Response, frozen=True):
     system_fingerprint: str | None = None
     usage: CompletionUsage | None = None
     error: Any = None
+
+    documented = staticmethod(documented_answer)

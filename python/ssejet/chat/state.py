@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
-from ssejet.chat.base import Gathered, Unusual, is_too_deep, remember
-from ssejet.chat.choice import ChoiceState
+from ssejet.chat.base import Source, added_to, is_too_deep, remember
+from ssejet.chat.choices import ChoiceState
 from ssejet.chat.events import ChunkEvent
-from ssejet.chat.extra import update_extra
+from ssejet.chat.extra import Fields, copy_json
 from ssejet.chat.formats import Formats
-from ssejet.chat.lenient import WHOLE
 from ssejet.chat.models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import (
     ContentFilterFinishReasonError,
@@ -51,6 +50,24 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         completion = state.get_final_completion()
     """
 
+    @overload
+    def __init__(
+        self, *, response_format: type[ResponseFormatT], input_tools: Iterable[Any] | None = None
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: ChatCompletionStreamState[None],
+        *,
+        response_format: Mapping[str, Any] | None = None,
+        input_tools: Iterable[Any] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+        input_tools: Iterable[Any] | None = None,
+    ) -> None: ...
     def __init__(
         self,
         *,
@@ -72,15 +89,20 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._choices: dict[int, ChoiceState] = {}
         self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
-        # The latest usage, and the fields that the server added to chunks after the first.
+        # The first of each of these that a chunk has. Azure's first chunk has none.
+        self._id = self._model = ""
+        self._created = 0
+        self._service_tier: str | None = None
+        # The latest of these.
         self._usage: CompletionUsage | None = None
-        self._extra: dict[str, Any] = {}
         self._moderation: dict[str, Any] | None = None
+        # The fields that the server added to chunks.
+        self._extra = Fields()
         # The latest object that is no chunk, and the HTTP request, whose keys no error shows.
         self._last_other: Any = None
         self._request: Any = None
 
-    def handle_chunk(self, chunk: Any) -> list[ChatCompletionStreamEvent]:
+    def handle_chunk(self, chunk: Any) -> list[ChatCompletionStreamEvent[ResponseFormatT]]:
         """Take a chunk in, and return the events that it causes, the ``chunk`` event first.
 
         What has no ``choices`` is no chunk, such as a ping: it causes no events and changes nothing.
@@ -94,27 +116,31 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             ContentFilterFinishReasonError: the answer was to be parsed, and was cut by a content filter.
             StreamError: a tool-call fragment without an index could belong to several calls.
         """
-        events: list[ChatCompletionStreamEvent] = [ChunkEvent(chunk, self)]
+        events: list[ChatCompletionStreamEvent[ResponseFormatT]] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
             chunk = _adopt(chunk)
-        source = chunk._source
-        is_unusual = source is not None and type(source) is not str
-        if is_unusual and not self._is_chunk(source):
+        # The text of a chunk that has nothing but known fields, or what else it was made from.
+        source: Any = getattr(chunk, "_sent", None)
+        is_unusual = type(source) is Source
+        if is_unusual and source.places is None and not self._is_chunk(source.data):
             self._last_other = source
             return []
         is_first = self._first is None
         if is_first:
             self._first = chunk
-        elif is_unusual:
-            update_extra(self._extra, chunk.extra)
         self._last = chunk
+        if not self._model or not self._id:
+            self._take_names(chunk)
+        if chunk.service_tier is not None and self._service_tier is None:
+            self._service_tier = chunk.service_tier
         usage = chunk.usage
-        if usage is None and is_unusual:
-            usage = _usage_elsewhere(source.data if isinstance(source, Unusual) else source)
+        if is_unusual:
+            self._take_extra(chunk, source)
+            usage = _usage_elsewhere(chunk, source) if usage is None else usage
         if usage is not None and (self._usage is None or usage != _NO_USAGE):
             self._usage = usage
         if chunk.moderation is not None:
-            self._moderation = chunk.moderation
+            self._moderation = copy_json(chunk.moderation)
         cut = None
         for choice in chunk.choices:
             state = self._choices.get(choice.index)
@@ -124,11 +150,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
                 )
             elif not state.parses_partially:
                 state.parse_partially()
-            if is_unusual and WHOLE in choice.extra:
-                choice = state.what_is_new(choice)
-            state.add(choice, events)
             if is_unusual:
-                state.add_extra(choice)
+                choice = state.add_unusual(choice)
+            state.add(choice, events)
             if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
                 cut = choice.finish_reason
         # Like openai-python, we let a first chunk pass; get_final_completion() raises then.
@@ -136,7 +160,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             raise _CUT_SHORT[cut](completion=self.current_completion_snapshot)
         return events
 
-    def finish(self) -> list[ChatCompletionStreamEvent]:
+    def finish(self) -> list[ChatCompletionStreamEvent[ResponseFormatT]]:
         """Take note that the stream ended, and return the events that this causes, if any."""
         return [event for state in self._in_order() for event in state.flush()]
 
@@ -181,40 +205,50 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         message = "the stream ended before its first chunk: there is no completion"
         if self._last_other is not None:
             other = self._last_other
-            text = redacted(other.text if isinstance(other, Unusual) else repr(other), self._request)
+            text = redacted(repr(other.data) if other.text is None else other.text, self._request)
             shown = text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
             message += f"; the last object that came is no chunk, as it has no choices: {shown}"
         return TruncatedStreamError(message)
 
-    def _is_chunk(self, source: Any) -> bool:
-        if isinstance(source, Unusual):
-            if ChatCompletionChunk.extended_shapes().knows(source.text):
-                return True
-            data = source.data
-        else:
-            data = source
+    def _is_chunk(self, data: Any) -> bool:
+        """Whether this is a chunk.
+
+        Raises:
+            APIError: it is an error that the server reports.
+        """
         if is_error_answer(data):
             raise reported_error(dict(data), self._request)
         return "choices" in data
 
+    def _take_names(self, chunk: ChatCompletionChunk) -> None:
+        self._id = self._id or chunk.id
+        self._created = self._created or chunk.created
+        self._model = self._model or chunk.model
+
+    def _take_extra(self, chunk: ChatCompletionChunk, source: Source) -> None:
+        """Take in the fields that the server added to a chunk."""
+        places = source.places
+        if places is not None and (not places or places[0].path or self._extra.has_all(places[0].names)):
+            return
+        # As in openai-python, the first chunk's count; later ones only add to them.
+        self._extra.complete(added_to(chunk) or {})
+
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
-        first, last = self._first, self._last
-        if first is None or last is None:
+        last = self._last
+        if last is None:
             return ParsedChatCompletion()
         completion = ParsedChatCompletion(
-            # Azure's first chunk has none of these.
-            id=first.id or last.id,
+            id=self._id,
             choices=[state.to_model(validate=validate) for state in self._in_order()],
-            created=first.created or last.created,
-            model=first.model or last.model,
-            service_tier=first.service_tier,
+            created=self._created,
+            model=self._model,
+            service_tier=self._service_tier,
             # As in openai-python, the last chunk's, also if it has none.
             system_fingerprint=last.system_fingerprint,
             usage=self._usage,
-            moderation=self._moderation,
+            moderation=copy_json(self._moderation),
         )
-        # As in openai-python, the first chunk's count; later ones only add to them.
-        remember(completion, Gathered({**last.extra, **self._extra, **first.extra}))
+        remember(completion, self._extra.plain())
         return completion
 
     def _in_order(self) -> list[ChoiceState]:
@@ -225,11 +259,16 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 _NO_USAGE = CompletionUsage()
 
 
-def _usage_elsewhere(data: Mapping[str, Any]) -> CompletionUsage | None:
+def _usage_elsewhere(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage | None:
     """The usage where Moonshot (in the choice) and Groq (in ``x_groq``) have it."""
-    choices = data.get("choices")
-    for place in (*(choices if isinstance(choices, list) else ()), data.get("x_groq")):
-        usage = place.get("usage") if isinstance(place, Mapping) else None
+    for place in source.places or ():
+        if "usage" in place.names or "x_groq" in place.names:
+            break
+    else:
+        if source.places is not None:
+            return None
+    for added in (*map(added_to, chunk.choices), (added_to(chunk) or {}).get("x_groq")):
+        usage = added.get("usage") if isinstance(added, Mapping) else None
         if isinstance(usage, Mapping) and usage:
             return CompletionUsage.from_dict(usage)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from ssejet.chat.callbacks import bind
 from ssejet.chat.events import ContentDeltaEvent
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, TypedDict, Unpack
 
     from ssejet.chat.events import ChatCompletionStreamEvent
     from ssejet.chat.models import ParsedChatCompletion
     from ssejet.http_types import HTTPResponse
     from ssejet.metrics import StreamMetrics
+
+    class _Options(TypedDict, total=False):
+        """What a stream takes besides ``response_format``, for its overloads."""
+
+        input_tools: Iterable[Any] | None
+        require_finish: bool
+
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
 
@@ -40,7 +47,7 @@ class _Machine(Generic[ResponseFormatT]):
         self.callbacks: dict[str, list[Callable[[Any], Any]]] = {}
         self._require_finish = require_finish
 
-    def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent]:
+    def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
         """Take in what the source gave, and return the events; None is the end of the source."""
         if chunk is _NOTHING:
             if self._require_finish and not self.state.is_finished:
@@ -149,15 +156,39 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
     """
 
     _awaits_callbacks = False
-    _events: Iterator[ChatCompletionStreamEvent] | None = None
+    _events: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] | None = None
 
-    def __iter__(self) -> Iterator[ChatCompletionStreamEvent]:
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, source: Any, *, response_format: type[ResponseFormatT], **options: Unpack[_Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: ChatCompletionStream[None],
+            source: Any,
+            *,
+            response_format: Mapping[str, Any] | None = None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            source: Any,
+            *,
+            response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        def __init__(self, source: Any, **options: Any) -> None: ...
+
+    def __iter__(self) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
         # Not self: a `for` loop runs a generator faster than __next__.
         if self._events is None:
             self._events = _events_of(self._source, self._machine)
         return self._events
 
-    def __next__(self) -> ChatCompletionStreamEvent:
+    def __next__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
         return next(iter(self))
 
     def __enter__(self) -> Self:
@@ -189,7 +220,9 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
         return self.until_done()._state.get_final_completion()
 
 
-def _events_of(source: Iterable[Any], machine: _Machine[Any]) -> Iterator[ChatCompletionStreamEvent]:
+def _events_of(
+    source: Iterable[Any], machine: _Machine[ResponseFormatT]
+) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
     take = machine.take
     callbacks = machine.callbacks
     try:
@@ -220,14 +253,38 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
 
     _awaits_callbacks = True
     _chunks: AsyncIterator[Any] | None = None
-    _pending: Iterator[ChatCompletionStreamEvent] = iter(())
+    _pending: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] = iter(())
     _ended = False
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, source: Any, *, response_format: type[ResponseFormatT], **options: Unpack[_Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: AsyncChatCompletionStream[None],
+            source: Any,
+            *,
+            response_format: Mapping[str, Any] | None = None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            source: Any,
+            *,
+            response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        def __init__(self, source: Any, **options: Any) -> None: ...
 
     def __aiter__(self) -> Self:
         return self
 
     # No async generator: one that is left early needs somebody to close it.
-    async def __anext__(self) -> ChatCompletionStreamEvent:
+    async def __anext__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
         machine = self._machine
         try:
             while True:
@@ -284,7 +341,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
 
 
 class _AsyncTextDeltas:
-    def __init__(self, events: AsyncIterator[ChatCompletionStreamEvent]) -> None:
+    def __init__(self, events: AsyncIterator[ChatCompletionStreamEvent[Any]]) -> None:
         self._events = events
 
     def __aiter__(self) -> Self:

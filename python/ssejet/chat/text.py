@@ -6,7 +6,7 @@ from typing import Any
 
 from ssejet.chat.partial import PartialJSON, parse_prefix
 
-__all__ = ["Text"]
+__all__ = ["Text", "str_or_none"]
 
 
 class Text:
@@ -50,9 +50,15 @@ class Text:
     def prefix(self, length: int) -> str:
         """The first so many characters."""
         if len(self._joined) < length:
-            self._joined += "".join(self.parts)
+            self._joined = "".join([self._joined, *self.parts])
             self.parts.clear()
         return self._joined[:length]
+
+    def rest_of(self, whole: str) -> str | None:
+        """What a text adds to this one, if it begins with it; else None."""
+        if len(whole) < self.length or not whole.startswith(str(self)):
+            return None
+        return whole[self.length :]
 
     def value(self, length: int, fragment: str = "") -> Any:
         """What the first so many characters give as JSON so far; None if nothing, or if they are not JSON.
@@ -66,7 +72,12 @@ class Text:
         """
         if not self.is_json:
             return None
-        json = self._advance(length, fragment)
+        json = self._json
+        if json is None:
+            json = self._json = PartialJSON()
+        if json.length < length:
+            start = length - json.length
+            json.feed(fragment if len(fragment) == start else self.prefix(length)[-start:])
         if json.length != length:
             return parse_prefix(self.prefix(length))
         if json.broken and not json.settled:
@@ -74,14 +85,29 @@ class Text:
         return json.value()
 
     def is_complete_json(self) -> bool:
-        """Whether the text is one whole JSON value, to which nothing can be added."""
-        return self._advance(self.length, "").complete
+        """Whether the text is one whole JSON value, to which nothing can be added.
 
-    def _advance(self, length: int, fragment: str) -> PartialJSON:
-        if self._json is None:
-            self._json = PartialJSON()
+        It costs as much as what was added since the last time: the text is not joined.
+        """
         json = self._json
-        if json.length < length:
-            start = length - json.length
-            json.feed(fragment if len(fragment) == start else self.prefix(length)[-start:])
-        return json
+        if json is None:
+            json = self._json = PartialJSON()
+        if json.length < self.length:
+            self._read_on(json)
+        return json.complete
+
+    def _read_on(self, json: PartialJSON) -> None:
+        if json.length < len(self._joined):
+            json.feed(self._joined[json.length :])
+        unread = self.length - json.length
+        first = len(self.parts)
+        while unread > 0:
+            first -= 1
+            unread -= len(self.parts[first])
+        # The first of these parts may have been read in part.
+        json.feed("".join(self.parts[first:])[-unread:])
+
+
+def str_or_none(text: Text | None) -> str | None:
+    """The text so far, if it has begun."""
+    return None if text is None else str(text)

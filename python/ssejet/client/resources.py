@@ -15,6 +15,7 @@ from ssejet.client.streams import AsyncTokenChatStream, AsyncTokenStream, TokenC
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from typing_extensions import Unpack
 
@@ -99,15 +100,33 @@ class _ChatCompletions(_Resource[StreamT, ResultT]):
 class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCompletion]):
     """Chat completions of a ``Client``."""
 
+    @overload
+    def stream(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: type[ResponseFormatT],
+        **params: Unpack[ChatStreamParams],
+    ) -> AbstractContextManager[TokenChatStream[ResponseFormatT]]: ...
+    @overload
+    def stream(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ChatStreamParams],
+    ) -> AbstractContextManager[TokenChatStream[None]]: ...
     @contextmanager
     def stream(
         self,
         *,
         model: str,
         messages: Sequence[Any],
-        response_format: type[ResponseFormatT] | Mapping[str, Any] | None = None,
+        response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> Iterator[TokenChatStream[ResponseFormatT]]:
+    ) -> Iterator[TokenChatStream[Any]]:
         """Have a conversation continued, and give the events of the answer, as openai-python's ``stream()``.
 
         Args:
@@ -135,15 +154,33 @@ class AsyncChatCompletions(
 ):
     """Chat completions of an ``AsyncClient``."""
 
+    @overload
+    def stream(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: type[ResponseFormatT],
+        **params: Unpack[ChatStreamParams],
+    ) -> AbstractAsyncContextManager[AsyncTokenChatStream[ResponseFormatT]]: ...
+    @overload
+    def stream(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ChatStreamParams],
+    ) -> AbstractAsyncContextManager[AsyncTokenChatStream[None]]: ...
     @asynccontextmanager
     async def stream(
         self,
         *,
         model: str,
         messages: Sequence[Any],
-        response_format: type[ResponseFormatT] | Mapping[str, Any] | None = None,
+        response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AsyncIterator[AsyncTokenChatStream[ResponseFormatT]]:
+    ) -> AsyncIterator[AsyncTokenChatStream[Any]]:
         """Have a conversation continued, and give the events of the answer; see ``ChatCompletions``."""
         async with (
             await self.create(

@@ -1,17 +1,18 @@
 //! `KnownShapes`: tells JSON objects that look like earlier ones from those that need a closer look.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use memchr::{memchr_iter, memchr2_iter};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use pyo3::{PyTraverseError, PyVisit};
 
 /// Servers send a few shapes. With more than this, the set begins anew.
 const MOST: usize = 4096;
 
-type Shapes = HashSet<u64, BuildHasherDefault<Identity>>;
+type Shapes = HashMap<u64, Option<Py<PyAny>>, BuildHasherDefault<Identity>>;
 
 /// Texts with fewer brackets cannot be nested too deep for Python.
 const MOST_BRACKETS: usize = 200;
@@ -35,27 +36,41 @@ impl KnownShapes {
         Self { shapes: Mutex::default() }
     }
 
-    /// Whether a text of this shape was added. One that may be nested deep, or that may hold an integer
-    /// too long for Python, is never known.
+    /// Whether a text of this shape was added without a note. One that may be nested deep, or that may
+    /// hold an integer too long for Python, is never known.
     #[pyo3(signature = (text, /))]
     fn knows(&self, text: &Bound<'_, PyString>) -> bool {
-        // Text with lone surrogates has no UTF-8 form: it is never known.
-        text.to_str().is_ok_and(|text| {
-            let json = text.as_bytes();
-            is_harmless(json) && self.lock().contains(&shape(json))
-        })
+        find(text).is_some_and(|shape| matches!(self.lock().get(&shape), Some(None)))
     }
 
-    /// Add the shape of a text.
+    /// The note with which a text of this shape was added, or None.
     #[pyo3(signature = (text, /))]
-    fn add(&self, text: &Bound<'_, PyString>) {
-        if let Ok(text) = text.to_str() {
-            let mut shapes = self.lock();
-            if shapes.len() >= MOST {
-                shapes.clear();
-            }
-            shapes.insert(shape(text.as_bytes()));
-        }
+    fn note(&self, text: &Bound<'_, PyString>) -> Option<Py<PyAny>> {
+        let shape = find(text)?;
+        self.lock().get(&shape)?.as_ref().map(|note| note.clone_ref(text.py()))
+    }
+
+    /// Add the shape of a text, with a note for those who meet it again.
+    #[pyo3(signature = (text, note = None, /))]
+    fn add(&self, text: &Bound<'_, PyString>, note: Option<Py<PyAny>>) {
+        let Ok(text) = text.to_str() else { return };
+        let mut shapes = self.lock();
+        // What is dropped may run Python code, which must not find the lock taken.
+        let full = if shapes.len() >= MOST { std::mem::take(&mut *shapes) } else { Shapes::default() };
+        let replaced = shapes.insert(shape(text.as_bytes()), note);
+        drop(shapes);
+        drop((full, replaced));
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // A lock that is taken elsewhere is no reason to wait: the collector comes again.
+        let Ok(shapes) = self.shapes.try_lock() else { return Ok(()) };
+        shapes.values().flatten().try_for_each(|note| visit.call(note))
+    }
+
+    fn __clear__(&self) {
+        let shapes = std::mem::take(&mut *self.lock());
+        drop(shapes);
     }
 }
 
@@ -63,6 +78,13 @@ impl KnownShapes {
     fn lock(&self) -> std::sync::MutexGuard<'_, Shapes> {
         self.shapes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The shape of a text, unless Python could reach a limit of its own with it. Text with lone surrogates has no
+/// UTF-8 form, so that it has no shape.
+fn find(text: &Bound<'_, PyString>) -> Option<u64> {
+    let json = text.to_str().ok()?.as_bytes();
+    is_harmless(json).then(|| shape(json))
 }
 
 /// Whether Python can take the text without reaching a limit of its own.
