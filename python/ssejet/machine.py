@@ -75,6 +75,7 @@ _MOST_LINES = 20
 
 # How much is kept of what no event has followed yet: bytes.
 _REST_SIZE = 64 * 1024
+_may_be_json = re.compile(rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*[{\[]").search
 _end_of_line = re.compile(rb"\r\n|[\r\n]").search
 
 # How much longer than the sentinel data may be that is the sentinel in quotes and spaces: characters.
@@ -355,6 +356,7 @@ class StreamMachine(Generic[T]):
         """Drop what was not taken, and ignore what may come."""
         self.done = True
         self._ended = False
+        self._rest = None
         for _ in self._pending:  # an iterator over it may be in use, which now ends
             pass
 
@@ -395,16 +397,18 @@ class StreamMachine(Generic[T]):
 
     def _error_in_rest(self) -> APIError | None:
         """The error that the input ends with, where it made no event of it."""
-        rest = bytes(self._rest or b"")
+        rest = bytes((self._rest or b"")[-_REST_SIZE:])
         if self.metrics.events and (first_end := _end_of_line(rest)):
-            rest = rest[first_end.end() :]  # the first line may have begun in an earlier chunk
-        if not rest:
+            rest = rest[first_end.end() :]  # the first line may have begun before
+        # Most streams end with an event, which must not cost a second look at all its lines.
+        if _may_be_json(rest):
+            lines = BodyLines(goes_on=True)
+            lines.feed(rest)
+            lines.finish()
+            if lines.found and (payload := error_in(lines.other)) is not None:
+                return self._api_error(payload)
+        if not rest or rest.endswith((b"\n\n", b"\r\r", b"\r\n\r\n")):
             return None
-        lines = BodyLines(goes_on=True)
-        lines.feed(rest)
-        lines.finish()
-        if lines.found and (payload := error_in(lines.other)) is not None:
-            return self._api_error(payload)
         decoder = Decoder(flush_incomplete=True, max_event_size=None)
         decoder.feed(rest)
         return next(filter(None, map(self._error_of, decoder.finish())), None)
