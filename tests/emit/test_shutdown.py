@@ -356,8 +356,8 @@ def test_signal_handlers_are_called_as_before_and_put_back(handled: list[int]) -
     async def run() -> None:
         with stopped_by_server(lambda: stopped.append(1)), stopped_by_server(lambda: stopped.append(2)):
             signal.raise_signal(signal.SIGTERM)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(3):
+                await asyncio.sleep(0.001)
 
     asyncio.run(run())
     assert (sorted(stopped), handled) == ([1, 2], [signal.SIGTERM])
@@ -420,7 +420,7 @@ def test_streams_end_on_trio(handled: list[int]) -> None:
 def test_a_response_ends_if_its_source_takes_long_to_clean_up(
     serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssejet.emit.starlette._CLEANUP_TIME", 0.01)
+    monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", 0.01)
     closed = threading.Event()
 
     async def source() -> AsyncIterator[str]:

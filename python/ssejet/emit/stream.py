@@ -117,6 +117,12 @@ class _BaseEventStream(Generic[T]):
         """The seconds of silence after which a comment is sent, None for never."""
         return self._options.heartbeat
 
+    @property
+    def name(self) -> str:
+        """What the log calls the source."""
+        source = self if self._items is None else self._items
+        return str(getattr(source, "__qualname__", type(source).__qualname__))
+
     def _codec(self) -> Codec:
         return ItemEncoder(self._options.done, dict_events=self._options.dict_events)
 
