@@ -166,7 +166,9 @@ def test_a_server_that_gets_sigterm_ends_its_streams(name: str, run: Callable[..
 
 @needs_signals
 @pytest.mark.parametrize("name", ["uvicorn", "hypercorn without workers", "granian"])
-@pytest.mark.parametrize("source", ["shielded", "shielded_at_yield", "shielded_by_asyncio", "stubborn", "asleep"])
+@pytest.mark.parametrize(
+    "source", ["shielded", "shielded_at_yield", "shielded_by_asyncio", "stubborn", "asleep"]
+)
 def test_a_source_that_cleans_up_for_too_long_holds_up_neither_its_client_nor_the_server(
     name: str, source: str, run: Callable[..., RunningServer]
 ) -> None:

@@ -184,9 +184,7 @@ class EventSourceResponse(EventStreamResponse):
             if not AppStatus.should_exit:
                 await exits.wait()
 
-    async def _respond(
-        self, connection: Connection, machine: EmitMachine | None, ending: Ending
-    ) -> None:
+    async def _respond(self, connection: Connection, machine: EmitMachine | None, ending: Ending) -> None:
         # The companions begin first, so that no signal to exit is missed.
         await anyio.lowlevel.checkpoint()
         await super()._respond(connection, machine, ending)

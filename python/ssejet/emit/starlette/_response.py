@@ -148,9 +148,7 @@ class EventStreamResponse(StreamingResponse):
         if self.background is not None:
             await self.background()
 
-    async def _respond(
-        self, connection: Connection, machine: EmitMachine | None, ending: Ending
-    ) -> None:
+    async def _respond(self, connection: Connection, machine: EmitMachine | None, ending: Ending) -> None:
         with self._stoppable(ending), ending:
             try:
                 if machine is None:
