@@ -177,7 +177,7 @@ def test_a_subscription_tries_again_if_the_error_is_a_passing_one(driver: Driver
 
 async def relayed(url: str, **options: Any) -> bytes:
     with httpx.Client(verify=NO_TLS) as client:
-        response = client.send(client.build_request("GET", url), stream=True)
+        response = client.send(client.build_request("GET", url), stream=True)  # noqa: ASYNC212
         return b"".join(relay(response, **options))
 
 

@@ -21,7 +21,7 @@ def exit_at_interrupts() -> None:
     """Let Ctrl-C end the command at once, with the status 130; there is nothing to clean up."""
     if not IS_COMMAND:
         return
-    import _signal  # signal itself takes long to import
+    import _signal  # type: ignore[import-not-found]  # signal itself takes long to import
     from os import _exit
 
     # It stays ignored where it was, as in a shell's jobs in the background.

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import collections
 import enum
 import gc
 import weakref
 from dataclasses import dataclass, make_dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastapi.sse
 import httpx_sse
@@ -170,7 +169,7 @@ MAKERS: dict[str, Any] = {
     "dataclass": lambda: make_dataclass("Made", [("x", int)])(1),
     "pydantic": lambda: pydantic.create_model("Made", x=(int, ...))(x=1),
     "enum": lambda: enum.Enum("Made", {"X": "x"}).X,  # type: ignore[attr-defined]
-    "NamedTuple": lambda: collections.namedtuple("Made", ["x"])(1),
+    "NamedTuple": lambda: NamedTuple("Made", [("x", int)])(1),
     "dict": lambda: type("Made", (dict,), {})(x=1),
     "event": lambda: type("Made", (), {"event": None, "data": "x"})(),
     "event that is a dataclass": lambda: make_dataclass("Made", [("event", str), ("data", str)])("e", "x"),

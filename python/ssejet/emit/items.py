@@ -113,7 +113,7 @@ class ItemEncoder:
             id = str(id)
         if id == self._last_id:
             id = None
-        if data is event is id is retry is comment is None:
+        if data is None and event is None and id is None and retry is None and comment is None:
             return _NOTHING
         encoded = encode(data, event=event, id=id, retry=retry, comment=comment)
         if id is not None:

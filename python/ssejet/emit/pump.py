@@ -81,7 +81,7 @@ class SourceThread(Generic[T]):
         self._wanted.release()
 
     def close(self) -> None:
-        """Have the source closed; one that waits and cannot be interrupted is closed when its wait is over."""
+        """Have the source closed; one that waits and cannot be interrupted is closed after that."""
         self._closing = True
         if self._thread is not None:
             self._wanted.release()

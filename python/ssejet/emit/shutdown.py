@@ -234,6 +234,7 @@ class _TrioLoop:
 
 
 def running_loop() -> _AsyncioLoop | _TrioLoop:
+    """Give the event loop that runs, behind one interface."""
     try:
         return _AsyncioLoop(asyncio.get_running_loop())
     except RuntimeError:
