@@ -24,7 +24,7 @@ from ssejet.emit.pump import AsyncPump, Pump, aclose, close
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive"]
+__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive", "next_pieces"]
 
 T = TypeVar("T")
 
@@ -267,19 +267,21 @@ async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenera
         for piece in machine.start():
             yield piece
         while not machine.ended:
-            pieces: Iterable[bytes]
-            try:
-                item = await anext(items)
-            except StopAsyncIteration:
-                pieces = machine.finish()
-            except Exception as error:
-                pieces = machine.fail(error)
-            else:
-                pieces = machine.feed(item)
-            for piece in pieces:
+            for piece in await next_pieces(machine, items):
                 yield piece
     finally:
         await aclose(items)
+
+
+async def next_pieces(machine: EmitMachine, items: Any) -> Iterable[bytes]:
+    """Wait for the next item, the end or an exception, and give what the machine makes of it."""
+    try:
+        item = await items.__anext__()
+    except StopAsyncIteration:
+        return machine.finish()
+    except Exception as error:
+        return machine.fail(error)
+    return machine.feed(item)
 
 
 def _delayed(items: Iterator[T], delay: float) -> Iterator[T]:

@@ -13,7 +13,7 @@ import anyio.lowlevel
 from starlette.datastructures import MutableHeaders
 
 from ssejet.emit.shutdown import stop_streams, stopped_by_server
-from ssejet.emit.sse_starlette.event import ensure_bytes
+from ssejet.emit.sse_starlette.event import JSONServerSentEvent, ServerSentEvent, ensure_bytes
 from ssejet.emit.starlette import EventStreamResponse
 from ssejet.emit.starlette._connection import FrozenError
 from ssejet.emit.stream import AsyncEventStream, EventStream
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from ssejet.emit.starlette._connection import Connection, DepartureError
     from ssejet.emit.starlette._ending import Ending
 
-__all__ = ["AppStatus", "EventSourceResponse", "SendTimeoutError"]
+__all__ = [
+    "AppStatus",
+    "EventSourceResponse",
+    "JSONServerSentEvent",
+    "SendTimeoutError",
+    "ServerSentEvent",
+    "ensure_bytes",
+]
 
 
 class SendTimeoutError(TimeoutError):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
+from ssejet.emit.stream import next_pieces
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -106,14 +108,7 @@ class Connection:
                     await self._give_turn(items, sent_for=now - began)
             if machine.ended:
                 return
-            try:
-                item = await (items if items.is_watched else items.unwatched).__anext__()
-            except StopAsyncIteration:
-                pieces = machine.finish()
-            except Exception as error:
-                pieces = machine.fail(error)
-            else:
-                pieces = machine.feed(item)
+            pieces = await next_pieces(machine, items if items.is_watched else items.unwatched)
 
     async def finish(self, last: Iterable[bytes] = ()) -> None:
         """Send these last pieces, and complete the response.

@@ -49,15 +49,15 @@ class EventStreamResponse(StreamingResponse):
     with anyio. It is asked for an item when the one before has been written, so that a slow client slows it
     down.
 
-    A source that is not async runs in a thread of its own. Where it waits it cannot be cancelled, unless it is
-    a relay: it is closed when its wait is over.
+    A source that is not async runs in a thread of its own. Where it waits it cannot be cancelled, unless it
+    is a relay: it is closed when its wait is over.
 
     The response begins with the first item, or the first heartbeat. An ``HTTPException`` that the source
     raises before is answered with its status, as one that the endpoint raises.
 
     When the server is told to stop, the source is ended as if the client had left, and the response is
-    completed within a second. A clean-up that takes longer goes on after that, for five seconds in all, or one
-    second if a thread is in the middle of an item. Then it is cut short, with a warning in the log, even if
+    completed within a second. A clean-up that takes longer goes on after that, for five seconds in all, or
+    for one if a thread is in the middle of an item. Then it is cut short, with a warning in the log, even if
     it is shielded; trio cannot do that, and waits. See ``ssejet.emit.shutdown`` for how a stop is noticed,
     and ``stop_streams`` for other servers.
 
