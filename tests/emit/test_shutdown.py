@@ -179,7 +179,7 @@ def test_a_source_that_cleans_up_for_too_long_holds_up_neither_its_client_nor_th
     output, _ = server.process.communicate(timeout=60)
     if name == "uvicorn":  # the others do not wait for so long themselves
         # asyncio.shield gives way at once: what it shields goes on in a task of its own.
-        cut_short = f"the clean-up of the source {source} of a stream was cut short" in output.decode()
+        cut_short = f"the cleanup of the source {source} of a stream was cut short" in output.decode()
         assert cut_short == (source != "shielded_by_asyncio")
         assert b"Traceback" not in output
 

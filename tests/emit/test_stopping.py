@@ -117,7 +117,7 @@ async def test_a_stop_while_the_source_of_a_client_that_left_cleans_up(
     await client.get(EventStreamResponse(source(), on_shutdown="bye"))
     assert client.bodies == [b"data: a\n\n"]
     (record,) = caplog.records
-    assert "clean-up of the source" in record.message
+    assert "cleanup of the source" in record.message
     assert "source of a stream was cut short" in record.message
 
 

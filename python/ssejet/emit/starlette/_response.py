@@ -191,12 +191,12 @@ class EventStreamResponse(StreamingResponse):
                 await source.aclose()
             except Exception:
                 self._logger.exception(_CLEANUP_FAILED, self._stream.name)
-        if cleanup.cancelled_caught and limit is not None:
+        if cleanup.cancel_called and limit is not None:
             self._warn_of_cleanup(limit)
 
     def _warn_of_cleanup(self, seconds: float) -> None:
         self._logger.warning(
-            "the clean-up of the source %s of a stream was cut short after %.1f s", self._stream.name, seconds
+            "the cleanup of the source %s of a stream was cut short after %.1f s", self._stream.name, seconds
         )
 
     # What the response of another package, on the same base, does otherwise.
