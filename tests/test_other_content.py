@@ -18,6 +18,8 @@ from ssejet.chat import ChatCompletionChunk, ChatCompletionStream
 from ssejet.emit import arelay, relay
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from drivers import AsyncDriver
     from servers import Server
 
@@ -324,6 +326,18 @@ def test_a_subscription_tries_again_if_the_error_is_a_passing_one(driver: Driver
     assert len(answer.requests) == 3
 
 
+async def relayed(url: str, **options: Any) -> bytes:
+    with httpx.Client(verify=NO_TLS) as client:
+        response = client.send(client.build_request("GET", url), stream=True)  # noqa: ASYNC212
+        return b"".join(relay(response, **options))
+
+
+async def arelayed(url: str, **options: Any) -> bytes:
+    async with httpx.AsyncClient(verify=NO_TLS) as client:
+        response = await client.send(client.build_request("GET", url), stream=True)
+        return b"".join([piece async for piece in arelay(response, **options)])
+
+
 @pytest.mark.parametrize("verbatim", [True, False])
 @pytest.mark.parametrize("content_type", ["text/event-stream", "application/json", "text/html", None])
 @pytest.mark.parametrize(
@@ -331,52 +345,28 @@ def test_a_subscription_tries_again_if_the_error_is_a_passing_one(driver: Driver
     [*((body, "model not found") for body in ERRORS.values()), (OTHERS["HTML"], "interrupted")],
     ids=[*ERRORS, "HTML"],
 )
-class TestARelay:
-    def check(self, sent: bytes, expected: str, caplog: pytest.LogCaptureFixture) -> None:
-        (event,) = ssejet.Decoder().feed(sent)
-        assert event.event == "error"
-        assert expected in event.json()["error"]["message"]
-        assert "502" not in event.data
-        assert [record.levelno for record in caplog.records if "no event stream: HTTP" in record.message] == [
-            logging.WARNING
-        ]
-
-    def test_tells_its_clients(
-        self,
-        server: Server,
-        caplog: pytest.LogCaptureFixture,
-        body: bytes,
-        expected: str,
-        content_type: str | None,
-        verbatim: bool,
-    ) -> None:
-        url = server.answer(body[:3], body[3:], content_type=content_type).url
-        with httpx.Client(verify=NO_TLS) as client:
-            response = client.send(client.build_request("GET", url), stream=True)
-            sent = b"".join(relay(response, verbatim=verbatim))
-        self.check(sent, expected, caplog)
-
-    async def test_tells_its_clients_async(
-        self,
-        server: Server,
-        caplog: pytest.LogCaptureFixture,
-        body: bytes,
-        expected: str,
-        content_type: str | None,
-        verbatim: bool,
-    ) -> None:
-        url = server.answer(body[:3], body[3:], content_type=content_type).url
-        async with httpx.AsyncClient(verify=NO_TLS) as client:
-            response = await client.send(client.build_request("GET", url), stream=True)
-            sent = b"".join([piece async for piece in arelay(response, verbatim=verbatim)])
-        self.check(sent, expected, caplog)
+@pytest.mark.parametrize("pass_on", [relayed, arelayed])
+async def test_a_relay_tells_its_clients(
+    server: Server,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    expected: str,
+    content_type: str | None,
+    verbatim: bool,
+    pass_on: Callable[..., Awaitable[bytes]],
+) -> None:
+    sent = await pass_on(server.answer(body[:3], body[3:], content_type=content_type).url, verbatim=verbatim)
+    (event,) = ssejet.Decoder().feed(sent)
+    assert event.event == "error"
+    assert expected in event.json()["error"]["message"]
+    assert "502" not in event.data
+    warnings = [record.levelno for record in caplog.records if "no event stream: HTTP" in record.message]
+    assert warnings == [logging.WARNING]
 
 
 @pytest.mark.parametrize("body", STREAMS.values(), ids=STREAMS)
-def test_a_relay_passes_on_what_has_no_events(server: Server, body: bytes) -> None:
-    with httpx.Client(verify=NO_TLS) as client:
-        response = client.send(client.build_request("GET", server.answer(body).url), stream=True)
-        assert b"".join(relay(response)) == body
+async def test_a_relay_passes_on_what_has_no_events(server: Server, body: bytes) -> None:
+    assert await relayed(server.answer(body).url) == body
 
 
 @pytest.mark.parametrize("verbatim", [True, False])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import ssejet._startup  # noqa: F401 (first, as what follows takes long enough for a Ctrl-C)
+
 try:
     from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
 except ImportError as _error:

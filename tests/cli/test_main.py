@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 import pytest
 from command import SCRIPT, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WITHOUT = """
 import sys
@@ -96,3 +101,44 @@ def test_wrong_usage_ends_with_status_2(arguments: list[str]) -> None:
     done = run(SCRIPT, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Usage: ssejet" in done.stderr
+
+
+INTERRUPTED_AT = """
+import atexit
+import os
+import signal
+import sys
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["INTERRUPTED_AT"]:
+            interrupt()
+
+sys.meta_path.insert(0, Interrupter())
+if os.environ["INTERRUPTED_AT"] == "the end":
+    atexit.register(interrupt)
+"""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["ssejet._core", "ssejet.errors", "ssejet.source", "ssejet.cli", "ssejet.cli._app", "typer", "the end"],
+)
+def test_ctrl_c_ends_the_command_quietly_wherever_it_is(place: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_AT)
+    script = tmp_path / "ssejet"
+    script.write_text("import sys\nfrom ssejet.cli import main\nsys.exit(main())\n")
+    done = subprocess.run(
+        [sys.executable, str(script), "--version"],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(
+            INTERRUPTED_AT=place, PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+        ),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.applications import Starlette
@@ -64,10 +67,77 @@ def in_threads() -> Iterator[int]:
         note("in_threads closed")
 
 
+async def shielded() -> AsyncIterator[int]:
+    try:
+        yield os.getpid()
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep_forever()
+
+
+async def shielded_at_yield() -> AsyncIterator[bytes]:
+    try:
+        while True:
+            yield b"x" * 1_000_000
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep_forever()
+
+
+async def shielded_by_asyncio() -> AsyncIterator[int]:
+    try:
+        yield os.getpid()
+        await anyio.sleep_forever()
+    finally:
+        await asyncio.shield(asyncio.sleep(1000))
+
+
+async def stubborn() -> AsyncIterator[int]:
+    try:
+        yield os.getpid()
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            for _ in range(3):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await anyio.sleep_forever()
+
+
+def asleep() -> Iterator[int]:
+    yield os.getpid()
+    time.sleep(1000)
+
+
+async def failing() -> AsyncIterator[int]:
+    try:
+        yield os.getpid()
+        await anyio.sleep_forever()
+    finally:
+        raise ValueError("no")
+
+
+SOURCES = {
+    source.__name__: source
+    for source in (
+        waiting,
+        busy,
+        slow_cleanup,
+        in_threads,
+        shielded,
+        shielded_at_yield,
+        shielded_by_asyncio,
+        stubborn,
+        asleep,
+        failing,
+    )
+}
+
+
 def respond(request: Request) -> EventStreamResponse:
-    source = {"waiting": waiting, "busy": busy, "slow_cleanup": slow_cleanup, "in_threads": in_threads}
+    source: Any = SOURCES[request.path_params["source"]]
     last = ServerSentEvent(event="shutdown", data="bye") if "farewell" in request.query_params else None
-    return EventStreamResponse(source[request.path_params["source"]](), on_shutdown=last, heartbeat=1000.0)
+    return EventStreamResponse(source(), on_shutdown=last, heartbeat=1000.0)
 
 
 app = Starlette(routes=[Route("/{source}", respond)])

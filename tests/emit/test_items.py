@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import enum
+import gc
+import weakref
+from dataclasses import dataclass, make_dataclass
+from typing import Any, NamedTuple
 
 import fastapi.sse
 import httpx_sse
+import msgspec
 import pydantic
 import pytest
 
@@ -129,9 +133,60 @@ def test_a_dict_with_another_key_is_an_error_that_names_it_and_the_remedy(item: 
         sent(item, dict_events=True)
 
 
-def test_an_empty_dict_is_an_error_where_dicts_are_events() -> None:
-    with pytest.raises(ValueError, match="there is nothing to send"):
-        sent({}, dict_events=True)
+def test_the_line_end_of_sse_starlettes_dicts_has_no_effect() -> None:
+    assert sent({"data": "x", "sep": "\r"}, {"sep": "\n"}, dict_events=True) == b"data: x\n\n\n"
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        fastapi.sse.ServerSentEvent(),
+        sse_starlette.ServerSentEvent(),
+        sse_starlette.JSONServerSentEvent(),
+        {},
+        {"data": None},
+        {"event": None, "data": None, "id": None},
+    ],
+    ids=repr,
+)
+def test_an_event_without_anything_in_it_is_a_blank_line_as_its_package_sends_it(empty: Any) -> None:
+    assert sent("a", empty, "b", dict_events=True) == b"data: a\n\n" + b"\n" + b"data: b\n\n"
+    if isinstance(empty, sse_starlette.ServerSentEvent):
+        assert empty.encode() == b"\r\n"
+    if isinstance(empty, fastapi.sse.ServerSentEvent):
+        assert fastapi.sse.format_sse_event() == b"\n"
+
+
+def test_an_event_that_only_repeats_its_id_is_a_blank_line() -> None:
+    assert sent({"id": "1"}, {"id": "1"}, dict_events=True) == b"id: 1\n\n\n"
+
+
+# Classes
+
+
+MAKERS: dict[str, Any] = {
+    "Struct": lambda: msgspec.defstruct("Made", [("x", int)])(1),
+    "dataclass": lambda: make_dataclass("Made", [("x", int)])(1),
+    "pydantic": lambda: pydantic.create_model("Made", x=(int, ...))(x=1),
+    "enum": lambda: enum.Enum("Made", {"X": "x"}).X,  # type: ignore[attr-defined]
+    "NamedTuple": lambda: NamedTuple("Made", [("x", int)])(1),
+    "dict": lambda: type("Made", (dict,), {})(x=1),
+    "event": lambda: type("Made", (), {"event": None, "data": "x"})(),
+    "event that is a dataclass": lambda: make_dataclass("Made", [("event", str), ("data", str)])("e", "x"),
+    "event that is a model": lambda: pydantic.create_model("Made", event=(str, "e"), data=(str, "x"))(),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_a_stream_keeps_no_class_alive(make: Any) -> None:
+    def use() -> list[weakref.ref[Any]]:
+        items = [make() for _ in range(3)]
+        assert len(sent(*items, *items)) > 0
+        return [weakref.ref(type(item)) for item in items]
+
+    gone = use()
+    gc.collect()
+    assert [cls() for cls in gone] == [None] * 3
 
 
 def test_other_items_are_what_they_are_where_dicts_are_events() -> None:

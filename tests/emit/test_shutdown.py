@@ -165,6 +165,39 @@ def test_a_server_that_gets_sigterm_ends_its_streams(name: str, run: Callable[..
 
 
 @needs_signals
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn without workers", "granian"])
+@pytest.mark.parametrize(
+    "source", ["shielded", "shielded_at_yield", "shielded_by_asyncio", "stubborn", "asleep"]
+)
+def test_a_source_that_cleans_up_for_too_long_holds_up_neither_its_client_nor_the_server(
+    name: str, source: str, run: Callable[..., RunningServer]
+) -> None:
+    server = run(name)
+    readers = read(server, source)
+    server.process.send_signal(signal.SIGTERM)
+    assert_ended_in_order(readers)
+    output, _ = server.process.communicate(timeout=60)
+    if name == "uvicorn":  # the others do not wait for so long themselves
+        # asyncio.shield gives way at once: what it shields goes on in a task of its own.
+        cut_short = f"the cleanup of the source {source} of a stream was cut short" in output.decode()
+        assert cut_short == (source != "shielded_by_asyncio")
+        assert b"Traceback" not in output
+
+
+@needs_signals
+def test_a_source_that_fails_to_clean_up_is_logged_and_the_last_event_is_sent(
+    run: Callable[..., RunningServer],
+) -> None:
+    server = run("uvicorn")
+    readers = read(server, "failing")
+    server.process.send_signal(signal.SIGTERM)
+    assert_ended_in_order(readers)
+    output, _ = server.process.communicate(timeout=60)
+    assert b"the source failing of a stream failed to clean up" in output
+    assert b"ValueError: no" in output
+
+
+@needs_signals
 @pytest.mark.parametrize("name", [name for name in SERVERS if "two" in name])
 def test_a_server_with_two_workers_ends_the_streams_of_both(
     name: str, run: Callable[..., RunningServer]
@@ -318,16 +351,25 @@ def test_a_client_that_does_not_read_does_not_hold_up_the_server(serve: Callable
 
 
 def test_a_source_that_waits_in_a_thread_does_not_keep_its_client_waiting(serve: Callable[..., Any]) -> None:
-    probe = Probe(waits_after=1)
-    _, url = serve(lambda: EventStreamResponse(probe.synchronous(), on_shutdown="bye"))
+    gate, waits, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def source() -> Iterator[str]:
+        try:
+            yield "a"
+            waits.set()
+            gate.wait(60)
+        finally:
+            closed.set()
+
+    _, url = serve(lambda: EventStreamResponse(source(), on_shutdown="bye"))
     reader = Reader(url)
-    assert reader.begun.wait(PATIENCE)
+    assert waits.wait(PATIENCE)
     stop_streams()
     reader.join(60)
-    assert not probe.closed.is_set()
-    assert (reader.complete, reader.received) == (True, b"data: xxxxxxxxxx\n\ndata: bye\n\n")
-    probe.gate.set()
-    assert probe.closed.wait(PATIENCE)
+    assert not closed.is_set()
+    assert (reader.complete, reader.received) == (True, b"data: a\n\ndata: bye\n\n")
+    gate.set()
+    assert closed.wait(PATIENCE)
 
 
 def test_a_later_server_in_the_same_process_streams(serve: Callable[..., Any]) -> None:
@@ -356,8 +398,8 @@ def test_signal_handlers_are_called_as_before_and_put_back(handled: list[int]) -
     async def run() -> None:
         with stopped_by_server(lambda: stopped.append(1)), stopped_by_server(lambda: stopped.append(2)):
             signal.raise_signal(signal.SIGTERM)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(3):
+                await asyncio.sleep(0.001)
 
     asyncio.run(run())
     assert (sorted(stopped), handled) == ([1, 2], [signal.SIGTERM])
@@ -420,7 +462,7 @@ def test_streams_end_on_trio(handled: list[int]) -> None:
 def test_a_response_ends_if_its_source_takes_long_to_clean_up(
     serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssejet.emit.starlette._CLEANUP_TIME", 0.01)
+    monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", 0.01)
     closed = threading.Event()
 
     async def source() -> AsyncIterator[str]:
@@ -441,4 +483,4 @@ def test_a_response_ends_if_its_source_takes_long_to_clean_up(
     stop_streams()
     reader.join(60)
     assert reader.complete
-    assert closed.is_set()
+    assert closed.wait(PATIENCE)

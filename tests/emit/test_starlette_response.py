@@ -301,7 +301,7 @@ def test_background_tasks_run_once_however_the_stream_ends(
 def test_a_source_whose_cleanup_takes_too_long_is_cancelled(
     serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssejet.emit.starlette._CLEANUP_TIME", SOON)
+    monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", SOON)
     outcome = []
 
     async def source() -> AsyncIterator[str]:

@@ -20,9 +20,9 @@ def pytest_configure() -> None:
         name = module.rpartition(".")[2]
         peer = sys.modules[name] = import_module(module)
         for submodule in os.environ["SUBMODULES"].split():
-            sys.modules[f"{name}.{submodule}"] = peer
-            setattr(peer, submodule, peer)
-            peer.__getattr__ = _inside  # type: ignore[method-assign]
+            inner = import_module(f"{module}.{submodule}")
+            sys.modules[f"{name}.{submodule}"] = inner
+            inner.__getattr__ = peer.__getattr__ = _inside  # type: ignore[method-assign]
 
 
 def _inside(name: str) -> Any:

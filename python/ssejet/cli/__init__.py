@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+from ssejet._startup import allow_interrupts, exit_at_interrupts
 from ssejet.cli._streams import abandon_output, flush_output, open_closed_streams
 
 __all__ = ["main"]
@@ -23,6 +24,7 @@ def main() -> None:
     nothing or writes to nobody. Output that cannot be written is an error; output that nobody reads is not.
     """
     try:
+        allow_interrupts()
         open_closed_streams()
         # Here, not above: the module must import, and explain itself, without the extras.
         from ssejet.cli._app import app
@@ -50,6 +52,8 @@ def main() -> None:
         with suppress(OSError):  # standard error may be full as well
             print(f"ssejet: cannot write the output: {error.strerror or error}", file=sys.stderr, flush=True)
         sys.exit(1)
+    finally:
+        exit_at_interrupts()  # as the end of a process takes its time too
 
 
 def _explain_missing(package: str) -> int:

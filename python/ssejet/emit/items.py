@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from ssejet._core import ServerSentEvent, encode
 from ssejet._dumps import dumps
@@ -18,6 +18,9 @@ DONE = ServerSentEvent(event="done", data="[DONE]")
 """The end of a stream, as OpenAI's clients know it: they look at the data, browsers at the type."""
 
 _HEARTBEAT = encode(None, comment="keep-alive")
+
+# What is sent for an event without anything in it, as by FastAPI and sse-starlette: clients ignore it.
+_NOTHING = b"\n"
 
 _OTHER_FIELDS = ("id", "retry", "comment")
 _EVENT_KEYS = frozenset({"data", "event", *_OTHER_FIELDS})
@@ -42,7 +45,8 @@ class ItemEncoder:
     Args:
         done: the item that ends a stream, None for none.
         dict_events: a dict is an event, with the keys ``data``, ``event``, ``id``, ``retry`` and ``comment``,
-            as users of sse-starlette write it. Otherwise a dict is data, and sent as JSON.
+            as users of sse-starlette write it; a key ``sep`` has no effect, as there. Otherwise a dict is
+            data, and sent as JSON.
     """
 
     between_events = True
@@ -80,9 +84,10 @@ class ItemEncoder:
             return item.raw
         if isinstance(item, ServerSentEvent):
             return self._encode_event(item.event, item.data, item.id or None, item.retry)
-        if _is_event(item):
+        names = _names(item.__class__)
+        if _is_event(item, names.fields):
             return self._encode_foreign(item)
-        kind = item.type if _is_typed(item.__class__) else None
+        kind = item.type if names.is_typed else None
         return encode(item, event=kind if isinstance(kind, str) else None)
 
     def heartbeat(self) -> bytes:
@@ -108,13 +113,15 @@ class ItemEncoder:
             id = str(id)
         if id == self._last_id:
             id = None
+        if data is None and event is None and id is None and retry is None and comment is None:
+            return _NOTHING
         encoded = encode(data, event=event, id=id, retry=retry, comment=comment)
         if id is not None:
             self._last_id = id
         return encoded
 
     def _encode_dict(self, item: dict[str, Any]) -> bytes:
-        unknown = item.keys() - _EVENT_KEYS
+        unknown = item.keys() - _EVENT_KEYS - {"sep"}
         if unknown:
             raise TypeError(
                 f"a dict is an event here, and an event has no {min(map(repr, unknown))}, only "
@@ -134,8 +141,7 @@ class ItemEncoder:
         return self._encode_event(item.event, data, *(getattr(item, name, None) for name in _OTHER_FIELDS))
 
 
-def _is_event(item: Any) -> bool:
-    names = _names(item.__class__)
+def _is_event(item: Any, names: frozenset[str] | None) -> bool:
     # Only an instance knows the attributes that its __init__ sets.
     if names is not None and not {"event", "data"} <= names:
         return False
@@ -143,16 +149,34 @@ def _is_event(item: Any) -> bool:
     return (event is None or isinstance(event, str)) and hasattr(item, "data")
 
 
-@lru_cache(maxsize=256)
-def _is_typed(cls: type) -> bool:
-    return "type" in (_names(cls) or ()) and hasattr(cls, "to_json") and hasattr(cls, "model_dump_json")
+class _Names(NamedTuple):
+    """What is known of a class.
+
+    Attributes:
+        fields: the attributes of a model, for which asking an instance is slow; None for any other class.
+        is_typed: it is a model of an SDK with a ``type``.
+    """
+
+    fields: frozenset[str] | None
+    is_typed: bool
 
 
-@lru_cache(maxsize=256)
-def _names(cls: type) -> frozenset[str] | None:
-    """The attributes of a model, for which asking an instance is slow; None for any other class."""
+# Classes that were sent before. Their keys are weak, so that a class that nobody else needs goes away.
+_known: WeakKeyDictionary[type, _Names] = WeakKeyDictionary()
+
+
+def _names(cls: type) -> _Names:
+    known = _known.get(cls)
+    if known is None:
+        known = _known[cls] = _look_at(cls)
+    return known
+
+
+def _look_at(cls: type) -> _Names:
     for attribute in ("model_fields", "__struct_fields__", "__dataclass_fields__"):
         fields: Iterable[str] | None = getattr(cls, attribute, None)
         if fields is not None:
-            return frozenset(fields).union(dir(cls))
-    return None
+            names = frozenset(fields).union(dir(cls))
+            is_typed = "type" in names and hasattr(cls, "to_json") and hasattr(cls, "model_dump_json")
+            return _Names(names, is_typed)
+    return _Names(None, is_typed=False)

@@ -69,6 +69,7 @@ class EmitMachine:
     Attributes:
         begun: there was something to write.
         ended: nothing more will come.
+        stopping: the source is being closed; its exceptions are passed on, as no event tells of them.
         refusals: exceptions that are always passed on if nothing was written before, so that the driver can
             answer with another status.
     """
@@ -76,6 +77,7 @@ class EmitMachine:
     def __init__(self, codec: Codec, *, on_error: OnError = "raise", faults: Faults | None = None) -> None:
         self.begun: bool = False
         self.ended: bool = False
+        self.stopping: bool = False
         self.refusals: tuple[type[Exception], ...] = ()
         self._codec = codec
         self._on_error = on_error
@@ -127,6 +129,8 @@ class EmitMachine:
 
     def fail(self, error: Exception) -> Iterator[bytes]:
         """End the stream after an exception, as ``on_error`` says."""
+        if self.stopping:
+            raise error
         is_refusal = isinstance(error, self.refusals) and not self.begun
         if self._on_error == "raise" or is_refusal or not self._codec.between_events:
             yield from self._end()

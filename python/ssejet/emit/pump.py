@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -13,22 +14,118 @@ from ssejet.emit.machine import HEARTBEAT
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-__all__ = ["AsyncPump", "Pump", "aclose", "close"]
+__all__ = ["AsyncPump", "Pump", "SourceThread", "aclose", "close", "log_cleanup_error"]
 
 T = TypeVar("T")
 
+_logger = logging.getLogger("ssejet.emit")
+
 # How long closing waits for a source that is in the middle of something, in seconds.
-_PATIENCE = 1.0
+_CLOSING_TIME = 1.0
 
 # The event loop alone does not keep a task alive.
 _tasks: set[asyncio.Task[None]] = set()
 
 
-class Pump(Generic[T]):
-    """Iterates a source in a thread of its own, and gives ``HEARTBEAT`` whenever that is silent.
+class SourceThread(Generic[T]):
+    """Iterates a source in a thread of its own, which does not keep the process alive.
 
     The source is opened, asked for an item when one is wanted, and closed, all in that thread and in the
-    context of whoever takes the first item.
+    context of the code that starts the thread.
+
+    Args:
+        open_source: makes the iterator.
+        deliver: called in that thread with an item and None, or with None and what the source raised.
+        interrupt: called by another thread to end what the source waits for.
+        after: called in that thread when the source is closed.
+        on_end: called at the end of that thread with the exception of the clean-up, or None.
+
+    Attributes:
+        makes_item: the source is in the middle of making an item, so that nobody can close it.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], Iterator[T]],
+        *,
+        deliver: Callable[[Any, BaseException | None], None],
+        interrupt: Callable[[], None],
+        after: Callable[[], None] = lambda: None,
+        on_end: Callable[[Exception | None], None] | None = None,
+    ) -> None:
+        self.makes_item = False
+        self._open_source = open_source
+        self._deliver = deliver
+        self._interrupt = interrupt
+        self._after = after
+        self._on_end = on_end or log_cleanup_error
+        self._wanted = threading.Semaphore(0)
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the thread has started."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Start the thread, unless that is done."""
+        if self._thread is None:
+            context = contextvars.copy_context()
+            self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
+            self._thread.start()
+
+    def ask(self) -> None:
+        """Ask for an item; call it again when the item has been delivered."""
+        self.start()
+        self._wanted.release()
+
+    def close(self) -> None:
+        """Have the source closed; one that waits and cannot be interrupted is closed after that."""
+        self._closing = True
+        if self._thread is not None:
+            self._wanted.release()
+            self._interrupt()
+
+    def join(self, timeout: float) -> None:
+        """Wait until the thread has ended, for this many seconds at most."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        source = None
+        try:
+            while self._wanted.acquire() and not self._closing:
+                self.makes_item = True
+                if source is None:
+                    source = self._open_source()
+                item = next(source)
+                self.makes_item = False
+                self._deliver(item, None)
+        except BaseException as error:
+            self.makes_item = False
+            self._deliver(None, error)
+        finally:
+            self._clean_up(source)
+
+    def _clean_up(self, source: Any) -> None:
+        failure = None
+        try:
+            close(source)
+            self._after()
+        except Exception as error:
+            failure = error
+        self._on_end(failure)
+
+
+def log_cleanup_error(error: Exception | None) -> None:
+    """Log the exception that the clean-up of a source ended with, if there is one."""
+    if error is not None:
+        _logger.error("the source of a stream failed to clean up", exc_info=error)
+
+
+class Pump(Generic[T]):
+    """Iterates a source in a thread of its own, and gives ``HEARTBEAT`` whenever that is silent.
 
     Args:
         open_source: makes the iterator.
@@ -45,20 +142,16 @@ class Pump(Generic[T]):
         interrupt: Callable[[], None],
         after: Callable[[], None] = lambda: None,
     ) -> None:
-        self._open_source = open_source
         self._silence = silence
-        self._interrupt = interrupt
-        self._after = after
-        self._wanted = threading.Semaphore(0)
         self._results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread = SourceThread(open_source, deliver=self._put, interrupt=interrupt, after=after)
         self._waiting = False
         self._ended = False
 
     @property
     def started(self) -> bool:
         """Whether the thread has started."""
-        return self._thread is not None
+        return self._thread.started
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -66,13 +159,9 @@ class Pump(Generic[T]):
     def __next__(self) -> Any:
         if self._ended:
             raise StopIteration
-        if self._thread is None:
-            context = contextvars.copy_context()
-            self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
-            self._thread.start()
         if not self._waiting:
             self._waiting = True
-            self._wanted.release()
+            self._thread.ask()
         try:
             item, error = self._results.get(timeout=self._silence)
         except Empty:
@@ -86,25 +175,11 @@ class Pump(Generic[T]):
     def close(self) -> None:
         """Close the source; one that waits and cannot be interrupted is closed when its wait is over."""
         self._ended = True
-        if self._thread is not None:
-            self._wanted.release()
-            self._interrupt()
-            self._thread.join(_PATIENCE)
+        self._thread.close()
+        self._thread.join(_CLOSING_TIME)
 
-    def _run(self) -> None:
-        source = None
-        try:
-            source = self._open_source()
-            while True:
-                self._wanted.acquire()
-                if self._ended:
-                    return
-                self._results.put((next(source), None))
-        except BaseException as error:
-            self._results.put((None, error))
-        finally:
-            close(source)
-            self._after()
+    def _put(self, item: Any, error: BaseException | None) -> None:
+        self._results.put((item, error))
 
 
 class AsyncPump(Generic[T]):

@@ -27,13 +27,16 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["stop_streams", "stopped_by_server"]
+__all__ = ["current_asyncio_task", "running_loop", "stop_streams", "stopped_by_server"]
 
 # How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers
 # that are left when one has ended.
 _INTERVAL = 0.05
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+
+# The event loop alone does not keep a task alive.
+_tasks: set[asyncio.Task[None]] = set()
 
 # The open streams of each event loop.
 _watches: dict[Any, _Watch] = {}
@@ -52,7 +55,7 @@ def stop_streams() -> None:
 @contextmanager
 def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
     """Call a function, in this event loop, when the server is told to stop while this context is open."""
-    loop = _running_loop()
+    loop = running_loop()
     watch = _watches.get(loop.key)
     if watch is None:
         watch = _watches[loop.key] = _Watch(loop)
@@ -90,6 +93,9 @@ class _Watch:
             self._stop()
 
     def _stop(self) -> None:
+        self._loop.run_in_task(self._call_stops)
+
+    def _call_stops(self) -> None:
         for stop in tuple(self.stops):
             stop()
 
@@ -181,6 +187,16 @@ class _AsyncioLoop:
         self.key = loop
         self.call_soon = loop.call_soon_threadsafe
 
+    def run_in_task(self, function: Callable[[], None]) -> None:
+        """Call a function soon, in a task, where anyio's task groups work."""
+
+        async def run() -> None:
+            function()
+
+        task = self.key.create_task(run())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
     def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
         timers: list[asyncio.TimerHandle] = []
 
@@ -199,6 +215,9 @@ class _TrioLoop:
         self.key = trio.lowlevel.current_trio_token()
         self.call_soon = self.key.run_sync_soon
 
+    def run_in_task(self, function: Callable[[], None]) -> None:
+        function()  # All of trio's callbacks run in a task.
+
     def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
         import trio
 
@@ -214,8 +233,17 @@ class _TrioLoop:
         return cast("Callable[[], None]", scope.cancel)
 
 
-def _running_loop() -> _AsyncioLoop | _TrioLoop:
+def running_loop() -> _AsyncioLoop | _TrioLoop:
+    """Give the event loop that runs, behind one interface."""
     try:
         return _AsyncioLoop(asyncio.get_running_loop())
     except RuntimeError:
         return _TrioLoop()
+
+
+def current_asyncio_task() -> asyncio.Task[Any] | None:
+    """Give the task that runs, None on another event loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

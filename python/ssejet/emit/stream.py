@@ -44,7 +44,7 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive"]
+__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive", "next_pieces"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,12 @@ class _BaseEventStream(Generic[T]):
     def heartbeat(self) -> float | None:
         """The seconds of silence after which a comment is sent, None for never."""
         return self._options.heartbeat
+
+    @property
+    def name(self) -> str:
+        """What the log calls the source."""
+        source = self if self._items is None else self._items
+        return str(getattr(source, "__qualname__", type(source).__qualname__))
 
     def _codec(self) -> Codec:
         return ItemEncoder(self._options.done, dict_events=self._options.dict_events)
@@ -285,19 +291,21 @@ async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenera
         for piece in machine.start():
             yield piece
         while not machine.ended:
-            pieces: Iterable[bytes]
-            try:
-                item = await anext(items)
-            except StopAsyncIteration:
-                pieces = machine.finish()
-            except Exception as error:
-                pieces = machine.fail(error)
-            else:
-                pieces = machine.feed(item)
-            for piece in pieces:
+            for piece in await next_pieces(machine, items):
                 yield piece
     finally:
         await aclose(items)
+
+
+async def next_pieces(machine: EmitMachine, items: Any) -> Iterable[bytes]:
+    """Wait for the next item, the end or an exception, and give what the machine makes of it."""
+    try:
+        item = await items.__anext__()
+    except StopAsyncIteration:
+        return machine.finish()
+    except Exception as error:
+        return machine.fail(error)
+    return machine.feed(item)
 
 
 def _delayed(items: Iterator[T], delay: float) -> Iterator[T]:

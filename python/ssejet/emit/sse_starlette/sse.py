@@ -1,19 +1,8 @@
-"""Stands in for sse-starlette: a user changes one import.
-
-::
-
-    from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
-
-The names that users import from ``sse_starlette``, its ``sse`` and its ``event`` are here.
-The arguments, the bytes that are sent, the exceptions and the logger's name are those of sse-starlette 3.7;
-docs/sse-starlette.md lists what differs on purpose.
-"""
+"""The response of sse-starlette, and what ends it."""
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -24,7 +13,9 @@ import anyio.lowlevel
 from starlette.datastructures import MutableHeaders
 
 from ssejet.emit.shutdown import stop_streams, stopped_by_server
-from ssejet.emit.starlette import EventStreamResponse, _DepartureError, _FrozenError, _Stop
+from ssejet.emit.sse_starlette.event import JSONServerSentEvent, ServerSentEvent, ensure_bytes
+from ssejet.emit.starlette import EventStreamResponse
+from ssejet.emit.starlette._connection import FrozenError
 from ssejet.emit.stream import AsyncEventStream, EventStream
 
 if TYPE_CHECKING:
@@ -32,7 +23,8 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
     from ssejet.emit.machine import EmitMachine
-    from ssejet.emit.starlette import _Connection
+    from ssejet.emit.starlette._connection import Connection, DepartureError
+    from ssejet.emit.starlette._ending import Ending
 
 __all__ = [
     "AppStatus",
@@ -42,91 +34,6 @@ __all__ = [
     "ServerSentEvent",
     "ensure_bytes",
 ]
-
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
-
-class ServerSentEvent:
-    """An event to send.
-
-    Args:
-        data: what to send, as ``str`` makes text of it; None for no data.
-        event: the event type; line ends are left out.
-        id: the event's id; line ends are left out.
-        retry: the reconnection time in milliseconds.
-        comment: text that clients ignore.
-        sep: how lines end, CRLF by default.
-    """
-
-    DEFAULT_SEPARATOR = "\r\n"
-
-    def __init__(
-        self,
-        data: Any = None,
-        *,
-        event: str | None = None,
-        id: str | None = None,
-        retry: int | None = None,
-        comment: str | None = None,
-        sep: str | None = None,
-    ) -> None:
-        self.data = data
-        self.event = event
-        self.id = id
-        self.retry = retry
-        self.comment = comment
-        self._sep = self.DEFAULT_SEPARATOR if sep is None else sep
-
-    def encode(self) -> bytes:
-        """Encode the event.
-
-        Raises:
-            TypeError: ``retry`` is not an int.
-        """
-        if self.retry is not None and not isinstance(self.retry, int):
-            raise TypeError("retry argument must be int")
-        lines: list[str] = []
-        if self.comment is not None:
-            lines += (f": {line}" for line in _LINE_END.split(str(self.comment)))
-        if self.id is not None:
-            lines.append(f"id: {_LINE_END.sub('', self.id)}")
-        if self.event is not None:
-            lines.append(f"event: {_LINE_END.sub('', self.event)}")
-        if self.data is not None:
-            lines += (f"data: {line}" for line in _LINE_END.split(str(self.data)))
-        if self.retry is not None:
-            lines.append(f"retry: {self.retry}")
-        return "".join(line + self._sep for line in (*lines, "")).encode()
-
-
-class JSONServerSentEvent(ServerSentEvent):
-    """An event whose data is sent as JSON.
-
-    Raises:
-        TypeError, ValueError: ``json.dumps`` cannot encode the data, or it holds NaN or an infinity.
-    """
-
-    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
-        if data is not None:
-            data = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        super().__init__(data, *args, **kwargs)
-
-
-def ensure_bytes(data: Any, sep: str) -> bytes:
-    """Encode what a source has yielded.
-
-    Args:
-        data: bytes, which are an event already; a ``ServerSentEvent``; a dict of its arguments; anything else
-            is data.
-        sep: how lines end, unless an event has its own.
-    """
-    if isinstance(data, (bytes, memoryview)):
-        return bytes(data)
-    if isinstance(data, ServerSentEvent):
-        return data.encode()
-    if isinstance(data, dict):
-        return ServerSentEvent(**{**data, "sep": sep}).encode()
-    return ServerSentEvent(str(data), sep=sep).encode()
 
 
 class SendTimeoutError(TimeoutError):
@@ -232,7 +139,7 @@ class EventSourceResponse(EventStreamResponse):
         self._shutdown_event = shutdown_event
         self._shutdown_grace_period = shutdown_grace_period
         self._exits = False
-        self._stop_source: _Stop | None = None
+        self._stop_source: Callable[[], None] | None = None
         if media_type is not None:
             self.media_type = media_type
         all_headers = MutableHeaders()
@@ -284,10 +191,10 @@ class EventSourceResponse(EventStreamResponse):
             if not AppStatus.should_exit:
                 await exits.wait()
 
-    async def _respond(self, connection: _Connection, machine: EmitMachine | None) -> None:
+    async def _respond(self, connection: Connection, machine: EmitMachine | None, ending: Ending) -> None:
         # The companions begin first, so that no signal to exit is missed.
         await anyio.lowlevel.checkpoint()
-        await super()._respond(connection, machine)
+        await super()._respond(connection, machine, ending)
 
     def _companions(self) -> Iterator[Callable[[], Awaitable[None]]]:
         if self.data_sender_callable is not None:
@@ -307,7 +214,7 @@ class EventSourceResponse(EventStreamResponse):
         await anyio.sleep_forever()
 
     @contextmanager
-    def _stoppable(self, stop: _Stop) -> Iterator[None]:
+    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
         self._stop_source = stop
         if self._exits:
             stop()
@@ -317,13 +224,10 @@ class EventSourceResponse(EventStreamResponse):
             self._stop_source = None
             self.active = False
 
-    def _stop(self, scope: anyio.CancelScope) -> None:
+    def _grace(self) -> float:
         if self._shutdown_event is not None:
             self._shutdown_event.set()
-        if self._shutdown_grace_period > 0:
-            scope.deadline = anyio.current_time() + self._shutdown_grace_period
-        else:
-            scope.cancel()
+        return self._shutdown_grace_period
 
     async def _departure(self, receive: Receive) -> None:
         while (message := await receive())["type"] != "http.disconnect":
@@ -332,8 +236,8 @@ class EventSourceResponse(EventStreamResponse):
         if self.client_close_handler_callable is not None:
             await self.client_close_handler_callable(message)
 
-    def _depart(self, departure: _DepartureError) -> None:
-        if isinstance(departure, _FrozenError):
+    def _depart(self, departure: DepartureError) -> None:
+        if isinstance(departure, FrozenError):
             raise SendTimeoutError from None
         if departure.__cause__ is not None:
             raise departure.__cause__
