@@ -147,7 +147,7 @@ def test_the_line_end_of_sse_starlettes_dicts_has_no_effect() -> None:
         {"data": None},
         {"event": None, "data": None, "id": None},
     ],
-    ids=repr,
+    ids=["of fastapi", "of sse-starlette", "JSON of sse-starlette", "no keys", "None", "three of None"],
 )
 def test_an_event_without_anything_in_it_is_a_blank_line_as_its_package_sends_it(empty: Any) -> None:
     assert sent("a", empty, "b", dict_events=True) == b"data: a\n\n" + b"\n" + b"data: b\n\n"
