@@ -67,13 +67,13 @@ class BodyLines:
     """
 
     def __init__(self, *, any_field: bool = False, goes_on: bool = False) -> None:
-        self.has_event = False
-        self.is_stream = False
-        self.is_other = False
-        self.other = bytearray()
-        self.held = 0
-        self.is_in_block = False
-        self.has_data = False
+        self.has_event: bool = False
+        self.is_stream: bool = False
+        self.is_other: bool = False
+        self.other: bytearray = bytearray()
+        self.held: int = 0
+        self.is_in_block: bool = False
+        self.has_data: bool = False
         self._any_field = any_field
         self._goes_on = goes_on
         self._has_field = False

@@ -73,7 +73,7 @@ class Beginning:
     """
 
     def __init__(self, response: Any, *, any_field: bool = False) -> None:
-        self.lines = BodyLines(any_field=any_field)
+        self.lines: BodyLines = BodyLines(any_field=any_field)
         self._response = response
         self._start = bytearray()
         self._limits: Any = None

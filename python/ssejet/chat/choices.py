@@ -59,9 +59,9 @@ class ChoiceState:
     )
 
     def __init__(self, index: int, formats: Formats, *, parses_partially: bool) -> None:
-        self.index = index
+        self.index: int = index
         self.finish_reason: str | None = None
-        self.parses_partially = parses_partially
+        self.parses_partially: bool = parses_partially
         self._formats = formats
         self._role: str | None = None
         self._content = Content(index, formats.content, parses_partially=parses_partially)

@@ -53,7 +53,7 @@ class Content:
     ) -> None:
         self.text: Text | None = None
         self.refusal: Text | None = None
-        self.parses_partially = parses_partially
+        self.parses_partially: bool = parses_partially
         self._choice_index = choice_index
         self._parse = parse
         self._parsed: Parsed[Any] | None = None

@@ -49,7 +49,7 @@ class Parsed(Generic[ValueT]):
     __slots__ = ("_parse", "_value", "text")
 
     def __init__(self, text: str, parse: Callable[[str], ValueT] | None) -> None:
-        self.text = text
+        self.text: str = text
         self._parse = parse
         self._value: ValueT | None = None
 

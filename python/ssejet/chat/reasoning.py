@@ -26,9 +26,9 @@ class Reasoning:
     __slots__ = ("is_open", "names", "text")
 
     def __init__(self, choice_index: int) -> None:
-        self.text = Text(choice_index)
+        self.text: Text = Text(choice_index)
         self.names: set[str] = set()
-        self.is_open = False
+        self.is_open: bool = False
 
     def add(self, delta: ChoiceDelta, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Take in what a chunk says, and append the event that it causes."""

@@ -68,11 +68,11 @@ class ToolCall:
     )
 
     def __init__(self, index: int, choice_index: int) -> None:
-        self.index = index
-        self.id = ""
-        self.name = ""
-        self.type = ""
-        self.arguments = Text(choice_index)
+        self.index: int = index
+        self.id: str = ""
+        self.name: str = ""
+        self.type: str = ""
+        self.arguments: Text = Text(choice_index)
         self.ended = self.done = self.unfit = self.named_again = False
         self._parsed: Parsed[Any] | None = None
         # What the server added to the call and to its function, if anything.

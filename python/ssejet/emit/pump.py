@@ -53,7 +53,7 @@ class SourceThread(Generic[T]):
         after: Callable[[], None] = lambda: None,
         on_end: Callable[[Exception | None], None] | None = None,
     ) -> None:
-        self.makes_item = False
+        self.makes_item: bool = False
         self._open_source = open_source
         self._deliver = deliver
         self._interrupt = interrupt

@@ -212,8 +212,8 @@ class _TrioLoop:
     def __init__(self) -> None:
         import trio
 
-        self.key = trio.lowlevel.current_trio_token()
-        self.call_soon = self.key.run_sync_soon
+        self.key: Any = trio.lowlevel.current_trio_token()
+        self.call_soon: Any = self.key.run_sync_soon
 
     def run_in_task(self, function: Callable[[], None]) -> None:
         function()  # All of trio's callbacks run in a task.
