@@ -29,6 +29,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("metrics", "token_metrics"):
-        monkeypatch.setattr(f"ssejet.{module}.perf_counter", clock)
+    for module in ("_stream", "_tokens"):
+        monkeypatch.setattr(f"ssejet.metrics.{module}.perf_counter", clock)
     return clock

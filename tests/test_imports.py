@@ -26,7 +26,7 @@ def test_the_package_imports_nothing_that_it_may_not_need() -> None:
         "pydantic",
         "ssl",
     }
-    assert "ssejet.stream" in loaded
+    assert "ssejet.typed._stream" in loaded
     assert not unwanted & loaded
 
 

@@ -33,16 +33,16 @@ from ssejet.errors import (
     StreamError,
     TruncatedStreamError,
 )
-from ssejet.machine import StreamMachine
-from ssejet.metrics import StreamMetrics
-from ssejet.source import EventSource, aconnect_sse, connect_sse
-from ssejet.stream import AsyncStream, Stream
+from ssejet.metrics._stream import StreamMetrics
+from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
+from ssejet.typed._machine import StreamMachine
+from ssejet.typed._stream import AsyncStream, Stream
 
 if TYPE_CHECKING:
     from ssejet.client import AsyncClient, Client
-    from ssejet.subscription import AsyncSubscription, Subscription, asubscribe, subscribe
-    from ssejet.swap.install import accelerate, install, uninstall
-    from ssejet.token_metrics import TokenMetrics
+    from ssejet.metrics._tokens import TokenMetrics
+    from ssejet.source._subscription import AsyncSubscription, Subscription, asubscribe, subscribe
+    from ssejet.swap._install import accelerate, install, uninstall
 
 __all__ = [
     "APIConnectionError",
@@ -87,15 +87,15 @@ if not TYPE_CHECKING:
         globals(),
         {
             "AsyncClient": "ssejet.client",
-            "AsyncSubscription": "ssejet.subscription",
+            "AsyncSubscription": "ssejet.source._subscription",
             "Client": "ssejet.client",
-            "Subscription": "ssejet.subscription",
-            "TokenMetrics": "ssejet.token_metrics",
-            "accelerate": "ssejet.swap.install",
-            "asubscribe": "ssejet.subscription",
-            "install": "ssejet.swap.install",
-            "subscribe": "ssejet.subscription",
-            "uninstall": "ssejet.swap.install",
+            "Subscription": "ssejet.source._subscription",
+            "TokenMetrics": "ssejet.metrics._tokens",
+            "accelerate": "ssejet.swap._install",
+            "asubscribe": "ssejet.source._subscription",
+            "install": "ssejet.swap._install",
+            "subscribe": "ssejet.source._subscription",
+            "uninstall": "ssejet.swap._install",
         },
     )
 

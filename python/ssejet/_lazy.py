@@ -1,14 +1,15 @@
-"""Names that are imported when they are first asked for."""
+"""What is imported only when somebody needs it: names of this package, and classes of others."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["on_demand"]
+__all__ = ["loaded", "on_demand"]
 
 
 def on_demand(module: dict[str, Any], places: Mapping[str, str]) -> Callable[[str], Any]:
@@ -26,3 +27,8 @@ def on_demand(module: dict[str, Any], places: Mapping[str, str]) -> Callable[[st
         return value
 
     return look_up
+
+
+def loaded(*names: tuple[str, str]) -> tuple[type[Any], ...]:
+    """Those of the classes, given as (module, name), whose module is imported: others have no instances."""
+    return tuple(getattr(sys.modules[module], name) for module, name in names if sys.modules.get(module))

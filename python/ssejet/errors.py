@@ -22,12 +22,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ssejet.redaction import redacted
-from ssejet.reported import error_field, is_retryable_code
+from ssejet._media_type import is_event_stream
+from ssejet._redaction import redacted
+from ssejet._server_errors import error_field, is_retryable_code
 
 if TYPE_CHECKING:
     from ssejet._core import ServerSentEvent
-    from ssejet.http_types import HTTPRequest, HTTPResponse
+    from ssejet._http_types import HTTPRequest, HTTPResponse
 
 __all__ = [
     "APIConnectionError",
@@ -73,7 +74,7 @@ class SSEError(Exception):
 
     # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
-        from ssejet.deep_json import copyable  # with what few programs need
+        from ssejet._deep_json import copyable  # with what few programs need
 
         return _restore, (type(self), self.args), copyable(self.__dict__)
 
@@ -116,8 +117,6 @@ class ContentTypeError(SSEError):
         body = redacted(body, request_of(response))
         status = getattr(response, "status_code", None)
         excerpt = body.decode("utf-8", "replace")
-        from ssejet.transport import is_event_stream  # which imports this module
-
         super().__init__(
             (
                 "the body is labelled 'text/event-stream', but is no event stream"

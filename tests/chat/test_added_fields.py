@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssejet.chat import ChatCompletionChunk, ChatCompletionStreamState
-from ssejet.chat.base import Model
+from ssejet.chat._base import Model
 from ssejet.errors import SSEError
 
 if TYPE_CHECKING:

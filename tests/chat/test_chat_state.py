@@ -28,7 +28,7 @@ from ssejet.chat import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.chat.models import Custom, ParsedFunctionToolCall
+from ssejet.chat._models import Custom, ParsedFunctionToolCall
 from ssejet.errors import (
     ContentFilterFinishReasonError,
     LengthFinishReasonError,

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from ssejet import APIError, SSEError, Stream
+from ssejet._server_errors import error_message, is_error_answer, is_retryable_code
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionStream, ChatCompletionStreamState
-from ssejet.reported import error_message, is_error_answer, is_retryable_code
 
 DONE = "data: [DONE]\n\n"
 
@@ -630,7 +630,7 @@ class TestErrors:
         ],
     )
     def test_are_not_what_is_null(self, null: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        from ssejet import machine
+        from ssejet.typed import _machine as machine
 
         parsed: list[Any] = []
         monkeypatch.setattr(machine, "payload_of", parsed.append)

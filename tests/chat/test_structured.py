@@ -20,7 +20,7 @@ from ssejet.chat import (
     ContentDeltaEvent,
     response_format_param,
 )
-from ssejet.chat.formats import Parsed
+from ssejet.chat._formats import Parsed
 from ssejet.errors import LengthFinishReasonError
 
 

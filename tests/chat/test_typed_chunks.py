@@ -8,7 +8,7 @@ import pytest
 
 from ssejet import APIError, InvalidJSONError
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, Completion
-from ssejet.machine import StreamMachine
+from ssejet.typed._machine import StreamMachine
 
 MODELS = [ChatCompletionChunk, Completion, ChatCompletion]
 

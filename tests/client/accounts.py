@@ -16,7 +16,7 @@ from starlette.routing import Mount
 
 from servers import Answer
 from ssejet import encode
-from ssejet.testing.endpoints import ChatCompletions, Completions, Endpoint, Responses
+from ssejet.testing._endpoints import ChatCompletions, Completions, Endpoint, Responses
 
 if TYPE_CHECKING:
     from servers import Step

@@ -48,6 +48,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("ssejet.client.client.time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr("ssejet.client._client.time", SimpleNamespace(sleep=waits.append))
     monkeypatch.setattr("anyio.sleep", sleep)
     return waits

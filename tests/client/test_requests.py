@@ -12,7 +12,7 @@ from users import KEY, MESSAGES, USERS
 
 from ssejet import Client, __version__
 from ssejet.chat import ChatCompletionMessage, ChatCompletionMessageToolCall
-from ssejet.chat.models import Function
+from ssejet.chat._models import Function
 
 if TYPE_CHECKING:
     from accounts import Account

@@ -15,7 +15,7 @@ from users import KEY, USERS, SyncUser
 from servers import Then
 from ssejet import AsyncClient, Client
 from ssejet.cli._server import loopback_server
-from ssejet.client.settings import Settings
+from ssejet.client._settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

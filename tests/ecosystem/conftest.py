@@ -25,7 +25,7 @@ def swapped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if not request.param:
         yield driven
         return
-    import ssejet.swap.sdk as sdk
+    import ssejet.swap._stainless as sdk
 
     for name in ("drive", "adrive"):
         stock = getattr(sdk, name)

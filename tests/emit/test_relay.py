@@ -17,7 +17,7 @@ from reference import decode
 from servers import Answer, Server, Then, compress
 from ssejet import APIError, Decoder, EventTooLargeError, ServerSentEvent, encode
 from ssejet.emit import arelay, relay, resume_headers
-from ssejet.emit.upstream import Upstream
+from ssejet.emit._upstream import Upstream
 from strategies import BOM, chunked_streams
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from servers import Server, Then
 from ssejet.emit import arelay
-from ssejet.emit.shutdown import stop_streams, stopped_by_server
+from ssejet.emit._shutdown import stop_streams, stopped_by_server
 from ssejet.emit.starlette import EventStreamResponse
 
 if TYPE_CHECKING:

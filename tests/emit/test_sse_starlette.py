@@ -21,7 +21,7 @@ from starlette.background import BackgroundTask
 from starlette.routing import Route
 
 from ssejet.emit import sse_starlette as ours
-from ssejet.emit.shutdown import stop_streams
+from ssejet.emit._shutdown import stop_streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -13,7 +13,7 @@ from openai.types.beta import AssistantStreamEvent
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 
-from ssejet.swap.builder import Models
+from ssejet.swap._plan.builder import Models
 
 OPENAI = Models(
     openai._models.BaseModel,

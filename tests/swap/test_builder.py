@@ -17,7 +17,7 @@ from payloads import ODDITIES, Scribe
 from same import differences
 
 from ssejet._core import Assembler
-from ssejet.swap.builder import builder
+from ssejet.swap._plan.builder import builder
 
 
 def built(type_: Any, models: Any, text: str) -> Any:

@@ -21,7 +21,7 @@ from same import differences
 from sdks import FakeServer, event
 
 import ssejet
-from ssejet.swap.openai_chat import LinearState
+from ssejet.swap.openai._chat import LinearState
 
 # What older versions call it.
 omit: Any = getattr(openai._types, "omit", openai.NOT_GIVEN)

@@ -18,8 +18,8 @@ from sdks import FakeServer, event
 
 import ssejet
 from ssejet.swap import UnsupportedVersionWarning, install, openai_chat
-from ssejet.swap.probe import compare
-from ssejet.swap.support import UnsupportedError
+from ssejet.swap._plan.probe import compare
+from ssejet.swap._support import UnsupportedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,7 +237,7 @@ def test_a_version_that_is_not_known_is_left_alone_with_a_warning(monkeypatch: A
     def fail() -> None:
         raise UnsupportedError("its streams go backwards")
 
-    monkeypatch.setattr("ssejet.swap.openai.check", fail)
+    monkeypatch.setattr("ssejet.swap.openai._patches.check", fail)
     message = f"leaves openai {openai.__version__} as it is: its streams go backwards"
     before = state_of_the_process()[:5]
     with pytest.warns(UnsupportedVersionWarning, match=message):
@@ -279,7 +279,7 @@ def another(stock: Any, **changes: Any) -> Any:
 
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
 def test_a_version_whose_streams_do_otherwise_is_noticed(sdk: str) -> None:
-    swap_in: Any = importlib.import_module(f"ssejet.swap.{sdk}")
+    swap_in: Any = importlib.import_module(f"ssejet.swap.{sdk}._patches")
     package: Any = importlib.import_module(sdk)
     client = {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic}[sdk]
     clients = (client, swap_in._accelerated(client))
@@ -303,6 +303,6 @@ def test_a_version_that_builds_items_otherwise_is_noticed(monkeypatch: Any) -> N
         return stock(value=int(value) if value == "5" else value, **rest)
 
     monkeypatch.setattr("openai._models._construct_field", coerce)
-    swap_in: Any = importlib.import_module("ssejet.swap.openai")
+    swap_in: Any = importlib.import_module("ssejet.swap.openai._patches")
     with pytest.raises(UnsupportedError, match="its Stream gives"):
         swap_in.check.__wrapped__()

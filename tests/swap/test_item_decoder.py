@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from ssejet import Decoder, EventTooLargeError, ServerSentEvent
 from ssejet._core import Assembler, ItemDecoder
-from ssejet.swap.builder import builder
+from ssejet.swap._plan.builder import builder
 
 CHUNK: dict[str, Any] = {
     "id": "chatcmpl-1",

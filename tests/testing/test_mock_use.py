@@ -392,7 +392,7 @@ def test_a_function_may_call_the_api_itself(provider: Provider, mock: Any, clien
 
 async def test_the_decorator_mocks_functions_of_every_kind(provider: Provider) -> None:
     def is_active() -> bool:
-        return bool(httpx.HTTPTransport.handle_request.__module__ == "ssejet.testing.patching")
+        return bool(httpx.HTTPTransport.handle_request.__module__ == "ssejet.testing._patching")
 
     @provider.decorator
     def plain() -> bool:

@@ -5,7 +5,8 @@ The names and the events are openai-python's; see ``models`` and ``events``.
 
 from __future__ import annotations
 
-from ssejet.chat.events import (
+from ssejet.chat._completion_stream import AsyncChatCompletionStream, ChatCompletionStream
+from ssejet.chat._events import (
     ChatCompletionStreamEvent,
     ChunkEvent,
     ContentDeltaEvent,
@@ -23,8 +24,8 @@ from ssejet.chat.events import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.chat.metrics import ChatMetrics, CompletionMetrics
-from ssejet.chat.models import (
+from ssejet.chat._metrics import ChatMetrics, CompletionMetrics
+from ssejet.chat._models import (
     Annotation,
     AnnotationURLCitation,
     ChatCompletion,
@@ -58,10 +59,9 @@ from ssejet.chat.models import (
     PromptTokensDetails,
     TopLogprob,
 )
-from ssejet.chat.response_format import response_format_param
-from ssejet.chat.state import ChatCompletionStreamState
-from ssejet.chat.stream import AsyncChatCompletionStream, ChatCompletionStream
-from ssejet.chat.tools import function_tool, tool_param
+from ssejet.chat._response_format import response_format_param
+from ssejet.chat._state import ChatCompletionStreamState
+from ssejet.chat._tools import function_tool, tool_param
 
 __all__ = [
     "Annotation",

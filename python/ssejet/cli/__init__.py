@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 
 from ssejet._startup import allow_interrupts, exit_at_interrupts
-from ssejet.cli._streams import abandon_output, flush_output, open_closed_streams
+from ssejet.cli._standard_streams import abandon_output, flush_output, open_closed_streams
 
 __all__ = ["main"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from ssejet._dumps import dumps
+from ssejet._json import dumps
 from ssejet.cli._console import printable
 from ssejet.cli._markdown import MarkdownWriter
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ssejet.cli._commands.bench import bench
+from ssejet.cli._commands.chat import chat
+from ssejet.cli._commands.demo import demo
+from ssejet.cli._commands.serve import serve
+from ssejet.cli._commands.tail import tail
 from ssejet.cli._console import command_ends
-from ssejet.cli.bench import bench
-from ssejet.cli.chat import chat
-from ssejet.cli.demo import demo
-from ssejet.cli.serve import serve
-from ssejet.cli.tail import tail
 
 app = typer.Typer(
     help="Server-sent events on the command line.",

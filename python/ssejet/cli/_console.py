@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.theme import Theme
 
-from ssejet.cli._streams import abandon_output
+from ssejet.cli._standard_streams import abandon_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from ssejet import (
     SSEError,
     TruncatedStreamError,
 )
-from ssejet.machine import status_error
-from ssejet.transport import was_sent
+from ssejet._http.failures import was_sent
+from ssejet.typed._machine import status_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

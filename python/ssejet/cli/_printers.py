@@ -10,7 +10,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from ssejet.cli._console import printable, standard_console
-from ssejet.cli._json import layout
+from ssejet.cli._json_layout import layout
 
 if TYPE_CHECKING:
     from datetime import datetime

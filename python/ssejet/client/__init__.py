@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ssejet.client.client import AsyncClient, Client
+from ssejet.client._client import AsyncClient, Client
 
 __all__ = ["AsyncClient", "Client"]

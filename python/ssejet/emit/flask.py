@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from ssejet.emit.headers import HEADERS
-from ssejet.emit.items import DONE
-from ssejet.emit.stream import EventStream
+from ssejet.emit._event_stream import EventStream
+from ssejet.emit._headers import HEADERS
+from ssejet.emit._items import DONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ssejet.emit.machine import OnError
+    from ssejet.emit._emit_machine import OnError
 
 __all__ = ["event_stream_response"]
 

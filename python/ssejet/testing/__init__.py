@@ -6,12 +6,12 @@ Installing ssejet gives pytest the fixtures ``mock_openai``, an ``OpenAIMock``, 
 
 from __future__ import annotations
 
-from ssejet.testing.answers import MockError, StreamedAnswer
-from ssejet.testing.anthropic import AnthropicMock, mock_anthropic
-from ssejet.testing.api import Route
-from ssejet.testing.calls import Call
-from ssejet.testing.openai import OpenAIMock, mock_openai
-from ssejet.testing.transport import MockTransport
+from ssejet.testing._answers import MockError, StreamedAnswer
+from ssejet.testing._anthropic import AnthropicMock, mock_anthropic
+from ssejet.testing._calls import Call
+from ssejet.testing._mock_api import Route
+from ssejet.testing._openai import OpenAIMock, mock_openai
+from ssejet.testing._transport import MockTransport
 
 __all__ = [
     "AnthropicMock",

@@ -125,7 +125,7 @@ impl<'py> Payload<'py> {
 #[cold]
 fn on_small_stack<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
-    let dumps = py.import(intern!(py, "ssejet._dumps"))?.getattr(intern!(py, "dumps_on_small_stack"))?;
+    let dumps = py.import(intern!(py, "ssejet._json"))?.getattr(intern!(py, "dumps_on_small_stack"))?;
     Ok(dumps.call1((value,))?.cast_into()?)
 }
 
@@ -138,15 +138,15 @@ fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
     let json = if value.is_exact_instance_of::<PyDict>() {
         // What most relays send, worth going without the call of a Python function.
-        let builtins = BUILTINS.import(py, "ssejet._dumps", "builtins")?;
+        let builtins = BUILTINS.import(py, "ssejet._json", "builtins")?;
         match ORJSON.import(py, "orjson", "dumps")?.call1((value, builtins)) {
             Err(error) if error.is_instance_of::<PyTypeError>(py) => {
-                RETRY.import(py, "ssejet._dumps", "dump_refused")?.call1((value, error))?
+                RETRY.import(py, "ssejet._json", "dump_refused")?.call1((value, error))?
             }
             result => result?,
         }
     } else {
-        DUMPS.import(py, "ssejet._dumps", "dumps")?.call1((value,))?
+        DUMPS.import(py, "ssejet._json", "dumps")?.call1((value,))?
     };
     Ok(json.cast_into()?)
 }

@@ -180,7 +180,7 @@ fn ask(
 ) -> PyResult<bool> {
     static ASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-    let answer = ASK.import(class.py(), "ssejet._dumps", "is_plain")?.call1((class,))?;
+    let answer = ASK.import(class.py(), "ssejet._json", "is_plain")?.call1((class,))?;
     // Those whose class is gone are never found again.
     if known.len() >= MAX_CLASSES {
         known.clear();

@@ -7,7 +7,7 @@ from typing_extensions import assert_type
 
 from ssejet import AsyncClient, Client, asubscribe, subscribe
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta
-from ssejet.client.streams import TokenStream
+from ssejet.client._token_streams import TokenStream
 
 
 @dataclass

@@ -12,17 +12,17 @@ import anyio
 import anyio.lowlevel
 from starlette.datastructures import MutableHeaders
 
-from ssejet.emit.shutdown import stop_streams, stopped_by_server
+from ssejet.emit._event_stream import AsyncEventStream, EventStream
+from ssejet.emit._shutdown import stop_streams, stopped_by_server
 from ssejet.emit.sse_starlette.event import JSONServerSentEvent, ServerSentEvent, ensure_bytes
 from ssejet.emit.starlette import EventStreamResponse
 from ssejet.emit.starlette._connection import FrozenError
-from ssejet.emit.stream import AsyncEventStream, EventStream
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
     from starlette.types import Message, Receive
 
-    from ssejet.emit.machine import EmitMachine
+    from ssejet.emit._emit_machine import EmitMachine
     from ssejet.emit.starlette._connection import Connection, DepartureError
     from ssejet.emit.starlette._ending import Ending
 

@@ -6,7 +6,7 @@ and ``_ending`` how it ends when the server is told to stop.
 
 from __future__ import annotations
 
-from ssejet.emit.shutdown import stop_streams
+from ssejet.emit._shutdown import stop_streams
 from ssejet.emit.starlette._response import EventStreamResponse
 
 __all__ = ["EventStreamResponse", "stop_streams"]

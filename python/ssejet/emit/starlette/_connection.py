@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from ssejet.emit.stream import next_pieces
+from ssejet.emit._event_stream import next_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.types import Message, Send
 
-    from ssejet.emit.machine import EmitMachine
+    from ssejet.emit._emit_machine import EmitMachine
     from ssejet.emit.starlette._source import WatchedSource
 
 __all__ = ["Connection", "DepartureError", "FrozenError", "denial"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ssejet.emit.shutdown import current_asyncio_task
+from ssejet.emit._shutdown import current_asyncio_task
 from ssejet.emit.starlette._connection import DepartureError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from ssejet.emit.machine import EmitMachine
+    from ssejet.emit._emit_machine import EmitMachine
     from ssejet.emit.starlette._connection import Connection
 
 __all__ = ["Companions", "Ending"]

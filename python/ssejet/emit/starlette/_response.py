@@ -11,13 +11,13 @@ import anyio
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
-from ssejet.emit.headers import HEADERS
-from ssejet.emit.items import DONE
-from ssejet.emit.shutdown import stopped_by_server
+from ssejet.emit._event_stream import AsyncEventStream, EventStream
+from ssejet.emit._headers import HEADERS
+from ssejet.emit._items import DONE
+from ssejet.emit._shutdown import stopped_by_server
 from ssejet.emit.starlette._connection import Connection, DepartureError, FrozenError, denial
 from ssejet.emit.starlette._ending import Companions, Ending
 from ssejet.emit.starlette._source import ThreadedSource, WatchedSource
-from ssejet.emit.stream import AsyncEventStream, EventStream
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.background import BackgroundTask
     from starlette.types import Receive, Scope, Send
 
-    from ssejet.emit.machine import EmitMachine, OnError
+    from ssejet.emit._emit_machine import EmitMachine, OnError
 
 __all__ = ["EventStreamResponse"]
 
@@ -58,7 +58,7 @@ class EventStreamResponse(StreamingResponse):
     When the server is told to stop, the source is ended as if the client had left, and the response is
     completed within a second. A clean-up that takes longer goes on after that, for five seconds in all, or
     for one if a thread is in the middle of an item. Then it is cut short, with a warning in the log, even if
-    it is shielded; trio cannot do that, and waits. See ``ssejet.emit.shutdown`` for how a stop is noticed,
+    it is shielded; trio cannot do that, and waits. See ``ssejet.emit._shutdown`` for how a stop is noticed,
     and ``stop_streams`` for other servers.
 
     Args:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ssejet.emit.pump import SourceThread, aclose, log_cleanup_error
-from ssejet.emit.shutdown import running_loop
+from ssejet.emit._pump import SourceThread, aclose, log_cleanup_error
+from ssejet.emit._shutdown import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
-    from ssejet.emit.stream import EventStream
+    from ssejet.emit._event_stream import EventStream
 
 __all__ = ["ThreadedSource", "WatchedSource"]
 

@@ -16,7 +16,7 @@ use plan::{Node, Reader, check_definitions};
 /// Builds the items of one type from JSON texts.
 ///
 /// Args:
-///     plan: what to build, in the tuples that ``ssejet.swap.builder`` makes.
+///     plan: what to build, in the tuples that ``ssejet.swap._plan.builder`` makes.
 ///     definitions: the plans that it refers to.
 ///
 /// Raises:

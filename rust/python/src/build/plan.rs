@@ -162,7 +162,7 @@ pub struct Field {
 /// The name of a field, its key in JSON, what is built of its value, and its default.
 type FieldPlan<'py> = (Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
-/// Reads a plan from the tuples that `ssejet.swap.builder` describes it with.
+/// Reads a plan from the tuples that `ssejet.swap._plan.builder` describes it with.
 #[derive(Default)]
 pub struct Reader {
     pub models: usize,

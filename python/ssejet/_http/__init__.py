@@ -1,0 +1,1 @@
+"""HTTP: the one place that knows responses, connections and sockets of HTTP libraries."""

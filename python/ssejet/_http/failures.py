@@ -1,0 +1,97 @@
+"""What httpx and httpx2 raise, as errors of ssejet."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ssejet._lazy import loaded
+from ssejet.errors import APIConnectionError, APITimeoutError, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ssejet._http.deadlines import Deadlines
+
+__all__ = ["invalid_url_errors", "translate", "translate_request", "translated", "was_sent"]
+
+
+def translate(error: Exception, response: Any, deadlines: Deadlines) -> Exception:
+    """Make a ``StreamError`` of what httpx and httpx2 raise; every other error stays as it is.
+
+    Their complaints of misuse, such as a body that was consumed already, are no failures of the connection.
+    """
+    if isinstance(error, _errors("TimeoutException")):
+        return deadlines.error(request_of(response))
+    # The last are TLS failures, which asynchronous clients pass on as they are.
+    if isinstance(error, (*_errors("RequestError"), *loaded(("ssl", "SSLError")))):
+        reason = str(error) or type(error).__name__
+        return APIConnectionError(f"the connection broke: {reason}", request=request_of(response))
+    return error
+
+
+def translate_request(
+    error: Exception, request: Any, connect_timeout: float | None, deadlines: Deadlines
+) -> Exception:
+    """Make a ``StreamError`` of what httpx and httpx2 raise before a response has come.
+
+    A request that they refuse to send is a mistake of the caller's, whose error stays as it is.
+
+    Args:
+        error: what they raised.
+        request: the request.
+        connect_timeout: how many seconds they had to connect.
+        deadlines: of waiting for the response, which had begun.
+    """
+    was_refused = isinstance(error, _errors("LocalProtocolError", "UnsupportedProtocol"))
+    if was_refused:
+        return error
+    origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
+    if isinstance(error, _errors("ConnectTimeout")):
+        # Without a limit of the caller's there still is the operating system's.
+        limit = "the system's limit" if connect_timeout is None else f"{connect_timeout=:g} seconds"
+        message = f"no connection to {origin} within {limit}"
+        return APITimeoutError(message, kind="connect", request=request)
+    if isinstance(error, _errors("PoolTimeout")):
+        message = (
+            "no connection of the client's pool became free in time: it may need a larger max_connections"
+        )
+        return APITimeoutError(message, kind="connect", request=request)
+    if isinstance(error, _errors("TimeoutException")):
+        return deadlines.error(request)
+    reason = str(error) or type(error).__name__
+    if isinstance(error, _errors("ConnectError")):
+        return APIConnectionError(f"cannot connect to {origin}: {reason}", request=request)
+    if isinstance(error, (*_errors("RequestError"), *loaded(("ssl", "SSLError")))):
+        return APIConnectionError(f"no response from {origin}: {reason}", request=request)
+    return error
+
+
+@contextmanager
+def translated(translate: Callable[[Exception], Exception]) -> Iterator[None]:
+    """Raise what a function makes of the errors that are raised in this context."""
+    try:
+        yield
+    except Exception as error:
+        failure = translate(error)
+        try:
+            if failure is error:
+                raise
+            raise failure from error
+        finally:
+            del failure  # which holds this frame by its traceback
+
+
+def invalid_url_errors() -> tuple[type[Exception], ...]:
+    """What httpx and httpx2 raise for what is no URL. Of some hosts and ports they only say when asked."""
+    return (ValueError, *_errors("InvalidURL"))
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether the server may have received the request whose failure the error tells of."""
+    return not isinstance(error.__cause__, _errors("ConnectError", "ConnectTimeout", "PoolTimeout"))
+
+
+def _errors(*names: str) -> tuple[type[Any], ...]:
+    """The exceptions of these names that httpx and httpx2 have."""
+    return loaded(*((module, name) for module in ("httpx", "httpx2") for name in names))

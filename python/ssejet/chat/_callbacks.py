@@ -1,0 +1,57 @@
+"""Callbacks of chat streams: what each is given is settled once, when it is registered."""
+
+from __future__ import annotations
+
+import inspect
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from ssejet.chat._events import EVENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ssejet.chat._events import Event
+
+__all__ = ["bind"]
+
+_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any]:
+    """Makes a function of the event out of one of its fields.
+
+    Args:
+        event_type: the ``type`` of the events that will be given.
+        callback: gets those of the event's fields that its parameters name, and the event itself where one is
+            called ``event``. A callback without names for its parameters, as ``print`` and ``list.append``
+            are, gets the event.
+
+    Raises:
+        TypeError: the callback requires what the event has not.
+        ValueError: there is no such type of event.
+    """
+    event_class = EVENT_TYPES.get(event_type)
+    if event_class is None:
+        raise ValueError(f"no event has the type {event_type!r}; the types are {', '.join(EVENT_TYPES)}")
+    parameters = inspect.signature(callback).parameters.values()
+    if any(each.kind not in _BY_NAME for each in parameters):
+        return callback
+    known = {"event", "type", *event_class.fields, *({"choice_index"} & set(dir(event_class)))}
+    names = []
+    for parameter in parameters:
+        if parameter.name in known:
+            names.append(parameter.name)
+        elif parameter.default is parameter.empty:
+            raise TypeError(
+                f"a callback for {event_type!r} can ask for {', '.join(sorted(known))}; "
+                f"this one asks for {parameter.name!r}"
+            )
+    if names == ["event"]:
+        return lambda event: callback(event=event)
+    readers = {name: _itself if name == "event" else attrgetter(name) for name in names}
+    return lambda event: callback(**{name: read(event) for name, read in readers.items()})
+
+
+def _itself(event: Event) -> Event:
+    return event

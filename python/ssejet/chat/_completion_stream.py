@@ -1,0 +1,354 @@
+"""Chat streams: drivers that carry chunks from any source to a ``ChatCompletionStreamState``."""
+
+from __future__ import annotations
+
+import inspect
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
+
+from ssejet.chat._callbacks import bind
+from ssejet.chat._events import ContentDeltaEvent
+from ssejet.chat._models import ResponseFormatT
+from ssejet.chat._state import ChatCompletionStreamState
+from ssejet.errors import SSEError, TruncatedStreamError, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self, TypedDict, Unpack
+
+    from ssejet._http_types import HTTPResponse
+    from ssejet.chat._events import ChatCompletionStreamEvent
+    from ssejet.chat._models import ParsedChatCompletion
+    from ssejet.metrics._stream import StreamMetrics
+
+    class _Options(TypedDict, total=False):
+        """What a stream takes besides ``response_format``, for its overloads."""
+
+        input_tools: Iterable[Any] | None
+        require_finish: bool
+
+
+__all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
+
+# What stands for the end of a source; None may be an item of it.
+_NOTHING: Any = object()
+
+
+class _Machine(Generic[ResponseFormatT]):
+    """What a driver feeds: a state, and what is to be done besides.
+
+    It is apart from the stream so that a stream, which keeps its generator, is not kept by it.
+    """
+
+    def __init__(self, state: ChatCompletionStreamState[ResponseFormatT], *, require_finish: bool) -> None:
+        self.state = state
+        self.callbacks: dict[str, list[Callable[[Any], Any]]] = {}
+        self._require_finish = require_finish
+
+    def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
+        """Take in what the source gave, and return the events; None is the end of the source."""
+        if chunk is _NOTHING:
+            if self._require_finish and not self.state.is_finished:
+                raise TruncatedStreamError("the stream ended before the answer had a finish reason")
+            return self.state.finish()
+        return self.state.handle_chunk(chunk)
+
+    def keep_partial(self, error: SSEError) -> None:
+        """Let an error carry what had arrived."""
+        if error.partial is None and self.state.has_started:
+            error.partial = self.state.current_completion_snapshot
+
+
+class _BaseChatStream(Generic[ResponseFormatT]):
+    """What both drivers share: everything but iterating and closing.
+
+    Args:
+        source: the chunks: a stream of ssejet's or openai-python's, or any other iterable of them.
+        response_format: the type of the answer: a pydantic model, a msgspec Struct, a dataclass or a
+            TypedDict. OpenAI's dict form is taken too, but gives no type to parse into.
+        input_tools: the request's ``tools``, in OpenAI's form or as types. The arguments of strict ones
+            are parsed.
+        require_finish: whether it is an error if the source ends before each choice has a finish reason.
+
+    Raises:
+        TypeError: the format or a tool is nothing of the kind.
+    """
+
+    _awaits_callbacks: ClassVar[bool]
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        response_format: type[ResponseFormatT] | Mapping[str, Any] | None = None,
+        input_tools: Iterable[Any] | None = None,
+        require_finish: bool = False,
+    ) -> None:
+        self._source = source
+        self._state: ChatCompletionStreamState[ResponseFormatT] = ChatCompletionStreamState(
+            response_format=response_format, input_tools=input_tools
+        )
+        self._state._request = request_of(self.response)
+        self._machine = _Machine(self._state, require_finish=require_finish)
+
+    @property
+    def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """The completion so far; see ``ChatCompletionStreamState``."""
+        return self._state.current_completion_snapshot
+
+    @property
+    def metrics(self) -> StreamMetrics | None:
+        """What the source measured of itself; None if it doesn't.
+
+        From ``Client`` that is a ``ChatMetrics``, which times tokens as well. A stream of your own measures
+        so much if it is made with ``metrics=ChatMetrics()``.
+        """
+        return getattr(self._source, "metrics", None)
+
+    @property
+    def response(self) -> HTTPResponse | None:
+        """The HTTP response that the chunks come from; None if the source has none."""
+        return getattr(self._source, "response", None)
+
+    def on(self, event_type: str, callback: Callable[..., Any]) -> Self:
+        """Have a function called for each event of a type, before the event is given to who iterates.
+
+        ::
+
+            stream.on("content.delta", lambda delta, snapshot: print(delta, end=""))
+
+        Args:
+            event_type: such as ``"content.delta"``.
+            callback: gets those of the event's fields that its parameters name, or the event, if the
+                parameter is called ``event``. What it returns is awaited in the async class, if it can be.
+
+        Raises:
+            TypeError: the callback requires what the event has not, or is async in the sync class.
+            ValueError: there is no such type of event.
+        """
+        if inspect.iscoroutinefunction(callback) and not self._awaits_callbacks:
+            raise TypeError("a ChatCompletionStream cannot await callbacks; use an AsyncChatCompletionStream")
+        bound = bind(event_type, callback)
+        self._machine.callbacks.setdefault(event_type, []).append(bound)
+        return self
+
+
+class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
+    """The events of a chat completion, as they arrive, and the completion that comes of them.
+
+    ::
+
+        with ChatCompletionStream(Stream(response, cast_to=ChatCompletionChunk)) as stream:
+            for event in stream:
+                if event.type == "content.delta":
+                    print(event.delta, end="")
+            completion = stream.get_final_completion()
+
+    A loop that is left early can be resumed by another one. Iterating raises what the source raises, with
+    what had arrived as its ``partial`` if it is an ``SSEError``, and besides that:
+
+    * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer was to be parsed and
+      was cut short;
+    * ``StreamError``, if a tool-call fragment without an index could belong to several calls;
+    * ``TruncatedStreamError``, with ``require_finish``.
+    """
+
+    _awaits_callbacks = False
+    _events: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] | None = None
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, source: Any, *, response_format: type[ResponseFormatT], **options: Unpack[_Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: ChatCompletionStream[None],
+            source: Any,
+            *,
+            response_format: Mapping[str, Any] | None = None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            source: Any,
+            *,
+            response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        def __init__(self, source: Any, **options: Any) -> None: ...
+
+    def __iter__(self) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
+        # Not self: a `for` loop runs a generator faster than __next__.
+        if self._events is None:
+            self._events = _events_of(self._source, self._machine)
+        return self._events
+
+    def __next__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
+        return next(iter(self))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the source, if it can be closed. What has arrived stays."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+    def text_deltas(self) -> Iterator[str]:
+        """Iterate over the new pieces of the answer's text, and nothing else."""
+        return (event.delta for event in self if type(event) is ContentDeltaEvent)
+
+    def until_done(self) -> Self:
+        """Read the stream to its end."""
+        for _ in self:
+            pass
+        return self
+
+    def get_final_completion(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """Read the stream to its end, and return the completion; see ``ChatCompletionStreamState``."""
+        return self.until_done()._state.get_final_completion()
+
+
+def _events_of(
+    source: Iterable[Any], machine: _Machine[ResponseFormatT]
+) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
+    take = machine.take
+    callbacks = machine.callbacks
+    try:
+        for chunk in chain(source, (_NOTHING,)):
+            for event in take(chunk):
+                if callbacks:
+                    for callback in callbacks.get(event.type, ()):
+                        callback(event)
+                yield event
+    except SSEError as error:
+        machine.keep_partial(error)
+        raise
+
+
+class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
+    """The events of a chat completion, as they arrive, and the completion that comes of them.
+
+    ::
+
+        async with AsyncChatCompletionStream(AsyncStream(response, cast_to=ChatCompletionChunk)) as stream:
+            async for event in stream:
+                if event.type == "content.delta":
+                    print(event.delta, end="")
+            completion = await stream.get_final_completion()
+
+    All that is said of ``ChatCompletionStream`` holds here.
+    """
+
+    _awaits_callbacks = True
+    _chunks: AsyncIterator[Any] | None = None
+    _pending: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] = iter(())
+    _ended = False
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, source: Any, *, response_format: type[ResponseFormatT], **options: Unpack[_Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: AsyncChatCompletionStream[None],
+            source: Any,
+            *,
+            response_format: Mapping[str, Any] | None = None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            source: Any,
+            *,
+            response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+            **options: Unpack[_Options],
+        ) -> None: ...
+        def __init__(self, source: Any, **options: Any) -> None: ...
+
+    def __aiter__(self) -> Self:
+        return self
+
+    # No async generator: one that is left early needs somebody to close it.
+    async def __anext__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
+        machine = self._machine
+        try:
+            while True:
+                for event in self._pending:
+                    if machine.callbacks:
+                        for callback in machine.callbacks.get(event.type, ()):
+                            result = callback(event)
+                            if inspect.isawaitable(result):
+                                await result
+                    return event
+                if self._ended:
+                    raise StopAsyncIteration
+                if self._chunks is None:
+                    self._chunks = aiter(self._source)
+                chunk = await anext(self._chunks, _NOTHING)
+                self._ended = chunk is _NOTHING
+                self._pending = iter(machine.take(chunk))
+        except SSEError as error:
+            self._ended = True
+            machine.keep_partial(error)
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the source, if it can be closed. What has arrived stays."""
+        close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
+        if close is not None:
+            result = close()
+            if inspect.isawaitable(result):
+                await result
+
+    close = aclose  # the name in openai-python
+
+    def text_deltas(self) -> AsyncIterator[str]:
+        """Iterate over the new pieces of the answer's text, and nothing else."""
+        return _AsyncTextDeltas(self)
+
+    async def until_done(self) -> Self:
+        """Read the stream to its end."""
+        async for _ in self:
+            pass
+        return self
+
+    async def get_final_completion(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """Read the stream to its end, and return the completion; see ``ChatCompletionStreamState``."""
+        return (await self.until_done())._state.get_final_completion()
+
+
+class _AsyncTextDeltas:
+    def __init__(self, events: AsyncIterator[ChatCompletionStreamEvent[Any]]) -> None:
+        self._events = events
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            event = await anext(self._events)
+            if type(event) is ContentDeltaEvent:
+                return event.delta

@@ -1,0 +1,386 @@
+"""The events of a chat stream: openai-python's, by its names and with its fields, and a few more.
+
+An event holds what is new in its chunk and refers to what the stream has gathered. The rest, such as the
+text so far and the JSON parsed so far, is computed when it is read. It is what it was at the event, however
+late it is read; only ``ChunkEvent.snapshot`` is, like openai-python's, always the newest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from ssejet.chat._base import to_builtins
+from ssejet.chat._models import (
+    ChatCompletionChunk,
+    ChatCompletionTokenLogprob,
+    ParsedChatCompletion,
+    ParsedFunction,
+    ResponseFormatT,
+)
+
+if TYPE_CHECKING:
+    from ssejet.chat._formats import Parsed
+    from ssejet.chat._text import Text
+
+__all__ = [
+    "EVENT_TYPES",
+    "ChatCompletionStreamEvent",
+    "ChunkEvent",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
+    "FunctionToolCallArgumentsDeltaEvent",
+    "FunctionToolCallArgumentsDoneEvent",
+    "LogprobsContentDeltaEvent",
+    "LogprobsContentDoneEvent",
+    "LogprobsRefusalDeltaEvent",
+    "LogprobsRefusalDoneEvent",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallDoneEvent",
+]
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """What all events have: a ``type``, and ``fields``, the names of the others.
+
+    All but ``chunk`` also have ``choice_index``, which tells the answers apart if there are several (n > 1).
+    Match them by keyword: ``case ContentDeltaEvent(delta=new, snapshot=text)``.
+    """
+
+    type: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The type and the fields, as JSON types."""
+        fields = {name: to_builtins(getattr(self, name)) for name in self.fields}
+        return {"type": self.type, **fields}
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
+        return f"{type(self).__name__}({fields})"
+
+
+class _OfText(Event, frozen=True):
+    """An event that refers to a text of the stream, and to the length that the text had."""
+
+    _text: Text
+    _end: int
+
+    @property
+    def choice_index(self) -> int:
+        """The choice that this belongs to."""
+        return self._text.choice_index
+
+    @property
+    def snapshot(self) -> str:
+        """The text so far."""
+        return self._text.prefix(self._end)
+
+
+class _OfChoice(Event, frozen=True):
+    """An event that belongs to a choice, and holds all that it tells."""
+
+    choice_index: int
+
+
+class HasSnapshot(Protocol[ResponseFormatT]):
+    """What gathers a completion."""
+
+    @property
+    def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """The completion so far."""
+
+
+class ChunkEvent(Event, Generic[ResponseFormatT], frozen=True):
+    """A chunk arrived. Each chunk gives one of these, before the events that it causes.
+
+    Attributes:
+        chunk: as the stream gave it.
+        snapshot: the completion as gathered until now.
+    """
+
+    type: ClassVar[Literal["chunk"]] = "chunk"
+    fields: ClassVar[tuple[str, ...]] = ("chunk", "snapshot")
+
+    chunk: ChatCompletionChunk
+    _state: HasSnapshot[ResponseFormatT]
+
+    @property
+    def snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
+        """The completion as gathered until now."""
+        return self._state.current_completion_snapshot
+
+
+class ContentDeltaEvent(_OfText, frozen=True):
+    """The answer goes on.
+
+    Attributes:
+        delta: the new text.
+        snapshot: the text so far.
+        parsed: with a class as ``response_format``, what the text so far gives as JSON: no instance of that
+            class yet. An unfinished string, number or literal is left out; None if there is nothing yet, or
+            if it is not JSON. Treat it as read only: its finished parts are shared with later events.
+    """
+
+    type: ClassVar[Literal["content.delta"]] = "content.delta"
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "parsed")
+
+    delta: str
+
+    @property
+    def parsed(self) -> object:
+        """What the text so far gives as JSON."""
+        return self._text.value(self._end, self.delta)
+
+
+class ContentDoneEvent(_OfChoice, Generic[ResponseFormatT], frozen=True):
+    """The answer is complete, or a tool call follows it.
+
+    Attributes:
+        content: the text.
+        parsed: an instance of the ``response_format``; None without one, and after a refusal. Reading it
+            validates the text, and raises what the ``response_format``'s library raises if it does not fit.
+    """
+
+    type: ClassVar[Literal["content.done"]] = "content.done"
+    fields: ClassVar[tuple[str, ...]] = ("content", "parsed")
+
+    content: str
+    _parsed: Parsed[ResponseFormatT]
+
+    @property
+    def parsed(self) -> ResponseFormatT | None:
+        """The text as an instance of the response format."""
+        return self._parsed.get()
+
+
+class RefusalDeltaEvent(_OfText, frozen=True):
+    """The refusal goes on: ``delta`` is the new text, ``snapshot`` the text so far."""
+
+    type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
+
+    delta: str
+
+
+class RefusalDoneEvent(_OfText, frozen=True):
+    """The model refused; ``refusal`` is all that it says."""
+
+    type: ClassVar[Literal["refusal.done"]] = "refusal.done"
+    fields: ClassVar[tuple[str, ...]] = ("refusal",)
+
+    @property
+    def refusal(self) -> str:
+        """All that the model says."""
+        return self._text.prefix(self._end)
+
+
+class ReasoningDeltaEvent(_OfText, frozen=True):
+    """The model thinks aloud: ``delta`` is the new text, ``snapshot`` the text so far.
+
+    It does not matter whether the server calls it ``reasoning_content`` or ``reasoning``.
+    """
+
+    type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
+
+    delta: str
+
+
+class ReasoningDoneEvent(_OfText, frozen=True):
+    """The model has stopped thinking, for now: ``reasoning`` is all that it has thought aloud so far."""
+
+    type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
+    fields: ClassVar[tuple[str, ...]] = ("reasoning",)
+
+    @property
+    def reasoning(self) -> str:
+        """All that the model has thought aloud so far."""
+        return self._text.prefix(self._end)
+
+
+class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
+    """A function call's arguments go on.
+
+    Attributes:
+        name: of the function; ``""`` if the server has not said it yet.
+        index: of the call.
+        arguments: the JSON text so far.
+        parsed_arguments: if the tool is strict, what that text gives so far, as ``ContentDeltaEvent.parsed``.
+        arguments_delta: the new text.
+    """
+
+    type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
+    fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments", "arguments_delta")
+
+    name: str
+    index: int
+    arguments_delta: str
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text so far."""
+        return self._text.prefix(self._end)
+
+    @property
+    def parsed_arguments(self) -> object:
+        """What the arguments so far give as JSON."""
+        return self._text.value(self._end, self.arguments_delta)
+
+
+class FunctionToolCallArgumentsDoneEvent(_OfChoice, frozen=True):
+    """A function call has ended, as openai-python sees it: the next one began, or the answer finished.
+
+    If a server interleaves calls, this may come early; ``ToolCallDoneEvent`` waits for the whole.
+
+    Attributes:
+        name: of the function.
+        index: of the call.
+        arguments: the JSON text.
+        parsed_arguments: if the tool is strict, the arguments as its type, or as JSON if it has none; else
+            None. Reading it validates the text, and raises what the type's library raises if it does not fit.
+    """
+
+    type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
+    fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments")
+
+    name: str
+    index: int
+    arguments: str
+    _parsed: Parsed[Any]
+
+    @property
+    def parsed_arguments(self) -> Any:
+        """The arguments, parsed."""
+        return self._parsed.get()
+
+
+class ToolCallDeltaEvent(_OfText, frozen=True):
+    """A tool call goes on, whatever its kind.
+
+    Attributes:
+        delta: the new text of the arguments, or of a custom tool's input.
+        snapshot: that text so far.
+        index: of the call.
+        id: of the call; ``""`` if the server has not said it yet.
+        name: of the tool; ``""`` if the server has not said it yet.
+    """
+
+    type: ClassVar[Literal["tool_calls.delta"]] = "tool_calls.delta"
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "index", "id", "name")
+
+    delta: str
+    index: int
+    id: str
+    name: str
+
+
+class ToolCallDoneEvent(_OfChoice, frozen=True):
+    """A tool call is complete. Each call gives one of these.
+
+    It comes as soon as the stream goes on to something else and the arguments are whole, or at the end.
+
+    Attributes:
+        parsed_function: the function, with its arguments parsed if the tool is strict; None for a custom
+            tool. Reading it validates the text, and raises what the model's library raises if that fails.
+        id: of the call.
+        index: of the call.
+        name: of the tool.
+        arguments: the JSON text, or a custom tool's input.
+    """
+
+    type: ClassVar[Literal["tool_calls.done"]] = "tool_calls.done"
+    fields: ClassVar[tuple[str, ...]] = ("parsed_function", "id", "index", "name", "arguments")
+
+    id: str
+    index: int
+    name: str
+    arguments: str
+    _parsed: Parsed[Any] | None
+
+    @property
+    def parsed_function(self) -> ParsedFunction[Any] | None:
+        """The function, with its arguments parsed."""
+        if self._parsed is None:
+            return None
+        return ParsedFunction(name=self.name, arguments=self.arguments, parsed_arguments=self._parsed.get())
+
+
+class LogprobsContentDeltaEvent(_OfChoice, frozen=True):
+    """More of the answer's log probabilities: ``content`` is new, ``snapshot`` is all so far."""
+
+    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
+    fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
+
+    content: list[ChatCompletionTokenLogprob]
+    _all: list[ChatCompletionTokenLogprob]
+    _end: int
+
+    @property
+    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        """All so far."""
+        return self._all[: self._end]
+
+
+class LogprobsContentDoneEvent(_OfChoice, frozen=True):
+    """All of the answer's log probabilities."""
+
+    type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
+    fields: ClassVar[tuple[str, ...]] = ("content",)
+
+    content: list[ChatCompletionTokenLogprob]
+
+
+class LogprobsRefusalDeltaEvent(_OfChoice, frozen=True):
+    """More of the refusal's log probabilities: ``refusal`` is new, ``snapshot`` is all so far."""
+
+    type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
+    fields: ClassVar[tuple[str, ...]] = ("refusal", "snapshot")
+
+    refusal: list[ChatCompletionTokenLogprob]
+    _all: list[ChatCompletionTokenLogprob]
+    _end: int
+
+    @property
+    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        """All so far."""
+        return self._all[: self._end]
+
+
+class LogprobsRefusalDoneEvent(_OfChoice, frozen=True):
+    """All of the refusal's log probabilities."""
+
+    type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
+    fields: ClassVar[tuple[str, ...]] = ("refusal",)
+
+    refusal: list[ChatCompletionTokenLogprob]
+
+
+# Generic in the response format; without one, it is any.
+ChatCompletionStreamEvent: TypeAlias = (
+    ChunkEvent[ResponseFormatT]
+    | ContentDeltaEvent
+    | ContentDoneEvent[ResponseFormatT]
+    | RefusalDeltaEvent
+    | RefusalDoneEvent
+    | ReasoningDeltaEvent
+    | ReasoningDoneEvent
+    | FunctionToolCallArgumentsDeltaEvent
+    | FunctionToolCallArgumentsDoneEvent
+    | ToolCallDeltaEvent
+    | ToolCallDoneEvent
+    | LogprobsContentDeltaEvent
+    | LogprobsContentDoneEvent
+    | LogprobsRefusalDeltaEvent
+    | LogprobsRefusalDoneEvent
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.type: event
+    for event in (getattr(each, "__origin__", each) for each in ChatCompletionStreamEvent.__args__)
+}

@@ -1,0 +1,81 @@
+"""What a chat stream is to parse: its content, and the arguments of its tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from ssejet.chat._tools import argument_parsers
+from ssejet.chat._typed_json import json_parser
+
+if TYPE_CHECKING:
+    from ssejet.chat._text import Text
+
+__all__ = ["Formats", "Parsed", "best_value"]
+
+ValueT = TypeVar("ValueT")
+
+
+class Formats(NamedTuple):
+    """How texts become objects.
+
+    Attributes:
+        content: parses the content; None if it is not parsed.
+        arguments: parses a function's arguments, by its name; None or absent if they are not parsed.
+    """
+
+    content: Callable[[str], Any] | None
+    arguments: Mapping[str, Callable[[str], Any] | None]
+
+    @classmethod
+    def of(cls, response_format: Any, input_tools: Iterable[Any] | None) -> Formats:
+        """What a ``response_format``, which may be None or a dict, and a request's ``tools`` ask for."""
+        # openai-python's markers for arguments that were not given are false.
+        is_type = bool(response_format) and not isinstance(response_format, Mapping)
+        return cls(json_parser(response_format) if is_type else None, argument_parsers(input_tools or ()))
+
+    def parse_anything(self) -> bool:
+        """Whether there is anything to parse, so that an answer cut short is of no use."""
+        return self.content is not None or any(self.arguments.values())
+
+
+class Parsed(Generic[ValueT]):
+    """A value that is parsed when somebody asks, and once: asked again, it gives the same object.
+
+    Attributes:
+        text: what is parsed.
+    """
+
+    __slots__ = ("_parse", "_value", "text")
+
+    def __init__(self, text: str, parse: Callable[[str], ValueT] | None) -> None:
+        self.text: str = text
+        self._parse = parse
+        self._value: ValueT | None = None
+
+    def get(self) -> ValueT | None:
+        """The value; None if there is no way to parse the text.
+
+        Raises:
+            Exception: the text cannot be parsed; what the parser raises. It is not kept for the next time, as
+                its traceback leads back here.
+        """
+        if self._parse is not None:
+            self._value = self._parse(self.text)
+            self._parse = None
+        return self._value
+
+
+def best_value(complete: Parsed[Any] | None, text: Text) -> Any:
+    """What is valid, or else what there is.
+
+    Args:
+        complete: the whole text; None if it is not whole.
+        text: the text so far.
+    """
+    if complete is not None:
+        try:
+            return complete.get()
+        except Exception:  # whatever the response format's or the model's library raises
+            pass
+    return text.value(text.length)

@@ -1,0 +1,111 @@
+"""Metrics of chat completions, and of completions of the older kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet.chat._models import ChatCompletionChunk, Completion
+from ssejet.metrics._tokens import TokenMetrics
+
+if TYPE_CHECKING:
+    from ssejet.chat._models import ChoiceDelta, CompletionUsage
+
+__all__ = ["ChatMetrics", "CompletionMetrics"]
+
+
+class _ChoiceMetrics(TokenMetrics):
+    """What both have in common: choices that finish, and usage.
+
+    ``finished`` is True once all choices that were begun have a finish reason, other than ``error``, with
+    which some servers report that they failed.
+    """
+
+    __slots__ = ("_closed", "_open")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.finished: bool = False
+        self._open: set[int] = set()
+        self._closed: set[int] = set()
+
+    def _add_choice(self, index: int, finish_reason: str | None) -> None:
+        if finish_reason and finish_reason != "error":
+            self._closed.add(index)
+            self._open.discard(index)
+        elif index not in self._closed:
+            self._open.add(index)
+        self.finished = not self._open and bool(self._closed)
+
+    def _add_usage(self, usage: CompletionUsage) -> None:
+        details = usage.completion_tokens_details
+        self.add_usage(
+            prompt=usage.prompt_tokens or None,
+            completion=usage.completion_tokens or None,
+            reasoning=None if details is None else details.reasoning_tokens,
+        )
+
+
+class ChatMetrics(_ChoiceMetrics):
+    """What a stream of chat completion chunks measured of itself; see ``TokenMetrics``.
+
+    ::
+
+        stream = Stream(response, cast_to=ChatCompletionChunk, metrics=ChatMetrics())
+
+    The chunks may be ssejet's, openai-python's or dicts. Those of several choices come in turn, and are
+    measured as one stream.
+    """
+
+    __slots__ = ()
+
+    def observe(self, item: Any) -> None:
+        """Look for tokens, finish reasons and usage in an item, a chunk or a dict of its fields."""
+        chunk = ChatCompletionChunk.from_dict(item) if type(item) is dict else item
+        for choice in chunk.choices or ():
+            if choice.delta is not None:
+                self._add_delta(choice.delta)
+            self._add_choice(choice.index, choice.finish_reason)
+        if chunk.usage is not None:
+            self._add_usage(chunk.usage)
+
+    def _add_delta(self, delta: ChoiceDelta) -> None:
+        text = delta.content or ""
+        if delta.refusal:
+            text += delta.refusal
+        if delta.tool_calls:
+            text += "".join(map(_call_text, delta.tool_calls))
+        if delta.function_call is not None:
+            text += _function_text(delta.function_call)
+        # openai-python's objects have only the fields that were sent.
+        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+        if text or reasoning:
+            self.add_token(text, reasoning=reasoning)
+        elif getattr(delta, "audio", None):
+            self.add_token()
+
+
+class CompletionMetrics(_ChoiceMetrics):
+    """What a stream of the older completions endpoint measured of itself; see ``TokenMetrics``."""
+
+    __slots__ = ()
+
+    def observe(self, item: Any) -> None:
+        """Look for tokens, finish reasons and usage in an item, a chunk or a dict of its fields."""
+        chunk = Completion.from_dict(item) if type(item) is dict else item
+        for choice in chunk.choices or ():
+            if choice.text:
+                self.add_token(choice.text)
+            self._add_choice(choice.index, choice.finish_reason)
+        if chunk.usage is not None:
+            self._add_usage(chunk.usage)
+
+
+def _call_text(call: Any) -> str:
+    if call.function is not None:
+        return _function_text(call.function)
+    custom = getattr(call, "custom", None)
+    return "" if custom is None else (custom.name or "") + (custom.input or "")
+
+
+def _function_text(function: Any) -> str:
+    return (function.name or "") + (function.arguments or "")

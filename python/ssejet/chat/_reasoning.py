@@ -1,0 +1,52 @@
+"""The reasoning of one choice, and the events that it causes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet.chat._events import ReasoningDeltaEvent, ReasoningDoneEvent
+from ssejet.chat._text import Text
+
+if TYPE_CHECKING:
+    from ssejet.chat._events import ChatCompletionStreamEvent
+    from ssejet.chat._models import ChoiceDelta
+
+__all__ = ["Reasoning"]
+
+
+class Reasoning:
+    """What the model thinks aloud.
+
+    Attributes:
+        text: the reasoning so far.
+        names: the fields that the server sends it in.
+        is_open: whether it goes on, as far as is known.
+    """
+
+    __slots__ = ("is_open", "names", "text")
+
+    def __init__(self, choice_index: int) -> None:
+        self.text: Text = Text(choice_index)
+        self.names: set[str] = set()
+        self.is_open: bool = False
+
+    def add(self, delta: ChoiceDelta, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        """Take in what a chunk says, and append the event that it causes."""
+        content, reasoning = delta.reasoning_content_slot, delta.reasoning_slot
+        if content is not None:
+            self.names.add("reasoning_content")
+        if reasoning is not None:
+            self.names.add("reasoning")
+        fragment = reasoning if content is None else content or reasoning
+        if fragment:
+            self.is_open = True
+            text = self.text
+            text.parts.append(fragment)
+            text.length = end = text.length + len(fragment)
+            events.append(ReasoningDeltaEvent(text, end, fragment))
+
+    def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        """Append the event for its end, if it has not ended."""
+        if self.is_open:
+            self.is_open = False
+            events.append(ReasoningDoneEvent(self.text, self.text.length))

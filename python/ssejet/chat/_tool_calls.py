@@ -1,0 +1,569 @@
+"""The tool calls of one choice: which fragment belongs to which, and the events that each causes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ssejet.chat._base import added_to, remember
+from ssejet.chat._events import (
+    FunctionToolCallArgumentsDeltaEvent,
+    FunctionToolCallArgumentsDoneEvent,
+    ToolCallDeltaEvent,
+    ToolCallDoneEvent,
+)
+from ssejet.chat._extra import Fields
+from ssejet.chat._formats import Parsed, best_value
+from ssejet.chat._models import Custom, FunctionCall, ParsedFunction, ParsedFunctionToolCall
+from ssejet.chat._partial import PartialJSON
+from ssejet.chat._text import Text
+from ssejet.errors import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from ssejet.chat._events import ChatCompletionStreamEvent
+    from ssejet.chat._models import ChoiceDeltaToolCall
+
+    ArgumentParsers = Mapping[str, Callable[[str], Any] | None]
+
+__all__ = ["ToolCall", "ToolCalls"]
+
+# How far the arguments of a call have come.
+_EMPTY, _OPEN, _WHOLE = "none yet", "unfinished", "whole"
+
+# How many calls an error tells of.
+_MOST_TOLD = 10
+
+
+class ToolCall:
+    """One call under construction.
+
+    The arguments grow, and so does a name that comes in pieces before them. The first id counts: some servers
+    repeat it with each fragment, or send another.
+
+    Attributes:
+        arguments: the function's arguments, or a custom tool's input.
+        ended: openai-python's event for the end was sent.
+        done: our event for the end was sent.
+        unfit: the arguments are whole, but do not fit the tool's type.
+        named_again: the name came once more when the arguments were whole, and no id ever did.
+    """
+
+    __slots__ = (
+        "_extra",
+        "_function_extra",
+        "_parsed",
+        "arguments",
+        "done",
+        "ended",
+        "id",
+        "index",
+        "name",
+        "named_again",
+        "type",
+        "unfit",
+    )
+
+    def __init__(self, index: int, choice_index: int) -> None:
+        self.index: int = index
+        self.id: str = ""
+        self.name: str = ""
+        self.type: str = ""
+        self.arguments: Text = Text(choice_index)
+        self.ended = self.done = self.unfit = self.named_again = False
+        self._parsed: Parsed[Any] | None = None
+        # What the server added to the call and to its function, if anything.
+        self._extra: Fields | None = None
+        self._function_extra: Fields | None = None
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it calls a function; a server that gives no type means one."""
+        return self.type != "custom"
+
+    @property
+    def progress(self) -> str:
+        """How far the arguments have come. The input of a custom tool is any text: it is never whole."""
+        if not self.arguments.length:
+            return _EMPTY
+        return _WHOLE if self.is_function and self.arguments.is_complete_json() else _OPEN
+
+    def add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> str:
+        """Take a fragment in, and return what it adds to the arguments."""
+        if not self.id and fragment.id:
+            self.id = fragment.id
+        if not self.type and fragment.type:
+            self.type = fragment.type
+        if not self.name:
+            self.name = name
+        elif name and name != self.name and not self.arguments.length:
+            # A name that grows begins with what came before; else this is its next piece.
+            self.name = name if name.startswith(self.name) else self.name + name
+        elif text and self._repeats(fragment.id, name, text):
+            text = ""
+        if text[:1] == "{" and self.is_empty_object():
+            # Some servers send an empty object first, and then the arguments.
+            self.arguments = Text(self.arguments.choice_index, is_json=self.arguments.is_json)
+        self.arguments.add(text)
+        function = fragment.function
+        # Most fragments have nothing added, which this sees without a call.
+        if getattr(fragment, "_sent", None) and (extra := added_to(fragment)):
+            self._extra = _merged(self._extra, extra)
+        if function is not None and getattr(function, "_sent", None) and (extra := added_to(function)):
+            self._function_extra = _merged(self._function_extra, extra)
+        return text
+
+    def is_empty_object(self) -> bool:
+        """Whether the arguments so far are an empty object."""
+        return self.arguments.length == 2 and str(self.arguments) == "{}"
+
+    def has(self, text: str) -> bool:
+        """Whether the arguments so far are this text."""
+        return self.arguments.length == len(text) and str(self.arguments) == text
+
+    def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
+        """Whether a fragment is the whole call again, as some servers end with."""
+        return bool(name and call_id) and call_id == self.id and self.has(text)
+
+    def parsed(self, parsers: ArgumentParsers) -> Parsed[Any]:
+        """The arguments so far, to be parsed as their tool says."""
+        text = str(self.arguments)
+        if self._parsed is None or self._parsed.text != text:
+            self._parsed = Parsed(text, parsers.get(self.name))
+        return self._parsed
+
+    def to_function_call(self) -> FunctionCall:
+        """The call as the ``function_call`` that ``tool_calls`` have replaced."""
+        call = FunctionCall(name=self.name, arguments=str(self.arguments))
+        if self._function_extra is not None:
+            remember(call, self._function_extra.plain())
+        return call
+
+    def to_model(self, parsed_arguments: Any) -> ParsedFunctionToolCall:
+        """The call so far."""
+        function = custom = None
+        if self.is_function:
+            function = ParsedFunction(
+                name=self.name, arguments=str(self.arguments), parsed_arguments=parsed_arguments
+            )
+            if self._function_extra is not None:
+                remember(function, self._function_extra.plain())
+        else:
+            custom = Custom(name=self.name, input=str(self.arguments))
+        call = ParsedFunctionToolCall(
+            id=self.id, type=self.type or "function", function=function, custom=custom, index=self.index
+        )
+        if self._extra is not None:
+            remember(call, self._extra.plain())
+        return call
+
+
+class ToolCalls:
+    """The calls of one choice, by the order of their indexes.
+
+    Groups of calls are dicts from the index of a call to the call. A call that does not belong to its group
+    any more is dropped when it is met there, so that finding a call costs the same however many there are.
+
+    Attributes:
+        current: the call that the latest fragment went to.
+    """
+
+    __slots__ = (
+        "_by_id",
+        "_by_index",
+        "_by_name",
+        "_by_sent_index",
+        "_choice_index",
+        "_deferred",
+        "_last",
+        "_named",
+        "_parsers",
+        "_undone",
+        "_unfinished",
+        "_unidentified",
+        "current",
+    )
+
+    def __init__(self, choice_index: int, parsers: ArgumentParsers) -> None:
+        self.current: ToolCall | None = None
+        self._choice_index = choice_index
+        self._parsers = parsers
+        self._by_index: dict[int, ToolCall] = {}
+        self._by_sent_index: dict[int, ToolCall] = {}
+        self._by_id: dict[str, ToolCall] = {}
+        self._last: ToolCall | None = None  # of the highest index
+        self._unfinished: dict[int, ToolCall] = {}
+        self._named: dict[int, ToolCall] = {}  # the unfinished with a name
+        self._by_name: dict[str, dict[int, ToolCall]] = {}  # the unfinished by their names
+        self._unidentified: dict[int, ToolCall] = {}  # without an id
+        self._deferred: dict[int, ToolCall] = {}  # openai-python's event for the end is put off
+        self._undone: dict[int, ToolCall] = {}  # our event for the end was not sent
+
+    def __iter__(self) -> Iterator[ToolCall]:
+        return iter([self._by_index[index] for index in sorted(self._by_index)])
+
+    # What a chunk adds.
+
+    def add(
+        self,
+        fragments: Iterable[ChoiceDeltaToolCall],
+        events: list[ChatCompletionStreamEvent[Any]],
+        *,
+        parses: bool,
+    ) -> list[ToolCall]:
+        """Take the fragments of a chunk in, and append the events that they cause.
+
+        Args:
+            fragments: of any calls.
+            events: gets the events.
+            parses: whether partial parses of arguments are computed.
+
+        Returns:
+            The call of each fragment.
+
+        Raises:
+            StreamError: a fragment has no index and could belong to several calls.
+        """
+        calls, deltas = [], []
+        for fragment in fragments:
+            function, custom = fragment.function, fragment.custom
+            name = text = None
+            if function is not None:
+                name, text = function.name, function.arguments
+            elif custom is not None:
+                name, text = custom.name, custom.input
+            call, delta = self._add(fragment, name or "", text or "")
+            calls.append(call)
+            deltas.append(delta)
+            if parses and not call.arguments.is_json and self._parsers.get(call.name) is not None:
+                call.arguments = call.arguments.fork(is_json=True)
+        # openai-python's events tell of the whole chunk, also if it holds several fragments of one call.
+        for call, delta in zip(calls, deltas, strict=True):
+            arguments = call.arguments
+            end = arguments.length
+            if call.is_function:
+                events.append(
+                    FunctionToolCallArgumentsDeltaEvent(arguments, end, call.name, call.index, delta)
+                )
+            events.append(ToolCallDeltaEvent(arguments, end, delta, call.index, call.id, call.name))
+        return calls
+
+    def _add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> tuple[ToolCall, str]:
+        call = self._find(fragment, name, text)
+        before = call.id, call.name, call.arguments
+        delta = call.add(fragment, name, text)
+        if call.id and not before[0]:
+            self._by_id[call.id] = call
+        if call.name != before[1] or call.arguments is not before[2]:
+            self._note_unfinished(call)
+        return call, delta
+
+    def turn_to(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        """Take note that the stream has gone on to a call, and end the one before if that is possible."""
+        previous = self.current
+        self.current = call
+        if previous is None:
+            return
+        if self._may_be_ended(previous):
+            self._end(previous, events)
+        else:
+            self._deferred[previous.index] = previous
+        if not previous.done and previous.progress == _WHOLE:
+            self._complete(previous, events)
+
+    def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        """Append openai-python's events for the ends that are put off, and for that of the current call."""
+        ending = self._deferred
+        if self.current is not None and not self.current.ended:
+            ending[self.current.index] = self.current
+        for index in sorted(ending):
+            self._end(ending[index], events)
+        ending.clear()
+
+    def complete(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        """Append our events for the ends of all calls that have none."""
+        for index in sorted(self._undone):
+            self._complete(self._undone[index], events)
+
+    def what_is_new(self, fragments: list[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
+        """Of fragments that are the whole calls so far, in order, what these lack."""
+        calls = list(self)
+        new = []
+        for position, fragment in enumerate(fragments):
+            call = self._by_id.get(fragment.id) if fragment.id else None
+            if call is None and position < len(calls) and not (fragment.id and calls[position].id):
+                call = calls[position]
+            function = fragment.function
+            if call is None or function is None or function.name not in {None, "", call.name}:
+                new.append(fragment)
+                continue
+            rest = call.arguments.rest_of(function.arguments or "")
+            if rest is None:
+                new.append(fragment)
+                continue
+            self._by_sent_index.setdefault(call.index, call)
+            lacking = msgspec.structs.replace(
+                fragment,
+                index=call.index,
+                function=msgspec.structs.replace(function, name=None, arguments=rest),
+            )
+            new.append(lacking)
+        return new
+
+    def to_models(self, *, validate: bool) -> list[ParsedFunctionToolCall]:
+        """The calls so far; see ``ChoiceState.to_model``."""
+        models = []
+        for call in self:
+            complete = call.parsed(self._parsers) if call.ended or validate else None
+            value = complete.get() if validate and complete else best_value(complete, call.arguments)
+            models.append(call.to_model(value))
+        return models
+
+    def _may_be_ended(self, call: ToolCall) -> bool:
+        # openai-python ends a call when the next begins. If its arguments must be parsed and cannot be,
+        # because the server interleaves its calls, it fails; we wait.
+        if call.ended or self._parsers.get(call.name) is None:
+            return True
+        if call.unfit or not call.arguments.is_complete_json():
+            return False
+        try:
+            call.parsed(self._parsers).get()
+        except Exception:  # of the model's library; reading the event raises it again
+            call.unfit = True
+            return False
+        return True
+
+    def _end(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        if call.ended:
+            return
+        call.ended = True
+        if call.is_function:
+            parsed = call.parsed(self._parsers)
+            events.append(
+                FunctionToolCallArgumentsDoneEvent(
+                    self._choice_index, call.name, call.index, parsed.text, parsed
+                )
+            )
+
+    def _complete(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        call.done = True
+        del self._undone[call.index]
+        parsed = call.parsed(self._parsers)
+        events.append(
+            ToolCallDoneEvent(
+                self._choice_index,
+                call.id,
+                call.index,
+                call.name,
+                parsed.text,
+                parsed if call.is_function else None,
+            )
+        )
+
+    # Which call a fragment belongs to.
+
+    def _find(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> ToolCall:
+        """The call that a fragment belongs to, which may be a new one.
+
+        Index and id lead to a call, as long as both can be true: servers number all calls alike, leave ids
+        out, repeat them or send new ones with each fragment. An id that is known counts more than an index.
+        ``_follow`` decides whether the fragment can go on with that call. A new index without a name goes on
+        with the call of the same id, or with the only one, if that is unfinished.
+        """
+        sent = fragment.index
+        if sent is None:
+            return self._infer(fragment.id, name, text)
+        call = self._by_sent_index.get(sent)
+        if call is None:
+            call = self._misnumbered(fragment.id, name, text) or self._new(sent)
+        else:
+            if fragment.id and call.id != fragment.id:
+                call = self._by_id.get(fragment.id, call)
+            call = self._follow(call, fragment.id, name, text)
+        self._by_sent_index[sent] = call
+        return call
+
+    def _follow(self, call: ToolCall, call_id: str | None, name: str, text: str) -> ToolCall:
+        """The call that a fragment goes to if its index or its id leads to this call.
+
+        With a name, the fragment begins a new call in these cases, and else goes on with this one:
+
+        ============= ============= =========================== ============================================
+        the arguments the id        and the fragment
+        ============= ============= =========================== ============================================
+        none yet      is another    any
+        none yet      never came    has another name and whole arguments
+        unfinished    is another    has another name and no text that goes on with the arguments
+        unfinished    never came    the same
+        whole         is another    any
+        whole         is the same   has a text, and neither repeats the call nor follows an empty object
+        whole         does not come has a text or another name
+        ============= ============= =========================== ============================================
+
+        Without a name, it goes on with this call. Where it has no id either, a text that follows whole
+        arguments leads elsewhere:
+
+        ============= ============================================ =========================================
+        the arguments the text                                     goes to
+        ============= ============================================ =========================================
+        whole         begins an object, and the name came again    a new call of that name
+        {}            begins an object                             the next call, if that has none yet
+        whole, not {} begins an object                             the only other call that is unfinished
+        whole         does not                                     the same, if that has begun
+        ============= ============================================ =========================================
+
+        These other calls have a name.
+        """
+        if name:
+            if _begins_another(call, call_id, name, text):
+                return self._new()
+            call.named_again = not (call.id or call_id or text) and call.progress == _WHOLE
+            return call
+        unfinished = self._named
+        has_others = len(unfinished) > (call.index in unfinished)
+        if call_id or not (has_others or call.named_again) or not text.strip() or call.progress != _WHOLE:
+            return call
+        begins = _begins_object(text)
+        if call.named_again and begins:
+            return self._again(call)
+        waiting = self._waiting(unfinished)
+        if len(waiting) != 1:
+            return call
+        [other] = waiting
+        is_empty = other.progress == _EMPTY
+        if begins and call.is_empty_object():
+            return other if is_empty and other.index > call.index else call
+        return other if begins or not (is_empty and other.is_function) else call
+
+    def _again(self, call: ToolCall) -> ToolCall:
+        """A new call: what named a whole one again, without arguments, was the beginning of it."""
+        again = self._new()
+        again.name = call.name
+        self._note_unfinished(again)
+        call.named_again = False
+        return again
+
+    def _misnumbered(self, call_id: str | None, name: str, text: str) -> ToolCall | None:
+        """The call that a fragment with a new index goes on with, if it is not a new one."""
+        if name or not text.strip():
+            return None
+        if call_id:
+            known = self._by_id.get(call_id)
+            return known if known is not None and known.name and known.progress != _WHOLE else None
+        waiting = self._waiting(self._named)
+        return waiting[0] if len(waiting) == 1 else None
+
+    def _infer(self, call_id: str | None, name: str, text: str) -> ToolCall:
+        """The call of a fragment that has no index.
+
+        Raises:
+            StreamError: it could belong to several calls.
+        """
+        last = self._last
+        if last is None:
+            return self._new()
+        if call_id:
+            known = self._by_id.get(call_id)
+            if known is not None:
+                return self._follow(known, call_id, name, text)
+            if name:
+                return self._new()
+            candidates = self._without_id() or self._waiting(self._unfinished)
+        elif name:
+            if last.name and last.progress == _EMPTY and (last.id or name.startswith(last.name)):
+                return last  # which it names once more, or further
+            candidates = [
+                call for each in ("", name) for call in self._waiting(self._by_name.get(each, {}), each)
+            ]
+            if not candidates:
+                return self._new()
+        elif len(self._by_index) == 1 or not text.strip():
+            return last
+        else:
+            candidates = self._waiting(self._unfinished)
+        if len(candidates) == 1:
+            return candidates[0]
+        known_calls = ", ".join(
+            f"{call.index} ({call.name or 'no name'}, id {call.id!r})"
+            for call in islice(self._by_index.values(), _MOST_TOLD)
+        )
+        more = ", …" if len(self._by_index) > _MOST_TOLD else ""
+        raise StreamError(
+            f"a tool-call fragment has no index, and its id {call_id!r} and name {name!r} do not tell "
+            f"which of the calls {known_calls}{more} it continues: "
+            "the server must send an index or the id with each one"
+        )
+
+    def _new(self, index: int | None = None) -> ToolCall:
+        if index is None or index in self._by_index:
+            index = 0 if self._last is None else self._last.index + 1
+        call = self._by_index[index] = ToolCall(index, self._choice_index)
+        if self._last is None or index > self._last.index:
+            self._last = call
+        self._undone[index] = self._unidentified[index] = call
+        self._note_unfinished(call)
+        return call
+
+    def _note_unfinished(self, call: ToolCall) -> None:
+        self._unfinished[call.index] = call
+        self._by_name.setdefault(call.name, {})[call.index] = call
+        if call.name:
+            self._named[call.index] = call
+
+    def _waiting(self, calls: dict[int, ToolCall], name: str | None = None) -> list[ToolCall]:
+        """The calls of a group that are unfinished, and have a name if one is given; two stand for many."""
+        return _first_two(calls, lambda call: call.progress != _WHOLE and (name is None or call.name == name))
+
+    def _without_id(self) -> list[ToolCall]:
+        return _first_two(self._unidentified, lambda call: not call.id)
+
+
+def _first_two(calls: dict[int, ToolCall], belongs: Callable[[ToolCall], bool]) -> list[ToolCall]:
+    """The first two calls that belong to a group. Those that do not any more are dropped."""
+    found, gone = [], []
+    for index, call in calls.items():
+        if not belongs(call):
+            gone.append(index)
+            continue
+        found.append(call)
+        if len(found) == 2:
+            break
+    for index in gone:
+        del calls[index]
+    return found
+
+
+def _begins_another(call: ToolCall, call_id: str | None, name: str, text: str) -> bool:
+    """Whether a fragment with a name begins a new call, by the table of ``ToolCalls._follow``."""
+    progress = call.progress
+    is_another = bool(call_id and call.id) and call_id != call.id
+    if not call.name:
+        return is_another and progress == _WHOLE
+    if progress == _WHOLE:
+        if call_id and not is_another:
+            is_repeated = name == call.name and (call.is_empty_object() or call.has(text))
+            return bool(text.strip()) and not is_repeated
+        return is_another or bool(text.strip()) or name != call.name
+    never_came = not (call_id or call.id)
+    if progress == _EMPTY:
+        return is_another or (never_came and name != call.name and _is_whole_json(text))
+    return name != call.name and (is_another or never_came) and (not text.strip() or _begins_object(text))
+
+
+def _begins_object(text: str) -> bool:
+    return text.lstrip()[:1] == "{"
+
+
+def _is_whole_json(text: str) -> bool:
+    json = PartialJSON()
+    json.feed(text)
+    return json.complete
+
+
+def _merged(fields: Fields | None, more: Mapping[str, Any]) -> Fields:
+    fields = Fields() if fields is None else fields
+    fields.merge(more)
+    return fields

@@ -1,0 +1,205 @@
+"""One call of an endpoint: what is sent, what comes of it, and whether it is sent again; no I/O."""
+
+from __future__ import annotations
+
+from math import inf
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+
+from ssejet._core import ServerSentEvent, __version__
+from ssejet._http.backoff import backoff, retry_after
+from ssejet._http.deadlines import Deadlines
+from ssejet._http.failures import translate_request
+from ssejet._http.headers import with_default_headers
+from ssejet._server_errors import is_error_answer
+from ssejet.client._settings import OPTIONS
+from ssejet.errors import (
+    APIStatusError,
+    APITimeoutError,
+    InvalidJSONError,
+    SSEError,
+    request_of,
+)
+from ssejet.typed._machine import payload_of, reported_error, status_error, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ssejet.client._endpoints import Endpoint
+    from ssejet.client._settings import Settings
+
+__all__ = ["Call"]
+
+# Waits between attempts: seconds. A server that asks for more than the longest is not asked again.
+_WAIT_UNIT = 0.25
+_LONGEST_BACKOFF = 8.0
+_LONGEST_RETRY_AFTER = 60.0
+
+
+class Call:
+    """One call of an endpoint.
+
+    Args:
+        settings: of the client.
+        endpoint: what is called.
+        params: the request's parameters, and options of the call.
+
+    Attributes:
+        streams: whether a stream was asked for.
+        deadlines: of the latest request.
+
+    Raises:
+        TypeError: a parameter cannot be sent, or an option is of the wrong kind.
+        ValueError: an option has a value that makes no sense.
+    """
+
+    def __init__(self, settings: Settings, endpoint: Endpoint, params: Mapping[str, Any]) -> None:
+        self._settings = settings.override({name: value for name, value in params.items() if name in OPTIONS})
+        self._endpoint = endpoint
+        body = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
+        endpoint.adapt(body)
+        body |= self._settings.body
+        self.streams: bool = bool(body.get("stream"))
+        self._body = _encode(body)
+        self._started = perf_counter()
+        self._failures = 0
+        self.deadlines: Deadlines = Deadlines()
+
+    def build_request(self, client: Any) -> Any:
+        """The request, made by a client of httpx or httpx2.
+
+        Raises:
+            APITimeoutError: there is no time left for it.
+        """
+        settings = self._settings
+        self.deadlines = Deadlines(idle=settings.idle_timeout, total=settings.timeout, start=self._started)
+        silence = self.deadlines.begin(None)
+        connect = min(silence, settings.connect_timeout or inf)
+        timeouts = [None if seconds == inf else seconds for seconds in (connect, silence, silence, silence)]
+        # An error comes as JSON whatever was asked for.
+        accept = "text/event-stream, application/json" if self.streams else "application/json"
+        headers = {
+            "Accept": accept,
+            "Content-Type": "application/json",
+            "User-Agent": f"ssejet/{__version__}",
+        }
+        if settings.api_key:
+            headers["Authorization"] = f"Bearer {settings.api_key}"
+        return client.build_request(
+            "POST",
+            f"{settings.base_url}/{self._endpoint.path}",
+            params=settings.query or None,
+            headers=with_default_headers(settings.headers, headers),
+            content=self._body,
+            timeout=tuple(timeouts),
+        )
+
+    def translate(self, error: Exception, request: Any) -> Exception:
+        """What to raise for an error of sending the request."""
+        failure = translate_request(error, request, self._settings.connect_timeout, self.deadlines)
+        if isinstance(failure, APITimeoutError):
+            # Whatever it was that took long, there may be no time left for anything.
+            out_of_time = self.deadlines.error(request)
+            return out_of_time if out_of_time.kind == "total" else failure
+        return failure
+
+    def open_stream(self, stream_class: Callable[..., Any], response: Any) -> Any:
+        """The stream over a response."""
+        settings = self._settings
+        metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
+        metrics.started = self._started
+        metrics.reconnections = self._failures
+        stream = stream_class(
+            response,
+            cast_to=self._endpoint.item,
+            require_done=settings.require_done,
+            idle_timeout=settings.idle_timeout,
+            data_timeout=settings.data_timeout,
+            timeout=settings.timeout,
+            metrics=metrics,
+        )
+        stream._owns_response = True
+        return stream
+
+    def result(self, response: Any, body: bytes) -> Any:
+        """What a response that is no stream says.
+
+        Raises:
+            APIStatusError: its status is an error.
+            APIError: it says that there was an error.
+            InvalidJSONError: it is not JSON, or no answer, such as an empty object.
+        """
+        if response.status_code >= 400:
+            raise status_error(response, body)
+        event = ServerSentEvent(data=text_of(body))
+        try:
+            result = self._endpoint.parse(event.data)
+        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+            if is_error_answer(payload := payload_of(event)):  # a list of one
+                raise reported_error(payload, request_of(response)) from error
+            raise self._invalid(response, event, str(error)) from error
+        # A text of a known shape holds an answer; only others need a closer look.
+        if not isinstance(result, msgspec.Struct) or type(result._source) is not str:  # type: ignore[attr-defined]
+            payload = payload_of(event)
+            is_answer = self._endpoint.is_answer(payload)
+            # The ``error`` of a response of the Responses API tells why it failed; that is an answer.
+            if is_error_answer(payload) and not (is_answer and isinstance(result, dict)):
+                raise reported_error(payload, request_of(response))
+            if not is_answer:
+                raise self._invalid(response, event, "it is JSON of another kind")
+        return result
+
+    def _invalid(self, response: Any, event: ServerSentEvent, reason: str) -> InvalidJSONError:
+        reason = f"this is not what {self._endpoint.path} answers ({reason})"
+        return InvalidJSONError(reason, event=event, index=None, request=request_of(response))
+
+    def retry_delay(self, error: SSEError) -> float:
+        """Seconds after which to send the request again, nothing of the answer having been given away.
+
+        Raises:
+            SSEError: the error, if it is not to be sent again.
+        """
+        wish = None
+        retryable = error.retryable
+        if isinstance(error, APIStatusError):
+            headers = error.response.headers
+            wish = retry_after(headers)
+            retryable = {"true": True, "false": False}.get(headers.get("x-should-retry", ""), retryable)
+        self._failures += 1
+        delay = backoff(self._failures, unit=_WAIT_UNIT, longest=_LONGEST_BACKOFF) if wish is None else wish
+        timeout = self._settings.timeout
+        left = inf if timeout is None else self._started + timeout - perf_counter()
+        if (
+            retryable
+            and self._failures <= self._settings.max_retries
+            and delay < left
+            and delay <= _LONGEST_RETRY_AFTER
+        ):
+            return delay
+        raise error
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body, default=_jsonable)
+    except TypeError as error:  # which stands for lone surrogates and big integers, too
+        import json
+
+        if isinstance(error.__cause__, TypeError):
+            raise error.__cause__ from None
+        return json.dumps(body, default=_jsonable).encode()
+
+
+def _jsonable(value: Any) -> Any:
+    """A message of ssejet's or openai-python's, or another model, as JSON types."""
+    for method in ("to_param", "to_dict"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON type: pass dicts, lists, strings, numbers")

@@ -1,0 +1,270 @@
+"""The clients: thin drivers around ``Call``."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ssejet._http.clients import make_http_client
+from ssejet._http.failures import translated
+from ssejet._http.reader import AsyncReader, Reader
+from ssejet._http.sockets import HandshakeGuard
+from ssejet.client._call import Call
+from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
+from ssejet.client._settings import Settings
+from ssejet.errors import SSEError
+from ssejet.typed._stream import AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sized
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ssejet.chat import Completion
+    from ssejet.client._endpoints import Endpoint
+    from ssejet.client._token_streams import AsyncTokenStream, TokenStream
+
+__all__ = ["AsyncClient", "Client"]
+
+
+class _BaseClient:
+    """What both drivers share: everything but sending, reading and waiting."""
+
+    _http_class: ClassVar[Literal["AsyncClient", "Client"]]
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        http_client: Any = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, Any] | None = None,
+        connect_timeout: float | None = 10.0,
+        idle_timeout: float | None = 600.0,
+        data_timeout: float | None = None,
+        timeout: float | None = None,
+        max_retries: int = 2,
+        require_done: bool = True,
+        tokenizer: Callable[[str], int | Sized] | None = None,
+    ) -> None:
+        """Prepare a client.
+
+        Args:
+            api_key: sent as a bearer token; by default ``OPENAI_API_KEY`` of the environment. ``""`` sends
+                none.
+            base_url: up to the version, such as ``http://127.0.0.1:8000/v1``; by default ``OPENAI_BASE_URL``
+                of the environment, else OpenAI's.
+            http_client: a client of httpx or httpx2, whose timeouts the following replace; None for one of
+                this client's own, which it closes.
+            default_headers: sent with every request.
+            default_query: query parameters of every request.
+            connect_timeout: seconds that making a connection may take; None for no limit.
+            idle_timeout: seconds that a wait for bytes may last, be it for the first ones of an answer; None
+                for no limit.
+            data_timeout: seconds that a stream may spend waiting between two events; None for no limit.
+            timeout: seconds that a call may take, from the request to the end of the answer, retries
+                included; None for no limit.
+            max_retries: how many times a request is sent again.
+            require_done: whether a stream that ends without a sentinel or a finish reason raises
+                ``TruncatedStreamError``.
+            tokenizer: counts the tokens of a text, or gives them; for the metrics of streams whose servers
+                send no usage.
+
+        Raises:
+            ImportError: neither httpx nor httpx2 is installed.
+            TypeError: ``http_client`` is none, or of the other kind, or an option is of the wrong type.
+            ValueError: there is no API key for OpenAI's server, or an option has a value that makes no sense.
+        """
+        self._settings = Settings.from_environment(
+            api_key=api_key,
+            base_url=base_url,
+            headers=default_headers,
+            query=default_query,
+            connect_timeout=connect_timeout,
+            idle_timeout=idle_timeout,
+            data_timeout=data_timeout,
+            timeout=timeout,
+            max_retries=max_retries,
+            require_done=require_done,
+            tokenizer=tokenizer,
+        )
+        self._own_http = http_client is None
+        if http_client is None:
+            # As many streams at once as there are calls.
+            http_client = make_http_client(self._http_class, max_connections=None)
+        elif not _is_http_client(http_client, is_async=self._http_class == "AsyncClient"):
+            raise TypeError(
+                f"{type(self).__name__} needs the {self._http_class} of httpx or httpx2, not this "
+                f"{type(http_client).__name__}"
+            )
+        self._http: Any = http_client
+
+    @property
+    def base_url(self) -> str:
+        """Where the server is, without a slash at the end."""
+        return self._settings.base_url
+
+    def __repr__(self) -> str:
+        scheme, separator, rest = self.base_url.rpartition("://")
+        return f"<ssejet.{type(self).__name__} of {scheme}{separator}{rest.rpartition('@')[2]}>"
+
+
+def _is_http_client(client: Any, *, is_async: bool) -> bool:
+    """Whether that is a client as httpx and httpx2 have them, of that kind; a class is none."""
+    return (
+        not isinstance(client, type)
+        and all(hasattr(client, name) for name in ("build_request", "send"))
+        and iscoroutinefunction(client.send) is is_async
+    )
+
+
+class Client(_BaseClient):
+    """A client of OpenAI, or of any server that speaks its language: vLLM, Ollama, DeepSeek, Qwen, GLM.
+
+    ::
+
+        with Client(base_url="http://127.0.0.1:8000/v1") as client:
+            with client.chat.completions.stream(model="…", messages=[…]) as stream:
+                for text in stream.text_deltas():
+                    print(text, end="")
+
+    Requests are sent again, after longer and longer waits or as the server asks, when the connection fails,
+    for the statuses 408, 409, 429 and 5xx, and when the server reports an error that it says is passing: as
+    long as no event of the answer has arrived, and never after that.
+
+    What streams measure of themselves is a ``TokenMetrics``. The API key is in no error, log or repr of
+    ssejet's. Threads may share a client.
+    """
+
+    _http_class = "Client"
+
+    @cached_property
+    def chat(self) -> Chat[ChatCompletions]:
+        """Has ``completions``, with ``create()`` and ``stream()``."""
+        return Chat(ChatCompletions(self._call))
+
+    @cached_property
+    def completions(self) -> Completions[TokenStream[Completion], Completion]:
+        """The older endpoint, with ``create()``."""
+        return Completions(self._call)
+
+    @cached_property
+    def responses(self) -> Responses[TokenStream[dict[str, Any]], dict[str, Any]]:
+        """OpenAI's Responses API, with ``create()``."""
+        return Responses(self._call)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, if they are the client's own."""
+        if self._own_http:
+            self._http.close()
+
+    def _call(self, endpoint: Endpoint, **params: Any) -> Any:
+        call = Call(self._settings, endpoint, params)
+        while True:
+            try:
+                return self._attempt(call)
+            except SSEError as error:  # noqa: PERF203
+                time.sleep(call.retry_delay(error))
+
+    def _attempt(self, call: Call) -> Any:
+        request = call.build_request(self._http)
+        with translated(lambda error: call.translate(error, request)):
+            response = self._http.send(request, stream=True, follow_redirects=True)
+        if call.streams:
+            return call.open_stream(Stream, response).begin()
+        reader = Reader(response, call.deadlines)
+        try:
+            body = b"".join(iter(reader.read, None))
+        finally:
+            reader.close()
+        return call.result(response, body)
+
+
+class AsyncClient(_BaseClient):
+    """The asynchronous client, on asyncio and trio.
+
+    ::
+
+        async with AsyncClient(base_url="http://127.0.0.1:8000/v1") as client:
+            async with client.chat.completions.stream(model="…", messages=[…]) as stream:
+                async for text in stream.text_deltas():
+                    print(text, end="")
+
+    All that is said of ``Client`` holds here.
+    """
+
+    _http_class = "AsyncClient"
+
+    @cached_property
+    def chat(self) -> Chat[AsyncChatCompletions]:
+        """Has ``completions``, with ``create()`` and ``stream()``."""
+        return Chat(AsyncChatCompletions(self._call))
+
+    @cached_property
+    def completions(
+        self,
+    ) -> Completions[Coroutine[Any, Any, AsyncTokenStream[Completion]], Coroutine[Any, Any, Completion]]:
+        """The older endpoint, with ``create()``."""
+        return Completions(self._call)
+
+    @cached_property
+    def responses(
+        self,
+    ) -> Responses[
+        Coroutine[Any, Any, AsyncTokenStream[dict[str, Any]]], Coroutine[Any, Any, dict[str, Any]]
+    ]:
+        """OpenAI's Responses API, with ``create()``."""
+        return Responses(self._call)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections, if they are the client's own."""
+        if self._own_http:
+            await self._http.aclose()
+
+    close = aclose  # the name in openai-python
+
+    async def _call(self, endpoint: Endpoint, **params: Any) -> Any:
+        from anyio import sleep
+
+        call = Call(self._settings, endpoint, params)
+        while True:
+            try:
+                return await self._attempt(call)
+            except SSEError as error:  # noqa: PERF203
+                await sleep(call.retry_delay(error))
+
+    async def _attempt(self, call: Call) -> Any:
+        request = call.build_request(self._http)
+        with translated(lambda error: call.translate(error, request)):
+            async with HandshakeGuard(request):
+                response = await self._http.send(request, stream=True, follow_redirects=True)
+        if call.streams:
+            return await call.open_stream(AsyncStream, response).begin()
+        reader = AsyncReader(response, call.deadlines)
+        body = bytearray()
+        try:
+            while (chunk := await reader.read()) is not None:
+                body += chunk
+        finally:
+            await reader.aclose()
+        return call.result(response, bytes(body))

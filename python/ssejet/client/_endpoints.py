@@ -1,0 +1,77 @@
+"""The endpoints of an OpenAI-compatible server: where they are, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ssejet._core import ServerSentEvent
+from ssejet.chat import ChatCompletion, ChatCompletionChunk, Completion, response_format_param, tool_param
+from ssejet.chat._metrics import ChatMetrics, CompletionMetrics
+from ssejet.metrics._responses import ResponseMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ssejet.metrics._tokens import TokenMetrics
+
+__all__ = ["CHAT", "COMPLETIONS", "RESPONSES", "Endpoint"]
+
+
+class Endpoint(NamedTuple):
+    """One of the API's endpoints.
+
+    Attributes:
+        path: below the base URL.
+        item: what a stream's items are, as ``cast_to``.
+        parse: makes the result of a response's JSON text.
+        is_answer: whether decoded JSON is a response, and not something else that the server says.
+        metrics: measures its streams.
+        adapt: makes a request's body of the parameters, in place.
+    """
+
+    path: str
+    item: Any
+    parse: Callable[[str], Any]
+    is_answer: Callable[[Any], bool]
+    metrics: type[TokenMetrics]
+    adapt: Callable[[dict[str, Any]], None] = lambda _: None
+
+
+def _put_schemas(body: dict[str, Any]) -> None:
+    """Replace the types in a body by what the API takes."""
+    if "response_format" in body:
+        body["response_format"] = response_format_param(body["response_format"])
+    if "tools" in body:
+        body["tools"] = [tool_param(tool) for tool in body["tools"]]
+
+
+def _json_of(text: str) -> Any:
+    return ServerSentEvent(data=text).json()
+
+
+def _has_choices(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and isinstance(payload.get("choices"), (list, Mapping))
+
+
+_RESPONSE_STATUSES = frozenset({"cancelled", "completed", "failed", "in_progress", "incomplete", "queued"})
+
+
+def _is_response(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and (
+        "output" in payload
+        or payload.get("object") == "response"
+        or (isinstance(payload.get("status"), str) and payload["status"] in _RESPONSE_STATUSES)
+    )
+
+
+CHAT = Endpoint(
+    "chat/completions",
+    ChatCompletionChunk,
+    ChatCompletion.from_json,
+    _has_choices,
+    ChatMetrics,
+    adapt=_put_schemas,
+)
+COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, _has_choices, CompletionMetrics)
+RESPONSES = Endpoint("responses", None, _json_of, _is_response, ResponseMetrics)

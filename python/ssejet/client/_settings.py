@@ -1,0 +1,121 @@
+"""What the calls of a client have in common."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ssejet._http.deadlines import check_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sized
+
+__all__ = ["OPTIONS", "Settings"]
+
+_DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+OPTIONS = frozenset(
+    {
+        "data_timeout",
+        "extra_body",
+        "extra_headers",
+        "extra_query",
+        "idle_timeout",
+        "max_retries",
+        "timeout",
+        "tokenizer",
+    }
+)
+"""The parameters of a call that are not the request's."""
+
+
+# Without a repr, which would show the key wherever local variables are shown.
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """What all calls of a client have in common, or one call has for itself; see ``Client``.
+
+    The names of headers are in lower case.
+    """
+
+    api_key: str = ""
+    base_url: str = _DEFAULT_BASE_URL
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    connect_timeout: float | None = None
+    idle_timeout: float | None = None
+    data_timeout: float | None = None
+    timeout: float | None = None
+    max_retries: int = 0
+    require_done: bool = True
+    tokenizer: Callable[[str], int | Sized] | None = None
+
+    def __post_init__(self) -> None:
+        check_seconds(
+            connect_timeout=self.connect_timeout,
+            idle_timeout=self.idle_timeout,
+            data_timeout=self.data_timeout,
+            timeout=self.timeout,
+        )
+        if not isinstance(self.max_retries, int):
+            raise TypeError(f"max_retries must be an int, not {type(self.max_retries).__name__}")
+        if self.max_retries < 0:
+            raise ValueError(f"max_retries must be 0 or more; got {self.max_retries!r}")
+        # The HTTP library's errors would quote what may be a secret.
+        for name, value in {"api_key": self.api_key, **self.headers}.items():
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+            if not (value.isascii() and value.isprintable() and value == value.strip()):
+                raise ValueError(f"{name} has a character that no header can hold, such as a line end")
+
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        api_key: str | None,
+        base_url: str | None,
+        headers: Mapping[str, str] | None,
+        query: Mapping[str, Any] | None,
+        **others: Any,
+    ) -> Settings:
+        """The settings, with what was not given from the environment.
+
+        Raises:
+            TypeError: a header is not a text.
+            ValueError: there is no API key, or a value makes no sense.
+        """
+        # Also a URL object of httpx's; and variables set from files end with a line end.
+        base_url = str(base_url or "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip()
+        base_url = (base_url or _DEFAULT_BASE_URL).rstrip("/")
+        if not base_url.startswith(("http://", "https://")):
+            # Not quoted, as it may have a password.
+            raise ValueError("base_url must begin with http:// or https://, as in http://127.0.0.1:8000/v1")
+        if "?" in base_url or "#" in base_url:
+            raise ValueError("base_url must end with its path: pass what follows the '?' as default_query")
+        if api_key is None:
+            api_key = os.environ.get("OPENAI_API_KEY", "")
+            if not api_key and base_url == _DEFAULT_BASE_URL:
+                raise ValueError("no API key: pass api_key, or set OPENAI_API_KEY in the environment")
+        return cls(api_key, base_url, _lower_names(headers), dict(query or {}), **others)
+
+    def override(self, options: Mapping[str, Any]) -> Settings:
+        """The settings of one call, which add to its client's headers and query, and replace the rest.
+
+        Args:
+            options: those of ``OPTIONS`` that the call has.
+        """
+        if not options:
+            return self
+        return replace(
+            self,
+            headers={**self.headers, **_lower_names(options.get("extra_headers"))},
+            query={**self.query, **(options.get("extra_query") or {})},
+            body=options.get("extra_body") or {},
+            **{name: value for name, value in options.items() if not name.startswith("extra_")},
+        )
+
+
+def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """The headers, with one spelling of each name, so that one in place of another does not join it."""
+    return {name.lower(): value for name, value in (headers or {}).items()}

@@ -1,0 +1,336 @@
+"""Event streams to send: thin drivers around ``EmitMachine``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+from ssejet.emit._emit_machine import Codec, EmitMachine, OnError
+from ssejet.emit._faults import Failure, Faults
+from ssejet.emit._items import DONE, ItemEncoder
+from ssejet.emit._pump import AsyncPump, Pump, aclose, close
+
+if TYPE_CHECKING:
+    from random import Random
+
+    import typing_extensions
+    from typing_extensions import Unpack
+
+    T = typing_extensions.TypeVar("T", default=Any)
+
+    class EventStreamOptions(typing_extensions.TypedDict, total=False):
+        """What an event stream takes besides its items."""
+
+        done: Any
+        dict_events: bool
+        heartbeat: float | None
+        on_error: OnError
+        delay: float
+        cut: int | Random | None
+        fail_after: int | Failure | None
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive", "next_pieces"]
+
+
+@dataclass(frozen=True)
+class _Options:
+    done: Any = DONE
+    dict_events: bool = False
+    heartbeat: float | None = None
+    on_error: OnError = "raise"
+    delay: float = 0.0
+    cut: int | Random | None = None
+    failure: Failure | None = None
+
+
+class _BaseEventStream(Generic[T]):
+    """What both drivers share.
+
+    Items may be models, dicts, text, ``ServerSentEvent`` objects or others with ``event`` and ``data``: see
+    ``ssejet.emit._items.ItemEncoder`` and ``ssejet.encode``.
+
+    Args:
+        items: what to send, if ``generate`` is not overridden.
+        done: the item that ends the stream: by default ``event: done`` with the data ``[DONE]``; a str is
+            data of no special type; None for none.
+        dict_events: send a dict as an event, with the keys ``data``, ``event``, ``id``, ``retry`` and
+            ``comment``; by default a dict is data, and sent as JSON.
+        heartbeat: the seconds of silence after which a comment is sent, between events only; None for never.
+        on_error: what becomes of an exception. ``"raise"`` passes it on, so that a server cuts the
+            connection. ``"event"`` logs it and sends a last event of type ``error``, with the error that an
+            ``APIError`` brought from another server, and without any detail of other exceptions. A callable
+            gets the exception and returns the last item. Within a relayed event, where there is no place
+            for another one, an exception is always passed on.
+        delay: the seconds to wait before each item.
+        cut: the size of the pieces in bytes, wherever events end, or a ``random.Random`` for pieces of
+            random sizes. A piece is held until it is full or the stream ends.
+        fail_after: the number of events after which the connection breaks with ``ConnectionResetError``, or
+            a ``Failure`` that says more.
+
+    Raises:
+        TypeError: ``items`` is one item, or cannot be iterated this way.
+        ValueError: an option has a value that makes no sense.
+    """
+
+    _iterables: ClassVar[tuple[type, ...]]
+    _other_kind: ClassVar[str]
+
+    # On the class, for subclasses whose __init__ has other things in mind.
+    _items: Any = None
+    _options = _Options()
+
+    def __init__(
+        self,
+        items: AsyncIterable[T] | Iterable[T] | None = None,
+        *,
+        done: Any = DONE,
+        dict_events: bool = False,
+        heartbeat: float | None = None,
+        on_error: OnError = "raise",
+        delay: float = 0.0,
+        cut: int | Random | None = None,
+        fail_after: int | Failure | None = None,
+    ) -> None:
+        name = type(items).__name__
+        if isinstance(items, (str, bytes, Mapping)):
+            raise TypeError(f"items must be an iterable of items, not one {name}: pass a list of it")
+        if items is not None and not isinstance(items, self._iterables):
+            raise TypeError(f"items must be an iterable, not {name}; {self._other_kind}")
+        if heartbeat is not None and not heartbeat > 0:
+            raise ValueError(f"heartbeat must be a positive number of seconds, or None; got {heartbeat!r}")
+        if not delay >= 0:
+            raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
+        if on_error not in ("raise", "event") and not callable(on_error):
+            raise ValueError(f"on_error must be 'raise', 'event' or a callable; got {on_error!r}")
+        failure = Failure(events=fail_after) if isinstance(fail_after, int) else fail_after
+        Faults(cut=cut, failure=failure)  # complains now rather than when the stream begins
+        self._items = items
+        self._options = _Options(done, dict_events, heartbeat, on_error, delay, cut, failure)
+
+    def machine(self) -> EmitMachine:
+        """A machine for one pass of this stream."""
+        options = self._options
+        faults = None
+        if options.cut is not None or options.failure is not None:
+            faults = Faults(cut=options.cut, failure=options.failure)
+        return EmitMachine(self._codec(), on_error=options.on_error, faults=faults)
+
+    @property
+    def heartbeat(self) -> float | None:
+        """The seconds of silence after which a comment is sent, None for never."""
+        return self._options.heartbeat
+
+    @property
+    def name(self) -> str:
+        """What the log calls the source."""
+        source = self if self._items is None else self._items
+        return str(getattr(source, "__qualname__", type(source).__qualname__))
+
+    def _codec(self) -> Codec:
+        return ItemEncoder(self._options.done, dict_events=self._options.dict_events)
+
+    def _given_items(self) -> Any:
+        if self._items is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has nothing to send: pass an iterable of items or override generate()"
+            )
+        return self._items
+
+
+class EventStream(_BaseEventStream[T]):
+    """The bytes of an event stream, made from items as they are asked for.
+
+    Inherit and override ``generate``, or pass an iterable. Iterating gives bytes: the ``content=`` of a
+    response of httpx or httpx2, or the body of a WSGI response. Each iteration calls ``generate`` anew.
+
+    ::
+
+        class Greeting(EventStream[ChatCompletionChunk]):
+            def generate(self):
+                yield ChatCompletionChunk(...)
+                yield ChatCompletionChunk(...)
+
+        httpx.Response(200, content=Greeting())
+
+    With ``heartbeat``, the items are made in a thread of the stream's own.
+    """
+
+    if TYPE_CHECKING:  # the items of this kind cannot come asynchronously
+
+        def __init__(
+            self, items: Iterable[T] | None = None, **options: Unpack[EventStreamOptions]
+        ) -> None: ...
+
+    _iterables = (Iterable,)
+    _other_kind = "async iterables are for AsyncEventStream"
+
+    _pieces: Generator[bytes, None, None] | None = None
+    _pump: Pump[Any] | None = None
+
+    def generate(self) -> Iterable[T]:
+        """Make the items, by default those that were passed; a generator is closed when the client leaves."""
+        items: Iterable[T] = self._given_items()
+        return items
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        self._pieces = drive(self.machine(), self._beating())
+        return self._pieces
+
+    def close(self) -> None:
+        """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
+        if self._pieces is not None:
+            self._pieces.close()
+        if self._pump is None or not self._pump.started:
+            close(self._items)
+
+    def open(self) -> Iterator[T]:
+        """Begin making items."""
+        items = iter(self.generate())
+        return _delayed(items, self._options.delay) if self._options.delay else items
+
+    def interrupt(self) -> None:
+        """End what making items waits for, called by another thread; not every source can do that."""
+
+    def _beating(self) -> Iterator[Any]:
+        if self.heartbeat is None:
+            return self.open()
+        # The thread closes the items too: it may be in the middle of making one for a while.
+        self._pump = Pump(
+            self.open,
+            silence=self.heartbeat,
+            interrupt=self.interrupt,
+            after=partial(close, self._items),
+        )
+        return self._pump
+
+
+class AsyncEventStream(_BaseEventStream[T]):
+    """The same, asynchronously: the ``content=`` of a response for an async client, or an ASGI body.
+
+    ``generate``, or ``agenerate`` if you like that name better, may be an async generator or an ordinary one,
+    which must not block; and so may the iterable that is passed.
+
+    Heartbeats need asyncio, unless the stream is sent by ``ssejet.emit.starlette.EventStreamResponse``.
+    """
+
+    _iterables = (Iterable, AsyncIterable)
+    _other_kind = "async or not"
+
+    _pieces: Any = None
+
+    def generate(self) -> AsyncIterable[T] | Iterable[T]:
+        """Make the items, by default those that were passed; a generator is closed when the client leaves."""
+        items: AsyncIterable[T] | Iterable[T] = self._given_items()
+        return items
+
+    def agenerate(self) -> AsyncIterable[T] | Iterable[T]:
+        """Make the items, by default those of ``generate``."""
+        return self.generate()
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        pieces = adrive(self.machine(), self._beating())
+        self._pieces = pieces
+        return pieces
+
+    async def aclose(self) -> None:
+        """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
+        if self._pieces is not None and not self._pieces.ag_running:
+            await self._pieces.aclose()
+        close(self._items)
+        await aclose(self._items)
+
+    def open(self) -> AsyncIterator[T]:
+        """Begin making items."""
+        items = self.agenerate()
+        iterator = aiter(items) if isinstance(items, AsyncIterable) else _stepwise(iter(items))
+        return _adelayed(iterator, self._options.delay) if self._options.delay else iterator
+
+    def _beating(self) -> AsyncIterator[Any]:
+        if self.heartbeat is None:
+            return self.open()
+        return AsyncPump(self.open(), silence=self.heartbeat)
+
+
+def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:
+    """Yield what the machine makes of the items, and close them in the end."""
+    try:
+        yield from machine.start()
+        while not machine.ended:
+            pieces: Iterable[bytes]
+            try:
+                item = next(items)
+            except StopIteration:
+                pieces = machine.finish()
+            except Exception as error:
+                pieces = machine.fail(error)
+            else:
+                pieces = machine.feed(item)
+            yield from pieces
+    finally:
+        close(items)
+
+
+async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
+    """Yield what the machine makes of the items, and close them in the end."""
+    try:
+        for piece in machine.start():
+            yield piece
+        while not machine.ended:
+            for piece in await next_pieces(machine, items):
+                yield piece
+    finally:
+        await aclose(items)
+
+
+async def next_pieces(machine: EmitMachine, items: Any) -> Iterable[bytes]:
+    """Wait for the next item, the end or an exception, and give what the machine makes of it."""
+    try:
+        item = await items.__anext__()
+    except StopAsyncIteration:
+        return machine.finish()
+    except Exception as error:
+        return machine.fail(error)
+    return machine.feed(item)
+
+
+def _delayed(items: Iterator[T], delay: float) -> Iterator[T]:
+    try:
+        for item in items:
+            time.sleep(delay)
+            yield item
+    finally:
+        close(items)
+
+
+async def _adelayed(items: AsyncIterator[T], delay: float) -> AsyncIterator[T]:
+    from anyio import sleep
+
+    try:
+        async for item in items:
+            await sleep(delay)
+            yield item
+    finally:
+        await aclose(items)
+
+
+async def _stepwise(items: Iterator[T]) -> AsyncIterator[T]:
+    try:
+        for item in items:
+            yield item
+    finally:
+        close(items)

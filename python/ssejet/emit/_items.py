@@ -1,0 +1,182 @@
+"""What a server yields, as the bytes of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from ssejet._core import ServerSentEvent, encode
+from ssejet._json import dumps
+from ssejet.emit._encoded import EncodedEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["DONE", "ItemEncoder"]
+
+DONE = ServerSentEvent(event="done", data="[DONE]")
+"""The end of a stream, as OpenAI's clients know it: they look at the data, browsers at the type."""
+
+_HEARTBEAT = encode(None, comment="keep-alive")
+
+# What is sent for an event without anything in it, as by FastAPI and sse-starlette: clients ignore it.
+_NOTHING = b"\n"
+
+_OTHER_FIELDS = ("id", "retry", "comment")
+_EVENT_KEYS = frozenset({"data", "event", *_OTHER_FIELDS})
+
+
+class ItemEncoder:
+    """Encodes items one by one.
+
+    An item may be:
+
+    * a ``ServerSentEvent``; its id is written where it is a new one, as ids persist, and ``""`` is none;
+    * an ``EncodedEvent``, whose bytes are sent as they are;
+    * any other object with ``event`` (str or None) and ``data``, and perhaps ``id``, ``retry`` and
+      ``comment``, such as OpenAI's assistant events and the events of FastAPI, sse-starlette and httpx-sse;
+      data that is not text goes as JSON; if it has ``raw_data`` too, as FastAPI's, all its ``data`` goes as
+      JSON;
+    * a model of the Anthropic or OpenAI SDK with a ``type``, which becomes the event type as well, as their
+      servers have it;
+    * whatever else ``ssejet.encode`` takes as data. Plain ``bytes`` are data, even if they look like an
+      event.
+
+    Args:
+        done: the item that ends a stream, None for none.
+        dict_events: a dict is an event, with the keys ``data``, ``event``, ``id``, ``retry`` and ``comment``,
+            as users of sse-starlette write it; a key ``sep`` has no effect, as there. Otherwise a dict is
+            data, and sent as JSON.
+    """
+
+    between_events = True
+
+    def __init__(self, done: Any, *, dict_events: bool = False) -> None:
+        self._done = done
+        self._dict_events = dict_events
+        self._last_id = ""
+
+    def feed(self, item: Any) -> tuple[bytes]:
+        """Encode an item.
+
+        Raises:
+            TypeError, ValueError: as ``ssejet.encode``.
+        """
+        # Most items are dicts and text: they are worth a shorter way.
+        if item.__class__ is str or (item.__class__ is dict and not self._dict_events):
+            return (encode(item),)
+        return (self.encode(item),)
+
+    def finish(self) -> Iterable[bytes]:
+        """Encode the end."""
+        return () if self._done is None else (self.encode(self._done),)
+
+    def encode(self, item: Any) -> bytes:
+        """Encode an item.
+
+        Raises:
+            TypeError, ValueError: as ``ssejet.encode``; or a dict has a key that no event has.
+        """
+        if isinstance(item, (dict, str, bytes)):
+            return self._encode_dict(item) if self._dict_events and isinstance(item, dict) else encode(item)
+        if isinstance(item, EncodedEvent):
+            self._last_id = ""  # The bytes may hold an id, so the next id is always written.
+            return item.raw
+        if isinstance(item, ServerSentEvent):
+            return self._encode_event(item.event, item.data, item.id or None, item.retry)
+        names = _names(item.__class__)
+        if _is_event(item, names.fields):
+            return self._encode_foreign(item)
+        kind = item.type if names.is_typed else None
+        return encode(item, event=kind if isinstance(kind, str) else None)
+
+    def heartbeat(self) -> bytes:
+        """Encode a comment."""
+        return _HEARTBEAT
+
+    def pass_on(self, event: ServerSentEvent) -> bytes:
+        """Encode a decoded event, which arrives as it was, even if its stream has taken back the last id.
+
+        A NUL in its type, which the standard lets pass and nobody sends on purpose, becomes U+FFFD.
+        """
+        event_type = event.event
+        if event_type and "\0" in event_type:
+            event_type = event_type.replace("\0", "\ufffd")
+        return self._encode_event(event_type, event.data, event.id, event.retry)
+
+    def _encode_event(
+        self, event: str | None, data: Any, id: Any, retry: int | None, comment: str | None = None
+    ) -> bytes:
+        if event == "message":
+            event = None
+        if isinstance(id, int) and not isinstance(id, bool):
+            id = str(id)
+        if id == self._last_id:
+            id = None
+        if data is None and event is None and id is None and retry is None and comment is None:
+            return _NOTHING
+        encoded = encode(data, event=event, id=id, retry=retry, comment=comment)
+        if id is not None:
+            self._last_id = id
+        return encoded
+
+    def _encode_dict(self, item: dict[str, Any]) -> bytes:
+        unknown = item.keys() - _EVENT_KEYS - {"sep"}
+        if unknown:
+            raise TypeError(
+                f"a dict is an event here, and an event has no {min(map(repr, unknown))}, only "
+                f"{', '.join(sorted(_EVENT_KEYS))}: to send the dict as JSON, yield {{'data': the dict}}"
+            )
+        get = item.get
+        return self._encode_event(get("event"), get("data"), get("id"), get("retry"), get("comment"))
+
+    def _encode_foreign(self, item: Any) -> bytes:
+        data = item.data
+        raw_data = getattr(item, "raw_data", ...)
+        if raw_data is not ...:
+            if raw_data is not None:
+                data = raw_data
+            elif isinstance(data, str):  # FastAPI sends text as JSON too, in quotes
+                data = dumps(data)
+        return self._encode_event(item.event, data, *(getattr(item, name, None) for name in _OTHER_FIELDS))
+
+
+def _is_event(item: Any, names: frozenset[str] | None) -> bool:
+    # Only an instance knows the attributes that its __init__ sets.
+    if names is not None and not {"event", "data"} <= names:
+        return False
+    event = getattr(item, "event", ...)
+    return (event is None or isinstance(event, str)) and hasattr(item, "data")
+
+
+class _Names(NamedTuple):
+    """What is known of a class.
+
+    Attributes:
+        fields: the attributes of a model, for which asking an instance is slow; None for any other class.
+        is_typed: it is a model of an SDK with a ``type``.
+    """
+
+    fields: frozenset[str] | None
+    is_typed: bool
+
+
+# Classes that were sent before. Their keys are weak, so that a class that nobody else needs goes away.
+_known: WeakKeyDictionary[type, _Names] = WeakKeyDictionary()
+
+
+def _names(cls: type) -> _Names:
+    known = _known.get(cls)
+    if known is None:
+        known = _known[cls] = _look_at(cls)
+    return known
+
+
+def _look_at(cls: type) -> _Names:
+    for attribute in ("model_fields", "__struct_fields__", "__dataclass_fields__"):
+        fields: Iterable[str] | None = getattr(cls, attribute, None)
+        if fields is not None:
+            names = frozenset(fields).union(dir(cls))
+            is_typed = "type" in names and hasattr(cls, "to_json") and hasattr(cls, "model_dump_json")
+            return _Names(names, is_typed)
+    return _Names(None, is_typed=False)

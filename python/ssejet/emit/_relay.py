@@ -1,0 +1,201 @@
+"""Relays: the event stream of another server, passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ssejet._core import Decoder, ServerSentEvent
+from ssejet.emit._encoded import BLANK_LINES
+from ssejet.emit._event_stream import AsyncEventStream, EventStream
+from ssejet.emit._items import ItemEncoder
+from ssejet.emit._upstream import AsyncUpstream, Upstream
+
+if TYPE_CHECKING:
+    from ssejet.emit._emit_machine import Codec, OnError
+
+__all__ = ["arelay", "relay", "resume_headers"]
+
+Transform = Callable[[ServerSentEvent], Any]
+
+_HEARTBEAT = 15.0
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_BLANK_LINE = max(map(len, BLANK_LINES))
+
+
+def relay(
+    response: Any,
+    *,
+    transform: Transform | None = None,
+    verbatim: bool | None = None,
+    decoder: Decoder | None = None,
+    heartbeat: float | None = _HEARTBEAT,
+    on_error: OnError = "event",
+) -> EventStream[bytes]:
+    """Pass on the event stream of another server.
+
+    Verbatim, the bytes pass through untouched, as they come; but a byte order mark that would come after
+    a heartbeat is left out. Normalised, each event is decoded, transformed and encoded again, and comments
+    are dropped. The end passes as it comes: no sentinel is added, and none is taken away.
+
+    The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
+    ``close()``.
+
+    Args:
+        response: of httpx or httpx2, begun and not read, or anything with ``iter_bytes()`` and ``close()``.
+        transform: gets each event, the sentinel too, and gives the item to send in its place, or None for
+            no event; see ``EventStream`` for what items may be.
+        verbatim: whether the bytes pass through; by default they do unless there is a ``transform``.
+        decoder: a ``Decoder`` of your own, for another ``max_event_size``.
+        heartbeat: see ``EventStream``. Only a heartbeat shows a WSGI server that a client has left while the
+            other server is silent.
+        on_error: see ``EventStream``. An HTTP error status counts as an ``APIStatusError``, whose body the
+            error event passes on. A body that is no event stream, such as JSON or HTML, is an error too, of
+            which the log gets a warning: an ``APIError`` if it is a JSON error, else a ``ContentTypeError``.
+            Its bytes are not passed on.
+
+    Raises:
+        TypeError: the response is one of an async client.
+        ValueError: ``verbatim`` goes with neither ``transform`` nor ``decoder``.
+    """
+    make_codec = _codec_maker(transform, verbatim, decoder)
+    return _Relay(Upstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+def arelay(
+    response: Any,
+    *,
+    transform: Transform | None = None,
+    verbatim: bool | None = None,
+    decoder: Decoder | None = None,
+    heartbeat: float | None = _HEARTBEAT,
+    on_error: OnError = "event",
+) -> AsyncEventStream[bytes]:
+    """Do what ``relay`` does, with a response of an async client.
+
+    That is one of httpx or httpx2, or anything with ``aiter_bytes()`` and ``aclose()``.
+
+    Raises:
+        TypeError: the response is one of a sync client.
+        ValueError: as ``relay``.
+    """
+    make_codec = _codec_maker(transform, verbatim, decoder)
+    return _AsyncRelay(AsyncUpstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+def resume_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Give the headers that pass the client's place in the stream on to the other server.
+
+    Args:
+        headers: the headers of the client's request, as Starlette, FastAPI, Flask or Django have them.
+
+    Returns:
+        ``Last-Event-ID``, if the client sent it; as bytes, because ids are UTF-8.
+    """
+    id = headers.get("Last-Event-ID")
+    # Frameworks decode headers as Latin-1, whatever they hold.
+    return {b"Last-Event-ID": id.encode("latin-1")} if id else {}
+
+
+class _Relay(EventStream[bytes]):
+    def __init__(self, upstream: Upstream, make_codec: Callable[[], Codec], **options: Any) -> None:
+        super().__init__(upstream, **options)
+        self._make_codec = make_codec
+        self._upstream = upstream
+
+    def interrupt(self) -> None:
+        self._upstream.interrupt()
+
+    def _codec(self) -> Codec:
+        return self._make_codec()
+
+
+class _AsyncRelay(AsyncEventStream[bytes]):
+    def __init__(self, upstream: AsyncUpstream, make_codec: Callable[[], Codec], **options: Any) -> None:
+        super().__init__(upstream, **options)
+        self._make_codec = make_codec
+
+    def _codec(self) -> Codec:
+        return self._make_codec()
+
+
+def _codec_maker(
+    transform: Transform | None, verbatim: bool | None, decoder: Decoder | None
+) -> Callable[[], Codec]:
+    if verbatim is None:
+        verbatim = transform is None and decoder is None
+    if not verbatim:
+        return lambda: _Normaliser(transform, decoder)
+    if transform is not None or decoder is not None:
+        raise ValueError("verbatim=True passes bytes through: it goes with neither transform nor decoder")
+    return _Verbatim
+
+
+class _Verbatim:
+    """Passes bytes through, and knows whether they stand between two events."""
+
+    def __init__(self) -> None:
+        self._tail = b"\n\n"
+        self._begun = False
+        # What may become a byte order mark, which is none where something precedes it.
+        self._start: bytes | None = None
+        self._encoder = ItemEncoder(None)
+
+    @property
+    def between_events(self) -> bool:
+        return self._tail.endswith(BLANK_LINES)
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        if self._start is not None:
+            chunk = self._start + chunk
+            if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
+                self._start = chunk
+                return
+            self._start = None
+            self._begun = True
+            chunk = chunk.removeprefix(_BOM)
+        if chunk:
+            self._begun = True
+            last = chunk if len(chunk) >= _LONGEST_BLANK_LINE else self._tail + chunk
+            self._tail = last[-_LONGEST_BLANK_LINE:]
+            yield chunk
+
+    def finish(self) -> Iterator[bytes]:
+        if self._start:
+            yield self._start
+
+    def encode(self, item: Any) -> bytes:
+        return self._encoder.encode(item)
+
+    def heartbeat(self) -> bytes:
+        if not self._begun and self._start is None:
+            self._start = b""
+        return self._encoder.heartbeat()
+
+
+class _Normaliser:
+    """Decodes, transforms and encodes again."""
+
+    between_events = True
+
+    def __init__(self, transform: Transform | None, decoder: Decoder | None) -> None:
+        self._transform = transform
+        self._decoder = Decoder() if decoder is None else decoder
+        self._encoder = ItemEncoder(None)
+        self.encode = self._encoder.encode
+        self.heartbeat = self._encoder.heartbeat
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield from self._pass_on(self._decoder.feed(chunk))
+        self._decoder.feed(b"")  # raises at once what feed() put off until its events were delivered
+
+    def finish(self) -> Iterator[bytes]:
+        yield from self._pass_on(self._decoder.finish())
+
+    def _pass_on(self, events: list[ServerSentEvent]) -> Iterator[bytes]:
+        for event in events:
+            item = event if self._transform is None else self._transform(event)
+            if item is event:
+                yield self._encoder.pass_on(event)
+            elif item is not None:
+                yield self._encoder.encode(item)

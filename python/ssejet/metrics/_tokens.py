@@ -1,0 +1,214 @@
+"""Metrics of streams that carry a model's answer, token by token."""
+
+from __future__ import annotations
+
+from array import array
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ssejet.metrics._stream import StreamMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence, Sized
+
+__all__ = ["Latencies", "TokenMetrics", "percentile"]
+
+
+class Latencies(NamedTuple):
+    """A distribution of durations, in seconds: their mean, their median and two higher percentiles."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, durations: Sequence[float]) -> Latencies | None:
+        """Those of the durations; None if there are none."""
+        if not durations:
+            return None
+        ordered = sorted(durations)
+        mean = sum(ordered) / len(ordered)
+        return cls(mean, *(percentile(ordered, share) for share in (0.5, 0.95, 0.99)))
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value below which a share, from 0 to 1, of the ordered values lies; in between, interpolated."""
+    place = (len(ordered) - 1) * share
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+class TokenMetrics(StreamMetrics):
+    """What a stream measured of itself and of its tokens.
+
+    A token is what an item brings of the answer: content, refusal, reasoning, or a tool call's name or
+    arguments. Its arrival is that of the bytes that completed its event, so tokens that came in one read have
+    latencies of 0. Some servers send several tokens in an item; ``tokens`` says how many there really were.
+
+    Subclasses know what to look for in the items: ``ChatMetrics``, ``CompletionMetrics`` and
+    ``ResponseMetrics``. To measure somebody else's stream, call ``observe()`` with each item as it comes.
+
+    Args:
+        tokenizer: counts the tokens of a text, or gives them; asked for ``tokens`` if the server sends no
+            usage.
+
+    Attributes:
+        finished: whether the answer came to its end, as its finish reason says. An answer whose stream has
+            ended without that has failed, even if the stream ended in good order.
+        first_token, last_token: when the first and the latest token arrived, of any kind.
+        first_content_token: when the first token arrived that is no reasoning.
+        first_reasoning_token: when the first token of reasoning arrived.
+        chunks: how many items brought a token.
+        reasoning_chunks: how many of them brought reasoning.
+        prompt_tokens: tokens of the prompt, as the server counted them.
+        reasoning_tokens: tokens of reasoning, as the server counted them; they may be more than it sent.
+    """
+
+    __slots__ = (
+        "_completion_tokens",
+        "_counted",
+        "_gaps",
+        "_pieces",
+        "_tokenizer",
+        "chunks",
+        "finished",
+        "first_content_token",
+        "first_reasoning_token",
+        "first_token",
+        "last_token",
+        "prompt_tokens",
+        "reasoning_chunks",
+        "reasoning_tokens",
+    )
+
+    def __init__(self, *, tokenizer: Callable[[str], int | Sized] | None = None) -> None:
+        super().__init__()
+        self.finished: bool = False
+        self.first_token: float | None = None
+        self.last_token: float | None = None
+        self.first_content_token: float | None = None
+        self.first_reasoning_token: float | None = None
+        self.chunks: int = 0
+        self.reasoning_chunks: int = 0
+        self.prompt_tokens: int | None = None
+        self.reasoning_tokens: int | None = None
+        self._completion_tokens: int | None = None
+        self._tokenizer = tokenizer
+        self._pieces: list[str] = []
+        self._counted = (0, 0)
+        self._gaps = array("d")
+
+    def add_token(self, text: str = "", *, reasoning: str = "") -> None:
+        """Count what an item brought, which arrived with the latest bytes.
+
+        Args:
+            text: of the answer. It may be empty, as that of speech is.
+            reasoning: text of what the model thought before. An item with nothing else is a token of
+                reasoning.
+        """
+        now = perf_counter() if self.last_byte is None else self.last_byte
+        if self.last_token is None:
+            self.first_token = now
+        else:
+            self._gaps.append(now - self.last_token)
+        self.last_token = now
+        self.chunks += 1
+        if reasoning:
+            self.reasoning_chunks += 1
+            if self.first_reasoning_token is None:
+                self.first_reasoning_token = now
+        if self.first_content_token is None and (text or not reasoning):
+            self.first_content_token = now
+        if self._tokenizer is not None:
+            self._pieces.append(reasoning + text)
+
+    def add_usage(self, *, prompt: int | None, completion: int | None, reasoning: int | None) -> None:
+        """Take the server's own count of tokens; the latest holds.
+
+        Args:
+            prompt: the tokens of the prompt.
+            completion: the tokens of the answer, those of reasoning included.
+            reasoning: those of them that are reasoning.
+        """
+        self.prompt_tokens = prompt
+        self._completion_tokens = completion
+        self.reasoning_tokens = reasoning
+
+    @property
+    def time_to_first_token(self) -> float | None:
+        """Seconds from the start to the first token, of any kind."""
+        return self._since_start(self.first_token)
+
+    @property
+    def time_to_first_content_token(self) -> float | None:
+        """Seconds from the start to the first token that is no reasoning."""
+        return self._since_start(self.first_content_token)
+
+    @property
+    def time_to_first_reasoning_token(self) -> float | None:
+        """Seconds from the start to the first token of reasoning."""
+        return self._since_start(self.first_reasoning_token)
+
+    @property
+    def inter_token_latencies(self) -> Sequence[float]:
+        """Seconds between each token and the one before it."""
+        return self._gaps
+
+    @property
+    def inter_token_latency(self) -> Latencies | None:
+        """How long tokens were in coming after the one before them; None until there are two."""
+        return Latencies.of(self._gaps)
+
+    @property
+    def tokens_from(self) -> Literal["usage", "tokenizer", "chunks"]:
+        """Where ``tokens`` are from: the server's usage, else the tokenizer, else a count of chunks."""
+        if self._completion_tokens is not None:
+            return "usage"
+        return "chunks" if self._tokenizer is None else "tokenizer"
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the answer has so far, reasoning included."""
+        if self._completion_tokens is not None:
+            return self._completion_tokens
+        if self._tokenizer is None:
+            return self.chunks
+        pieces, tokens = self._counted
+        if pieces != len(self._pieces):
+            counted = self._tokenizer("".join(self._pieces))
+            tokens = counted if isinstance(counted, int) else len(counted)
+            self._counted = len(self._pieces), tokens
+        return tokens
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """How many tokens a second came after the first; None until there are two, or if all came at once.
+
+        Reasoning that the server counted but did not send does not count.
+        """
+        if self.first_token is None or self.last_token is None or self.last_token == self.first_token:
+            return None
+        tokens = self.tokens
+        if self._completion_tokens is not None and not self.reasoning_chunks:
+            tokens -= self.reasoning_tokens or 0
+        return (tokens - 1) / (self.last_token - self.first_token) if tokens > 1 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The durations in seconds, the counts and the rate, ready for a log line or JSON."""
+        latency = self.inter_token_latency
+        return {
+            **super().to_dict(),
+            "time_to_first_token": self.time_to_first_token,
+            "time_to_first_content_token": self.time_to_first_content_token,
+            "time_to_first_reasoning_token": self.time_to_first_reasoning_token,
+            "inter_token_latency": None if latency is None else latency._asdict(),
+            "tokens": self.tokens,
+            "tokens_from": self.tokens_from,
+            "tokens_per_second": self.tokens_per_second,
+            "chunks": self.chunks,
+            "reasoning_chunks": self.reasoning_chunks,
+            "reasoning_tokens": self.reasoning_tokens,
+            "prompt_tokens": self.prompt_tokens,
+        }

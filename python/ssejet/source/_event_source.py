@@ -1,0 +1,248 @@
+"""Event sources: the events of a response, as they are."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ssejet._core import Decoder
+from ssejet._http.body import AsyncChunks
+from ssejet._http.deadlines import Deadlines
+from ssejet._http.exclusive import ConcurrentReadError
+from ssejet._http.headers import with_default_headers
+from ssejet._http.reader import ResumableChunks
+from ssejet._http.response import content_type_of
+from ssejet._http.sockets import NetworkReads
+from ssejet._lazy import on_demand
+from ssejet._media_type import is_event_stream
+from ssejet.errors import ContentTypeError
+from ssejet.typed._refusal import Beginning
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from typing_extensions import Self
+
+    from ssejet._core import ServerSentEvent
+    from ssejet._http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
+    from ssejet.source._subscription import asubscribe, subscribe
+
+__all__ = ["EventSource", "aconnect_sse", "asubscribe", "connect_sse", "subscribe"]
+
+if not TYPE_CHECKING:  # or a type checker would take any name for one of this module's
+    __getattr__ = on_demand(
+        globals(), {"asubscribe": "ssejet.source._subscription", "subscribe": "ssejet.source._subscription"}
+    )
+
+# How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
+# be a stream that never gets so far.
+_EXCERPT_SIZE = 1024
+_EXCERPT_TIME = 1.0
+
+_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+
+
+class EventSource:
+    """The events of a response of httpx or httpx2.
+
+    Iterate with ``for`` or ``async for``, as with httpx2's class of this name, or by ``iter_sse()`` and
+    ``aiter_sse()``, as with httpx-sse's. The response stays the caller's to close, and what its client raises
+    is passed on.
+
+    The events are those of the standard (WHATWG HTML, "Server-sent events"): always UTF-8, whatever the
+    charset parameter says. An unfinished event at the end is dropped, unless the decoder is told otherwise.
+
+    Iterating raises:
+
+    * ``ContentTypeError`` before the first event, if the content type is not ``text/event-stream``. Up to one
+      kibibyte of the body is read for it, for a second at most; read the response yourself beforehand if you
+      need all of it.
+    * ``EventTooLargeError``, after the events before the one that is too large;
+    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body is labelled as an
+      event stream and holds something else, after comments too, and no event: when it ends, or when 64 KiB of
+      that have come;
+    * ``APIConnectionError``, if an earlier read was cancelled and cannot go on. Over HTTP/1.1 it can.
+
+    Args:
+        response: the response, not read yet, or read as a whole.
+        decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments.
+
+    Attributes:
+        response: the response.
+        decoder: the decoder, which knows the last event ID and the reconnection time.
+    """
+
+    def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
+        self.response: HTTPResponse = response
+        self.decoder: Decoder = Decoder() if decoder is None else decoder
+        # The dialects of some decoders have events without data.
+        self._has_own_decoder = decoder is not None
+        self._content_type = content_type_of(response)
+
+    def iter_sse(self) -> Iterator[ServerSentEvent]:
+        """Iterate over the events as they arrive."""
+        if is_event_stream(self._content_type):
+            return self.decoder.iter_bytes(_checked(self.response, any_field=self._has_own_decoder))
+        return self._refuse()
+
+    def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
+        """Iterate over the events as they arrive, asynchronously."""
+        if is_event_stream(self._content_type):
+            return _AsyncEvents(self.response, self.decoder)
+        return self._arefuse()
+
+    __iter__ = iter_sse
+    __aiter__ = aiter_sse
+
+    def _refuse(self) -> Iterator[ServerSentEvent]:
+        body = bytearray()
+        reads = NetworkReads.of(self.response, Deadlines(total=_EXCERPT_TIME))
+        with suppress(Exception):  # the content type is what went wrong
+            for chunk in self.response.iter_bytes():
+                body += chunk
+                if len(body) >= _EXCERPT_SIZE:
+                    break
+        if reads is not None:
+            reads.release()
+        raise self._content_type_error(body)
+        yield
+
+    async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
+        from anyio import move_on_after
+
+        body = bytearray()
+        chunks = AsyncChunks(self.response)
+        with suppress(Exception), move_on_after(_EXCERPT_TIME):
+            async for chunk in chunks.iterator:
+                body += chunk
+                if len(body) >= _EXCERPT_SIZE:
+                    break
+        await chunks.aclose()
+        raise self._content_type_error(body)
+        yield
+
+    def _content_type_error(self, body: bytearray) -> ContentTypeError:
+        excerpt = bytes(body[:_EXCERPT_SIZE])
+        return ContentTypeError(self.response, content_type=self._content_type, body=excerpt)
+
+
+def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
+    """The chunks of a body that is labelled as an event stream; raises if it is none."""
+    beginning = Beginning(response, any_field=any_field)
+    chunks = iter(response.iter_bytes())
+    try:
+        for chunk in chunks:
+            beginning.add(chunk)
+            yield chunk
+            if beginning.has_event:
+                yield from chunks
+                return
+        beginning.end()
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+
+
+class _AsyncEvents:
+    """The events of a response; not an async generator, as a cancelled read would end one."""
+
+    def __init__(self, response: Any, decoder: Decoder) -> None:
+        self._beginning: Beginning | None = Beginning(response)
+        self._response = response
+        self._decoder = decoder
+        self._chunks: ResumableChunks | None = None
+        self._pending: Iterator[ServerSentEvent] = iter(())
+        self._unsettled = False
+        self._reading = False
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerSentEvent:
+        try:
+            while True:
+                for event in self._pending:
+                    return event
+                if self._unsettled:
+                    self._unsettled = False
+                    self._decoder.feed(b"")  # raises what was put off until the events before it were taken
+                if self._ended:
+                    raise StopAsyncIteration
+                self._accept(await self._read())
+        except (ConcurrentReadError, StopAsyncIteration):
+            raise
+        except Exception:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Stop reading; the response stays the caller's to close."""
+        self._ended = True
+        self._pending = iter(())
+        if self._chunks is not None and not self._reading:
+            await self._chunks.aclose()
+
+    def _accept(self, chunk: bytes | None) -> None:
+        """Take in what was read; None is the end of the body."""
+        is_end = self._ended = chunk is None
+        events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
+        self._pending = iter(events)
+        self._unsettled = bool(events) and not is_end
+        if events:
+            self._beginning = None
+        elif self._beginning is not None:
+            if chunk is None:
+                self._beginning.end()
+            else:
+                self._beginning.add(chunk)
+
+    async def _read(self) -> bytes | None:
+        if self._reading:
+            raise ConcurrentReadError
+        if self._chunks is None:
+            self._chunks = ResumableChunks(self._response)
+        if self._chunks.lost:
+            raise self._chunks.error()
+        self._reading = True
+        try:
+            return await self._chunks.fetch()
+        except StopAsyncIteration:
+            return None
+        except Exception:
+            raise
+        except BaseException:
+            self._chunks.on_cancelled()
+            raise
+        finally:
+            self._reading = False
+
+
+@contextmanager
+def connect_sse(
+    client: StreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+) -> Iterator[EventSource]:
+    """Send a request and give the response's events; the response is closed at the end of the ``with`` block.
+
+    ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has its own.
+
+    Args:
+        client: an ``httpx.Client`` or ``httpx2.Client``.
+        method: the HTTP method.
+        url: the URL.
+        decoder: see ``EventSource``.
+        kwargs: what else ``client.stream()`` takes.
+    """
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
+    with client.stream(method, url, **kwargs) as response:
+        yield EventSource(response, decoder=decoder)
+
+
+@asynccontextmanager
+async def aconnect_sse(
+    client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+) -> AsyncIterator[EventSource]:
+    """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
+    async with client.stream(method, url, **kwargs) as response:
+        yield EventSource(response, decoder=decoder)

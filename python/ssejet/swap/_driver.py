@@ -1,0 +1,168 @@
+"""Driving an SDK's stream: what can be built here is, and the rest is passed to the SDK's own generator.
+
+The SDK's generator knows what its version does with a sentinel, an error, a ping or a broken connection, and
+how it ends. It is left in charge of all that: it reads from a `Relay`, which stands in for its decoder and
+gives it the events that were not built here, and the errors that were met here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
+
+from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
+from ssejet._http.body import aclose_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+
+__all__ = ["Dialect", "EventDecoder", "Relay", "adrive", "drive"]
+
+Dialect = Literal["openai", "anthropic"]
+
+_END: Any = object()
+
+
+class EventDecoder:
+    """What an SDK's client takes for a decoder of event streams."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
+        """Decode the events of a stream of bytes."""
+        return Decoder(dialect=self._dialect).iter_bytes(iterator)
+
+    def aiter_bytes(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
+        """Decode the events of an asynchronous stream of bytes."""
+        return Decoder(dialect=self._dialect).aiter_bytes(iterator)
+
+
+class Relay:
+    """What an SDK's generator takes for its decoder.
+
+    Attributes:
+        event: the event that is for the SDK.
+        error: the error that is.
+        skipped: the SDK asked for another event, not making an item of the one that it had.
+        reads_on: the SDK reads on after the sentinel, as some versions do, making items of nothing.
+        ended: there are no more.
+    """
+
+    def __init__(self, idle: ServerSentEvent) -> None:
+        """Make one for a stream.
+
+        Args:
+            idle: an event to give when there is none: the SDK makes an item of it, any item, and so control
+                comes back.
+        """
+        self.event: ServerSentEvent | None = None
+        self.error: Exception | None = None
+        self.skipped: bool = False
+        self.reads_on: bool = False
+        self.ended: bool = False
+        self._idle = idle
+
+    def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
+        """Give the SDK its events."""
+        while not self.ended:
+            if self.error is not None:
+                raise self.error
+            event, self.event = self.event, None
+            if event is None and self.skipped:
+                self.reads_on = True
+                return
+            self.skipped = event is None
+            yield event or self._idle
+
+    async def aiter_bytes(self, _: object) -> AsyncIterator[ServerSentEvent]:
+        """Give the SDK its events."""
+        for event in self.iter_bytes(None):
+            yield event
+
+
+def drive(
+    chunks: Iterator[bytes],
+    decoder: ItemDecoder,
+    relay: Relay,
+    rest: Generator[Any, None, None],
+    response: Any,
+) -> Iterator[Any]:
+    """Yield a stream's items.
+
+    Args:
+        chunks: its bytes.
+        decoder: makes items of them.
+        relay: takes what else there is.
+        rest: the SDK's own generator, which reads from the relay.
+        response: is closed in the end.
+    """
+    feed = decoder.feed
+    try:
+        for chunk in chunks:
+            for item in feed(chunk):
+                if type(item) is ServerSentEvent:
+                    relay.event = item
+                    item = next(rest, _END)
+                    if item is _END:
+                        if relay.reads_on:  # so that the connection can be used again
+                            deque(chunks, maxlen=0)
+                        return
+                    if relay.skipped:
+                        continue
+                yield item
+        decoder.finish()
+        relay.ended = True
+        next(rest, _END)
+    except Exception as error:
+        relay.error = error
+        next(rest, _END)  # raises what the SDK makes of it, unless the error is the SDK's
+        raise
+    finally:
+        rest.close()
+        if sys.is_finalizing():
+            response.is_closed = True  # closing it now can crash CPython 3.13
+        else:
+            response.close()
+
+
+async def adrive(
+    chunks: AsyncIterator[bytes],
+    decoder: ItemDecoder,
+    relay: Relay,
+    rest: AsyncGenerator[Any, None],
+    response: Any,
+) -> AsyncIterator[Any]:
+    """Yield a stream's items, see ``drive``."""
+    feed = decoder.feed
+    try:
+        async for chunk in chunks:
+            for item in feed(chunk):
+                if type(item) is ServerSentEvent:
+                    relay.event = item
+                    item = await anext(rest, _END)
+                    if item is _END:
+                        if relay.reads_on:
+                            async for _ in chunks:
+                                pass
+                        return
+                    if relay.skipped:
+                        continue
+                yield item
+        decoder.finish()
+        relay.ended = True
+        await anext(rest, _END)
+    except Exception as error:
+        relay.error = error
+        await anext(rest, _END)  # raises what the SDK makes of it, unless the error is the SDK's
+        raise
+    finally:
+        await rest.aclose()
+        if not getattr(response, "is_closed", False):
+            await aclose_chunks(chunks, response)
+            await response.aclose()
+        elif hasattr(chunks, "aclose"):
+            # Some versions have read the rest by themselves: the connection may be another's by now, and past
+            # the end httpcore reads for ever.
+            await chunks.aclose()

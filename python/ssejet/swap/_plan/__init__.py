@@ -1,0 +1,1 @@
+"""Plans: how an SDK's models are built straight from JSON."""

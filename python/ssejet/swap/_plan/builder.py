@@ -1,0 +1,192 @@
+"""The plan by which a stream's items are built straight from JSON, equal to those that an SDK builds.
+
+The SDKs build items with ``construct_type``, which walks the annotations and coerces next to nothing. A plan
+mirrors that walk: leaves are taken as they are, fields that are absent or null get the field's default, and
+nothing is validated. Where the walk meets a union, and ``Optional`` is one, the SDKs have pydantic validate
+the value, leniently, and keep the result if it passes; for that see `ssejet.swap._plan.validated`.
+
+A plan refuses a value rather than build something else from it. What it refuses is the SDK's to build.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from ssejet._core import Assembler
+from ssejet.swap._plan.validated import Validated, default_of, model_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
+__all__ = ["Builder", "Models", "builder"]
+
+# Whatever JSON has in their place is taken as it is.
+_LEAVES = frozenset({str, int, bool, bytes, object, Any, type(None)})
+
+
+@dataclass(frozen=True)
+class Models:
+    """What is needed of an SDK's ``_models`` module."""
+
+    base: type[BaseModel]
+    construct_type: Callable[..., Any]
+    construct_field: Callable[..., Any]
+    field_default: Callable[[Any], Any]
+
+
+class Builder(NamedTuple):
+    """Builds the items of one type.
+
+    Attributes:
+        assembler: carries out the plan.
+        tags: the values of the discriminator, if the type is a union of models that have one.
+    """
+
+    assembler: Assembler
+    tags: frozenset[str]
+
+
+# The builders of the SDK's own types, which live as long as the SDK does. A builder refers to the classes
+# that it builds, so a dict of builders would keep a user's classes alive.
+_of_sdk: dict[tuple[Any, Models], Builder | None] = {}
+
+# The name under which a user's class keeps its builder, which thus dies with the class.
+_KEPT = "__ssejet_builder__"
+
+
+def builder(type_: Any, models: Models) -> Builder | None:
+    """Give the builder of a stream's item type, or None if the SDK has to build all of its items.
+
+    Making one takes milliseconds, so it is kept: as long as the SDK, if the type is the SDK's; as long as the
+    class, if it is a class of the user's. One of a union with such a class is made anew each time.
+
+    Args:
+        type_: a model of the SDK's, or a union of them.
+        models: the SDK's own ways.
+    """
+    try:
+        return _of_sdk[type_, models]
+    except (KeyError, TypeError):  # a type that cannot be hashed is none of the SDK's
+        pass
+    is_class = isinstance(type_, type)
+    if is_class and (kept := vars(type_).get(_KEPT)) is not None and kept[0] is models:
+        made: Builder | None = kept[1]
+        return made
+    made = _make(type_, models)
+    if _is_of_sdk(type_, models):
+        _of_sdk[type_, models] = made
+    elif is_class and issubclass(type_, models.base):
+        setattr(type_, _KEPT, (models, made))
+    return made
+
+
+def _make(type_: Any, models: Models) -> Builder | None:
+    planner = _Planner(models)
+    try:
+        plan = planner.construct(type_, ())
+        if plan[0] not in {"model", "tagged"}:
+            return None
+        return Builder(
+            Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ())
+        )
+    except (TypeError, ValueError):  # something in the type is not known here
+        return None
+
+
+def _is_of_sdk(type_: Any, models: Models) -> bool:
+    """Whether a type consists of nothing but classes of the SDK's package."""
+    package = models.base.__module__.partition(".")[0]
+    if hasattr(type_, "__value__"):  # a TypeAliasType
+        type_ = type_.__value__
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    parts = get_args(type_)
+    if parts:
+        return all(_is_of_sdk(part, models) for part in parts)
+    module = getattr(type_, "__module__", "")
+    if not isinstance(type_, type) or module.partition(".")[0] not in {package, "builtins"}:
+        return False
+    # A generic of the SDK's with a user's class in brackets has the SDK's module, but no place in it.
+    return getattr(sys.modules.get(module), type_.__qualname__, None) is type_
+
+
+@dataclass
+class _Planner:
+    models: Models
+    definitions: list[Any] = field(default_factory=list)
+    _open: list[type] = field(default_factory=list)
+
+    def construct(self, type_: Any, metadata: Any) -> tuple[Any, ...]:
+        """Mirror ``construct_type``."""
+        named = None
+        if hasattr(type_, "__value__"):  # a TypeAliasType
+            named, type_ = type_, type_.__value__
+        if not metadata and get_origin(type_) is Annotated:
+            type_ = get_args(type_)[0]
+        origin = get_origin(type_) or type_
+        arguments = get_args(type_)
+        if origin is Union or origin is types.UnionType:
+            if all(map(_is_text, arguments)):
+                return ("any",)  # no string is changed by validation, and what fails it is taken as it is
+            return Validated.plan(named or type_, self.definitions)
+        if origin is Literal or type_ in _LEAVES:
+            return ("any",)
+        if origin is float:
+            return ("float",)
+        if origin is list and arguments:
+            return ("list", self.construct(arguments[0], ()))
+        if origin is dict and arguments:
+            return ("dict", self.construct(arguments[1], ()))
+        if inspect.isclass(type_) and issubclass(type_, self.models.base) and self._is_plain(type_):
+            return self._model(type_)
+        return ("call", partial(_construct_value, self.models.construct_type, type_, metadata))
+
+    def _is_plain(self, model: type[BaseModel]) -> bool:
+        """Whether the SDK's own ``construct`` makes this model, from fields that have their own names."""
+        if model in self._open or _function(model.construct) is not _function(self.models.base.construct):
+            return False
+        if model.model_config.get("extra") != "allow" or model.model_rebuild(raise_errors=False) is False:
+            return False
+        fields = model_fields(model.__pydantic_core_schema__)
+        if fields is None or "extras_schema" in fields:
+            return False
+        return all(info.alias in {None, name} for name, info in model.model_fields.items())
+
+    def _model(self, model: type[BaseModel]) -> tuple[Any, ...]:
+        self._open.append(model)
+        fields = [(name, name, *self._field(name, info)) for name, info in model.model_fields.items()]
+        self._open.pop()
+        return ("model", model, fields, ("any",), False)
+
+    def _field(self, name: str, info: Any) -> tuple[Any, Any]:
+        default = self.models.field_default(info)
+        if default is None:
+            return ("nullable", self.construct(info.annotation, info.metadata)), ("value", None)
+        plan = ("call", partial(_construct_field, self.models.construct_field, info, name))
+        return plan, default_of(default, partial(self.models.field_default, info))
+
+
+def _is_text(type_: Any) -> bool:
+    if get_origin(type_) is Literal:
+        return all(type(value) is str for value in get_args(type_))
+    return type_ in {str, type(None)}
+
+
+def _function(method: Any) -> Any:
+    return getattr(method, "__func__", None)
+
+
+def _construct_value(construct_type: Callable[..., Any], type_: Any, metadata: Any, value: Any) -> Any:
+    more = {"metadata": metadata} if metadata else {}  # older versions do not take it
+    return construct_type(value=value, type_=type_, **more)
+
+
+def _construct_field(construct_field: Callable[..., Any], info: Any, name: str, value: Any) -> Any:
+    return construct_field(value=value, field=info, key=name)

@@ -1,0 +1,1 @@
+"""The swap-in for anthropic-sdk-python."""

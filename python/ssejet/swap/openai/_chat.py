@@ -1,0 +1,322 @@
+"""The state behind openai-python's ``chat.completions.stream()``, at a cost that does not grow.
+
+openai-python dumps and rebuilds the whole message, and parses the whole of its JSON, at every chunk. Here the
+usual chunk, one that only adds text, is taken in by adding it: to a new message, as there, so that one that
+was kept stays as it was. Any other chunk is openai-python's to take in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jiter import from_json
+from openai.lib._parsing import get_input_tool_by_name
+from openai.lib.streaming.chat import (
+    ChatCompletionStreamState,
+    ChunkEvent,
+    ContentDeltaEvent,
+    FunctionToolCallArgumentsDeltaEvent,
+    RefusalDeltaEvent,
+)
+from openai.lib.streaming.chat._types import ParsedChatCompletionMessageSnapshot
+from openai.types.chat import ChatCompletionChunk, ParsedFunction, ParsedFunctionToolCall
+from openai.types.chat.chat_completion_chunk import (
+    Choice,
+    ChoiceDelta,
+    ChoiceDeltaToolCall,
+    ChoiceDeltaToolCallFunction,
+)
+
+from ssejet.chat._partial import PartialJSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from openai._models import BaseModel
+
+__all__ = ["LinearState"]
+
+_LONGEST_ESCAPE = len(r"\ud83d\ude00")
+
+_new = object.__new__
+_set = object.__setattr__
+
+_MESSAGE_FIELDS = frozenset(ParsedChatCompletionMessageSnapshot.model_fields)
+_DUMPED_FIELDS = _MESSAGE_FIELDS - {"parsed"}
+_CALL_FIELDS = frozenset(ParsedFunctionToolCall.model_fields)
+_FUNCTION_FIELDS = frozenset(ParsedFunction.model_fields) - {"parsed_arguments"}
+_GROWING_FIELDS = ("content", "refusal", "role")
+_OTHER_FIELDS = _DUMPED_FIELDS - {*_GROWING_FIELDS, "tool_calls"}
+
+
+class _Step(NamedTuple):
+    """What a choice of a chunk does: the message that it leads to, and the tool calls that it adds to."""
+
+    choice: Any
+    snapshot: Any
+    message: Any
+    fragments: list[Any] | None
+
+
+class LinearState(ChatCompletionStreamState[Any]):
+    """openai-python's state, which takes the usual chunks in itself."""
+
+    _texts: dict[Any, PartialJSON]
+
+    @classmethod
+    def of(cls, state: ChatCompletionStreamState[Any]) -> ChatCompletionStreamState[Any]:
+        """Make one out of openai-python's own."""
+        if type(state) is not ChatCompletionStreamState:
+            return state
+        self = _new(cls)
+        vars(self).update(vars(state))
+        self._texts = {}
+        return self
+
+    def handle_chunk(self, chunk: ChatCompletionChunk) -> Iterable[Any]:
+        """Take a chunk in, and return the events that it causes."""
+        completion = self._ChatCompletionStreamState__current_completion_snapshot  # type: ignore[attr-defined]
+        steps = self._steps(completion, chunk)
+        if steps is None:
+            return super().handle_chunk(chunk)
+        values = completion.__dict__
+        values["usage"] = chunk.usage
+        values["system_fingerprint"] = chunk.system_fingerprint
+        completion.__pydantic_fields_set__ |= _CHUNK_SETS
+        events = [_event(ChunkEvent, {"type": "chunk", "chunk": chunk, "snapshot": completion})]
+        for step in steps:
+            step.snapshot.__dict__["message"] = step.message
+            self._add_events(step, events)
+        return events
+
+    def _steps(self, completion: Any, chunk: Any) -> list[_Step] | None:
+        """Work out what a chunk does, changing nothing; None if that is not known here."""
+        if (
+            completion is None
+            or type(chunk) is not ChatCompletionChunk
+            or getattr(chunk, "moderation", None) is not None
+        ):
+            return None
+        steps = []
+        for choice in chunk.choices:
+            step = self._step(completion.choices, choice)
+            if step is None:
+                return None
+            steps.append(step)
+        if len(steps) > 1 and len({step.choice.index for step in steps}) < len(steps):
+            return None
+        return steps
+
+    def _step(self, snapshots: list[Any], choice: Any) -> _Step | None:
+        if type(choice) is not Choice or choice.finish_reason or choice.logprobs is not None:
+            return None
+        index, delta = choice.index, choice.delta
+        if type(index) is not int or not 0 <= index < len(snapshots) or type(delta) is not ChoiceDelta:
+            return None
+        snapshot = snapshots[index]
+        message = snapshot.message
+        if (
+            snapshot.finish_reason
+            or type(message) is not ParsedChatCompletionMessageSnapshot
+            or not message.__pydantic_fields_set__ >= _DUMPED_FIELDS
+        ):
+            return None
+        values = _grown(message.__dict__, delta.__dict__)
+        if values is None or any(values[name] is not None for name in _OTHER_FIELDS):
+            return None
+        extra: Any = message.__pydantic_extra__
+        if delta.__pydantic_extra__:
+            extra = _grown_extra(extra, delta.__pydantic_extra__)
+            if extra is None:
+                return None
+        fields_set = set(_DUMPED_FIELDS)
+        fragments = delta.tool_calls
+        if values["tool_calls"] is not None or fragments is not None:
+            tool_calls = self._tool_calls(index, values["tool_calls"] or [], fragments)
+            if tool_calls is None:
+                return None
+            values["tool_calls"] = tool_calls
+        values["parsed"] = None
+        content = values["content"]
+        if (
+            content
+            and not values["refusal"]
+            and isinstance(self._rich_response_format, type)
+            and content.strip()
+        ):
+            values["parsed"] = self._parsed(index, content)
+            if values["parsed"] is None:
+                return None
+            fields_set.add("parsed")
+        return _Step(
+            choice,
+            snapshot,
+            _model(ParsedChatCompletionMessageSnapshot, values, extra, fields_set),
+            fragments,
+        )
+
+    def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any] | None) -> list[Any] | None:
+        """The tool calls as they are after a chunk; None if openai-python has to work that out."""
+        if not calls:
+            return None
+        grown = list(calls)
+        for position, call in enumerate(calls):
+            if not _is_whole(call):
+                return None
+            if "parsed_arguments" not in call.function.__pydantic_fields_set__:
+                grown[position] = _with_function(call, call.function.__dict__)
+        for fragment in fragments or ():
+            if (
+                type(fragment) is not ChoiceDeltaToolCall
+                or type(fragment.function) is not ChoiceDeltaToolCallFunction
+            ):
+                return None
+            position = fragment.index
+            if type(position) is not int or not 0 <= position < len(grown):
+                return None
+            call = _grown_call(grown[position], fragment)
+            if call is None:
+                return None
+            grown[position] = call
+        for fragment in fragments or ():
+            position = fragment.index
+            function = grown[position].function
+            tool = get_input_tool_by_name(input_tools=self._input_tools, name=function.name)
+            if tool and tool.get("function", {}).get("strict") and function.arguments:
+                parsed = self._parsed((choice, position), function.arguments)
+                if parsed is None:
+                    return None
+                function.__dict__["parsed_arguments"] = parsed
+        return grown
+
+    def _parsed(self, key: Any, text: str) -> Any:
+        """The partial JSON of a text that has grown; None if openai-python has to say."""
+        partial = self._texts.get(key)
+        if partial is None:
+            partial = self._texts[key] = PartialJSON()
+        known = partial.length
+        partial.feed(text[known:])
+        if partial.broken:
+            return None
+        if "\\" in text[max(0, known - _LONGEST_ESCAPE) :]:
+            try:  # jiter refuses a wrong escape at once, and not when its string ends
+                return from_json(text.encode(), partial_mode=True)
+            except ValueError:
+                return None
+        return partial.value()
+
+    def _add_events(self, step: _Step, events: list[Any]) -> None:
+        delta, message = step.choice.delta, step.message
+        state = self._get_choice_state(step.choice)
+        if delta.content is not None:
+            values = {
+                "type": "content.delta",
+                "delta": delta.content,
+                "snapshot": message.content,
+                "parsed": message.parsed,
+            }
+            events.append(_event(ContentDeltaEvent, values))
+        if delta.refusal is not None:
+            values = {"type": "refusal.delta", "delta": delta.refusal, "snapshot": message.refusal}
+            events.append(_event(RefusalDeltaEvent, values))
+        if not step.fragments:
+            return
+        for fragment in step.fragments:
+            function = message.tool_calls[fragment.index].function
+            values = {
+                "type": "tool_calls.function.arguments.delta",
+                "name": function.name,
+                "index": fragment.index,
+                "arguments": function.arguments,
+                "parsed_arguments": function.parsed_arguments,
+                "arguments_delta": fragment.function.arguments or "",
+            }
+            events.append(_event(FunctionToolCallArgumentsDeltaEvent, values))
+        events += state.get_done_events(
+            choice_chunk=step.choice, choice_snapshot=step.snapshot, response_format=self._response_format
+        )
+
+
+_CHUNK_SETS = {"usage", "system_fingerprint"}
+
+
+def _model(cls: type[BaseModel], values: dict[str, Any], extra: Any, fields_set: set[str]) -> Any:
+    """Make a model as ``construct`` does."""
+    model = _new(cls)
+    _set(model, "__dict__", values)
+    _set(model, "__pydantic_private__", None)
+    _set(model, "__pydantic_extra__", extra)
+    _set(model, "__pydantic_fields_set__", fields_set)
+    return model
+
+
+def _event(cls: type[BaseModel], values: dict[str, Any]) -> Any:
+    return _model(cls, values, {}, set(values))
+
+
+def _grown(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
+    """A message's fields with a delta's text added; None if the delta does more than that."""
+    values = message.copy()
+    for name in _GROWING_FIELDS:
+        text = delta[name]
+        if text is not None:
+            before = message[name]
+            if type(text) is not str or (before is not None and type(before) is not str):
+                return None
+            values[name] = text if before is None else before + text
+    if delta["function_call"] is not None or delta.get("audio") is not None:
+        return None
+    return values
+
+
+def _grown_extra(extra: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
+    values = extra.copy()
+    for name, text in delta.items():
+        if name not in extra:
+            return None
+        if text is not None:
+            before = extra[name]
+            if type(text) is not str or (before is not None and type(before) is not str):
+                return None
+            values[name] = text if before is None else before + text
+    return values
+
+
+def _is_whole(call: Any) -> bool:
+    """Whether a tool call has all that it will have but for more text."""
+    if type(call) is not ParsedFunctionToolCall or type(call.function) is not ParsedFunction:
+        return False
+    return (
+        call.type == "function"
+        and type(call.id) is type(call.function.name) is type(call.function.arguments) is str
+        and call.__pydantic_fields_set__ >= _CALL_FIELDS
+        and call.function.__pydantic_fields_set__ >= _FUNCTION_FIELDS
+    )
+
+
+def _grown_call(call: Any, fragment: Any) -> Any:
+    """A tool call with a fragment added; None if the fragment adds anything but text to text."""
+    if fragment.__pydantic_extra__ or fragment.function.__pydantic_extra__:
+        return None
+    if fragment.type != call.type and "type" in fragment.__pydantic_fields_set__:
+        return None
+    function = call.function.__dict__.copy()
+    for name in ("arguments", "name"):
+        text = getattr(fragment.function, name)
+        if text is not None:
+            if type(text) is not str:
+                return None
+            function[name] += text
+    grown = _with_function(call, function)
+    if fragment.id is not None:
+        if type(fragment.id) is not str:
+            return None
+        grown.__dict__["id"] += fragment.id
+    return grown
+
+
+def _with_function(call: Any, function: dict[str, Any]) -> Any:
+    was = call.function
+    fields_set = was.__pydantic_fields_set__ | {"parsed_arguments"}
+    values = {**call.__dict__, "function": _model(type(was), function, was.__pydantic_extra__, fields_set)}
+    return _model(type(call), values, call.__pydantic_extra__, call.__pydantic_fields_set__)

@@ -1,0 +1,109 @@
+"""Anthropic's API, mocked."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ssejet.testing._endpoints import Messages, TokenCount, anthropic_error
+from ssejet.testing._mock_api import APIMock, MockDecorator, Resource
+from ssejet.testing._openai import path_below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ssejet.testing._answers import MockError
+    from ssejet.testing._mock_api import Route
+
+__all__ = ["AnthropicMock", "mock_anthropic"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_BASE_URL = "https://api.anthropic.com"
+_FOUNDRY_HOST = re.compile(r".*\.services\.ai\.azure\.(com|us|cn)")
+
+
+class _Messages(Resource):
+    create: Route
+    count_tokens: Route
+
+
+class AnthropicMock(APIMock):
+    """Anthropic's API, or one compatible with it, mocked; Azure's (Foundry) as well.
+
+    ::
+
+        with AnthropicMock() as mock:
+            mock.messages.create.response = "Hello!"
+            ...
+            assert mock.messages.create.call_count == 1
+
+    A dict or model has the fields of a message. Its ``content`` may be a text or a list of blocks; a block
+    needs no more than what it says::
+
+        mock.messages.create.response = {
+            "content": [
+                {"type": "thinking", "thinking": "The weather in Paris ..."},
+                {"type": "tool_use", "name": "weather", "input": {"city": "Paris"}},
+            ]
+        }
+
+    Every stream has the ping that Anthropic's have after the beginning of the first block. See ``APIMock``
+    for what the mock does within its ``with`` block, and ``Route.response`` for the answers.
+
+    Args:
+        base_url: where the API is, without ``/v1``; by default Anthropic's own URL, that of the environment
+            variable ``ANTHROPIC_BASE_URL``, and Azure's.
+        state: anything that functions may share; by default a dict.
+
+    Attributes:
+        messages: ``messages.create`` is a ``Route``, also for ``messages.stream`` and ``beta.messages``; and
+            ``messages.count_tokens`` is one, whose answer has a default.
+    """
+
+    name = "mock"
+
+    def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
+        super().__init__(base_url=base_url, state=state)
+        count_tokens = self._add(TokenCount())
+        count_tokens.response = {}
+        create = self._add(Messages())
+        self.messages: _Messages = _Messages("mock.messages", create=create, count_tokens=count_tokens)
+
+    def path_of(self, url: Any) -> str | None:
+        """The path of an endpoint, such as ``/v1/messages``; None if the URL is not of this API."""
+        bases = [self.base_url] if self.base_url else [_BASE_URL, os.environ.get("ANTHROPIC_BASE_URL")]
+        path = path_below(bases, url)
+        is_foundry = _FOUNDRY_HOST.fullmatch(url.host) and url.path.startswith("/anthropic/")
+        if path is None and self.base_url is None and is_foundry:
+            path = url.path.removeprefix("/anthropic")
+        return path
+
+    def error_body(self, error: MockError) -> dict[str, Any]:
+        """The body of an error response where no endpoint is concerned."""
+        return anthropic_error(error)
+
+
+@overload
+def mock_anthropic(function: F, /) -> F: ...
+@overload
+def mock_anthropic(*, base_url: str | None = ..., state: Any = ...) -> MockDecorator[AnthropicMock]: ...
+def mock_anthropic(function: Any = None, /, *, base_url: str | None = None, state: Any = None) -> Any:
+    """Decorate a test, or any function, so that Anthropic's API is mocked while it runs.
+
+    ::
+
+        @mock_anthropic(state={"count": 0})
+        def test_chat(mock_anthropic: AnthropicMock) -> None: ...
+
+        with mock_anthropic() as mock: ...
+
+    Args:
+        function: the function, async or not. If it has a parameter ``mock_anthropic``, it gets the
+            ``AnthropicMock``, a new one for each call.
+        base_url: where the API is; see ``AnthropicMock``.
+        state: what functions may share, copied for each call.
+    """
+    decorator = MockDecorator(AnthropicMock, parameter="mock_anthropic", base_url=base_url, state=state)
+    return decorator if function is None else decorator(function)

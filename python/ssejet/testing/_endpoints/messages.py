@@ -1,0 +1,171 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet.testing._endpoints.base import (
+    Endpoint,
+    Event,
+    anthropic_error,
+    count_tokens,
+    new_id,
+    pieces,
+    text_of_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ssejet.testing._answers import MockError
+
+__all__ = ["Messages", "TokenCount"]
+
+_SIGNATURE = "bW9jaw=="
+# What a block is before its deltas.
+_EMPTY = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
+_PING = Event("ping", {"type": "ping"})
+
+
+class Messages(Endpoint):
+    """``POST /v1/messages``."""
+
+    name = "messages.create"
+    path = "/v1/messages"
+    done: str | None = None
+    names_events = True
+    ping = _PING
+
+    def from_text(self, text: str) -> dict[str, Any]:
+        """One block that says this."""
+        return {"content": text}
+
+    def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What names the object, and the model that was asked for."""
+        return {
+            "id": new_id("msg_"),
+            "type": "message",
+            "role": "assistant",
+            "model": body.get("model", "mock"),
+            "content": [],
+            "stop_sequence": None,
+        }
+
+    def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Make a whole message of some of its fields; its stop reason is the one that they suggest."""
+        answer = self.defaults(body) | fields
+        content = answer["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        answer["content"] = [_complete_block(block) for block in blocks]
+        if "stop_reason" not in fields:
+            calls = any(block["type"] == "tool_use" for block in answer["content"])
+            by_sequence = "stop_sequence" if answer["stop_sequence"] is not None else "end_turn"
+            answer["stop_reason"] = "tool_use" if calls else by_sequence
+        counted = {"input_tokens": _asked(body), "output_tokens": count_tokens(answer["content"])}
+        answer["usage"] = counted | (answer.get("usage") or {})
+        return answer
+
+    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
+        """Events, with deltas of a word each, and the ping that Anthropic's streams begin with."""
+        for kind, fields in self._events(answer):
+            yield Event(kind, {"type": kind} | fields)
+
+    def error_body(self, error: MockError) -> dict[str, Any]:
+        """The body of a response with an error status."""
+        return anthropic_error(error)
+
+    def stream_error(self, error: MockError, number: int) -> Any:
+        """An event of type ``error``, which ends a stream."""
+        return Event("error", anthropic_error(error))
+
+    def _events(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        end = {"stop_reason": answer["stop_reason"], "stop_sequence": answer["stop_sequence"]}
+        end |= {name: answer[name] for name in ("container", "stop_details") if answer.get(name)}
+        begun = answer | {"content": [], "usage": answer["usage"] | {"output_tokens": 1}} | dict.fromkeys(end)
+        yield "message_start", {"message": begun}
+        if not answer["content"]:
+            yield "ping", {}
+        for index, block in enumerate(answer["content"]):
+            place = {"index": index}
+            yield "content_block_start", place | {"content_block": _begun(block)}
+            if index == 0:
+                yield "ping", {}
+            for delta in _deltas(block):
+                yield "content_block_delta", place | {"delta": delta}
+            yield "content_block_stop", place
+        yield "message_delta", {"delta": end, "usage": answer["usage"]}
+        yield "message_stop", {}
+
+
+class TokenCount(Endpoint):
+    """``POST /v1/messages/count_tokens``."""
+
+    name = "messages.count_tokens"
+    path = "/v1/messages/count_tokens"
+    done: str | None = None
+
+    def from_text(self, text: str) -> dict[str, Any]:
+        """A count has no text."""
+        raise TypeError("mock.messages.count_tokens answers with input_tokens, not with a text")
+
+    def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A word of the request counts as a token."""
+        return {"input_tokens": _asked(body)}
+
+    def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Make a whole answer of some of its fields."""
+        return self.defaults(body) | fields
+
+    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
+        """It is never streamed."""
+        raise TypeError("the API does not stream mock.messages.count_tokens: leave stream out")
+
+    def error_body(self, error: MockError) -> dict[str, Any]:
+        """The body of a response with an error status."""
+        return anthropic_error(error)
+
+
+def _asked(body: dict[str, Any]) -> int:
+    return count_tokens({name: body.get(name) for name in ("system", "messages")})
+
+
+def _complete_block(block: dict[str, Any]) -> dict[str, Any]:
+    """A block with the fields that it always has."""
+    kind = block.get("type", "text")
+    if kind == "text":
+        return {"type": kind, "text": "", "citations": None} | block
+    if kind == "thinking":
+        return {"type": kind, "thinking": "", "signature": _SIGNATURE} | block
+    if kind == "tool_use":
+        return {"type": kind, "id": new_id("toolu_"), "input": {}} | block
+    if kind == "server_tool_use":
+        return {"type": kind, "id": new_id("srvtoolu_"), "input": {}} | block
+    return block
+
+
+def _begun(block: dict[str, Any]) -> dict[str, Any]:
+    begun = block | _EMPTY.get(block["type"], {})
+    if block.get("citations"):
+        begun["citations"] = []
+    if _has_input(block):
+        begun["input"] = {}
+    return begun
+
+
+def _has_input(block: dict[str, Any]) -> bool:
+    return f"{block['type']}".endswith("tool_use") and "input" in block
+
+
+def _deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if block["type"] == "text":
+        for piece in pieces(block["text"]):
+            yield {"type": "text_delta", "text": piece}
+        for citation in block.get("citations") or []:
+            yield {"type": "citations_delta", "citation": citation}
+    elif block["type"] == "thinking":
+        for piece in pieces(block["thinking"]):
+            yield {"type": "thinking_delta", "thinking": piece}
+        yield {"type": "signature_delta", "signature": block["signature"]}
+    elif _has_input(block):
+        for piece in ["", *pieces(text_of_json(block["input"]))]:
+            yield {"type": "input_json_delta", "partial_json": piece}

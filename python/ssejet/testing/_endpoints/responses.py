@@ -1,0 +1,175 @@
+"""OpenAI's Responses API."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ssejet.testing._endpoints.base import Endpoint, Event, count_tokens, new_id, pieces, text_of_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from ssejet.testing._answers import MockError
+
+    # The type of each event, and its fields.
+    Events: TypeAlias = Iterator[tuple[str, dict[str, Any]]]
+
+__all__ = ["Responses"]
+
+# The items whose events bring a text, piece by piece: the field that has it, and what the events are called.
+_STREAMED_FIELDS = {
+    "function_call": ("arguments", "response.function_call_arguments"),
+    "custom_tool_call": ("input", "response.custom_tool_call_input"),
+    "mcp_call": ("arguments", "response.mcp_call_arguments"),
+}
+# The parts of an item, by type: the field that has their text, and what the events are called.
+_PARTS = {
+    "output_text": ("text", "response.output_text"),
+    "refusal": ("refusal", "response.refusal"),
+    "reasoning_text": ("text", "response.reasoning_text"),
+    "summary_text": ("text", "response.reasoning_summary_text"),
+}
+_ID_PREFIXES = {"message": "msg_", "function_call": "fc_", "reasoning": "rs_", "custom_tool_call": "ctc_"}
+
+
+class Responses(Endpoint):
+    """``POST /responses``."""
+
+    name = "responses.create"
+    path = "/responses"
+    done: str | None = None
+    names_events = True
+
+    def from_text(self, text: str) -> dict[str, Any]:
+        """One message that says this."""
+        return {"output": [_complete_item({"type": "message", "content": text})]}
+
+    def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What names the object, and the model that was asked for."""
+        asked = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "metadata": {}}
+        return (
+            {"id": new_id("resp_"), "object": "response", "model": body.get("model", "mock")}
+            | {"created_at": int(time.time()), "status": "completed", "output": []}
+            | {"error": None, "incomplete_details": None, "instructions": body.get("instructions")}
+            | {name: body.get(name, default) for name, default in asked.items()}
+        )
+
+    def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Make a whole answer of some of its fields; its status is the one that they suggest."""
+        answer = self.defaults(body) | fields
+        answer["output"] = [_complete_item(item) for item in answer["output"]]
+        if "status" not in fields and answer["error"]:
+            answer["status"] = "failed"
+        elif "status" not in fields and answer["incomplete_details"]:
+            answer["status"] = "incomplete"
+        if answer.get("usage") is None:
+            answer["usage"] = self._usage(answer, body)
+        return answer
+
+    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
+        """Events, with deltas of a word each."""
+        for number, (kind, fields) in enumerate(self._events(answer)):
+            yield Event(kind, {"type": kind, "sequence_number": number} | fields)
+
+    def stream_error(self, error: MockError, number: int) -> Any:
+        """An event of type ``error``, which ends a stream."""
+        fields = {"code": error.code, "message": error.message, "param": error.param}
+        return Event("error", {"type": "error", "sequence_number": number} | fields)
+
+    def _events(self, answer: dict[str, Any]) -> Events:
+        begun = answer | {"status": "in_progress", "output": []}
+        begun |= {name: None for name in ("usage", "error", "incomplete_details") if name in answer}
+        yield "response.created", {"response": begun}
+        yield "response.in_progress", {"response": begun}
+        for index, item in enumerate(answer.get("output", [])):
+            yield from _item_events(item, {"output_index": index})
+        status = answer.get("status")
+        end = status if status in ("failed", "incomplete") else "completed"
+        yield f"response.{end}", {"response": answer}
+
+    def _usage(self, answer: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        asked = count_tokens({name: body.get(name) for name in ("instructions", "input")})
+        said = count_tokens(answer["output"])
+        reasoning = count_tokens([item for item in answer["output"] if item.get("type") == "reasoning"])
+        return {
+            "input_tokens": asked,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": said,
+            "output_tokens_details": {"reasoning_tokens": reasoning},
+            "total_tokens": asked + said,
+        }
+
+
+def _complete_item(item: dict[str, Any]) -> dict[str, Any]:
+    """An item of the output with the fields that it always has."""
+    kind = item.get("type", "message")
+    item = {"id": new_id(_ID_PREFIXES.get(kind, f"{kind}_")), "type": kind} | item
+    if kind == "message":
+        content = item.get("content") or []
+        parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else content
+        item["content"] = [_complete_part(part) for part in parts]
+        return {"role": "assistant", "status": "completed"} | item
+    if kind == "reasoning":
+        return {"summary": []} | item
+    if kind in _STREAMED_FIELDS:
+        field, _ = _STREAMED_FIELDS[kind]
+        item[field] = text_of_json(item.get(field, ""))
+        if kind != "mcp_call":
+            item = {"call_id": new_id("call_")} | item
+        return {"status": "completed"} | item
+    return item
+
+
+def _complete_part(part: dict[str, Any]) -> dict[str, Any]:
+    return {"annotations": [], "logprobs": []} | part if part.get("type") == "output_text" else part
+
+
+def _item_events(item: dict[str, Any], place: dict[str, Any]) -> Events:
+    begun = dict(item)
+    for name in ("content", "summary"):
+        if begun.get(name):
+            begun[name] = []
+    if "status" in begun:
+        begun["status"] = "in_progress"
+    field, kind = _STREAMED_FIELDS.get(f"{item.get('type')}", (None, ""))
+    if field is not None:
+        begun[field] = ""
+    yield "response.output_item.added", place | {"item": begun}
+    where = place | {"item_id": item.get("id")}
+    for index, part in enumerate(item.get("summary") or []):
+        yield from _part_events(part, where | {"summary_index": index}, "response.reasoning_summary_part")
+    for index, part in enumerate(item.get("content") or []):
+        yield from _part_events(part, where | {"content_index": index}, "response.content_part")
+    if field is not None:
+        text = text_of_json(item.get(field, ""))
+        for piece in pieces(text):
+            yield f"{kind}.delta", where | {"delta": piece}
+        done = where | {field: text}
+        if item.get("type") == "function_call":
+            done["name"] = item.get("name")
+        yield f"{kind}.done", done
+    yield "response.output_item.done", place | {"item": item}
+
+
+def _part_events(part: dict[str, Any], where: dict[str, Any], part_kind: str) -> Events:
+    field, kind = _PARTS.get(part.get("type", ""), (None, ""))
+    begun = dict(part)
+    if field is not None:
+        begun[field] = ""
+    if part.get("annotations"):
+        begun["annotations"] = []
+    yield f"{part_kind}.added", where | {"part": begun}
+    if field is not None:
+        text = part.get(field, "")
+        logprobs: dict[str, Any] = {"logprobs": []} if kind == "response.output_text" else {}
+        for piece in pieces(text):
+            yield f"{kind}.delta", where | {"delta": piece} | logprobs
+        for index, annotation in enumerate(part.get("annotations") or []):
+            added = {"annotation_index": index, "annotation": annotation}
+            yield f"{kind}.annotation.added", where | added
+        if logprobs:
+            logprobs = {"logprobs": part.get("logprobs") or []}
+        yield f"{kind}.done", where | {field: text} | logprobs
+    yield f"{part_kind}.done", where | {"part": part}

@@ -1,0 +1,107 @@
+"""Responses of whichever library asks: httpx or httpx2."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ssejet.emit import AsyncEventStream, EventStream
+from ssejet.emit._pump import aclose, close
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["as_exception_of", "is_response", "library_of", "make_response"]
+
+
+def library_of(request: Any) -> Any:
+    """The module that a request or a response belongs to."""
+    return sys.modules[type(request).__module__.partition(".")[0]]
+
+
+def is_response(answer: Any) -> bool:
+    """Whether this is a response of either library."""
+    # A Mock has every attribute, but no number for a status.
+    has_status = isinstance(getattr(answer, "status_code", None), int)
+    return has_status and hasattr(answer, "headers") and hasattr(answer, "stream")
+
+
+def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
+    """The same exception for another call: of the library that the client uses, and with its request."""
+    cls = type(error)
+    if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
+        return error
+    try:
+        return getattr(library, cls.__name__)(str(error), request=request)  # type: ignore[no-any-return]
+    except (AttributeError, TypeError):
+        return error
+
+
+def make_response(answer: Any, request: Any) -> Any:
+    """Make a response of the library that the request is of.
+
+    It is a new one for each request, and so is its stream: one answer may serve several calls at a time.
+
+    Args:
+        answer: an ``EventStream`` or ``AsyncEventStream``, or a response of either library.
+        request: the request.
+
+    Raises:
+        TypeError: the answer is something else.
+    """
+    library = library_of(request)
+    if isinstance(answer, (EventStream, AsyncEventStream)):
+        headers = [("content-type", "text/event-stream")]
+        return library.Response(200, headers=headers, stream=_body_class(library)(copy.copy(answer)))
+    if is_response(answer):
+        headers = list(answer.headers.raw)
+        return library.Response(
+            answer.status_code,
+            headers=headers,
+            stream=_body_class(library)(answer.stream),
+            extensions=dict(answer.extensions),
+        )
+    raise TypeError(
+        f"a mock answers with a response of httpx or httpx2, an EventStream or an AsyncEventStream, not "
+        f"{type(answer).__name__}"
+    )
+
+
+@cache
+def _body_class(library: Any) -> Any:
+    class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+        """A body that breaks as those of real transports do: with the library's own exception."""
+
+        def __init__(self, source: Any) -> None:
+            self._source = source
+
+        def __iter__(self) -> Iterator[bytes]:
+            if not hasattr(self._source, "__iter__"):
+                kind = type(self._source).__name__
+                raise TypeError(f"{kind} is async, but the client is not: answer with an EventStream")
+            try:
+                yield from self._source
+            except OSError as error:
+                raise library.ReadError(str(error)) from error
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                if hasattr(self._source, "__aiter__"):
+                    async for piece in self._source:
+                        yield piece
+                else:
+                    for piece in self._source:
+                        yield piece
+            except OSError as error:
+                raise library.ReadError(str(error)) from error
+
+        def close(self) -> None:
+            close(self._source)
+
+        async def aclose(self) -> None:
+            close(self._source)
+            await aclose(self._source)
+
+    return Body

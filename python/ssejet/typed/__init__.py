@@ -1,0 +1,8 @@
+"""Typed streams: bytes in, items out."""
+
+from __future__ import annotations
+
+from ssejet.typed._machine import StreamMachine
+from ssejet.typed._stream import AsyncStream, Stream
+
+__all__ = ["AsyncStream", "Stream", "StreamMachine"]

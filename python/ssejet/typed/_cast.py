@@ -1,0 +1,215 @@
+"""From ``cast_to`` to a function: chosen once per stream, so that an item costs one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from ssejet._core import ServerSentEvent, _check_nesting, _stack_left
+from ssejet._lazy import loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
+
+# The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
+# that hold themselves, pydantic can take more.
+_ENOUGH_STACK = 512 * 1024
+
+# How many of the things that are wrong with an item are told.
+_COMPLAINTS = 5
+
+
+class AnswerCast:
+    """What is done to an item that is an answer of ``ssejet.chat``, after msgspec has decoded it.
+
+    msgspec sees the known fields only. An answer remembers its text, for what else the server sent. JSON of a
+    shape that was seen before needs no second look.
+
+    Args:
+        model: the class of the answers, a ``ssejet.chat._base.Response``.
+
+    Attributes:
+        slot: the name under which an answer keeps its text.
+        set_slot: puts it there, given the answer, the name and the text.
+        knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
+        extend: completes an answer whose text also holds fields that a server added, in known places, given
+            the answer and the text; False if it does not know the places.
+        adopt: completes any other answer, given the answer, the text and what the text gives. The answer is
+            None if msgspec could not decode it.
+    """
+
+    __slots__ = ("adopt", "extend", "knows_shape", "set_slot", "slot")
+
+    def __init__(self, model: Any) -> None:
+        from msgspec.structs import force_setattr
+
+        self.slot: str = model.text_slot
+        self.set_slot: Callable[[Any, str, str], None] = force_setattr
+        self.knows_shape: Callable[[str], bool] = model.shapes().knows
+        self.extend: Callable[[Any, str], bool] = model.extend
+        self.adopt: Callable[[Any, str, Any], Any] = model.adopt
+
+
+class Cast:
+    """How one stream makes its items.
+
+    Attributes:
+        decode: makes an item of an event's data or, with ``takes_event``, of the event itself.
+        convert: makes an item of decoded JSON; None if ``decode`` is the caller's own function.
+        takes_event: whether ``decode`` wants the event.
+        answer: what is done after ``decode`` if items are answers of ``ssejet.chat``; None for all others.
+    """
+
+    __slots__ = ("answer", "convert", "decode", "takes_event")
+
+    def __init__(
+        self,
+        decode: Callable[[Any], Any],
+        convert: Callable[[Any], Any] | None,
+        *,
+        takes_event: bool = False,
+        answer: AnswerCast | None = None,
+    ) -> None:
+        self.decode: Callable[[Any], Any] = decode
+        self.convert: Callable[[Any], Any] | None = convert
+        self.takes_event: bool = takes_event
+        self.answer: AnswerCast | None = answer
+
+    def decoder(self) -> Callable[[Any], Any]:
+        """Give ``decode``, with a check of the nesting first if the stack of this thread is small."""
+        if self.takes_event or _stack_left() >= _ENOUGH_STACK:
+            return self.decode
+        return self._decode_shallow
+
+    def _decode_shallow(self, data: str) -> Any:
+        _check_nesting(data)
+        return self.decode(data)
+
+
+def make_cast(cast_to: Any) -> Cast:
+    """Choose how items are made.
+
+    Args:
+        cast_to: None for decoded JSON; a pydantic model, or a union or generic that holds one; a type that
+            msgspec decodes (Struct, dataclass, TypedDict, NamedTuple, attrs class, Enum, builtins, and unions
+            and generics of these); any other callable, which gets the event.
+
+    Raises:
+        TypeError: ``cast_to`` is none of these, is a union that msgspec cannot tell apart, or an alias that
+            holds itself without a pydantic model.
+    """
+    if cast_to is None:
+        return Cast(ServerSentEvent.json, _same, takes_event=True)
+    if _holds_pydantic(cast_to):
+        return _pydantic_cast(cast_to)
+    if _is_msgspec_type(cast_to):
+        return _msgspec_cast(cast_to)
+    if callable(cast_to):
+        return Cast(cast_to, None, takes_event=True)
+    raise TypeError(
+        "cast_to must be None, a type that msgspec or pydantic can decode, or a callable that takes a "
+        f"ServerSentEvent; got {cast_to!r} of type {type(cast_to).__name__}"
+    )
+
+
+def decoding_errors() -> tuple[type[Exception], ...]:
+    """The errors of data that is not JSON, is nested too deep, or is not of the type asked for.
+
+    ``ValueError`` stands for JSON errors of every library, for integers of more digits than Python takes, for
+    text that is not Unicode, and for pydantic's errors.
+    """
+    return (RecursionError, ValueError, *loaded(("msgspec", "MsgspecError")))
+
+
+def is_from_json(error: Exception) -> bool:
+    """Whether a library raised a decoding error, and not a function of the caller's."""
+    return isinstance(
+        error,
+        (
+            RecursionError,
+            *loaded(
+                ("json", "JSONDecodeError"),
+                ("msgspec", "MsgspecError"),
+                ("pydantic_core", "ValidationError"),
+                ("pydantic.v1", "ValidationError"),
+            ),
+        ),
+    )
+
+
+def explain(error: Exception) -> str:
+    """A decoding error in one line."""
+    if not hasattr(error, "errors"):
+        return str(error)
+    # That of pydantic spreads over several lines for each thing that is wrong.
+    complaints = error.errors()
+    told = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in complaints[:_COMPLAINTS])
+    return told + ("; …" if len(complaints) > _COMPLAINTS else "")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _holds_pydantic(type_: Any) -> bool:
+    parts = [type_]
+    seen: dict[int, Any] = {}  # an alias may hold itself
+    while parts:
+        part = parts.pop()
+        if _is_pydantic(part):
+            return True
+        if id(part) not in seen:
+            seen[id(part)] = part
+            # A TypeAliasType or a NewType hides what it stands for in an attribute.
+            hidden = (getattr(part, name, None) for name in ("__value__", "__supertype__"))
+            parts += [*get_args(part), *filter(None, hidden)]
+    return False
+
+
+def _is_pydantic(type_: Any) -> bool:
+    return isinstance(type_, type) and (
+        hasattr(type_, "__pydantic_validator__") or hasattr(type_, "__get_validators__")
+    )
+
+
+def _pydantic_cast(type_: Any) -> Cast:
+    validator = getattr(type_, "__pydantic_validator__", None)
+    if validator is None:
+        if hasattr(type_, "__get_validators__"):  # a model of pydantic 1
+            return Cast(type_.parse_raw, type_.parse_obj)
+        from pydantic import TypeAdapter
+
+        validator = TypeAdapter(type_).validator
+    return Cast(validator.validate_json, validator.validate_python)
+
+
+def _is_msgspec_type(type_: Any) -> bool:
+    if isinstance(type_, type) and get_origin(type_) is None and type_ is not Any:
+        from ssejet.typed._msgspec import is_msgspec_class
+
+        return is_msgspec_class(type_)
+    return (
+        type_ is Any
+        or get_origin(type_) is not None
+        or hasattr(type_, "__value__")
+        or hasattr(type_, "__supertype__")
+    )
+
+
+def _msgspec_cast(type_: Any) -> Cast:
+    import msgspec
+
+    def convert(value: Any) -> Any:
+        return msgspec.convert(value, type_)
+
+    try:
+        decode = msgspec.json.Decoder(type_).decode
+    except RecursionError as error:
+        raise TypeError(
+            f"cast_to is {type_!r}, an alias that holds itself, which msgspec cannot decode: make it a class "
+            "that holds itself, such as a msgspec Struct, or a model of pydantic"
+        ) from error
+    if hasattr(type_, "text_slot"):
+        return Cast(decode, type_.from_dict, answer=AnswerCast(type_))
+    return Cast(decode, convert)
