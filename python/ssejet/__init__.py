@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ssejet._startup  # noqa: F401 (first, as what follows takes long enough for a Ctrl-C)
+import ssejet._startup  # noqa: F401 (first, as the user may press Ctrl-C during the other imports)
 
 try:
     from ssejet._core import DEBUG, Decoder, ServerSentEvent, __version__, encode
 except ImportError as _error:
-    # CPython refuses the module to interpreters with a GIL of their own before the module can say anything.
+    # In an interpreter with its own GIL, CPython refuses the module before the module can raise an error.
     if "subinterpreters" not in str(_error):
         raise
     raise ImportError(
-        "ssejet works in one interpreter of a process, and this is another one: use it there, or start "
+        "ssejet works in one interpreter of a process, and this is another one: use ssejet there, or start "
         "another process instead of a subinterpreter",
         name=_error.name,
         path=_error.path,
@@ -80,10 +80,9 @@ __all__ = [
     "uninstall",
 ]
 
-# What takes more than the few milliseconds of the rest to import, and where it is.
-# A type checker must not see this, or it would take any name for one of ours.
+# These take longer to import than all the rest.
 if not TYPE_CHECKING:
-    __getattr__ = on_demand(
+    __getattr__, __dir__ = on_demand(
         globals(),
         {
             "AsyncClient": "ssejet.client",
@@ -98,10 +97,6 @@ if not TYPE_CHECKING:
             "uninstall": "ssejet.swap._install",
         },
     )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
 
 
 if DEBUG:

@@ -1,4 +1,4 @@
-"""What is imported only when somebody needs it: names of this package, and classes of others."""
+"""Imports that wait until they are needed: a package's own names, and the classes of other packages."""
 
 from __future__ import annotations
 
@@ -12,23 +12,30 @@ if TYPE_CHECKING:
 __all__ = ["loaded", "on_demand"]
 
 
-def on_demand(module: dict[str, Any], places: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a module.
+def on_demand(
+    package: dict[str, Any], modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make the ``__getattr__`` and the ``__dir__`` of a package that imports some names when they are used.
+
+    Hide the call from type checkers (``if not TYPE_CHECKING``), which would otherwise accept any name.
 
     Args:
-        module: the module's ``globals()``.
-        places: the names that it has besides, and the modules that they are from.
+        package: the package's ``globals()``, with ``__all__``.
+        modules: the module of each such name.
     """
 
-    def look_up(name: str) -> Any:
-        if name not in places:
-            raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
-        value = module[name] = getattr(import_module(places[name]), name)
+    def get(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
+        value = package[name] = getattr(import_module(modules[name]), name)
         return value
 
-    return look_up
+    def names() -> list[str]:
+        return sorted({*package, *package["__all__"]})
+
+    return get, names
 
 
 def loaded(*names: tuple[str, str]) -> tuple[type[Any], ...]:
-    """Those of the classes, given as (module, name), whose module is imported: others have no instances."""
+    """The classes, given as (module, name), whose module is imported: the others have no instances yet."""
     return tuple(getattr(sys.modules[module], name) for module, name in names if sys.modules.get(module))

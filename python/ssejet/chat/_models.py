@@ -254,7 +254,7 @@ class ChatCompletionChunk(Response, frozen=True):
     moderation: dict[str, Any] | None = None
     error: Any = None
 
-    documented = staticmethod(documented_answer)
+    documented: ClassVar[Documented] = staticmethod(documented_answer)
 
 
 # What a completed message is made of.
@@ -409,7 +409,7 @@ class ChatCompletionChoice(Model, frozen=True):
     finish_reason: str | None = None
     logprobs: ChoiceLogprobs | None = None
 
-    documented = staticmethod(documented_whole_choice)
+    documented: ClassVar[Documented] = staticmethod(documented_whole_choice)
 
 
 class ChatCompletion(Response, frozen=True):
@@ -430,7 +430,7 @@ class ChatCompletion(Response, frozen=True):
     metadata: dict[str, str] | None = None
     error: Any = None
 
-    documented = staticmethod(documented_answer)
+    documented: ClassVar[Documented] = staticmethod(documented_answer)
 
 
 # The same put together from a stream, with what was parsed. Users' objects may lead back to themselves, so
@@ -486,7 +486,7 @@ class CompletionChoice(Model, frozen=True):
     finish_reason: str | None = None
     logprobs: CompletionLogprobs | None = None
 
-    documented = staticmethod(documented_text_choice)
+    documented: ClassVar[Documented] = staticmethod(documented_text_choice)
 
 
 class Completion(Response, frozen=True):
@@ -504,4 +504,4 @@ class Completion(Response, frozen=True):
     usage: CompletionUsage | None = None
     error: Any = None
 
-    documented = staticmethod(documented_answer)
+    documented: ClassVar[Documented] = staticmethod(documented_answer)

@@ -1,4 +1,9 @@
-"""Metrics: what a stream measures of itself, and of the tokens in it."""
+"""Metrics of streams: time to first byte, event and token, latencies between tokens, throughput.
+
+``StreamMetrics`` counts bytes and events. ``TokenMetrics`` also measures the tokens of a model's answer;
+``ResponseMetrics`` does so for the Responses protocol, and ``ChatMetrics`` and ``CompletionMetrics`` of
+``ssejet.chat`` for chat completions and completions. Latencies and times are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Latencies", "ResponseMetrics", "StreamMetrics", "TokenMetrics"]
 
-__getattr__ = on_demand(
-    globals(),
-    {
-        "Latencies": "ssejet.metrics._stream._tokens",
-        "ResponseMetrics": "ssejet.metrics._stream._responses",
-        "TokenMetrics": "ssejet.metrics._stream._tokens",
-    },
-)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_demand(
+        globals(),
+        {
+            "Latencies": "ssejet.metrics._tokens",
+            "ResponseMetrics": "ssejet.metrics._responses",
+            "TokenMetrics": "ssejet.metrics._tokens",
+        },
+    )

@@ -1,4 +1,8 @@
-"""Event sources: the events of a response, or of as many connections as it takes."""
+"""Event sources: the events of one response, or of a subscription that reconnects.
+
+``EventSource``, ``connect_sse`` and ``aconnect_sse`` read one response. ``subscribe`` and ``asubscribe`` connect
+again when the connection ends, and resume after the last event.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,10 @@ __all__ = [
     "subscribe",
 ]
 
-__getattr__ = on_demand(
-    globals(),
-    dict.fromkeys(
-        ("AsyncSubscription", "Subscription", "asubscribe", "subscribe"),
-        "ssejet.source._event_source._subscription",
-    ),
-)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_demand(
+        globals(),
+        dict.fromkeys(
+            ("AsyncSubscription", "Subscription", "asubscribe", "subscribe"), "ssejet.source._subscription"
+        ),
+    )

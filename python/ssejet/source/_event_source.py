@@ -13,7 +13,6 @@ from ssejet._http.headers import with_default_headers
 from ssejet._http.reader import ResumableChunks
 from ssejet._http.response import content_type_of
 from ssejet._http.sockets import NetworkReads
-from ssejet._lazy import on_demand
 from ssejet._media_type import is_event_stream
 from ssejet.errors import ContentTypeError
 from ssejet.typed._refusal import Beginning
@@ -25,14 +24,8 @@ if TYPE_CHECKING:
 
     from ssejet._core import ServerSentEvent
     from ssejet._http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
-    from ssejet.source._subscription import asubscribe, subscribe
 
-__all__ = ["EventSource", "aconnect_sse", "asubscribe", "connect_sse", "subscribe"]
-
-if not TYPE_CHECKING:  # or a type checker would take any name for one of this module's
-    __getattr__ = on_demand(
-        globals(), {"asubscribe": "ssejet.source._subscription", "subscribe": "ssejet.source._subscription"}
-    )
+__all__ = ["EventSource", "aconnect_sse", "connect_sse"]
 
 # How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
 # be a stream that never gets so far.
