@@ -1,37 +1,83 @@
-"""JSON of whatever ``encode`` is given that is not text."""
+"""JSON in and out: every other module reads and writes JSON by these functions.
+
+::
+
+    loads            text → values, as json.loads
+    dumps            any value that a user sends → bytes
+    dumps_by         the same, with a function for values of other classes
+    dump_builtins    values of JSON types → text
+    copyable         values nested too deep for pickle and copy
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import orjson
 
-from ssejet._core import _stack_left
+from ssejet import _orjson
+from ssejet._core import ServerSentEvent, _stack_left
 from ssejet._per_class import per_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["builtins", "dump_refused", "dumps", "dumps_on_small_stack", "is_plain"]
+__all__ = [
+    "builtins",
+    "copyable",
+    "dump_builtins",
+    "dump_refused",
+    "dumps",
+    "dumps_by",
+    "dumps_on_small_stack",
+    "is_plain",
+    "loads",
+]
 
 _INTERRUPTIONS: dict[str, type[BaseException]] = {
     cls.__name__: cls for cls in (GeneratorExit, KeyboardInterrupt, MemoryError, SystemExit)
 }
 
-# How pydantic-core tells what a serializer raised, where it does not chain the exception.
+# pydantic-core's message for an exception that a serializer raised, where it does not chain the exception.
 _raised_by_serializer = re.compile(r"Error calling function `[^`]*`: (\w+)(?:: (.*))?").search
+
+
+def loads(text: str) -> Any:
+    """Decode JSON with the results of ``json.loads``, at orjson's speed where orjson gives the same result.
+
+    Raises:
+        json.JSONDecodeError: the text is not JSON.
+        RecursionError: it is nested too deep for the stack of this thread.
+    """
+    return ServerSentEvent(data=text).json()
+
+
+def dump_builtins(value: Any, *, indent: int | None = None) -> str:
+    """Encode a value of JSON types as text; lone surrogates are escaped.
+
+    Args:
+        value: dicts, lists, strings, numbers, bools and None.
+        indent: the spaces for each level; None writes everything on one line, without spaces.
+    """
+    try:
+        encoded = msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError):  # a lone surrogate, an integer beyond 64 bits
+        return json.dumps(value, indent=indent, separators=(",", ":") if indent is None else None)
+    return (encoded if indent is None else msgspec.json.format(encoded, indent=indent)).decode()
 
 
 def dumps(value: Any) -> bytes:
     """Encode a value as JSON in UTF-8.
 
+    NaN and the infinities, which JSON does not have, become null, as in JavaScript. They are an error if the
+    value also holds something that only the standard library encodes.
+
     Raises:
-        TypeError: the value, or something in it, has no JSON form. NaN and the infinities, which have none,
-            become null, as in JavaScript; but not beside something that only the standard library encodes.
+        TypeError: the value, or something in it, has no JSON form.
     """
     try:
         return _encoder(value.__class__)(value)
@@ -40,8 +86,26 @@ def dumps(value: Any) -> bytes:
     return dump_refused(value, refused)
 
 
+def dumps_by(default: Callable[[Any], Any], value: Any) -> bytes:
+    """Encode a value of JSON types and others, which a function converts.
+
+    Args:
+        default: converts a value that has no JSON form of its own, or raises ``TypeError``.
+        value: the value.
+
+    Raises:
+        TypeError: what ``default`` raised.
+    """
+    try:
+        return _orjson.dumps(value, default)
+    except TypeError as error:  # also for lone surrogates and integers beyond 64 bits
+        if isinstance(error.__cause__, TypeError):
+            raise error.__cause__ from None
+        return json.dumps(value, default=default).encode()
+
+
 def dumps_on_small_stack(value: Any) -> bytes:
-    """Do what ``dumps`` does, on a thread whose stack an encoder could overflow.
+    """Encode a value as ``dumps`` does, on a thread whose stack an encoder could overflow.
 
     Raises:
         TypeError: as ``dumps``, or the value is nested too deep.
@@ -51,7 +115,7 @@ def dumps_on_small_stack(value: Any) -> bytes:
 
 
 def dump_refused(value: Any, refused: Exception) -> bytes:
-    """Do what ``dumps`` does, for a value that the fast encoder of its class has refused.
+    """Encode a value as ``dumps`` does, after the fast encoder of its class has refused it.
 
     Args:
         value: the value.
@@ -60,7 +124,7 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
     _raise_interruption(refused)
     _check_depth(value)
     try:
-        # Lone surrogates, integers beyond 64 bits and keys that are no strings have a JSON form nevertheless.
+        # Only fast encoders refuse lone surrogates, integers beyond 64 bits and keys that are not strings.
         plain = msgspec.to_builtins(value, str_keys=True, enc_hook=builtins)
         return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -72,10 +136,10 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
 
 
 def _raise_interruption(error: Exception) -> None:
-    """Raise what an encoder hid in an error of its own, if it says nothing about the value.
+    """Raise a ``KeyboardInterrupt``, a ``MemoryError`` and the like that an encoder hid in its own error.
 
-    That is what no code is expected to catch, such as ``KeyboardInterrupt``, and ``MemoryError``: orjson and
-    pydantic-core make a ``TypeError`` or ``ValueError`` of whatever a function that they call raises.
+    orjson and pydantic-core turn every exception of a function that they call into a ``TypeError`` or
+    ``ValueError``.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -90,11 +154,11 @@ def _is_interruption(cls: type[BaseException]) -> bool:
     return not issubclass(cls, Exception) or issubclass(cls, MemoryError)
 
 
-# More than encoders take of the stack for a level, of builtins and of pydantic's models: bytes.
+# Bytes of the stack that encoders need at most for a level of builtins, and for one of pydantic's models.
 _LEVEL_SIZE = 512
 _MODEL_LEVEL_SIZE = 2048
 
-# More levels than CPython lets anybody nest.
+# CPython allows fewer levels than this.
 _MOST_LEVELS = 10_000
 
 
@@ -111,11 +175,11 @@ def _check_depth(value: Any) -> None:
     size = _LEVEL_SIZE
     level = [value]
     while level:
-        # Each object once, as some may be in many places, or in themselves.
+        # Each object counts once: it may be in many places, or hold itself.
         below: dict[int, Any] = {}
         for item in level:
             if hasattr(item, "__pydantic_fields_set__"):
-                size = _MODEL_LEVEL_SIZE  # for what is in it, too
+                size = _MODEL_LEVEL_SIZE  # and for everything in it
             below.update((id(part), part) for part in _parts(item))
         needed += size
         if needed > left:
@@ -128,7 +192,7 @@ def _check_depth(value: Any) -> None:
 
 
 def _parts(value: Any) -> Iterable[Any]:
-    """What encoders find in a value."""
+    """The values that an encoder finds inside a value."""
     if isinstance(value, (str, bytes, int, float)) or value is None:
         return ()
     if isinstance(value, dict):
@@ -144,20 +208,20 @@ def _parts(value: Any) -> Iterable[Any]:
     return [getattr(value, field.name, None) for field in getattr(cls, "__attrs_attrs__", ())]
 
 
-# Looking at a class takes longer than encoding a token, so what encodes its instances is kept.
+# Looking at a class takes longer than encoding a token, so each class is looked at once.
 @per_class
 def _encoder(cls: type[Any]) -> Callable[[Any], bytes]:
     if hasattr(cls, "model_dump_json"):
         return _encode_sdk_model if _is_of_an_sdk(cls) else _encode_model
     if issubclass(cls, msgspec.Struct):
-        if hasattr(cls, "to_json"):  # ssejet's own models remember what the server sent
+        if hasattr(cls, "to_json"):  # ssejet's own models, which keep unknown fields of the server
             return _encode_own_model
         return partial(msgspec.json.encode, enc_hook=builtins)
-    return partial(orjson.dumps, default=builtins)
+    return partial(_orjson.dumps, default=builtins)
 
 
 def _encode_sdk_model(model: Any) -> bytes:
-    # Their own dump, without the two calls between it and pydantic-core.
+    # The same as model.to_json(), without the two calls between that and pydantic-core.
     encoded: bytes = model.__pydantic_serializer__.to_json(
         model, by_alias=True, exclude_unset=True, warnings=False
     )
@@ -175,7 +239,7 @@ def _encode_own_model(model: Any) -> bytes:
 
 
 def builtins(value: Any) -> Any:
-    """What stands in JSON for a value that an encoder does not know."""
+    """Convert a value that an encoder does not know into one that it knows."""
     cls = type(value)
     if hasattr(cls, "model_dump"):
         options = {"by_alias": True, "exclude_unset": True, "warnings": False} if _is_of_an_sdk(cls) else {}
@@ -189,13 +253,103 @@ def is_plain(cls: type[Any]) -> bool:
     """Whether a class is a model of an SDK whose JSON is that of its attributes, under their names."""
     if cls.__module__.partition(".")[0] not in ("anthropic", "openai") or not hasattr(cls, "model_fields"):
         return False
-    made = cls.__pydantic_decorators__
-    if made.computed_fields or made.field_serializers or made.model_serializers:
+    decorators = cls.__pydantic_decorators__
+    if decorators.computed_fields or decorators.field_serializers or decorators.model_serializers:
         return False
     fields = cls.model_fields.items()
     return all(field.serialization_alias in (None, name) and not field.exclude for name, field in fields)
 
 
 def _is_of_an_sdk(cls: type) -> bool:
-    # OpenAI's and Anthropic's models share this method, which leaves out what was never set, as servers do.
+    # OpenAI's and Anthropic's models share this method. It omits unset fields, as servers do.
     return hasattr(cls, "to_json")
+
+
+# pickle and copy take values up to this depth as they are. Their own limit depends on the depth of the call
+# stack, and is a few hundred levels at most.
+_MOST_DEPTH = 50
+
+
+def copyable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Prepare the fields of an object for pickle and deepcopy: values nested too deep become JSON text.
+
+    Unpickling or copying decodes the text again.
+    """
+    deep: dict[str, Any] = {}
+    for name, value in fields.items():
+        if _is_deep(value):
+            with suppress(TypeError):  # a value that is not JSON stays as it is
+                deep[name] = _Text("".join(_encoded(value)))
+    return {**fields, **deep} if deep else fields
+
+
+class _Text(str):
+    """JSON text that unpickling and copying decode."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _decode, (str(self),)
+
+
+def _decode(text: str) -> Any:
+    try:
+        return loads(text)
+    except (RecursionError, ValueError):  # this thread's stack may be smaller
+        return text
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value is nested deep in lists and dicts."""
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        level = [inner for each in level for inner in _nested(each)]
+        if not level:
+            return False
+    return True
+
+
+def _nested(value: Any) -> Iterator[Any]:
+    # JSON is decoded to these types, not to subclasses.
+    if type(value) is list:
+        yield from (each for each in value if type(each) in (list, dict))
+    elif type(value) is dict:
+        yield from (each for each in value.values() if type(each) in (list, dict))
+
+
+def _encoded(value: Any) -> Iterator[str]:
+    """The JSON text of a value, in pieces."""
+    # A stack of iterators over text and inner values, so that the depth of the value does not matter.
+    todo: list[Iterator[Any]] = [iter((value,))]
+    while todo:
+        for each in todo[-1]:
+            if isinstance(each, _Text):
+                yield each
+            elif type(each) in (list, dict):
+                todo.append(_pieces(each))
+                break
+            else:
+                yield json.dumps(each)
+        else:
+            todo.pop()
+
+
+def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
+    """The inner values of a list or dict, and the JSON text between them."""
+    comma = _Text("")
+    if isinstance(value, list):
+        yield _Text("[")
+        for each in value:
+            yield comma
+            yield each
+            comma = _Text(",")
+        yield _Text("]")
+        return
+    yield _Text("{")
+    for name, each in value.items():
+        if not isinstance(name, str):
+            raise TypeError("keys of JSON objects are strings")
+        yield _Text(f"{comma}{json.dumps(name)}:")
+        yield each
+        comma = _Text(",")
+    yield _Text("}")

@@ -1,47 +1,97 @@
-"""Keeping keys out of errors: some servers quote the one that they refuse."""
+"""Secrets of requests: which headers hold them, and how to hide them where a server quotes them."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import re
+from binascii import a2b_base64
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["redacted"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_secret_header", "redacted"]
 
 _T = TypeVar("_T")
 
-# Where requests carry keys: those of OpenAI and its kin, of Azure, of Anthropic.
-_HEADERS = ("authorization", "api-key", "x-api-key")
+# Authorization, Proxy-Authorization, Cookie; the keys of Azure (api-key), Anthropic (x-api-key), Google
+# (x-goog-api-key) and gateways (ocp-apim-subscription-key); tokens of AWS (x-amz-security-token) and others.
+_is_secret = re.compile(r"(.*-)?(authorization|cookie|api-?key|subscription-key|token|secret)").fullmatch
 
-# Shorter keys are no secrets, but words that servers without keys are given, such as "none".
+# Shorter values are not secret: servers without keys are given words such as "none".
 _SHORTEST_SECRET = 8
 
 
+def is_secret_header(name: str) -> bool:
+    """Whether the values of a request header are secret, in any case of its letters.
+
+    They must not appear in errors, and must not follow a redirect to another origin.
+    """
+    return _is_secret(name.lower()) is not None
+
+
 def redacted(value: _T, request: Any) -> _T:
-    """What a server said, without the keys of the request that it answered.
+    """Replace the secrets of a request by ``***`` in what the server answered.
 
     Args:
         value: text, decoded JSON, or a body.
-        request: of httpx or httpx2; others, and None, have no keys that are known here.
+        request: the request of an HTTP library, with ``headers``; None has no secrets.
     """
+    secrets = sorted(set(_secrets_of(request)), key=len, reverse=True)  # a secret may be part of another
+    if not secrets:
+        return value
+    redacted_value: Any
+    try:
+        redacted_value = _replace(secrets, value)
+    except RecursionError:
+        redacted_value = "***"  # it is nested too deep to be searched
+    return redacted_value  # type: ignore[no-any-return]
+
+
+def _secrets_of(request: Any) -> Iterator[str]:
     headers = getattr(request, "headers", None) or {}
-    for name in _HEADERS:
-        key = str(headers.get(name, "")).rpartition(" ")[2]  # after the scheme
-        if len(key) >= _SHORTEST_SECRET:
-            try:
-                value = _hide(key, value)
-            except RecursionError:
-                # Nobody reads what is nested so deep, but it may hold the key.
-                hidden: Any = "***"
-                return hidden  # type: ignore[no-any-return]
-    return value
+    for name, value in headers.items():
+        if is_secret_header(_text(name)):
+            for secret in _secrets_in(_text(name).lower(), _text(value)):
+                if len(secret) >= _SHORTEST_SECRET:
+                    yield secret
 
 
-def _hide(key: str, value: Any) -> Any:
+def _secrets_in(name: str, value: str) -> Iterator[str]:
+    """The secrets in a header: its value and the parts of it that a server may quote."""
+    yield value.strip()
+    if name.endswith("cookie"):
+        for cookie in value.split(";"):
+            yield cookie.partition("=")[2].strip(' "')
+        return
+    scheme, *parameters = value.split() or [""]
+    for parameter in parameters:
+        yield parameter.strip(",")
+        if scheme.lower() == "basic":
+            yield _decoded(parameter).partition(":")[2]
+
+
+def _decoded(credentials: str) -> str:
+    try:
+        return a2b_base64(credentials).decode("utf-8", "replace")
+    except ValueError:  # not Base64
+        return ""
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _replace(secrets: list[str], value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace(key, "***")
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        return value
     if isinstance(value, bytes):
-        return value.replace(key.encode(), b"***")
+        for secret in secrets:
+            value = value.replace(secret.encode(), b"***")
+        return value
     if isinstance(value, dict):
-        return {_hide(key, name): _hide(key, each) for name, each in value.items()}
+        return {_replace(secrets, name): _replace(secrets, each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_hide(key, each) for each in value]
+        return [_replace(secrets, each) for each in value]
     return value

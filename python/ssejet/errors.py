@@ -74,7 +74,7 @@ class SSEError(Exception):
 
     # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
-        from ssejet._deep_json import copyable  # with what few programs need
+        from ssejet._json import copyable  # here, as it imports json
 
         return _restore, (type(self), self.args), copyable(self.__dict__)
 

@@ -1,7 +1,7 @@
 """Event sources: the events of one response, or of a subscription that reconnects.
 
-``EventSource``, ``connect_sse`` and ``aconnect_sse`` read one response. ``subscribe`` and ``asubscribe`` connect
-again when the connection ends, and resume after the last event.
+``EventSource``, ``connect_sse`` and ``aconnect_sse`` read one response. ``subscribe`` and ``asubscribe``
+connect again when the connection ends, and resume after the last event.
 """
 
 from __future__ import annotations

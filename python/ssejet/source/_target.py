@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.failures import invalid_url_errors
+from ssejet._redaction import is_secret_header
 from ssejet.errors import APIStatusError
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ PERMANENT_REDIRECTS = frozenset({301, 308})
 REDIRECTS = PERMANENT_REDIRECTS | {302, 303, 307}
 
 _LAST_PORT = 65535
-
-# What must not follow a redirect to another origin.
-_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Target:
             headers = tuple(pair for pair in headers if not _name(pair).startswith("content-"))
         trusted = self.trusted and _may_share_credentials(home_url, url)
         if not trusted:
-            headers = tuple(pair for pair in headers if _name(pair) not in _CREDENTIALS)
+            headers = tuple(pair for pair in headers if not is_secret_header(_name(pair)))
         return Target(method, url, headers, body, params=None, trusted=trusted, exact=True)
 
     def strip(self, request: Any) -> None:
@@ -70,8 +68,8 @@ class Target:
         if self.exact:
             request.url = self.url
         if not self.trusted:
-            for name in _CREDENTIALS:
-                request.headers.pop(name, None)
+            for name in filter(is_secret_header, [*request.headers]):
+                del request.headers[name]
 
 
 def redirect_error(response: Any, problem: str) -> APIStatusError:

@@ -1,7 +1,7 @@
 """Typed streams: they turn the bytes of a response into Python objects.
 
-``Stream`` and ``AsyncStream`` read a response; ``StreamMachine`` is fed bytes and does no I/O. The protocols say
-what ssejet needs of the responses and clients of HTTP libraries; use them in annotations.
+``Stream`` and ``AsyncStream`` read a response. ``StreamMachine`` is fed bytes and does no I/O. The protocols
+describe the responses and clients of HTTP libraries; use them in annotations.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ fn on_small_stack<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes
 }
 
 fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    static FAST: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static BUILTINS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static RETRY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -139,7 +139,7 @@ fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let json = if value.is_exact_instance_of::<PyDict>() {
         // What most relays send, worth going without the call of a Python function.
         let builtins = BUILTINS.import(py, "ssejet._json", "builtins")?;
-        match FAST.import(py, "ssejet._json", "fast_dumps")?.call1((value, builtins)) {
+        match ORJSON.import(py, "ssejet._orjson", "dumps")?.call1((value, builtins)) {
             Err(error) if error.is_instance_of::<PyTypeError>(py) => {
                 RETRY.import(py, "ssejet._json", "dump_refused")?.call1((value, error))?
             }

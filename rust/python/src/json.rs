@@ -26,7 +26,7 @@ const TYPED_LEVEL_SIZE: usize = 1024;
 ///
 /// What `json.loads` raises.
 pub fn loads<'py>(data: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-    static FAST: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static STANDARD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
     let py = data.py();
@@ -41,7 +41,7 @@ pub fn loads<'py>(data: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         }
     };
     if fits_orjson {
-        match FAST.import(py, "ssejet._json", "fast_loads")?.call1((data,)) {
+        match ORJSON.import(py, "ssejet._orjson", "loads")?.call1((data,)) {
             Err(error) if error.is_instance_of::<PyValueError>(py) => {}
             result => return result,
         }

@@ -1,0 +1,71 @@
+"""``dumps`` and ``loads`` of orjson, for an environment without orjson.
+
+orjson has no wheels for some builds of CPython, such as the free-threaded one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import json
+import uuid
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from msgspec.json import decode as loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["dumps", "loads"]
+
+
+def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """Encode a value as orjson does: in UTF-8, with null for NaN and the infinities.
+
+    Args:
+        value: the value.
+        default: gives a value that can be encoded for one that cannot.
+
+    Raises:
+        TypeError: the value cannot be encoded: it holds a class that ``default`` refuses, itself, a lone
+            surrogate, or too many levels.
+    """
+    try:
+        try:
+            text = _encoder(default, allow_nan=False)(value)
+        except ValueError:
+            # The parser replaces NaN and the infinities, which the encoder cannot do.
+            text = _encoder(default, allow_nan=True)(value)
+            text = _encoder(None, allow_nan=False)(json.loads(text, parse_constant=lambda _: None))
+        return text.encode()
+    except (ValueError, RecursionError) as error:
+        raise TypeError(str(error)) from error
+
+
+@lru_cache(maxsize=16)
+def _encoder(default: Callable[[Any], Any] | None, *, allow_nan: bool) -> Callable[[Any], str]:
+    def encodable(value: Any) -> Any:
+        if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+            return value.isoformat()
+        if isinstance(value, uuid.UUID):
+            return str(value)
+        if isinstance(value, enum.Enum):
+            return value.value
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return _fields_of(value)
+        if default is None:
+            raise TypeError(f"Type is not JSON serializable: {type(value).__qualname__}")
+        return default(value)
+
+    return json.JSONEncoder(
+        ensure_ascii=False, allow_nan=allow_nan, separators=(",", ":"), default=encodable
+    ).encode
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    fields = getattr(value, "__dict__", None)
+    if fields is None:
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {name: each for name, each in fields.items() if not name.startswith("_")}
