@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,15 @@ def test_a_module_is_private_unless_users_import_from_it() -> None:
     names = [module.name for module in pkgutil.walk_packages(ssejet.__path__, "ssejet.")]
     public = {name for name in names if not any(part.startswith("_") for part in name.split("."))}
     assert public | {"ssejet"} == PUBLIC
+
+
+def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
+    found = [
+        path.name
+        for path in Path(ssejet.__path__[0]).rglob("*.py")
+        if re.search(r"^\s*(import|from) orjson", path.read_text(), re.MULTILINE)
+    ]
+    assert found == ["_orjson.py"]
 
 
 def test_imports_run_one_way_and_in_no_circle() -> None:

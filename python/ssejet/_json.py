@@ -56,7 +56,7 @@ def loads(text: str) -> Any:
     return ServerSentEvent(data=text).json()
 
 
-def dump_builtins(value: Any, *, indent: int | None = None) -> str:
+def dump_builtins(value: Any, indent: int | None = None) -> str:
     """Encode a value of JSON types as text; lone surrogates are escaped.
 
     Args:

@@ -66,6 +66,13 @@ def test_tail_does_without_the_server_packages() -> None:
     assert "cannot connect" in done.stderr
 
 
+def test_tail_and_bench_do_without_orjson() -> None:
+    for command in (["tail", "http://127.0.0.1:1/", "--json"], ["bench", "http://127.0.0.1:1/", "-m", "x"]):
+        done = without("orjson", *command)
+        assert done.returncode == 1
+        assert "cannot connect" in done.stderr
+
+
 def test_chat_and_bench_do_without_the_server_packages() -> None:
     for command in (["chat", "hi", "--base-url", "http://127.0.0.1:1/"], ["bench", "http://127.0.0.1:1/"]):
         done = without("starlette,uvicorn", *command, "-m", "x")
@@ -74,8 +81,8 @@ def test_chat_and_bench_do_without_the_server_packages() -> None:
 
 
 def test_a_missing_package_that_no_extra_brings_is_not_explained_away() -> None:
-    done = without("orjson", "tail", "http://127.0.0.1:1/")
-    assert "ModuleNotFoundError: No module named 'orjson'" in done.stderr
+    done = without("msgspec", "tail", "http://127.0.0.1:1/")
+    assert "ModuleNotFoundError: No module named 'msgspec'" in done.stderr
 
 
 def test_the_module_imports_neither_typer_nor_rich_nor_a_server() -> None:

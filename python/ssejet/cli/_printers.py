@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-import orjson
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
+from ssejet._json import dumps
 from ssejet.cli._console import printable, standard_console
 from ssejet.cli._json_layout import layout
 
@@ -43,7 +43,7 @@ class JSONPrinter:
         self._print({"comment": text})
 
     def _print(self, record: dict[str, object]) -> None:
-        sys.stdout.buffer.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.write(dumps(record) + b"\n")
         sys.stdout.buffer.flush()
 
 

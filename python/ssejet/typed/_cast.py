@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ssejet._core import ServerSentEvent, _check_nesting, _stack_left
 from ssejet._lazy import loaded
+from ssejet._per_class import per_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,15 +187,21 @@ def _pydantic_cast(type_: Any) -> Cast:
 
 def _is_msgspec_type(type_: Any) -> bool:
     if isinstance(type_, type) and get_origin(type_) is None and type_ is not Any:
-        from ssejet.typed._msgspec import is_msgspec_class
-
-        return is_msgspec_class(type_)
+        return _is_msgspec_class(type_)
     return (
         type_ is Any
         or get_origin(type_) is not None
         or hasattr(type_, "__value__")
         or hasattr(type_, "__supertype__")
     )
+
+
+# Looking through a class takes as long as decoding a thousand of its instances, so the answer is kept.
+@per_class
+def _is_msgspec_class(cls: type[Any]) -> bool:
+    from msgspec.inspect import CustomType, type_info
+
+    return not isinstance(type_info(cls), CustomType)
 
 
 def _msgspec_cast(type_: Any) -> Cast:

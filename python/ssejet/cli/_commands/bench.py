@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from ssejet import SSEError
+from ssejet._json import dump_builtins
 from ssejet.cli._console import command_ends, error_console, fail, standard_console
 from ssejet.cli._endpoint import (
     KeyName,
@@ -132,7 +132,7 @@ def bench(
         # What is for programs has standard output for itself.
         report.print(error_console() if json_file == "-" else standard_console())
         if json_file is not None:
-            _write(json_file, orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+            _write(json_file, f"{dump_builtins(report.to_dict(), indent=2)}\n".encode())
         if plot is not None:
             _write(str(plot), draw(report).encode())
         if not is_whole:
