@@ -27,8 +27,14 @@ FOR_USERS = [
     "ssejet.emit.flask",
     "ssejet.emit.sse_starlette",
     "ssejet.emit.starlette",
+    "ssejet.errors",
+    "ssejet.metrics",
+    "ssejet.source",
+    "ssejet.swap.anthropic",
     "ssejet.swap.httpx_sse",
+    "ssejet.swap.openai",
     "ssejet.testing",
+    "ssejet.typed",
 ]
 MODULES = [
     "ssejet",
@@ -121,7 +127,8 @@ def test_docstrings_name_all_parameters_and_the_errors_that_are_raised(name: str
             continue
         # A base documents what its subclasses take too.
         docs = " ".join(cls.__doc__ or "" for cls in value.__mro__ if cls.__module__.startswith("ssejet"))
-        if "__init__" in vars(value) and not hasattr(value, "__dataclass_fields__"):
+        generated = hasattr(value, "__dataclass_fields__") or getattr(value, "_is_protocol", False)
+        if "__init__" in vars(value) and not generated:
             found += gaps(place, value.__init__, f"{docs} {value.__init__.__doc__}")
         for member, function in members(value):
             own = docs_of(value, member, function)

@@ -1,6 +1,6 @@
-"""The types of what streams and errors keep of HTTP: the response, and its request.
+"""Protocols of HTTP responses, requests and clients, which several HTTP libraries satisfy.
 
-ssejet imports no HTTP library for these, and takes responses of several.
+Users import them from ``ssejet.typed``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["AsyncStreamingClient", "HTTPRequest", "HTTPResponse", "StreamingClie
 
 
 class HTTPRequest(Protocol):
-    """A request, as those of httpx and httpx2 are."""
+    """A request, such as one of httpx or httpx2."""
 
     @property
     def method(self) -> str:
@@ -23,22 +23,22 @@ class HTTPRequest(Protocol):
 
     @property
     def url(self) -> Any:
-        """The URL, of the class that the library has for URLs; ``str()`` gives the text."""
+        """The URL, as the library's own class; ``str()`` gives the text."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, in which names are found in any case of letters."""
+        """The headers; the case of letters in names does not matter."""
 
     @property
     def content(self) -> bytes:
-        """The body, if it is not sent piece by piece."""
+        """The body, unless it is sent in pieces."""
 
 
 class HTTPResponse(Protocol):
-    """A response, as those of httpx and httpx2 are.
+    """A response, such as one of httpx or httpx2.
 
-    A response of another client has what that client gives it: at least the method that reads it and the one
-    that closes it.
+    Responses of other libraries may have fewer members: at least a method that reads them and one that closes
+    them.
     """
 
     @property
@@ -47,19 +47,19 @@ class HTTPResponse(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, in which names are found in any case of letters."""
+        """The headers; the case of letters in names does not matter."""
 
     @property
     def request(self) -> HTTPRequest:
-        """The request that this answers, after redirects.
+        """The request of this response, after redirects.
 
         Raises:
-            RuntimeError: the response was made by hand, without one.
+            RuntimeError: the response was made without a request.
         """
 
     @property
     def url(self) -> Any:
-        """The request's URL, of the class that the library has for URLs; ``str()`` gives the text."""
+        """The request's URL, as the library's own class; ``str()`` gives the text."""
 
     @property
     def http_version(self) -> str:
@@ -67,36 +67,36 @@ class HTTPResponse(Protocol):
 
     @property
     def extensions(self) -> Mapping[str, Any]:
-        """What the transport adds, such as ``network_stream``."""
+        """The objects that the transport adds, such as ``network_stream``."""
 
     @property
     def is_closed(self) -> bool:
         """Whether the connection is released."""
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """Iterate over the body, decompressed, as it arrives; a stream does this."""
+        """Iterate over the decompressed body as it arrives; a stream calls this."""
 
     def close(self) -> object:
-        """Release the connection; a stream does this."""
+        """Release the connection; a stream calls this."""
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Do what ``iter_bytes`` does, for a response of an asynchronous client."""
+        """Iterate as ``iter_bytes`` does, for a response of an asynchronous client."""
 
     async def aclose(self) -> object:
-        """Do what ``close`` does, for a response of an asynchronous client."""
+        """Release the connection, for a response of an asynchronous client."""
 
 
 class StreamingClient(Protocol):
-    """A synchronous client, as those of httpx and httpx2 are."""
+    """A synchronous client, such as one of httpx or httpx2."""
 
     @property
     def stream(self) -> Callable[..., AbstractContextManager[Any]]:
-        """The method that sends a request and gives the response before its body is read."""
+        """The method that sends a request and returns the response before it reads the body."""
 
 
 class AsyncStreamingClient(Protocol):
-    """An asynchronous client, as those of httpx and httpx2 are."""
+    """An asynchronous client, such as one of httpx or httpx2."""
 
     @property
     def stream(self) -> Callable[..., AbstractAsyncContextManager[Any]]:
-        """The method that sends a request and gives the response before its body is read."""
+        """The method that sends a request and returns the response before it reads the body."""

@@ -1,4 +1,4 @@
-"""A cache by class that lets the classes die."""
+"""A cache that maps classes to values and keeps no class alive."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ __all__ = ["per_class"]
 
 ValueT = TypeVar("ValueT")
 
-# How many classes are remembered.
+# The cache holds at most this many classes.
 _MAX_CLASSES = 256
 
 
 def per_class(find: Callable[[type[Any]], ValueT]) -> Callable[[type[Any]], ValueT]:
-    """Remember what a function gives for each class, and keep no class alive by that.
+    """Cache the results of a function that takes a class, without keeping the class alive.
 
     Args:
-        find: the function. What it returns must not refer to the class, or the class lives on.
+        find: the function. Its results must not refer to the class, as they would keep it alive.
     """
     known: dict[ref[type[Any]], ValueT] = {}
 
     def look_up(cls: type[Any]) -> ValueT:
-        # As long as an entry is kept, so is its reference, and `ref` gives the same one again.
+        # The entry keeps its weak reference, and `ref` returns the same one as long as that exists.
         key = ref(cls)
         try:
             return known[key]
         except KeyError:
             pass
         value = find(cls)
-        if len(known) >= _MAX_CLASSES:  # an entry whose class is gone is never found again
+        if len(known) >= _MAX_CLASSES:  # entries of classes that are gone have no other end
             known.clear()
         known[key] = value
         return value

@@ -1,10 +1,10 @@
-"""What servers say of errors: which JSON reports one, and what it tells.
+"""Errors that servers report in JSON: how to recognize one, and where its message, code and type are.
 
-There is no standard for this. OpenAI's way is ``{"error": {"message": …, "type": …, "code": …}}``; the others
-are those of FastAPI, Cloudflare, DashScope, vLLM, NestJS, OAuth, AWS, Apigee, Tencent, FastChat and more.
+There is no standard. OpenAI sends ``{"error": {"message": …, "type": …, "code": …}}``; FastAPI, Cloudflare,
+DashScope, vLLM, NestJS, OAuth, AWS, Apigee, Tencent, FastChat and others have their own shapes.
 
-Names of fields are looked up as ``_folded()`` writes them: ``errorMessage``, ``error_message`` and
-``ErrorMessage`` are one.
+Names of fields are compared as ``_folded()`` writes them: ``errorMessage``, ``error_message`` and
+``ErrorMessage`` are the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_retryable_code"]
 
-# Where the text of an error stands, the most telling first.
+# Fields that hold the text of an error, the most informative first.
 _MESSAGES = (
     "message",
     "errordescription",
@@ -33,13 +33,13 @@ _MESSAGES = (
     "exception",
     "title",
 )
-# Of these, the ones that make an error of an object whose code is not that of a success.
+# An object with one of these and with a failure code is an error.
 _PLAIN_MESSAGES = frozenset({"message", "msg", "title"})
 _ERRORS = ("error", "errors", "fault")
-# What an error may be wrapped in, which tells nothing itself.
+# Fields whose value may contain an error.
 _WRAPPERS = ("baseresp", "response", "responsemetadata", "header", "result", "output", "body", "status")
-# Keys that no answer has besides errors, however they are worded.
-_SIGNS = (
+# Only errors have these fields.
+_ERROR_FIELDS = (
     "errors",
     "fault",
     "detail",
@@ -57,14 +57,14 @@ _TYPES = ("type", "errortype")
 _STATUSES = ("status", "statuscode")
 # Fields whose value can be "error".
 _KINDS = ("type", "object", "event", "kind")
-# Fields whose value false tells of an error, and those whose value true does.
-_FALSE_SIGNS = ("success", "ok")
-_TRUE_SIGNS = ("iserror", "haserror")
-# What some servers send as the code of a success.
+# Fields that report an error by the value false, and by the value true.
+_FALSE_ERROR_FIELDS = ("success", "ok")
+_TRUE_ERROR_FIELDS = ("iserror", "haserror")
+# Codes that some servers send on success.
 _SUCCESSES = frozenset({"", "0", "200", "201", "202", "204", "ok", "success", "succeeded", "none", "null"})
 _FAILURE_WORDS = frozenset({"error", "fail", "failed", "failure"})
-# What stands beside the message of an error that says nothing else of being one.
-_BESIDE_MESSAGE = frozenset(
+# An object with a message is an error if it has no fields but these.
+_FIELDS_OF_LONE_MESSAGES = frozenset(
     {
         "message",
         "msg",
@@ -79,8 +79,8 @@ _BESIDE_MESSAGE = frozenset(
         "documentationurl",
     }
 )
-# Messages, or types of messages, by which servers only show that they are alive, or tell how far they are.
-_SIGNS_OF_LIFE = frozenset(
+# Messages, or types of messages, of pings and progress reports, which are not errors.
+_PING_WORDS = frozenset(
     {
         "alive",
         "connected",
@@ -110,10 +110,10 @@ _SIGNS_OF_LIFE = frozenset(
 )
 _HTTP_PHRASES = frozenset(status.phrase.lower() for status in HTTPStatus)
 
-# How many of several errors a message tells of, and how deep one may be hidden.
-_MOST_TOLD = 5
-_LONGEST_CODE = 10
-_DEEPEST = 6
+# A message joins at most this many errors; an error is searched to this depth.
+_MAX_ERRORS = 5
+_MAX_CODE_LENGTH = 10
+_MAX_DEPTH = 6
 
 _RETRYABLE_STATUSES = frozenset({408, 409, 429})
 _RETRYABLE_WORDS = frozenset(
@@ -142,17 +142,16 @@ _RETRYABLE_WORDS = frozenset(
 
 
 def is_error(payload: Any) -> bool:
-    """Whether JSON of any stream reports an error: it is an object whose ``error`` is truthy."""
+    """Whether JSON of any stream reports an error: an object whose ``error`` is truthy."""
     return isinstance(payload, Mapping) and bool(payload.get("error"))
 
 
 def is_error_answer(payload: Any) -> bool:
-    """Whether JSON that stands where an answer of a model belongs reports an error, in any known shape.
+    """Whether JSON in place of a model's answer reports an error, in any known shape.
 
     Args:
-        payload: the decoded JSON. An answer has ``choices``; an object that has some is an error only by its
-            ``error``, by that of a choice, or by a ``finish_reason`` of ``"error"``. Of a list the first
-            element counts.
+        payload: the decoded JSON. An object with ``choices`` is an answer, unless it or a choice has an
+            ``error``, or a ``finish_reason`` is ``"error"``. For a list, the first element decides.
     """
     if isinstance(payload, list):
         return bool(payload) and isinstance(payload[0], Mapping) and is_error_answer(payload[0])
@@ -172,12 +171,12 @@ def is_error_answer(payload: Any) -> bool:
 
 
 def _folded(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an object under names that do not depend on how a server writes names."""
+    """The fields of an object under names in lower case, without hyphens and underscores."""
     fields: dict[str, Any] = {}
     for name, value in payload.items():
         if isinstance(name, str):
             key = name.lower()
-            # That of ``__type``, which AWS has for a code, is another field than ``type``.
+            # AWS has a code in ``__type``, which must not be confused with ``type``.
             key = key if key.startswith("__") else key.replace("_", "").replace("-", "")
             if fields.get(key) in (None, ""):
                 fields[key] = value
@@ -185,22 +184,22 @@ def _folded(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_error_object(fields: Mapping[str, Any]) -> bool:
-    """Whether fields of an object that is no answer say that it is an error."""
+    """Whether the fields of an object that is not an answer say that it is an error."""
     is_success = _has_success_code(fields)
     return (
         bool(fields.get("error"))
-        or any(_is_no(fields.get(name)) for name in _FALSE_SIGNS)
-        or any(fields.get(name) is True for name in _TRUE_SIGNS)
+        or any(_is_false(fields.get(name)) for name in _FALSE_ERROR_FIELDS)
+        or any(fields.get(name) is True for name in _TRUE_ERROR_FIELDS)
         or any(_is_error_kind(fields.get(name)) for name in _KINDS)
         or _has_failure_status(fields)
         or _is_failure_code(*map(fields.get, _ERROR_CODES))
         or (_is_failure_code(fields.get("code")) and not _PLAIN_MESSAGES.isdisjoint(fields))
-        or (not is_success and any(map(fields.get, _SIGNS)))
+        or (not is_success and any(map(fields.get, _ERROR_FIELDS)))
         or any(_is_named_error(name, value) for name, value in fields.items())
     )
 
 
-def _is_no(value: Any) -> bool:
+def _is_false(value: Any) -> bool:
     return value is False or (isinstance(value, str) and value.lower() == "false")
 
 
@@ -212,7 +211,7 @@ def _is_error_kind(kind: Any) -> bool:
 
 
 def _is_named_error(name: str, value: Any) -> bool:
-    """Whether a field is an error by its name, such as AWS's ``throttlingException``."""
+    """Whether the name of a field says that it is an error, such as AWS's ``throttlingException``."""
     return isinstance(value, Mapping) and bool(value) and name.endswith(("error", "exception", "fault"))
 
 
@@ -223,62 +222,62 @@ def _is_failed_wrapper(value: Any) -> bool:
     return (
         bool(fields.get("error"))
         or _is_failure_code(*map(fields.get, _ERROR_CODES))
-        # MiniMax's has null for choices.
+        # MiniMax sends it, with null for choices.
         or _is_failure_code(fields.get("statuscode"))
         or (_is_failure_code(fields.get("code")) and not _PLAIN_MESSAGES.isdisjoint(fields))
     )
 
 
 def _is_lone_message(fields: Mapping[str, Any]) -> bool:
-    """Whether an object holds a message, and nothing that an answer or an event has."""
-    if not _BESIDE_MESSAGE.issuperset(fields) or _has_success_code(fields):
+    """Whether an object holds a message, and nothing that only an answer or an event has."""
+    if not _FIELDS_OF_LONE_MESSAGES.issuperset(fields) or _has_success_code(fields):
         return False
     message = fields.get("message") or fields.get("msg")
     if not isinstance(message, str) or not message.strip():
         return False
     words = {"".join(filter(str.isalnum, str(text))).lower() for text in (message, fields.get("type", ""))}
-    return words.isdisjoint(_SIGNS_OF_LIFE)
+    return words.isdisjoint(_PING_WORDS)
 
 
 def _groq_error(payload: Mapping[str, Any]) -> Any:
-    """The error that Groq puts beside the choices."""
-    beside = payload.get("x_groq")
-    return beside.get("error") if isinstance(beside, Mapping) else None
+    """The error that Groq sends next to the choices."""
+    extension = payload.get("x_groq")
+    return extension.get("error") if isinstance(extension, Mapping) else None
 
 
 def error_message(payload: Any) -> str | None:
-    """The most telling text that a server gives of an error; None if there is none.
+    """The most informative text of an error, or None if there is none.
 
     Args:
         payload: the decoded JSON, or the text if it was not JSON.
     """
-    return _text_of(payload, _DEEPEST)
+    return _text_of(payload, _MAX_DEPTH)
 
 
 def error_field(payload: Any, name: str) -> Any:
-    """A field of an error, such as its ``code``, ``type`` or ``param``; None if there is none.
+    """A field of an error, such as its ``code``, ``type`` or ``param``, or None if it has none.
 
     Args:
-        payload: the decoded JSON: the whole, or what stands in its ``error``.
-        name: of the field. For ``code``, an HTTP status inside of the JSON is taken, too.
+        payload: the decoded JSON: all of it, or its ``error``.
+        name: the name of the field. For ``code``, an HTTP status in the JSON also counts.
     """
     names = {"code": (*_CODES, *_STATUSES), "type": _TYPES}.get(name, (name.replace("_", "").lower(),))
-    for part in _parts_of(payload, _DEEPEST):
+    for part in _parts_of(payload, _MAX_DEPTH):
         for each in () if name == "type" and "loc" in part else names:
             value = part.get(each)
             if value in (None, "") or (each == "status" and isinstance(value, (Mapping, list))):
                 continue
-            # These only say that it is an error.
+            # This only says that it is an error.
             if not (value == "error" and each in {"type", "status"}):
                 return value
     return None
 
 
 def is_retryable_code(code: Any) -> bool:
-    """Whether a code is one that servers give for their own trouble: overload, rate limits, internal errors.
+    """Whether a code means overload, a rate limit or an internal error, so that a retry may succeed.
 
     Args:
-        code: an HTTP status, also as digits, or a word.
+        code: an HTTP status, as a number or digits, or a word.
     """
     code = _number_or_word(code)
     if isinstance(code, int):
@@ -291,7 +290,7 @@ def is_retryable_code(code: Any) -> bool:
 
 
 def _number_or_word(code: Any) -> Any:
-    is_number = isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < _LONGEST_CODE
+    is_number = isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < _MAX_CODE_LENGTH
     return int(code) if is_number else code
 
 
@@ -336,18 +335,18 @@ def _is_error_choice(choice: Any) -> bool:
 def _error_of(choice: Mapping[str, Any]) -> Any:
     delta = choice.get("delta")
     inner = delta.get("error") if isinstance(delta, Mapping) else None
-    # A choice's own message is an object: the answer.
+    # The message of a good choice is an object: the answer.
     fields = _folded(choice)
-    told = {name: fields[name] for name in _MESSAGES if isinstance(fields.get(name), str)}
-    return choice.get("error") or inner or told
+    texts = {name: fields[name] for name in _MESSAGES if isinstance(fields.get(name), str)}
+    return choice.get("error") or inner or texts
 
 
 def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
-    """The objects that an error is made of, the innermost first, with folded names."""
+    """The objects of which an error consists, the innermost first, with folded names."""
     if depth == 0:
         return
     if isinstance(payload, list):
-        for each in payload[:_MOST_TOLD]:
+        for each in payload[:_MAX_ERRORS]:
             yield from _parts_of(each, depth - 1)
     if isinstance(payload, Mapping):
         for choice in filter(_is_error_choice, _choices_of(payload)):
@@ -358,13 +357,13 @@ def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
             yield from _parts_of(inner, depth - 1)
         yield fields
         for name, value in payload.items():
-            # The name of a field such as AWS's ``throttlingException`` is the type.
+            # A name such as AWS's ``throttlingException`` is the type.
             if isinstance(name, str) and name.lower() not in _ERRORS and _is_named_error(name.lower(), value):
                 yield {"type": name}
 
 
 def _inner_errors(fields: Mapping[str, Any], *names: str) -> Iterator[Any]:
-    """The objects and lists inside an error that may tell more of it than what stands beside them."""
+    """The objects and lists inside an error that may be more informative than the fields next to them."""
     for name in names:
         if isinstance(fields.get(name), (Mapping, list)):
             yield fields[name]
@@ -380,20 +379,20 @@ def _text_of(value: Any, depth: int) -> str | None:
     if depth == 0:
         return None
     if isinstance(value, list):
-        texts = [text for each in value[:_MOST_TOLD] if (text := _item_text(each, depth - 1))]
-        return "; ".join(texts) + ("; …" if len(value) > _MOST_TOLD else "") if texts else None
+        texts = [text for each in value[:_MAX_ERRORS] if (text := _item_text(each, depth - 1))]
+        return "; ".join(texts) + ("; …" if len(value) > _MAX_ERRORS else "") if texts else None
     return _object_text(value, depth - 1) if isinstance(value, Mapping) else None
 
 
 def _item_text(value: Any, depth: int) -> str | None:
     text = _text_of(value, depth)
     where = value.get("loc") if isinstance(value, Mapping) else None
-    # FastAPI says in which field of the request something is wrong.
+    # FastAPI names the field of the request that is wrong.
     return f"{'.'.join(map(str, where))}: {text}" if text and isinstance(where, list) and where else text
 
 
 def _object_text(value: Mapping[str, Any], depth: int) -> str | None:
-    # An object inside tells more than what stands beside it; a word beside a sentence tells less.
+    # An inner object is more informative than the fields next to it, and a sentence more than a word.
     for choice in filter(_is_error_choice, _choices_of(value)):
         if text := _text_of(_error_of(choice), depth):
             return text
@@ -405,9 +404,9 @@ def _object_text(value: Mapping[str, Any], depth: int) -> str | None:
             return text
     texts = [text for name in (*_MESSAGES, *_ERRORS) if (text := _text_of(fields.get(name), depth))]
     if not texts and isinstance(errors := fields.get("errors"), Mapping):
-        # Frameworks say of each field of the request what is wrong with it.
-        told = [*errors.items()][:_MOST_TOLD]
-        texts = ["; ".join(f"{name}: {text}" for name, each in told if (text := _text_of(each, depth)))]
+        # Some frameworks report an error for each wrong field of the request.
+        items = [*errors.items()][:_MAX_ERRORS]
+        texts = ["; ".join(f"{name}: {text}" for name, each in items if (text := _text_of(each, depth)))]
         texts = [*filter(None, texts)]
     if not texts and _is_failure_code(*map(fields.get, _ERROR_CODES)):
         texts = [text for text in [_text_of(fields.get("text"), depth)] if text]  # FastChat's

@@ -1,6 +1,6 @@
 """Makes Ctrl-C end the command ``ssejet`` quietly while its modules are imported.
 
-This is the first module that the package imports. In any other program it does nothing.
+The package imports this module first. In other programs it does nothing.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ IS_COMMAND = (getattr(sys, "argv", None) or [""])[0].replace("\\", "/").rpartiti
     "ssejet.exe",
     "ssejet-script.py",
 }
-"""Whether this process is the command, by the name of its script."""
+"""Whether this process is the command ``ssejet``, by the name of its script."""
 
 
 def exit_at_interrupts() -> None:
-    """Let Ctrl-C end the command at once, with the status 130; there is nothing to clean up."""
+    """Make Ctrl-C end the command at once with status 130, as there is nothing to clean up."""
     if not IS_COMMAND:
         return
-    import _signal  # type: ignore[import-not-found]  # signal itself takes long to import
+    import _signal  # type: ignore[import-not-found]  # importing signal takes longer
     from os import _exit
 
-    # It stays ignored where it was, as in a shell's jobs in the background.
+    # A shell's background jobs ignore Ctrl-C, which must stay so.
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, lambda *_: _exit(130))
 
 
 def allow_interrupts() -> None:
-    """Let Ctrl-C raise ``KeyboardInterrupt`` again."""
+    """Make Ctrl-C raise ``KeyboardInterrupt`` again."""
     if not IS_COMMAND:
         return
     import _signal

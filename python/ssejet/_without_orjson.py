@@ -1,6 +1,6 @@
 """``dumps`` and ``loads`` of orjson, for an environment without orjson.
 
-orjson has no wheels for some builds of CPython, such as the free-threaded one.
+Some builds of CPython, such as the free-threaded one, have no wheels of orjson.
 """
 
 from __future__ import annotations

@@ -1,21 +1,21 @@
-"""The error tree.
+"""The errors that ssejet raises.
 
 ::
 
     SSEError
-    ├── EventTooLargeError              one event outgrew max_event_size
-    ├── ContentTypeError                the response is no event stream
-    ├── StreamError                     a typed stream failed; .partial keeps what had arrived
+    ├── EventTooLargeError              one event is larger than max_event_size
+    ├── ContentTypeError                the response is not an event stream
+    ├── StreamError                     a typed stream failed; .partial is what arrived before
     │   ├── APIError                    the server sent an error inside the stream
     │   │   └── APIStatusError          the server answered with an HTTP error status
     │   ├── APIConnectionError          the connection failed or broke
-    │   │   └── APITimeoutError         connecting, a silence, or the whole stream took too long
-    │   ├── InvalidJSONError            an event's data is not the JSON that was asked for
-    │   └── TruncatedStreamError        the input ended before the sentinel or a finish reason
+    │   │   └── APITimeoutError         connecting, waiting for bytes, or the whole stream took too long
+    │   ├── InvalidJSONError            an event's data is not JSON of the expected type
+    │   └── TruncatedStreamError        the stream ended before the sentinel or a finish reason
     ├── LengthFinishReasonError         the model stopped at its token limit
-    └── ContentFilterFinishReasonError  the provider's filter cut the answer
+    └── ContentFilterFinishReasonError  the provider's content filter stopped the answer
 
-Names and fields follow openai-python's exceptions where that library has them.
+Names and fields are those of openai-python's exceptions where that library has them.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ __all__ = [
 
 
 def request_of(response: Any) -> Any:
-    """The response's request, or None if it knows none."""
+    """The request of a response, or None if the response does not know it."""
     try:
         return response.request
-    except (AttributeError, RuntimeError):  # httpx raises the latter
+    except (AttributeError, RuntimeError):  # httpx raises RuntimeError
         return None
 
 
@@ -62,23 +62,23 @@ class SSEError(Exception):
     """The base of every error that ssejet raises on purpose.
 
     Attributes:
-        partial: what had arrived before the failure, in the form its stream collects it, or None.
+        partial: what arrived before the failure, in the form in which the stream collects it, or None.
     """
 
     partial: Any = None
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed if it is sent again."""
+        """Whether sending the same request again may succeed."""
         return False
 
-    # Exception's own way calls cls(*args), which cannot fill the keyword-only parameters below.
+    # Exception.__reduce__() calls cls(*args), which cannot pass the keyword-only parameters below.
     def __reduce__(self) -> tuple[Any, ...]:
         from ssejet._json import copyable  # here, as it imports json
 
         return _restore, (type(self), self.args), copyable(self.__dict__)
 
-    # copy.copy() would take what stands in __reduce__() for deep JSON as it is.
+    # copy.copy() would keep the text that __reduce__() puts in place of deep JSON.
     def __copy__(self) -> SSEError:
         copied = _restore(type(self), self.args)
         copied.__dict__.update(self.__dict__)
@@ -86,12 +86,12 @@ class SSEError(Exception):
 
 
 class EventTooLargeError(SSEError):
-    """One unfinished event outgrew the decoder's limit; events before it came first.
+    """An event is larger than the decoder's limit; the events before it are delivered first.
 
-    The decoder refuses further input until ``reset()``.
+    The decoder refuses further input until ``reset()`` is called.
 
     Attributes:
-        limit: the bytes allowed, the decoder's ``max_event_size``.
+        limit: the decoder's ``max_event_size``, in bytes.
     """
 
     def __init__(self, limit: int) -> None:
@@ -103,14 +103,14 @@ class EventTooLargeError(SSEError):
 
 
 class ContentTypeError(SSEError):
-    """The response is no event stream, by its content type or because its body holds something else.
+    """The response is not an event stream: its content type or its body is something else.
 
-    Where the body quotes the key that the request carried, ``***`` stands instead.
+    ``***`` replaces secrets of the request that the body quotes.
 
     Attributes:
-        response: the response, closed or not as the caller left it.
-        content_type: the header as received, ``""`` when there was none.
-        body: up to the first 1,024 bytes of the body, which often says what went wrong.
+        response: the response; the error does not close it.
+        content_type: the header as received, ``""`` if there was none.
+        body: the first 1,024 bytes of the body at most; they often say what went wrong.
     """
 
     def __init__(self, response: Any, *, content_type: str, body: bytes) -> None:
@@ -147,13 +147,13 @@ class StreamError(SSEError):
 class APIError(StreamError):
     """The server reported an error inside the stream: as JSON of a known shape, or by ``event: error``.
 
-    Where it quotes the key that the request carried, ``***`` stands instead.
+    ``***`` replaces secrets of the request that the server quotes.
 
     Attributes:
-        message: the most telling text that the server gave.
-        body: all that it sent: the decoded JSON, or text if it was no JSON.
-        code, type, param: the fields of that name in ``body``, however deep, or None.
-        request: the HTTP request, when the response knows it.
+        message: the most informative text that the server sent.
+        body: everything that it sent: the decoded JSON, or text if it was not JSON.
+        code, type, param: the fields of these names in ``body``, at any depth, or None.
+        request: the HTTP request, or None if the response does not know it.
     """
 
     def __init__(self, message: str, *, body: Any = None, request: Any = None, partial: Any = None) -> None:
@@ -167,17 +167,17 @@ class APIError(StreamError):
 
     @property
     def retryable(self) -> bool:
-        """True for what servers report of themselves: overload, rate limits, internal errors."""
+        """True if the server reports overload, a rate limit or an internal error."""
         return any(map(is_retryable_code, (self.type, self.code)))
 
 
 class APIStatusError(APIError):
-    """The server answered with an HTTP error status, before any event.
+    """The server answered with an HTTP error status instead of events.
 
     Attributes:
         response: the response.
         status_code: its status.
-        request_id: its ``x-request-id`` header, or None.
+        request_id: its header ``x-request-id``, or None.
     """
 
     def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
@@ -193,10 +193,10 @@ class APIStatusError(APIError):
 
 
 class APIConnectionError(StreamError):
-    """The connection could not be made, or broke while the stream was read; the cause is ``__cause__``.
+    """The connection could not be made, or broke during the stream; ``__cause__`` is the cause.
 
     Attributes:
-        request: the HTTP request, or None if it is not known.
+        request: the HTTP request, or None if it is unknown.
     """
 
     def __init__(
@@ -207,15 +207,16 @@ class APIConnectionError(StreamError):
 
     @property
     def retryable(self) -> bool:
-        """True: the next connection may do better."""
+        """True: the next connection may succeed."""
         return True
 
 
 class APITimeoutError(APIConnectionError):
-    """Nothing came in time.
+    """The server took too long.
 
     Attributes:
-        kind: ``"connect"``, ``"idle"`` (no bytes), ``"data"`` (bytes, but no event) or ``"total"``.
+        kind: which timeout: ``"connect"``, ``"idle"`` (no bytes), ``"data"`` (bytes, but no event) or
+            ``"total"`` (the whole stream).
     """
 
     def __init__(
@@ -231,17 +232,15 @@ class APITimeoutError(APIConnectionError):
 
 
 class InvalidJSONError(StreamError):
-    """An event's data is not JSON, or not of the type that the stream was told to expect.
+    """An event's data is not JSON, or not of the type that the stream expects.
 
-    Where it quotes the key that the request carried, ``***`` stands instead.
-
-    Its message begins with the place and the ``reason``.
+    The message begins with the place and the ``reason``. ``***`` replaces secrets of the request in the data.
 
     Attributes:
         event: the ``ServerSentEvent``.
-        index: which event of the stream it was, from 0; None for an answer that is no stream.
-        position: the offset in characters in ``event.data`` where decoding stopped, or None if unknown.
-        excerpt: up to 80 characters of the data around that place.
+        index: the number of the event in the stream, from 0; None for an answer that is not a stream.
+        position: the offset in ``event.data`` where decoding stopped, in characters, or None if unknown.
+        excerpt: at most 80 characters of the data around that place.
     """
 
     def __init__(
@@ -266,16 +265,16 @@ class InvalidJSONError(StreamError):
 
 
 class TruncatedStreamError(StreamError):
-    """The input ended before the sentinel or a finish reason."""
+    """The stream ended before the sentinel or a finish reason."""
 
     @property
     def retryable(self) -> bool:
-        """True: the next connection may do better."""
+        """True: the next connection may succeed."""
         return True
 
 
 class LengthFinishReasonError(SSEError):
-    """The model stopped at its token limit, so the answer is not complete.
+    """The model stopped at its token limit, so the answer is incomplete.
 
     Attributes:
         completion: the completion so far.
@@ -290,7 +289,7 @@ class LengthFinishReasonError(SSEError):
 
 
 class ContentFilterFinishReasonError(SSEError):
-    """The provider's content filter cut the answer.
+    """The provider's content filter stopped the answer.
 
     Attributes:
         completion: the completion so far.

@@ -1,4 +1,4 @@
-"""The pytest plugin, which every test run loads where ssejet is installed: so it imports next to nothing."""
+"""The pytest plugin. pytest loads it wherever ssejet is installed, so it imports as little as possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["mock_anthropic", "mock_openai"]
 
 @pytest.fixture
 def mock_openai() -> Iterator[OpenAIMock]:
-    """OpenAI's API, mocked for clients of httpx and httpx2 until the test ends."""
+    """Mock OpenAI's API for clients of httpx and httpx2 until the test ends."""
     from ssejet.testing import OpenAIMock
 
     with OpenAIMock() as mock:
@@ -25,7 +25,7 @@ def mock_openai() -> Iterator[OpenAIMock]:
 
 @pytest.fixture
 def mock_anthropic() -> Iterator[AnthropicMock]:
-    """Anthropic's API, mocked for clients of httpx and httpx2 until the test ends."""
+    """Mock Anthropic's API for clients of httpx and httpx2 until the test ends."""
     from ssejet.testing import AnthropicMock
 
     with AnthropicMock() as mock:
