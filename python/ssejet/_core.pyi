@@ -29,13 +29,13 @@ class ServerSentEvent:
     Immutable, equal and hashed by value, picklable; matches ``ServerSentEvent(event, data)``.
 
     Attributes:
-        event (str | None): the event type, ``"message"`` when the stream gave none. Some dialects say None.
-        data (str): the data buffer, its lines joined by LF.
-        id (str | None): the last event ID when this event was dispatched, ``""`` when there was none.
+        event (str | None): the event type; if the stream has none, ``"message"`` or, in some dialects, None.
+        data (str): the data, its lines joined by LF.
+        id (str | None): the last event ID when this event was dispatched, ``""`` if there was none.
         retry (int | None): the reconnection time in milliseconds, if this event's block set it.
 
     Raises:
-        TypeError: a field is not of its type.
+        TypeError: a field has a wrong type.
         ValueError: retry is negative.
     """
 
@@ -64,8 +64,8 @@ class ServerSentEvent:
     def json(self) -> Any:
         """Decode the data as JSON.
 
-        Accepts all that ``json.loads`` accepts, with equal results: orjson decodes, and the standard library
-        whatever orjson refuses or would change (NaN, lone surrogates, integers beyond 64 bits).
+        The result is that of ``json.loads``. orjson decodes; the standard library decodes what orjson refuses or
+        would change: NaN, lone surrogates, integers beyond 64 bits.
 
         Raises:
             json.JSONDecodeError: the data is not JSON.
@@ -81,17 +81,17 @@ def encode(
 ) -> bytes:
     """Encode one event, ready to be sent.
 
-    A parser gives back what went in. Data may hold any line ends: each of its lines becomes a ``data:`` line, so
-    that CRLF and CR arrive as LF. Nothing in the arguments can begin another field or event.
+    A parser returns the same event. Each line of the data becomes a ``data:`` line, so CRLF and CR arrive as LF.
+    No argument can begin another field or event.
 
     Args:
         data: what to send.
-            A ``str`` goes as it is. Bytes likewise, but they must be UTF-8, as event streams are.
+            A ``str`` is sent as it is, and so are bytes, which must be UTF-8, as event streams are.
             A ``ServerSentEvent`` is sent with its type, unless that is ``"message"``, its id, unless that is empty,
-            and its ``retry``; arguments given besides it prevail.
+            and its ``retry``; the other arguments replace these.
             None sends no data: parsers dispatch no event, but see the other fields.
-            Anything else is sent as JSON: pydantic models and msgspec Structs in their own way, the models of the
-            OpenAI and Anthropic SDKs without the fields that were never set, and what orjson or ``json`` encodes.
+            Anything else is sent as JSON: pydantic models and msgspec Structs as these libraries encode them,
+            models of the OpenAI and Anthropic SDKs without unset fields, and all that orjson or ``json`` encodes.
         event: the event type.
         id: the last event ID from this event on; ``""`` resets it.
         retry: the reconnection time in milliseconds.

@@ -15,17 +15,17 @@ const ENOUGH_STACK: usize = 512 * 1024;
 
 /// Encode one event, ready to be sent.
 ///
-/// A parser gives back what went in. Data may hold any line ends: each of its lines becomes a ``data:`` line, so
-/// that CRLF and CR arrive as LF. Nothing in the arguments can begin another field or event.
+/// A parser returns the same event. Each line of the data becomes a ``data:`` line, so CRLF and CR arrive as LF.
+/// No argument can begin another field or event.
 ///
 /// Args:
 ///     data: what to send.
-///         A ``str`` goes as it is. Bytes likewise, but they must be UTF-8, as event streams are.
+///         A ``str`` is sent as it is, and so are bytes, which must be UTF-8, as event streams are.
 ///         A ``ServerSentEvent`` is sent with its type, unless that is ``"message"``, its id, unless that is empty,
-///         and its ``retry``; arguments given besides it prevail.
+///         and its ``retry``; the other arguments replace these.
 ///         None sends no data: parsers dispatch no event, but see the other fields.
-///         Anything else is sent as JSON: pydantic models and msgspec Structs in their own way, the models of the
-///         OpenAI and Anthropic SDKs without the fields that were never set, and what orjson or ``json`` encodes.
+///         Anything else is sent as JSON: pydantic models and msgspec Structs as these libraries encode them,
+///         models of the OpenAI and Anthropic SDKs without unset fields, and all that orjson or ``json`` encodes.
 ///     event: the event type.
 ///     id: the last event ID from this event on; ``""`` resets it.
 ///     retry: the reconnection time in milliseconds.

@@ -46,13 +46,13 @@ One event of an event stream, as dispatched (WHATWG HTML, \"Server-sent events\"
 Immutable, equal and hashed by value, picklable; matches ``ServerSentEvent(event, data)``.
 
 Attributes:
-    event (str | None): the event type, ``\"message\"`` when the stream gave none. Some dialects say None.
-    data (str): the data buffer, its lines joined by LF.
-    id (str | None): the last event ID when this event was dispatched, ``\"\"`` when there was none.
+    event (str | None): the event type; if the stream has none, ``\"message\"`` or, in some dialects, None.
+    data (str): the data, its lines joined by LF.
+    id (str | None): the last event ID when this event was dispatched, ``\"\"`` if there was none.
     retry (int | None): the reconnection time in milliseconds, if this event's block set it.
 
 Raises:
-    TypeError: a field is not of its type.
+    TypeError: a field has a wrong type.
     ValueError: retry is negative.
 ";
 
@@ -61,8 +61,8 @@ const JSON_DOC: &CStr = c"json($self, /)
 
 Decode the data as JSON.
 
-Accepts all that ``json.loads`` accepts, with equal results: orjson decodes, and the standard library
-whatever orjson refuses or would change (NaN, lone surrogates, integers beyond 64 bits).
+The result is that of ``json.loads``. orjson decodes; the standard library decodes what orjson refuses or
+would change: NaN, lone surrogates, integers beyond 64 bits.
 
 Raises:
     json.JSONDecodeError: the data is not JSON.
