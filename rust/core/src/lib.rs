@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod body;
 mod encoder;
 mod error;
 mod event;
