@@ -254,9 +254,7 @@ impl Body {
                 START
             }
             (State::DataCr | State::DataLf, _) => return Err(BodyError::InvalidChunkEnd),
-            (State::Trailer(trailer), _) => {
-                trailer.step(byte).ok_or(BodyError::InvalidTrailer)?.map_or(State::Complete, State::Trailer)
-            }
+            (State::Trailer(trailer), _) => trailer.step(byte).ok_or(BodyError::InvalidTrailer)?,
             _ => return Err(BodyError::InvalidSize),
         };
         Ok(())
@@ -264,22 +262,22 @@ impl Body {
 }
 
 impl Trailer {
-    /// The next state, of which `Some(None)` is the end of the trailers; `None` if the byte is malformed.
-    fn step(self, byte: u8) -> Option<Option<Self>> {
+    /// The next state, or `None` if the byte is malformed.
+    fn step(self, byte: u8) -> Option<State> {
         let next = match (self, byte) {
-            (Self::Start { .. } | Self::BlankCr, b'\n') => return Some(None),
+            (Self::Start { .. } | Self::BlankCr, b'\n') => return Some(State::Complete),
             (Self::Start { .. }, b'\r') => Self::BlankCr,
-            // The line continues the value of the line before.
-            (Self::Start { is_first: false }, b' ' | b'\t') => Self::Value,
             (Self::Start { .. } | Self::Name, _) if is_token(byte) => Self::Name,
-            (Self::Name, b':') => Self::Value,
             (Self::Value | Self::ValueCr, b'\n') => Self::Start { is_first: false },
             (Self::Value, b'\r') => Self::ValueCr,
             (Self::Value, 0 | 0x0B | 0x0C) => return None,
-            (Self::Value, _) => Self::Value,
+            // A line that starts with a space continues the value of the line before.
+            (Self::Start { is_first: false }, b' ' | b'\t') | (Self::Name, b':') | (Self::Value, _) => {
+                Self::Value
+            }
             _ => return None,
         };
-        Some(Some(next))
+        Some(State::Trailer(next))
     }
 }
 
