@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SECONDS ?= 60
 JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)
 
-RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name '*.rs') \
+RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name "*.rs") rust/core/README.md \
           rust/core/Cargo.toml rust/python/Cargo.toml
 
 # The tests of one file run in one process, as they share servers and browsers.
