@@ -17,9 +17,11 @@ from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatComp
 from sdks import FakeServer, event
 
 import ssejet
-from ssejet.swap import UnsupportedVersionWarning, install, openai_chat
+from ssejet.swap import UnsupportedVersionWarning
+from ssejet.swap import _install as install
 from ssejet.swap._plan.probe import compare
 from ssejet.swap._support import UnsupportedError
+from ssejet.swap.openai import _chat as openai_chat
 
 if TYPE_CHECKING:
     from pathlib import Path
