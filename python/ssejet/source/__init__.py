@@ -1,4 +1,4 @@
-"""Event sources: the events of a response, or of as many connections as it takes."""
+"""Event sources: the events of one response, or of one connection after another."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ __getattr__ = on_demand(
     globals(),
     dict.fromkeys(
         ("AsyncSubscription", "Subscription", "asubscribe", "subscribe"),
-        "ssejet.source._event_source._subscription",
+        "ssejet.source._subscription",
     ),
 )
