@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+import ssejet.source._reconnection as reconnection
 from ssejet import (
     APIConnectionError,
     APIStatusError,
@@ -14,7 +15,7 @@ from ssejet import (
     SSEError,
     TruncatedStreamError,
 )
-from ssejet.source._reconnection import ReconnectionMachine, Step
+from ssejet.source._reconnection import CONNECT_STATES, ReconnectionMachine, State
 from ssejet.source._target import Target
 
 URL = "http://127.0.0.1/events"
@@ -31,9 +32,9 @@ def response_to(machine: ReconnectionMachine, status: int = 200, **headers: str)
 
 
 def connect(machine: ReconnectionMachine) -> None:
-    assert machine.step is Step.CONNECT
+    assert machine.state in CONNECT_STATES
     assert machine.accept(response_to(machine))
-    assert machine.step is Step.READ
+    assert machine.state is State.OPEN
 
 
 def feed(machine: ReconnectionMachine, *chunks: bytes) -> list[str]:
@@ -65,12 +66,12 @@ class TestAnEventSource:
     def test_connects_reads_waits_and_connects_again(self) -> None:
         machine = make_machine()
         connect(machine)
-        assert machine.is_open
+        assert machine.ready_state == "open"
         assert feed(machine, b"data: 1\n\ndata: unfinished") == ["1"]
         end(machine)
-        assert machine.step is Step.WAIT
+        assert machine.state is State.WAITING
         assert 3.0 <= machine.delay <= 3.3
-        assert not machine.is_open
+        assert machine.ready_state == "connecting"
         machine.reconnect()
         connect(machine)
         assert feed(machine, b"data: 2\n\n") == ["2"]
@@ -101,7 +102,7 @@ class TestAnEventSource:
     def test_ends_at_204(self) -> None:
         machine = make_machine()
         assert not machine.accept(response_to(machine, 204))
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
     @pytest.mark.parametrize("status", [202, 205, 299, 300, 304, 400, 404, 429, 500, 503])
     def test_fails_at_any_other_status_than_200(self, status: int) -> None:
@@ -109,13 +110,13 @@ class TestAnEventSource:
         response = response_to(machine, status)
         assert machine.accept(response)
         machine.receive(b'{"error": {"message": "not')
-        assert not machine.is_open
+        assert machine.ready_state == "connecting"
         with pytest.raises(APIStatusError, match=f"HTTP status {status}: not today$") as caught:
             feed(machine, b' today"}}', None)  # type: ignore[arg-type]
         assert caught.value.response is response
         with pytest.raises(APIStatusError):
             machine.fail(caught.value)
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
     def test_fails_at_another_content_type(self) -> None:
         machine = make_machine()
@@ -134,7 +135,7 @@ class TestAnEventSource:
         machine.receive(b"half")
         error = broken()
         with pytest.raises(APIStatusError, match="half") as caught:
-            machine.lose(error)
+            machine.on_read_error(error)
         assert caught.value.__cause__ is error.__cause__
 
     def test_gives_the_events_before_one_that_is_too_large(self) -> None:
@@ -143,7 +144,7 @@ class TestAnEventSource:
         machine.receive(b"data: 1\n\ndata: 2\n\ndata: 01234567890\n\ndata: 3\n\n")
         assert [event.data for event in machine.events()] == ["1", "2"]
         with pytest.raises(EventTooLargeError) as caught:
-            machine.settle()
+            machine.raise_deferred()
         with pytest.raises(EventTooLargeError):
             machine.fail(caught.value)
 
@@ -156,7 +157,7 @@ class TestAnEventSource:
         assert seen == ["1", "2", "3", "4", "5", "6"]
         assert machine.metrics.events == 2
         with pytest.raises(EventTooLargeError):
-            machine.settle()
+            machine.raise_deferred()
 
     def test_refuses_options_that_make_no_sense(self) -> None:
         for options in (
@@ -260,7 +261,7 @@ class TestGivingUp:
         ) as caught:
             machine.fail(APITimeoutError("too slow", kind="connect"))
         assert caught.value.kind == "connect"
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
     def test_is_put_off_by_every_byte(self) -> None:
         machine = make_machine(max_attempts=1)
@@ -272,7 +273,7 @@ class TestGivingUp:
 
     def test_follows_an_outage_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 100.0
-        monkeypatch.setattr("ssejet.source._reconnection.perf_counter", lambda: now)
+        monkeypatch.setattr("ssejet.source._retries.perf_counter", lambda: now)
         machine = make_machine(reconnection_time=1.0, max_outage=10.0, max_backoff=1.0)
         connect(machine)
         machine.receive(b":")
@@ -291,7 +292,7 @@ class TestGivingUp:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 100.0
-        monkeypatch.setattr("ssejet.source._reconnection.perf_counter", lambda: now)
+        monkeypatch.setattr("ssejet.source._retries.perf_counter", lambda: now)
         machine = make_machine(reconnection_time=1.0, max_outage=10.0, max_backoff=1.0)
         assert make_machine().begin_attempt() == float("inf")
         now += 3600  # until somebody reads
@@ -329,32 +330,32 @@ class TestRequestsThatMustNotBeRepeated:
         connect(machine)
         feed(machine, b"data: 1\n\n")
         end(machine)
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
     def test_fail_with_their_connection(self) -> None:
         machine = make_machine(Target("POST", URL))
         connect(machine)
         with pytest.raises(APIConnectionError):
             machine.fail(broken())
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
     def test_are_sent_again_if_they_never_were(self) -> None:
         machine = make_machine(Target("POST", URL))
         machine.fail(broken(sent=False))
-        assert machine.step is Step.WAIT
+        assert machine.state is State.WAITING
 
     @pytest.mark.parametrize(("method", "repeat"), [("POST", True), ("PUT", None), ("REPORT", None)])
     def test_are_not_those_that_may(self, method: str, repeat: bool | None) -> None:
         machine = make_machine(Target(method, URL), repeat=repeat)
         connect(machine)
         end(machine)
-        assert machine.step is Step.WAIT
+        assert machine.state is State.WAITING
 
     def test_can_be_those_that_might(self) -> None:
         machine = make_machine(repeat=False)
         connect(machine)
         end(machine)
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
 
 class TestAnErrorPolicy:
@@ -373,7 +374,7 @@ class TestAnErrorPolicy:
     def test_can_go_on_after_what_would_be_the_end(self) -> None:
         machine = make_machine(on_error=lambda error: error.retryable)
         machine.fail(APIStatusError("busy", response=response_to(machine, 503)))
-        assert machine.step is Step.WAIT
+        assert machine.state is State.WAITING
         machine.reconnect()
         with pytest.raises(APIStatusError):
             machine.fail(APIStatusError("no", response=response_to(machine, 404)))
@@ -382,7 +383,7 @@ class TestAnErrorPolicy:
         machine = make_machine(on_error=lambda error: False)
         connect(machine)
         end(machine)
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
         machine = make_machine(on_error=lambda error: False)
         with pytest.raises(APIConnectionError):
             machine.fail(broken())
@@ -391,13 +392,13 @@ class TestAnErrorPolicy:
         machine = make_machine(on_error=lambda error: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             machine.fail(broken())
-        assert machine.step is Step.END
+        assert machine.state is State.CLOSED
 
 
 class TestRedirects:
     def redirect(self, machine: ReconnectionMachine, status: int, location: str) -> None:
         assert not machine.accept(response_to(machine, status, location=location))
-        assert machine.step is Step.CONNECT
+        assert machine.state is State.REDIRECTING
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_are_followed(self, status: int) -> None:
@@ -503,7 +504,7 @@ class TestRedirects:
         made_by_client = httpx.Request(
             "GET", f"{location}?a=1", headers={"authorization": "Basic x", "x": "y"}
         )
-        machine.target.strip(made_by_client)
+        machine.target.clean(made_by_client)
         assert ("authorization" in made_by_client.headers) == trusted
         assert made_by_client.url == machine.target.url
         machine.reconnect()
@@ -516,3 +517,68 @@ class TestRedirects:
         assert not machine.target.trusted
         machine.reconnect()
         assert machine.target.trusted
+
+
+class TestTheStates:
+    @pytest.mark.parametrize("state", State)
+    def test_are_those_of_the_table_in_the_docstring(self, state: State) -> None:
+        assert reconnection.__doc__ is not None
+        (row,) = (line for line in reconnection.__doc__.splitlines() if line.startswith(f"{state.name} "))
+        _, ready_state, *_, next_states = (part.strip() for part in row.split("  ") if part.strip())
+        machine = make_machine()
+        machine.state = state
+        assert machine.ready_state == ready_state
+        for other in State:
+            if other.name in next_states:
+                assert other in reconnection._TRANSITIONS[state].values()
+
+    def test_have_no_other_transitions_than_the_table_has(self) -> None:
+        machine = make_machine()
+        with pytest.raises(RuntimeError, match="CONNECTING cannot get CHUNK"):
+            machine.receive(b"data: 1\n\n")
+        connect(machine)
+        with pytest.raises(RuntimeError, match="OPEN cannot get STREAM"):
+            machine.accept(response_to(machine))
+        end(machine)
+        for report in (lambda: machine.receive(None), lambda: machine.fail(broken())):
+            with pytest.raises(RuntimeError, match="WAITING cannot get"):
+                report()
+        assert machine.state is State.WAITING
+
+    def test_end_with_the_closed_one_whatever_comes_after_it(self) -> None:
+        machine = make_machine()
+        connect(machine)
+        machine.close()
+        machine.receive(b"data: 1\n\n")
+        machine.reconnect()
+        assert not machine.accept(response_to(machine))
+        machine.fail(broken())
+        assert machine.state is State.CLOSED
+
+    def test_keep_an_error_until_the_events_before_it_are_taken(self) -> None:
+        machine = make_machine(max_event_size=10, on_error=lambda error: True)
+        connect(machine)
+        machine.receive(b"data: 1\n\ndata: 01234567890\n\n")
+        assert machine.state is State.FAILING
+        with pytest.raises(EventTooLargeError) as caught:
+            machine.raise_deferred()
+        machine.fail(caught.value)
+        assert machine.state is State.WAITING
+        machine.raise_deferred()  # which was raised already
+        machine.reconnect()
+        connect(machine)
+
+    def test_after_an_interruption_depend_on_whether_the_request_may_be_repeated(self) -> None:
+        machine = make_machine()
+        connect(machine)
+        machine.interrupt(cancelled=True)
+        assert machine.state is State.CONNECTING
+        machine = make_machine(Target("POST", URL))
+        connect(machine)
+        machine.interrupt(cancelled=True)
+        assert machine.state is State.INTERRUPTED
+        with pytest.raises(APIConnectionError, match="repeat=True") as caught:
+            machine.raise_deferred()
+        with pytest.raises(APIConnectionError):
+            machine.fail(caught.value)
+        assert machine.state is State.CLOSED

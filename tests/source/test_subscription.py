@@ -181,6 +181,46 @@ class TestASubscription:
         assert isinstance(outcome.error, EventTooLargeError)
         assert [event.data for event in outcome.events] == ["1"]
 
+    def test_can_reconnect_after_an_event_that_is_too_large(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
+        script.replies = [
+            Reply([b"data: 1\n\ndata: " + b"x" * 100 + b"\n\n"]),
+            Reply([b"data: 2\n\n"]),
+            Reply(status=204),
+        ]
+        errors: list[SSEError] = []
+
+        def go_on(error: SSEError) -> bool:
+            errors.append(error)
+            return True
+
+        assert subscriber.read(script.base, max_event_size=50, on_error=go_on, **AT_ONCE).data == ["1", "2"]
+        assert [type(error) for error in errors] == [EventTooLargeError, TruncatedStreamError]
+
+    @pytest.mark.parametrize(("method", "is_repeated"), [("POST", False), ("GET", True)])
+    def test_sends_an_interrupted_request_again_only_if_it_may_be_repeated(
+        self, method: str, is_repeated: bool
+    ) -> None:
+        requests = []
+
+        def interrupt(request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            if len(requests) == 1:
+                raise KeyboardInterrupt
+            return httpx.Response(204)
+
+        with httpx.Client(transport=httpx.MockTransport(interrupt)) as client:
+            events = ssejet.subscribe("http://127.0.0.1/", client=client, method=method)
+            with pytest.raises(KeyboardInterrupt):
+                next(events)
+            if is_repeated:
+                assert list(events) == []
+            else:
+                with pytest.raises(APIConnectionError, match="pass repeat=True"):
+                    next(events)
+        assert len(requests) == 1 + is_repeated
+
     def test_raises_what_the_client_raises_if_it_is_misused(self, subscriber: Subscriber) -> None:
         outcome = subscriber.read("ftp://127.0.0.1/")
         assert isinstance(outcome.error, subscriber.http.UnsupportedProtocol)
@@ -205,11 +245,13 @@ class TestASubscription:
         [(ssejet.subscribe, httpx.AsyncClient), (ssejet.asubscribe, httpx.Client)],
     )
     def test_takes_no_client_of_the_other_kind(self, subscribe: Any, client: Any) -> None:
-        with pytest.raises(TypeError, match=f"needs a client such as httpx.*; got httpx.{client.__name__}$"):
+        with pytest.raises(
+            TypeError, match=f"needs the .*Client of httpx.* not this httpx.{client.__name__}$"
+        ):
             subscribe("http://127.0.0.1/", client=client())
 
     def test_takes_no_id_among_the_headers_as_it_would_be_sent_each_time(self) -> None:
-        with pytest.raises(ValueError, match="give its start as last_event_id"):
+        with pytest.raises(ValueError, match="pass where to start as last_event_id"):
             ssejet.subscribe("http://127.0.0.1/", headers={"last-event-id": "5"})
 
     def test_gives_up_on_a_server_that_is_not_there(self, subscriber: Subscriber, free_port: int) -> None:

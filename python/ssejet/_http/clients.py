@@ -1,16 +1,37 @@
-"""HTTP clients of ssejet's own, made when nobody gives one."""
+"""HTTP clients: those of the caller's, checked, and those that ssejet makes when there is none."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import iscoroutinefunction
 from typing import Any, Literal
 
-__all__ = ["make_http_client"]
+__all__ = ["check_http_client", "make_http_client"]
+
+
+def check_http_client(client: Any, kind: Literal["AsyncClient", "Client"], *, user: str) -> None:
+    """Check that a client can be used as httpx's class of that kind.
+
+    Args:
+        client: the client.
+        kind: the name of the class.
+        user: what uses the client, for the error message.
+
+    Raises:
+        TypeError: it is of the other kind, is a class, or has no ``build_request()`` or no ``send()``.
+    """
+    is_usable = not isinstance(client, type) and hasattr(client, "build_request") and hasattr(client, "send")
+    if not is_usable or iscoroutinefunction(client.send) is not (kind == "AsyncClient"):
+        found = client if isinstance(client, type) else type(client)
+        what = "the class " if isinstance(client, type) else "this "
+        raise TypeError(
+            f"{user} needs the {kind} of httpx or httpx2, not {what}{found.__module__}.{found.__qualname__}"
+        )
 
 
 def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> Any:
-    """A client of httpx or, where there is no httpx, of httpx2.
+    """A client of httpx or, if that is not installed, of httpx2.
 
     Args:
         kind: the name of the class.

@@ -1,4 +1,4 @@
-"""Where the events of a source are, how to ask for them, and where redirects lead."""
+"""The request of an event source, and the rules for redirecting it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,35 @@ from ssejet.errors import APIStatusError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PERMANENT_REDIRECTS", "REDIRECTS", "Target", "redirect_error"]
+__all__ = ["REDIRECTS", "Target"]
 
-PERMANENT_REDIRECTS = frozenset({301, 308})
-REDIRECTS = PERMANENT_REDIRECTS | {302, 303, 307}
+_PERMANENT_REDIRECTS = frozenset({301, 308})
+REDIRECTS = _PERMANENT_REDIRECTS | {302, 303, 307}
+
+_MAX_REDIRECTS = 20  # as in the Fetch standard
 
 _LAST_PORT = 65535
+
+# RFC 9110 and the RFCs of the other methods call these idempotent: a second request does no harm.
+_IDEMPOTENT = frozenset(
+    {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "REPORT", "SEARCH", "PROPFIND"}
+)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the events are, and how to ask for them.
+    """A request for events, as the caller or a redirect describes it.
 
     Attributes:
         method: the HTTP method.
-        url: the URL, which a client's ``base_url`` may complete.
+        url: the URL. For the caller's URL, a client can complete it with its ``base_url``.
         headers: of the request, without those of the event source.
-        body: arguments of httpx's ``build_request`` that stand for the body.
+        body: arguments for the body, as httpx's ``build_request`` takes them.
         params: query parameters to merge into the URL.
-        trusted: whether this is the origin that credentials were given for.
-        exact: whether the URL stands as it is, as a redirect's does, whatever a client adds to others.
+        origin: the URL that the caller gave the credentials for; None before a redirect.
+        trusted: whether the target may get the credentials.
+        redirects: how many redirects led here, one after another.
+        permanent: whether all of them were permanent.
     """
 
     method: str
@@ -39,57 +48,74 @@ class Target:
     headers: tuple[tuple[Any, Any], ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
     params: Any = None
+    origin: Any = None
     trusted: bool = True
-    exact: bool = False
+    redirects: int = 0
+    permanent: bool = True
 
-    def redirected(self, response: Any, *, home_url: Any) -> Target:
-        """Where a redirect leads, by the rules of the Fetch standard.
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether the method allows sending the request again after the server received it."""
+        return self.method in _IDEMPOTENT
+
+    def redirected(self, response: Any) -> Target:
+        """The target of a redirect, by the rules of the Fetch standard.
 
         Args:
             response: the redirect.
-            home_url: the URL that credentials were given for.
 
         Raises:
-            APIStatusError: it leads nowhere.
+            APIStatusError: the redirect cannot be followed.
         """
+        if self.redirects == _MAX_REDIRECTS:
+            raise _redirect_error(response, f"more than {_MAX_REDIRECTS} redirects")
         status = response.status_code
+        origin = self.origin or response.request.url
         url = _location(response)
         method, body, headers = self.method, self.body, self.headers
         if (status == 303 and method not in {"GET", "HEAD"}) or (status in {301, 302} and method == "POST"):
             method, body = "GET", {}
             headers = tuple(pair for pair in headers if not _name(pair).startswith("content-"))
-        trusted = self.trusted and _may_share_credentials(home_url, url)
+        trusted = self.trusted and _may_share_credentials(origin, url)
         if not trusted:
             headers = tuple(pair for pair in headers if not is_secret_header(_name(pair)))
-        return Target(method, url, headers, body, params=None, trusted=trusted, exact=True)
+        return Target(
+            method,
+            url,
+            headers,
+            body,
+            origin=origin,
+            trusted=trusted,
+            redirects=self.redirects + 1,
+            permanent=self.permanent and status in _PERMANENT_REDIRECTS,
+        )
 
-    def strip(self, request: Any) -> None:
-        """Take from a request what a client added and this target must not get."""
-        if self.exact:
+    def clean(self, request: Any) -> None:
+        """Remove from a request what the client added to it and this target must not get."""
+        if self.origin is not None:  # A redirect gives the whole URL.
             request.url = self.url
         if not self.trusted:
             for name in filter(is_secret_header, [*request.headers]):
                 del request.headers[name]
 
 
-def redirect_error(response: Any, problem: str) -> APIStatusError:
-    """The error for a redirect that is not followed."""
+def _redirect_error(response: Any, problem: str) -> APIStatusError:
     return APIStatusError(f"HTTP status {response.status_code}: {problem}", response=response)
 
 
 def _location(response: Any) -> Any:
     location = response.headers.get("location", "").strip()
     if not location:
-        raise redirect_error(response, "a redirect without a Location")
+        raise _redirect_error(response, "a redirect without a Location")
     try:
         url = response.request.url.join(location)
-        port, _ = url.port, url.host  # which are looked at only when they are asked for
+        port, _ = url.port, url.host  # httpx checks them when they are asked for.
     except invalid_url_errors() as error:
-        raise redirect_error(response, "a redirect to what is no URL") from error
+        raise _redirect_error(response, "a redirect whose Location is no URL") from error
     if (port or 0) > _LAST_PORT:
-        raise redirect_error(response, f"a redirect to port {port}, but ports end at {_LAST_PORT}")
+        raise _redirect_error(response, f"a redirect to port {port}, but the last port is {_LAST_PORT}")
     if url.scheme not in {"http", "https"}:
-        raise redirect_error(response, f"a redirect to the scheme {url.scheme!r}")
+        raise _redirect_error(response, f"a redirect to the scheme {url.scheme!r}, not http or https")
     return url
 
 
@@ -99,7 +125,7 @@ def _name(header: tuple[Any, Any]) -> str:
 
 
 def _may_share_credentials(url: Any, other: Any) -> bool:
-    """Whether two URLs are of one origin, or differ in that the other is of the same host, but secure."""
+    """Whether both URLs have the same origin, or the other only adds TLS on the default port."""
     if url.host != other.host:
         return False
     if (url.scheme, url.port) == (other.scheme, other.port):
