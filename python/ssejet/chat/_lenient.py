@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ssejet.chat._extra import WholeChoice, reasoning_field
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, reasoning_field
 
 __all__ = [
-    "CONTENT_PARTS",
     "documented_answer",
     "documented_call",
     "documented_choice",
@@ -22,9 +21,6 @@ __all__ = [
     "documented_text_choice",
     "documented_whole_choice",
 ]
-
-CONTENT_PARTS = "content_parts"
-"""The extra field with those parts of a message's content that are no text, as they came."""
 
 _TEXT_TYPES = frozenset({None, "text", "output_text"})
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ssejet.chat._base import load_json
+from ssejet.chat._json_values import load_json
 from ssejet.chat._typed_json import json_parser, strict_schema_of
 
 __all__ = ["argument_parsers", "function_tool", "tool_param"]
