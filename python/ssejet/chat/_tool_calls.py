@@ -140,7 +140,9 @@ class ToolCall(msgspec.Struct, eq=False):
 
     def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
         """Whether a fragment is the whole call again, as some servers end with."""
-        return bool(name and call_id) and call_id == self.id and self.arguments.is_text(text)
+        if not (name and call_id) or call_id != self.id or self.arguments.length != len(text):
+            return False
+        return self.arguments.is_text(text)
 
     def parsed(self, parsers: ArgumentParsers) -> Parsed[Any]:
         """The arguments so far, to be parsed as their tool says."""
