@@ -28,6 +28,7 @@ from ssejet.chat import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
+from ssejet.chat._events import EVENT_TYPES, Event
 from ssejet.chat._models import Custom, ParsedFunctionToolCall
 from ssejet.errors import (
     ContentFilterFinishReasonError,
@@ -139,6 +140,13 @@ def test_an_event_keeps_its_value_however_late_it_is_read() -> None:
     events, _ = run(*chunks)
     for kind in ("content.delta", "reasoning.delta"):
         assert [event.snapshot for event in events if event.type == kind] == ["a", "ab", "abc"]
+
+
+@pytest.mark.parametrize("event_class", EVENT_TYPES.values())
+def test_an_event_has_the_fields_that_it_lists_and_no_others(event_class: type[Event]) -> None:
+    public = {name for name in dir(event_class) if not name.startswith("_")}
+    of_all = {"type", "fields", "to_dict"} | ({"choice_index"} if event_class is not ChunkEvent else set())
+    assert public == of_all | set(event_class.fields)
 
 
 def test_a_chunk_event_shows_the_newest_snapshot() -> None:

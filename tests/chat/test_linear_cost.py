@@ -35,6 +35,11 @@ def calls(*fragments: dict[str, Any]) -> str:
     return text({"tool_calls": list(fragments)})
 
 
+def pieces(n: int) -> list[str]:
+    """Pieces of a name; one that came before would be the name once more."""
+    return [f"{WORD}{i}" for i in range(n)]
+
+
 def interleaved(n: int) -> list[str]:
     heads = [calls(call('{"x":"', index=i, id=f"c{i}", name="f")) for i in range(3)]
     return heads + [calls(call(WORD, index=i % 3)) for i in range(n)]
@@ -68,6 +73,14 @@ SHAPES: dict[str, Callable[[int], list[str]]] = {
         calls(call('{"x":"', id="a", name="f")),
         *[calls(call(WORD, id="a", name="f"))] * n,
     ],
+    "a name in pieces": lambda n: [calls(call("", index=0, name=each)) for each in pieces(n)],
+    "a name in pieces without an index": lambda n: [calls(call("", id="a", name=each)) for each in pieces(n)],
+    "a name in pieces of a function_call": lambda n: (
+        [text({"function_call": {"name": each}}) for each in pieces(n)]
+    ),
+    "a name in pieces of a custom tool": lambda n: (
+        [calls({"index": 0, "type": "custom", "custom": {"name": each}}) for each in pieces(n)]
+    ),
     "interleaved calls": interleaved,
     "calls without an index": lambda n: [calls(call("{}", id=f"c{i}", name="f")) for i in range(n)],
     "calls without an index and an id": lambda n: [calls(call("{}", name=f"f{i}")) for i in range(n)],
@@ -103,10 +116,10 @@ SHAPES: dict[str, Callable[[int], list[str]]] = {
 }
 
 
-def room(texts: list[str]) -> int:
+def room(texts: list[str], **options: Any) -> int:
     """The memory that handling these chunks takes for a moment, added up: bytes."""
     chunks = [ChatCompletionChunk.from_json(each) for each in texts]
-    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState(**options)
     total = 0
     tracemalloc.start()
     try:
@@ -126,3 +139,11 @@ def test_a_chunk_takes_no_more_room_after_many_others(shape: str) -> None:
     few, many = make(300), make(1200)
     room(few)  # what is cached is cached now
     assert room(many) / len(many) < 1.6 * room(few) / len(few)
+
+
+def test_a_name_in_pieces_takes_no_more_room_where_tools_are_strict() -> None:
+    tools = [{"type": "function", "function": {"name": WORD * 5, "strict": True, "parameters": {}}}]
+    make = SHAPES["a name in pieces"]
+    few, many = make(300), make(1200)
+    room(few, input_tools=tools)
+    assert room(many, input_tools=tools) / len(many) < 1.6 * room(few, input_tools=tools) / len(few)

@@ -6,13 +6,19 @@ import ast
 import json
 import sys
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 import ssejet.chat
+from ssejet import Stream
 from ssejet.chat import ChatCompletionChunk, ChatCompletionStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = Path(ssejet.chat.__file__).parent
 
@@ -35,25 +41,49 @@ def says(delta: dict[str, Any], **choice: Any) -> str:
     return json.dumps({"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, **choice}]})
 
 
-def calls(arguments: str, **fields: Any) -> str:
-    return says({"tool_calls": [{"index": 0, "function": {"name": None, "arguments": arguments}, **fields}]})
+def calls(arguments: str, *, index: int = 0, in_function: Any = None, **fields: Any) -> str:
+    function = {"name": fields.pop("name", None), "arguments": arguments, **(in_function or {})}
+    return says({"tool_calls": [{"index": index, "function": function, **fields}]})
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [
-        [says({"content": "a"})] * 4,
-        [says({"content": "a"}, content_filter_results={"hate": {"filtered": False}})] * 4,
-        [calls("{", id="a"), *[calls(" ")] * 3],
-        [says({"reasoning": "a", "reasoning_details": [{"index": 0, "text": "a"}]})] * 4,
-        [says({"refusal": "a"})] * 4,
+FILTERS = {"content_filter_results": {"hate": {"filtered": False}}}
+LOGPROBS = {"logprobs": {"content": [{"token": "a", "logprob": -1}]}}
+SIGNED = {"extra_content": {"google": {"thought_signature": "a"}}}
+KINDS = {
+    "text": [says({"role": "assistant", "content": "a"})] + [says({"content": "a"})] * 3,
+    "text with filters": [says({"content": "a"}, **FILTERS)] * 4,
+    "text with log probabilities": [says({"content": "a"}, **LOGPROBS)] * 4,
+    "text and a finish": [says({"content": "a"}), says({}, finish_reason="stop"), says({})],
+    "citations": [json.dumps({"choices": [{"index": 0, "delta": {"content": "a"}}], "citations": ["a"]})] * 4,
+    "calls": [calls("{", id="a", name="f"), *[calls(" ")] * 3, says({}, finish_reason="tool_calls")],
+    "calls with names and ids each": [
+        calls('{"x":"', id="a", name="f"),
+        *[calls("ab", id="a", name="f")] * 3,
     ],
-    ids=["text", "text with filters", "calls", "reasoning with details", "refusal"],
-)
-def test_a_chunk_returns_from_one_file_to_another_fewer_than_ten_times(texts: list[str]) -> None:
-    chunks = [ChatCompletionChunk.from_json(text) for text in texts]
+    "calls with added fields": [calls("{", id="a", name="f", **SIGNED), *[calls(" ", **SIGNED)] * 3],
+    "calls with added fields in both places": (
+        [calls("{", id="a", name="f", in_function={"x": 1}, **SIGNED)]
+        + [calls(" ", in_function={"x": 1}, **SIGNED)] * 3
+    ),
+    "a function_call": [says({"function_call": {"name": "f", "arguments": "a", "x": 1}})] * 4,
+    "reasoning": [says({"reasoning_content": "a"})] * 4,
+    "reasoning with details": [says({"reasoning": "a", "reasoning_details": [{"index": 0, "text": "a"}]})]
+    * 4,
+    "reasoning and then text": [says({"reasoning": "a"})] * 2 + [says({"content": "a"})] * 2,
+    "refusal": [says({"refusal": "a"})] * 4,
+    "audio": [says({"audio": {"data": "a", "transcript": "a", "x": 1}})] * 4,
+    "annotations": [says({"annotations": [{"type": "url_citation", "x": 1}]})] * 4,
+    "usage": [says({"content": "a"}), json.dumps({"choices": [], "usage": {"total_tokens": 1}})],
+}
+
+
+def returns_of(texts: list[str]) -> list[int]:
+    """How often each chunk, from its text to the last of its events, returns from one file to another."""
+    body = "".join(f"data: {text}\n\n" for text in texts)
+    headers = {"content-type": "text/event-stream"}
+    stream = Stream(httpx.Response(200, headers=headers, text=body), cast_to=ChatCompletionChunk)
     returns = 0
-    mark = last = 0
+    marks: list[int] = []
 
     def watch(frame: Any, kind: str, _: Any) -> None:
         nonlocal returns
@@ -61,12 +91,34 @@ def test_a_chunk_returns_from_one_file_to_another_fewer_than_ten_times(texts: li
             file = frame.f_code.co_filename
             returns += file.startswith(str(FOLDER)) and file != frame.f_back.f_code.co_filename
 
-    events = iter(ChatCompletionStream(chunks))
+    def chunks() -> Iterator[ChatCompletionChunk]:
+        marks.append(returns)
+        for chunk in stream:
+            yield chunk
+            marks.append(returns)
+
+    events = iter(ChatCompletionStream(chunks()))
     sys.setprofile(watch)
     try:
-        for event in events:
-            if event.type == "chunk":
-                mark, last = last, returns
+        for _ in events:
+            pass
     finally:
         sys.setprofile(None)
-    assert last - mark < 10
+    return [after - before for before, after in pairwise(marks)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_chunk_the_first_too_returns_from_one_file_to_another_fewer_than_ten_times(kind: str) -> None:
+    for text in KINDS[kind]:
+        ChatCompletionChunk.from_json(text)  # makes the shape of the text known
+    returns = returns_of(KINDS[kind])
+    assert len(returns) == len(KINDS[kind])
+    assert max(returns) < 10
+
+
+def test_a_chunk_that_ends_a_call_and_begins_another_returns_fewer_than_ten_times_beside_its_events() -> None:
+    texts = [calls("{}", index=index, id=f"c{index}", name="f") for index in range(4)]
+    for text in texts:
+        ChatCompletionChunk.from_json(text)
+    events_of_each = 5  # the chunk, two deltas, and two ends of the call before
+    assert max(returns_of(texts)) - events_of_each < 10

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ssejet.chat._base import added_to, remember
-from ssejet.chat._content import Content
 from ssejet.chat._events import ContentDeltaEvent
-from ssejet.chat._extra import Fields, WholeChoice
-from ssejet.chat._lenient import CONTENT_PARTS
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, added_to, gather, keep_latest, remember
 from ssejet.chat._models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -25,76 +22,81 @@ from ssejet.chat._text import Text, str_or_none
 from ssejet.chat._tool_calls import ToolCall, ToolCalls
 
 if TYPE_CHECKING:
+    from ssejet.chat._content import Content
     from ssejet.chat._events import ChatCompletionStreamEvent
+    from ssejet.chat._extra import Fields
     from ssejet.chat._formats import Formats
     from ssejet.chat._models import Annotation, Choice, ChoiceDelta, ChoiceDeltaAudio
 
 __all__ = ["ChoiceState"]
 
 
-class ChoiceState:
-    """One choice under construction.
+class ChoiceState(msgspec.Struct, eq=False):
+    """One choice so far.
 
     Attributes:
         index: of the choice.
-        finish_reason: the last that the server gave, or None.
         parses_partially: whether partial parses are computed. openai-python has none for what came with a
             stream's first chunk, until the choice's next.
+        finish_reason: the last that the server gave, or None.
     """
 
-    __slots__ = (
-        "_annotations",
-        "_audio",
-        "_content",
-        "_extra",
-        "_formats",
-        "_function_call",
-        "_message_extra",
-        "_reasoning",
-        "_role",
-        "_tool_calls",
-        "finish_reason",
-        "index",
-        "parses_partially",
-    )
+    index: int
+    parses_partially: bool
+    _formats: Formats
+    _content: Content
+    finish_reason: str | None = None
+    _has_begun: bool = False
+    _role: str | None = None
+    _reasoning: Reasoning | None = None
+    _tool_calls: ToolCalls | None = None
+    _function_call: ToolCall | None = None
+    _audio: _Audio | None = None
+    _annotations: list[Annotation] | None = None
+    # What the server added to the choice and to the message, if anything.
+    _extra: Fields | None = None
+    _message_extra: Fields | None = None
 
-    def __init__(self, index: int, formats: Formats, *, parses_partially: bool) -> None:
-        self.index: int = index
-        self.finish_reason: str | None = None
-        self.parses_partially: bool = parses_partially
-        self._formats = formats
-        self._role: str | None = None
-        self._content = Content(index, formats.content, parses_partially=parses_partially)
-        self._reasoning: Reasoning | None = None
-        self._tool_calls: ToolCalls | None = None
-        self._function_call: ToolCall | None = None
-        self._audio: _Audio | None = None
-        self._annotations: list[Annotation] | None = None
-        # What the server added to the choice and to the message, if anything.
-        self._extra: Fields | None = None
-        self._message_extra: Fields | None = None
+    def add(
+        self, choice: Choice, events: list[ChatCompletionStreamEvent[Any]], *, may_have_extra: bool
+    ) -> None:
+        """Add what a chunk has of this choice, and append the events that it causes.
 
-    def add(self, choice: Choice, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Take in what a chunk says of this choice, and append the events that it causes.
+        Args:
+            choice: the chunk's part.
+            events: gets the events.
+            may_have_extra: whether the server may have added fields.
 
         Raises:
             StreamError: a tool-call fragment could belong to several calls.
         """
-        # This runs once per chunk: it looks at every field, and calls only for those that hold something.
+        # This runs for each chunk: it looks at every field, and calls only for those that hold something.
+        if not self.parses_partially:
+            if self._has_begun:
+                self._parse_partially()
+            self._has_begun = True
+        if may_have_extra:
+            added = getattr(choice, "_sent", None)
+            if type(added) is WholeChoice:
+                choice = self._without_repeats(choice)
+            if added:
+                self._extra = keep_latest(self._extra, choice)
+            if getattr(choice.delta, "_sent", None):
+                self._message_extra = gather(self._message_extra, choice.delta, parts=CONTENT_PARTS)
         delta = choice.delta
         if self._role is None and delta.role is not None:
             self._role = delta.role
         reasoning = self._reasoning
         if delta.reasoning_content_slot is not None or delta.reasoning_slot is not None:
             if reasoning is None:
-                reasoning = self._reasoning = Reasoning(self.index)
+                reasoning = self._reasoning = Reasoning(Text(self.index))
             reasoning.add(delta, events)
         content = delta.content
         if content is not None:
             text = self._content.text
             if text is None:
-                text = self._content.begin()
-            if content and reasoning is not None:
+                text = self._content.begin(parses_partially=self.parses_partially)
+            if content and reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             text.parts.append(content)
             text.length = end = text.length + len(content)
@@ -106,7 +108,7 @@ class ChoiceState:
         fragments = delta.tool_calls
         touched: list[ToolCall] = []
         if fragments:
-            if reasoning is not None:
+            if reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             if self._tool_calls is None:
                 self._tool_calls = ToolCalls(self.index, self._formats.arguments)
@@ -123,18 +125,25 @@ class ChoiceState:
     def _end(self, touched: list[ToolCall], events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append the events for what ends with a chunk that has a finish reason, or goes on to a call."""
         calls = self._tool_calls
+        content = self._content
+        has_text = content.text is not None or content.refusal is not None or content.has_logprobs
         if self.finish_reason:
             if self._reasoning is not None:
                 self._reasoning.end(events)
-            self._content.end(events)
+            if has_text:
+                content.end(events)
             if calls is not None:
                 calls.end(events)
         if calls is None:
             return
         for call in touched:
-            if call is not calls.current:
-                self._content.end(events)
-                calls.turn_to(call, events)
+            previous = calls.current
+            if call is not previous:
+                if has_text:
+                    content.end(events)
+                calls.current = call
+                if previous is not None:
+                    calls.leave(previous, events)
         if self.finish_reason:
             calls.complete(events)
 
@@ -149,37 +158,14 @@ class ChoiceState:
             self._annotations += delta.annotations
         if delta.function_call is not None:
             if self._function_call is None:
-                self._function_call = ToolCall(0, self.index)
+                self._function_call = ToolCall(0, Text(self.index))
             function = delta.function_call
             self._function_call.add(
                 ChoiceDeltaToolCall(function=function), function.name or "", function.arguments or ""
             )
 
-    def add_unusual(self, choice: Choice) -> Choice:
-        """Take in the fields that the server added to this choice and its delta.
-
-        Returns:
-            The choice; if it holds the whole message so far, what is new of it.
-        """
-        added = added_to(choice)
-        if type(added) is WholeChoice:
-            choice = self._what_is_new(choice)
-        if added:
-            if self._extra is None:
-                self._extra = Fields()
-            self._extra.replace(added)
-        if added := added_to(choice.delta):
-            fields = self._message_extra
-            if fields is None:
-                fields = self._message_extra = Fields()
-            if isinstance(added.get(CONTENT_PARTS), list):
-                fields.add_parts(CONTENT_PARTS, added[CONTENT_PARTS])
-                added = {name: value for name, value in added.items() if name != CONTENT_PARTS}
-            fields.merge(added)
-        return choice
-
-    def _what_is_new(self, choice: Choice) -> Choice:
-        """Of a choice that holds the whole message so far, what the deltas before it did not give."""
+    def _without_repeats(self, choice: Choice) -> Choice:
+        """Of a choice that holds the whole message so far, what the chunks before it did not give."""
         delta = choice.delta
         reasoning = None if self._reasoning is None else self._reasoning.text
         changes: dict[str, Any] = {}
@@ -210,10 +196,11 @@ class ChoiceState:
         remember(again, added_to(choice))
         return again
 
-    def parse_partially(self) -> None:
-        """Start computing partial parses; the texts of the events so far stay without."""
+    def _parse_partially(self) -> None:
+        """Start to compute partial parses. The events so far have none."""
         self.parses_partially = True
-        self._content.parse_partially()
+        if self._formats.content is not None:
+            self._content.parse_partially()
 
     def flush(self) -> list[ChatCompletionStreamEvent[Any]]:
         """The event that openai-python leaves out if a call comes in one chunk with the finish reason."""
@@ -259,27 +246,21 @@ class ChoiceState:
         return choice
 
 
-class _Audio:
+class _Audio(msgspec.Struct, eq=False):
     """Spoken output, of which data and transcript grow."""
 
-    __slots__ = ("_extra", "data", "expires_at", "id", "transcript")
-
-    def __init__(self) -> None:
-        self.id: str | None = None
-        self.data: Text | None = None
-        self.transcript: Text | None = None
-        self.expires_at: int | None = None
-        self._extra: Fields | None = None
+    id: str | None = None
+    data: Text | None = None
+    transcript: Text | None = None
+    expires_at: int | None = None
+    _extra: Fields | None = None
 
     def add(self, fragment: ChoiceDeltaAudio) -> None:
         self.id = self.id or fragment.id
         self.data = _grown(self.data, fragment.data)
         self.transcript = _grown(self.transcript, fragment.transcript)
         self.expires_at = fragment.expires_at or self.expires_at
-        if extra := added_to(fragment):
-            if self._extra is None:
-                self._extra = Fields()
-            self._extra.merge(extra)
+        self._extra = gather(self._extra, fragment)
 
     def to_model(self) -> ChatCompletionAudio:
         audio = ChatCompletionAudio(

@@ -1,8 +1,10 @@
-"""The text of one choice, content and refusal with their log probabilities, and the events that it causes."""
+"""The content and the refusal of one choice, their log probabilities, and the events that they cause."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ssejet.chat._events import (
     ContentDoneEvent,
@@ -26,56 +28,38 @@ if TYPE_CHECKING:
 __all__ = ["Content"]
 
 
-class Content:
+class Content(msgspec.Struct, eq=False):
     """What the model says, or why it does not.
 
     Attributes:
         text: the content; None until the server sends some.
         refusal: the refusal; None until the server sends some.
-        parses_partially: whether partial parses are computed.
+        has_logprobs: whether the server sent log probabilities.
     """
 
-    __slots__ = (
-        "_choice_index",
-        "_content_logprobs",
-        "_done",
-        "_has_logprobs",
-        "_parse",
-        "_parsed",
-        "_refusal_logprobs",
-        "parses_partially",
-        "refusal",
-        "text",
-    )
+    _choice_index: int
+    _parse: Callable[[str], Any] | None
+    text: Text | None = None
+    refusal: Text | None = None
+    has_logprobs: bool = False
+    _parsed: Parsed[Any] | None = None
+    _content_logprobs: list[ChatCompletionTokenLogprob] | None = None
+    _refusal_logprobs: list[ChatCompletionTokenLogprob] | None = None
+    # The types of the events for an end that were sent.
+    _done: set[str] = msgspec.field(default_factory=set)
 
-    def __init__(
-        self, choice_index: int, parse: Callable[[str], Any] | None, *, parses_partially: bool
-    ) -> None:
-        self.text: Text | None = None
-        self.refusal: Text | None = None
-        self.parses_partially: bool = parses_partially
-        self._choice_index = choice_index
-        self._parse = parse
-        self._parsed: Parsed[Any] | None = None
-        self._has_logprobs = False
-        self._content_logprobs: list[ChatCompletionTokenLogprob] | None = None
-        self._refusal_logprobs: list[ChatCompletionTokenLogprob] | None = None
-        # The types of the events for an end that were sent.
-        self._done: set[str] = set()
-
-    def begin(self) -> Text:
+    def begin(self, *, parses_partially: bool) -> Text:
         """Begin the content."""
-        self.text = Text(self._choice_index, is_json=self.parses_partially and self._parse is not None)
+        self.text = Text(self._choice_index, parses_partially and self._parse is not None)
         return self.text
 
     def parse_partially(self) -> None:
-        """Start computing partial parses; the texts of the events so far stay without."""
-        self.parses_partially = True
-        if self.text is not None:
-            self.text = self.text.fork(is_json=self._parse is not None)
+        """Start to parse the content partially. The events so far keep the text that has no value."""
+        if self.text is not None and self._parse is not None:
+            self.text = self.text.fork(is_json=True)
 
     def add_refusal(self, refusal: str, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Take more of a refusal in, and append the event that it causes."""
+        """Add a fragment of a refusal, and append the event that it causes."""
         text = self.refusal
         if text is None:
             text = self.refusal = Text(self._choice_index)
@@ -84,11 +68,11 @@ class Content:
         events.append(RefusalDeltaEvent(text, text.add(refusal), refusal))
 
     def add_logprobs(self, more: ChoiceLogprobs, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Take log probabilities in, and append the events that they cause."""
+        """Add log probabilities, and append the events that they cause."""
         index = self._choice_index
-        if not self._has_logprobs:
-            # Like openai-python, we take an empty list for one only here.
-            self._has_logprobs = True
+        if not self.has_logprobs:
+            # As in openai-python, an empty list counts only here.
+            self.has_logprobs = True
             self._content_logprobs = None if more.content is None else []
             self._refusal_logprobs = None if more.refusal is None else []
         if more.content:
@@ -101,7 +85,7 @@ class Content:
             events.append(LogprobsRefusalDeltaEvent(index, more.refusal, refusal, len(refusal)))
 
     def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Append the events for the end of what has begun, each of them once."""
+        """Append the event for the end of each text that has begun; each comes once."""
         index, done = self._choice_index, self._done
         if self.text is not None and self.text.length and ContentDoneEvent.type not in done:
             done.add(ContentDoneEvent.type)
@@ -128,7 +112,7 @@ class Content:
 
     def logprobs(self) -> ChoiceLogprobs | None:
         """The log probabilities so far; None if the server sent none."""
-        if not self._has_logprobs:
+        if not self.has_logprobs:
             return None
         content, refusal = self._content_logprobs, self._refusal_logprobs
         return ChoiceLogprobs(

@@ -22,7 +22,7 @@ from ssejet.chat._models import (
 
 if TYPE_CHECKING:
     from ssejet.chat._formats import Parsed
-    from ssejet.chat._text import Text
+    from ssejet.chat._text import Prefix, Text
 
 __all__ = [
     "EVENT_TYPES",
@@ -66,7 +66,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class _OfText(Event, frozen=True):
-    """An event that refers to a text of the stream, and to the length that the text had."""
+    """Mixin: an event that refers to a text of the stream, and to the length that the text had."""
 
     _text: Text
     _end: int
@@ -76,16 +76,18 @@ class _OfText(Event, frozen=True):
         """The choice that this belongs to."""
         return self._text.choice_index
 
+
+class _TextDelta(_OfText, frozen=True):
+    """Mixin: a text goes on."""
+
+    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
+
+    delta: str
+
     @property
     def snapshot(self) -> str:
         """The text so far."""
         return self._text.prefix(self._end)
-
-
-class _OfChoice(Event, frozen=True):
-    """An event that belongs to a choice, and holds all that it tells."""
-
-    choice_index: int
 
 
 class HasSnapshot(Protocol[ResponseFormatT]):
@@ -116,7 +118,7 @@ class ChunkEvent(Event, Generic[ResponseFormatT], frozen=True):
         return self._state.current_completion_snapshot
 
 
-class ContentDeltaEvent(_OfText, frozen=True):
+class ContentDeltaEvent(_TextDelta, frozen=True):
     """The answer goes on.
 
     Attributes:
@@ -130,15 +132,13 @@ class ContentDeltaEvent(_OfText, frozen=True):
     type: ClassVar[Literal["content.delta"]] = "content.delta"
     fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "parsed")
 
-    delta: str
-
     @property
     def parsed(self) -> object:
         """What the text so far gives as JSON."""
         return self._text.value(self._end, self.delta)
 
 
-class ContentDoneEvent(_OfChoice, Generic[ResponseFormatT], frozen=True):
+class ContentDoneEvent(Event, Generic[ResponseFormatT], frozen=True):
     """The answer is complete, or a tool call follows it.
 
     Attributes:
@@ -150,6 +150,7 @@ class ContentDoneEvent(_OfChoice, Generic[ResponseFormatT], frozen=True):
     type: ClassVar[Literal["content.done"]] = "content.done"
     fields: ClassVar[tuple[str, ...]] = ("content", "parsed")
 
+    choice_index: int
     content: str
     _parsed: Parsed[ResponseFormatT]
 
@@ -159,13 +160,10 @@ class ContentDoneEvent(_OfChoice, Generic[ResponseFormatT], frozen=True):
         return self._parsed.get()
 
 
-class RefusalDeltaEvent(_OfText, frozen=True):
+class RefusalDeltaEvent(_TextDelta, frozen=True):
     """The refusal goes on: ``delta`` is the new text, ``snapshot`` the text so far."""
 
     type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
-    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
-
-    delta: str
 
 
 class RefusalDoneEvent(_OfText, frozen=True):
@@ -180,16 +178,13 @@ class RefusalDoneEvent(_OfText, frozen=True):
         return self._text.prefix(self._end)
 
 
-class ReasoningDeltaEvent(_OfText, frozen=True):
+class ReasoningDeltaEvent(_TextDelta, frozen=True):
     """The model thinks aloud: ``delta`` is the new text, ``snapshot`` the text so far.
 
     It does not matter whether the server calls it ``reasoning_content`` or ``reasoning``.
     """
 
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
-    fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
-
-    delta: str
 
 
 class ReasoningDoneEvent(_OfText, frozen=True):
@@ -218,9 +213,14 @@ class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
     type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
     fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments", "arguments_delta")
 
-    name: str
+    _name: Prefix
     index: int
     arguments_delta: str
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return str(self._name)
 
     @property
     def arguments(self) -> str:
@@ -233,7 +233,7 @@ class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
         return self._text.value(self._end, self.arguments_delta)
 
 
-class FunctionToolCallArgumentsDoneEvent(_OfChoice, frozen=True):
+class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
     """A function call has ended, as openai-python sees it: the next one began, or the answer finished.
 
     If a server interleaves calls, this may come early; ``ToolCallDoneEvent`` waits for the whole.
@@ -249,6 +249,7 @@ class FunctionToolCallArgumentsDoneEvent(_OfChoice, frozen=True):
     type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
     fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments")
 
+    choice_index: int
     name: str
     index: int
     arguments: str
@@ -260,7 +261,7 @@ class FunctionToolCallArgumentsDoneEvent(_OfChoice, frozen=True):
         return self._parsed.get()
 
 
-class ToolCallDeltaEvent(_OfText, frozen=True):
+class ToolCallDeltaEvent(_TextDelta, frozen=True):
     """A tool call goes on, whatever its kind.
 
     Attributes:
@@ -274,13 +275,17 @@ class ToolCallDeltaEvent(_OfText, frozen=True):
     type: ClassVar[Literal["tool_calls.delta"]] = "tool_calls.delta"
     fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot", "index", "id", "name")
 
-    delta: str
     index: int
     id: str
-    name: str
+    _name: Prefix
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return str(self._name)
 
 
-class ToolCallDoneEvent(_OfChoice, frozen=True):
+class ToolCallDoneEvent(Event, frozen=True):
     """A tool call is complete. Each call gives one of these.
 
     It comes as soon as the stream goes on to something else and the arguments are whole, or at the end.
@@ -297,6 +302,7 @@ class ToolCallDoneEvent(_OfChoice, frozen=True):
     type: ClassVar[Literal["tool_calls.done"]] = "tool_calls.done"
     fields: ClassVar[tuple[str, ...]] = ("parsed_function", "id", "index", "name", "arguments")
 
+    choice_index: int
     id: str
     index: int
     name: str
@@ -311,12 +317,13 @@ class ToolCallDoneEvent(_OfChoice, frozen=True):
         return ParsedFunction(name=self.name, arguments=self.arguments, parsed_arguments=self._parsed.get())
 
 
-class LogprobsContentDeltaEvent(_OfChoice, frozen=True):
+class LogprobsContentDeltaEvent(Event, frozen=True):
     """More of the answer's log probabilities: ``content`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
     fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
 
+    choice_index: int
     content: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
     _end: int
@@ -327,21 +334,23 @@ class LogprobsContentDeltaEvent(_OfChoice, frozen=True):
         return self._all[: self._end]
 
 
-class LogprobsContentDoneEvent(_OfChoice, frozen=True):
+class LogprobsContentDoneEvent(Event, frozen=True):
     """All of the answer's log probabilities."""
 
     type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
     fields: ClassVar[tuple[str, ...]] = ("content",)
 
+    choice_index: int
     content: list[ChatCompletionTokenLogprob]
 
 
-class LogprobsRefusalDeltaEvent(_OfChoice, frozen=True):
+class LogprobsRefusalDeltaEvent(Event, frozen=True):
     """More of the refusal's log probabilities: ``refusal`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
     fields: ClassVar[tuple[str, ...]] = ("refusal", "snapshot")
 
+    choice_index: int
     refusal: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
     _end: int
@@ -352,12 +361,13 @@ class LogprobsRefusalDeltaEvent(_OfChoice, frozen=True):
         return self._all[: self._end]
 
 
-class LogprobsRefusalDoneEvent(_OfChoice, frozen=True):
+class LogprobsRefusalDoneEvent(Event, frozen=True):
     """All of the refusal's log probabilities."""
 
     type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
     fields: ClassVar[tuple[str, ...]] = ("refusal",)
 
+    choice_index: int
     refusal: list[ChatCompletionTokenLogprob]
 
 

@@ -1,15 +1,118 @@
-"""Fields that servers add: gathered over the chunks of a stream as openai-python gathers them.
+"""Fields that servers add: where a model keeps its own, and how those of a stream's chunks are gathered.
 
-What grows is kept in pieces, and put together when it is read: adding costs the same however much there is.
+openai-python gathers them in the same way. What grows is kept in pieces, and joined when it is read: a chunk
+costs the same however much there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Fields", "WholeChoice", "copy_json", "reasoning_field"]
+import msgspec
+
+from ssejet._core import ServerSentEvent
+from ssejet.chat._json_values import copy_json
+
+__all__ = [
+    "CONTENT_PARTS",
+    "Fields",
+    "Place",
+    "Sent",
+    "Source",
+    "WholeChoice",
+    "added_to",
+    "gather",
+    "keep_latest",
+    "reasoning_field",
+    "remember",
+]
+
+
+# Where a model keeps them.
+
+
+class Sent:
+    """A slot for what a server sent besides the fields. No comparison and no encoding sees a slot.
+
+    For a part of an answer that is a dict of the fields that the server added, or a ``Place`` from which they
+    are read when somebody asks. For an answer it is the JSON text, if that holds known fields only, or a
+    ``Source``.
+    """
+
+    __slots__ = ("_sent",)
+
+
+class Place(NamedTuple):
+    """Where a server's own fields stand in texts of one shape.
+
+    Attributes:
+        path: the keys and positions that lead from the answer to the object; empty for the answer itself.
+        names: the fields.
+    """
+
+    path: tuple[str | int, ...]
+    names: tuple[str, ...]
+
+
+class Source(msgspec.Struct, eq=False):
+    """What an answer was made from that holds more than the known fields in the known places, or less.
+
+    Attributes:
+        text: the JSON text; None if the answer was made from a dict.
+        places: where the server's own fields stand, if the shape of the text is known; else None. A text of a
+            known shape is a chunk, and reports no error.
+        data: the JSON object, which the answer's parts share: nobody may change it. With places, it is None
+            until somebody calls ``read``.
+    """
+
+    text: str | None
+    places: tuple[Place, ...] | None = None
+    data: Any = None
+
+    def read(self) -> Any:
+        """The JSON object."""
+        if self.data is None and self.text is not None:
+            # As ssejet._json.loads does, which would be one more call for each chunk.
+            self.data = ServerSentEvent(data=self.text).json()
+        return self.data
+
+
+def added_to(model: Sent) -> dict[str, Any] | None:
+    """The fields that a server added to a part of an answer, or to an answer; nobody may change them."""
+    sent: Any = getattr(model, "_sent", None)
+    kind = type(sent)
+    if kind is tuple:  # the source of the answer, and a place in it
+        return _read_place(*sent)
+    if kind is not Source:
+        return None if kind is str else sent
+    if sent.places is not None:
+        own = [place for place in sent.places if not place.path]
+        return _read_place(sent, own[0]) if own else None
+    known = type(model).__struct_fields__
+    return {name: value for name, value in sent.read().items() if name not in known}
+
+
+def _read_place(source: Source, place: Place) -> dict[str, Any]:
+    data = source.read()
+    try:
+        for step in place.path:
+            data = data[step]
+        return {name: data[name] for name in place.names}
+    except (LookupError, TypeError):  # two shapes that only hash alike
+        return {}
+
+
+def remember(model: Sent, sent: Any) -> None:
+    """Tell a model, although it is frozen, what it was made from, or what the server added to it."""
+    msgspec.structs.force_setattr(model, "_sent", sent)  # type: ignore[type-var]
+
+
+# How those of many chunks are gathered.
+
+CONTENT_PARTS = "content_parts"
+"""The extra field with those parts of a message's content that are no text, as they came."""
 
 # Names of things, which some servers repeat with each chunk; no text that grows.
 _NAMES = frozenset(
@@ -36,13 +139,39 @@ class WholeChoice(dict[str, Any]):
     """The JSON of a streamed choice that holds the whole message so far, or the fields added to it."""
 
 
-class Fields:
-    """Fields under construction."""
+def gather(fields: Fields | None, model: Sent, *, parts: str | None = None) -> Fields | None:
+    """Merge what a server added to a model into the fields so far, which may be None.
 
-    __slots__ = ("_values",)
+    Args:
+        fields: those so far.
+        model: a part of a chunk.
+        parts: the field, if it is there, that is a list of a content's parts; see ``Fields.add_parts``.
+    """
+    added = added_to(model)
+    if not added:
+        return fields
+    fields = Fields() if fields is None else fields
+    if parts is not None and isinstance(added.get(parts), list):
+        fields.add_parts(parts, added[parts])
+        added = {name: value for name, value in added.items() if name != parts}
+    fields.merge(added)
+    return fields
 
-    def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
+
+def keep_latest(fields: Fields | None, model: Sent) -> Fields | None:
+    """Replace the fields so far, which may be None, by those that a server added to a model."""
+    added = added_to(model)
+    if not added:
+        return fields
+    fields = Fields() if fields is None else fields
+    fields.replace(added)
+    return fields
+
+
+class Fields(msgspec.Struct, eq=False):
+    """Added fields that grow with each chunk."""
+
+    _values: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self._values)
@@ -69,14 +198,13 @@ class Fields:
             if value is not None or name not in values:
                 values[name] = value
 
-    def complete(self, more: Mapping[str, Any]) -> None:
-        """Take those fields that are missing so far, or say nothing, also in objects."""
-        _complete(self._values, more)
-
-    def has_all(self, names: Iterable[str]) -> bool:
-        """Whether all of these are there, and ``complete`` would not change them."""
+    def complete(self, answer: Sent, source: Source) -> None:
+        """Add those of an answer's own fields that are missing so far, or empty, also in objects."""
+        places = source.places
         values = self._values
-        return all(_is_settled(values.get(name)) for name in names)
+        if places is not None and all(_is_settled(values.get(name)) for name in places[0].names):
+            return
+        _complete(values, added_to(answer) or {})
 
     def add_parts(self, name: str, parts: Iterable[Any]) -> None:
         """Add parts of a message's content to a list of them; reasoning in a row becomes one part."""
@@ -88,7 +216,7 @@ class Fields:
             gathered.add(part)
 
     def news(self, whole: Mapping[str, Any]) -> dict[str, Any]:
-        """What is left to merge of fields that hold all so far."""
+        """Of fields that hold all so far, what is new."""
         new = {}
         for name, value in whole.items():
             before = _plain(self._values.get(name))
@@ -260,12 +388,3 @@ def _is_settled(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def copy_json(value: Any) -> Any:
-    """A copy of decoded JSON, as others may change theirs."""
-    if isinstance(value, dict):
-        return {
-            name: copy_json(each) if isinstance(each, (dict, list)) else each for name, each in value.items()
-        }
-    return [copy_json(each) for each in value] if isinstance(value, list) else value

@@ -1,9 +1,11 @@
-"""What a chat stream is to parse: its content, and the arguments of its tool calls."""
+"""What a chat stream parses: its content, and the arguments of its tool calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from ssejet.chat._tools import argument_parsers
 from ssejet.chat._typed_json import json_parser
@@ -39,26 +41,23 @@ class Formats(NamedTuple):
         return self.content is not None or any(self.arguments.values())
 
 
-class Parsed(Generic[ValueT]):
-    """A value that is parsed when somebody asks, and once: asked again, it gives the same object.
+class Parsed(msgspec.Struct, Generic[ValueT], eq=False):
+    """A value that is parsed once, when it is first read.
 
     Attributes:
         text: what is parsed.
     """
 
-    __slots__ = ("_parse", "_value", "text")
-
-    def __init__(self, text: str, parse: Callable[[str], ValueT] | None) -> None:
-        self.text: str = text
-        self._parse = parse
-        self._value: ValueT | None = None
+    text: str
+    _parse: Callable[[str], ValueT] | None
+    _value: ValueT | None = None
 
     def get(self) -> ValueT | None:
         """The value; None if there is no way to parse the text.
 
         Raises:
-            Exception: the text cannot be parsed; what the parser raises. It is not kept for the next time, as
-                its traceback leads back here.
+            Exception: the parser's, if the text cannot be parsed. It is not kept, as its traceback would keep
+                all that it refers to.
         """
         if self._parse is not None:
             self._value = self._parse(self.text)
@@ -67,7 +66,7 @@ class Parsed(Generic[ValueT]):
 
 
 def best_value(complete: Parsed[Any] | None, text: Text) -> Any:
-    """What is valid, or else what there is.
+    """The value of a text that is whole and valid; else what it gives so far.
 
     Args:
         complete: the whole text; None if it is not whole.

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ssejet._json import dump_builtins
-from ssejet.chat._extra import WholeChoice, reasoning_field
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, reasoning_field
 
 __all__ = [
-    "CONTENT_PARTS",
     "documented_answer",
     "documented_call",
     "documented_choice",
@@ -21,9 +20,6 @@ __all__ = [
     "documented_text_choice",
     "documented_whole_choice",
 ]
-
-CONTENT_PARTS = "content_parts"
-"""The extra field with those parts of a message's content that are no text, as they came."""
 
 _TEXT_TYPES = frozenset({None, "text", "output_text"})
 

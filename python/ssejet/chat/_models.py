@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import field
 
-from ssejet.chat._base import Model, ModelT, Response
-from ssejet.chat._extra import reasoning_field
+from ssejet.chat._base import Model, Response
+from ssejet.chat._extra import CONTENT_PARTS, reasoning_field
 from ssejet.chat._lenient import (
-    CONTENT_PARTS,
     documented_answer,
     documented_call,
     documented_choice,
@@ -87,6 +86,9 @@ class _EitherName:
 
     def __set__(self, model: Model, value: Any) -> None:
         raise AttributeError(f"immutable type: {type(model).__name__!r}")
+
+
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 def _read_reasoning_as_one(cls: type[ModelT]) -> type[ModelT]:

@@ -24,7 +24,7 @@ def parse_prefix(text: str) -> Any:
 
 
 # What may come next. Plain integers, as an enumeration's members take longer to look up than to compare.
-_VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _COMMA_OR_END, _NOTHING = range(7)
+_VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _COMMA_OR_END = range(6)
 
 _skip_space = re.compile(r"[ \t\n\r]*").match
 _match_string_run = re.compile(r'[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*', re.DOTALL).match
@@ -55,14 +55,27 @@ class PartialJSON:
 
     Attributes:
         length: the characters fed.
+        complete: the value has ended. What follows it is ignored, as jiter does.
         broken: the text is not JSON, and is not read further; ``settle`` says what its value is.
-        settled: it has said.
+        settled: ``settle`` was called.
     """
 
-    __slots__ = ("_expect", "_keys", "_root", "_stack", "_string", "_tail", "broken", "length", "settled")
+    __slots__ = (
+        "_expect",
+        "_keys",
+        "_root",
+        "_stack",
+        "_string",
+        "_tail",
+        "broken",
+        "complete",
+        "length",
+        "settled",
+    )
 
     def __init__(self) -> None:
         self.length: int = 0
+        self.complete: bool = False
         self.broken: bool = False
         self.settled: bool = False
         self._expect = _VALUE
@@ -73,11 +86,6 @@ class PartialJSON:
         self._keys: list[str] = []
         self._string: list[str] | None = None  # the pieces of an unfinished string
         self._tail = ""  # an unfinished number, literal or escape
-
-    @property
-    def complete(self) -> bool:
-        """Whether the value has ended; what follows it is ignored, as jiter does."""
-        return self._expect == _NOTHING
 
     def settle(self, value: Any) -> None:
         """Set the value of a broken text. No later piece can change it: jiter stops at the same place."""
@@ -92,7 +100,7 @@ class PartialJSON:
         self._tail = ""
         if self._string is not None:
             position = self._read_string(text, 0)
-        while not self.broken and self._expect != _NOTHING:
+        while not self.broken and not self.complete:
             position = _skip_space(text, position).end()  # type: ignore[union-attr]
             if position == len(text):
                 return
@@ -205,7 +213,7 @@ class PartialJSON:
     def _add(self, value: Any) -> None:
         if not self._stack:
             self._root = value
-            self._expect = _NOTHING
+            self.complete = True
             return
         container = self._stack[-1]
         if isinstance(container, dict):

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ssejet.chat._events import ReasoningDeltaEvent, ReasoningDoneEvent
-from ssejet.chat._text import Text
 
 if TYPE_CHECKING:
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._models import ChoiceDelta
+    from ssejet.chat._text import Text
 
 __all__ = ["Reasoning"]
 
 
-class Reasoning:
+class Reasoning(msgspec.Struct, eq=False):
     """What the model thinks aloud.
 
     Attributes:
         text: the reasoning so far.
         names: the fields that the server sends it in.
-        is_open: whether it goes on, as far as is known.
+        is_open: whether it began, and nothing that ends it has come.
     """
 
-    __slots__ = ("is_open", "names", "text")
-
-    def __init__(self, choice_index: int) -> None:
-        self.text: Text = Text(choice_index)
-        self.names: set[str] = set()
-        self.is_open: bool = False
+    text: Text
+    names: set[str] = msgspec.field(default_factory=set)
+    is_open: bool = False
 
     def add(self, delta: ChoiceDelta, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Take in what a chunk says, and append the event that it causes."""
+        """Add what a chunk has of it, and append the event that this causes."""
         content, reasoning = delta.reasoning_content_slot, delta.reasoning_slot
         if content is not None:
             self.names.add("reasoning_content")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._redaction import redacted
 from ssejet._server_errors import is_error_answer
-from ssejet.chat._base import Source, added_to, is_too_deep, remember
 from ssejet.chat._choices import ChoiceState
+from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
-from ssejet.chat._extra import Fields, copy_json
+from ssejet.chat._extra import Fields, Source, added_to, remember
 from ssejet.chat._formats import Formats
+from ssejet.chat._json_values import copy_json, is_too_deep
 from ssejet.chat._models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import (
     ContentFilterFinishReasonError,
@@ -135,7 +136,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             self._service_tier = chunk.service_tier
         usage = chunk.usage
         if is_unusual:
-            self._take_extra(chunk, source)
+            # As in openai-python, the first chunk's fields count; later ones only add to them.
+            if source.places is None or (source.places and not source.places[0].path):
+                self._extra.complete(chunk, source)
             usage = _usage_elsewhere(chunk, source) if usage is None else usage
         if usage is not None and (self._usage is None or usage != _NO_USAGE):
             self._usage = usage
@@ -145,14 +148,10 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         for choice in chunk.choices:
             state = self._choices.get(choice.index)
             if state is None:
-                state = self._choices[choice.index] = ChoiceState(
-                    choice.index, self._formats, parses_partially=not is_first
-                )
-            elif not state.parses_partially:
-                state.parse_partially()
-            if is_unusual:
-                choice = state.add_unusual(choice)
-            state.add(choice, events)
+                index, formats = choice.index, self._formats
+                state = ChoiceState(index, not is_first, formats, Content(index, formats.content))
+                self._choices[index] = state
+            state.add(choice, events, may_have_extra=is_unusual)
             if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
                 cut = choice.finish_reason
         # Like openai-python, we let a first chunk pass; get_final_completion() raises then.
@@ -225,14 +224,6 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._created = self._created or chunk.created
         self._model = self._model or chunk.model
 
-    def _take_extra(self, chunk: ChatCompletionChunk, source: Source) -> None:
-        """Take in the fields that the server added to a chunk."""
-        places = source.places
-        if places is not None and (not places or places[0].path or self._extra.has_all(places[0].names)):
-            return
-        # As in openai-python, the first chunk's count; later ones only add to them.
-        self._extra.complete(added_to(chunk) or {})
-
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
         last = self._last
         if last is None:
@@ -267,7 +258,8 @@ def _usage_elsewhere(chunk: ChatCompletionChunk, source: Source) -> CompletionUs
     else:
         if source.places is not None:
             return None
-    for added in (*map(added_to, chunk.choices), (added_to(chunk) or {}).get("x_groq")):
+    places = [added_to(choice) for choice in chunk.choices if getattr(choice, "_sent", None)]
+    for added in (*places, (added_to(chunk) or {}).get("x_groq")):
         usage = added.get("usage") if isinstance(added, Mapping) else None
         if isinstance(usage, Mapping) and usage:
             return CompletionUsage.from_dict(usage)

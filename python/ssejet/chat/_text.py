@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ssejet.chat._partial import PartialJSON, parse_prefix
 
-__all__ = ["Text", "str_or_none"]
+__all__ = ["Prefix", "Text", "str_or_none"]
 
 
-class Text:
-    """A text under construction.
+class Text(msgspec.Struct, eq=False):
+    """A text that grows.
 
     An event remembers the length that the text had, which is all it needs to read its snapshot later.
 
     Attributes:
-        parts: the fragments since the text was last joined. The stream's inner loop appends to it, and adds
-            to ``length``, without a call.
+        choice_index: the choice that the text belongs to.
+        is_json: whether the text is to be parsed: only then it has a value.
+        parts: the fragments since the text was last joined. To save a call, what runs for each chunk appends
+            here, and adds to ``length``.
         length: in characters.
-        is_json: whether the text is to be parsed: only then has it a value.
-        choice_index: of the choice that it belongs to.
     """
 
-    __slots__ = ("_joined", "_json", "choice_index", "is_json", "length", "parts")
-
-    def __init__(self, choice_index: int = 0, *, is_json: bool = False) -> None:
-        self.choice_index: int = choice_index
-        self.parts: list[str] = []
-        self.length: int = 0
-        self.is_json: bool = is_json
-        self._joined = ""
-        self._json: PartialJSON | None = None
+    choice_index: int = 0
+    is_json: bool = False
+    parts: list[str] = msgspec.field(default_factory=list)
+    length: int = 0
+    _joined: str = ""
+    _json: PartialJSON | None = None
 
     def __str__(self) -> str:
         return self.prefix(self.length)
@@ -42,17 +41,21 @@ class Text:
         return self.length
 
     def fork(self, *, is_json: bool) -> Text:
-        """A text that starts with this one's, and goes its own way."""
-        fork = Text(self.choice_index, is_json=is_json)
+        """A new text that begins as this one. What is added to one later is not in the other."""
+        fork = Text(self.choice_index, is_json)
         fork.add(str(self))
         return fork
 
     def prefix(self, length: int) -> str:
-        """The first so many characters."""
+        """The first ``length`` characters."""
         if len(self._joined) < length:
             self._joined = "".join([self._joined, *self.parts])
             self.parts.clear()
         return self._joined[:length]
+
+    def is_text(self, text: str) -> bool:
+        """Whether the text so far is this one; it is joined only if the lengths are equal."""
+        return self.length == len(text) and str(self) == text
 
     def rest_of(self, whole: str) -> str | None:
         """What a text adds to this one, if it begins with it; else None."""
@@ -61,10 +64,9 @@ class Text:
         return whole[self.length :]
 
     def value(self, length: int, fragment: str = "") -> Any:
-        """What the first so many characters give as JSON so far; None if nothing, or if they are not JSON.
+        """The JSON value of the first ``length`` characters; None if there is none, or if they are not JSON.
 
-        Reading on from the longest prefix read before costs as much as the new characters; reading a shorter
-        one parses it anew.
+        A longer prefix than all before costs as much as its new characters. A shorter one is parsed again.
 
         Args:
             length: of the prefix.
@@ -92,20 +94,27 @@ class Text:
         json = self._json
         if json is None:
             json = self._json = PartialJSON()
-        if json.length < self.length:
-            self._read_on(json)
-        return json.complete
-
-    def _read_on(self, json: PartialJSON) -> None:
         if json.length < len(self._joined):
             json.feed(self._joined[json.length :])
-        unread = self.length - json.length
-        first = len(self.parts)
-        while unread > 0:
-            first -= 1
-            unread -= len(self.parts[first])
-        # The first of these parts may have been read in part.
-        json.feed("".join(self.parts[first:])[-unread:])
+        if json.length < self.length:
+            unread = self.length - json.length
+            first = len(self.parts)
+            while unread > 0:
+                first -= 1
+                unread -= len(self.parts[first])
+            # The first of these parts may have been read in part.
+            json.feed("".join(self.parts[first:])[-unread:])
+        return json.complete
+
+
+class Prefix(msgspec.Struct, frozen=True, eq=False):
+    """The first ``length`` characters of a text, joined when they are read."""
+
+    text: Text
+    length: int
+
+    def __str__(self) -> str:
+        return self.text.prefix(self.length)
 
 
 def str_or_none(text: Text | None) -> str | None:

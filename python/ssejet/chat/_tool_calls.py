@@ -6,78 +6,84 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import field
 
-from ssejet.chat._base import added_to, remember
 from ssejet.chat._events import (
     FunctionToolCallArgumentsDeltaEvent,
     FunctionToolCallArgumentsDoneEvent,
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.chat._extra import Fields
+from ssejet.chat._extra import gather, remember
 from ssejet.chat._formats import Parsed, best_value
 from ssejet.chat._models import Custom, FunctionCall, ParsedFunction, ParsedFunctionToolCall
 from ssejet.chat._partial import PartialJSON
-from ssejet.chat._text import Text
+from ssejet.chat._text import Prefix, Text
 from ssejet.errors import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeAlias
 
     from ssejet.chat._events import ChatCompletionStreamEvent
+    from ssejet.chat._extra import Fields
     from ssejet.chat._models import ChoiceDeltaToolCall
 
-    ArgumentParsers = Mapping[str, Callable[[str], Any] | None]
+    ArgumentParsers: TypeAlias = Mapping[str, Callable[[str], Any] | None]
+    # The groups of calls, by their index.
+    Calls: TypeAlias = dict[int, "ToolCall"]
 
 __all__ = ["ToolCall", "ToolCalls"]
 
 # How far the arguments of a call have come.
 _EMPTY, _OPEN, _WHOLE = "none yet", "unfinished", "whole"
 
-# How many calls an error tells of.
-_MOST_TOLD = 10
+# How many calls an error lists.
+_MOST_LISTED = 10
+
+_NO_NAME = Prefix(Text(), 0)
 
 
-class ToolCall:
-    """One call under construction.
+class ToolCall(msgspec.Struct, eq=False):
+    """One call so far.
 
     The arguments grow, and so does a name that comes in pieces before them. The first id counts: some servers
     repeat it with each fragment, or send another.
 
     Attributes:
         arguments: the function's arguments, or a custom tool's input.
+        name_so_far: the name, joined when it is read.
         ended: openai-python's event for the end was sent.
         done: our event for the end was sent.
         unfit: the arguments are whole, but do not fit the tool's type.
         named_again: the name came once more when the arguments were whole, and no id ever did.
     """
 
-    __slots__ = (
-        "_extra",
-        "_function_extra",
-        "_parsed",
-        "arguments",
-        "done",
-        "ended",
-        "id",
-        "index",
-        "name",
-        "named_again",
-        "type",
-        "unfit",
-    )
+    index: int
+    arguments: Text
+    id: str = ""
+    type: str = ""
+    name_so_far: Prefix = _NO_NAME
+    ended: bool = False
+    done: bool = False
+    unfit: bool = False
+    named_again: bool = False
+    _name: str | None = ""  # None if it was not joined yet
+    _parsed: Parsed[Any] | None = None
+    # What the server added to the call and to its function, if anything.
+    _extra: Fields | None = None
+    _function_extra: Fields | None = None
 
-    def __init__(self, index: int, choice_index: int) -> None:
-        self.index: int = index
-        self.id: str = ""
-        self.name: str = ""
-        self.type: str = ""
-        self.arguments: Text = Text(choice_index)
-        self.ended = self.done = self.unfit = self.named_again = False
-        self._parsed: Parsed[Any] | None = None
-        # What the server added to the call and to its function, if anything.
-        self._extra: Fields | None = None
-        self._function_extra: Fields | None = None
+    @property
+    def name(self) -> str:
+        """The name so far."""
+        if self._name is None:
+            self._name = str(self.name_so_far)
+        return self._name
+
+    def has_name(self, name: str) -> bool:
+        """Whether the name so far is this one."""
+        return self.name_so_far.length == len(name) and self.name == name
 
     @property
     def is_function(self) -> bool:
@@ -92,47 +98,57 @@ class ToolCall:
         return _WHOLE if self.is_function and self.arguments.is_complete_json() else _OPEN
 
     def add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> str:
-        """Take a fragment in, and return what it adds to the arguments."""
+        """Add a fragment, and return what it adds to the arguments."""
         if not self.id and fragment.id:
             self.id = fragment.id
         if not self.type and fragment.type:
             self.type = fragment.type
-        if not self.name:
-            self.name = name
-        elif name and name != self.name and not self.arguments.length:
-            # A name that grows begins with what came before; else this is its next piece.
-            self.name = name if name.startswith(self.name) else self.name + name
-        elif text and self._repeats(fragment.id, name, text):
+        has_name = bool(self.name_so_far.length)
+        if name and not (has_name and self.arguments.length):
+            self.add_name(name)
+        elif text and has_name and self._repeats(fragment.id, name, text):
             text = ""
         if text[:1] == "{" and self.is_empty_object():
             # Some servers send an empty object first, and then the arguments.
-            self.arguments = Text(self.arguments.choice_index, is_json=self.arguments.is_json)
-        self.arguments.add(text)
+            self.arguments = Text(self.arguments.choice_index, self.arguments.is_json)
+        if text:
+            self.arguments.parts.append(text)
+            self.arguments.length += len(text)
         function = fragment.function
-        # Most fragments have nothing added, which this sees without a call.
-        if getattr(fragment, "_sent", None) and (extra := added_to(fragment)):
-            self._extra = _merged(self._extra, extra)
-        if function is not None and getattr(function, "_sent", None) and (extra := added_to(function)):
-            self._function_extra = _merged(self._function_extra, extra)
+        # This sees without a call that most fragments have nothing added.
+        if getattr(fragment, "_sent", None):
+            self._extra = gather(self._extra, fragment)
+        if function is not None and getattr(function, "_sent", None):
+            self._function_extra = gather(self._function_extra, function)
         return text
+
+    def add_name(self, name: str) -> None:
+        """Set the name, or add to it: a name that grows begins with what came before; else it is a piece."""
+        if not self.name_so_far.length:
+            self.name_so_far = Prefix(Text(parts=[name], length=len(name)), len(name))
+            self._name = name
+            return
+        text = self.name_so_far.text
+        rest = text.rest_of(name)
+        if rest != "":
+            self.name_so_far = Prefix(text, text.add(name if rest is None else rest))
+            self._name = None
 
     def is_empty_object(self) -> bool:
         """Whether the arguments so far are an empty object."""
-        return self.arguments.length == 2 and str(self.arguments) == "{}"
-
-    def has(self, text: str) -> bool:
-        """Whether the arguments so far are this text."""
-        return self.arguments.length == len(text) and str(self.arguments) == text
+        return self.arguments.length == 2 and self.arguments.is_text("{}")
 
     def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
         """Whether a fragment is the whole call again, as some servers end with."""
-        return bool(name and call_id) and call_id == self.id and self.has(text)
+        if not (name and call_id) or call_id != self.id or self.arguments.length != len(text):
+            return False
+        return self.arguments.is_text(text)
 
     def parsed(self, parsers: ArgumentParsers) -> Parsed[Any]:
         """The arguments so far, to be parsed as their tool says."""
         text = str(self.arguments)
         if self._parsed is None or self._parsed.text != text:
-            self._parsed = Parsed(text, parsers.get(self.name))
+            self._parsed = Parsed(text, parsers.get(self.name) if parsers else None)
         return self._parsed
 
     def to_function_call(self) -> FunctionCall:
@@ -161,46 +177,30 @@ class ToolCall:
         return call
 
 
-class ToolCalls:
+class ToolCalls(msgspec.Struct, eq=False):
     """The calls of one choice, by the order of their indexes.
 
-    Groups of calls are dicts from the index of a call to the call. A call that does not belong to its group
-    any more is dropped when it is met there, so that finding a call costs the same however many there are.
+    Groups of calls are dicts from the index of a call to the call. A call that has left its group is dropped
+    when the group is read, so finding a call costs the same however many there are.
 
     Attributes:
         current: the call that the latest fragment went to.
     """
 
-    __slots__ = (
-        "_by_id",
-        "_by_index",
-        "_by_name",
-        "_by_sent_index",
-        "_choice_index",
-        "_deferred",
-        "_last",
-        "_named",
-        "_parsers",
-        "_undone",
-        "_unfinished",
-        "_unidentified",
-        "current",
-    )
-
-    def __init__(self, choice_index: int, parsers: ArgumentParsers) -> None:
-        self.current: ToolCall | None = None
-        self._choice_index = choice_index
-        self._parsers = parsers
-        self._by_index: dict[int, ToolCall] = {}
-        self._by_sent_index: dict[int, ToolCall] = {}
-        self._by_id: dict[str, ToolCall] = {}
-        self._last: ToolCall | None = None  # of the highest index
-        self._unfinished: dict[int, ToolCall] = {}
-        self._named: dict[int, ToolCall] = {}  # the unfinished with a name
-        self._by_name: dict[str, dict[int, ToolCall]] = {}  # the unfinished by their names
-        self._unidentified: dict[int, ToolCall] = {}  # without an id
-        self._deferred: dict[int, ToolCall] = {}  # openai-python's event for the end is put off
-        self._undone: dict[int, ToolCall] = {}  # our event for the end was not sent
+    _choice_index: int
+    _parsers: ArgumentParsers
+    current: ToolCall | None = None
+    _by_index: Calls = field(default_factory=dict)
+    _by_sent_index: Calls = field(default_factory=dict)
+    _by_id: dict[str, ToolCall] = field(default_factory=dict)
+    _last: ToolCall | None = None  # of the highest index
+    _unfinished: Calls = field(default_factory=dict)
+    _named: Calls = field(default_factory=dict)  # the unfinished with a name
+    _by_name: dict[str, Calls] = field(default_factory=dict)  # the unfinished by their names
+    _renamed: Calls = field(default_factory=dict)  # those that _by_name does not have under their new name
+    _unidentified: Calls = field(default_factory=dict)  # without an id
+    _deferred: Calls = field(default_factory=dict)  # openai-python's event for the end is deferred
+    _undone: Calls = field(default_factory=dict)  # our event for the end was not sent
 
     def __iter__(self) -> Iterator[ToolCall]:
         return iter([self._by_index[index] for index in sorted(self._by_index)])
@@ -214,7 +214,7 @@ class ToolCalls:
         *,
         parses: bool,
     ) -> list[ToolCall]:
-        """Take the fragments of a chunk in, and append the events that they cause.
+        """Add the fragments of a chunk, and append the events that they cause.
 
         Args:
             fragments: of any calls.
@@ -238,44 +238,47 @@ class ToolCalls:
             call, delta = self._add(fragment, name or "", text or "")
             calls.append(call)
             deltas.append(delta)
-            if parses and not call.arguments.is_json and self._parsers.get(call.name) is not None:
-                call.arguments = call.arguments.fork(is_json=True)
+            arguments = call.arguments
+            if (
+                parses
+                and self._parsers
+                and arguments.length  # now the name is whole
+                and not arguments.is_json
+                and self._parsers.get(call.name) is not None
+            ):
+                call.arguments = arguments.fork(is_json=True)
         # openai-python's events tell of the whole chunk, also if it holds several fragments of one call.
         for call, delta in zip(calls, deltas, strict=True):
             arguments = call.arguments
             end = arguments.length
             if call.is_function:
                 events.append(
-                    FunctionToolCallArgumentsDeltaEvent(arguments, end, call.name, call.index, delta)
+                    FunctionToolCallArgumentsDeltaEvent(arguments, end, call.name_so_far, call.index, delta)
                 )
-            events.append(ToolCallDeltaEvent(arguments, end, delta, call.index, call.id, call.name))
+            events.append(ToolCallDeltaEvent(arguments, end, delta, call.index, call.id, call.name_so_far))
         return calls
 
     def _add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> tuple[ToolCall, str]:
         call = self._find(fragment, name, text)
-        before = call.id, call.name, call.arguments
+        before = call.id, call.name_so_far, call.arguments
         delta = call.add(fragment, name, text)
         if call.id and not before[0]:
             self._by_id[call.id] = call
-        if call.name != before[1] or call.arguments is not before[2]:
+        if call.name_so_far is not before[1] or call.arguments is not before[2]:
             self._note_unfinished(call)
         return call, delta
 
-    def turn_to(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Take note that the stream has gone on to a call, and end the one before if that is possible."""
-        previous = self.current
-        self.current = call
-        if previous is None:
-            return
-        if self._may_be_ended(previous):
-            self._end(previous, events)
+    def leave(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
+        """End a call after which another one is current, if that is possible."""
+        if self._may_be_ended(call):
+            self._end(call, events)
         else:
-            self._deferred[previous.index] = previous
-        if not previous.done and previous.progress == _WHOLE:
-            self._complete(previous, events)
+            self._deferred[call.index] = call
+        if not call.done and call.progress == _WHOLE:
+            self._complete(call, events)
 
     def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Append openai-python's events for the ends that are put off, and for that of the current call."""
+        """Append openai-python's events for the deferred ends, and for that of the current call."""
         ending = self._deferred
         if self.current is not None and not self.current.ended:
             ending[self.current.index] = self.current
@@ -325,7 +328,7 @@ class ToolCalls:
     def _may_be_ended(self, call: ToolCall) -> bool:
         # openai-python ends a call when the next begins. If its arguments must be parsed and cannot be,
         # because the server interleaves its calls, it fails; we wait.
-        if call.ended or self._parsers.get(call.name) is None:
+        if call.ended or not self._parsers or self._parsers.get(call.name) is None:
             return True
         if call.unfit or not call.arguments.is_complete_json():
             return False
@@ -441,7 +444,7 @@ class ToolCalls:
     def _again(self, call: ToolCall) -> ToolCall:
         """A new call: what named a whole one again, without arguments, was the beginning of it."""
         again = self._new()
-        again.name = call.name
+        again.add_name(call.name)
         self._note_unfinished(again)
         call.named_again = False
         return again
@@ -452,7 +455,9 @@ class ToolCalls:
             return None
         if call_id:
             known = self._by_id.get(call_id)
-            return known if known is not None and known.name and known.progress != _WHOLE else None
+            return (
+                known if known is not None and known.name_so_far.length and known.progress != _WHOLE else None
+            )
         waiting = self._waiting(self._named)
         return waiting[0] if len(waiting) == 1 else None
 
@@ -473,8 +478,15 @@ class ToolCalls:
                 return self._new()
             candidates = self._without_id() or self._waiting(self._unfinished)
         elif name:
-            if last.name and last.progress == _EMPTY and (last.id or name.startswith(last.name)):
-                return last  # which it names once more, or further
+            if (
+                last.name_so_far.length
+                and last.progress == _EMPTY
+                and (last.id or last.name_so_far.text.rest_of(name) is not None)
+            ):
+                return last  # the name comes again, or more of it
+            for call in self._renamed.values():
+                self._by_name.setdefault(call.name, {})[call.index] = call
+            self._renamed.clear()
             candidates = [
                 call for each in ("", name) for call in self._waiting(self._by_name.get(each, {}), each)
             ]
@@ -488,9 +500,9 @@ class ToolCalls:
             return candidates[0]
         known_calls = ", ".join(
             f"{call.index} ({call.name or 'no name'}, id {call.id!r})"
-            for call in islice(self._by_index.values(), _MOST_TOLD)
+            for call in islice(self._by_index.values(), _MOST_LISTED)
         )
-        more = ", …" if len(self._by_index) > _MOST_TOLD else ""
+        more = ", …" if len(self._by_index) > _MOST_LISTED else ""
         raise StreamError(
             f"a tool-call fragment has no index, and its id {call_id!r} and name {name!r} do not tell "
             f"which of the calls {known_calls}{more} it continues: "
@@ -500,7 +512,7 @@ class ToolCalls:
     def _new(self, index: int | None = None) -> ToolCall:
         if index is None or index in self._by_index:
             index = 0 if self._last is None else self._last.index + 1
-        call = self._by_index[index] = ToolCall(index, self._choice_index)
+        call = self._by_index[index] = ToolCall(index, Text(self._choice_index))
         if self._last is None or index > self._last.index:
             self._last = call
         self._undone[index] = self._unidentified[index] = call
@@ -508,20 +520,21 @@ class ToolCalls:
         return call
 
     def _note_unfinished(self, call: ToolCall) -> None:
-        self._unfinished[call.index] = call
-        self._by_name.setdefault(call.name, {})[call.index] = call
-        if call.name:
+        self._unfinished[call.index] = self._renamed[call.index] = call
+        if call.name_so_far.length:
             self._named[call.index] = call
 
-    def _waiting(self, calls: dict[int, ToolCall], name: str | None = None) -> list[ToolCall]:
+    def _waiting(self, calls: Calls, name: str | None = None) -> list[ToolCall]:
         """The calls of a group that are unfinished, and have a name if one is given; two stand for many."""
-        return _first_two(calls, lambda call: call.progress != _WHOLE and (name is None or call.name == name))
+        return _first_two(
+            calls, lambda call: call.progress != _WHOLE and (name is None or call.has_name(name))
+        )
 
     def _without_id(self) -> list[ToolCall]:
         return _first_two(self._unidentified, lambda call: not call.id)
 
 
-def _first_two(calls: dict[int, ToolCall], belongs: Callable[[ToolCall], bool]) -> list[ToolCall]:
+def _first_two(calls: Calls, belongs: Callable[[ToolCall], bool]) -> list[ToolCall]:
     """The first two calls that belong to a group. Those that do not any more are dropped."""
     found, gone = [], []
     for index, call in calls.items():
@@ -540,17 +553,19 @@ def _begins_another(call: ToolCall, call_id: str | None, name: str, text: str) -
     """Whether a fragment with a name begins a new call, by the table of ``ToolCalls._follow``."""
     progress = call.progress
     is_another = bool(call_id and call.id) and call_id != call.id
-    if not call.name:
+    if not call.name_so_far.length:
         return is_another and progress == _WHOLE
     if progress == _WHOLE:
         if call_id and not is_another:
-            is_repeated = name == call.name and (call.is_empty_object() or call.has(text))
+            is_repeated = call.has_name(name) and (call.is_empty_object() or call.arguments.is_text(text))
             return bool(text.strip()) and not is_repeated
-        return is_another or bool(text.strip()) or name != call.name
+        return is_another or bool(text.strip()) or not call.has_name(name)
     never_came = not (call_id or call.id)
     if progress == _EMPTY:
-        return is_another or (never_came and name != call.name and _is_whole_json(text))
-    return name != call.name and (is_another or never_came) and (not text.strip() or _begins_object(text))
+        return is_another or (never_came and not call.has_name(name) and _is_whole_json(text))
+    if not (is_another or never_came) or call.has_name(name):
+        return False
+    return not text.strip() or _begins_object(text)
 
 
 def _begins_object(text: str) -> bool:
@@ -561,9 +576,3 @@ def _is_whole_json(text: str) -> bool:
     json = PartialJSON()
     json.feed(text)
     return json.complete
-
-
-def _merged(fields: Fields | None, more: Mapping[str, Any]) -> Fields:
-    fields = Fields() if fields is None else fields
-    fields.merge(more)
-    return fields
