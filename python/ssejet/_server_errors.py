@@ -36,6 +36,8 @@ _MESSAGES = (
 # Of these, the ones that make an error of an object whose code is not that of a success.
 _PLAIN_MESSAGES = frozenset({"message", "msg", "title"})
 _ERRORS = ("error", "errors", "fault")
+# What Azure and OData servers add for their own developers: the code and the message beside it count.
+_DEBUGGING = frozenset({"innererror", "inner_error"})
 # What an error may be wrapped in, which tells nothing itself.
 _WRAPPERS = ("baseresp", "response", "responsemetadata", "header", "result", "output", "body", "status")
 # Keys that no answer has besides errors, however they are worded.
@@ -213,7 +215,9 @@ def _is_error_kind(kind: Any) -> bool:
 
 def _is_named_error(name: str, value: Any) -> bool:
     """Whether a field is an error by its name, such as AWS's ``throttlingException``."""
-    return isinstance(value, Mapping) and bool(value) and name.endswith(("error", "exception", "fault"))
+    if not isinstance(value, Mapping) or not value or name in _DEBUGGING:
+        return False
+    return name.endswith(("error", "exception", "fault"))
 
 
 def _is_failed_wrapper(value: Any) -> bool:

@@ -467,6 +467,18 @@ ERRORS: list[tuple[Any, str, Any, bool]] = [
         False,
     ),
     ({"error": "model 'x' not found", "message": "failure"}, "model 'x' not found", None, False),
+    (
+        {
+            "error": {
+                "message": "The prompt was filtered",
+                "code": "content_filter",
+                "innererror": {"code": "ResponsibleAIPolicyViolation", "message": "an inner word or two"},
+            }
+        },
+        "The prompt was filtered",
+        "content_filter",
+        False,
+    ),
     ({"errors": [{"message": "one", "code": 1}, {"message": "two"}]}, "one; two", 1, False),
     ({"errors": "no"}, "no", None, False),
     ({"detail": "loading"}, "loading", None, False),
