@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_retryable_code"]
+__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_ping", "is_retryable_code"]
 
 # Where the text of an error stands, the most telling first.
 _MESSAGES = (
@@ -110,6 +110,7 @@ _SIGNS_OF_LIFE = frozenset(
         "warning",
     }
 )
+_PINGS = frozenset({"alive", "heartbeat", "keepalive", "ping", "pong"})
 _HTTP_PHRASES = frozenset(status.phrase.lower() for status in HTTPStatus)
 
 # How many of several errors a message tells of, and how deep one may be hidden.
@@ -171,6 +172,16 @@ def is_error_answer(payload: Any) -> bool:
         or any(map(_is_failed_wrapper, map(fields.get, _WRAPPERS)))
         or _is_lone_message(fields)
     )
+
+
+def is_ping(kind: str | None, text: str) -> bool:
+    """Whether an event whose data is no JSON object only shows that the server is alive.
+
+    Args:
+        kind: the event's type.
+        text: its data.
+    """
+    return not _PINGS.isdisjoint("".join(filter(str.isalnum, word)).lower() for word in (kind or "", text))
 
 
 def _folded(payload: Mapping[str, Any]) -> dict[str, Any]:
