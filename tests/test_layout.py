@@ -53,6 +53,11 @@ def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
     assert found == ["_orjson.py"]
 
 
+def test_a_public_module_has_all_that_it_exports() -> None:
+    program = f"for name in {sorted(PUBLIC)}: exec(f'from {{name}} import *')"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_imports_run_one_way_and_in_no_circle() -> None:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

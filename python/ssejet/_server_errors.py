@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_retryable_code"]
+__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_ping", "is_retryable_code"]
 
 # Fields that hold the text of an error, the most informative first.
 _MESSAGES = (
@@ -36,6 +36,8 @@ _MESSAGES = (
 # An object with one of these and with a failure code is an error.
 _PLAIN_MESSAGES = frozenset({"message", "msg", "title"})
 _ERRORS = ("error", "errors", "fault")
+# Azure and OData add these for their developers. The code and the message next to them count.
+_DEBUGGING = frozenset({"innererror", "inner_error"})
 # Fields whose value may contain an error.
 _WRAPPERS = ("baseresp", "response", "responsemetadata", "header", "result", "output", "body", "status")
 # Only errors have these fields.
@@ -108,6 +110,7 @@ _PING_WORDS = frozenset(
         "warning",
     }
 )
+_PINGS = frozenset({"alive", "heartbeat", "keepalive", "ping", "pong"})
 _HTTP_PHRASES = frozenset(status.phrase.lower() for status in HTTPStatus)
 
 # A message joins at most this many errors; an error is searched to this depth.
@@ -170,6 +173,16 @@ def is_error_answer(payload: Any) -> bool:
     )
 
 
+def is_ping(kind: str | None, text: str) -> bool:
+    """Whether an event whose data is not a JSON object only shows that the server is alive.
+
+    Args:
+        kind: the event's type.
+        text: its data.
+    """
+    return not _PINGS.isdisjoint("".join(filter(str.isalnum, word)).lower() for word in (kind or "", text))
+
+
 def _folded(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an object under names in lower case, without hyphens and underscores."""
     fields: dict[str, Any] = {}
@@ -212,7 +225,9 @@ def _is_error_kind(kind: Any) -> bool:
 
 def _is_named_error(name: str, value: Any) -> bool:
     """Whether the name of a field says that it is an error, such as AWS's ``throttlingException``."""
-    return isinstance(value, Mapping) and bool(value) and name.endswith(("error", "exception", "fault"))
+    if not isinstance(value, Mapping) or not value or name in _DEBUGGING:
+        return False
+    return name.endswith(("error", "exception", "fault"))
 
 
 def _is_failed_wrapper(value: Any) -> bool:

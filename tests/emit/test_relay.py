@@ -79,10 +79,21 @@ def decoded(pieces: list[bytes]) -> list[ServerSentEvent]:
 
 
 def test_bytes_pass_through_untouched_as_they_come(pieces_of: Pieces) -> None:
-    chunks = [b"data: a\r", b"\n\r\n: comm", b"ent\n\ndata: b\n", b"\nunfinished"]
+    chunks = [b": comm", b"ent\n\nid: 1\r", b"\ndata: a\r\n\r\n", b"data: b\n", b"\nda", b"ta: unfinished"]
     response = Chunks(*chunks)
     assert pieces_of(response) == chunks
     assert response.closed
+
+
+def test_the_data_of_the_first_event_waits_for_its_end(pieces_of: Pieces) -> None:
+    chunks = [b": a\ndata: ", b"x\n", b"data: y", b"\n\nda", b"ta: z"]
+    assert pieces_of(Chunks(*chunks)) == [b": a\n", b"data: x\ndata: y\n\nda", b"ta: z"]
+    assert pieces_of(Chunks(*chunks[:3])) == [b": a\n", b"data: x\ndata: y"]
+
+
+def test_a_long_first_event_does_not_wait_for_its_end(pieces_of: Pieces) -> None:
+    chunks = [b"data: " + b"x" * 2**16, b"y" * 2**16, b"\n\n"]
+    assert pieces_of(Chunks(*chunks)) == chunks
 
 
 @pytest.mark.parametrize("chunks", [[b"\xef"], [b"\xef", b"\xbb"], [b"\xef\xbbx\n\n"]])
@@ -131,10 +142,10 @@ def test_heartbeats_come_while_the_other_server_is_silent(server: Server) -> Non
 
 
 def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
-    answer = server.answer(b"data: a\n", 20 * SOON, b"data: b\n\n")
+    answer = server.answer(b"data: 0\n\ndata: a\n", 20 * SOON, b"data: b\n\n")
     with httpx.Client() as client:
         received = b"".join(relay(send(client, answer), heartbeat=SOON))
-    assert received.replace(HEARTBEAT, b"") == b"data: a\ndata: b\n\n"
+    assert received.replace(HEARTBEAT, b"") == b"data: 0\n\ndata: a\ndata: b\n\n"
     assert b"data: a\ndata: b\n\n" in received
 
 

@@ -34,9 +34,10 @@ def relay(
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
-    Verbatim, the bytes pass through untouched, as they come; but a byte order mark that would come after
-    a heartbeat is left out. Normalised, each event is decoded, transformed and encoded again, and comments
-    are dropped. The end passes as it comes: no sentinel is added, and none is taken away.
+    Verbatim, the bytes pass through untouched, as they come; but the data of the first event waits for its
+    end, and a byte order mark that would come after a heartbeat is left out. Normalised, each event is
+    decoded, transformed and encoded again, and comments are dropped. The end passes as it comes: no sentinel
+    is added, and none is taken away.
 
     The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
     ``close()``.
