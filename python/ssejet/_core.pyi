@@ -29,13 +29,13 @@ class ServerSentEvent:
     Immutable, equal and hashed by value, picklable; matches ``ServerSentEvent(event, data)``.
 
     Attributes:
-        event (str | None): the event type; if the stream has none, ``"message"`` or, in some dialects, None.
-        data (str): the data, its lines joined by LF.
-        id (str | None): the last event ID when this event was dispatched, ``""`` if there was none.
+        event (str | None): the event type, ``"message"`` when the stream gave none, or None in some dialects.
+        data (str): the data buffer, its lines joined by LF.
+        id (str | None): the last event ID when this event was dispatched, ``""`` when there was none.
         retry (int | None): the reconnection time in milliseconds, if this event's block set it.
 
     Raises:
-        TypeError: a field has a wrong type.
+        TypeError: a field is not of its type.
         ValueError: retry is negative.
     """
 
@@ -64,8 +64,8 @@ class ServerSentEvent:
     def json(self) -> Any:
         """Decode the data as JSON.
 
-        The result is that of ``json.loads``. orjson decodes; the standard library decodes what orjson refuses or
-        would change: NaN, lone surrogates, integers beyond 64 bits.
+        Accepts all that ``json.loads`` accepts, with equal results. orjson decodes; the standard library decodes
+        what orjson refuses or would change (NaN, lone surrogates, integers beyond 64 bits).
 
         Raises:
             json.JSONDecodeError: the data is not JSON.
@@ -81,17 +81,17 @@ def encode(
 ) -> bytes:
     """Encode one event, ready to be sent.
 
-    A parser returns the same event. Each line of the data becomes a ``data:`` line, so CRLF and CR arrive as LF.
-    No argument can begin another field or event.
+    A parser gives back what went in. Data may hold any line ends: each of its lines becomes a ``data:`` line, so
+    CRLF and CR arrive as LF. Nothing in the arguments can start another field or event.
 
     Args:
         data: what to send.
             A ``str`` is sent as it is, and so are bytes, which must be UTF-8, as event streams are.
             A ``ServerSentEvent`` is sent with its type, unless that is ``"message"``, its id, unless that is empty,
-            and its ``retry``; the other arguments replace these.
-            None sends no data: parsers dispatch no event, but see the other fields.
-            Anything else is sent as JSON: pydantic models and msgspec Structs as these libraries encode them,
-            models of the OpenAI and Anthropic SDKs without unset fields, and all that orjson or ``json`` encodes.
+            and its ``retry``; the other arguments take precedence over its fields.
+            None sends no data: parsers dispatch no event, but take the other fields.
+            Other values are sent as JSON: pydantic models and msgspec Structs in their own way, the models of the
+            OpenAI and Anthropic SDKs without the fields that were never set, and what orjson or ``json`` encodes.
         event: the event type.
         id: the last event ID from this event on; ``""`` resets it.
         retry: the reconnection time in milliseconds.
@@ -110,24 +110,24 @@ def encode(
 class Decoder:
     """Decodes an event stream, incrementally, as the WHATWG HTML standard says.
 
-    The same bytes give the same events however they are cut into chunks. The input is UTF-8,
-    always; malformed sequences become U+FFFD.
+    The same bytes give the same events however they are cut into chunks. The input is always UTF-8;
+    malformed sequences become U+FFFD.
 
     Args:
-        dialect: how events are presented: ``"whatwg"``, or as a peer does: ``"openai"``,
+        dialect: how events are presented: ``"whatwg"``, or as another library does: ``"openai"``,
             ``"anthropic"``, ``"httpx-sse"``, ``"httpx2"``.
-        max_event_size: the bytes that one unfinished event may hold, or None for no limit.
+        max_event_size: the number of bytes that one unfinished event may hold, or None for no limit.
         last_event_id: the id to resume after.
         flush_incomplete: whether the end of input dispatches an unfinished event, which the
             standard discards.
         on_comment: called with the text of each comment, what follows the colon, unchanged.
-            Comments of a chunk come before ``feed`` returns its events. If it raises, no event is
-            lost: the events complete before that comment are returned first, the next call raises
+            The comments of a chunk come before ``feed`` returns its events. If it raises, no event is
+            lost: first the events before that comment are returned, the next call raises
             the exception, and the call after that goes on with what followed the comment.
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: an unknown dialect, a negative limit, or an id that no stream could carry.
+        ValueError: an unknown dialect, a negative limit, or an id that no stream can carry.
     """
     def __new__(
         cls,
@@ -140,7 +140,7 @@ class Decoder:
     ) -> Self: ...
     @property
     def last_event_id(self) -> str:
-        """The last event ID as of the last blank line, to be sent as ``Last-Event-ID``."""
+        """The last event ID at the last blank line, to be sent as ``Last-Event-ID``."""
     @property
     def retry(self) -> int | None:
         """The reconnection time in milliseconds, from the last valid ``retry`` line."""
@@ -157,13 +157,13 @@ class Decoder:
             The events that these bytes complete.
 
         Raises:
-            EventTooLargeError: an event outgrew ``max_event_size``. If the chunk also completed
+            EventTooLargeError: an event is larger than ``max_event_size``. If the chunk also completed
                 events, they are returned, and the next call raises.
             Exception: what ``on_comment`` raised, after the events before that comment: if the chunk
-                completed any, they are returned, and the next call raises. A call that raises takes
-                its chunk all the same; ``feed(b"")`` or ``finish()`` gives what is left.
+                completed any, they are returned, and the next call raises. A call that raises has taken
+                its chunk; ``feed(b"")`` or ``finish()`` returns what is left.
             RuntimeError: the decoder is in use, by another thread or by the caller of ``on_comment``.
-            TypeError: the chunk is something else.
+            TypeError: the chunk is of another type.
         """
     def finish(self) -> list[ServerSentEvent]:
         """Decode the end of the stream.
@@ -172,15 +172,15 @@ class Decoder:
         then ready for the next connection.
 
         Raises:
-            EventTooLargeError: an event had outgrown ``max_event_size``.
+            EventTooLargeError: an event was larger than ``max_event_size``.
             Exception: what ``on_comment`` raised, as for ``feed``.
             RuntimeError: as for ``feed``.
         """
     def reset(self) -> None:
         """Forget everything unfinished, for a new connection or after an ``EventTooLargeError``.
 
-        What an ``on_comment`` that raised has held up is forgotten, too. ``last_event_id`` and ``retry`` stay: they belong to the event source, which outlives its
-        connections.
+        What was kept back because ``on_comment`` raised is forgotten, too. ``last_event_id`` and ``retry``
+        stay: they belong to the event source, which outlives its connections.
         """
     def iter_bytes(self, chunks: Iterable[Buffer]) -> Iterator[ServerSentEvent]:
         """Iterate over the events of an iterable of chunks.
