@@ -74,7 +74,7 @@ class Source(msgspec.Struct, eq=False):
     def read(self) -> Any:
         """The JSON object."""
         if self.data is None and self.text is not None:
-            # As ssejet._json.loads does, which would be one more call for each chunk.
+            # As load_json does, which would be one more call for each chunk.
             self.data = ServerSentEvent(data=self.text).json()
         return self.data
 
