@@ -167,7 +167,9 @@ def test_a_stream_without_a_chunk_tells_what_came_instead(as_text: bool) -> None
     for other in ({"type": "ping"}, {"result": "Hello", "n": 10**30, "rest": "x" * 1000}):
         item = ChatCompletionChunk.from_json(json.dumps(other)) if as_text else other
         assert state.handle_chunk(item) == []
-    with pytest.raises(TruncatedStreamError, match=r"no chunk, as it has no choices: .*Hello.*x…$") as caught:
+    with pytest.raises(
+        TruncatedStreamError, match=r"not a chunk, as it has no choices: .*Hello.*x…$"
+    ) as caught:
         state.get_final_completion()
     assert len(str(caught.value)) < 400
 

@@ -25,25 +25,25 @@ __all__ = ["Model", "Response", "to_builtins"]
 
 
 class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
-    """A part of what the server sent: immutable, equal by value, with every field optional.
+    """A part of an answer: immutable, equal by value, with a default for each field.
 
-    The garbage collector does not track models: being immutable, they cannot come to hold themselves.
+    The garbage collector does not track models: they are immutable, so they cannot refer to themselves.
     """
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Builds the model; what is null, missing or of a wrong type becomes the field's default.
+        """Build the model; what is null, missing or of a wrong type becomes the field's default.
 
         Args:
-            data: the decoded JSON object; keys that are no field are found in ``extra``.
+            data: the decoded JSON object; keys that are not fields are in ``extra``.
         """
         return build(cls, copy_json(data))
 
     @property
     def extra(self) -> dict[str, Any]:
-        """The fields that the server added to this object; a copy.
+        """The fields that the server added to this object, as a copy.
 
-        Parts of a chunk have theirs in any case; ``msgspec.structs.replace`` makes copies without.
+        ``msgspec.structs.replace`` makes objects without them.
         """
         return dict(copy_json(added_to(self) or {}))
 
@@ -71,28 +71,28 @@ class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
 
 
 class Response(Model, frozen=True):
-    """A whole object from the wire. It remembers what it was made from, for those who ask.
+    """A whole answer or chunk. It remembers the JSON text that it was made from.
 
-    Remembering costs one reference; only ``extra`` and ``to_dict()`` parse the text again. A copy with
-    other values (``msgspec.structs.replace``) forgets it.
+    That costs one reference; only ``extra`` and ``to_dict()`` parse the text again. A copy with other values
+    (``msgspec.structs.replace``) has none.
     """
 
     keeps_source: ClassVar[bool] = True
 
-    # Typed streams decode the text themselves, and leave it here.
+    # Typed streams decode the text themselves, and store it here.
     text_slot: ClassVar[str] = "_sent"
 
     @classmethod
     def shapes(cls) -> KnownShapes:
-        """The shapes of JSON texts of answers without an error.
+        """The known shapes of JSON texts, all of answers without an error.
 
-        Those that hold fields which a server added are noted with their places.
+        A shape with fields that a server added has their places.
         """
         return _shapes_of(cls)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Reads JSON text; what is null, missing or of a wrong type becomes the field's default.
+        """Read JSON text; what is null, missing or of a wrong type becomes the field's default.
 
         Raises:
             json.JSONDecodeError: the text is not JSON.
@@ -102,7 +102,7 @@ class Response(Model, frozen=True):
             text = text.decode("utf-8", "replace")
         try:
             response = msgspec.json.decode(text, type=cls)
-        except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec does not accept
+        except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec refuses
             return cls.adopt(None, text, load_json(text))
         if cls.shapes().knows(text):
             _set(response, "_sent", text)
@@ -112,7 +112,7 @@ class Response(Model, frozen=True):
 
     @classmethod
     def extend(cls, response: Self, text: str) -> bool:
-        """Completes a response, as msgspec read it, by the fields that a server added in known places.
+        """Add to a response, as msgspec read it, the fields that a server added in known places.
 
         Returns:
             Whether the shape of the text is one whose places are known.
@@ -133,7 +133,7 @@ class Response(Model, frozen=True):
 
     @classmethod
     def adopt(cls, response: Self | None, text: str, data: Any) -> Self:
-        """Completes a response by what its type does not know.
+        """Add to a response what its type does not know, and learn the shape of its text.
 
         Args:
             response: as msgspec read it; None if it could not.
@@ -162,10 +162,10 @@ class Response(Model, frozen=True):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Builds the model; what is null, missing or of a wrong type becomes the field's default.
+        """Build the model; what is null, missing or of a wrong type becomes the field's default.
 
         Args:
-            data: the decoded JSON object, which is copied; keys that are no field are found in ``extra``.
+            data: the decoded JSON object, which is copied; keys that are not fields are in ``extra``.
         """
         data = copy_json(data)
         response = build(cls, data)
@@ -173,7 +173,7 @@ class Response(Model, frozen=True):
         return response
 
     def to_dict(self) -> dict[str, Any]:
-        """The object as the server sent it, every field included; made by hand: the fields not None."""
+        """All that the server sent. If the object was made by hand: the fields that are not None."""
         text = self._text
         if text is not None:
             return dict(load_json(text))
@@ -181,7 +181,7 @@ class Response(Model, frozen=True):
         return dict(copy_json(sent.read())) if isinstance(sent, Source) else super().to_dict()
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """The JSON text as the server sent it; made by hand, or with an indent: that of ``to_dict()``.
+        """The JSON text that the server sent. With an indent, or made by hand: that of ``to_dict()``.
 
         Args:
             indent: spaces per level; None leaves the text as it came.
@@ -191,7 +191,7 @@ class Response(Model, frozen=True):
 
     @property
     def _source(self) -> Any:
-        """A JSON text that holds known fields only and no error, a ``Source``, or None."""
+        """The JSON text if it holds known fields only, else a ``Source``; None if made by hand."""
         return getattr(self, "_sent", None)
 
     @property

@@ -1,4 +1,4 @@
-"""Builds models of decoded JSON, however little it fits them.
+"""Builds models of decoded JSON, even if it does not fit them.
 
 msgspec reads a well-formed object in one pass, and refuses a wrong type. Then ``build`` goes field by field,
 with the default for each field that does not fit. Servers that send clean objects do not pay for this.
@@ -36,7 +36,7 @@ BuildableT = TypeVar("BuildableT", bound=Buildable)
 
 
 def build(cls: type[BuildableT], data: Any) -> BuildableT:
-    """Makes a model of decoded JSON, with the default for every field that does not fit.
+    """Make a model of decoded JSON, with the default for each field that does not fit.
 
     Raises:
         msgspec.ValidationError: it is not an object.
@@ -45,6 +45,7 @@ def build(cls: type[BuildableT], data: Any) -> BuildableT:
 
 
 def build_documented(cls: type[BuildableT], data: Any) -> BuildableT:
+    """Do what ``build`` does, for data in the form that OpenAI documents."""
     model = _fitted(cls, data)
     attach_extra(model, data)
     return model
@@ -83,7 +84,7 @@ def documented(cls: type[Buildable], data: Mapping[str, Any]) -> Mapping[str, An
 
 
 def attach_extra(model: Buildable, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
-    """Give a model's parts the fields that a server added to them; a response finds its own in its source.
+    """Give each part of a model the fields that a server added to it. A response has its own in its source.
 
     Args:
         model: the part.
@@ -91,7 +92,7 @@ def attach_extra(model: Buildable, data: Mapping[str, Any], path: tuple[Any, ...
         path: what leads to it.
 
     Returns:
-        Where they stand.
+        Where these fields are.
     """
     names, parts, keeps_source = _layout_of(type(model))
     places = []
@@ -151,18 +152,18 @@ _fields_of = functools.cache(msgspec.structs.fields)
 
 
 def _fit(value: Any, type_: Any) -> Any:
-    """The value as the type, or None if it cannot be."""
+    """The value as a type, converted if need be; None if that is not possible."""
     try:
         return msgspec.convert(value, type_)
     except (msgspec.ValidationError, UnicodeEncodeError):
         for member in get_args(type_) if get_origin(type_) in {Union, UnionType} else (type_,):
-            if (fitted := _bend(value, member)) is not None:
+            if (fitted := _converted(value, member)) is not None:
                 return fitted
         return None
 
 
-def _bend(value: Any, type_: Any) -> Any:
-    """The value bent to a type that it is not, or None."""
+def _converted(value: Any, type_: Any) -> Any:
+    """The value converted to a type that it does not have, or None."""
     if isinstance(value, dict) and isinstance(type_, type) and issubclass(type_, Buildable):
         return _fitted(type_, value)
     if isinstance(value, list) and get_origin(type_) is list:

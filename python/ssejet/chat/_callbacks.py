@@ -1,4 +1,4 @@
-"""Callbacks of chat streams: what each is given is settled once, when it is registered."""
+"""Callbacks of chat streams: which fields each gets is decided once, when it is registered."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 
 
 def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any]:
-    """Makes a function of the event out of one of its fields.
+    """Make a function that takes an event of one that takes the event's fields.
 
     Args:
-        event_type: the ``type`` of the events that will be given.
-        callback: gets those of the event's fields that its parameters name, and the event itself where one is
-            called ``event``. A callback without names for its parameters, as ``print`` and ``list.append``
-            are, gets the event.
+        event_type: the ``type`` of the events.
+        callback: gets the event's fields that its parameters name, and the event itself for a parameter
+            ``event``. A callback whose parameters have no names, such as ``print``, gets the event.
 
     Raises:
-        TypeError: the callback requires what the event has not.
+        TypeError: the callback has a parameter that is not a field of the event.
         ValueError: there is no such type of event.
     """
     event_class = EVENT_TYPES.get(event_type)

@@ -1,4 +1,4 @@
-"""One choice of a chat completion: what its chunks have given so far, and the events that each causes.
+"""One choice of a chat completion: what its chunks hold so far, and the events that each causes.
 
 The order of the events is openai-python's.
 """
@@ -123,7 +123,7 @@ class ChoiceState(msgspec.Struct, eq=False):
             self._end(touched, events)
 
     def _end(self, touched: list[ToolCall], events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Append the events for what ends with a chunk that has a finish reason, or goes on to a call."""
+        """Append the events for what ends because of a finish reason, or because a call begins."""
         calls = self._tool_calls
         content = self._content
         has_text = content.text is not None or content.refusal is not None or content.has_logprobs
@@ -203,7 +203,7 @@ class ChoiceState(msgspec.Struct, eq=False):
             self._content.parse_partially()
 
     def flush(self) -> list[ChatCompletionStreamEvent[Any]]:
-        """The event that openai-python leaves out if a call comes in one chunk with the finish reason."""
+        """The event that openai-python omits if a call and the finish reason come in one chunk."""
         events: list[ChatCompletionStreamEvent[Any]] = []
         if self.finish_reason and self._tool_calls is not None:
             self._tool_calls.end(events)
@@ -213,11 +213,11 @@ class ChoiceState(msgspec.Struct, eq=False):
         """The choice so far.
 
         Args:
-            validate: whether what is parsed must be valid. If not, what is complete is validated, and what is
-                incomplete or invalid parsed as far as it goes.
+            validate: whether what is parsed must be valid. If not, only what is complete and valid is
+                validated, and the rest is parsed as far as possible.
 
         Raises:
-            Exception: whatever the libraries of the response format and of the tools' models raise.
+            Exception: the error of the response format's or of a tool model's library.
         """
         reasoning = self._reasoning
         names = {} if reasoning is None else dict.fromkeys(reasoning.names, str(reasoning.text))

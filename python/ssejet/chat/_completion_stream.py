@@ -1,4 +1,4 @@
-"""Chat streams: drivers that carry chunks from any source to a ``ChatCompletionStreamState``."""
+"""Chat streams, sync and async: they take chunks from any source, and give out events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ssejet.metrics._stream import StreamMetrics
 
     class _Options(TypedDict, total=False):
-        """What a stream takes besides ``response_format``, for its overloads."""
+        """The options of a stream other than ``response_format``, for its overloads."""
 
         input_tools: Iterable[Any] | None
         require_finish: bool
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
 
-# What stands for the end of a source; None may be an item of it.
+# Stands for the end of a source, because None may be an item.
 _NOTHING: Any = object()
 
 
 class _Machine(Generic[ResponseFormatT]):
-    """What a driver feeds: a state, and what is to be done besides.
+    """What a stream feeds with chunks: a state, the callbacks, and the check at the end.
 
-    It is apart from the stream so that a stream, which keeps its generator, is not kept by it.
+    It is not the stream itself: a stream refers to its generator, and would be referred to by it.
     """
 
     def __init__(self, state: ChatCompletionStreamState[ResponseFormatT], *, require_finish: bool) -> None:
@@ -48,7 +48,7 @@ class _Machine(Generic[ResponseFormatT]):
         self._require_finish = require_finish
 
     def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
-        """Take in what the source gave, and return the events; None is the end of the source."""
+        """Add a chunk, or the end of the source, and return the events."""
         if chunk is _NOTHING:
             if self._require_finish and not self.state.is_finished:
                 raise TruncatedStreamError("the stream ended before the answer had a finish reason")
@@ -56,24 +56,24 @@ class _Machine(Generic[ResponseFormatT]):
         return self.state.handle_chunk(chunk)
 
     def keep_partial(self, error: SSEError) -> None:
-        """Let an error carry what had arrived."""
+        """Store what had arrived in an error."""
         if error.partial is None and self.state.has_started:
             error.partial = self.state.current_completion_snapshot
 
 
 class _BaseChatStream(Generic[ResponseFormatT]):
-    """What both drivers share: everything but iterating and closing.
+    """What both streams share: all but iterating and closing.
 
     Args:
         source: the chunks: a stream of ssejet's or openai-python's, or any other iterable of them.
         response_format: the type of the answer: a pydantic model, a msgspec Struct, a dataclass or a
-            TypedDict. OpenAI's dict form is taken too, but gives no type to parse into.
+            TypedDict. OpenAI's dict form is accepted too, but then the answer is not parsed.
         input_tools: the request's ``tools``, in OpenAI's form or as types. The arguments of strict ones
             are parsed.
         require_finish: whether it is an error if the source ends before each choice has a finish reason.
 
     Raises:
-        TypeError: the format or a tool is nothing of the kind.
+        TypeError: the format or a tool is none of these.
     """
 
     _awaits_callbacks: ClassVar[bool]
@@ -100,10 +100,10 @@ class _BaseChatStream(Generic[ResponseFormatT]):
 
     @property
     def metrics(self) -> StreamMetrics | None:
-        """What the source measured of itself; None if it doesn't.
+        """The metrics of the source; None if it has none.
 
-        From ``Client`` that is a ``ChatMetrics``, which times tokens as well. A stream of your own measures
-        so much if it is made with ``metrics=ChatMetrics()``.
+        The streams of ``Client`` have ``ChatMetrics``, which also times tokens. So has a stream that you make
+        with ``metrics=ChatMetrics()``.
         """
         return getattr(self._source, "metrics", None)
 
@@ -113,7 +113,7 @@ class _BaseChatStream(Generic[ResponseFormatT]):
         return getattr(self._source, "response", None)
 
     def on(self, event_type: str, callback: Callable[..., Any]) -> Self:
-        """Have a function called for each event of a type, before the event is given to who iterates.
+        """Call a function for each event of a type, before the iteration yields the event.
 
         ::
 
@@ -121,11 +121,12 @@ class _BaseChatStream(Generic[ResponseFormatT]):
 
         Args:
             event_type: such as ``"content.delta"``.
-            callback: gets those of the event's fields that its parameters name, or the event, if the
-                parameter is called ``event``. What it returns is awaited in the async class, if it can be.
+            callback: gets the event's fields that its parameters name, and the event for a parameter
+                ``event``. The async class awaits what it returns, if that is awaitable.
 
         Raises:
-            TypeError: the callback requires what the event has not, or is async in the sync class.
+            TypeError: the callback has a parameter that is not a field of the event, or is async in the sync
+                class.
             ValueError: there is no such type of event.
         """
         if inspect.iscoroutinefunction(callback) and not self._awaits_callbacks:
@@ -136,7 +137,7 @@ class _BaseChatStream(Generic[ResponseFormatT]):
 
 
 class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
-    """The events of a chat completion, as they arrive, and the completion that comes of them.
+    """The events of a chat completion, as they arrive, and the completion that they make up.
 
     ::
 
@@ -146,11 +147,11 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     print(event.delta, end="")
             completion = stream.get_final_completion()
 
-    A loop that is left early can be resumed by another one. Iterating raises what the source raises, with
-    what had arrived as its ``partial`` if it is an ``SSEError``, and besides that:
+    If a loop ends early, another loop can go on. Iterating raises the errors of the source; an
+    ``SSEError`` has what had arrived as its ``partial``. It also raises:
 
-    * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer was to be parsed and
-      was cut short;
+    * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer must be parsed but was
+      cut short;
     * ``StreamError``, if a tool-call fragment without an index could belong to several calls;
     * ``TruncatedStreamError``, with ``require_finish``.
     """
@@ -183,7 +184,7 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
         def __init__(self, source: Any, **options: Any) -> None: ...
 
     def __iter__(self) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
-        # Not self: a `for` loop runs a generator faster than __next__.
+        # A `for` loop runs a generator faster than __next__.
         if self._events is None:
             self._events = _events_of(self._source, self._machine)
         return self._events
@@ -206,7 +207,7 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
             close()
 
     def text_deltas(self) -> Iterator[str]:
-        """Iterate over the new pieces of the answer's text, and nothing else."""
+        """Iterate over the new pieces of the answer's text only."""
         return (event.delta for event in self if type(event) is ContentDeltaEvent)
 
     def until_done(self) -> Self:
@@ -238,7 +239,7 @@ def _events_of(
 
 
 class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
-    """The events of a chat completion, as they arrive, and the completion that comes of them.
+    """The events of a chat completion, as they arrive, and the completion that they make up.
 
     ::
 
@@ -248,7 +249,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     print(event.delta, end="")
             completion = await stream.get_final_completion()
 
-    All that is said of ``ChatCompletionStream`` holds here.
+    It does what ``ChatCompletionStream`` does.
     """
 
     _awaits_callbacks = True
@@ -283,7 +284,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
     def __aiter__(self) -> Self:
         return self
 
-    # No async generator: one that is left early needs somebody to close it.
+    # This is not an async generator, because a generator that is not exhausted must be closed.
     async def __anext__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
         machine = self._machine
         try:
@@ -326,7 +327,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
     close = aclose  # the name in openai-python
 
     def text_deltas(self) -> AsyncIterator[str]:
-        """Iterate over the new pieces of the answer's text, and nothing else."""
+        """Iterate over the new pieces of the answer's text only."""
         return _AsyncTextDeltas(self)
 
     async def until_done(self) -> Self:

@@ -1,8 +1,8 @@
-"""The events of a chat stream: openai-python's, by its names and with its fields, and a few more.
+"""The events of a chat stream: openai-python's, with its names and fields, and a few more.
 
-An event holds what is new in its chunk and refers to what the stream has gathered. The rest, such as the
-text so far and the JSON parsed so far, is computed when it is read. It is what it was at the event, however
-late it is read; only ``ChunkEvent.snapshot`` is, like openai-python's, always the newest.
+An event holds what is new in its chunk. What came before, such as the text so far and its JSON, is computed
+when it is read, and is always as it was at the event. Only ``ChunkEvent.snapshot`` is the newest one, as in
+openai-python.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ __all__ = [
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """What all events have: a ``type``, and ``fields``, the names of the others.
+    """An event: it has a ``type``, and ``fields``, the names of its other fields.
 
-    All but ``chunk`` also have ``choice_index``, which tells the answers apart if there are several (n > 1).
+    All but ``chunk`` also have ``choice_index``, the index of the choice, if there are several (n > 1).
     Match them by keyword: ``case ContentDeltaEvent(delta=new, snapshot=text)``.
     """
 
@@ -66,19 +66,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class _OfText(Event, frozen=True):
-    """Mixin: an event that refers to a text of the stream, and to the length that the text had."""
+    """Mixin: an event about a text of the stream. It remembers the length that the text had."""
 
     _text: Text
     _end: int
 
     @property
     def choice_index(self) -> int:
-        """The choice that this belongs to."""
+        """The index of the choice."""
         return self._text.choice_index
 
 
 class _TextDelta(_OfText, frozen=True):
-    """Mixin: a text goes on."""
+    """Mixin: new characters of a text."""
 
     fields: ClassVar[tuple[str, ...]] = ("delta", "snapshot")
 
@@ -91,7 +91,7 @@ class _TextDelta(_OfText, frozen=True):
 
 
 class HasSnapshot(Protocol[ResponseFormatT]):
-    """What gathers a completion."""
+    """An object that puts a completion together."""
 
     @property
     def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
@@ -99,11 +99,11 @@ class HasSnapshot(Protocol[ResponseFormatT]):
 
 
 class ChunkEvent(Event, Generic[ResponseFormatT], frozen=True):
-    """A chunk arrived. Each chunk gives one of these, before the events that it causes.
+    """A chunk arrived. This is the first event of each chunk.
 
     Attributes:
         chunk: as the stream gave it.
-        snapshot: the completion as gathered until now.
+        snapshot: the completion as it is now.
     """
 
     type: ClassVar[Literal["chunk"]] = "chunk"
@@ -114,19 +114,19 @@ class ChunkEvent(Event, Generic[ResponseFormatT], frozen=True):
 
     @property
     def snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
-        """The completion as gathered until now."""
+        """The completion as it is now."""
         return self._state.current_completion_snapshot
 
 
 class ContentDeltaEvent(_TextDelta, frozen=True):
-    """The answer goes on.
+    """More of the answer's text.
 
     Attributes:
         delta: the new text.
         snapshot: the text so far.
-        parsed: with a class as ``response_format``, what the text so far gives as JSON: no instance of that
-            class yet. An unfinished string, number or literal is left out; None if there is nothing yet, or
-            if it is not JSON. Treat it as read only: its finished parts are shared with later events.
+        parsed: with a class as ``response_format``, the JSON value of the text so far, which is not yet an
+            instance of the class. An unfinished string, number or literal is left out. None if there is no
+            value yet, or if the text is not JSON. Do not change it: later events share its finished parts.
     """
 
     type: ClassVar[Literal["content.delta"]] = "content.delta"
@@ -134,12 +134,12 @@ class ContentDeltaEvent(_TextDelta, frozen=True):
 
     @property
     def parsed(self) -> object:
-        """What the text so far gives as JSON."""
+        """The JSON value of the text so far."""
         return self._text.value(self._end, self.delta)
 
 
 class ContentDoneEvent(Event, Generic[ResponseFormatT], frozen=True):
-    """The answer is complete, or a tool call follows it.
+    """The answer's text is complete, or a tool call follows it.
 
     Attributes:
         content: the text.
@@ -161,52 +161,52 @@ class ContentDoneEvent(Event, Generic[ResponseFormatT], frozen=True):
 
 
 class RefusalDeltaEvent(_TextDelta, frozen=True):
-    """The refusal goes on: ``delta`` is the new text, ``snapshot`` the text so far."""
+    """More of a refusal: ``delta`` is the new text, ``snapshot`` the text so far."""
 
     type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
 
 
 class RefusalDoneEvent(_OfText, frozen=True):
-    """The model refused; ``refusal`` is all that it says."""
+    """The refusal is complete; ``refusal`` is its text."""
 
     type: ClassVar[Literal["refusal.done"]] = "refusal.done"
     fields: ClassVar[tuple[str, ...]] = ("refusal",)
 
     @property
     def refusal(self) -> str:
-        """All that the model says."""
+        """The text of the refusal."""
         return self._text.prefix(self._end)
 
 
 class ReasoningDeltaEvent(_TextDelta, frozen=True):
-    """The model thinks aloud: ``delta`` is the new text, ``snapshot`` the text so far.
+    """More of the model's reasoning: ``delta`` is the new text, ``snapshot`` the text so far.
 
-    It does not matter whether the server calls it ``reasoning_content`` or ``reasoning``.
+    The server may send it as ``reasoning_content`` or as ``reasoning``.
     """
 
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
 
 
 class ReasoningDoneEvent(_OfText, frozen=True):
-    """The model has stopped thinking, for now: ``reasoning`` is all that it has thought aloud so far."""
+    """The reasoning has stopped, for now: ``reasoning`` is all of it so far."""
 
     type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
     fields: ClassVar[tuple[str, ...]] = ("reasoning",)
 
     @property
     def reasoning(self) -> str:
-        """All that the model has thought aloud so far."""
+        """All of the reasoning so far."""
         return self._text.prefix(self._end)
 
 
 class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
-    """A function call's arguments go on.
+    """More of a function call's arguments.
 
     Attributes:
-        name: of the function; ``""`` if the server has not said it yet.
+        name: of the function; ``""`` if the server has not sent it yet.
         index: of the call.
         arguments: the JSON text so far.
-        parsed_arguments: if the tool is strict, what that text gives so far, as ``ContentDeltaEvent.parsed``.
+        parsed_arguments: if the tool is strict, the JSON value so far, like ``ContentDeltaEvent.parsed``.
         arguments_delta: the new text.
     """
 
@@ -229,14 +229,14 @@ class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
 
     @property
     def parsed_arguments(self) -> object:
-        """What the arguments so far give as JSON."""
+        """The JSON value of the arguments so far."""
         return self._text.value(self._end, self.arguments_delta)
 
 
 class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
-    """A function call has ended, as openai-python sees it: the next one began, or the answer finished.
+    """A function call has ended, by openai-python's rule: the next one began, or the answer finished.
 
-    If a server interleaves calls, this may come early; ``ToolCallDoneEvent`` waits for the whole.
+    If a server interleaves calls, it may come too early. ``ToolCallDoneEvent`` comes when a call is complete.
 
     Attributes:
         name: of the function.
@@ -262,14 +262,14 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
 
 
 class ToolCallDeltaEvent(_TextDelta, frozen=True):
-    """A tool call goes on, whatever its kind.
+    """More of a tool call, of a function or of a custom tool.
 
     Attributes:
         delta: the new text of the arguments, or of a custom tool's input.
         snapshot: that text so far.
         index: of the call.
-        id: of the call; ``""`` if the server has not said it yet.
-        name: of the tool; ``""`` if the server has not said it yet.
+        id: of the call; ``""`` if the server has not sent it yet.
+        name: of the tool; ``""`` if the server has not sent it yet.
     """
 
     type: ClassVar[Literal["tool_calls.delta"]] = "tool_calls.delta"
@@ -286,9 +286,9 @@ class ToolCallDeltaEvent(_TextDelta, frozen=True):
 
 
 class ToolCallDoneEvent(Event, frozen=True):
-    """A tool call is complete. Each call gives one of these.
+    """A tool call is complete. Each call has one of these.
 
-    It comes as soon as the stream goes on to something else and the arguments are whole, or at the end.
+    It comes when another call begins and the arguments are complete JSON, or at the end.
 
     Attributes:
         parsed_function: the function, with its arguments parsed if the tool is strict; None for a custom
@@ -318,7 +318,7 @@ class ToolCallDoneEvent(Event, frozen=True):
 
 
 class LogprobsContentDeltaEvent(Event, frozen=True):
-    """More of the answer's log probabilities: ``content`` is new, ``snapshot`` is all so far."""
+    """More log probabilities of the answer: ``content`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
     fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
@@ -345,7 +345,7 @@ class LogprobsContentDoneEvent(Event, frozen=True):
 
 
 class LogprobsRefusalDeltaEvent(Event, frozen=True):
-    """More of the refusal's log probabilities: ``refusal`` is new, ``snapshot`` is all so far."""
+    """More log probabilities of the refusal: ``refusal`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
     fields: ClassVar[tuple[str, ...]] = ("refusal", "snapshot")

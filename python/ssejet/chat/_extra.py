@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -34,18 +34,20 @@ __all__ = [
 
 
 class Sent:
-    """A slot for what a server sent besides the fields. No comparison and no encoding sees a slot.
+    """A slot for what a server sent beyond the known fields. Comparing and encoding ignore it.
 
-    For a part of an answer that is a dict of the fields that the server added, or a ``Place`` from which they
-    are read when somebody asks. For an answer it is the JSON text, if that holds known fields only, or a
-    ``Source``.
+    A part of an answer has there a dict of the fields that the server added, or the answer's ``Source`` and a
+    ``Place`` in it. An answer has there its JSON text, if that holds known fields only, or a ``Source``.
     """
 
     __slots__ = ("_sent",)
 
+    if TYPE_CHECKING:
+        __struct_fields__: ClassVar[tuple[str, ...]]
+
 
 class Place(NamedTuple):
-    """Where a server's own fields stand in texts of one shape.
+    """Where fields that a server added are in texts of one shape.
 
     Attributes:
         path: the keys and positions that lead from the answer to the object; empty for the answer itself.
@@ -57,14 +59,14 @@ class Place(NamedTuple):
 
 
 class Source(msgspec.Struct, eq=False):
-    """What an answer was made from that holds more than the known fields in the known places, or less.
+    """What an answer was made from, if that is not just a text with known fields.
 
     Attributes:
         text: the JSON text; None if the answer was made from a dict.
-        places: where the server's own fields stand, if the shape of the text is known; else None. A text of a
-            known shape is a chunk, and reports no error.
-        data: the JSON object, which the answer's parts share: nobody may change it. With places, it is None
-            until somebody calls ``read``.
+        places: where the fields that the server added are, if the shape of the text is known; else None. A
+            text of a known shape is a chunk, and no error.
+        data: the JSON object. The answer's parts share it, so do not change it. If there are places, it is
+            None until ``read`` is called.
     """
 
     text: str | None
@@ -80,7 +82,7 @@ class Source(msgspec.Struct, eq=False):
 
 
 def added_to(model: Sent) -> dict[str, Any] | None:
-    """The fields that a server added to a part of an answer, or to an answer; nobody may change them."""
+    """The fields that a server added to an answer or a part of it, or None. Do not change them."""
     sent: Any = getattr(model, "_sent", None)
     kind = type(sent)
     if kind is tuple:  # the source of the answer, and a place in it
@@ -100,13 +102,13 @@ def _read_place(source: Source, place: Place) -> dict[str, Any]:
         for step in place.path:
             data = data[step]
         return {name: data[name] for name in place.names}
-    except (LookupError, TypeError):  # two shapes that only hash alike
+    except (LookupError, TypeError):  # another shape with the same hash
         return {}
 
 
-def remember(model: Sent, sent: Any) -> None:
+def remember(model: msgspec.Struct, sent: Any) -> None:
     """Tell a model, although it is frozen, what it was made from, or what the server added to it."""
-    msgspec.structs.force_setattr(model, "_sent", sent)  # type: ignore[type-var]
+    msgspec.structs.force_setattr(model, "_sent", sent)
 
 
 # How those of many chunks are gathered.
@@ -114,7 +116,7 @@ def remember(model: Sent, sent: Any) -> None:
 CONTENT_PARTS = "content_parts"
 """The extra field with those parts of a message's content that are no text, as they came."""
 
-# Names of things, which some servers repeat with each chunk; no text that grows.
+# Texts that do not grow. Some servers repeat them in each chunk.
 _NAMES = frozenset(
     {
         "format",
@@ -131,12 +133,12 @@ _NAMES = frozenset(
     }
 )
 
-# Python writes integers of up to 4,300 digits. A sum that is longer than this stands for nothing.
+# Python writes integers of up to 4,300 digits. A sum with more bits than this is not kept.
 _MOST_BITS = 14_000
 
 
 class WholeChoice(dict[str, Any]):
-    """The JSON of a streamed choice that holds the whole message so far, or the fields added to it."""
+    """Marks a streamed choice that holds the whole message so far: its JSON, or the fields added to it."""
 
 
 def gather(fields: Fields | None, model: Sent, *, parts: str | None = None) -> Fields | None:
@@ -189,9 +191,9 @@ class Fields(msgspec.Struct, eq=False):
             values[name] = _begun(value) if before is None or name in _NAMES else _grown(before, value)
 
     def replace(self, more: Mapping[str, Any]) -> None:
-        """Take the latest value of each field that is not null.
+        """Keep the latest value of each field that is not null.
 
-        The values are not copied, as nobody changes those of a chunk; ``plain`` gives copies.
+        The values are not copied, as those of a chunk never change; ``plain`` returns copies.
         """
         values = self._values
         for name, value in more.items():
@@ -207,10 +209,10 @@ class Fields(msgspec.Struct, eq=False):
         _complete(values, added_to(answer) or {})
 
     def add_parts(self, name: str, parts: Iterable[Any]) -> None:
-        """Add parts of a message's content to a list of them; reasoning in a row becomes one part."""
+        """Add parts of a message's content; successive parts with reasoning become one part."""
         gathered = self._values.get(name)
         if not isinstance(gathered, _Parts):
-            # A field of that name, which a server may send too, is a part of its own.
+            # If the server itself sent a field of that name, it becomes the first part.
             gathered = self._values[name] = _Parts([] if gathered is None else [_plain(gathered)])
         for part in parts:
             gathered.add(part)
@@ -236,7 +238,7 @@ class _Pieces(list[str]):
 
 
 class _Entries:
-    """A list that grows; entries with an index are found by it, and by their type if they have one."""
+    """A list that grows. Entries with the same index, and the same type if they have one, are merged."""
 
     __slots__ = ("_by_index", "items")
 
@@ -262,7 +264,7 @@ class _Entries:
 
 
 class _Parts(list[Any]):
-    """Parts of a content that are no text."""
+    """Parts of a content that are not just text."""
 
     def add(self, part: Any) -> None:
         if not (self and isinstance(self[-1], _Reasoning) and self[-1].takes(part)):
@@ -271,7 +273,7 @@ class _Parts(list[Any]):
 
 
 class _Reasoning:
-    """Parts of reasoning in a row, of one type and unsigned but for the last, as one part."""
+    """Successive parts with reasoning, of one type, as one part. A signature ends it."""
 
     __slots__ = ("_field", "_fields", "_pieces")
 
@@ -281,7 +283,7 @@ class _Reasoning:
         self._pieces: list[Any] = [self._fields[field]]
 
     def takes(self, part: Any) -> bool:
-        """Add a part, if it goes on with these."""
+        """Add a part if it continues these, and return whether it does."""
         fields = self._fields
         if (
             reasoning_field(part) != self._field
@@ -305,7 +307,7 @@ _REASONING_TYPES = frozenset({"thinking", "reasoning", "reasoning_text", "summar
 
 
 def reasoning_field(part: Any) -> str | None:
-    """The field of a content's part that holds reasoning, as a text or a list; None if there is none."""
+    """The field of a content's part that holds reasoning, as a text or a list; or None."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     if not isinstance(kind, str) or kind not in _REASONING_TYPES:
         return None
@@ -350,7 +352,7 @@ def _grown(before: Any, value: Any) -> Any:
 def _sum(before: Any, value: Any) -> Any:
     try:
         total = before + value
-    except OverflowError:  # an integer that no float can hold
+    except OverflowError:  # an integer too large for a float
         return value
     return value if isinstance(total, int) and total.bit_length() > _MOST_BITS else total
 

@@ -19,7 +19,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Formats(NamedTuple):
-    """How texts become objects.
+    """The parsers of content and arguments.
 
     Attributes:
         content: parses the content; None if it is not parsed.
@@ -31,13 +31,13 @@ class Formats(NamedTuple):
 
     @classmethod
     def of(cls, response_format: Any, input_tools: Iterable[Any] | None) -> Formats:
-        """What a ``response_format``, which may be None or a dict, and a request's ``tools`` ask for."""
-        # openai-python's markers for arguments that were not given are false.
+        """The parsers for a ``response_format``, which may be None or a dict, and a request's ``tools``."""
+        # openai-python's markers for omitted arguments are false.
         is_type = bool(response_format) and not isinstance(response_format, Mapping)
         return cls(json_parser(response_format) if is_type else None, argument_parsers(input_tools or ()))
 
     def parse_anything(self) -> bool:
-        """Whether there is anything to parse, so that an answer cut short is of no use."""
+        """Whether anything must be parsed. If so, an answer cut short is an error."""
         return self.content is not None or any(self.arguments.values())
 
 

@@ -1,4 +1,4 @@
-"""JSON in and out: reading, writing, copying, and the depth that this can take."""
+"""JSON: reading, writing and copying it, and how deep it may be nested."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["MAX_DEPTH", "copy_json", "dump_json", "is_too_deep", "load_json"]
 
 
 def load_json(text: str) -> Any:
-    """Whatever ``json.loads`` accepts, at orjson's speed where orjson accepts it."""
+    """Read all that ``json.loads`` accepts, by orjson where that accepts it."""
     return ServerSentEvent(data=text).json()
 
 
 def dump_json(value: Any, indent: int | None = None) -> str:
-    """The JSON text of a value made of JSON types, lone surrogates escaped."""
+    """Write a value made of JSON types, with lone surrogates escaped."""
     try:
         text = msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -27,7 +27,7 @@ def dump_json(value: Any, indent: int | None = None) -> str:
 
 
 def copy_json(value: Any) -> Any:
-    """A copy of decoded JSON, as others may change theirs."""
+    """Copy decoded JSON."""
     if isinstance(value, dict):
         return {
             name: copy_json(each) if isinstance(each, (dict, list)) else each for name, each in value.items()
@@ -35,12 +35,12 @@ def copy_json(value: Any) -> Any:
     return [copy_json(each) for each in value] if isinstance(value, list) else value
 
 
-# How deep answers may be nested. Python's own functions for copies and JSON reach their limit at about 1,000.
+# How deep answers may be nested. Python's functions for copies and JSON reach their limit at about 1,000.
 MAX_DEPTH = 200
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether decoded JSON is nested deeper than what can be copied and written again."""
+    """Whether decoded JSON is nested too deep to be copied and written again."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -1,10 +1,41 @@
 """What servers send in place of what OpenAI documents, brought into the documented form.
 
-Each function takes a decoded JSON object and gives it back, or a changed copy if something was to change.
+This is the place to add a server's quirk: write a test in ``tests/chat/test_compatible_servers.py``, change
+the function for the object that is odd, and add a row here. Each function gets a decoded JSON object, and
+returns it, or a changed copy if there was something to change. A model names its function as ``documented``.
+
+=================================== ============================================ ============================
+what the server sends               which servers                                where it is read
+=================================== ============================================ ============================
+one choice that is not in a list    not recorded                                 ``documented_answer``
+an object without choices: a ping   llama-cpp-python, sub2api                    ``_state``: is no chunk
+no id and no model at first         Azure                                        ``_state``: the first counts
+usage in the choice, in ``x_groq``  Moonshot, Groq                               ``_state``: ``_find_usage``
+a text for a delta or a message     not recorded                                 ``documented_choice``
+the whole message so far            not recorded                                 ``documented_choice``
+content as a list of parts          Mistral's reasoning models                   ``documented_message``
+reasoning as parts or an object     not recorded                                 ``documented_message``
+one tool call that is not in a list Text Generation Inference before 2.0         ``documented_message``
+a call without ``function``         not recorded                                 ``documented_call``
+``tool_call_id``, ``call_id``       not recorded                                 ``documented_call``
+arguments as JSON, not as text      Text Generation Inference, llama.cpp         ``documented_function``
+``parameters``, ``input``           not recorded                                 ``documented_function``
+calls without an index or an id     Gemini's OpenAI endpoint (empty ids)         ``_tool_calls``: ``_find``
+index 0 for all calls               Gemini's OpenAI endpoint, Dynamo             ``_tool_calls``: ``_follow``
+a new id with each fragment         LM Studio                                    ``_tool_calls``: ``_find``
+an empty id with each fragment      Qwen                                         ``_tool_calls``: ``_find``
+a tool's name in pieces or repeated not recorded                                 ``_tool_calls``: ``add_name``
+an empty object, then the arguments not recorded                                 ``_tool_calls``: ``ToolCall``
+the whole call again at the end     not recorded                                 ``_tool_calls``: ``ToolCall``
+a number as a text, and the like    many                                         ``_building``
+any other field                     all                                          ``_extra``: it is kept
+an error in place of an answer      see there                                    ``ssejet._server_errors``
+=================================== ============================================ ============================
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,17 +61,17 @@ _CALL_IDS = ("tool_call_id", "call_id")
 
 
 def documented_answer(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A chunk or a whole answer: its choices may be one object."""
+    """Read a chunk or a whole answer: its choices may be one object."""
     choices = answer.get("choices")
     return {**answer, "choices": [choices]} if isinstance(choices, Mapping) and choices else answer
 
 
 def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A streamed choice: where its ``delta`` says nothing, it may have a whole ``message``, or a ``text``."""
+    """Read a streamed choice: if its ``delta`` is empty, it may have a whole ``message``, or a ``text``."""
     delta = choice.get("delta")
     if isinstance(delta, str):
         return {**choice, "delta": {"content": delta}}
-    if _says_something(delta):
+    if _has_more_than_a_role(delta):
         return choice
     message = _message_of(choice.get("message"))
     if message is not None:
@@ -54,11 +85,11 @@ def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice of a whole answer: where its ``message`` says nothing, it may have a delta or a text."""
+    """Read a choice of a whole answer: if its ``message`` is empty, it may have a delta or a text."""
     message = choice.get("message")
     if isinstance(message, str):
         return {**choice, "message": {"content": message}}
-    if _says_something(message):
+    if _has_more_than_a_role(message):
         return choice
     for name, other in (
         ("delta", _message_of(choice.get("delta"))),
@@ -71,7 +102,7 @@ def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def documented_text_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice of the older completions endpoint: it may have a message or a delta instead of a text."""
+    """Read a choice of the older completions endpoint: it may have a message or a delta for its text."""
     if choice.get("text"):
         return choice
     for name in ("message", "delta"):
@@ -82,15 +113,15 @@ def documented_text_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     return choice
 
 
-def _says_something(message: Any) -> bool:
-    """Whether a message or a delta holds more than a role."""
+def _has_more_than_a_role(message: Any) -> bool:
+    """Whether this is a message or a delta with more than a role."""
     return isinstance(message, Mapping) and any(
         name != "role" and value not in (None, "", [], {}) for name, value in message.items()
     )
 
 
 def _message_of(value: Any) -> Mapping[str, Any] | None:
-    """A message, which may be only a text."""
+    """A message; a text stands for its content. None if it is empty."""
     if isinstance(value, str):
         return {"content": value} if value else None
     return value if isinstance(value, Mapping) and value else None
@@ -101,7 +132,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def documented_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A message or a delta: its content may be a list of parts, and its tool calls one object."""
+    """Read a message or a delta: its content may be a list of parts, and its tool calls one object."""
     changes: dict[str, Any] = {}
     content = message.get("content")
     if isinstance(content, (list, Mapping)):
@@ -120,7 +151,7 @@ def documented_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def documented_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A tool call: name and arguments may stand in the call itself, and its id may have another name."""
+    """Read a tool call: name and arguments may be in the call itself, and its id may have another name."""
     call = _with_id(call)
     if call.get("custom") is not None:
         return call
@@ -150,7 +181,7 @@ def _with_id(call: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def documented_function(function: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A function call: its arguments, which are JSON text, may come as JSON, and under another name."""
+    """Read a function call: its arguments may be JSON in place of JSON text, and have another name."""
     name = next((name for name in _ARGUMENTS if function.get(name) not in (None, "")), "arguments")
     arguments = function.get(name)
     is_json = isinstance(arguments, (Mapping, list))
@@ -167,13 +198,11 @@ def _json_text(value: Any) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except (UnicodeEncodeError, OverflowError):  # half a character, an integer beyond 64 bits
-        import json
-
         return json.dumps(value, separators=(",", ":"))
 
 
 def _read_parts(parts: list[Any]) -> tuple[str | None, str, list[Any]]:
-    """The text and the reasoning of a content's parts, and those that are more than text."""
+    """The text and the reasoning of a content's parts, and the parts that are more than text."""
     texts: list[str] = []
     reasoning: list[str] = []
     others: list[Any] = []

@@ -14,10 +14,10 @@ __all__ = ["ChatMetrics", "CompletionMetrics"]
 
 
 class _ChoiceMetrics(TokenMetrics):
-    """What both have in common: choices that finish, and usage.
+    """What both share: choices that finish, and usage.
 
-    ``finished`` is True once all choices that were begun have a finish reason, other than ``error``, with
-    which some servers report that they failed.
+    ``finished`` is True once each choice that began has a finish reason. The reason ``error``, which some
+    servers send when they fail, does not count.
     """
 
     __slots__ = ("_closed", "_open")
@@ -46,20 +46,19 @@ class _ChoiceMetrics(TokenMetrics):
 
 
 class ChatMetrics(_ChoiceMetrics):
-    """What a stream of chat completion chunks measured of itself; see ``TokenMetrics``.
+    """The metrics of a stream of chat completion chunks; see ``TokenMetrics``.
 
     ::
 
         stream = Stream(response, cast_to=ChatCompletionChunk, metrics=ChatMetrics())
 
-    The chunks may be ssejet's, openai-python's or dicts. Those of several choices come in turn, and are
-    measured as one stream.
+    The chunks may be ssejet's, openai-python's or dicts. Several choices are measured as one stream.
     """
 
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens, finish reasons and usage in an item, a chunk or a dict of its fields."""
+        """Measure an item: a chunk, or a dict of its fields."""
         chunk = ChatCompletionChunk.from_dict(item) if type(item) is dict else item
         for choice in chunk.choices or ():
             if choice.delta is not None:
@@ -85,12 +84,12 @@ class ChatMetrics(_ChoiceMetrics):
 
 
 class CompletionMetrics(_ChoiceMetrics):
-    """What a stream of the older completions endpoint measured of itself; see ``TokenMetrics``."""
+    """The metrics of a stream of the older completions endpoint; see ``TokenMetrics``."""
 
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens, finish reasons and usage in an item, a chunk or a dict of its fields."""
+        """Measure an item: a chunk, or a dict of its fields."""
         chunk = Completion.from_dict(item) if type(item) is dict else item
         for choice in chunk.choices or ():
             if choice.text:

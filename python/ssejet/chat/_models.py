@@ -1,9 +1,9 @@
-"""OpenAI's chat and completion objects, by OpenAI's names.
+"""OpenAI's chat and completion objects, under OpenAI's names.
 
-Every field has a default, so nothing that a server leaves out is an error. Fields that OpenAI does not
-document but several providers send (``reasoning_content``, ``reasoning``) are here too; any other is reached
-through ``to_dict()`` and ``extra``. Types say what documented servers send; ``finish_reason``, ``role`` and
-the like are plain strings, because servers invent new ones.
+Each field has a default, so a server may omit any of them. Fields that OpenAI does not
+document but several providers send (``reasoning_content``, ``reasoning``) are here too; any other is in
+``to_dict()`` and ``extra``. ``finish_reason``, ``role`` and the like are plain strings, because servers
+invent new ones.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     import typing_extensions
 
     ResponseFormatT = typing_extensions.TypeVar("ResponseFormatT", default=Any)
-    # What a model has that brings an object into the form that OpenAI documents.
+    # Brings an object into the form that OpenAI documents; see _lenient.
     Documented: TypeAlias = staticmethod[[Mapping[str, Any]], Mapping[str, Any]]
 else:
     ResponseFormatT = TypeVar("ResponseFormatT")
@@ -72,7 +72,7 @@ else:
 
 
 class _EitherName:
-    """A field that some servers send under another field's name: reading either finds it."""
+    """A field that reads another field if it is None itself."""
 
     def __init__(self, own: Any, other: Any) -> None:
         self.own = own
@@ -92,10 +92,10 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def _read_reasoning_as_one(cls: type[ModelT]) -> type[ModelT]:
-    """Lets ``reasoning`` and ``reasoning_content`` both read whichever the server sent.
+    """Make ``reasoning`` and ``reasoning_content`` read the one that the server sent.
 
-    msgspec reads and writes the slots themselves, so each goes out under the name it came in with; the
-    slots stay readable as ``reasoning_slot`` and ``reasoning_content_slot``.
+    msgspec reads and writes the slots, so each is sent back under the name that it came with. The slots are
+    ``reasoning_slot`` and ``reasoning_content_slot``.
     """
     slots: Any = cls
     slots.reasoning_slot, slots.reasoning_content_slot = slots.reasoning, slots.reasoning_content
@@ -117,7 +117,7 @@ class ChoiceDeltaToolCallFunction(Model, frozen=True):
 
 
 class ChoiceDeltaFunctionCall(ChoiceDeltaToolCallFunction, frozen=True):
-    """A fragment of the call that ``tool_calls`` has replaced."""
+    """A fragment of a ``function_call``, the older form of ``tool_calls``."""
 
 
 class ChoiceDeltaToolCallCustom(Model, frozen=True):
@@ -128,7 +128,7 @@ class ChoiceDeltaToolCallCustom(Model, frozen=True):
 
 
 class ChoiceDeltaToolCall(Model, frozen=True):
-    """A fragment of one tool call; ``index`` says of which, if the server sends it."""
+    """A fragment of one tool call. ``index`` says which call, if the server sends it."""
 
     index: int | None = None
     id: str | None = None
@@ -152,8 +152,8 @@ class ChoiceDeltaAudio(Model, frozen=True):
 class ChoiceDelta(Model, frozen=True):
     """What a chunk adds to one choice's message.
 
-    ``reasoning_content`` and ``reasoning`` are two servers' names for one thing: either attribute reads
-    whichever was sent.
+    Servers send reasoning as ``reasoning_content`` or ``reasoning``: each attribute reads the one that was
+    sent.
     """
 
     role: str | None = None
@@ -241,7 +241,8 @@ class CompletionUsage(Model, frozen=True):
 class ChatCompletionChunk(Response, frozen=True):
     """A streamed part of a chat completion.
 
-    ``created`` is in Unix seconds. ``error`` is what a server reports in an answer's place; streams raise it.
+    ``created`` is in Unix seconds. ``error`` is what a server reports in place of an answer; streams
+    raise it.
     """
 
     id: str = ""
@@ -263,7 +264,7 @@ class ChatCompletionChunk(Response, frozen=True):
 
 
 class FunctionCall(Model, frozen=True):
-    """The call that ``tool_calls`` has replaced."""
+    """A ``function_call``, the older form of ``tool_calls``."""
 
     name: str = ""
     arguments: str = ""
@@ -272,7 +273,7 @@ class FunctionCall(Model, frozen=True):
 
 
 class Function(Model, frozen=True):
-    """A function's name and its arguments, which are JSON text, valid only if the model made no mistake."""
+    """A function's name and its arguments: JSON text, which is not valid if the model made a mistake."""
 
     name: str = ""
     arguments: str = ""
@@ -315,7 +316,7 @@ class ParsedFunctionToolCall(Model, frozen=True, gc=True):
 
 
 class ChatCompletionAudio(Model, frozen=True):
-    """Spoken output: base64 data, its transcript, and the Unix time (s) when the server forgets it."""
+    """Spoken output: base64 data, its transcript, and the Unix time (s) when it expires."""
 
     id: str | None = None
     data: str | None = None
@@ -333,7 +334,7 @@ class AnnotationURLCitation(Model, frozen=True):
 
 
 class Annotation(Model, frozen=True):
-    """A remark on the message, made by a web search tool."""
+    """A note on the message by a web search tool."""
 
     type: str = "url_citation"
     url_citation: AnnotationURLCitation | None = None
@@ -343,8 +344,8 @@ class Annotation(Model, frozen=True):
 class ChatCompletionMessage(Model, frozen=True):
     """A message of the model.
 
-    ``reasoning_content`` and ``reasoning`` are two servers' names for one thing: either attribute reads
-    whichever was sent.
+    Servers send reasoning as ``reasoning_content`` or ``reasoning``: each attribute reads the one that was
+    sent.
     """
 
     role: str | None = None
@@ -360,9 +361,9 @@ class ChatCompletionMessage(Model, frozen=True):
     documented: ClassVar[Documented] = staticmethod(documented_message)
 
     def to_param(self) -> dict[str, Any]:
-        """The message as the next request's ``messages`` take it: without what only a response may hold.
+        """The message for the ``messages`` of the next request: without what only a response may hold.
 
-        Reasoning and fields that the server added go back under the names they came with.
+        Reasoning and fields that the server added keep their names.
         """
         extra = self.extra
         parts = extra.pop(CONTENT_PARTS) if isinstance(extra.get(CONTENT_PARTS), list) else None
@@ -387,7 +388,7 @@ class ChatCompletionMessage(Model, frozen=True):
 
 
 def _content_param(text: str | None, parts: list[Any]) -> list[Any]:
-    """The content as parts, as it came: what was thought, the text, and the rest."""
+    """The content as parts: first the reasoning, then the text, then the rest."""
     thinking = [part for part in parts if reasoning_field(part)]
     texts = [{"type": "text", "text": text}] if text else []
     return [*thinking, *texts, *(part for part in parts if part not in thinking)]
@@ -417,7 +418,7 @@ class ChatCompletionChoice(Model, frozen=True):
 class ChatCompletion(Response, frozen=True):
     """A whole chat completion.
 
-    ``created`` is in Unix seconds. ``error`` is what a server reports in an answer's place.
+    ``created`` is in Unix seconds. ``error`` is what a server reports in place of an answer.
     """
 
     id: str = ""
@@ -435,8 +436,8 @@ class ChatCompletion(Response, frozen=True):
     documented: ClassVar[Documented] = staticmethod(documented_answer)
 
 
-# The same put together from a stream, with what was parsed. Users' objects may lead back to themselves, so
-# the garbage collector tracks these.
+# The same, put together from a stream, with what was parsed. The garbage collector tracks these, because
+# users' objects may refer to themselves.
 
 
 class ParsedChatCompletionMessage(ChatCompletionMessage, Generic[ResponseFormatT], frozen=True, gc=True):
@@ -492,9 +493,10 @@ class CompletionChoice(Model, frozen=True):
 
 
 class Completion(Response, frozen=True):
-    """What the older completions endpoint answers, streamed or whole.
+    """An answer of the older completions endpoint, or a chunk of one.
 
-    ``created`` is in Unix seconds. ``error`` is what a server reports in an answer's place; streams raise it.
+    ``created`` is in Unix seconds. ``error`` is what a server reports in place of an answer; streams
+    raise it.
     """
 
     id: str = ""

@@ -17,7 +17,7 @@ __all__ = ["Reasoning"]
 
 
 class Reasoning(msgspec.Struct, eq=False):
-    """What the model thinks aloud.
+    """The reasoning so far.
 
     Attributes:
         text: the reasoning so far.

@@ -18,7 +18,7 @@ def response_format_param(response_format: Any) -> dict[str, Any]:
             JSON Schema is made; or the dict itself, which is returned as it is.
 
     Raises:
-        TypeError: it is nothing of the kind, or a part of it has no schema.
+        TypeError: it is none of these, or a part of it has no schema.
     """
     if isinstance(response_format, Mapping):
         return dict(response_format)

@@ -1,4 +1,4 @@
-"""The state of a chat stream: chunks in, events out, and the completion so far; no I/O."""
+"""The state of a chat stream: chunks in, events and a completion out. It does no I/O."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatCompletionStreamState"]
 
-# How much of an object that is no chunk an error shows: characters.
+# How many characters of an object that is not a chunk an error shows.
 _EXCERPT_SIZE = 200
 
 _CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
@@ -37,9 +37,9 @@ _CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonEr
 
 
 class ChatCompletionStreamState(Generic[ResponseFormatT]):
-    """Gathers the chunks of a chat completion, and says what each of them means.
+    """Takes the chunks of a chat completion, returns the events of each, and puts the completion together.
 
-    A chunk costs the same however much came before it.
+    A chunk costs the same however many came before it.
 
     ::
 
@@ -79,48 +79,48 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 
         Args:
             response_format: the type of the answer: a pydantic model, a msgspec Struct, a dataclass or a
-                TypedDict. OpenAI's dict form is taken too, but gives no type to parse into.
+                TypedDict. OpenAI's dict form is accepted too, but then the answer is not parsed.
             input_tools: the request's ``tools``, in OpenAI's form or as types. The arguments of strict ones
                 are parsed.
 
         Raises:
-            TypeError: the format or a tool is nothing of the kind.
+            TypeError: the format or a tool is none of these.
         """
         self._formats = Formats.of(response_format, input_tools)
         self._choices: dict[int, ChoiceState] = {}
         self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
-        # The first of each of these that a chunk has. Azure's first chunk has none.
+        # The first value that a chunk has. Azure's first chunk has none.
         self._id = self._model = ""
         self._created = 0
         self._service_tier: str | None = None
-        # The latest of these.
+        # The latest value.
         self._usage: CompletionUsage | None = None
         self._moderation: dict[str, Any] | None = None
         # The fields that the server added to chunks.
         self._extra = Fields()
-        # The latest object that is no chunk, and the HTTP request, whose keys no error shows.
+        # The latest object that is not a chunk, and the HTTP request, whose keys no error may show.
         self._last_other: Any = None
         self._request: Any = None
 
     def handle_chunk(self, chunk: Any) -> list[ChatCompletionStreamEvent[ResponseFormatT]]:
-        """Take a chunk in, and return the events that it causes, the ``chunk`` event first.
+        """Add a chunk, and return its events, the ``chunk`` event first.
 
-        What has no ``choices`` is no chunk, such as a ping: it causes no events and changes nothing.
+        An object without ``choices``, such as a ping, is not a chunk. It changes nothing.
 
         Args:
             chunk: a ``ChatCompletionChunk``, openai-python's object of that name, or a dict.
 
         Raises:
-            APIError: it is an error that the server reports in place of a chunk, or in a choice.
-            LengthFinishReasonError: the answer was to be parsed, and was cut at the token limit.
-            ContentFilterFinishReasonError: the answer was to be parsed, and was cut by a content filter.
+            APIError: the server reports an error in place of a chunk, or in a choice.
+            LengthFinishReasonError: the answer must be parsed, but the token limit cut it short.
+            ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
             StreamError: a tool-call fragment without an index could belong to several calls.
         """
         events: list[ChatCompletionStreamEvent[ResponseFormatT]] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
             chunk = _adopt(chunk)
-        # The text of a chunk that has nothing but known fields, or what else it was made from.
+        # The JSON text, or a Source if the chunk has unknown fields or was not made from a text.
         source: Any = getattr(chunk, "_sent", None)
         is_unusual = type(source) is Source
         if is_unusual and source.places is None and not self._is_chunk(source.data):
@@ -139,7 +139,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             # As in openai-python, the first chunk's fields count; later ones only add to them.
             if source.places is None or (source.places and not source.places[0].path):
                 self._extra.complete(chunk, source)
-            usage = _usage_elsewhere(chunk, source) if usage is None else usage
+            usage = _find_usage(chunk, source) if usage is None else usage
         if usage is not None and (self._usage is None or usage != _NO_USAGE):
             self._usage = usage
         if chunk.moderation is not None:
@@ -154,13 +154,13 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             state.add(choice, events, may_have_extra=is_unusual)
             if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
                 cut = choice.finish_reason
-        # Like openai-python, we let a first chunk pass; get_final_completion() raises then.
+        # As in openai-python, a first chunk does not raise; get_final_completion() does.
         if cut is not None and not is_first and self._formats.parse_anything():
             raise _CUT_SHORT[cut](completion=self.current_completion_snapshot)
         return events
 
     def finish(self) -> list[ChatCompletionStreamEvent[ResponseFormatT]]:
-        """Take note that the stream ended, and return the events that this causes, if any."""
+        """End the stream, and return the events that this causes, if any."""
         return [event for state in self._in_order() for event in state.flush()]
 
     @property
@@ -170,7 +170,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 
     @property
     def is_finished(self) -> bool:
-        """Whether every choice has a finish reason, and there is one."""
+        """Whether there is a choice, and each choice has a finish reason."""
         choices = self._choices.values()
         return bool(choices) and all(state.finish_reason for state in choices)
 
@@ -178,20 +178,20 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def current_completion_snapshot(self) -> ParsedChatCompletion[ResponseFormatT]:
         """The completion so far. Before the first chunk, it is empty.
 
-        It is put together when it is read, at a cost that grows with its length. What is parsed is validated
-        where content or arguments are complete and valid, and else what the JSON so far gives.
+        Each read puts it together, at a cost that grows with its length. Where content or
+        arguments are complete and valid, their values are validated; else they are the JSON so far.
         """
         return self._completion(validate=False)
 
     def get_final_completion(self) -> ParsedChatCompletion[ResponseFormatT]:
-        """The completion, with its content and arguments parsed; to be called when the stream has ended.
+        """The completion, with its content and arguments parsed. Call it when the stream has ended.
 
         Raises:
-            LengthFinishReasonError: a choice was cut at the token limit.
-            ContentFilterFinishReasonError: a choice was cut by a content filter.
+            LengthFinishReasonError: the token limit cut a choice short.
+            ContentFilterFinishReasonError: a content filter cut a choice short.
             TruncatedStreamError: there was no chunk at all.
-            Exception: the content or a call's arguments do not fit their type. It is the one that the type's
-                library raises.
+            Exception: the content or a call's arguments do not fit their type; the error is that of the
+                type's library.
         """
         if self._first is None:
             raise self._no_chunk_error()
@@ -206,14 +206,14 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             other = self._last_other
             text = redacted(repr(other.data) if other.text is None else other.text, self._request)
             shown = text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
-            message += f"; the last object that came is no chunk, as it has no choices: {shown}"
+            message += f"; the last object is not a chunk, as it has no choices: {shown}"
         return TruncatedStreamError(message)
 
     def _is_chunk(self, data: Any) -> bool:
-        """Whether this is a chunk.
+        """Whether an object is a chunk.
 
         Raises:
-            APIError: it is an error that the server reports.
+            APIError: the object is an error that the server reports.
         """
         if is_error_answer(data):
             raise reported_error(dict(data), self._request)
@@ -234,7 +234,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             created=self._created,
             model=self._model,
             service_tier=self._service_tier,
-            # As in openai-python, the last chunk's, also if it has none.
+            # As in openai-python, that of the last chunk, even if it is None.
             system_fingerprint=last.system_fingerprint,
             usage=self._usage,
             moderation=copy_json(self._moderation),
@@ -250,8 +250,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 _NO_USAGE = CompletionUsage()
 
 
-def _usage_elsewhere(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage | None:
-    """The usage where Moonshot (in the choice) and Groq (in ``x_groq``) have it."""
+def _find_usage(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage | None:
+    """The usage in the choice, where Moonshot sends it, or in ``x_groq``."""
     for place in source.places or ():
         if "usage" in place.names or "x_groq" in place.names:
             break
@@ -267,10 +267,10 @@ def _usage_elsewhere(chunk: ChatCompletionChunk, source: Source) -> CompletionUs
 
 
 def _adopt(chunk: Any) -> ChatCompletionChunk:
-    """Somebody else's chunk as ours."""
-    if chunk is None:  # what a stream of plain JSON gives for ``null``, which some servers send
+    """A dict, or a chunk of openai-python's, as our chunk."""
+    if chunk is None:  # some servers send ``null``
         chunk = {}
-    if isinstance(chunk, (str, int, float, list)):  # what a stream of plain JSON may give
+    if isinstance(chunk, (str, int, float, list)):  # a stream without cast_to gives any JSON
         if is_error_answer(chunk):
             raise reported_error(chunk, None)
         raise StreamError(f"a chunk must be an object, but {type(chunk).__name__} came")
@@ -278,7 +278,7 @@ def _adopt(chunk: Any) -> ChatCompletionChunk:
         to_dict = getattr(chunk, "to_dict", None) or getattr(chunk, "model_dump", None)
         if to_dict is None:
             raise TypeError(
-                "expected a ChatCompletionChunk of ssejet's or openai-python's, or a dict; "
+                "expected a ChatCompletionChunk of ssejet or openai-python, or a dict; "
                 f"got {type(chunk).__name__}"
             )
         chunk = to_dict()

@@ -82,8 +82,8 @@ class Text(msgspec.Struct, eq=False):
             json.feed(fragment if len(fragment) == start else self.prefix(length)[-start:])
         if json.length != length:
             return parse_prefix(self.prefix(length))
-        if json.broken and not json.settled:
-            json.settle(parse_prefix(self.prefix(length)))
+        if json.broken and not json.has_broken_value:
+            json.set_broken_value(parse_prefix(self.prefix(length)))
         return json.value()
 
     def is_complete_json(self) -> bool:

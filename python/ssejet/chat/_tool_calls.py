@@ -1,4 +1,4 @@
-"""The tool calls of one choice: which fragment belongs to which, and the events that each causes."""
+"""The tool calls of one choice: which call a fragment belongs to, and the events that it causes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ToolCall", "ToolCalls"]
 
-# How far the arguments of a call have come.
+# How much of its arguments a call has.
 _EMPTY, _OPEN, _WHOLE = "none yet", "unfinished", "whole"
 
 # How many calls an error lists.
@@ -87,12 +87,12 @@ class ToolCall(msgspec.Struct, eq=False):
 
     @property
     def is_function(self) -> bool:
-        """Whether it calls a function; a server that gives no type means one."""
+        """Whether it calls a function. That is so if the server sends no type."""
         return self.type != "custom"
 
     @property
     def progress(self) -> str:
-        """How far the arguments have come. The input of a custom tool is any text: it is never whole."""
+        """How much there is of the arguments. A custom tool's input is any text, so it is never whole."""
         if not self.arguments.length:
             return _EMPTY
         return _WHOLE if self.is_function and self.arguments.is_complete_json() else _OPEN
@@ -145,14 +145,14 @@ class ToolCall(msgspec.Struct, eq=False):
         return self.arguments.is_text(text)
 
     def parsed(self, parsers: ArgumentParsers) -> Parsed[Any]:
-        """The arguments so far, to be parsed as their tool says."""
+        """The arguments so far, with the parser of their tool."""
         text = str(self.arguments)
         if self._parsed is None or self._parsed.text != text:
             self._parsed = Parsed(text, parsers.get(self.name) if parsers else None)
         return self._parsed
 
     def to_function_call(self) -> FunctionCall:
-        """The call as the ``function_call`` that ``tool_calls`` have replaced."""
+        """The call as a ``function_call``, the older form of ``tool_calls``."""
         call = FunctionCall(name=self.name, arguments=str(self.arguments))
         if self._function_extra is not None:
             remember(call, self._function_extra.plain())
@@ -292,7 +292,7 @@ class ToolCalls(msgspec.Struct, eq=False):
             self._complete(self._undone[index], events)
 
     def what_is_new(self, fragments: list[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
-        """Of fragments that are the whole calls so far, in order, what these lack."""
+        """Of fragments that hold the whole calls so far, in order, what is new."""
         calls = list(self)
         new = []
         for position, fragment in enumerate(fragments):
@@ -326,15 +326,15 @@ class ToolCalls(msgspec.Struct, eq=False):
         return models
 
     def _may_be_ended(self, call: ToolCall) -> bool:
-        # openai-python ends a call when the next begins. If its arguments must be parsed and cannot be,
-        # because the server interleaves its calls, it fails; we wait.
+        # openai-python ends a call when the next begins. If a server interleaves its calls, and their
+        # arguments must be parsed, openai-python fails; we wait.
         if call.ended or not self._parsers or self._parsers.get(call.name) is None:
             return True
         if call.unfit or not call.arguments.is_complete_json():
             return False
         try:
             call.parsed(self._parsers).get()
-        except Exception:  # of the model's library; reading the event raises it again
+        except Exception:  # reading the event raises it again
             call.unfit = True
             return False
         return True
@@ -371,10 +371,10 @@ class ToolCalls(msgspec.Struct, eq=False):
     def _find(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> ToolCall:
         """The call that a fragment belongs to, which may be a new one.
 
-        Index and id lead to a call, as long as both can be true: servers number all calls alike, leave ids
-        out, repeat them or send new ones with each fragment. An id that is known counts more than an index.
-        ``_follow`` decides whether the fragment can go on with that call. A new index without a name goes on
-        with the call of the same id, or with the only one, if that is unfinished.
+        The index or the id leads to a call; a known id counts more than an index. Some servers give all calls
+        one index, or omit ids, repeat them, or send a new one with each fragment, so ``_follow`` decides if
+        the fragment continues that call. A fragment with a new index and no name continues the call of its
+        id, or the only unfinished call.
         """
         sent = fragment.index
         if sent is None:
@@ -390,24 +390,24 @@ class ToolCalls(msgspec.Struct, eq=False):
         return call
 
     def _follow(self, call: ToolCall, call_id: str | None, name: str, text: str) -> ToolCall:
-        """The call that a fragment goes to if its index or its id leads to this call.
+        """The call that a fragment belongs to, if its index or its id leads to this call.
 
-        With a name, the fragment begins a new call in these cases, and else goes on with this one:
+        With a name, the fragment begins a new call in these cases; in others, it continues this call:
 
         ============= ============= =========================== ============================================
         the arguments the id        and the fragment
         ============= ============= =========================== ============================================
         none yet      is another    any
         none yet      never came    has another name and whole arguments
-        unfinished    is another    has another name and no text that goes on with the arguments
-        unfinished    never came    the same
+        unfinished    is another    has another name and no text that continues the arguments
+        unfinished    never came    as above
         whole         is another    any
         whole         is the same   has a text, and neither repeats the call nor follows an empty object
         whole         does not come has a text or another name
         ============= ============= =========================== ============================================
 
-        Without a name, it goes on with this call. Where it has no id either, a text that follows whole
-        arguments leads elsewhere:
+        Without a name, it continues this call. But without a name and an id, a text that follows whole
+        arguments belongs to another call:
 
         ============= ============================================ =========================================
         the arguments the text                                     goes to
@@ -415,10 +415,10 @@ class ToolCalls(msgspec.Struct, eq=False):
         whole         begins an object, and the name came again    a new call of that name
         {}            begins an object                             the next call, if that has none yet
         whole, not {} begins an object                             the only other call that is unfinished
-        whole         does not                                     the same, if that has begun
+        whole         does not                                     that call too, if it has begun
         ============= ============================================ =========================================
 
-        These other calls have a name.
+        The other call must have a name.
         """
         if name:
             if _begins_another(call, call_id, name, text):
@@ -442,7 +442,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         return other if begins or not (is_empty and other.is_function) else call
 
     def _again(self, call: ToolCall) -> ToolCall:
-        """A new call: what named a whole one again, without arguments, was the beginning of it."""
+        """A new call, which began when the name of this whole call came again without arguments."""
         again = self._new()
         again.add_name(call.name)
         self._note_unfinished(again)
@@ -450,7 +450,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         return again
 
     def _misnumbered(self, call_id: str | None, name: str, text: str) -> ToolCall | None:
-        """The call that a fragment with a new index goes on with, if it is not a new one."""
+        """The call that a fragment with a new index continues; None if it begins a new call."""
         if name or not text.strip():
             return None
         if call_id:
@@ -525,7 +525,7 @@ class ToolCalls(msgspec.Struct, eq=False):
             self._named[call.index] = call
 
     def _waiting(self, calls: Calls, name: str | None = None) -> list[ToolCall]:
-        """The calls of a group that are unfinished, and have a name if one is given; two stand for many."""
+        """The unfinished calls of a group, with this name if one is given; at most two."""
         return _first_two(
             calls, lambda call: call.progress != _WHOLE and (name is None or call.has_name(name))
         )
@@ -535,7 +535,7 @@ class ToolCalls(msgspec.Struct, eq=False):
 
 
 def _first_two(calls: Calls, belongs: Callable[[ToolCall], bool]) -> list[ToolCall]:
-    """The first two calls that belong to a group. Those that do not any more are dropped."""
+    """The first two calls that belong to a group. Calls before them that do not are dropped."""
     found, gone = [], []
     for index, call in calls.items():
         if not belongs(call):

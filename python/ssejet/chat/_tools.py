@@ -1,4 +1,4 @@
-"""``tools``: what a request sends for them, and how the arguments of their calls are parsed."""
+"""Tools: what a request sends for them, and the parsers of the arguments of their calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["argument_parsers", "function_tool", "tool_param"]
 
 
 class _ModelFunction(dict[str, Any]):
-    """A tool's ``function``, which remembers the type of its arguments, as openai-python's does."""
+    """A tool's ``function`` that knows the type of its arguments, like openai-python's."""
 
     def __init__(self, definition: dict[str, Any], model: Any) -> None:
         super().__init__(definition)
@@ -30,7 +30,7 @@ def function_tool(model: Any, *, name: str | None = None, description: str | Non
         description: for the model to read; the type's docstring by default.
 
     Raises:
-        TypeError: ``model`` is nothing of the kind, or a part of it has no schema.
+        TypeError: ``model`` is none of these, or a part of it has no schema.
     """
     function = {"name": name or model.__name__, "strict": True, "parameters": strict_schema_of(model)}
     if description is None:
@@ -53,9 +53,9 @@ def tool_param(tool: Any) -> dict[str, Any]:
 
 
 def argument_parsers(tools: Iterable[Any]) -> dict[str, Callable[[str], Any] | None]:
-    """How the arguments of each function's calls are parsed, by its name; None if they are not.
+    """The parser of the arguments of each function, by its name; None if they are not parsed.
 
-    They are if the tool was made from a type or is strict. No arguments at all count as an empty object.
+    They are parsed if the tool was made from a type, or is strict. Empty arguments count as an empty object.
 
     Args:
         tools: in OpenAI's form, made by ``function_tool`` or openai-python's, or types.
@@ -79,7 +79,7 @@ def _argument_parser(function: Mapping[str, Any]) -> Callable[[str], Any] | None
 
 def _docstring(model: Any) -> str | None:
     doc: str | None = model.__doc__
-    # A dataclass without a docstring is given its signature for one.
+    # Python gives a dataclass without a docstring its signature as one.
     signature = f"{model.__name__}("
     if doc and doc.startswith(signature) and dataclasses.is_dataclass(model):
         return None

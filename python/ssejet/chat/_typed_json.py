@@ -1,6 +1,6 @@
-"""The users' types: the schema that a request sends for one, and the parser that its answer needs.
+"""The users' types: the schema that a request sends for a type, and the parser of its answer.
 
-pydantic is recognised by its classes' attributes and never imported unless such a class has been given.
+pydantic's classes are recognised by their attributes; pydantic is imported only for such a class.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ __all__ = ["json_parser", "strict_schema", "strict_schema_of"]
 
 
 def json_parser(type_: Any) -> Callable[[str], Any]:
-    """The function that makes an instance of a type from JSON text, and raises if the text does not fit.
+    """The function that makes an instance of a type from JSON text, or raises.
 
     Args:
         type_: a pydantic model or dataclass, a msgspec Struct, a dataclass, an attrs class, a TypedDict.
 
     Raises:
-        TypeError: ``type_`` is nothing of the kind.
+        TypeError: ``type_`` is none of these.
     """
     if _is_pydantic_model(type_):
         parse: Callable[[str], Any] = type_.model_validate_json
@@ -40,7 +40,7 @@ def strict_schema_of(type_: Any) -> dict[str, Any]:
         type_: as for ``json_parser``.
 
     Raises:
-        TypeError: ``type_`` is nothing of the kind, or a part of it has no schema.
+        TypeError: ``type_`` is none of these, or a part of it has no schema.
     """
     if _is_pydantic_model(type_):
         return strict_schema(type_.model_json_schema())
@@ -55,8 +55,8 @@ def strict_schema_of(type_: Any) -> dict[str, Any]:
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON Schema in the form that OpenAI's strict mode asks for.
 
-    There, objects require all their properties and allow no others, a reference has nothing beside it, and a
-    null default, which says nothing, is left out.
+    Objects require all their properties and allow no others; a reference has no other keys beside it; a null
+    default is left out.
     """
     return _strict(schema, schema, ())
 
@@ -65,7 +65,7 @@ def _strict(schema: Mapping[str, Any], root: Mapping[str, Any], inlined: tuple[s
     strict = dict(schema)
     reference = strict.get("$ref")
     if reference is not None and len(strict) > 1:
-        if reference in inlined:  # a type that holds itself
+        if reference in inlined:  # a recursive type
             return {"$ref": reference}
         del strict["$ref"]
         return _strict({**_resolve(reference, root), **strict}, root, (*inlined, reference))

@@ -1,4 +1,4 @@
-"""Anthropic's API, mocked."""
+"""The mock of Anthropic's API."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ssejet.testing._api_mock import APIMock, Resource, path_below
+from ssejet.testing._decorator import MockDecorator
 from ssejet.testing._endpoints import Messages, TokenCount, anthropic_error
-from ssejet.testing._mock_api import APIMock, MockDecorator, Resource
-from ssejet.testing._openai import path_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ssejet.testing._answers import MockError
-    from ssejet.testing._mock_api import Route
+    from ssejet.testing._route import Route
 
 __all__ = ["AnthropicMock", "mock_anthropic"]
 
@@ -30,7 +30,7 @@ class _Messages(Resource):
 
 
 class AnthropicMock(APIMock):
-    """Anthropic's API, or one compatible with it, mocked; Azure's (Foundry) as well.
+    """A mock of Anthropic's API, of Azure's (Foundry), or of one compatible with it.
 
     ::
 
@@ -39,8 +39,8 @@ class AnthropicMock(APIMock):
             ...
             assert mock.messages.create.call_count == 1
 
-    A dict or model has the fields of a message. Its ``content`` may be a text or a list of blocks; a block
-    needs no more than what it says::
+    A dict or model has fields of a message. Its ``content`` may be a text or a list of blocks. The mock adds
+    what a block omits::
 
         mock.messages.create.response = {
             "content": [
@@ -49,17 +49,17 @@ class AnthropicMock(APIMock):
             ]
         }
 
-    Every stream has the ping that Anthropic's have after the beginning of the first block. See ``APIMock``
-    for what the mock does within its ``with`` block, and ``Route.response`` for the answers.
+    Each stream has a ping after the beginning of the first block, like Anthropic's. See ``APIMock`` for what
+    the mock does within its ``with`` block, and ``Route.response`` for the answers.
 
     Args:
         base_url: where the API is, without ``/v1``; by default Anthropic's own URL, that of the environment
             variable ``ANTHROPIC_BASE_URL``, and Azure's.
-        state: anything that functions may share; by default a dict.
+        state: anything that response functions may share; by default a dict.
 
     Attributes:
-        messages: ``messages.create`` is a ``Route``, also for ``messages.stream`` and ``beta.messages``; and
-            ``messages.count_tokens`` is one, whose answer has a default.
+        messages: ``messages.create``, a ``Route``, also answers ``messages.stream`` and ``beta.messages``. The
+            route ``messages.count_tokens`` has a default answer.
     """
 
     name = "mock"
@@ -81,7 +81,7 @@ class AnthropicMock(APIMock):
         return path
 
     def error_body(self, error: MockError) -> dict[str, Any]:
-        """The body of an error response where no endpoint is concerned."""
+        """The body of an error response if the request has no route."""
         return anthropic_error(error)
 
 
@@ -103,7 +103,7 @@ def mock_anthropic(function: Any = None, /, *, base_url: str | None = None, stat
         function: the function, async or not. If it has a parameter ``mock_anthropic``, it gets the
             ``AnthropicMock``, a new one for each call.
         base_url: where the API is; see ``AnthropicMock``.
-        state: what functions may share, copied for each call.
+        state: what response functions may share, copied for each call.
     """
     decorator = MockDecorator(AnthropicMock, parameter="mock_anthropic", base_url=base_url, state=state)
     return decorator if function is None else decorator(function)

@@ -1,4 +1,4 @@
-"""What a mock was asked, and what became of its answers."""
+"""The requests to a mock, and its answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Call:
     """One request and its answer.
 
     Attributes:
-        request: the request, of the client's library, its body read.
-        response: the response, of the same library; None until there is one.
+        request: the request, an object of the client's library. Its body has been read.
+        response: the response, of the same library; None before the mock answers.
     """
 
     request: HTTPRequest
@@ -40,7 +40,7 @@ class Call:
 
     @property
     def closed(self) -> bool:
-        """Whether the client has read the answer to its end, or closed it."""
+        """Whether the client has read the whole answer, or closed it."""
         return self.response is not None and bool(self.response.is_closed)
 
 
@@ -52,13 +52,13 @@ class CallLog:
         self._lock = Lock()
 
     def add(self, call: Call) -> None:
-        """Note a call that has come."""
+        """Add a call."""
         with self._lock:
             self._calls.append(call)
 
     @property
     def calls(self) -> list[Call]:
-        """All calls; inside a response function, those that came before the call that it answers."""
+        """All calls. Inside a response function: those before the call that it answers."""
         current = _current.get()
         if current is None:
             return self._calls
@@ -71,7 +71,7 @@ _current: ContextVar[Call | None] = ContextVar("ssejet_mock_call", default=None)
 
 @contextmanager
 def answering(call: Call) -> Iterator[None]:
-    """Mark a call as the one that is being answered, in this thread or task only."""
+    """Make this the call that is being answered, in this thread or task only."""
     token = _current.set(call)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Responses of whichever library asks: httpx or httpx2."""
+"""Responses of the client's library, httpx or httpx2."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_response(answer: Any) -> bool:
 
 
 def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
-    """The same exception for another call: of the library that the client uses, and with its request."""
+    """The same exception for this call: of the client's library, and with its request."""
     cls = type(error)
     if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
         return error
@@ -40,9 +40,9 @@ def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseExc
 
 
 def make_response(answer: Any, request: Any) -> Any:
-    """Make a response of the library that the request is of.
+    """Make a response of the request's library.
 
-    It is a new one for each request, and so is its stream: one answer may serve several calls at a time.
+    The response and its stream are new each time, because one answer may serve several calls at once.
 
     Args:
         answer: an ``EventStream`` or ``AsyncEventStream``, or a response of either library.
@@ -72,7 +72,7 @@ def make_response(answer: Any, request: Any) -> Any:
 @cache
 def _body_class(library: Any) -> Any:
     class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        """A body that breaks as those of real transports do: with the library's own exception."""
+        """A body that fails with the library's own exception, as a real transport does."""
 
         def __init__(self, source: Any) -> None:
             self._source = source

@@ -1,4 +1,4 @@
-"""OpenAI's API, mocked."""
+"""The mock of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ssejet.testing._api_mock import APIMock, Resource, path_below
+from ssejet.testing._decorator import MockDecorator
 from ssejet.testing._endpoints import ChatCompletions, Completions, Responses, openai_error
-from ssejet.testing._mock_api import APIMock, MockDecorator, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ssejet.testing._answers import MockError
-    from ssejet.testing._mock_api import Route
+    from ssejet.testing._route import Route
 
 __all__ = ["OpenAIMock", "mock_openai"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _BASE_URL = "https://api.openai.com/v1"
-# Azure has a deployment in the path, or a version, or neither.
+# The path of Azure's URLs has a deployment, a version, or neither.
 _AZURE_PREFIX = re.compile(r"(/openai)?(/deployments/[^/]+|/v1)?(?=/)")
 _AZURE_HOST = re.compile(r"(.*\.)?azure\.(com|us|cn)|.*\.azure-api\.(net|us|cn)")
 
@@ -34,7 +35,7 @@ class _Chat(Resource):
 
 
 class OpenAIMock(APIMock):
-    """OpenAI's API, or one compatible with it, mocked; Azure's as well, wherever a deployment is.
+    """A mock of OpenAI's API, of Azure's, or of one compatible with it.
 
     ::
 
@@ -49,7 +50,7 @@ class OpenAIMock(APIMock):
         base_url: where the API is; by default OpenAI's own URL, that of the environment variable
             ``OPENAI_BASE_URL``, and Azure's: hosts of Azure, paths with ``/openai/deployments/``, and those
             with ``/openai/`` and an ``api-version``.
-        state: anything that functions may share; by default a dict.
+        state: anything that response functions may share; by default a dict.
 
     Attributes:
         chat: ``chat.completions.create`` is a ``Route``.
@@ -75,17 +76,8 @@ class OpenAIMock(APIMock):
         return None if path is None else _AZURE_PREFIX.sub("", path, count=1)
 
     def error_body(self, error: MockError) -> dict[str, Any]:
-        """The body of an error response where no endpoint is concerned."""
+        """The body of an error response if the request has no route."""
         return openai_error(error)
-
-
-def path_below(bases: Sequence[str | None], url: Any) -> str | None:
-    """The path of a URL below the first of the base URLs that it begins with; None if there is none."""
-    plain = f"{url.copy_with(query=None, fragment=None)}"
-    for base in bases:
-        if base and plain.startswith(base.rstrip("/") + "/"):
-            return plain.removeprefix(base.rstrip("/"))
-    return None
 
 
 def _is_azure(url: Any) -> bool:
@@ -112,7 +104,7 @@ def mock_openai(function: Any = None, /, *, base_url: str | None = None, state: 
         function: the function, async or not. If it has a parameter ``mock_openai``, it gets the
             ``OpenAIMock``, a new one for each call.
         base_url: where the API is; see ``OpenAIMock``.
-        state: what functions may share, copied for each call.
+        state: what response functions may share, copied for each call.
     """
     decorator = MockDecorator(OpenAIMock, parameter="mock_openai", base_url=base_url, state=state)
     return decorator if function is None else decorator(function)

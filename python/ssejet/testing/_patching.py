@@ -1,4 +1,4 @@
-"""Standing in for the network, whichever library a client uses."""
+"""Takes the place of the network in httpx and httpx2, while a mock is active."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIBRARIES = ("httpx", "httpx2")
 
 
 class Mock(Protocol):
-    """What answers requests in place of the network."""
+    """An object that answers requests in place of the network."""
 
     def owns(self, request: Any) -> bool:
         """Whether a request is for this mock."""
@@ -29,19 +29,19 @@ class Mock(Protocol):
         """Answer a request of an asynchronous client."""
 
 
-# The mocks that are active anywhere in this process, in the order in which they were entered. The transports
-# are patched while there are any: mocks of several threads or tasks may end in any order.
+# All active mocks of this process, in the order in which they were entered. The transports are patched while
+# there is one. Mocks of several threads or tasks may end in any order.
 _active: list[Mock] = []
 _originals: list[tuple[Any, str, Any]] = []
 _lock = Lock()
 
-# The mocks that were entered in this thread or task, or in the one that started it. They come first, so that
-# several tests may run at a time, each with its own mock.
+# The mocks that were entered in this thread or task, or in the one that started it. They come first, so
+# several tests can run at once, each with its own mock.
 _entered: ContextVar[tuple[Mock, ...]] = ContextVar("ssejet_entered_mocks", default=())
 
 
 def activate(mock: Mock) -> None:
-    """Have a mock answer the requests that it owns and that any HTTP transport is to send."""
+    """Let a mock answer the requests that it owns, whichever HTTP transport would send them."""
     with _lock:
         if not _active:
             _patch_transports()
@@ -50,13 +50,13 @@ def activate(mock: Mock) -> None:
 
 
 def deactivate(mock: Mock) -> None:
-    """Undo one ``activate``; the last one of all brings the network back."""
+    """Undo one ``activate``. When no mock is active, requests go to the network again."""
     with _lock:
         _remove_last(_active, mock)
         if not _active:
             while _originals:
                 setattr(*_originals.pop())
-    # Without a token: a fixture may end in another context than it began in.
+    # There is no token to reset, because a fixture may end in another context than it began in.
     entered = list(_entered.get())
     if mock in entered:
         _remove_last(entered, mock)
@@ -68,7 +68,7 @@ def _remove_last(mocks: list[Mock], mock: Mock) -> None:
 
 
 def _owner_of(request: Any) -> Mock | None:
-    """The mock that answers a request: of those that own it, the latest of this context, or of any."""
+    """The latest mock of this context that owns a request, else the latest of any context."""
     with _lock:
         active = list(_active)
     own = [mock for mock in _entered.get() if mock in active]

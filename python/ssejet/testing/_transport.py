@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     Answer: TypeAlias = HTTPResponse | EventStream[Any] | AsyncEventStream[Any]
 
     class _Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-        """What httpx declares that its clients take."""
+        """The classes that httpx's clients declare."""
 else:
-    _Transport = object  # clients ask for nothing but the methods, so that this imports no HTTP library
+    _Transport = object  # clients need only the methods, so this imports no HTTP library
 
 __all__ = ["MockTransport"]
 
 
 class MockTransport(_Transport):
-    """Answers requests in place of a server, for clients of httpx and httpx2, sync and async.
+    """Answers requests in place of a server: a transport for clients of httpx and httpx2, sync and async.
 
     ::
 
         transport = MockTransport(EventStream(["one", "two"], cut=3, fail_after=1))
         client = httpx.Client(transport=transport)
 
-    Broken streams break with the library's ``ReadError``, as on a real connection.
+    Where a stream breaks, the client gets its library's ``ReadError``, as on a real connection.
 
     Args:
         answer: a response of either library, an ``EventStream`` or ``AsyncEventStream``, or a function that
             gets the request and returns one of these; it may be async if the client is. An ``EventStream``
-            does for async clients as well, but blocks their event loop where it waits.
+            also serves async clients, but blocks their event loop when it waits.
     """
 
     def __init__(self, answer: Answer | Callable[[Any], Answer | Awaitable[Answer]] | None) -> None:
@@ -52,7 +52,7 @@ class MockTransport(_Transport):
 
     @property
     def calls(self) -> list[Call]:
-        """The requests so far, and what became of them; inside a function that answers, those before."""
+        """The requests so far, with their answers. Inside a response function: those before its own."""
         return self._log.calls
 
     def handle_request(self, request: Any) -> Any:

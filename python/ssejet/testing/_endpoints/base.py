@@ -1,4 +1,4 @@
-"""What all endpoints have in common."""
+"""What all endpoints share: the interface, ids, words, token counts and errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 _numbers = count(1)
 _piece = re.compile(r"\s*\S+|\s+$")
 
-# Where an answer or a question has the text that a model writes or reads.
+# The fields of requests and answers whose texts have tokens.
 _TEXT_FIELDS = (
     "system", "instructions", "messages", "message", "prompt", "reasoning_content", "reasoning", "summary",
     "content", "text", "thinking", "refusal", "tool_calls", "function_call", "function", "custom", "name",
@@ -49,7 +49,7 @@ _ANTHROPIC_TYPES = {
 
 
 class Event:
-    """An item of a stream that has a type."""
+    """An item of a stream with an event type."""
 
     def __init__(self, event: str, data: dict[str, Any]) -> None:
         self.event = event
@@ -57,14 +57,14 @@ class Event:
 
 
 class Endpoint(ABC):
-    """How one endpoint answers.
+    """One endpoint: how it completes an answer, and cuts it into a stream.
 
     Attributes:
-        name: where the SDK has it.
+        name: its method in the SDK.
         path: its path below the base URL.
         done: the sentinel of its streams.
-        names_events: whether the events of its streams have types.
-        ping: what its streams send to keep a connection open: an item, or the bytes of a comment.
+        names_events: whether its events have types.
+        ping: what keeps a connection open: an item, or the bytes of a comment.
     """
 
     name: str
@@ -75,15 +75,15 @@ class Endpoint(ABC):
 
     @abstractmethod
     def from_text(self, text: str) -> dict[str, Any]:
-        """The fields of an answer that says this."""
+        """The fields of an answer with this text."""
 
     @abstractmethod
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The fields that every answer has, given the request's body."""
+        """The fields that each answer to this request body has."""
 
     @abstractmethod
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Make a whole answer of some of its fields, which hold as they are."""
+        """Add the missing fields to an answer."""
 
     @abstractmethod
     def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
@@ -98,7 +98,7 @@ class Endpoint(ABC):
 
         Args:
             error: the error.
-            number: how many items came before.
+            number: how many items come before it.
         """
         return self.error_body(error)
 
@@ -121,22 +121,22 @@ def anthropic_error(error: MockError) -> dict[str, Any]:
 
 
 def new_id(prefix: str) -> str:
-    """An identifier that no other answer of this process has."""
+    """An id that is unique in this process."""
     return f"{prefix}mock{next(_numbers)}"
 
 
 def pieces(text: str) -> list[str]:
-    """Cut a text as a model would: word by word, each with the space before it."""
+    """Cut a text into words, each with the space before it."""
     return _piece.findall(text)
 
 
 def text_of_json(value: Any) -> str:
-    """A text as it is, and the JSON of anything else, as models write it."""
+    """A text, or the JSON of anything else."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def count_tokens(value: Any) -> int:
-    """How many tokens a question or an answer has: a word counts as one."""
+    """How many tokens a request or an answer has: each word is one."""
     return sum(len(pieces(text)) for text in _texts(value))
 
 

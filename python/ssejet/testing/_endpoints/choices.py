@@ -1,4 +1,4 @@
-"""OpenAI's endpoints whose answers have choices."""
+"""OpenAI's endpoints whose answers have choices: chat completions, and the older completions."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["ChatCompletions", "Completions"]
 
 
 class _Choices(Endpoint):
-    """What both endpoints share: ``n``, usage, and chunks of several choices in turn."""
+    """What both endpoints share: ``n``, usage, and the chunks of several choices in turn."""
 
     kind: str
     chunk_kind: str
     id_prefix: str
 
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What names the object, and the model that was asked for."""
+        """The id, the type and the model of the answer."""
         identity = {"id": new_id(self.id_prefix), "object": self.kind, "created": int(time.time())}
         return identity | {"model": body.get("model", "mock"), "choices": []}
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Make a whole answer of some of its fields.
+        """Add the missing fields to an answer.
 
-        A single choice without an index becomes as many as the request asks for.
+        A single choice without an index is repeated as often as the request asks.
         """
         answer = self.defaults(body) | fields
         choices = answer["choices"]
@@ -45,7 +45,7 @@ class _Choices(Endpoint):
         return answer
 
     def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """Chunks of a word each; those of several choices in turn."""
+        """Chunks of one word each; those of several choices in turn."""
         head = {name: value for name, value in answer.items() if name not in ("choices", "usage")}
         head["object"] = self.chunk_kind
         sends_usage = (body.get("stream_options") or {}).get("include_usage")
@@ -89,7 +89,7 @@ class ChatCompletions(_Choices):
     id_prefix = "chatcmpl-"
 
     def from_text(self, text: str) -> dict[str, Any]:
-        """One choice that says this."""
+        """One choice with this text."""
         message = {"role": "assistant", "content": text, "refusal": None}
         return {"choices": [{"message": message, "finish_reason": "stop"}]}
 
@@ -119,7 +119,7 @@ class Completions(_Choices):
     id_prefix = "cmpl-"
 
     def from_text(self, text: str) -> dict[str, Any]:
-        """One choice that says this."""
+        """One choice with this text."""
         return {"choices": [{"text": text, "finish_reason": "stop"}]}
 
     def _wanted(self, body: dict[str, Any]) -> int:
@@ -138,7 +138,7 @@ class Completions(_Choices):
 
 
 def _finish_reason(choice: dict[str, Any]) -> Any:
-    """The finish reason that is given, else the one that belongs to the message."""
+    """The finish reason of the choice, else the one that fits its message."""
     if "finish_reason" in choice:
         return choice["finish_reason"]
     message = choice.get("message") or {}
@@ -158,7 +158,7 @@ def _complete_call(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _deltas(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What a message has but its role, reasoning first, texts word by word."""
+    """All of a message but its role: reasoning first, texts word by word."""
     for name, value in sorted(message.items(), key=lambda field: not field[0].startswith("reasoning")):
         if name == "role" or value is None:
             continue
@@ -192,7 +192,7 @@ def _function_parts(function: dict[str, Any], text: str) -> Iterator[dict[str, A
 
 
 def _in_turn(parts: list[Iterator[dict[str, Any]]]) -> Iterable[dict[str, Any]]:
-    """One of each iterator in turn, until all are at their ends."""
+    """One item of each iterator in turn, until all have ended."""
     while parts:
         left = []
         for each in parts:

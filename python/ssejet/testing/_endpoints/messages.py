@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Messages", "TokenCount"]
 
 _SIGNATURE = "bW9jaw=="
-# What a block is before its deltas.
+# What a block has at its start, before its deltas.
 _EMPTY = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
 _PING = Event("ping", {"type": "ping"})
 
@@ -37,11 +37,11 @@ class Messages(Endpoint):
     ping = _PING
 
     def from_text(self, text: str) -> dict[str, Any]:
-        """One block that says this."""
+        """One block with this text."""
         return {"content": text}
 
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What names the object, and the model that was asked for."""
+        """The id, the type and the model of the answer."""
         return {
             "id": new_id("msg_"),
             "type": "message",
@@ -52,7 +52,7 @@ class Messages(Endpoint):
         }
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Make a whole message of some of its fields; its stop reason is the one that they suggest."""
+        """Add the missing fields to a message; the stop reason is the one that fits the others."""
         answer = self.defaults(body) | fields
         content = answer["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -61,12 +61,12 @@ class Messages(Endpoint):
             calls = any(block["type"] == "tool_use" for block in answer["content"])
             by_sequence = "stop_sequence" if answer["stop_sequence"] is not None else "end_turn"
             answer["stop_reason"] = "tool_use" if calls else by_sequence
-        counted = {"input_tokens": _asked(body), "output_tokens": count_tokens(answer["content"])}
+        counted = {"input_tokens": _input_tokens(body), "output_tokens": count_tokens(answer["content"])}
         answer["usage"] = counted | (answer.get("usage") or {})
         return answer
 
     def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """Events, with deltas of a word each, and the ping that Anthropic's streams begin with."""
+        """Events with deltas of one word each, and a ping after the beginning of the first block."""
         for kind, fields in self._events(answer):
             yield Event(kind, {"type": kind} | fields)
 
@@ -75,7 +75,7 @@ class Messages(Endpoint):
         return anthropic_error(error)
 
     def stream_error(self, error: MockError, number: int) -> Any:
-        """An event of type ``error``, which ends a stream."""
+        """An event of type ``error``, after which the stream ends."""
         return Event("error", anthropic_error(error))
 
     def _events(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -87,7 +87,7 @@ class Messages(Endpoint):
             yield "ping", {}
         for index, block in enumerate(answer["content"]):
             place = {"index": index}
-            yield "content_block_start", place | {"content_block": _begun(block)}
+            yield "content_block_start", place | {"content_block": _at_start(block)}
             if index == 0:
                 yield "ping", {}
             for delta in _deltas(block):
@@ -105,19 +105,19 @@ class TokenCount(Endpoint):
     done: str | None = None
 
     def from_text(self, text: str) -> dict[str, Any]:
-        """A count has no text."""
+        """Refuse: a count has no text."""
         raise TypeError("mock.messages.count_tokens answers with input_tokens, not with a text")
 
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A word of the request counts as a token."""
-        return {"input_tokens": _asked(body)}
+        """The number of tokens of the request: each word is one."""
+        return {"input_tokens": _input_tokens(body)}
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Make a whole answer of some of its fields."""
+        """Add the missing fields to an answer."""
         return self.defaults(body) | fields
 
     def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """It is never streamed."""
+        """Refuse: a count is never streamed."""
         raise TypeError("the API does not stream mock.messages.count_tokens: leave stream out")
 
     def error_body(self, error: MockError) -> dict[str, Any]:
@@ -125,12 +125,12 @@ class TokenCount(Endpoint):
         return anthropic_error(error)
 
 
-def _asked(body: dict[str, Any]) -> int:
+def _input_tokens(body: dict[str, Any]) -> int:
     return count_tokens({name: body.get(name) for name in ("system", "messages")})
 
 
 def _complete_block(block: dict[str, Any]) -> dict[str, Any]:
-    """A block with the fields that it always has."""
+    """A block with the fields that each block of its type has."""
     kind = block.get("type", "text")
     if kind == "text":
         return {"type": kind, "text": "", "citations": None} | block
@@ -143,7 +143,7 @@ def _complete_block(block: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
-def _begun(block: dict[str, Any]) -> dict[str, Any]:
+def _at_start(block: dict[str, Any]) -> dict[str, Any]:
     begun = block | _EMPTY.get(block["type"], {})
     if block.get("citations"):
         begun["citations"] = []

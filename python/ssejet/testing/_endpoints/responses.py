@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Responses"]
 
-# The items whose events bring a text, piece by piece: the field that has it, and what the events are called.
+# The items with a text that is streamed: the field that has it, and the names of its events.
 _STREAMED_FIELDS = {
     "function_call": ("arguments", "response.function_call_arguments"),
     "custom_tool_call": ("input", "response.custom_tool_call_input"),
     "mcp_call": ("arguments", "response.mcp_call_arguments"),
 }
-# The parts of an item, by type: the field that has their text, and what the events are called.
+# The parts of an item, by type: the field that has the text, and the names of its events.
 _PARTS = {
     "output_text": ("text", "response.output_text"),
     "refusal": ("refusal", "response.refusal"),
@@ -43,11 +43,11 @@ class Responses(Endpoint):
     names_events = True
 
     def from_text(self, text: str) -> dict[str, Any]:
-        """One message that says this."""
+        """One message with this text."""
         return {"output": [_complete_item({"type": "message", "content": text})]}
 
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What names the object, and the model that was asked for."""
+        """The id, the type and the model of the answer, and what the request says."""
         asked = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "metadata": {}}
         return (
             {"id": new_id("resp_"), "object": "response", "model": body.get("model", "mock")}
@@ -57,7 +57,7 @@ class Responses(Endpoint):
         )
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Make a whole answer of some of its fields; its status is the one that they suggest."""
+        """Add the missing fields to an answer; the status is the one that fits the others."""
         answer = self.defaults(body) | fields
         answer["output"] = [_complete_item(item) for item in answer["output"]]
         if "status" not in fields and answer["error"]:
@@ -69,12 +69,12 @@ class Responses(Endpoint):
         return answer
 
     def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """Events, with deltas of a word each."""
+        """Events with deltas of one word each."""
         for number, (kind, fields) in enumerate(self._events(answer)):
             yield Event(kind, {"type": kind, "sequence_number": number} | fields)
 
     def stream_error(self, error: MockError, number: int) -> Any:
-        """An event of type ``error``, which ends a stream."""
+        """An event of type ``error``, after which the stream ends."""
         fields = {"code": error.code, "message": error.message, "param": error.param}
         return Event("error", {"type": "error", "sequence_number": number} | fields)
 
@@ -103,7 +103,7 @@ class Responses(Endpoint):
 
 
 def _complete_item(item: dict[str, Any]) -> dict[str, Any]:
-    """An item of the output with the fields that it always has."""
+    """An item of the output with the fields that each item of its type has."""
     kind = item.get("type", "message")
     item = {"id": new_id(_ID_PREFIXES.get(kind, f"{kind}_")), "type": kind} | item
     if kind == "message":

@@ -1,0 +1,125 @@
+"""What the mocks of all providers share: which requests they answer, and the routes as attributes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ssejet.testing._answers import MockError, described
+from ssejet.testing._http_responses import library_of
+from ssejet.testing._patching import activate, deactivate
+from ssejet.testing._route import Route, mistake
+from ssejet.testing._transport import MockTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from ssejet.testing._calls import Call
+    from ssejet.testing._endpoints import Endpoint
+
+__all__ = ["APIMock", "Resource", "path_below"]
+
+
+class Resource:
+    """A part of a mocked API. Its routes are its attributes."""
+
+    _name: str
+
+    def __init__(self, name: str, **parts: Route | Resource) -> None:
+        self.__dict__.update(parts)
+        self.__dict__["_name"] = name
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{self._name}.{name} cannot be set: set {self._name}.{name}.response instead")
+
+    if not TYPE_CHECKING:  # a type checker knows the attributes from the subclasses
+
+        def __getattr__(self, name: str) -> Any:
+            known = ", ".join(part for part in self.__dict__ if not part.startswith("_"))
+            own = self.__dict__.get("_name", "it")
+            raise AttributeError(f"{own} has no {name}; it has {known}", name=name, obj=self)
+
+
+class APIMock(MockTransport):
+    """A mock of a provider's API, or of one compatible with it.
+
+    Within its ``with`` or ``async with`` block, it answers all requests that clients of httpx and httpx2 send
+    to the API, and so those of the SDK. Other requests go to the network. Of several mocks of one API, the
+    one that was entered last in the same thread or task answers. A mock is also a transport, for a client of
+    its own.
+
+    Attributes:
+        calls: the requests so far to all routes, with their answers.
+        state: what response functions share.
+    """
+
+    name: ClassVar[str]
+    """The name of the mock in errors."""
+
+    def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
+        if base_url is not None and not isinstance(base_url, str):
+            raise TypeError(f"base_url is a text, not {described(base_url)}")
+        super().__init__(None)
+        self.base_url = base_url
+        self.state: Any = {} if state is None else state
+        self._routes: dict[tuple[str, str], Route] = {}
+
+    def __enter__(self) -> Self:
+        activate(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        deactivate(self)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.__exit__()
+
+    @abstractmethod
+    def path_of(self, url: Any) -> str | None:
+        """The path of an endpoint, such as ``/chat/completions``; None if the URL is not of this API."""
+
+    @abstractmethod
+    def error_body(self, error: MockError) -> dict[str, Any]:
+        """The body of an error response if the request has no route."""
+
+    def owns(self, request: Any) -> bool:
+        """Whether a request is for this API."""
+        return self.path_of(request.url) is not None
+
+    def answer(self, call: Call) -> Any:
+        """The answer to a call, or an awaitable of it."""
+        route = self._route_of(call)
+        if route is not None:
+            return route.answer(call)
+        known = ", ".join(map(" ".join, self._routes))
+        path = self.path_of(call.request.url) or call.request.url.path
+        message = mistake(f"the mock has no {call.request.method} {path}; it has {known}")
+        return MockError(message, status=404)
+
+    def complete(self, answer: Any, call: Call) -> Any:
+        """Make a response or an event stream of the answer to a call."""
+        route = self._route_of(call)
+        if route is None:
+            return library_of(call.request).Response(answer.status, json=self.error_body(answer))
+        return route.complete(answer, call)
+
+    def _add(self, endpoint: Endpoint) -> Route:
+        route = self._routes["POST", endpoint.path] = Route(endpoint, self)
+        return route
+
+    def _route_of(self, call: Call) -> Route | None:
+        return self._routes.get((call.request.method, self.path_of(call.request.url) or ""))
+
+
+def path_below(bases: Sequence[str | None], url: Any) -> str | None:
+    """The path of a URL below one of the base URLs; None if it begins with none of them."""
+    plain = f"{url.copy_with(query=None, fragment=None)}"
+    for base in bases:
+        if base and plain.startswith(base.rstrip("/") + "/"):
+            return plain.removeprefix(base.rstrip("/"))
+    return None
