@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ssejet._core import Decoder, ServerSentEvent
 from ssejet.emit._encoded import BLANK_LINES
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._items import ItemEncoder
 from ssejet.emit._upstream import AsyncUpstream, Upstream
+from ssejet.typed._machine import StreamMachine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ssejet._core import Decoder, ServerSentEvent
     from ssejet.emit._emit_machine import Codec, OnError
 
 __all__ = ["arelay", "relay", "resume_headers"]
 
-Transform = Callable[[ServerSentEvent], Any]
+Transform: TypeAlias = "Callable[[ServerSentEvent], Any]"
 
 _HEARTBEAT = 15.0
 _BOM = b"\xef\xbb\xbf"
@@ -37,7 +39,8 @@ def relay(
     Verbatim, the bytes pass through untouched, as they come; but the data of the first event waits for its
     end, and a byte order mark that would come after a heartbeat is left out. Normalised, each event is
     decoded, transformed and encoded again, and comments are dropped. The end passes as it comes: no sentinel
-    is added, and none is taken away.
+    is added, and none is taken away. An error that the other server's last lines make no event of, such as
+    JSON without a field's name, passes as bytes, or counts as an ``APIError`` where events are normalised.
 
     The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
     ``close()``.
@@ -181,20 +184,22 @@ class _Normaliser:
 
     def __init__(self, transform: Transform | None, decoder: Decoder | None) -> None:
         self._transform = transform
-        self._decoder = Decoder() if decoder is None else decoder
+        # It knows an error that the other server's last lines make no event of.
+        self._machine: StreamMachine[Any] = StreamMachine(decoder=decoder, done=None)
         self._encoder = ItemEncoder(None)
         self.encode = self._encoder.encode
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        yield from self._pass_on(self._decoder.feed(chunk))
-        self._decoder.feed(b"")  # raises at once what feed() put off until its events were delivered
+        self._machine.receive(chunk)
+        return self._pass_on()
 
     def finish(self) -> Iterator[bytes]:
-        yield from self._pass_on(self._decoder.finish())
+        self._machine.receive_end()
+        return self._pass_on()
 
-    def _pass_on(self, events: list[ServerSentEvent]) -> Iterator[bytes]:
-        for event in events:
+    def _pass_on(self) -> Iterator[bytes]:
+        for event in self._machine.events():
             item = event if self._transform is None else self._transform(event)
             if item is event:
                 yield self._encoder.pass_on(event)
