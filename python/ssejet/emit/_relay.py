@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ssejet._core import Decoder
 from ssejet.emit._encoded import BLANK_LINES
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._items import ItemEncoder
@@ -13,7 +14,7 @@ from ssejet.typed._machine import StreamMachine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ssejet._core import Decoder, ServerSentEvent
+    from ssejet._core import ServerSentEvent
     from ssejet.emit._emit_machine import Codec, OnError
 
 __all__ = ["arelay", "relay", "resume_headers"]
@@ -22,6 +23,8 @@ Transform: TypeAlias = "Callable[[ServerSentEvent], Any]"
 
 _HEARTBEAT = 15.0
 _BOM = b"\xef\xbb\xbf"
+# How many of the last bytes are searched for an error, where they made no event.
+_TAIL_SIZE = 64 * 1024
 _LONGEST_BLANK_LINE = max(map(len, BLANK_LINES))
 
 
@@ -184,22 +187,31 @@ class _Normaliser:
 
     def __init__(self, transform: Transform | None, decoder: Decoder | None) -> None:
         self._transform = transform
-        # It knows an error that the other server's last lines make no event of.
-        self._machine: StreamMachine[Any] = StreamMachine(decoder=decoder, done=None)
+        self._decoder = Decoder() if decoder is None else decoder
+        # The last bytes, which may hold an error that is no event.
+        self._tail = b""
         self._encoder = ItemEncoder(None)
         self.encode = self._encoder.encode
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        self._machine.receive(chunk)
-        return self._pass_on()
+        events = self._decoder.feed(chunk)
+        self._tail = chunk if events else (self._tail + chunk)[-_TAIL_SIZE:]
+        yield from self._pass_on(events)
+        self._decoder.feed(b"")  # raises at once what feed() put off until its events were delivered
 
     def finish(self) -> Iterator[bytes]:
-        self._machine.receive_end()
-        return self._pass_on()
+        events = self._decoder.finish()
+        yield from self._pass_on(events)
+        if not events:
+            machine: StreamMachine[Any] = StreamMachine(done=None)
+            machine.receive(self._tail)
+            machine.receive_end()
+            for _ in machine.events():  # raises the error
+                pass
 
-    def _pass_on(self) -> Iterator[bytes]:
-        for event in self._machine.events():
+    def _pass_on(self, events: list[ServerSentEvent]) -> Iterator[bytes]:
+        for event in events:
             item = event if self._transform is None else self._transform(event)
             if item is event:
                 yield self._encoder.pass_on(event)
