@@ -257,6 +257,19 @@ def test_a_normalised_break_within_an_event_is_told_as_the_broken_one_is_dropped
     assert [event.event for event in decoded(pieces_of(response, verbatim=False))] == ["message", "error"]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [b'{"error": {"message": "late"}}', b'data: {"error": {"message": "late"}}', b"event: error\ndata: late"],
+)
+def test_an_error_that_the_end_cuts_is_told_by_a_relay_that_decodes_and_passed_on_by_one_that_does_not(
+    pieces_of: Pieces, end: bytes
+) -> None:
+    chunks = (b"data: 1\n\n", end[:20], end[20:])
+    assert b"".join(pieces_of(Chunks(*chunks))).endswith(end)
+    sent, error = decoded(pieces_of(Chunks(*chunks), verbatim=False))
+    assert (sent.data, error.event, error.json()["error"]["message"]) == ("1", "error", "late")
+
+
 def test_a_dropped_connection_is_told(server: Server) -> None:
     answer = server.answer(b"data: a\n\n", Then.DROP)
     with httpx.Client() as client:
