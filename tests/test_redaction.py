@@ -12,6 +12,7 @@ import pytest
 
 from ssejet import APIError, APIStatusError, ContentTypeError, InvalidJSONError, ServerSentEvent
 from ssejet._redaction import is_secret_header, redacted
+from ssejet.source._target import Target
 
 SECRET = "sk-0123456789"
 BASIC = base64.b64encode(f"somebody:{SECRET}".encode()).decode()
@@ -106,3 +107,15 @@ def test_other_headers_are_no_secrets(name: str) -> None:
     request = httpx.Request("GET", "https://example.com", headers={name: SECRET})
     value = json.loads(f'{{"text": "{SECRET}", "n": [1, null]}}')
     assert redacted(value, request) == value
+
+
+def test_no_secret_follows_a_redirect_to_another_origin(header: tuple[str, str]) -> None:
+    request = httpx.Request("GET", "http://a/")
+    redirect = httpx.Response(307, headers={"location": "http://b/"}, request=request)
+    target = Target("GET", "http://a/", headers=(header, ("X", "y")))
+    moved = target.redirected(redirect)
+    assert moved.headers == (("X", "y"),)
+    made_by_client = httpx.Request("GET", "http://b/", headers=[header, ("x", "y")])
+    moved.clean(made_by_client)
+    assert header[0] not in made_by_client.headers
+    assert made_by_client.headers["x"] == "y"

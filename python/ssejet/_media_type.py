@@ -6,5 +6,5 @@ __all__ = ["is_event_stream"]
 
 
 def is_event_stream(content_type: str) -> bool:
-    """Whether a content type is that of event streams. Parameters do not matter: they are always UTF-8."""
+    """Whether that is the type of event streams, whatever its parameters say: they are always UTF-8."""
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"

@@ -1,10 +1,4 @@
-"""A small client for OpenAI, and for any server that offers the same API.
-
-::
-
-    with Client() as client:
-        client.chat.completions.create(model="gpt-5", messages=[{"role": "user", "content": "Hi"}])
-"""
+"""A thin client of OpenAI, and of any server that speaks its language."""
 
 from __future__ import annotations
 

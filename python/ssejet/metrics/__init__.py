@@ -1,9 +1,4 @@
-"""Metrics of streams: time to first byte, event and token, latencies between tokens, throughput.
-
-``StreamMetrics`` counts bytes and events. ``TokenMetrics`` also measures the tokens of a model's answer;
-``ResponseMetrics`` does so for the Responses protocol, and ``ChatMetrics`` and ``CompletionMetrics`` of
-``ssejet.chat`` for chat completions and completions. Latencies and times are in seconds.
-"""
+"""Metrics of streams: times in seconds, bytes, events and tokens."""
 
 from __future__ import annotations
 
