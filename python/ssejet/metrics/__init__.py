@@ -16,8 +16,8 @@ __all__ = ["Latencies", "ResponseMetrics", "StreamMetrics", "TokenMetrics"]
 __getattr__ = on_demand(
     globals(),
     {
-        "Latencies": "ssejet.metrics._stream._tokens",
-        "ResponseMetrics": "ssejet.metrics._stream._responses",
-        "TokenMetrics": "ssejet.metrics._stream._tokens",
+        "Latencies": "ssejet.metrics._tokens",
+        "ResponseMetrics": "ssejet.metrics._responses",
+        "TokenMetrics": "ssejet.metrics._tokens",
     },
 )

@@ -24,6 +24,6 @@ __getattr__ = on_demand(
     globals(),
     dict.fromkeys(
         ("AsyncSubscription", "Subscription", "asubscribe", "subscribe"),
-        "ssejet.source._event_source._subscription",
+        "ssejet.source._subscription",
     ),
 )

@@ -51,6 +51,8 @@ class EventSource:
 
     The events are those of the standard (WHATWG HTML, "Server-sent events"): always UTF-8, whatever the
     charset parameter says. An unfinished event at the end is dropped, unless the decoder is told otherwise.
+    After an event, so is all else that is no event, as in browsers: ``Stream`` raises an error that the last
+    lines report.
 
     Iterating raises:
 

@@ -7,7 +7,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._core import Decoder, ServerSentEvent
-from ssejet._server_errors import error_message, is_error, is_error_answer
+from ssejet._server_errors import error_message, is_error, is_error_answer, is_ping
 from ssejet.errors import (
     APIError,
     APIStatusError,
@@ -97,7 +97,8 @@ class StreamMachine(Generic[T]):
        ``cast_to`` gets the event as it gets any other.
     4. Data that is a JSON object whose ``error`` is truthy raises ``APIError``. Where an answer of
        ``ssejet.chat`` belongs, errors of all known shapes do.
-    5. Data that is blank or ``null`` is passed over, unless ``cast_to`` has a use for it.
+    5. Data that is blank or ``null`` is passed over, unless ``cast_to`` has a use for it. Where an answer of
+       ``ssejet.chat`` belongs, so is a ping that is no object.
     6. Else the event's data is cast.
 
     Input that ends without the sentinel raises ``APIError`` if the last thing in it is an error that no blank
@@ -290,6 +291,8 @@ class StreamMachine(Generic[T]):
                         self._see_sentinel()
                         break
                     if cast.convert is not None and data.strip() in {"", "null"}:
+                        continue
+                    if answer is not None and is_ping(kind, data):
                         continue
                     item = self._retry_decoding(event, error)
                 else:
