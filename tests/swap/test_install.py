@@ -109,7 +109,7 @@ def test_all_that_is_patched_is_looked_at_here() -> None:
 
 
 def test_threads_may_install_and_uninstall_at_once() -> None:
-    def patch_and_take_back(_: int) -> None:
+    def install_and_uninstall(_: int) -> None:
         for _ in range(200):
             ssejet.install()
             ssejet.uninstall()
@@ -119,7 +119,7 @@ def test_threads_may_install_and_uninstall_at_once() -> None:
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(patch_and_take_back, range(4)))
+            list(threads.map(install_and_uninstall, range(4)))
     finally:
         sys.setswitchinterval(interval)
     ssejet.uninstall()

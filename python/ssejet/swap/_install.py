@@ -101,9 +101,9 @@ def uninstall() -> None:
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
         _left_alone.clear()
         while _patched:
-            _, undos = _patched.popitem()
-            for undo in undos:
-                undo.take_back()
+            _, applied = _patched.popitem()
+            for patch in applied:
+                patch.undo()
 
 
 class Installation:
@@ -138,7 +138,7 @@ class Installation:
             uninstall()
 
 
-class _Undo:
+class _Applied:
     """A patch that was made, and what was there before."""
 
     def __init__(self, patch: Patch) -> None:
@@ -146,7 +146,7 @@ class _Undo:
         self._before = vars(patch.owner).get(patch.name, _ABSENT)
         setattr(patch.owner, patch.name, patch.value)
 
-    def take_back(self) -> None:
+    def undo(self) -> None:
         owner, name, value = self._patch
         if vars(owner).get(name) is not value:
             warnings.warn(
@@ -164,7 +164,7 @@ class _Undo:
 _ABSENT: Any = object()
 
 _lock = RLock()
-_patched: dict[str, list[_Undo]] = {}
+_patched: dict[str, list[_Applied]] = {}
 _left_alone: dict[str, str] = {}
 
 
@@ -184,7 +184,7 @@ def _patch(package: str) -> None:
         return
     with _lock:
         if _is_installed() and package not in _patched:
-            _patched[package] = [_Undo(patch) for patch in patches]
+            _patched[package] = [_Applied(patch) for patch in patches]
 
 
 def _swap_in(package: str) -> Any:

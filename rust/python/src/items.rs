@@ -22,7 +22,7 @@ use crate::sink::Shared;
 ///     dialect: the decoder's.
 ///     only: the types of the events that items are built of, or None for all.
 ///     wrapped: what the types of events begin with whose items have the fields ``data`` and ``event``.
-///     telltale: a key by which the SDK knows an error. Nothing is built of data where its value is true.
+///     error_key: a key by which the SDK knows an error. Nothing is built of data where its value is true.
 #[pyclass(module = "ssejet._core")]
 pub struct ItemDecoder {
     parser: Parser,
@@ -36,19 +36,19 @@ pub struct ItemDecoder {
 struct Rules {
     only: Option<Vec<String>>,
     wrapped: Option<String>,
-    telltale: Option<String>,
+    error_key: Option<String>,
 }
 
 #[pymethods]
 impl ItemDecoder {
     #[new]
-    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, telltale = None))]
+    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, error_key = None))]
     fn new(
         assembler: Bound<'_, Assembler>,
         dialect: &str,
         only: Option<Vec<String>>,
         wrapped: Option<String>,
-        telltale: Option<String>,
+        error_key: Option<String>,
     ) -> PyResult<Self> {
         let dialect = Dialect::named(dialect)?;
         Ok(Self {
@@ -57,7 +57,7 @@ impl ItemDecoder {
             backlog: Backlog::default(),
             memory: Memory::new(assembler.get()),
             assembler: assembler.unbind(),
-            rules: Rules { only, wrapped, telltale },
+            rules: Rules { only, wrapped, error_key },
         })
     }
 
@@ -93,9 +93,9 @@ impl ItemDecoder {
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(event) = self.backlog.take() else { return Ok(None) };
-        let telltale = self.rules.telltale.as_deref().map(str::as_bytes);
+        let error_key = self.rules.error_key.as_deref().map(str::as_bytes);
         let assembler = self.assembler.get();
-        let builder = Builder::new(py, assembler, &mut self.memory, telltale);
+        let builder = Builder::new(py, assembler, &mut self.memory, error_key);
         match self.rules.build(builder, event) {
             Ok(item) => Ok(Some(item)),
             Err(Stop::Refused) => self.shared.event(py, event).map(Some),

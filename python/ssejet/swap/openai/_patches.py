@@ -47,7 +47,7 @@ def _decoder_for(stream: Any) -> ItemDecoder | None:
         only = []  # Assistants' events have the type and the data of the event for their fields
     elif _OTHER_TYPES_ARE_WRAPPED:
         only = ["", *(tag for tag in builder.tags if tag.startswith("response."))]
-    return ItemDecoder(builder.assembler, dialect="openai", only=only, wrapped="thread.", telltale="error")
+    return ItemDecoder(builder.assembler, dialect="openai", only=only, wrapped="thread.", error_key="error")
 
 
 def _make_sse_decoder(_: Any) -> EventDecoder:

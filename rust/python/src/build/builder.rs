@@ -72,7 +72,7 @@ pub struct Builder<'py, 'a> {
     assembler: &'a Assembler,
     memory: &'a mut Memory,
     /// A key by which the SDK knows an error: nothing is built of an object in which its value is true.
-    telltale: Option<&'a [u8]>,
+    error_key: Option<&'a [u8]>,
     /// Where the stack gets short: nothing is built of what is nested deeper.
     floor: usize,
 }
@@ -85,9 +85,9 @@ impl<'py, 'a> Builder<'py, 'a> {
         py: Python<'py>,
         assembler: &'a Assembler,
         memory: &'a mut Memory,
-        telltale: Option<&'a [u8]>,
+        error_key: Option<&'a [u8]>,
     ) -> Self {
-        Self { py, assembler, memory, telltale, floor: stack::floor() }
+        Self { py, assembler, memory, error_key, floor: stack::floor() }
     }
 
     /// Refuses to nest deeper than the stack allows.
@@ -297,8 +297,8 @@ impl<'py, 'a> Builder<'py, 'a> {
     /// Refuses what tells of an error.
     #[inline]
     fn check(&self, key: &[u8], value: &Bound<'py, PyAny>, cursor: &Cursor<'_>) -> Result<(), Stop> {
-        match self.telltale {
-            Some(telltale) if *telltale == *key && cursor.is_outermost() => {
+        match self.error_key {
+            Some(error_key) if *error_key == *key && cursor.is_outermost() => {
                 if value.is_truthy().map_err(Stop::Error)? { Err(Stop::Refused) } else { Ok(()) }
             }
             _ => Ok(()),
