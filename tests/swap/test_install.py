@@ -17,9 +17,10 @@ from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatComp
 from sdks import FakeServer, event
 
 import ssejet
-from ssejet.swap import UnsupportedVersionWarning, install, openai_chat
+from ssejet.swap import UnsupportedVersionWarning, _install
 from ssejet.swap._plan.probe import compare
 from ssejet.swap._support import UnsupportedError
+from ssejet.swap.openai._chat import LinearState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ def test_all_streams_are_fast_while_it_is_installed() -> None:
             assert is_fast(stream)
             assert [item.id for item in stream] == ["c"]
         with earlier.beta.chat.completions.stream(model="m", messages=[]) as events:
-            assert type(events._state) is openai_chat.LinearState
+            assert type(events._state) is LinearState
         later = FakeServer([event(str(USUAL["message event"]))]).client("anthropic", "sync")
         assert is_fast(later.messages.create(model="m", max_tokens=1, messages=[], stream=True))
     assert not is_fast(chat_stream(earlier))
@@ -104,7 +105,7 @@ def test_it_says_what_it_patched() -> None:
 
 
 def test_all_that_is_patched_is_looked_at_here() -> None:
-    swap_ins: list[Any] = [importlib.import_module(name) for name in install._SWAP_INS.values()]
+    swap_ins: list[Any] = [importlib.import_module(name) for name in _install._SWAP_INS.values()]
     assert {patch.owner for swap_in in swap_ins for patch in swap_in.PATCHES} == set(CLASSES)
 
 
