@@ -148,7 +148,7 @@ def test_the_only_model_of_a_server_need_not_be_named(api: str, log: Log) -> Non
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("several", "name a model; it has poet, echo"), ("none", "the server does not say which it has")],
+    [("several", "name a model; it has poet, echo"), ("none", "the server does not list its models")],
 )
 def test_a_model_that_must_be_named_is_asked_for(server: str, name: str, reason: str) -> None:
     result = chat("hi", "--base-url", f"{server}/api/{name}")
@@ -167,7 +167,7 @@ def test_the_scheme_may_be_left_out_and_a_query_is_kept(api: str, log: Log) -> N
         ("missing", "HTTP status 404: no such model; are the URL, which usually ends in /v1, and the model"),
         ("strict", "HTTP status 400: unknown field: stream_options; --no-usage leaves that out"),
         ("failing", "no more for ***"),
-        ("breaking", "the answer may be incomplete; the server or a proxy broke off"),
+        ("breaking", "the answer may be incomplete; the server or a proxy ended it early"),
         ("event-of-an-error", "out of memory"),
         ("failing-at-once", "no worker"),
         ("unfinished", "the answer ended without a finish reason: it may be incomplete; the server or a"),
@@ -234,14 +234,14 @@ def test_an_answer_that_was_cut_is_said_to_be(api: str) -> None:
     ("arguments", "reason"),
     [
         (["hi"], "no API key: set OPENAI_API_KEY in the environment, or name a server of your own"),
-        (["hi", "--base-url", "ftp://x"], "ftp://x is no http:// or https:// URL"),
-        (["hi", "--base-url", "http://x:port"], "http://x:port is no URL"),
+        (["hi", "--base-url", "ftp://x"], "ftp://x is not an http:// or https:// URL"),
+        (["hi", "--base-url", "http://x:port"], "http://x:port is not a URL"),
         (["hi", "--base-url", "x", "--api-key-env", "NOPE"], "NOPE is not set in the environment"),
         (["hi", "--base-url", "x", "-m", "m", "--timeout", "nan"], "must be more than 0"),
         (["hi", "--base-url", "x", "-m", "m", "-p", "top_p"], "'top_p' is not of the form NAME=VALUE"),
         (
             ["hi", "--base-url", "x", "-m", "m", "-p", "stream=false"],
-            "stream is what this command itself sets",
+            "stream is set by this command",
         ),
         (["hi", "--base-url", "x", "-f", "no-such"], "cannot read no-such: No such file"),
         (["  ", "--base-url", "x"], "the question is empty"),

@@ -47,7 +47,7 @@ class Picture:
     A ``kind`` is one or more of the style sheet's classes.
 
     Args:
-        title: read aloud in place of the picture.
+        title: what a screen reader says.
         width, height: in pixels.
         theme: the colours. None for a picture that follows the reader's settings; it has a background,
             because a browser shows a file on white even where its pages are dark.
