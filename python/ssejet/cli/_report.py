@@ -181,7 +181,7 @@ class Report:
         together = sum(1 for gap in self.inter_token if not gap)
         if together:
             share = together / len(self.inter_token)
-            yield f"  {share:.0%} of the tokens arrived in one read with the token before: their latency is 0."
+            yield f"  {share:.0%} of the tokens arrived in one read with the one before: their latency is 0."
         cpu = self._cpu()
         delays = sorted(self.results.delays)
         late = percentile(delays, 0.99) if delays else 0.0
