@@ -1,7 +1,7 @@
 """The decoders for Python, each fed as its own library feeds it, without the HTTP client.
 
-A peer is a function from chunks to batches of events, with the `for` loops that its users write. Text decoding
-is part of the work, because all start from bytes.
+A peer is a function from chunks to batches of events, with the `for` loops that its users write. Text
+decoding is part of the work, because all start from bytes.
 """
 
 from __future__ import annotations
