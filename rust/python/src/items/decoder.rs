@@ -50,7 +50,7 @@ impl ItemDecoder {
             queue: EventQueue::default(),
             memory: Memory::new(assembler.get().plan()),
             assembler: assembler.unbind(),
-            rules: Rules { only, wrapped, error_key: error_key },
+            rules: Rules { only, wrapped, error_key },
         })
     }
 
