@@ -20,7 +20,7 @@ use crate::errors::{Stop, event_too_large};
 ///     dialect: the decoder's dialect.
 ///     only: the types of the events that become items, or None for all.
 ///     wrapped: the start of the types of events whose items have the fields ``data`` and ``event``.
-///     telltale: the key by which the SDK knows an error. Nothing is built of data in which its value is true.
+///     error_key: the key by which the SDK knows an error. Nothing is built of data in which its value is true.
 #[pyclass(module = "ssejet._core")]
 pub struct ItemDecoder {
     parser: Parser,
@@ -35,13 +35,13 @@ pub struct ItemDecoder {
 #[pymethods]
 impl ItemDecoder {
     #[new]
-    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, telltale = None))]
+    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, error_key = None))]
     fn new(
         assembler: Bound<'_, Assembler>,
         dialect: &str,
         only: Option<Vec<String>>,
         wrapped: Option<String>,
-        telltale: Option<String>,
+        error_key: Option<String>,
     ) -> PyResult<Self> {
         let dialect = Dialect::named(dialect)?;
         Ok(Self {
@@ -50,7 +50,7 @@ impl ItemDecoder {
             queue: EventQueue::default(),
             memory: Memory::new(assembler.get().plan()),
             assembler: assembler.unbind(),
-            rules: Rules { only, wrapped, error_key: telltale },
+            rules: Rules { only, wrapped, error_key },
         })
     }
 
