@@ -47,7 +47,7 @@ MODULES = [
 ]
 
 # What somebody else's docstring says.
-REFERENCE = re.compile(r"\b(see|as|what) ``|takes what")
+REFERENCE = re.compile(r"\b(see|as|what) ``|takes what", re.IGNORECASE)
 
 
 def exported(name: str) -> Iterator[tuple[str, Any]]:
