@@ -29,6 +29,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("_stream", "_tokens"):
+    for module in ("_stream_metrics", "_token_metrics"):
         monkeypatch.setattr(f"ssejet.metrics.{module}.perf_counter", clock)
     return clock

@@ -11,7 +11,7 @@ from accounts import TEXT
 
 from ssejet import Client
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatMetrics, Completion, CompletionMetrics
-from ssejet.metrics._responses import ResponseMetrics
+from ssejet.metrics._response_metrics import ResponseMetrics
 from ssejet.testing import OpenAIMock
 
 if TYPE_CHECKING:

@@ -105,7 +105,8 @@ def test_an_answer_without_anything_that_answers_have_is_an_error(
     account.reply(body.encode(), content_type="application/json")
     error = user.call(account, method).error
     assert isinstance(error, InvalidJSONError)
-    assert f"this is not what {method.removesuffix('.create').replace('.', '/')} answers" in str(error)
+    path = method.removesuffix(".create").replace(".", "/")
+    assert f"no answer of {path} (" in str(error)
     assert body in str(error)
 
 

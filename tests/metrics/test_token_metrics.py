@@ -16,8 +16,8 @@ from ssejet.chat import (
     Completion,
     CompletionMetrics,
 )
-from ssejet.metrics._responses import ResponseMetrics
-from ssejet.metrics._tokens import Latencies, percentile
+from ssejet.metrics._response_metrics import ResponseMetrics
+from ssejet.metrics._token_metrics import Latencies, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

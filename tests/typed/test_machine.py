@@ -486,7 +486,7 @@ class TestMetrics:
 
     def test_stamp_the_bytes_that_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter([100.0, 101.0, 103.0, 106.0])
-        monkeypatch.setattr("ssejet.metrics._stream.perf_counter", lambda: next(clock))
+        monkeypatch.setattr("ssejet.metrics._stream_metrics.perf_counter", lambda: next(clock))
         machine = StreamMachine()
         for chunk in (b"", b": hello\n", b"data: 1\n\ndata: 2\n\n", b"data: 3"):
             machine.feed(chunk)

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from ssejet.cli._figures import duration
 from ssejet.cli._histogram import Histogram, nice_step
-from ssejet.metrics._tokens import percentile
+from ssejet.metrics._token_metrics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A client's streams, whose metrics time tokens, which only type checkers need to be told."""
+"""The streams of a client, for type checkers: their metrics are ``TokenMetrics``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "Token
 
 if TYPE_CHECKING:
     from ssejet.chat._models import ResponseFormatT
-    from ssejet.metrics._tokens import TokenMetrics
+    from ssejet.metrics._token_metrics import TokenMetrics
     from ssejet.typed._machine import T
 
     class TokenStream(Stream[T]):
@@ -35,6 +35,6 @@ if TYPE_CHECKING:
         metrics: TokenMetrics
 
 else:
-    # Any stream has the metrics that it was made with.
+    # At run time they are ordinary streams, made with such metrics.
     TokenStream, AsyncTokenStream = Stream, AsyncStream
     TokenChatStream, AsyncTokenChatStream = ChatCompletionStream, AsyncChatCompletionStream

@@ -31,7 +31,7 @@ from ssejet._http.headers import with_default_headers
 from ssejet._http.response import content_type_of
 from ssejet._media_type import is_event_stream
 from ssejet.errors import APIConnectionError, TruncatedStreamError
-from ssejet.metrics._stream import StreamMetrics
+from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.source._incoming import IncomingEvents
 from ssejet.source._retries import MAX_RECONNECTION_TIME, RetryPolicy
 from ssejet.source._target import REDIRECTS

@@ -15,7 +15,7 @@ from ssejet.errors import (
     InvalidJSONError,
     TruncatedStreamError,
 )
-from ssejet.metrics._stream import StreamMetrics
+from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.typed._cast import decoding_errors, explain, is_from_json, make_cast
 from ssejet.typed._lines import BOM, BodyLines
 

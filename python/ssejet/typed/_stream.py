@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ssejet._core import Decoder, ServerSentEvent
     from ssejet._http.response import AsyncByteResponse, ByteResponse
     from ssejet._http_types import HTTPResponse
-    from ssejet.metrics._stream import StreamMetrics
+    from ssejet.metrics._stream_metrics import StreamMetrics
     from ssejet.typed._machine import CastTo
 
     class StreamOptions(TypedDict, total=False):
