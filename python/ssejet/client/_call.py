@@ -23,7 +23,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
-from ssejet.typed._machine import payload_of, reported_error, status_error, text_of
+from ssejet.typed._server_reports import payload_of, reported_error, status_error, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ __all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "Token
 if TYPE_CHECKING:
     from ssejet.chat._models import ResponseFormatT
     from ssejet.metrics._tokens import TokenMetrics
-    from ssejet.typed._machine import T
+    from ssejet.typed._types import T
 
     class TokenStream(Stream[T]):
         """A stream of a ``Client``."""

@@ -152,7 +152,7 @@ class _AsyncEvents:
         self._decoder = decoder
         self._chunks: ResumableChunks | None = None
         self._pending: Iterator[ServerSentEvent] = iter(())
-        self._unsettled = False
+        self._decoder_is_paused = False
         self._reading = False
         self._ended = False
 
@@ -164,12 +164,13 @@ class _AsyncEvents:
             while True:
                 for event in self._pending:
                     return event
-                if self._unsettled:
-                    self._unsettled = False
-                    self._decoder.feed(b"")  # raises what was put off until the events before it were taken
-                if self._ended:
+                if self._decoder_is_paused:
+                    events, self._decoder_is_paused = self._decoder._resume()
+                    self._pending = iter(events)
+                elif self._ended:
                     raise StopAsyncIteration
-                self._accept(await self._read())
+                else:
+                    self._accept(await self._read())
         except (ConcurrentReadError, StopAsyncIteration):
             raise
         except Exception:
@@ -179,16 +180,16 @@ class _AsyncEvents:
     async def aclose(self) -> None:
         """Stop reading; the response stays the caller's to close."""
         self._ended = True
+        self._decoder_is_paused = False
         self._pending = iter(())
         if self._chunks is not None and not self._reading:
             await self._chunks.aclose()
 
     def _accept(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body."""
-        is_end = self._ended = chunk is None
-        events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
+        self._ended = chunk is None
+        events, self._decoder_is_paused = self._decoder._feed(chunk)
         self._pending = iter(events)
-        self._unsettled = bool(events) and not is_end
         if events:
             self._beginning = None
         elif self._beginning is not None:

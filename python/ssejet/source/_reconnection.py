@@ -24,7 +24,7 @@ from ssejet.errors import (
 )
 from ssejet.metrics._stream import StreamMetrics
 from ssejet.source._target import PERMANENT_REDIRECTS, REDIRECTS, redirect_error
-from ssejet.typed._machine import status_error
+from ssejet.typed._server_reports import status_error
 from ssejet.typed._refusal import Beginning, Refusal, content_type_error
 
 if TYPE_CHECKING:
@@ -380,8 +380,9 @@ class ReconnectionMachine:
         """The events that the bytes complete. What is wrong with the next one is put off."""
         events: list[Any] = []
         try:
-            events = self._decoder.feed(data)
-            self._decoder.feed(b"")  # raises what feed() itself has put off
+            events, is_paused = self._decoder._feed(data)
+            if is_paused:
+                self._decoder._resume()  # raises, as this decoder's on_comment does not
         except EventTooLargeError as error:
             self._put_off = error
         self.metrics.add_events(len(events))

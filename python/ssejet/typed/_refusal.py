@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ssejet._http.response import content_type_of
 from ssejet.errors import ContentTypeError, request_of
 from ssejet.typed._lines import BodyLines
-from ssejet.typed._machine import error_in, reported_error
+from ssejet.typed._server_reports import error_in, reported_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

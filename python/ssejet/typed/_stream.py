@@ -13,32 +13,22 @@ from ssejet._http.reader import AsyncReader, Reader
 from ssejet._http.response import content_type_of
 from ssejet._media_type import is_event_stream
 from ssejet.errors import APIConnectionError, request_of
-from ssejet.typed._machine import NOTHING_YET, StreamMachine, T, status_error
+from ssejet.typed._machine import NOTHING_YET, StreamMachine
+from ssejet.typed._server_reports import status_error
+from ssejet.typed._types import T
 from ssejet.typed._refusal import Beginning, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType, UnionType
 
-    from typing_extensions import Self, TypedDict, TypeForm, Unpack
+    from typing_extensions import Self, TypeForm, Unpack
 
     from ssejet._core import Decoder, ServerSentEvent
     from ssejet._http.response import AsyncByteResponse, ByteResponse
     from ssejet._http_types import HTTPResponse
     from ssejet.metrics._stream import StreamMetrics
-    from ssejet.typed._machine import CastTo
-
-    class StreamOptions(TypedDict, total=False):
-        """What a stream takes besides the response and ``cast_to``, for its overloads."""
-
-        decoder: Decoder | None
-        done: str | None
-        require_done: bool
-        idle_timeout: float | None
-        data_timeout: float | None
-        timeout: float | None
-        metrics: StreamMetrics | None
-
+    from ssejet.typed._types import CastTo, StreamOptions
 
 __all__ = ["AsyncStream", "Stream"]
 
@@ -235,8 +225,7 @@ class _BaseStream(Generic[T]):
 
     def _is_over(self) -> bool:
         """Whether the exception just raised ends the stream: all do but those of ``on_comment``."""
-        goes_on, self._machine.goes_on = self._machine.goes_on, False
-        return not goes_on
+        return not self._machine.can_go_on()
 
     def _accept_failure(self, error: APIConnectionError) -> None:
         """Raise the error, or what says more: what has come of a response that is no event stream."""

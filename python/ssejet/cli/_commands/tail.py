@@ -35,7 +35,7 @@ from ssejet._http.response import content_type_of
 from ssejet._media_type import is_event_stream
 from ssejet.cli._console import command_ends, error_console, fail, printable
 from ssejet.cli._printers import JSONPrinter, PrettyPrinter, Printer
-from ssejet.typed._machine import status_error
+from ssejet.typed._server_reports import status_error
 from ssejet.typed._refusal import content_type_error
 
 if TYPE_CHECKING:
