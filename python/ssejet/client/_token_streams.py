@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._async_stream import AsyncStream
+from ssejet.typed._stream import Stream
 
 __all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "TokenStream"]
 

@@ -337,7 +337,7 @@ class StreamMachine(Generic[T]):
             pass
 
     def can_go_on(self) -> bool:
-        """Whether the exception that was just raised leaves the stream open, as those of ``on_comment`` do."""
+        """Whether the exception that was just raised leaves the stream open: those of ``on_comment`` do."""
         raised_by_comment, self._raised_by_comment = self._raised_by_comment, False
         return raised_by_comment
 

@@ -35,8 +35,8 @@ _MAX_LINES = 20
 may_be_error: Callable[[str], object] = re.compile(
     r'"error"\s*:\s*(?!\s|null|false|""|\[\s*\]|\{\s*\}|0\s*[,}])'
 ).search
-"""Whether JSON may hold an error. Some providers send ``"error": null`` with every chunk: that is none, and it
-must not be parsed twice."""
+"""Whether JSON may hold an error. Some providers send ``"error": null`` with every chunk, which must not be
+parsed twice."""
 
 
 def error_of(event: ServerSentEvent, request: Any, *, is_answer: bool) -> APIError | None:
