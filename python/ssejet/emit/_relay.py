@@ -186,8 +186,11 @@ class _Normaliser:
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        yield from self._pass_on(self._decoder.feed(chunk))
-        self._decoder.feed(b"")  # raises at once what feed() put off until its events were delivered
+        events, is_paused = self._decoder._feed(chunk)
+        yield from self._pass_on(events)
+        while is_paused:
+            events, is_paused = self._decoder._resume()
+            yield from self._pass_on(events)
 
     def finish(self) -> Iterator[bytes]:
         yield from self._pass_on(self._decoder.finish())

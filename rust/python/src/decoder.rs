@@ -171,11 +171,47 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether the next call gives something that was fed before, or raises what was put off. After
-    /// an exception: whether it came from ``on_comment``, so that there may be more to get.
-    #[getter(_waits)]
-    fn waits(&self) -> bool {
-        self.waits
+    /// Does what `feed` does, or for None what `finish` does, but raises no exception of `on_comment`:
+    /// the decoder pauses there, and `_resume` raises it.
+    ///
+    /// Returns:
+    ///     The events, and whether the decoder has paused after them.
+    ///
+    /// Raises:
+    ///     EventTooLargeError, RuntimeError, TypeError: as for ``feed``.
+    fn _feed<'py>(
+        slf: &Bound<'py, Self>,
+        chunk: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyList>, bool)> {
+        let bytes = chunk.map(buffer::bytes).transpose()?;
+        let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| match &bytes {
+            Some(bytes) => parser.feed(bytes, sink),
+            None => parser.finish(sink),
+        };
+        match Self::run(slf, step, |py, events, more| Ok((list(py, events)?, more))) {
+            Err(Failure::Other(error)) => {
+                let mut this = Self::locked(slf)?;
+                if this.deferred.is_some() {
+                    return Err(error);
+                }
+                this.deferred = Some(error.into_value(slf.py()));
+                Ok((PyList::empty(slf.py()), true))
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Goes on after a pause of `_feed`.
+    ///
+    /// Returns:
+    ///     The events that follow, and whether the decoder has paused again.
+    ///
+    /// Raises:
+    ///     EventTooLargeError: the next event is over the limit.
+    ///     Exception: what `on_comment` raised. The decoder stays paused, as more may follow.
+    fn _resume<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyList>, bool)> {
+        let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| parser.feed(&[], sink);
+        Ok(Self::run(slf, step, |py, events, more| Ok((list(py, events)?, more)))?)
     }
 
     /// The data of the event that the end of input would discard as unfinished, or None. Long data,
