@@ -195,7 +195,7 @@ class TestBodies:
     def test_refuse_values_that_are_not_json(self, user: User, account: Account) -> None:
         error = user.call(account, messages=[{"role": "user", "content": {1, 2}}]).error
         assert isinstance(error, TypeError)
-        assert "set is not a JSON type" in str(error)
+        assert "set cannot be sent as JSON" in str(error)
         assert account.requests == []
 
     def test_refuse_values_that_are_no_response_format(self, user: User, account: Account) -> None:
