@@ -8,7 +8,7 @@ from ssejet._http.async_reader import AsyncReader, ReaderState
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet.errors import APIConnectionError
 from ssejet.typed._base_stream import BaseStream
-from ssejet.typed._machine import NOTHING_YET
+from ssejet.typed._machine import NOTHING_YET, MachineState
 from ssejet.typed._types import T
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = ["AsyncStream"]
 Item = TypeVar("Item")
 
 _IDLE, _READING = ReaderState.IDLE, ReaderState.READING
+_MACHINE_READS = MachineState.READING
 
 
 class AsyncStream(BaseStream[T]):
@@ -92,7 +93,7 @@ class AsyncStream(BaseStream[T]):
 
     async def _advance(self) -> bool:
         """Read once; False at the end of the stream."""
-        if self._machine.done:
+        if self._machine.state is not MachineState.READING:
             return False
         try:
             chunk = await self._reader.read()
@@ -142,7 +143,7 @@ class _AsyncItems(Generic[Item]):
             for item in self._ready:
                 if item is not NOTHING_YET:
                     return item
-                if stream._machine.done:
+                if stream._machine.state is not _MACHINE_READS:
                     await stream._end()
                     break
                 # Reads often bring one event each, so this waits for them without a coroutine of its own.

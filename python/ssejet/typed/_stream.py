@@ -8,6 +8,7 @@ from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.reader import Reader
 from ssejet.errors import APIConnectionError
 from ssejet.typed._base_stream import BaseStream
+from ssejet.typed._machine import MachineState
 from ssejet.typed._types import T
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Stream"]
 
 Item = TypeVar("Item")
+
+_READING = MachineState.READING
 
 
 class Stream(BaseStream[T]):
@@ -126,7 +129,7 @@ class Stream(BaseStream[T]):
 
     def _advance(self) -> bool:
         """Read once; False at the end of the stream, which is then closed."""
-        if self._machine.done:
+        if self._machine.state is not _READING:
             if self.saw_done:
                 self._reader.drain()
             self.close()
