@@ -312,7 +312,7 @@ class TestInvalidData:
         assert isinstance(error, InvalidJSONError)
         assert error.position is None
 
-    def test_does_not_hide_what_a_callable_raises_besides(self) -> None:
+    def test_does_not_hide_another_error_of_a_callable(self) -> None:
         reading = read(sse("1") + sse("0"), cast_to=lambda event: 1 / event.json())
         assert reading.items == [1.0]
         assert isinstance(reading.error, ZeroDivisionError)

@@ -36,12 +36,12 @@ class AsyncStream(BaseStream[T]):
             async for chunk in AsyncStream(response, cast_to=Chunk):
                 ...
 
-    All that is said of ``Stream`` holds here. The timeouts interrupt the reads of any response. Any task may
-    call ``aclose()`` at any time: a task that is reading comes to the end of its loop.
+    Everything in the documentation of ``Stream`` holds here, too. The timeouts interrupt the reads of any
+    response. Any task may call ``aclose()`` at any time: the loop of a task that is reading ends.
 
-    A read that is cancelled, as by ``asyncio.wait_for(anext(stream), 1)``, loses nothing over HTTP/1.1 with
-    httpx and httpx2: the next one goes on where it was. Elsewhere a cancelled read ends the response, and the
-    next one raises an ``APIConnectionError`` that says so.
+    A cancelled read, as by ``asyncio.wait_for(anext(stream), 1)``, loses nothing over HTTP/1.1 with httpx and
+    httpx2: the next read goes on where it was. Elsewhere a cancelled read ends the response, and the
+    next read raises an ``APIConnectionError`` that says so.
     """
 
     _kind = "async"
@@ -56,7 +56,7 @@ class AsyncStream(BaseStream[T]):
         return await anext(aiter(self))
 
     def events(self) -> AsyncIterator[ServerSentEvent]:
-        """Iterate over the rest of the stream as it came, up to the sentinel, which is given as well.
+        """Iterate over the rest of the stream as events, up to and including the sentinel.
 
         Nothing is decoded, and errors that the server reports are events like any other.
         """
@@ -71,14 +71,14 @@ class AsyncStream(BaseStream[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the response and drop what was not taken; once is enough, more does no harm."""
+        """Close the response and drop the items that were not taken. A second call does nothing."""
         self._machine.close()
         await self._reader.aclose()
 
     close = aclose  # the name in openai-python
 
     async def begin(self) -> Self:
-        """Wait for the first event, which stays to be taken; see ``Stream``'s method of this name."""
+        """Wait for the first event without taking it; see ``Stream.begin()``."""
         try:
             while not self._machine.check_first() and await self._advance():
                 pass
@@ -123,9 +123,8 @@ class AsyncStream(BaseStream[T]):
 class _AsyncItems(Generic[Item]):
     """One loop over an ``AsyncStream``.
 
-    Not an async generator, as one that is suspended in a read can be closed by nobody but its reader, and one
-    that was left early by the garbage collector only. All state is in the stream, so that this can be dropped
-    at any time and another one goes on.
+    This is no async generator: only its reader can close one that waits in a read, and only the garbage
+    collector closes one that was left early. All state is in the stream, so another loop can go on.
     """
 
     def __init__(self, stream: AsyncStream[Any], take: Callable[..., Iterator[Item]]) -> None:
@@ -146,7 +145,7 @@ class _AsyncItems(Generic[Item]):
                 if stream._machine.state is not _MACHINE_READS:
                     await stream._end()
                     break
-                # Reads often bring one event each, so this waits for them without a coroutine of its own.
+                # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
                 fetch = reader.begin()
                 try:
                     chunk = await fetch()
