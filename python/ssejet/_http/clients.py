@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Literal
 
 __all__ = ["check_http_client", "make_http_client"]
@@ -47,6 +45,9 @@ def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> A
     Raises:
         ImportError: neither is installed.
     """
+    from importlib import import_module
+    from importlib.util import find_spec
+
     name = next(filter(find_spec, ("httpx", "httpx2")), None)
     if name is None:
         raise ImportError(

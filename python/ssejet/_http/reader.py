@@ -144,7 +144,7 @@ class Reader(BaseReader):
         try:
             use.holder = get_ident()
             if not use.ended:
-                self._deadlines.restrict(DRAIN_TIME)
+                self._deadlines.replace_limits(DRAIN_TIME)
                 with suppress(Exception):  # all that matters has been read
                     _read_rest(self._chunks)
         finally:

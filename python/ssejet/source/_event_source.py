@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
 from ssejet._http.body import AsyncChunks, ResumableChunks
-from ssejet._http.clients import check_http_client
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
@@ -220,8 +219,10 @@ def connect_sse(
     Raises:
         TypeError: the client has no ``stream()``, or is asynchronous.
     """
-    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
+    from ssejet._http.clients import check_http_client
+
     check_http_client(client, "Client", user="connect_sse()", methods=("stream",))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)
 
@@ -231,7 +232,9 @@ async def aconnect_sse(
     client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
-    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
+    from ssejet._http.clients import check_http_client
+
     check_http_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     async with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)

@@ -1,4 +1,4 @@
-"""Typed streams: bytes in, items out."""
+"""Typed streams: they turn the bytes of a response into items."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from ssejet._http.async_reader import AsyncReader, ReaderState
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet.errors import APIConnectionError
 from ssejet.typed._base_stream import BaseStream
-from ssejet.typed._machine import NOTHING_YET
+from ssejet.typed._machine import NOTHING_YET, MachineState
 from ssejet.typed._types import T
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = ["AsyncStream"]
 Item = TypeVar("Item")
 
 _IDLE, _READING = ReaderState.IDLE, ReaderState.READING
+_MACHINE_READS = MachineState.READING
 
 
 class AsyncStream(BaseStream[T]):
@@ -35,12 +36,12 @@ class AsyncStream(BaseStream[T]):
             async for chunk in AsyncStream(response, cast_to=Chunk):
                 ...
 
-    All that is said of ``Stream`` holds here. The timeouts interrupt the reads of any response. Any task may
-    call ``aclose()`` at any time: a task that is reading comes to the end of its loop.
+    Everything in the documentation of ``Stream`` holds here, too. The timeouts interrupt the reads of any
+    response. Any task may call ``aclose()`` at any time: the loop of a task that is reading ends.
 
-    A read that is cancelled, as by ``asyncio.wait_for(anext(stream), 1)``, loses nothing over HTTP/1.1 with
-    httpx and httpx2: the next one goes on where it was. Elsewhere a cancelled read ends the response, and the
-    next one raises an ``APIConnectionError`` that says so.
+    A cancelled read, as by ``asyncio.wait_for(anext(stream), 1)``, loses nothing over HTTP/1.1 with httpx and
+    httpx2: the next read goes on where it was. Elsewhere a cancelled read ends the response, and the
+    next read raises an ``APIConnectionError`` that says so.
     """
 
     _kind = "async"
@@ -55,7 +56,7 @@ class AsyncStream(BaseStream[T]):
         return await anext(aiter(self))
 
     def events(self) -> AsyncIterator[ServerSentEvent]:
-        """Iterate over the rest of the stream as it came, up to the sentinel, which is given as well.
+        """Iterate over the rest of the stream as events, up to and including the sentinel.
 
         Nothing is decoded, and errors that the server reports are events like any other.
         """
@@ -70,14 +71,14 @@ class AsyncStream(BaseStream[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the response and drop what was not taken; once is enough, more does no harm."""
+        """Close the response and drop the items that were not taken. A second call does nothing."""
         self._machine.close()
         await self._reader.aclose()
 
     close = aclose  # the name in openai-python
 
     async def begin(self) -> Self:
-        """Wait for the first event, which stays to be taken; see ``Stream``'s method of this name."""
+        """Wait for the first event without taking it; see ``Stream.begin()``."""
         try:
             while not self._machine.check_first() and await self._advance():
                 pass
@@ -92,7 +93,7 @@ class AsyncStream(BaseStream[T]):
 
     async def _advance(self) -> bool:
         """Read once; False at the end of the stream."""
-        if self._machine.done:
+        if self._machine.state is not MachineState.READING:
             return False
         try:
             chunk = await self._reader.read()
@@ -122,9 +123,8 @@ class AsyncStream(BaseStream[T]):
 class _AsyncItems(Generic[Item]):
     """One loop over an ``AsyncStream``.
 
-    Not an async generator, as one that is suspended in a read can be closed by nobody but its reader, and one
-    that was left early by the garbage collector only. All state is in the stream, so that this can be dropped
-    at any time and another one goes on.
+    This is no async generator: only its reader can close one that waits in a read, and only the garbage
+    collector closes one that was left early. All state is in the stream, so another loop can go on.
     """
 
     def __init__(self, stream: AsyncStream[Any], take: Callable[..., Iterator[Item]]) -> None:
@@ -142,10 +142,10 @@ class _AsyncItems(Generic[Item]):
             for item in self._ready:
                 if item is not NOTHING_YET:
                     return item
-                if stream._machine.done:
+                if stream._machine.state is not _MACHINE_READS:
                     await stream._end()
                     break
-                # Reads often bring one event each, so this waits for them without a coroutine of its own.
+                # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
                 fetch = reader.begin()
                 try:
                     chunk = await fetch()

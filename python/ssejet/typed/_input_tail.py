@@ -22,32 +22,35 @@ _end_of_line = re.compile(rb"\r\n|[\r\n]").search
 
 
 class InputTail:
-    """Keeps the last bytes of the input: those after the last event, and the chunk that ended this event."""
+    """Keeps the last bytes of the input: those after the last event, and the chunk that ended this event.
 
-    __slots__ = ("_bytes",)
+    Attributes:
+        data: these bytes; None if there are more than are kept.
+    """
+
+    __slots__ = ("data",)
 
     def __init__(self) -> None:
-        # None if there is more than is kept.
-        self._bytes: bytes | bytearray | None = b""
+        self.data: bytes | bytearray | None = b""
 
     def restart(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take in a chunk that ends an event, and forget what came before."""
-        self._bytes = chunk if type(chunk) is bytes else bytes(chunk)
+        self.data = bytes(chunk)
 
     def add(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take in a chunk that ends no event."""
-        if self._bytes is None:
+        if self.data is None:
             return
-        tail = self._bytes if isinstance(self._bytes, bytearray) else bytearray(self._bytes)
+        tail = self.data if isinstance(self.data, bytearray) else bytearray(self.data)
         tail += chunk
         if len(tail) > _MAX_SIZE:
             # Comments may go on for hours: only the unfinished line counts.
             del tail[: max(tail.rfind(b"\n"), tail.rfind(b"\r"))]
-        self._bytes = tail if len(tail) <= _MAX_SIZE else None
+        self.data = tail if len(tail) <= _MAX_SIZE else None
 
     def clear(self) -> None:
         """Free the bytes."""
-        self._bytes = b""
+        self.data = b""
 
     def error(self, request: Any, *, has_events: bool, is_answer: bool) -> APIError | None:
         """The error that the input ends with, if it is in no event; None if there is none.
@@ -59,7 +62,7 @@ class InputTail:
             has_events: whether the input has any event.
             is_answer: see ``error_of()``.
         """
-        tail = bytes((self._bytes or b"")[-_MAX_SIZE:])
+        tail = bytes((self.data or b"")[-_MAX_SIZE:])
         if has_events and (first_end := _end_of_line(tail)):
             tail = tail[first_end.end() :]  # the first line may have begun in an earlier chunk
         # Most streams end with an event: their lines must not be looked at twice.

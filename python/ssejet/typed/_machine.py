@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from ssejet.typed._cast import AnswerCast
     from ssejet.typed._types import CastTo, MachineOptions
 
-__all__ = ["NOTHING_YET", "StreamMachine"]
+__all__ = ["NOTHING_YET", "MachineState", "StreamMachine"]
 
 NOTHING_YET: Any = object()
 """What an iterator over items gives while the next item has not arrived."""
 
 
-class _State(Enum):
+class MachineState(Enum):
     """The states of a machine; see the table at the top."""
 
     READING = auto()
@@ -54,7 +54,7 @@ class _State(Enum):
     CLOSED = auto()
 
 
-_READING = _State.READING
+_READING = MachineState.READING
 
 
 class StreamMachine(Generic[T]):
@@ -83,6 +83,7 @@ class StreamMachine(Generic[T]):
     does not end the stream: an iterator that goes on gives the items after it.
 
     Attributes:
+        state: the state, see the table at the top of the module.
         saw_done: whether the sentinel was seen.
         metrics: what the stream measures.
     """
@@ -132,7 +133,7 @@ class StreamMachine(Generic[T]):
             raise ValueError("require_done=True needs a sentinel to wait for, but done is None")
         self.saw_done: bool = False
         self.metrics: StreamMetrics = StreamMetrics() if metrics is None else metrics
-        self._state = _READING
+        self.state: MachineState = _READING
         self._decoder = Decoder() if decoder is None else decoder
         self._decoder_is_paused = False
         self._raised_by_comment = False
@@ -147,7 +148,7 @@ class StreamMachine(Generic[T]):
     @property
     def done(self) -> bool:
         """Whether no more bytes are needed: the sentinel or the end of the input was seen."""
-        return self._state is not _READING
+        return self.state is not _READING
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
         """Take in a chunk of bytes and return an iterator over the complete items, as ``items()`` does."""
@@ -171,12 +172,15 @@ class StreamMachine(Generic[T]):
             EventTooLargeError: the limit was reached before an event was complete.
             TypeError: ``chunk`` is not bytes.
         """
-        if self._state is not _READING:
+        if self.state is not _READING:
             return
         self.metrics.add_read(len(chunk))
         events, self._decoder_is_paused = self._decoder._feed(chunk)
         if events:
-            self._tail.restart(chunk)
+            if type(chunk) is bytes:  # restart() would cost a call at each read
+                self._tail.data = chunk
+            else:
+                self._tail.restart(chunk)
             self._enqueue(events)
         else:
             self._tail.add(chunk)
@@ -188,9 +192,9 @@ class StreamMachine(Generic[T]):
         Raises:
             EventTooLargeError: the unfinished event is over the limit.
         """
-        if self._state is not _READING:
+        if self.state is not _READING:
             return
-        self._state = _State.ENDED
+        self.state = MachineState.ENDED
         unfinished = self._decoder._unfinished_data()
         events, self._decoder_is_paused = self._decoder._feed(None)
         self._enqueue(events)
@@ -277,7 +281,7 @@ class StreamMachine(Generic[T]):
                 if observe is not None:
                     observe(item)
                 yield item
-            if (self._decoder_is_paused or self._state is not _READING) and self._go_on():
+            if (self._decoder_is_paused or self.state is not _READING) and self._go_on():
                 continue
             if waits:
                 yield NOTHING_YET
@@ -331,7 +335,7 @@ class StreamMachine(Generic[T]):
 
     def close(self) -> None:
         """Drop what was not taken, and ignore what may come."""
-        self._state = _State.CLOSED
+        self.state = MachineState.CLOSED
         self._tail.clear()
         for _ in self._queue:  # an iterator over it may be in use, which now ends
             pass
@@ -356,13 +360,13 @@ class StreamMachine(Generic[T]):
         Returns:
             Whether there may be more to take; if not, only more bytes can bring it.
         """
-        if self._state is _State.CLOSED:
+        if self.state is MachineState.CLOSED:
             return False
         if self._decoder_is_paused:
             self._resume()
             return True
-        if self._state is _State.ENDED:
-            self._state = _State.CLOSED
+        if self.state is MachineState.ENDED:
+            self.state = MachineState.CLOSED
             self._raise_error_at_end()
         return False
 

@@ -51,7 +51,7 @@ class Refusal:
         self._response = response
         self._body = bytearray()
         self._make_error = make_error
-        deadlines.restrict(_TIME, idle=_IDLE_TIME)
+        deadlines.replace_limits(_TIME, idle=_IDLE_TIME)
 
     def add(self, chunk: bytes | None) -> None:
         """Take in a chunk of the body; None is its end.
@@ -138,7 +138,7 @@ class Beginning:
             return False
         if self._usual_limits is None:
             self._usual_limits = deadlines.limits
-            deadlines.restrict(_TIME, idle=_IDLE_TIME)
+            deadlines.replace_limits(_TIME, idle=_IDLE_TIME)
         else:
             deadlines.limits, self._usual_limits = self._usual_limits, None
         return True

@@ -2,13 +2,14 @@
 
 A body is in one of these phases:
 
-=========== ============================================= ======================================
+=========== ============================================= ==================================
 phase       a chunk                                       goes on to
-=========== ============================================= ======================================
+=========== ============================================= ==================================
 REFUSED     is collected for the ``APIStatusError``       nothing: it raises this error
-BEGINNING   is decoded, and looked at for other content   EVENTS at the first event
+BEGINNING   is decoded, and looked at for other content   EVENTS or TIMED at the first event
 EVENTS      is decoded                                    nothing
-=========== ============================================= ======================================
+TIMED       is decoded, and counts for a deadline         nothing
+=========== ============================================= ==================================
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class _Phase(Enum):
     REFUSED = auto()
     BEGINNING = auto()
     EVENTS = auto()
+    TIMED = auto()
 
 
 _EVENTS = _Phase.EVENTS
@@ -65,14 +67,11 @@ class ResponseBody:
             SSEError: the body is no event stream, or an event is over the limit.
         """
         if self._phase is _EVENTS and chunk is not None:  # first, as this happens at nearly each read
-            if not self._deadlines.limited:
-                self._machine.receive(chunk)
-            else:
-                self._deadlines.end(got_events=self._decode(chunk))
+            self._machine.receive(chunk)
         elif self._refusal is not None:
             self._refusal.add(chunk)
         elif chunk is not None:
-            self._receive_beginning(chunk)
+            self._receive_timed(chunk)
         else:
             self._machine.receive_end()
             if self._phase is _Phase.BEGINNING and not self._machine.metrics.events:
@@ -91,21 +90,21 @@ class ResponseBody:
         finally:
             del error  # its traceback holds this frame
 
-    def _receive_beginning(self, chunk: bytes) -> None:
-        got_events = self._decode(chunk)
+    def _receive_timed(self, chunk: bytes) -> None:
+        count = self._machine.metrics.events
+        self._machine.receive(chunk)
+        got_events = self._machine.metrics.events > count
+        if self._phase is _Phase.BEGINNING:
+            self._look_at_beginning(chunk, got_events=got_events)
+        self._deadlines.end(got_events=got_events)
+
+    def _look_at_beginning(self, chunk: bytes, *, got_events: bool) -> None:
         beginning = self._beginning
         if got_events:
-            self._phase = _EVENTS
             is_changed = beginning.restore(self._deadlines)
+            self._phase = _Phase.TIMED if self._deadlines.limited else _EVENTS
         else:
             beginning.add(chunk)
             is_changed = beginning.adjust(self._deadlines)
         if is_changed:
             self._reader.change_deadlines()
-        self._deadlines.end(got_events=got_events)
-
-    def _decode(self, chunk: bytes) -> bool:
-        """Give a chunk to the machine; whether it completed an event."""
-        count = self._machine.metrics.events
-        self._machine.receive(chunk)
-        return self._machine.metrics.events > count

@@ -8,6 +8,7 @@ from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.reader import Reader
 from ssejet.errors import APIConnectionError
 from ssejet.typed._base_stream import BaseStream
+from ssejet.typed._machine import MachineState
 from ssejet.typed._types import T
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = ["Stream"]
 
 Item = TypeVar("Item")
 
+_READING = MachineState.READING
+
 
 class Stream(BaseStream[T]):
     """The items of a synchronous response, as they arrive.
@@ -32,30 +35,30 @@ class Stream(BaseStream[T]):
             for chunk in Stream(response, cast_to=Chunk):
                 ...
 
-    Iterating closes the response when the stream ends, by an error too. A loop that is left early can be
-    resumed by another loop or by ``next()``; leave the ``with`` block of the stream or of the response, or
-    call ``close()``, when done with it. A response that nobody has closed when it is garbage-collected gives
+    Iterating closes the response when the stream ends, also by an error. After a loop that was left early,
+    another loop or ``next()`` goes on. Leave the ``with`` block of the stream or of the response, or call
+    ``close()``, when you need no more items. A response that is garbage-collected before it was closed gives
     a ``ResourceWarning``.
 
-    After the sentinel the body is read to its end, within bounds, if that lets the connection be used again.
+    After the sentinel the body is read to its end, within bounds, if the connection can then be used again.
 
-    Items raise, besides what ``cast_to`` raises of itself:
+    Iterating raises what ``cast_to`` raises, and these errors:
 
     * ``APIStatusError`` before the first item, if the HTTP status is 400 or more;
-    * ``APIError``, if the server reports an error inside the stream, or as JSON in place of it;
+    * ``APIError``, if the server reports an error inside the stream, or as JSON instead of a stream;
     * ``InvalidJSONError``, if an event's data cannot be decoded;
-    * ``APITimeoutError`` or another ``APIConnectionError``, if httpx or httpx2 fails; what other clients
-      raise is passed on;
+    * ``APITimeoutError`` or another ``APIConnectionError``, if httpx or httpx2 fails; exceptions of other
+      clients are passed on;
     * ``EventTooLargeError``, after the items before it;
     * ``TruncatedStreamError`` at the end, with ``require_done``;
-    * ``ContentTypeError`` at the end of a body that holds something else than an event stream, such as HTML,
-      or that has no event and another content type.
+    * ``ContentTypeError`` at the end of a body that is no event stream, such as HTML, or that has no event
+      and another content type.
 
     The timeouts interrupt the reads of httpx and httpx2 over HTTP/1.1. For other responses ``data_timeout``
-    and ``timeout`` are looked at between chunks, and ``idle_timeout`` is up to the client.
+    and ``timeout`` are checked between chunks, and the client's read timeout stands for ``idle_timeout``.
 
-    Any thread may call ``close()`` at any time: over HTTP/1 a thread that is reading comes to the end of its
-    loop at once.
+    Any thread may call ``close()`` at any time: over HTTP/1 the loop of a thread that is reading ends at
+    once.
     """
 
     _kind = "sync"
@@ -72,7 +75,7 @@ class Stream(BaseStream[T]):
         raise StopIteration
 
     def events(self) -> Iterator[ServerSentEvent]:
-        """Iterate over the rest of the stream as it came, up to the sentinel, which is given as well.
+        """Iterate over the rest of the stream as events, up to and including the sentinel.
 
         Nothing is decoded, and errors that the server reports are events like any other.
         """
@@ -87,12 +90,12 @@ class Stream(BaseStream[T]):
         self.close()
 
     def close(self) -> None:
-        """Close the response and drop what was not taken; once is enough, more does no harm."""
+        """Close the response and drop the items that were not taken. A second call does nothing."""
         self._machine.close()
         self._reader.close()
 
-    # A generator, as a `for` loop runs it faster than __next__. All state is in the stream, so that it can be
-    # dropped at any time and another one goes on.
+    # This is a generator because a `for` loop runs it faster than __next__. All state is in the stream, so
+    # another generator can go on.
     def _run(self, take: Callable[[Callable[[], bool]], Iterator[Item]]) -> Iterator[Item]:
         try:
             yield from take(self._advance)
@@ -104,14 +107,13 @@ class Stream(BaseStream[T]):
             raise
 
     def begin(self) -> Self:
-        """Wait for the first event, which stays to be taken, so that what goes wrong before it shows here.
+        """Wait for the first event, so that errors before it are raised here. It is not taken.
 
         Returns:
             The stream itself.
 
         Raises:
-            SSEError: what iterating raises before the first item, or instead of it, if that is an error which
-                the server reports.
+            SSEError: what iterating raises before the first item, or what the server reports instead of it.
         """
         try:
             while not self._machine.check_first() and self._advance():
@@ -126,7 +128,7 @@ class Stream(BaseStream[T]):
 
     def _advance(self) -> bool:
         """Read once; False at the end of the stream, which is then closed."""
-        if self._machine.done:
+        if self._machine.state is not _READING:
             if self.saw_done:
                 self._reader.drain()
             self.close()
