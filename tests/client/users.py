@@ -29,10 +29,10 @@ class Outcome:
     """The result of a call.
 
     Attributes:
-        answer: the answer, or the completion that came of a stream's events.
+        answer: the answer, or the final completion of a stream of events.
         stream: the stream, if there was one.
-        items: what it gave.
-        error: what was raised.
+        items: the items of the stream.
+        error: the exception.
     """
 
     answer: Any = None
