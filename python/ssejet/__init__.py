@@ -35,8 +35,9 @@ from ssejet.errors import (
 )
 from ssejet.metrics._stream import StreamMetrics
 from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
+from ssejet.typed._async_stream import AsyncStream
 from ssejet.typed._machine import StreamMachine
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
     from ssejet.client import AsyncClient, Client

@@ -69,7 +69,7 @@ class TestReads:
 
     def test_never_become_reads_that_do_not_wait(self) -> None:
         deadlines = Deadlines(total=1000)
-        deadlines.restrict(-1)
+        deadlines.replace_limits(-1)
         connection = Connection()
         step_in(Response(connection), deadlines)
         assert connection.read(1) > 0

@@ -205,7 +205,9 @@ class TestASubscription:
         [(ssejet.subscribe, httpx.AsyncClient), (ssejet.asubscribe, httpx.Client)],
     )
     def test_takes_no_client_of_the_other_kind(self, subscribe: Any, client: Any) -> None:
-        with pytest.raises(TypeError, match=f"needs a client such as httpx.*; got httpx.{client.__name__}$"):
+        with pytest.raises(
+            TypeError, match=f"needs the .*Client of httpx or httpx2, not this httpx.*{client.__name__}$"
+        ):
             subscribe("http://127.0.0.1/", client=client())
 
     def test_takes_no_id_among_the_headers_as_it_would_be_sent_each_time(self) -> None:
@@ -540,8 +542,8 @@ class TestReading:
         script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
         with subscriber.reading(script.base) as reading:
             reading.await_events(1)
-            turn = getattr(reading.subscription, "_turn", None)
-            while turn is not None and turn.holder is None:
+            use = getattr(reading.subscription, "_use", None)
+            while use is not None and use.holder is None:
                 threading.Event().wait(0.001)
             with pytest.raises(RuntimeError, match="another task or thread is reading"):
                 reading.read_too()

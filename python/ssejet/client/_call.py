@@ -13,7 +13,8 @@ from ssejet._core import ServerSentEvent, __version__
 from ssejet._http.backoff import backoff, retry_after
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import translate_request
-from ssejet._http.headers import with_default_headers
+from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
+from ssejet._http.response import has_error_status
 from ssejet._server_errors import is_error_answer
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
@@ -23,7 +24,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
-from ssejet.typed._machine import payload_of, reported_error, status_error, text_of
+from ssejet.typed._server_reports import payload_of, reported_error, status_error, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,10 +80,8 @@ class Call:
         silence = self.deadlines.begin(None)
         connect = min(silence, settings.connect_timeout or inf)
         timeouts = [None if seconds == inf else seconds for seconds in (connect, silence, silence, silence)]
-        # An error comes as JSON whatever was asked for.
-        accept = "text/event-stream, application/json" if self.streams else "application/json"
         headers = {
-            "Accept": accept,
+            "Accept": ACCEPT_ANSWER[self.streams],
             "Content-Type": "application/json",
             "User-Agent": f"ssejet/{__version__}",
         }
@@ -132,7 +131,7 @@ class Call:
             APIError: it says that there was an error.
             InvalidJSONError: it is not JSON, or no answer, such as an empty object.
         """
-        if response.status_code >= 400:
+        if has_error_status(response):
             raise status_error(response, body)
         event = ServerSentEvent(data=text_of(body))
         try:

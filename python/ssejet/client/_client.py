@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ssejet._http.clients import make_http_client
+from ssejet._http.async_reader import AsyncReader
+from ssejet._http.clients import check_http_client, make_http_client
 from ssejet._http.failures import translated
-from ssejet._http.reader import AsyncReader, Reader
+from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard
 from ssejet.client._call import Call
 from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
 from ssejet.client._settings import Settings
 from ssejet.errors import SSEError
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._async_stream import AsyncStream
+from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sized
@@ -96,11 +97,8 @@ class _BaseClient:
         if http_client is None:
             # As many streams at once as there are calls.
             http_client = make_http_client(self._http_class, max_connections=None)
-        elif not _is_http_client(http_client, is_async=self._http_class == "AsyncClient"):
-            raise TypeError(
-                f"{type(self).__name__} needs the {self._http_class} of httpx or httpx2, not this "
-                f"{type(http_client).__name__}"
-            )
+        else:
+            check_http_client(http_client, self._http_class, user=type(self).__name__)
         self._http: Any = http_client
 
     @property
@@ -111,15 +109,6 @@ class _BaseClient:
     def __repr__(self) -> str:
         scheme, separator, rest = self.base_url.rpartition("://")
         return f"<ssejet.{type(self).__name__} of {scheme}{separator}{rest.rpartition('@')[2]}>"
-
-
-def _is_http_client(client: Any, *, is_async: bool) -> bool:
-    """Whether that is a client as httpx and httpx2 have them, of that kind; a class is none."""
-    return (
-        not isinstance(client, type)
-        and all(hasattr(client, name) for name in ("build_request", "send"))
-        and iscoroutinefunction(client.send) is is_async
-    )
 
 
 class Client(_BaseClient):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._async_stream import AsyncStream
+from ssejet.typed._stream import Stream
 
 __all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "TokenStream"]
 
 if TYPE_CHECKING:
     from ssejet.chat._models import ResponseFormatT
     from ssejet.metrics._tokens import TokenMetrics
-    from ssejet.typed._machine import T
+    from ssejet.typed._types import T
 
     class TokenStream(Stream[T]):
         """A stream of a ``Client``."""

@@ -11,8 +11,8 @@ from ssejet._http.response import content_type_of, is_reusable
 from ssejet._http.sockets import NetworkReads
 from ssejet.emit._pump import aclose, close
 from ssejet.errors import SSEError
-from ssejet.typed._machine import status_error
 from ssejet.typed._refusal import Beginning
+from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

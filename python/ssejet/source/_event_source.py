@@ -6,17 +6,14 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
-from ssejet._http.body import AsyncChunks
+from ssejet._http.body import AsyncChunks, ResumableChunks
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.exclusive import ConcurrentReadError
-from ssejet._http.headers import with_default_headers
-from ssejet._http.reader import ResumableChunks
-from ssejet._http.response import content_type_of
+from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
+from ssejet._http.response import has_event_stream_type
 from ssejet._http.sockets import NetworkReads
 from ssejet._lazy import on_demand
-from ssejet._media_type import is_event_stream
-from ssejet.errors import ContentTypeError
-from ssejet.typed._refusal import Beginning
+from ssejet.typed._refusal import EXCERPT_SIZE, Beginning, content_type_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -34,12 +31,8 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of this m
         globals(), {"asubscribe": "ssejet.source._subscription", "subscribe": "ssejet.source._subscription"}
     )
 
-# How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
-# be a stream that never gets so far.
-_EXCERPT_SIZE = 1024
+# How many seconds an error waits for the start of the body: the body may be a stream that never gets so far.
 _EXCERPT_TIME = 1.0
-
-_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 
 
 class EventSource:
@@ -79,17 +72,16 @@ class EventSource:
         self.decoder: Decoder = Decoder() if decoder is None else decoder
         # The dialects of some decoders have events without data.
         self._has_own_decoder = decoder is not None
-        self._content_type = content_type_of(response)
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events as they arrive."""
-        if is_event_stream(self._content_type):
+        if has_event_stream_type(self.response):
             return self.decoder.iter_bytes(_checked(self.response, any_field=self._has_own_decoder))
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Iterate over the events as they arrive, asynchronously."""
-        if is_event_stream(self._content_type):
+        if has_event_stream_type(self.response):
             return _AsyncEvents(self.response, self.decoder)
         return self._arefuse()
 
@@ -102,11 +94,11 @@ class EventSource:
         with suppress(Exception):  # the content type is what went wrong
             for chunk in self.response.iter_bytes():
                 body += chunk
-                if len(body) >= _EXCERPT_SIZE:
+                if len(body) >= EXCERPT_SIZE:
                     break
         if reads is not None:
             reads.release()
-        raise self._content_type_error(body)
+        raise content_type_error(self.response, bytes(body))
         yield
 
     async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
@@ -117,15 +109,11 @@ class EventSource:
         with suppress(Exception), move_on_after(_EXCERPT_TIME):
             async for chunk in chunks.iterator:
                 body += chunk
-                if len(body) >= _EXCERPT_SIZE:
+                if len(body) >= EXCERPT_SIZE:
                     break
         await chunks.aclose()
-        raise self._content_type_error(body)
+        raise content_type_error(self.response, bytes(body))
         yield
-
-    def _content_type_error(self, body: bytearray) -> ContentTypeError:
-        excerpt = bytes(body[:_EXCERPT_SIZE])
-        return ContentTypeError(self.response, content_type=self._content_type, body=excerpt)
 
 
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
@@ -154,7 +142,7 @@ class _AsyncEvents:
         self._decoder = decoder
         self._chunks: ResumableChunks | None = None
         self._pending: Iterator[ServerSentEvent] = iter(())
-        self._unsettled = False
+        self._decoder_is_paused = False
         self._reading = False
         self._ended = False
 
@@ -166,12 +154,13 @@ class _AsyncEvents:
             while True:
                 for event in self._pending:
                     return event
-                if self._unsettled:
-                    self._unsettled = False
-                    self._decoder.feed(b"")  # raises what was put off until the events before it were taken
-                if self._ended:
+                if self._decoder_is_paused:
+                    events, self._decoder_is_paused = self._decoder._resume()
+                    self._pending = iter(events)
+                elif self._ended:
                     raise StopAsyncIteration
-                self._accept(await self._read())
+                else:
+                    self._accept(await self._read())
         except (ConcurrentReadError, StopAsyncIteration):
             raise
         except Exception:
@@ -181,16 +170,16 @@ class _AsyncEvents:
     async def aclose(self) -> None:
         """Stop reading; the response stays the caller's to close."""
         self._ended = True
+        self._decoder_is_paused = False
         self._pending = iter(())
         if self._chunks is not None and not self._reading:
             await self._chunks.aclose()
 
     def _accept(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body."""
-        is_end = self._ended = chunk is None
-        events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
+        self._ended = chunk is None
+        events, self._decoder_is_paused = self._decoder._feed(chunk)
         self._pending = iter(events)
-        self._unsettled = bool(events) and not is_end
         if events:
             self._beginning = None
         elif self._beginning is not None:
@@ -235,7 +224,10 @@ def connect_sse(
         decoder: see ``EventSource``.
         kwargs: what else ``client.stream()`` takes.
     """
-    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
+    from ssejet._http.clients import check_http_client
+
+    check_http_client(client, "Client", user="connect_sse()", methods=("stream",))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)
 
@@ -245,6 +237,9 @@ async def aconnect_sse(
     client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
-    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
+    from ssejet._http.clients import check_http_client
+
+    check_http_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     async with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)

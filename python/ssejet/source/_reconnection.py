@@ -12,9 +12,8 @@ from ssejet._core import Decoder, ServerSentEvent
 from ssejet._http.backoff import backoff, retry_after
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import was_sent
-from ssejet._http.headers import with_default_headers
-from ssejet._http.response import content_type_of
-from ssejet._media_type import is_event_stream
+from ssejet._http.headers import EVENT_STREAM_HEADERS, with_default_headers
+from ssejet._http.response import has_event_stream_type
 from ssejet.errors import (
     APIConnectionError,
     APIError,
@@ -24,8 +23,8 @@ from ssejet.errors import (
 )
 from ssejet.metrics._stream import StreamMetrics
 from ssejet.source._target import PERMANENT_REDIRECTS, REDIRECTS, redirect_error
-from ssejet.typed._machine import status_error
 from ssejet.typed._refusal import Beginning, Refusal, content_type_error
+from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,9 +40,6 @@ _MOST_REDIRECTS = 20  # as in the Fetch standard
 _REPEATABLE = frozenset(
     {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "REPORT", "SEARCH", "PROPFIND"}
 )
-
-# What the Fetch standard makes of the cache mode that the standard sets.
-_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 
 # Time that is up still has to be said to be short, as none at all would mean something else: seconds.
 _SHORTEST_WAIT = 0.001
@@ -174,7 +170,7 @@ class ReconnectionMachine:
 
     def headers(self) -> list[tuple[Any, Any]]:
         """The headers of the request for ``target``."""
-        headers = with_default_headers(self.target.headers, _HEADERS)
+        headers = with_default_headers(self.target.headers, EVENT_STREAM_HEADERS)
         # A header's value begins and ends with something visible.
         if event_id := (self._next_decoder or self._decoder).last_event_id.strip(" \t"):
             headers.append((b"Last-Event-ID", event_id.encode()))
@@ -205,7 +201,7 @@ class ReconnectionMachine:
         self.deadlines = Deadlines(**self._timeouts)
         if status != 200:
             self._refusal = Refusal(response, self.deadlines, status_error)
-        elif not is_event_stream(content_type_of(response)):
+        elif not has_event_stream_type(response):
             self._refusal = Refusal(response, self.deadlines, content_type_error)
         else:
             self.is_open = True
@@ -257,7 +253,7 @@ class ReconnectionMachine:
             return False
         if got_events:
             self._beginning = None
-            beginning.settle(self.deadlines)
+            beginning.restore(self.deadlines)
         else:
             beginning.add(chunk)
             beginning.adjust(self.deadlines)
@@ -380,8 +376,9 @@ class ReconnectionMachine:
         """The events that the bytes complete. What is wrong with the next one is put off."""
         events: list[Any] = []
         try:
-            events = self._decoder.feed(data)
-            self._decoder.feed(b"")  # raises what feed() itself has put off
+            events, is_paused = self._decoder._feed(data)
+            if is_paused:
+                self._decoder._resume()  # raises, as this decoder's on_comment does not
         except EventTooLargeError as error:
             self._put_off = error
         self.metrics.add_events(len(events))

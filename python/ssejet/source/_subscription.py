@@ -10,13 +10,14 @@ from functools import partial
 from inspect import iscoroutinefunction
 from math import inf
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ssejet._http.clients import make_http_client
-from ssejet._http.exclusive import ConcurrentReadError, Turn
+from ssejet._http.async_reader import AsyncReader
+from ssejet._http.clients import check_http_client, make_http_client
+from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.failures import translate_request, translated
 from ssejet._http.headers import names_of, with_default_headers
-from ssejet._http.reader import AsyncReader, Reader
+from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard, RequestInterrupter
 from ssejet.errors import APIConnectionError, SSEError
 from ssejet.source._reconnection import ReconnectionMachine, Step
@@ -76,8 +77,7 @@ class _BaseSubscription:
     """
 
     _advice: ClassVar[str]
-    _client_class: ClassVar[str]
-    _client_method: ClassVar[str]
+    _client_class: ClassVar[Literal["AsyncClient", "Client"]]
 
     def __init__(
         self,
@@ -110,11 +110,8 @@ class _BaseSubscription:
         for name, callback in (("on_comment", on_comment), ("on_error", on_error)):
             if iscoroutinefunction(callback):
                 raise TypeError(f"{name} must be a plain function: nothing would await what this one returns")
-        if client is not None and not hasattr(client, self._client_method):
-            raise TypeError(
-                f"{type(self).__name__} needs a client such as httpx.{self._client_class}; "
-                f"got {type(client).__module__}.{type(client).__name__}"
-            )
+        if client is not None:
+            check_http_client(client, self._client_class, user=type(self).__name__)
         given_headers = with_default_headers(headers, {})
         if "last-event-id" in names_of(given_headers):
             raise ValueError("Last-Event-ID changes from event to event: give its start as last_event_id")
@@ -291,10 +288,9 @@ class Subscription(_BaseSubscription):
 
     _advice = "use it in a `with` block, or call close()"
     _client_class = "Client"
-    _client_method = "close"
 
     def _set_up(self) -> None:
-        self._turn = Turn()
+        self._use = ExclusiveUse()
         self._wake = threading.Event()
         self._interrupter: RequestInterrupter | None = None
 
@@ -338,19 +334,19 @@ class Subscription(_BaseSubscription):
         """End the subscription; once is enough, more does no harm."""
         self._closed = True
         self._machine.close()
-        self._turn.end(wake=self.restart, release=self._release)
+        self._use.end(wake=self.restart, release=self._release)
 
     _abandon = close
 
     def _advance(self) -> bool:
         """Take one step; False at the end of the subscription, which is then closed."""
-        turn = self._turn
-        if turn.holder is not None:
+        use = self._use
+        if use.holder is not None:
             if self._closed:
                 return False
             raise ConcurrentReadError
         try:
-            turn.holder = get_ident()
+            use.holder = get_ident()
             if not self._closed:
                 self._take_step()
         except SSEError as error:
@@ -361,9 +357,9 @@ class Subscription(_BaseSubscription):
             self._machine.give_up_connection()
             raise
         finally:
-            turn.holder = None
-            if turn.over:
-                turn.release(self._release)
+            use.holder = None
+            if use.ended:
+                use.release(self._release)
         if self._machine.step is Step.END:
             self.close()
         return not self._closed
@@ -436,7 +432,6 @@ class AsyncSubscription(_BaseSubscription):
 
     _advice = "use it in an `async with` block, or await aclose()"
     _client_class = "AsyncClient"
-    _client_method = "aclose"
 
     def _set_up(self) -> None:
         self._advancing = False
@@ -487,7 +482,7 @@ class AsyncSubscription(_BaseSubscription):
         await self._release()
 
     def _abandon(self) -> None:
-        self._reader.abandon()
+        self._reader.close_soon()
 
     async def _advance(self) -> bool:
         """Take one step; False at the end of the subscription, which is then closed."""
