@@ -4,12 +4,16 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?= 60
+JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)
 
-RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name '*.rs') \
+RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name "*.rs") rust/core/README.md \
           rust/core/Cargo.toml rust/python/Cargo.toml
 
+# The tests of one file run in one process, as they share servers and browsers.
+PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers test-ecosystem test-versions check bench fuzz wheel clean
+.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench fuzz wheel clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +24,11 @@ demo: $(VENV)/.test ## stream a recorded chat completion through real HTTP, and 
 test: $(VENV)/.test ## run the Rust and the Python tests
 	cargo test --locked --quiet --workspace --exclude ssejet-python
 	$(BIN)/python -W error -c "import ssejet"
-	$(BIN)/pytest -q
+	$(PYTEST)
+
+test-fast: $(VENV)/.test ## run the unit tests, with few random examples: in under a minute
+	cargo test --locked --quiet --package ssejet-core --lib
+	HYPOTHESIS_PROFILE=fast $(PYTEST) -m "not slow" $(foreach folder,benches browser ecosystem typing,--ignore tests/$(folder))
 
 # What these two need is kept out of the environment of the other tests.
 test-peers: $(VENV)-peer-suites/.ready ## run the peers' own test suites with ssejet swapped in (downloads them)
@@ -47,6 +55,7 @@ check: $(VENV)/.lint ## run the linters, the type checkers and the documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package ssejet-core
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest ssejet._core
 	$(BIN)/pytest -q tests/typing

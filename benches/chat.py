@@ -1,8 +1,8 @@
-"""`python -m benches.chat`: chat streams, ours and openai-python's, on the same bytes from the same client.
+"""`python -m benches.chat`: measures chat streams of ssejet and openai-python on the same bytes.
 
-What is timed is what a program that reads a stream does, from the first byte of the body to the last event.
-In process, httpx2 takes the body from memory. Over loopback the figures are processor time of this process
-alone; the server is another one.
+The time is that of a program that reads a stream, from the first byte of the body to the last event.
+In process, httpx2 reads the body from memory. Over loopback, the figures are the processor time of this
+process; the server is another process.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ def _server() -> Iterator[str]:
 
 
 def _serve() -> None:
-    """Send the stream to whoever connects, until the input ends.
+    """Send the stream to each client that connects, until the input ends.
 
     A pause after each event lets the client wait for the next, as clients of language models do. Without it,
     what a read brings would depend on who is faster.

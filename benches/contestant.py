@@ -1,4 +1,4 @@
-"""What the harness asks of everything it compares."""
+"""The interface of everything that the harness compares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Contestant(Protocol):
     def language(self) -> str: ...
 
     def check(self, workload: Workload) -> str | None:
-        """Why this one decodes the workload wrongly, or None if it doesn't."""
+        """Say what is wrong with the decoded workload; None if it is right."""
 
     def time(self, workload: Workload, passes: int) -> int:
-        """The nanoseconds that so many passes over the workload take."""
+        """Measure the nanoseconds of this many passes over the workload."""

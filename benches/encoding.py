@@ -1,7 +1,7 @@
-"""`python -m benches.encoding`: encoders on chat chunks, taking turns, and the goals with what came out.
+"""`python -m benches.encoding`: measures encoders on chat chunks in turn, and compares them with the goals.
 
-sse-starlette and openai-responses take part if they are installed; the latter, which asks for an openai
-before 3, in an environment of its own.
+sse-starlette and openai-responses take part if they are installed. openai-responses requires openai before 3,
+so it needs a separate environment.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GOALS = [Faster(workload, "ssejet", (peer,), 5) for workload in TITLES for peer 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A way to make the bytes of an event; a function for each workload that it has one for."""
+    """An encoder, with a function for each workload that it supports."""
 
     name: str
     version: str
@@ -49,7 +49,7 @@ class Encoder:
     language: str = "Python"
 
     def check(self, workload: Workload) -> str | None:
-        """Whether each event arrives with the fields that were sent; defaults may come with them."""
+        """Check that each event arrives with the fields that were sent; defaults may be added."""
         function = self.functions.get(workload.name)
         if function is None:
             return "there is no such function"
@@ -107,9 +107,7 @@ def main() -> None:
     from openai.types.chat import ChatCompletionChunk
 
     parser = argparse.ArgumentParser(prog="python -m benches.encoding", description=__doc__)
-    parser.add_argument(
-        "--rounds", type=int, default=15, help="how often everybody takes a turn (default: 15)"
-    )
+    parser.add_argument("--rounds", type=int, default=15, help="the number of rounds (default: 15)")
     options = parser.parse_args()
     chat = next(each for each in all_workloads() if each.name == "chat-64k")
     items = {

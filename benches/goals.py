@@ -1,4 +1,4 @@
-"""The goals, as data: whose time is divided by whose, and what must come out."""
+"""The goals, as data: which times are compared, and the required ratio."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CRATES = (
 
 
 class Verdict(NamedTuple):
-    """What came out."""
+    """The result of a goal."""
 
     workload: str
     subject: str
@@ -73,7 +73,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Even:
-    """A byte of this workload costs the subject at most so many times what a byte of the other one does."""
+    """A byte of this workload costs the subject at most this many times a byte of the other workload."""
 
     workload: str
     than: str
@@ -92,7 +92,7 @@ class Even:
 
 @dataclass(frozen=True)
 class AtMost:
-    """A figure that is not compared with anybody's, such as memory as a multiple of the event's size."""
+    """A figure without a rival, such as memory as a multiple of the event's size."""
 
     cell: Cell
     title: str
@@ -130,7 +130,7 @@ GOALS: tuple[Goal, ...] = (
     Faster("chat-64k", "ssejet", ("httpx-sse",), 12),
     Share("chat-64k", "ssejet", "CPython floor", 0.40),
     Faster("chat-64k", "ssejet", ("eventsource-parser",), 4),
-    # openai's decoder is an iterator, and so is the one that small reads are for.
+    # openai's decoder is an iterator, so it is compared with ours.
     Faster("huge-64b", "ssejet iter_bytes", ("openai",), 30),
     Even("crlf-64k", "chat-64k", "ssejet", 1.5),
     Even("anthropic-64k", "chat-64k", "ssejet", 1.5),

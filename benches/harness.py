@@ -1,8 +1,7 @@
-"""The measuring: every contestant on every workload in turn, round by round.
+"""Measures every contestant on every workload in turn, round by round.
 
-Taking turns is what makes ratios hold on a machine whose speed drifts: whatever slows one contestant down
-for a while slows its neighbours in the same round, and a ratio is taken within a round before the median is
-taken over the rounds.
+Turns make the ratios reliable on a machine whose speed drifts: what slows one contestant down for a while
+also slows its neighbours in the same round. Ratios are taken within a round, then the median over the rounds.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from benches.workloads import Description, Workload
 
 PATIENCE = 4
-"""How many times its share of the run a contestant may take before it is spared further rounds."""
+"""A contestant gets no further rounds once it has taken this many times its share of the run."""
 
 
 class Cell(NamedTuple):
@@ -31,7 +30,7 @@ class Cell(NamedTuple):
 
 @dataclass
 class Samples:
-    """What was measured: one figure per cell and round, or why there is none."""
+    """The measured figures: one per cell and round, or why there is none."""
 
     workloads: dict[str, Description] = field(default_factory=dict)
     figures: dict[Cell, list[float]] = field(default_factory=dict)
@@ -42,13 +41,13 @@ class Samples:
         return statistics.median(figures) if figures else None
 
     def ratio(self, over: Cell, under: Cell) -> float | None:
-        """The median of the rounds' ratios."""
+        """Return the median of the rounds' ratios."""
         pairs = list(zip(self.figures.get(over, ()), self.figures.get(under, ()), strict=False))
         return statistics.median(a / b for a, b in pairs) if pairs else None
 
 
 class Turn(NamedTuple):
-    """A step of a run, for those who watch it."""
+    """A step of a run, for its progress display."""
 
     doing: str
     workload: Workload
@@ -56,7 +55,7 @@ class Turn(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a cell is measured: the passes that fill a slice, and in how many of the rounds."""
+    """How a cell is measured: the passes per slice, and the number of rounds."""
 
     passes: int
     rounds: int
@@ -73,7 +72,7 @@ class Run:
 
     @property
     def turns(self) -> int:
-        """How often `measure` reports, at most."""
+        """The largest number of reports from `measure`."""
         return len(self.workloads) * len(self.contestants) * (self.rounds + 1)
 
     def measure(self, watch: Callable[[Turn], None] = lambda _: None) -> Samples:
@@ -107,7 +106,7 @@ class Run:
         return Plan(passes, max(1, min(self.rounds, PATIENCE * share // elapsed)))
 
     def _pairs(self, shift: int) -> Iterator[tuple[Workload, Contestant]]:
-        # Everybody gets every place in the order: nobody always follows the one that fills the caches.
+        # The order rotates, so that none always follows the one that fills the caches.
         start = shift % len(self.contestants)
         for workload in self.workloads:
             for contestant in self.contestants[start:] + self.contestants[:start]:

@@ -1,4 +1,4 @@
-"""What a result needs to say of the machine it was measured on, and nothing that identifies it."""
+"""Describes the machine of a result, without anything that identifies it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def describe() -> dict[str, str | int]:
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count() or 1,
-        # Without the distributor's suffix, which is anybody's text.
+        # Without the distributor's suffix, which is free text.
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "architecture": platform.machine(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -24,7 +24,7 @@ def describe() -> dict[str, str | int]:
 
 
 def slug() -> str:
-    """A name for files of results: the processor and the number of its cores."""
+    """Make a name for files of results from the processor and its number of cores."""
     machine = describe()
     return re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cores']} cores".lower()).strip("-")
 

@@ -1,7 +1,7 @@
-"""The decoders for Python, each fed in the way its own library feeds it, the HTTP client left out.
+"""The decoders for Python, each fed as its own library feeds it, without the HTTP client.
 
-A peer is a function of the chunks that gives batches of events: the `for` loops that its users write around
-it. Text decoding is part of the work, as every one of them starts from bytes.
+A peer is a function from chunks to batches of events, with the `for` loops that its users write. Text
+decoding is part of the work, because all start from bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Peer:
     def check(self, workload: Workload) -> str | None:
         try:
             data = self.data(workload.chunks)
-        except Exception as error:  # whatever a peer raises is its answer
+        except Exception as error:  # any error of a peer is its result
             return f"{type(error).__name__}: {error}"
         return difference(data, workload.data)
 
@@ -64,7 +64,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Floor:
-    """The least that CPython can do: split at blank lines, and make one string of each part.
+    """The minimum for CPython: split at blank lines, and make one string of each part.
 
     No decoder in pure Python can be faster, for all the work that makes it a decoder is left out.
     """
@@ -96,7 +96,7 @@ class Floor:
 
 
 def difference(data: list[str], expected: tuple[str, ...]) -> str | None:
-    """How decoded data differs from what was expected, in a few words."""
+    """Describe briefly how decoded data differs from the expected data."""
     if len(data) != len(expected):
         return f"{len(data)} events instead of {len(expected)}"
     for index, (got, want) in enumerate(zip(data, expected, strict=True)):
@@ -171,7 +171,7 @@ def _requests_sse() -> Callable[[list[bytes]], Batches]:
     from requests_sse import EventSource
 
     class EndOfBody(BaseException):
-        """Past every handler of the peer, which would sleep and reconnect at the end of the body."""
+        """Ends the body, past the handlers of the peer, which would sleep and reconnect."""
 
     class Body:
         def __init__(self, chunks: list[bytes]) -> None:
@@ -211,7 +211,7 @@ def _requests_sse() -> Callable[[list[bytes]], Batches]:
     return lambda chunks: [events(chunks)]
 
 
-# The package whose version is reported, and the peer itself.
+# The package whose version is reported, and the function that makes the peer.
 _PEERS: dict[str, tuple[str, Callable[[], Callable[[list[bytes]], Batches]]]] = {
     "ssejet": ("ssejet", _ssejet),
     "ssejet iter_bytes": ("ssejet", _ssejet_iter_bytes),
@@ -225,7 +225,7 @@ _PEERS: dict[str, tuple[str, Callable[[], Callable[[list[bytes]], Batches]]]] = 
 
 
 def all_peers() -> tuple[list[Peer | Floor], list[str]]:
-    """The peers that are installed, and what is to be said of those that aren't."""
+    """Return the installed peers, and remarks about the others."""
     found: list[Peer | Floor] = []
     missing = []
     for name, (distribution, load) in _PEERS.items():

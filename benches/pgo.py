@@ -1,4 +1,4 @@
-"""What profile-guided optimisation learns from (`maturin build --pgo`): every workload, by every way in."""
+"""The training run of profile-guided optimisation (`maturin build --pgo`): all workloads and interfaces."""
 
 from __future__ import annotations
 

@@ -12,17 +12,17 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def with_tables(readme: str, results: Results) -> str:
-    """The README with its tables of decoders made anew."""
+    """Return the README with new tables of decoders."""
     return _with("tables", markdown(results), readme)
 
 
 def with_chat_table(readme: str, results: Results) -> str:
-    """The README with its table of chat streams made anew."""
+    """Return the README with a new table of chat streams."""
     return _with("chat table", chat_markdown(results), readme)
 
 
 def with_swap_table(readme: str, results: Results) -> str:
-    """The README with its table of swap-ins made anew."""
+    """Return the README with a new table of swap-ins."""
     return _with("swap table", swap_markdown(results), readme)
 
 

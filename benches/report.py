@@ -1,4 +1,4 @@
-"""Results as tables: for the terminal, and in Markdown for the README."""
+"""Shows results as tables: on the terminal, and in Markdown for the README."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ README_RIVALS = {
 
 
 def tables(results: Results) -> RenderableType:
-    """All that was measured, and the goals with what came out."""
+    """Return all times, and the goals with their results."""
     return Group(_times(results), "", _verdicts(results))
 
 
 def show(results: Results) -> None:
     """Print all tables."""
     console = Console()
-    # Squeezed columns cannot be read; a window that is too narrow can be scrolled or widened.
+    # Compressed columns are unreadable, but a narrow window can be widened.
     Console(width=max(console.width, WIDTH)).print(tables(results))
 
 
 def markdown(results: Results) -> str:
-    """The README's tables: how many times as long the others take."""
+    """Return the README's tables of how many times as long the others take."""
     return "\n".join(
         _ratios(results, ours, [name for name in rivals if name in results.contestants])
         for ours, rivals in README_RIVALS.items()
@@ -70,7 +70,7 @@ def markdown(results: Results) -> str:
 
 
 def chat_markdown(results: Results) -> str:
-    """The README's table of chat streams."""
+    """Return the README's table of chat streams."""
     samples = results.samples
     rivals = ("openai", "aiter_bytes")
     heads = ["", OURS, *(f"{name} {results.contestants[name].version}" for name in rivals)]
@@ -84,7 +84,7 @@ def chat_markdown(results: Results) -> str:
 
 
 def swap_markdown(results: Results) -> str:
-    """The README's table of what others read, with ssejet swapped in and without."""
+    """Return the README's table of SDKs and libraries with and without ssejet."""
     samples = results.samples
     lines = ["|  | as it is | with ssejet | |", "|---|---:|---:|---:|"]
     for workload, description in samples.workloads.items():
@@ -112,14 +112,14 @@ def _ratios(results: Results, ours: str, rivals: list[str]) -> str:
 
 
 def duration(nanoseconds: float) -> str:
-    """A duration with three digits and a fitting unit."""
+    """Format a duration with three digits and a suitable unit."""
     size, unit = next((each for each in UNITS if nanoseconds >= each[0]), UNITS[-1])
     figure = nanoseconds / size
     return f"{figure:.{2 if figure < 9.995 else 1 if figure < 99.95 else 0}f} {unit}"
 
 
 def times_as_long(ratio: float | None) -> str:
-    """A ratio as a table says it."""
+    """Format a ratio for a table."""
     if ratio is None:
         return ""
     return f"{ratio:.{0 if ratio >= 10 else 1 if ratio >= 1 else 2}f}×"
@@ -171,7 +171,7 @@ def _conditions(results: Results) -> str:
     machine = results.machine
     return (
         f"{results.date}, {machine['cpu']}, {machine['cores']} cores, {machine['python']}, "
-        f"medians of {results.settings['rounds']} rounds; no time for whoever decodes a workload wrongly"
+        f"medians of {results.settings['rounds']} rounds; no time where a workload is decoded wrongly"
     )
 
 

@@ -1,4 +1,4 @@
-"""Results as files: every figure that was measured, and what is needed to judge them."""
+"""Reads and writes files of results: every measured figure, and its conditions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SWAP_DIRECTORY = DIRECTORY / "swap"
 
 
 class Entrant(NamedTuple):
-    """What a contestant was."""
+    """The version and language of a contestant."""
 
     version: str
     language: str
@@ -35,7 +35,7 @@ class Results:
     def write(self, path: Path) -> None:
         cells: list[dict[str, Any]] = []
         for cell, figures in self.samples.figures.items():
-            # Six digits are more than any clock here is good for.
+            # Six digits are more than the clocks can measure.
             cells.append({**cell._asdict(), "rounds": [float(f"{figure:.6g}") for figure in figures]})
         for cell, reason in self.samples.wrong.items():
             cells.append({**cell._asdict(), "wrong": reason})
@@ -65,7 +65,7 @@ class Results:
 
 
 def latest(directory: Path = DIRECTORY) -> Path:
-    """The newest file of results."""
+    """Return the path of the newest file of results."""
     files = sorted(directory.glob("*.json"))
     if not files:
         raise FileNotFoundError("there are no results yet: run `make bench`")
@@ -73,7 +73,7 @@ def latest(directory: Path = DIRECTORY) -> Path:
 
 
 def _one_line_per_member(document: dict[str, Any]) -> str:
-    """JSON that diffs well: one line for each thing that can change on its own."""
+    """Write JSON that gives short diffs: one line for each value that can change alone."""
     members = []
     for key, value in document.items():
         if isinstance(value, dict):

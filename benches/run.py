@@ -1,4 +1,4 @@
-"""`python -m benches.run`: all decoders on all workloads, taking turns; a table, and a file of results."""
+"""`python -m benches.run`: measures all decoders on all workloads in turn, and writes a table and a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MS = 1_000_000
 
 def main() -> None:
     options = _options()
-    # Progress and remarks go to stderr, so that the table can be redirected.
+    # Progress goes to stderr, so that the table can be redirected.
     console = Console(stderr=True)
     workloads = [each for each in all_workloads() if not options.only or each.name in options.only]
     with ExitStack() as stack:
@@ -42,7 +42,7 @@ def main() -> None:
                     remarks.append(str(error))
         for remark in remarks:
             console.print(remark, style="yellow")
-        # What the imports left behind is no part of anybody's garbage.
+        # Objects of the imports must not be part of the measured garbage collections.
         gc.collect()
         gc.freeze()
         run = Run(workloads, contestants, options.rounds, options.slice * MS)
@@ -83,8 +83,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benches.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short slices, few rounds, nothing written")
     parser.add_argument("--only", action="append", choices=names, metavar="WORKLOAD", help=only)
-    parser.add_argument("--rounds", type=int, help="how often everybody takes a turn (default: 15)")
-    parser.add_argument("--output", type=Path, help="where the results go (default: benches/results/)")
+    parser.add_argument("--rounds", type=int, help="the number of rounds (default: 15)")
+    parser.add_argument("--output", type=Path, help="the file for the results (default: in benches/results/)")
     parser.add_argument("--markdown", action="store_true", help="print the README's tables instead")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)

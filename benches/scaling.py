@@ -1,6 +1,6 @@
-"""One event of 64 MiB: its time and its peak memory, in small reads and in large ones.
+"""Measures one event of 64 MiB: time and peak memory, with small and with large reads.
 
-Each measurement has a process of its own, as peak memory never goes down:
+Each measurement runs in a separate process, because peak memory never decreases:
 `python -m benches.scaling 64` measures with 64-byte reads.
 """
 
@@ -28,7 +28,7 @@ READ_SIZES = {"giant-64b": 64, "giant-64k": 64 * KIB}
 
 
 def add_to(samples: Samples, rounds: int, watch: Callable[[str], None] = lambda _: None) -> None:
-    """Measure, and put the figures beside the others."""
+    """Measure, and add the figures to the results."""
     for name, read_size in READ_SIZES.items():
         reads = "64-byte" if read_size == 64 else "64 KiB"
         samples.workloads[name] = Description(f"one 64 MiB event, {reads} reads", 1, EVENT_BYTES, read_size)
@@ -42,7 +42,7 @@ def add_to(samples: Samples, rounds: int, watch: Callable[[str], None] = lambda 
 
 
 def measure(read_size: int) -> dict[str, float]:
-    """Decode the event; the time in nanoseconds, and the peak memory as a multiple of the event's size."""
+    """Decode the event; return the nanoseconds, and the peak memory as a multiple of the event's size."""
     from ssejet import Decoder
 
     before = _peak_memory()
@@ -58,7 +58,7 @@ def measure(read_size: int) -> dict[str, float]:
 
 
 def _reads(size: int) -> Iterator[bytes]:
-    """The event's reads, all of them but the first and the last one object, so that they need no memory."""
+    """Split the event into reads. All but the first and last are one object, so that they need no memory."""
     first, last = b"data: ".ljust(size, b"x"), b"\n\n".rjust(size, b"x")
     return chain([first], repeat(b"x" * size, EVENT_BYTES // size - 2), [last])
 

@@ -1,8 +1,8 @@
-"""`python -m benches.sending`: what an event costs a server, beside a bare StreamingResponse of Starlette.
+"""`python -m benches.sending`: measures what an event costs a server, beside Starlette's own response.
 
-A server of uvicorn in a process of its own sends the same events in both ways, in turn, to a client that
-reads them. The figure is the processor time of that process per event: what the source, the response and the
-server take. The bare response's source encodes its events itself.
+A uvicorn server in a separate process sends the same events in both ways, in turn, to a client that reads
+them. The figure is that process's processor time per event, for the source, the response and the server. The
+source of Starlette's response encodes its events itself.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def _source(pace: str, convert: Callable[[Any], Any], took: list[float]) -
 
 
 def serve(connection: Connection) -> None:
-    """Serve both ways, and tell the port."""
+    """Serve both ways, and print the port."""
     took: list[float] = []
 
     async def respond(request: Request) -> StreamingResponse:
@@ -74,7 +74,7 @@ def serve(connection: Connection) -> None:
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110 (uvicorn has nothing to wait on)
+        while not server.started:  # noqa: ASYNC110 (uvicorn offers no event to wait for)
             await asyncio.sleep(0.01)
         connection.send(server.servers[0].sockets[0].getsockname()[1])
         await serving
@@ -83,7 +83,7 @@ def serve(connection: Connection) -> None:
 
 
 def measure(client: httpx.Client, way: str, pace: str) -> float:
-    """The seconds of processor time that an event costs."""
+    """Measure the seconds of processor time per event."""
     size = 0
     with client.stream("GET", f"/{way}", params={"pace": pace}) as response:
         for chunk in response.iter_raw():
@@ -94,7 +94,7 @@ def measure(client: httpx.Client, way: str, pace: str) -> float:
 
 
 def compare(rounds: int, paces: list[str]) -> dict[str, dict[str, list[float]]]:
-    """Measure both ways in turn; gives the figures by pace and way."""
+    """Measure both ways in turn; return the figures by pace and way."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     process.start()

@@ -1,7 +1,7 @@
-"""`python -m benches.swap`: the SDKs and event sources that ssejet stands in for, with it and without.
+"""`python -m benches.swap`: measures the SDKs and event sources with ssejet and without.
 
-In process the body comes from memory, through the HTTP client that its user would have, whose cost is part of
-both sides. `concurrent` is wall-clock time of this process on one core; the server has another one.
+The body comes from memory through the usual HTTP client, whose cost is part of both sides. `concurrent` is
+the wall-clock time of this process on one core; its server runs on another one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ EVENTS_PER_STREAM = 500
 
 
 def workloads() -> dict[str, Workload]:
-    """The streams, by the names that the goals know."""
+    """Return the streams, by the names that the goals use."""
     typed, helper = (chat_workloads()[name] for name in ("typed", "events"))
     messages = _named([_message(text) for text in _texts(EVENTS)], first=_MESSAGE_START)
     responses = _named([_response(text) for text in _texts(EVENTS)])
@@ -71,7 +71,7 @@ def workloads() -> dict[str, Workload]:
             Workload(f"httpx-sse{name}", f"httpx-sse, {title}", typed.body, typed.data, size),
             Workload(f"httpx2{name}", f"httpx2 EventSource, {title}", typed.body, typed.data, size),
         ]
-    # What all the streams carry together, so that the harness knows how long a turn is.
+    # The data of all streams together, so that the harness knows how long a turn is.
     data = typed.data[:EVENTS_PER_STREAM] * STREAMS
     made.append(Workload("concurrent", f"{STREAMS} concurrent streams", short * STREAMS, data, 0))
     return {each.name: each for each in made}
@@ -129,7 +129,7 @@ def _named(
 
 @dataclass
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream, httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A body that is in memory, and can be read once, in pieces of a size or by event."""
+    """A body in memory that can be read once, in pieces of one size or by event."""
 
     pieces: Iterator[bytes]
 
@@ -152,7 +152,7 @@ def _events(workload: Workload) -> list[bytes]:
 
 @dataclass
 class Reader:
-    """Somebody who reads a stream and looks at what came."""
+    """Reads a stream with a client, and looks at every item."""
 
     name: str
     version: str
@@ -247,7 +247,7 @@ def _httpx2(module: Any) -> Callable[[Any, Callable[[Any], object]], None]:
 
 @dataclass
 class Crowd:
-    """A client that reads many streams at once, over real connections."""
+    """Reads many streams at once with one client, over real connections."""
 
     name: str
     version: str
@@ -293,7 +293,7 @@ def _server() -> Iterator[str]:
 
 
 def _serve() -> None:
-    """Send the stream to whoever connects, each event in an HTTP chunk of its own, faster than it is read."""
+    """Send the stream to each client, one HTTP chunk per event, faster than it is read."""
     _pin(1)
     events = _events(workloads()["concurrent"])[: EVENTS_PER_STREAM + 1]  # and the sentinel
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events) + b"0\r\n\r\n"
@@ -320,7 +320,7 @@ def _serve() -> None:
 
 
 def _pin(core: int) -> None:
-    """Keep to one core, where the system lets us, and there are several."""
+    """Run on one core only, if the system supports it and has several."""
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > core:
         os.sched_setaffinity(0, {core})
 
@@ -414,12 +414,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benches.swap", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short slices, few rounds, nothing written")
+    parser.add_argument("--rounds", type=int, help="the number of rounds (default: 15)")
     parser.add_argument(
-        "--quick", action="store_true", help="a glance: short slices, few rounds, nothing written"
+        "--output", type=Path, help="the file for the results (default: in benches/results/swap/)"
     )
-    parser.add_argument("--rounds", type=int, help="how often everybody takes a turn (default: 15)")
-    parser.add_argument("--output", type=Path, help="where the results go (default: benches/results/swap/)")
-    parser.add_argument("--verbose", action="store_true", help="tell who is being measured")
+    parser.add_argument("--verbose", action="store_true", help="print what is being measured")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)

@@ -1,6 +1,6 @@
-"""Whether decoding scales with threads: `python -m benches.threads`, on a free-threaded build of CPython.
+"""Measures how decoding scales with threads: `python -m benches.threads`, on free-threaded CPython.
 
-Each thread has a decoder and a stream of its own. With a GIL the answer is once, as it must be.
+Each thread has its own decoder and stream. With a GIL the factor is 1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def elapsed(threads: int, chunks: list[bytes]) -> float:
-    """The seconds that so many threads take when each decodes all passes."""
+    """Measure the seconds of this many threads when each decodes all passes."""
     start = Barrier(threads + 1)
 
     def decode() -> None:

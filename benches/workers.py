@@ -1,6 +1,6 @@
-"""Contestants in other languages: child processes that stay, answering one request per line.
+"""Contestants in other languages: child processes that answer one request per line.
 
-They stay so that all contestants can take turns, and so that Node's compiler has warmed up.
+They keep running, so that all contestants can take turns and Node's compiler is warm.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RUST = ROOT / "rust" / "benches"
 
 
 class WorkerError(Exception):
-    """A worker that is of no use here. The message says why, and what to do."""
+    """A worker cannot be used. The message says why and what to do."""
 
 
 class Worker:

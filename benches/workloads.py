@@ -1,4 +1,4 @@
-"""The workloads: deterministic event streams, the events in them, and how they are cut into reads.
+"""The workloads: deterministic event streams, their events, and the sizes of their reads.
 
 `python -m benches.workloads DIRECTORY` writes them to files for the contestants in other languages.
 """
@@ -57,7 +57,7 @@ CJK = (
 
 
 class Description(NamedTuple):
-    """What is to be known of a workload once it has been measured."""
+    """The description of a measured workload."""
 
     title: str
     events: int
@@ -90,7 +90,7 @@ class Workload:
         return Description(self.title, len(self.data), len(self.body), self.read_size)
 
     def write(self, directory: Path) -> Path:
-        """Write the stream, and beside it the data that it holds, each followed by NUL."""
+        """Write the stream to a file, and its data to another one, each followed by NUL."""
         path = directory / f"{self.name}.sse"
         path.write_bytes(self.body)
         path.with_suffix(".expected").write_bytes(b"".join(data.encode() + b"\0" for data in self.data))
@@ -99,7 +99,7 @@ class Workload:
 
 
 def all_workloads() -> list[Workload]:
-    """Every workload, the ones that say most first."""
+    """Return all workloads, the most important ones first."""
     chat = [chat_chunk({"content": token}) for token in _cycle(ENGLISH, 2000)]
     cjk = [chat_chunk({"content": token}) for token in _cycle(CJK, 2000)]
     anthropic = [_anthropic(words) for words in _windows(ENGLISH, 2000)]
@@ -143,7 +143,7 @@ def _workload(
 def chat_chunk(
     delta: dict[str, object], finish_reason: str | None = None, size: int = CHAT_EVENT_BYTES
 ) -> str:
-    """A chunk of a chat completion as OpenAI sends it, `obfuscation` making all of them equally long."""
+    """Make a chunk of a chat completion as OpenAI sends it; `obfuscation` gives all the same length."""
     chunk: dict[str, object] = {
         "id": "chatcmpl-CaXq2mT7bXvS0dYJkR4uHn8wLz5Ge",
         "object": "chat.completion.chunk",
@@ -156,7 +156,7 @@ def chat_chunk(
 
 
 def _anthropic(text: str) -> str:
-    """A delta as Anthropic sends it, as long as a chat chunk together with its `event:` line."""
+    """Make a delta as Anthropic sends it; with its `event:` line it is as long as a chat chunk."""
     delta: dict[str, object] = {
         "type": "content_block_delta",
         "index": 0,
@@ -167,18 +167,18 @@ def _anthropic(text: str) -> str:
 
 
 def _small(token: str) -> str:
-    """The least that a compatible server sends for a token."""
+    """Make the smallest chunk that a compatible server sends for a token."""
     chunk: dict[str, object] = {"choices": [{"index": 0, "delta": {"content": token}, "finish_reason": None}]}
     return _padded(chunk, "id", SMALL_EVENT_BYTES - len("data: \n\n"))
 
 
 def _large(index: int, size: int) -> str:
-    """A picture or a file in base64, as one event."""
+    """Make an event with a picture or a file in base64."""
     return _padded({"type": "response.image.partial", "partial_image_index": index}, "b64_json", size)
 
 
 def _padded(value: dict[str, object], key: str, size: int) -> str:
-    """JSON text of exactly `size` bytes of UTF-8, `key` holding what was missing."""
+    """Make JSON text of exactly `size` bytes of UTF-8, padded in `key`."""
     missing = size - len(_json({**value, key: ""}).encode())
     if missing < 0:
         raise ValueError(f"{-missing} bytes too long: {value}")

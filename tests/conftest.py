@@ -17,6 +17,7 @@ from tls import tls  # noqa: F401  # a fixture
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 settings.register_profile("ci", derandomize=True, max_examples=200, stateful_step_count=20, **_common)
+settings.register_profile("fast", derandomize=True, max_examples=10, stateful_step_count=10, **_common)
 settings.register_profile("dev", max_examples=200, stateful_step_count=20, **_common)
 settings.register_profile("thorough", max_examples=10_000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

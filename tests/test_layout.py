@@ -43,6 +43,11 @@ def test_a_module_is_private_unless_users_import_from_it() -> None:
     assert public | {"ssejet"} == PUBLIC
 
 
+def test_a_public_module_has_all_that_it_exports() -> None:
+    program = f"for name in {sorted(PUBLIC)}: exec(f'from {{name}} import *')"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_imports_run_one_way_and_in_no_circle() -> None:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_retryable_code"]
+__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_ping", "is_retryable_code"]
 
 # Where the text of an error stands, the most telling first.
 _MESSAGES = (
@@ -36,6 +36,8 @@ _MESSAGES = (
 # Of these, the ones that make an error of an object whose code is not that of a success.
 _PLAIN_MESSAGES = frozenset({"message", "msg", "title"})
 _ERRORS = ("error", "errors", "fault")
+# What Azure and OData servers add for their own developers: the code and the message beside it count.
+_DEBUGGING = frozenset({"innererror", "inner_error"})
 # What an error may be wrapped in, which tells nothing itself.
 _WRAPPERS = ("baseresp", "response", "responsemetadata", "header", "result", "output", "body", "status")
 # Keys that no answer has besides errors, however they are worded.
@@ -108,6 +110,7 @@ _SIGNS_OF_LIFE = frozenset(
         "warning",
     }
 )
+_PINGS = frozenset({"alive", "heartbeat", "keepalive", "ping", "pong"})
 _HTTP_PHRASES = frozenset(status.phrase.lower() for status in HTTPStatus)
 
 # How many of several errors a message tells of, and how deep one may be hidden.
@@ -171,6 +174,16 @@ def is_error_answer(payload: Any) -> bool:
     )
 
 
+def is_ping(kind: str | None, text: str) -> bool:
+    """Whether an event whose data is no JSON object only shows that the server is alive.
+
+    Args:
+        kind: the event's type.
+        text: its data.
+    """
+    return not _PINGS.isdisjoint("".join(filter(str.isalnum, word)).lower() for word in (kind or "", text))
+
+
 def _folded(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an object under names that do not depend on how a server writes names."""
     fields: dict[str, Any] = {}
@@ -213,7 +226,9 @@ def _is_error_kind(kind: Any) -> bool:
 
 def _is_named_error(name: str, value: Any) -> bool:
     """Whether a field is an error by its name, such as AWS's ``throttlingException``."""
-    return isinstance(value, Mapping) and bool(value) and name.endswith(("error", "exception", "fault"))
+    if not isinstance(value, Mapping) or not value or name in _DEBUGGING:
+        return False
+    return name.endswith(("error", "exception", "fault"))
 
 
 def _is_failed_wrapper(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from ssejet import APIError, SSEError, Stream
+from ssejet import APIError, InvalidJSONError, SSEError, Stream
 from ssejet._server_errors import error_message, is_error_answer, is_retryable_code
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionStream, ChatCompletionStreamState
 
@@ -99,6 +99,26 @@ class TestChunks:
         assert completion.choices[0].message.content == "Hi"
         assert (completion.id, completion.model, completion.created, completion.usage) == ("c1", "m", 7, None)
         assert completion.extra == {}
+
+    @pytest.mark.parametrize(
+        "ping",
+        [
+            "event: ping\ndata: hello\n\n",
+            "event: heartbeat\ndata: 1760000000\n\n",
+            'event: keep-alive\ndata: "2025-01-01T00:00:00Z"\n\n',
+            "data: ping\n\n",
+            'data: "keep-alive"\n\n',
+        ],
+    )
+    def test_are_not_pings_of_any_kind(self, ping: str) -> None:
+        stream = opened(ping + chunk({"content": "Hi"}) + ping + chunk(finish="stop") + ping + DONE)
+        assert stream.get_final_completion().choices[0].message.content == "Hi"
+
+    @pytest.mark.parametrize("text", ["hello", "event: note\ndata: 5"])
+    def test_are_an_error_where_text_came_that_is_no_ping(self, text: str) -> None:
+        body = text if text.startswith("event") else f"data: {text}"
+        with pytest.raises(InvalidJSONError):
+            opened(chunk({"content": "Hi"}) + body + "\n\n" + chunk(finish="stop")).get_final_completion()
 
     def test_may_have_null_for_choices(self) -> None:
         usage = {"total_tokens": 4}
@@ -467,6 +487,18 @@ ERRORS: list[tuple[Any, str, Any, bool]] = [
         False,
     ),
     ({"error": "model 'x' not found", "message": "failure"}, "model 'x' not found", None, False),
+    (
+        {
+            "error": {
+                "message": "The prompt was filtered",
+                "code": "content_filter",
+                "innererror": {"code": "ResponsibleAIPolicyViolation", "message": "an inner word or two"},
+            }
+        },
+        "The prompt was filtered",
+        "content_filter",
+        False,
+    ),
     ({"errors": [{"message": "one", "code": 1}, {"message": "two"}]}, "one; two", 1, False),
     ({"errors": "no"}, "no", None, False),
     ({"detail": "loading"}, "loading", None, False),

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from command import LEFT_OUT, SCRIPT, SET, Terminal, environment
+from command import LEFT_OUT, SET, Running, Terminal
 from endpoints import APP
 from models import Log, logs
 from typer import rich_utils
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_is_heard() -> Iterator[None]:
-    """Shells let what they start in the background ignore Ctrl-C, and so would the console script then."""
+    """Shells let what they start in the background ignore Ctrl-C, and the command would inherit that."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         yield
         return
@@ -29,7 +28,7 @@ def ctrl_c_is_heard() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested in this process sees what the console script sees, whoever runs the tests."""
+    """What is tested in this process has the same environment as what is tested in others."""
     for name in LEFT_OUT:
         monkeypatch.delenv(name, raising=False)
     for name, value in SET.items():
@@ -61,7 +60,7 @@ def log(api: str) -> Log:
 
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Terminal]]:
-    """Start the console script on a terminal; what still runs after the test is ended."""
+    """Start the command on a terminal; what still runs after the test is ended."""
     terminals: list[Terminal] = []
 
     def run(*arguments: str, **more: str) -> Terminal:
@@ -74,22 +73,14 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the console script with arguments; what still runs after the test is ended."""
-    processes: list[subprocess.Popen[str]] = []
+def start() -> Iterator[Callable[..., Running]]:
+    """Start the command with arguments; what still runs after the test is ended."""
+    processes: list[Running] = []
 
-    def run(*arguments: str, **more: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [SCRIPT, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            env=environment(**more),
-        )
-        processes.append(process)
-        return process
+    def run(*arguments: str, **more: str) -> Running:
+        processes.append(Running(*arguments, **more))
+        return processes[-1]
 
     yield run
     for process in processes:
-        with process:
-            process.kill()
+        process.close()

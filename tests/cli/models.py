@@ -94,7 +94,7 @@ async def _echo(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
 
 
 async def _patient(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
-    """Say what has been said, but wait in the middle if that was the wish."""
+    """Repeat what has been said, and wait in the middle if the last message is `wait`."""
     said = [f"{message['role']}={message['content']}" for message in request["messages"]]
     yield _chunk({"content": "heard: "})
     yield _chunk({"content": f"{len(said)} {said[-2:]}"})

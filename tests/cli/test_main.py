@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
-from command import SCRIPT, environment
+from command import SCRIPT, environment, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ main()
 """
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
+def run_apart(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, encoding="utf-8", env=environment(), timeout=60, check=False
     )
@@ -38,7 +38,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def without(packages: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command where some packages are not installed."""
-    return run(sys.executable, "-W", "error", "-c", WITHOUT, packages, *arguments)
+    return run_apart(sys.executable, "-W", "error", "-c", WITHOUT, packages, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_a_missing_package_that_no_extra_brings_is_not_explained_away() -> None:
 
 
 def test_the_module_imports_neither_typer_nor_rich_nor_a_server() -> None:
-    done = run(sys.executable, "-c", "import sys, ssejet.cli; print(*sys.modules)")
+    done = run_apart(sys.executable, "-c", "import sys, ssejet.cli; print(*sys.modules)")
     assert not {"typer", "rich", "starlette", "uvicorn"} & set(done.stdout.split())
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    assert run(SCRIPT, "--version").stdout == f"ssejet {metadata.version('ssejet')}\n"
+    assert run_apart(SCRIPT, "--version").stdout == f"ssejet {metadata.version('ssejet')}\n"
 
 
 def test_help_lists_the_commands() -> None:
-    done = run(SCRIPT, "--help")
+    done = run("--help")
     assert done.returncode == 0
     for command in ("bench", "chat", "demo", "serve", "tail"):
         assert f" {command} " in done.stdout
@@ -98,7 +98,7 @@ def test_help_lists_the_commands() -> None:
     "arguments", [["nonsense"], ["tail"], ["tail", "--max-events", "0", "x"], ["demo", "x"]]
 )
 def test_wrong_usage_ends_with_status_2(arguments: list[str]) -> None:
-    done = run(SCRIPT, *arguments)
+    done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Usage: ssejet" in done.stderr
 

@@ -140,22 +140,22 @@ def test_the_screen_shows_the_same_in_the_end_however_the_text_is_cut(text: str,
     assert written(cut(text, places)).text == written([text]).text
 
 
-class PaintedAtOnce(MarkdownWriter):
-    """A writer that paints a frame for each piece, in the caller's thread."""
+class DrawnAtOnce(MarkdownWriter):
+    """A writer that draws a frame for each piece, in the caller's thread."""
 
-    def _paint_frames(self) -> None:
+    def _draw_frames(self) -> None:
         pass
 
     def write(self, text: str, style: str = "none") -> None:
         super().write(text, style)
-        self._paint(self._take_in(), self._unfinished())
+        self._draw(self._add_incoming(), self._unfinished())
 
 
 @given(documents, st.lists(st.integers(0, 1000), max_size=20))
 @example("```\n" + "code()\n" * 40 + "```\n\nend\n", list(range(0, 1000, 7)))
 def test_no_frame_leaves_anything_behind(text: str, places: list[int]) -> None:
     screen = Screen()
-    writer = PaintedAtOnce(console_on(screen, height=8))
+    writer = DrawnAtOnce(console_on(screen, height=8))
     for piece in cut(text, places):
         writer.write(piece)
     writer.end()
@@ -164,7 +164,7 @@ def test_no_frame_leaves_anything_behind(text: str, places: list[int]) -> None:
 
 def test_lines_that_stay_the_same_are_not_written_again() -> None:
     screen = Screen()
-    writer = PaintedAtOnce(console_on(screen))
+    writer = DrawnAtOnce(console_on(screen))
     writer.write("- a\n- b\n- c\n")
     before = screen.wiped
     writer.write("- d\n")
@@ -198,6 +198,6 @@ def test_a_failure_of_the_terminal_is_raised_at_the_end() -> None:
             raise OSError("gone")
 
     writer = MarkdownWriter(console_on(Gone()))
-    writer._painter.join(10)
+    writer._thread.join(10)
     with pytest.raises(OSError, match="gone"):
         writer.end()

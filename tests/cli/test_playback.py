@@ -94,7 +94,7 @@ def test_openais_client_takes_it_for_openais_server(play: Any) -> None:
 def test_what_is_no_chat_is_streamed_but_cannot_be_a_completion(play: Any, client: httpx.Client) -> None:
     response = client.post(f"{play(ABC)}/v1/chat/completions", json={})
     assert response.status_code == 400
-    assert response.json()["error"]["message"].startswith("this is no recording of a chat completion")
+    assert response.json()["error"]["message"].startswith("this recording is not of a chat completion")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{"])

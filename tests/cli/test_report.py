@@ -54,7 +54,7 @@ def test_a_generator_that_was_busy_or_late_says_so(cpu_seconds: float, delay: fl
 
 def test_tokens_that_came_together_are_said_to_have() -> None:
     remarks = " ".join(report_of(Results(gaps=array("d", [0.0, 1.0, 1.0, 1.0]), seconds=1.0))._remarks())
-    assert "25% of the tokens came in one read" in remarks
+    assert "25% of the tokens arrived in one read" in remarks
 
 
 def test_nothing_is_under_way_after_a_load(api: str) -> None:

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from command import Running, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Start = Any
+Start = Callable[..., Running]
 
 
 @pytest.fixture
@@ -46,25 +48,21 @@ def test_without_a_file_it_serves_the_demos_recording(start: Start) -> None:
         (["--fail-after", "0"], "'--fail-after'"),
     ],
 )
-def test_wrong_arguments_are_explained(start: Start, arguments: list[str], message: str) -> None:
-    process = start("serve", *arguments)
-    output, errors = process.communicate(timeout=30)
-    assert (process.returncode, output) == (2, "")
-    assert message in " ".join(errors.replace("│", " ").split())
+def test_wrong_arguments_are_explained(arguments: list[str], message: str) -> None:
+    done = run("serve", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_a_recording_without_events_is_an_error(start: Start, tmp_path: Path) -> None:
+def test_a_recording_without_events_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty.sse").write_bytes(b"")
-    process = start("serve", str(tmp_path / "empty.sse"))
-    assert process.communicate(timeout=30) == ("", "ssejet: empty.sse holds no event\n")
-    assert process.returncode == 1
+    assert run("serve", str(tmp_path / "empty.sse")) == (1, "", "ssejet: empty.sse holds no event\n")
 
 
-def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(start: Start) -> None:
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = start("serve", "--port", str(port))
-        output, errors = process.communicate(timeout=30)
-    assert output == ""
-    assert errors.startswith(f"ssejet: cannot serve on port {port}: Address already in use; --port 0 takes")
-    assert process.returncode == 1
+        done = run("serve", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    message = f"ssejet: cannot serve on port {port}: Address already in use; --port 0 takes"
+    assert done.stderr.startswith(message)

@@ -6,14 +6,15 @@ import signal
 import socket
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
-from command import SCRIPT, environment
+from command import SCRIPT, UNREAD, UNREADABLE, Done, environment, run
+from prepared import CLOSED
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Run = Callable[..., Done]
 
 COMMANDS = {
     "chat": ["chat", "hi", "--quiet", "--base-url", "{api}", "-m", "poet"],
@@ -30,104 +31,91 @@ every_command = pytest.mark.parametrize("command", COMMANDS)
 
 
 @pytest.fixture(name="run")
-def run_fixture(api: str, server: str, tmp_path: Path) -> Run:
-    return Run(api, server, tmp_path / "errors")
+def run_fixture(api: str, server: str) -> Callable[..., Done]:
+    """Run one of the commands with redirections."""
 
+    def redirected(command: str, **streams: Any) -> Done:
+        arguments = [each.format(api=api, server=server) for each in COMMANDS[command]]
+        return run(*arguments, OPENAI_API_KEY="", OPENAI_BASE_URL="", **streams)
 
-class Run:
-    """Runs the console script in a shell, with redirections."""
-
-    def __init__(self, api: str, server: str, errors: Path) -> None:
-        self._names = {"api": api, "server": server}
-        self._errors = errors
-
-    def __call__(self, command: str, redirections: str) -> tuple[int, str, str]:
-        """Gives the exit status, and what was written to standard output and error."""
-        arguments = [each.format(**self._names) for each in COMMANDS[command]]
-        self._errors.write_text("")
-        done = subprocess.run(
-            ["bash", "-c", f'set -o pipefail; "$0" "$@" {redirections}', SCRIPT, *arguments],
-            env=environment(ERRORS=str(self._errors), OPENAI_API_KEY="", OPENAI_BASE_URL=""),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return done.returncode, done.stdout, self._errors.read_text() + done.stderr
+    return redirected
 
 
 @every_command
 def test_a_closed_output_is_written_to_nobody(run: Run, command: str) -> None:
-    status, output, errors = run(command, '>&- 2>"$ERRORS"')
-    assert (status, output) == (0, "")
-    assert "Traceback" not in errors
-    assert "ssejet:" not in errors
+    done = run(command, stdout=CLOSED)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "ssejet:" not in done.stderr
 
 
 @every_command
 def test_a_closed_input_is_not_needed(run: Run, command: str) -> None:
-    status, output, errors = run(command, '<&- 2>"$ERRORS"')
-    assert status == 0
-    assert output
-    assert "Traceback" not in errors
+    done = run(command, stdin=CLOSED)
+    assert done.returncode == 0
+    assert done.stdout
+    assert "Traceback" not in done.stderr
 
 
 @every_command
-@pytest.mark.parametrize("redirections", ["2>&-", "2>/dev/full", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    "streams",
+    [{"stderr": CLOSED}, {"stderr": "/dev/full"}, dict.fromkeys(("stdin", "stdout", "stderr"), CLOSED)],
+    ids=["closed", "full", "all closed"],
+)
 def test_a_closed_or_full_standard_error_is_no_failure_of_what_went_well(
-    run: Run, command: str, redirections: str
+    run: Run, command: str, streams: dict[str, Any]
 ) -> None:
-    if command == "bench --json" and redirections == "2>/dev/full":
+    if command == "bench --json" and streams["stderr"] == "/dev/full":
         pytest.skip("its report is for standard error, and cannot be written")
-    assert run(command, redirections)[0] == 0
+    assert run(command, **streams).returncode == 0
 
 
 @every_command
 def test_a_full_output_is_an_error_in_one_line(run: Run, command: str) -> None:
-    status, _, errors = run(command, '>/dev/full 2>"$ERRORS"')
-    assert status == 1
-    assert errors.splitlines()[-1] == "ssejet: cannot write the output: No space left on device"
-    assert "Traceback" not in errors
-    assert "Exception ignored" not in errors
+    done = run(command, stdout="/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "ssejet: cannot write the output: No space left on device"
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 @every_command
 def test_a_reader_that_leaves_is_no_failure(run: Run, command: str) -> None:
-    status, _, errors = run(command, '2>"$ERRORS" | true')
-    assert status in ((0, 1) if command == "help" else (0,))
-    assert "Traceback" not in errors
-    assert "Exception ignored" not in errors
-    assert "BrokenPipe" not in errors
+    done = run(command, stdout=UNREAD)
+    assert done.returncode in ((0, 1) if command == "help" else (0,))
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
 
 
 def test_a_closed_input_holds_no_question_and_no_body(api: str, server: str) -> None:
-    for arguments, reason in (
-        (["chat", "--base-url", api, "-m", "poet"], "the question is empty"),
-        (["chat", "--base-url", api, "-m", "poet", "-f", "-"], "the question is empty"),
-    ):
-        done = _with_input("<&-", *arguments)
-        assert (done.returncode, reason in done.stderr) == (2, True)
-    done = _with_input("<&-", "tail", "--raw", "-d", "-", f"{server}/echo")
+    for arguments in ([], ["-f", "-"]):
+        done = run("chat", "--base-url", api, "-m", "poet", *arguments, stdin=CLOSED)
+        assert (done.returncode, "the question is empty" in done.stderr) == (2, True)
+    done = run("tail", "--raw", "-d", "-", f"{server}/echo", stdin=CLOSED)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_input_that_cannot_be_read_is_named(api: str, server: str) -> None:
     for arguments in (["chat", "--base-url", api, "-m", "poet"], ["tail", "-d", "-", f"{server}/echo"]):
-        done = _with_input("0>/dev/null", *arguments)
+        done = run(*arguments, stdin=UNREADABLE)
         assert done.returncode == 2
         assert "cannot read -: " in done.stderr
         assert "Traceback" not in done.stderr
 
 
-def _with_input(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-c", f'"$0" "$@" {redirection}', SCRIPT, *arguments],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_the_console_script_begins_with_any_streams() -> None:
+    for redirections, status in (
+        ("<&- >&- 2>&-", 0),
+        (">&-", 0),
+        ("2>/dev/full", 0),
+        (">/dev/full 2>/dev/null", 1),
+        ("| true", 0),
+    ):
+        shell = ["bash", "-c", f'set -o pipefail; "$0" --version {redirections}', SCRIPT]
+        done = subprocess.run(shell, env=environment(), capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (status, b""), redirections
 
 
 def test_a_server_whose_streams_are_closed_serves_all_the_same() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from command import SCRIPT, environment, on_terminal
+from command import SCRIPT, Running, environment, on_terminal
 from endpoints import EVENTS
 from typer.testing import CliRunner, Result
 
@@ -17,7 +17,7 @@ from ssejet.cli._app import app
 if TYPE_CHECKING:
     from pathlib import Path
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Running]
 
 
 def tail(*arguments: str, stdin: bytes | None = None) -> Result:
@@ -293,10 +293,9 @@ def test_a_server_cannot_control_the_terminal(server: str) -> None:
 
 def test_an_event_is_printed_while_the_stream_goes_on_and_ctrl_c_ends_it(server: str, start: Start) -> None:
     process = start("tail", f"{server}/silent")
-    assert process.stdout is not None
     assert "first" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=30)
+    rest, errors = process.communicate()
     assert (process.returncode, rest, errors) == (130, "", "")
 
 
@@ -305,11 +304,9 @@ def test_it_ends_quietly_when_the_reader_of_a_pipe_goes_though_nothing_more_come
     server: str, start: Start, mode: list[str]
 ) -> None:
     process = start("tail", f"{server}/silent", *mode)
-    assert process.stdout is not None
-    assert process.stderr is not None
     assert "first" in process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait() == 0
     assert process.stderr.read() == ""
 
 

@@ -79,10 +79,21 @@ def decoded(pieces: list[bytes]) -> list[ServerSentEvent]:
 
 
 def test_bytes_pass_through_untouched_as_they_come(pieces_of: Pieces) -> None:
-    chunks = [b"data: a\r", b"\n\r\n: comm", b"ent\n\ndata: b\n", b"\nunfinished"]
+    chunks = [b": comm", b"ent\n\nid: 1\r", b"\ndata: a\r\n\r\n", b"data: b\n", b"\nda", b"ta: unfinished"]
     response = Chunks(*chunks)
     assert pieces_of(response) == chunks
     assert response.closed
+
+
+def test_the_data_of_the_first_event_waits_for_its_end(pieces_of: Pieces) -> None:
+    chunks = [b": a\ndata: ", b"x\n", b"data: y", b"\n\nda", b"ta: z"]
+    assert pieces_of(Chunks(*chunks)) == [b": a\n", b"data: x\ndata: y\n\nda", b"ta: z"]
+    assert pieces_of(Chunks(*chunks[:3])) == [b": a\n", b"data: x\ndata: y"]
+
+
+def test_a_long_first_event_does_not_wait_for_its_end(pieces_of: Pieces) -> None:
+    chunks = [b"data: " + b"x" * 2**16, b"y" * 2**16, b"\n\n"]
+    assert pieces_of(Chunks(*chunks)) == chunks
 
 
 @pytest.mark.parametrize("chunks", [[b"\xef"], [b"\xef", b"\xbb"], [b"\xef\xbbx\n\n"]])
@@ -131,10 +142,10 @@ def test_heartbeats_come_while_the_other_server_is_silent(server: Server) -> Non
 
 
 def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
-    answer = server.answer(b"data: a\n", 20 * SOON, b"data: b\n\n")
+    answer = server.answer(b"data: 0\n\ndata: a\n", 20 * SOON, b"data: b\n\n")
     with httpx.Client() as client:
         received = b"".join(relay(send(client, answer), heartbeat=SOON))
-    assert received.replace(HEARTBEAT, b"") == b"data: a\ndata: b\n\n"
+    assert received.replace(HEARTBEAT, b"") == b"data: 0\n\ndata: a\ndata: b\n\n"
     assert b"data: a\ndata: b\n\n" in received
 
 
@@ -244,6 +255,19 @@ def test_a_break_within_an_event_breaks_the_relay_as_an_error_event_would_comple
 def test_a_normalised_break_within_an_event_is_told_as_the_broken_one_is_dropped(pieces_of: Pieces) -> None:
     response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
     assert [event.event for event in decoded(pieces_of(response, verbatim=False))] == ["message", "error"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b'{"error": {"message": "late"}}', b'data: {"error": {"message": "late"}}', b"event: error\ndata: late"],
+)
+def test_an_error_that_the_end_cuts_is_told_by_a_relay_that_decodes_and_passed_on_by_one_that_does_not(
+    pieces_of: Pieces, end: bytes
+) -> None:
+    chunks = (b"data: 1\n\n", end[:20], end[20:])
+    assert b"".join(pieces_of(Chunks(*chunks))).endswith(end)
+    sent, error = decoded(pieces_of(Chunks(*chunks), verbatim=False))
+    assert (sent.data, error.event, error.json()["error"]["message"]) == ("1", "error", "late")
 
 
 def test_a_dropped_connection_is_told(server: Server) -> None:

@@ -17,9 +17,10 @@ from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatComp
 from sdks import FakeServer, event
 
 import ssejet
-from ssejet.swap import UnsupportedVersionWarning, install, openai_chat
+from ssejet.swap import UnsupportedVersionWarning, _install
 from ssejet.swap._plan.probe import compare
 from ssejet.swap._support import UnsupportedError
+from ssejet.swap.openai._chat import LinearState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ def test_all_streams_are_fast_while_it_is_installed() -> None:
             assert is_fast(stream)
             assert [item.id for item in stream] == ["c"]
         with earlier.beta.chat.completions.stream(model="m", messages=[]) as events:
-            assert type(events._state) is openai_chat.LinearState
+            assert type(events._state) is LinearState
         later = FakeServer([event(str(USUAL["message event"]))]).client("anthropic", "sync")
         assert is_fast(later.messages.create(model="m", max_tokens=1, messages=[], stream=True))
     assert not is_fast(chat_stream(earlier))
@@ -104,12 +105,12 @@ def test_it_says_what_it_patched() -> None:
 
 
 def test_all_that_is_patched_is_looked_at_here() -> None:
-    swap_ins: list[Any] = [importlib.import_module(name) for name in install._SWAP_INS.values()]
+    swap_ins: list[Any] = [importlib.import_module(name) for name in _install._SWAP_INS.values()]
     assert {patch.owner for swap_in in swap_ins for patch in swap_in.PATCHES} == set(CLASSES)
 
 
 def test_threads_may_install_and_uninstall_at_once() -> None:
-    def patch_and_take_back(_: int) -> None:
+    def install_and_uninstall(_: int) -> None:
         for _ in range(200):
             ssejet.install()
             ssejet.uninstall()
@@ -119,7 +120,7 @@ def test_threads_may_install_and_uninstall_at_once() -> None:
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(patch_and_take_back, range(4)))
+            list(threads.map(install_and_uninstall, range(4)))
     finally:
         sys.setswitchinterval(interval)
     ssejet.uninstall()
@@ -191,29 +192,30 @@ def test_patches_that_others_put_on_top_are_not_destroyed() -> None:
 def run(program: str, path: str = "") -> str:
     """What a fresh interpreter prints, for which every warning is an error."""
     command = [sys.executable, "-W", "error", "-c", program]
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([path, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize("package", ["openai", "anthropic", "httpx_sse", "httpx2"])
-def test_what_is_imported_later_is_patched_then(package: str) -> None:
-    program = f"""if True:
-        import importlib.resources, inspect, sys
+def test_what_is_imported_later_is_patched_then() -> None:
+    program = """if True:
+        import importlib, importlib.resources, inspect, sys
         import ssejet
 
         report = ssejet.install()
-        assert report.patched == {{}}, report
+        assert report.patched == {}, report
         assert "pydantic" not in sys.modules
-        import {package}
-        assert "{package}" in report.patched, report
-        assert type({package}.__spec__.loader).__name__ == "SourceFileLoader"
-        assert {package}.__loader__ is {package}.__spec__.loader
-        assert importlib.resources.files({package}).joinpath("__init__.py").is_file()
-        assert inspect.getsource({package})
+        for name in ("httpx_sse", "httpx2", "anthropic", "openai"):
+            assert name not in report.patched, report
+            package = importlib.import_module(name)
+            assert name in report.patched, report
+            assert type(package.__spec__.loader).__name__ == "SourceFileLoader"
+            assert package.__loader__ is package.__spec__.loader
+            assert importlib.resources.files(package).joinpath("__init__.py").is_file()
+            assert inspect.getsource(package)
         ssejet.uninstall()
-        assert report.patched == {{}}
+        assert report.patched == {}
         assert not [finder for finder in sys.meta_path if "ssejet" in type(finder).__module__]
         print("done")
     """

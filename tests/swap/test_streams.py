@@ -441,7 +441,7 @@ def test_blocks_without_data_no_longer_break_a_stream(mode: str) -> None:
 def test_streams_of_another_format_are_left_alone_with_a_warning(cls: Any) -> None:
     client = cls(aws_region="us-east-1", aws_access_key="a", aws_secret_key="b")
     stock = client._make_sse_decoder
-    with pytest.warns(ssejet.swap.UnsupportedVersionWarning, match=f"{cls.__name__} are no event streams"):
+    with pytest.warns(ssejet.swap.UnsupportedVersionWarning, match=f"{cls.__name__} are not event streams"):
         assert ssejet.accelerate(client) is client
     with ssejet.install():
         assert client._make_sse_decoder == stock

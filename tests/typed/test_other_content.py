@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from ssejet.chat import ChatCompletionChunk, ChatCompletionStream
 from ssejet.emit import arelay, relay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from drivers import AsyncDriver
     from servers import Server
@@ -326,6 +327,20 @@ def test_a_subscription_tries_again_if_the_error_is_a_passing_one(driver: Driver
     assert len(answer.requests) == 3
 
 
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body for clients of both kinds."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+
 async def relayed(url: str, **options: Any) -> bytes:
     with httpx.Client(verify=NO_TLS) as client:
         response = client.send(client.build_request("GET", url), stream=True)  # noqa: ASYNC212
@@ -401,6 +416,25 @@ class TestARelayAfterSignsOfLife:
                 assert b"502" not in sent
                 warnings = [each for each in caplog.records if "no event stream: HTTP" in each.message]
                 assert [each.levelno for each in warnings] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("cut_into", CUTS)
+@pytest.mark.parametrize(
+    "unfinished", [b"data: x\n", b": ping\n\nid: 7\revent: a\rdata: {\rdata\r", b"data\r\n"]
+)
+@pytest.mark.parametrize("body", [ERRORS["JSON"], ERRORS["JSON over several lines"], OTHERS["HTML"]])
+def test_a_relay_drops_the_unfinished_event_that_an_error_ends(
+    body: bytes, unfinished: bytes, cut_into: str
+) -> None:
+    def response() -> httpx.Response:
+        headers = {"content-type": "text/event-stream"}
+        return httpx.Response(200, headers=headers, stream=Pieces(cut(unfinished + body, cut_into)))
+
+    async def arelayed() -> bytes:
+        return b"".join([piece async for piece in arelay(response())])
+
+    for sent in (b"".join(relay(response())), asyncio.run(arelayed())):
+        assert [event.event for event in ssejet.Decoder().feed(sent)] == ["error"]
 
 
 @pytest.mark.parametrize("start", [*SIGNS_OF_LIFE.values(), b": a comment without its end"])

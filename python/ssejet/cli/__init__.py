@@ -19,14 +19,14 @@ _EXTRAS = {"typer": "cli", "rich": "cli", "starlette": "cli,serve", "uvicorn": "
 def main() -> None:
     """Run the command line and exit.
 
-    The status is 0 when all went well, 1 when the command failed (why is on standard error), 2 when it was
-    called wrongly or lacks a package, 130 after Ctrl-C. Where standard input or output is closed, it reads
-    nothing or writes to nobody. Output that cannot be written is an error; output that nobody reads is not.
+    The exit status is 0 for success, 1 for a failure (standard error says why), 2 for wrong arguments or a
+    missing package, 130 after Ctrl-C. A closed standard stream acts like the null device. Output that cannot
+    be written is an error; output that nobody reads is not.
     """
     try:
         allow_interrupts()
         open_closed_streams()
-        # Here, not above: the module must import, and explain itself, without the extras.
+        # Here, so that this module can be imported, and explain what is missing, without the extras.
         from ssejet.cli._app import app
 
         try:
@@ -45,7 +45,7 @@ def main() -> None:
         abandon_output()
         sys.exit(0)
     except OSError as error:
-        # The commands handle the errors of files and of connections: what is left has no name.
+        # The commands handle errors of files and connections. The rest come from standard output.
         if error.filename is not None or isinstance(error, ConnectionError):
             raise
         abandon_output()
@@ -53,7 +53,7 @@ def main() -> None:
             print(f"ssejet: cannot write the output: {error.strerror or error}", file=sys.stderr, flush=True)
         sys.exit(1)
     finally:
-        exit_at_interrupts()  # as the end of a process takes its time too
+        exit_at_interrupts()  # the interpreter's own end takes time too
 
 
 def _explain_missing(package: str) -> int:

@@ -1,4 +1,4 @@
-"""How ``ssejet chat`` shows an answer: on a terminal, in a pipe, and for programs."""
+"""Shows the answers of ``ssejet chat``: on a terminal, in a pipe, or as JSON."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = ["JSONView", "MarkdownView", "TextView", "View"]
 
 
 class View(Protocol):
-    """Shows one answer after another, each piece at once."""
+    """Shows answers, each piece as soon as it arrives."""
 
     def begin(self) -> None:
         """A question is about to be sent."""
 
     def chunk(self, chunk: ChatCompletionChunk) -> None:
-        """A chunk has come, whose texts follow."""
+        """A chunk has arrived; its texts follow."""
 
     def reasoning(self, text: str) -> None:
-        """The model thinks."""
+        """A piece of the model's reasoning has arrived."""
 
     def content(self, text: str) -> None:
-        """The answer goes on."""
+        """A piece of the answer has arrived."""
 
     def end(self, metrics: TokenMetrics | None) -> None:
-        """The answer is over, whether it came to its end or not; None if it did not begin."""
+        """The answer has ended or failed; ``metrics`` is None if it never began."""
 
 
 class MarkdownView:
-    """Rendered Markdown, reasoning dimmed, for a terminal."""
+    """Shows rendered Markdown with dimmed reasoning, on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -60,7 +60,7 @@ class MarkdownView:
 
 
 class TextView:
-    """The answer as the model wrote it, without its reasoning, for a pipe."""
+    """Prints the answer as the model wrote it, without its reasoning, for a pipe."""
 
     def begin(self) -> None:
         self._last = "\n"
@@ -79,14 +79,14 @@ class TextView:
             self._print("\n")
 
     def _print(self, text: str) -> None:
-        # Not by a console of rich's, which prints again what it was printing when Ctrl-C came.
+        # Not with a rich console, which prints its last text again after a Ctrl-C.
         self._last = text[-1:] or self._last
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 class JSONView:
-    """The chunks as the server sent them, one per line, and then an object with the metrics."""
+    """Prints the chunks as the server sent them, one per line, then an object with the metrics."""
 
     def begin(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The command line's root: options of ``ssejet`` itself, and the list of its commands."""
+"""The command line: the options of ``ssejet`` itself and its commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
-    # Our own errors are one line; for the others Python's plain traceback is the better bug report.
+    # Our own errors are one line. For all others, Python's plain traceback is the better bug report.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,4 +1,4 @@
-"""What every command prints with: consoles, colours, and ends that a shell understands."""
+"""Consoles, colours, error messages and exit statuses for all commands."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command_ends", "complain", "error_console", "fail", "printable", "standard_console"]
 
-# The sixteen colours that every terminal lets its user tune, and of those only the ones that can be read on
-# white as well as on black.
+# Of the sixteen colours that users can configure in a terminal, those that are readable on white and black.
 _THEME = Theme(
     {
         "event": "bold magenta",
@@ -45,24 +44,24 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        # rich calls this from its except block, and would itself end the program with status 1.
+        # rich calls this inside its except block, and by default ends the program with status 1.
         raise
 
 
 def standard_console() -> Console:
-    """A console on standard output: in colour on a terminal, plain in a pipe or under ``NO_COLOR``."""
+    """Make a console on standard output: coloured on a terminal, plain in a pipe or with ``NO_COLOR``."""
     return _console(stderr=False)
 
 
 def error_console() -> Console:
-    """A console on standard error, under the same rules."""
+    """Make a console on standard error, with the same rules."""
     return _console(stderr=True)
 
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        # A code page without some character must not end the stream.
+        # A character that the code page lacks must not end the stream.
         stream.reconfigure(errors="backslashreplace")
     return _Console(
         stderr=stderr,
@@ -75,32 +74,32 @@ def _console(*, stderr: bool) -> Console:
 
 
 def printable(text: str) -> str:
-    r"""``text`` with control characters and lone surrogates as ``\uXXXX``.
+    r"""Write control characters and lone surrogates as ``\uXXXX``.
 
-    What a server sends must not be able to move the cursor, retitle the terminal, or fail to encode.
+    So a server cannot move the cursor or change the terminal's title, and the text can always be encoded.
     """
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def complain(message: str) -> None:
-    """Say on standard error what went wrong, in one line."""
+    """Print an error to standard error, in one line."""
     line = printable(" ".join(message.split()))
     error_console().print(f"ssejet: {line}", style="error", soft_wrap=True)
 
 
 def fail(message: str) -> NoReturn:
-    """Say on standard error why the command failed, and end it with status 1."""
+    """Print an error to standard error, and end the command with status 1."""
     complain(message)
     raise typer.Exit(1)
 
 
 @contextmanager
 def command_ends() -> Iterator[None]:
-    """End a command as a shell expects: status 130 after Ctrl-C, quietly once nobody reads the output."""
+    """End a command as shells expect: status 130 after Ctrl-C, 0 when nobody reads the output any more."""
     try:
         yield
     except KeyboardInterrupt:
-        # Here, because some releases of typer make an "Aborted!" and status 1 of it.
+        # Some releases of typer would print "Aborted!" and exit with status 1.
         raise typer.Exit(130) from None
     except BrokenPipeError:
         abandon_output()

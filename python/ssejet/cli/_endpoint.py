@@ -1,4 +1,4 @@
-"""The OpenAI-compatible server that a command talks to: where it is, its key, and what its errors mean."""
+"""The OpenAI-compatible server that a command uses: its URL, its key, and remedies for its errors."""
 
 from __future__ import annotations
 
@@ -43,15 +43,14 @@ _OPENAI = "https://api.openai.com/v1"
 _KEY_NAME = "OPENAI_API_KEY"
 _CONNECT_SECONDS = 10.0
 
-# What a server that serves one model only need not be told.
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="NAME", help="The model; not needed if the server has only one."),
+    typer.Option("--model", "-m", metavar="NAME", help="The model. Not needed if the server has only one."),
 ]
 KeyName = Annotated[
     str,
     typer.Option(
-        "--api-key-env", metavar="NAME", help="The environment variable that holds the API key, if any."
+        "--api-key-env", metavar="NAME", help="The environment variable with the API key, if there is one."
     ),
 ]
 MaxTokens = Annotated[
@@ -63,27 +62,28 @@ Params = Annotated[
         "--param",
         "-p",
         metavar="NAME=VALUE",
-        help="Another parameter of the request, such as `top_p=0.9`; VALUE is JSON, else text. Repeatable.",
+        help="Another request parameter, such as `top_p=0.9`. VALUE is JSON, otherwise text. Repeatable.",
     ),
 ]
 NoUsage = Annotated[
     bool,
     typer.Option(
-        "--no-usage", help="Don't ask the server to count the tokens (`stream_options`): some refuse to."
+        "--no-usage",
+        help="Do not ask for token counts (`stream_options`): some servers refuse that.",
     ),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long a silence.")
+    float, typer.Option("--timeout", metavar="SECONDS", help="Give up when nothing arrives for this long.")
 ]
 
 
 def request_params(
     model: str, *, max_tokens: int | None, params: Sequence[str] | None, no_usage: bool, **others: Any
 ) -> dict[str, Any]:
-    """The parameters of a request, without its messages; of the named ones, those that are None are left out.
+    """Build the parameters of a request, without its messages. Named parameters that are None are omitted.
 
     Raises:
-        typer.BadParameter: one of ``params`` has no name, or is not for the user to set.
+        typer.BadParameter: one of ``params`` has no name, or is one that the command sets.
     """
     named = {"model": model, "max_tokens": max_tokens, **others}
     request = {name: value for name, value in named.items() if value is not None}
@@ -94,7 +94,7 @@ def request_params(
         if not equals or not name:
             raise typer.BadParameter(f"{param!r} is not of the form NAME=VALUE", param_hint="--param")
         if name in {"messages", "stream"}:
-            raise typer.BadParameter(f"{name} is what this command itself sets", param_hint="--param")
+            raise typer.BadParameter(f"{name} is set by this command", param_hint="--param")
         try:
             request[name] = json.loads(value)
         except ValueError:
@@ -103,19 +103,19 @@ def request_params(
 
 
 def as_call(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``create()`` is called with for a streamed request.
+    """Build the arguments of ``create()`` for a streamed request.
 
-    What the request holds is the server's to judge: nothing of it is taken for one of the client's options.
+    All parameters go into the body, so none is mistaken for an option of the client.
     """
     body = {**request, "stream": True}
     return {"model": body["model"], "messages": body["messages"], "extra_body": body}
 
 
 def check_end(metrics: TokenMetrics) -> None:
-    """Tell an answer that came to its end from one that only stopped, which servers in trouble send.
+    """Check that an answer is complete. A failing server may end the stream in the middle of one.
 
     Args:
-        metrics: of a stream that has been read to its end.
+        metrics: the metrics of a stream that has been read to its end.
 
     Raises:
         TruncatedStreamError: the answer has no finish reason.
@@ -130,10 +130,10 @@ class Server:
     """An OpenAI-compatible server.
 
     Attributes:
-        base_url: up to the version, without a query.
-        query: parameters of every request, such as Azure's ``api-version``.
+        base_url: the URL up to the version, without a query.
+        query: query parameters of every request, such as Azure's ``api-version``.
         key_name: the environment variable of the API key.
-        api_key: ``""`` if there is none.
+        api_key: the key, ``""`` if there is none.
     """
 
     base_url: str
@@ -143,15 +143,15 @@ class Server:
 
     @classmethod
     def from_options(cls, base_url: str | None, key_name: str, *, hint: str) -> Server:
-        """The server that a command's options name.
+        """Make the server from a command's options.
 
         Args:
-            base_url: ``http://`` if it has no scheme; a query is kept; None for OpenAI's.
+            base_url: the URL, ``http://`` if it has no scheme, possibly with a query. None for OpenAI's.
             key_name: the environment variable of the API key.
             hint: the name of the option for ``base_url``.
 
         Raises:
-            typer.BadParameter: the URL is none, or there is no key where one is needed.
+            typer.BadParameter: the URL is invalid, or a key is needed and missing.
         """
         url = base_url or _OPENAI
         if "://" not in url:
@@ -159,9 +159,9 @@ class Server:
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, ValueError) as error:
-            raise typer.BadParameter(f"{base_url} is no URL: {error}", param_hint=hint) from None
+            raise typer.BadParameter(f"{base_url} is not a URL: {error}", param_hint=hint) from None
         if parsed.scheme not in {"http", "https"} or not parsed.host:
-            raise typer.BadParameter(f"{base_url} is no http:// or https:// URL", param_hint=hint)
+            raise typer.BadParameter(f"{base_url} is not an http:// or https:// URL", param_hint=hint)
         api_key = os.environ.get(key_name, "").strip()
         if not (api_key.isascii() and api_key.isprintable()):
             raise typer.BadParameter(
@@ -179,11 +179,11 @@ class Server:
 
     @property
     def name(self) -> str:
-        """Its URL, without what may be secret."""
+        """Its URL, without the user information, which may be secret."""
         return str(httpx.URL(self.base_url).copy_with(userinfo=b""))
 
     def client_options(self, *, timeout: float) -> dict[str, Any]:
-        """What ``Client`` and ``AsyncClient`` are made with; ``timeout`` is for a silence."""
+        """Build the arguments of ``Client`` and ``AsyncClient``; ``timeout`` limits a silence."""
         if not timeout > 0:  # NaN too
             raise typer.BadParameter("must be more than 0", param_hint="--timeout")
         return {
@@ -196,11 +196,11 @@ class Server:
         }
 
     def only_model(self) -> str:
-        """The model of a server that has one.
+        """Ask the server for its only model.
 
         Raises:
-            typer.BadParameter: it has several, or does not say.
-            SSEError: it cannot be asked.
+            typer.BadParameter: it has several models, or does not say.
+            SSEError: the request failed.
         """
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         try:
@@ -216,16 +216,16 @@ class Server:
             models = []
         if len(models) == 1:
             return models[0]
-        choice = f"it has {', '.join(models[:20])}" if models else "the server does not say which it has"
+        choice = f"it has {', '.join(models[:20])}" if models else "the server does not list its models"
         raise typer.BadParameter(f"name a model; {choice}", param_hint="--model")
 
     def explain(self, error: SSEError) -> str:
-        """An error and what to do about it, without the key."""
+        """Describe an error and its remedy, without the key."""
         remedy = self._remedy(error)
         return self.redact(f"{error}; {remedy}" if remedy else str(error))
 
     def redact(self, text: str) -> str:
-        """A text without the key, which some servers quote."""
+        """Replace the key, which some servers quote, in a text."""
         return text.replace(self.api_key, "***") if self.api_key else text
 
     def _remedy(self, error: SSEError) -> str | None:
@@ -238,7 +238,7 @@ class Server:
         if isinstance(error, ContentTypeError):
             return "is the URL right? It usually ends in /v1"
         if isinstance(error, TruncatedStreamError):
-            return "the server or a proxy broke off"
+            return "the server or a proxy ended it early"
         return None
 
     def _status_remedy(self, error: APIStatusError) -> str | None:
@@ -251,5 +251,5 @@ class Server:
         if error.status_code in {400, 422} and "stream_options" in str(error):
             return "--no-usage leaves that out"
         if error.status_code == 429:
-            return "wait, or ask for less"
-        return "the server may do better later" if error.status_code >= 500 else None
+            return "wait, or send fewer requests"
+        return "try again later" if error.status_code >= 500 else None

@@ -1,4 +1,4 @@
-"""Figures for people: durations, and an answer's metrics in one line."""
+"""Formats durations and an answer's metrics."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ORIGINS", "duration", "summary"]
 
-# Where a number of tokens comes from, by ``TokenMetrics.tokens_from``.
+# Who counted the tokens, by ``TokenMetrics.tokens_from``.
 ORIGINS = {"usage": "server's count", "tokenizer": "tokenizer's count", "chunks": "chunks"}
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them, with three digits."""
+    """Format seconds with three digits and a suitable unit."""
     if seconds < 0.9995e-3:
         value, unit = seconds * 1e6, "µs"
     elif seconds < 0.9995:
@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def summary(metrics: TokenMetrics) -> str:
-    """The metrics of an answer in one line."""
+    """Format the metrics of an answer in one line."""
     parts = []
     if (wait := metrics.time_to_first_token) is not None:
         parts.append(f"TTFT {duration(wait)}")

@@ -1,4 +1,4 @@
-"""Distributions of durations: cut into bins, and drawn with block characters."""
+"""Histograms of durations, drawn with block characters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many values lie where.
+    """The number of values in each of several bins.
 
     Attributes:
-        edges: of the bins, one more than there are bins; all as wide.
-        counts: of the values from each edge on to the next.
-        above: how many are beyond the last edge.
+        edges: the edges of the bins, which all have the same width.
+        counts: the number of values between each edge and the next.
+        above: the number of values above the last edge.
     """
 
     edges: tuple[float, ...]
@@ -35,28 +35,28 @@ class Histogram:
 
     @classmethod
     def of(cls, ordered: Sequence[float], *, bins: int) -> Histogram:
-        """Cut ordered values, of which there is one at least, into about that many bins.
+        """Divide ordered values into about this many bins; there must be at least one value.
 
-        A few that are far out don't squeeze the others together: they are ``above``.
+        A few outliers do not compress the scale: they count as ``above``.
         """
         low, high = ordered[0], ordered[-1]
         usual = percentile(ordered, 0.99)
         if high - low > 2 * (usual - low):
             high = usual
-        # A scale that begins at 0 says more, unless it would be empty for the most part.
+        # Start at 0, unless most of the scale would be empty.
         if low < 0.4 * high:
             low = 0.0
         step = nice_step((high - low) / bins if high > low else high / bins or 1e-6)
         first = floor(low / step)
         last = max(first + 1, ceil(high / step))
         edges = tuple(number * step for number in range(first, last + 1))
-        # A value on the last edge is not beyond it.
+        # A value on the last edge counts as inside.
         places = [0, *(bisect_left(ordered, edge) for edge in edges[1:-1])]
         places.append(bisect_left(ordered, edges[-1] + step * 1e-6))
         return cls(edges, tuple(end - start for start, end in pairwise(places)), len(ordered) - places[-1])
 
     def rows(self) -> Iterator[tuple[str, int]]:
-        """Each bin's name and count."""
+        """Yield the label and count of each bin."""
         for start, count in zip(self.edges, self.counts, strict=False):
             yield (duration(start) if start else "0", count)
         if self.above:
@@ -64,13 +64,13 @@ class Histogram:
 
 
 def nice_step(size: float) -> float:
-    """The smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is not below ``size``."""
+    """Round up to 1, 2, 2.5, 5 or 10 times a power of ten."""
     power = 10.0 ** floor(log10(size))
     return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= size * (1 - 1e-9))
 
 
 def bar(part: float, width: int, *, ascii_only: bool) -> str:
-    """A bar as long as a part, from 0 to 1, of ``width`` characters; what is not nothing shows."""
+    """Draw a bar of a part, from 0 to 1, of ``width`` characters; a part above 0 is never empty."""
     if ascii_only:
         return "#" * ceil(part * width - 0.5 + (part > 0) * 0.5)
     eighths = ceil(part * width * 8)

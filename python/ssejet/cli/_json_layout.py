@@ -1,4 +1,4 @@
-"""Laying out JSON for reading: what fits on a line stays on it, and every value looks as it was sent."""
+"""Formats JSON for reading: what fits stays on one line, and every value looks as it was sent."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ __all__ = ["layout"]
 
 
 class _Literal(str):
-    """A number or constant in the sender's own digits: ``1.0``, ``1e400`` and ``NaN`` stay what they were."""
+    """A number or constant as it was sent: ``1.0``, ``1e400`` and ``NaN`` do not change."""
 
     __slots__ = ()
 
 
 class _Members(list[tuple[str, Any]]):
-    """An object's members, repeated keys included."""
+    """An object's members, including repeated keys."""
 
     __slots__ = ()
 
 
 def layout(text: str, width: int) -> str | None:
-    """Lay out a JSON text in lines of about ``width`` characters.
+    """Format a JSON text in lines of about ``width`` characters.
 
     Returns:
-        The laid out text, or None if ``text`` is not JSON.
+        The formatted text, or None if ``text`` is not JSON.
     """
     try:
         value = json.loads(
@@ -40,7 +40,7 @@ def layout(text: str, width: int) -> str | None:
 
 
 def _fold(value: Any, width: int, *, margin: str, lead: int) -> str:
-    """Lay out ``value``, which starts ``lead`` characters after the ``margin``."""
+    """Format ``value``, which starts ``lead`` characters after the ``margin``."""
     flat = _flat(value)
     if len(margin) + lead + len(flat) <= width or not value or not isinstance(value, list):
         return flat

@@ -1,4 +1,4 @@
-"""Load on an OpenAI-compatible server: so many requests at once, and what came of them."""
+"""Puts load on an OpenAI-compatible server: concurrent requests and their results."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _SECONDS_BETWEEN_TICKS = 0.05
 
 
 class Sample(NamedTuple):
-    """An answer that came to its end; times in seconds, None if there was no such token.
+    """The figures of an answer, with times in seconds.
 
     Attributes:
-        first_token, first_content_token: from the request to it, of any kind or without reasoning.
-        duration: from the request to the last byte.
-        tokens: of the answer.
+        first_token: the time to the first token, None if there was none.
+        first_content_token: the time to the first token after the reasoning, None if there was no reasoning.
+        duration: the time to the last byte.
+        tokens: the number of tokens.
         tokens_from: who counted them; see ``TokenMetrics``.
-        tokens_per_second: after the first.
-        prompt_tokens: as the server counted them.
+        tokens_per_second: the rate after the first token.
+        prompt_tokens: the server's count.
     """
 
     first_token: float | None
@@ -49,7 +50,7 @@ class Sample(NamedTuple):
 
     @classmethod
     def of(cls, metrics: TokenMetrics) -> Sample:
-        """What the metrics of an answer say."""
+        """Take the figures from an answer's metrics."""
         return cls(
             metrics.time_to_first_token,
             metrics.time_to_first_content_token if metrics.reasoning_chunks else None,
@@ -76,17 +77,17 @@ class Failure:
 
 @dataclass
 class Results:
-    """What came of a load.
+    """The results of a load.
 
     Attributes:
-        samples: the answers that came to their ends.
-        cut: the answers under way when the load was stopped: they have tokens, but no duration.
-        gaps: the inter-token latencies of all of them, in seconds.
-        failures: by kind.
-        cancelled: how many requests were given up when the load was stopped.
-        seconds: from the first request to the end of the last answer.
-        cpu_seconds: that this process worked meanwhile.
-        delays: how late this process came to what was due, looked at again and again, in seconds.
+        samples: the complete answers.
+        cut: the unfinished answers when the load was stopped, which have tokens but no duration.
+        gaps: the inter-token latencies of all answers, in seconds.
+        failures: the failed requests, by kind.
+        cancelled: how many requests were cancelled when the load was stopped.
+        seconds: the time from the first request to the end of the last answer.
+        cpu_seconds: the processor time of this process.
+        delays: how late the event loop woke up, sampled regularly, in seconds.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -105,26 +106,26 @@ class Results:
 
     @property
     def ended(self) -> int:
-        """How many requests have ended, well or not."""
+        """How many requests have succeeded or failed."""
         return len(self.samples) + self.failed
 
     @property
     def tokens(self) -> int:
-        """How many tokens came."""
+        """How many tokens have arrived."""
         return sum(sample.tokens for sample in (*self.samples, *self.cut))
 
     def add(self, metrics: TokenMetrics) -> None:
-        """Count an answer that came to its end."""
+        """Add a complete answer."""
         self.samples.append(Sample.of(metrics))
         self.gaps.extend(metrics.inter_token_latencies)
 
     def add_cut(self, metrics: TokenMetrics) -> None:
-        """Count an answer that was given up."""
+        """Add an unfinished answer."""
         self.cut.append(Sample.of(metrics)._replace(duration=None))
         self.gaps.extend(metrics.inter_token_latencies)
 
     def add_failure(self, error: SSEError) -> None:
-        """Count a request that failed."""
+        """Add a failed request."""
         kind = type(error).__name__
         if isinstance(error, APIStatusError):
             kind += f" {error.status_code}"
@@ -132,7 +133,7 @@ class Results:
 
 
 class Load:
-    """Sends requests, the next as soon as one is through.
+    """Sends requests, each as soon as an earlier one has ended.
 
     ::
 
@@ -140,13 +141,13 @@ class Load:
             results = await load.run(total=100)
 
     Args:
-        client_options: what the clients are made with; see ``AsyncClient``.
-        requests: their parameters, which are taken in turn.
-        concurrency: how many are under way at a time.
+        client_options: the arguments of the clients; see ``AsyncClient``.
+        requests: the parameters of the requests, used in turn.
+        concurrency: the number of concurrent requests.
 
     Attributes:
-        results: of the requests so far.
-        running: the metrics of the answers that have begun.
+        results: the results so far.
+        running: the metrics of the answers that are streaming.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class Load:
         self._end = 0.0
         self._started = 0.0
         self._workers: list[asyncio.Task[None]] = []
-        # Every worker has its own connection: what httpx's pool costs grows with the square of its size.
+        # Each worker has its own connection: the cost of httpx's pool grows with the square of its size.
         tls = httpx.create_ssl_context()
         self._connections = [httpx.AsyncClient(verify=tls) for _ in range(concurrency)]
         options = {**client_options, "max_retries": 0}
@@ -179,15 +180,15 @@ class Load:
 
     @property
     def tokens(self) -> int:
-        """How many tokens have come, those of answers under way counted as chunks."""
+        """How many tokens have arrived; those of running answers are counted as chunks."""
         return self.results.tokens + sum(metrics.chunks for metrics in self.running)
 
     async def run(self, *, total: float = inf, seconds: float = inf) -> Results:
-        """Send requests, and wait for their ends.
+        """Send requests, and wait until all have ended.
 
         Args:
             total: how many to send.
-            seconds: after how long to send no more.
+            seconds: the time after which no more are sent.
         """
         results = self.results = Results()
         self._left = total
@@ -206,7 +207,7 @@ class Load:
         return results
 
     def stop(self) -> None:
-        """Give up what is under way; `run()` then comes to its end."""
+        """Cancel the running requests, which ends ``run()``."""
         self._left = 0
         for worker in self._workers:
             worker.cancel()
@@ -238,7 +239,7 @@ class Load:
         self.results.add(metrics)
 
     async def _watch(self) -> None:
-        """Look again and again how late the event loop is: as late as that, answers are stamped."""
+        """Sample how late the event loop is; answers get their time stamps as late as that."""
         while True:
             due = time.perf_counter() + _SECONDS_BETWEEN_TICKS
             await asyncio.sleep(_SECONDS_BETWEEN_TICKS)

@@ -1,4 +1,4 @@
-"""Markdown on a terminal while it is being written, at a cost that does not grow with its length."""
+"""Renders Markdown on a terminal while it arrives; a piece costs the same however long the text is."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = ["Blocks", "MarkdownWriter"]
 _WIDEST = 100
 _SECONDS_BETWEEN_FRAMES = 0.08
 
-# A block that is larger is not parsed again before it has grown by this part: characters, and 1/n.
+# A block of more characters than _SMALL is parsed again only when it has grown by 1/_GROWTH.
 _SMALL = 4096
 _GROWTH = 8
 
-# Colours that can be read on white as well as on black, as everywhere else.
+# Colours that are readable on white and on black.
 _CODE_THEME: Any = ANSISyntaxTheme(
     {
         Comment: Style(dim=True),
@@ -49,42 +49,42 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 class Blocks:
-    """Cuts Markdown into its blocks (paragraphs, lists, code, …) as it comes.
+    """Splits Markdown into its blocks (paragraphs, lists, code, …) as it arrives.
 
-    A block is finished once another has begun: what follows cannot change it any more.
+    A block is finished when the next one begins: later text cannot change it.
 
     Attributes:
-        rest: the text that is not finished.
+        rest: the text of the unfinished block.
     """
 
     def __init__(self) -> None:
         self.rest = ""
-        self._next_look = 0
-        self._looked_until = 0
-        # Only blocks matter here, not what is in their lines.
+        self._next_parse = 0
+        self._searched = 0
+        # Only the blocks matter, not what is inside their lines.
         self._parser = MarkdownIt().enable("table").disable("inline")
 
     def add(self, text: str) -> list[str]:
-        """Take in a piece, and return the blocks that are finished."""
+        """Add a piece, and return the blocks that it finishes."""
         self.rest += text
-        if len(self.rest) < self._next_look or self._in_open_fence():
+        if len(self.rest) < self._next_parse or self._in_open_fence():
             return []
-        # An unfinished line may come to mean something else: `#` is a heading, `#1` is not.
+        # The last line waits for its end, which may change its meaning: `#` is a heading, `#1` is not.
         lines = self.rest[: self.rest.rfind("\n") + 1].splitlines(keepends=True)
         tokens = self._parser.parse("".join(lines))
         starts = [token.map[0] for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
         if len(starts) < 2:
             size = len(self.rest)
-            self._next_look = size + size // _GROWTH if size > _SMALL else 0
+            self._next_parse = size + size // _GROWTH if size > _SMALL else 0
             return []
         cuts = [0, *starts[1:]]
         blocks = ["".join(lines[start:end]) for start, end in pairwise(cuts)]
         self.rest = self.rest[sum(map(len, blocks)) :]
-        self._next_look = self._looked_until = 0
+        self._next_parse = self._searched = 0
         return blocks
 
     def tail(self, size: int) -> str:
-        """About the last ``size`` characters of the unfinished text, as Markdown of its own."""
+        """Return about the last ``size`` characters of the unfinished block, as complete Markdown."""
         if len(self.rest) <= size:
             return self.rest
         start = max(self.rest.find("\n", -size), self.rest.find(" ", -size) if "\n" not in self.rest else -1)
@@ -93,29 +93,30 @@ class Blocks:
         return f"{opening}\n{tail}" if _FENCE.match(opening) else tail
 
     def _in_open_fence(self) -> bool:
-        """Whether this is code whose end has not come, seen without looking at a line twice."""
+        """Whether the block is fenced code without an end yet; searches each line only once."""
         opening = _FENCE.match(self.rest.lstrip("\n"))
         if opening is None:
             return False
-        start = self._looked_until or self.rest.find("\n")
+        start = self._searched or self.rest.find("\n")
         end = self.rest.rfind("\n")
         if start < 0 or end < 0:
             return True
         closing = re.compile(rf"^ {{0,3}}{opening[1][0]}{{{len(opening[1])},}}[ \t]*$", re.MULTILINE)
         if closing.search(self.rest, start + 1, end):
             return False
-        self._looked_until = end
+        self._searched = end
         return True
 
 
 class MarkdownWriter:
-    """Prints Markdown as it comes: finished blocks for good, and the last one anew when it changes.
+    """Prints Markdown as it arrives: finished blocks once, the unfinished one again when it changes.
 
-    A thread of its own paints, so that text shows at once also when nothing follows for a while. A frame is
-    one write, and leaves the lines alone that are as they were, so that nothing flickers.
+    A thread draws the frames, so that the last text appears even when no more arrives. Each frame is one
+    write and rewrites only the lines that changed, so nothing flickers. rich's ``Live`` erases and writes
+    all its lines in every frame.
 
     Args:
-        console: on a terminal.
+        console: a console on a terminal.
     """
 
     def __init__(self, console: Console) -> None:
@@ -128,39 +129,39 @@ class MarkdownWriter:
         self._spinner: Spinner | None = Spinner("dots", style="dim")
         self._ending = threading.Event()
         self._failure: Exception | None = None
-        self._painter = threading.Thread(target=self._paint_frames, name="ssejet-painter", daemon=True)
-        self._painter.start()
+        self._thread = threading.Thread(target=self._draw_frames, name="ssejet-markdown", daemon=True)
+        self._thread.start()
 
     def write(self, text: str, style: str = "none") -> None:
-        """Print a piece; one in another style begins a new block."""
+        """Print a piece. A change of style begins a new block."""
         self._incoming.append((text, style))
 
     def end(self) -> None:
-        """Print what is left.
+        """Print the rest.
 
         Raises:
-            OSError: printing failed.
+            OSError: writing to the terminal failed.
         """
         self._ending.set()
-        self._painter.join()
+        self._thread.join()
         if self._failure is not None:
             raise self._failure
         self._spinner = None
-        self._paint([*self._take_in(), *self._finish()], [])
+        self._draw([*self._add_incoming(), *self._finish()], [])
 
-    def _paint_frames(self) -> None:
+    def _draw_frames(self) -> None:
         try:
             while not self._ending.wait(_SECONDS_BETWEEN_FRAMES):
                 if self._incoming or self._spinner is not None:
-                    self._paint(self._take_in(), self._unfinished())
-        except Exception as error:  # it is the writer's to raise
+                    self._draw(self._add_incoming(), self._unfinished())
+        except Exception as error:  # end() raises it
             self._failure = error
 
-    def _paint(self, finished: list[list[Segment]], unfinished: list[list[Segment]]) -> None:
-        """Replace the lines shown by these, of which the finished ones stay for good."""
+    def _draw(self, finished: list[list[Segment]], unfinished: list[list[Segment]]) -> None:
+        """Replace the lines on the screen. The finished ones stay; the unfinished ones can be replaced."""
         lines = finished + unfinished
         same = sum(1 for _ in takewhile(operator.truth, map(operator.eq, self._shown, lines)))
-        # The terminal may have echoed a key, such as ^C, in the line below.
+        # The terminal may have echoed a key, such as ^C, on the cursor's line.
         wipe_line = (ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
         wipe_above = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
         with self._console:
@@ -168,8 +169,8 @@ class MarkdownWriter:
             self._console.print(SegmentLines(lines[same:], new_lines=True), end="")
         self._shown = unfinished
 
-    def _take_in(self) -> list[list[Segment]]:
-        """Take in what has come, and return the lines of what that finishes."""
+    def _add_incoming(self) -> list[list[Segment]]:
+        """Add the pieces that have arrived, and return the lines of the blocks that they finish."""
         lines = []
         while self._incoming:
             text, style = self._incoming.popleft()
@@ -177,37 +178,37 @@ class MarkdownWriter:
                 lines += self._finish()
                 self._style = style
             for block in self._blocks.add(printable(text.replace("\r", ""))):
-                lines += self._space(block)
+                lines += self._render_spaced(block)
                 self._is_first = self._is_first and not lines
         return lines
 
     def _finish(self) -> list[list[Segment]]:
-        lines = self._space(self._blocks.rest)
+        lines = self._render_spaced(self._blocks.rest)
         self._is_first = self._is_first and not lines
         self._blocks = Blocks()
         return lines
 
     def _unfinished(self) -> list[list[Segment]]:
-        # No more than fits: what scrolls out of sight cannot be taken back.
+        # No more than fits on the screen: lines that have scrolled away cannot be replaced.
         rows = max(1, self._console.height - 2)
-        lines = self._space(self._blocks.tail(rows * self._console.width))[-rows:]
+        lines = self._render_spaced(self._blocks.tail(rows * self._console.width))[-rows:]
         if lines or not self._is_first:
             self._spinner = None
         return lines if self._spinner is None else self._console.render_lines(self._spinner, pad=False)
 
-    def _space(self, source: str) -> list[list[Segment]]:
-        """The lines of a block, and the one that sets it off from what precedes it."""
+    def _render_spaced(self, source: str) -> list[list[Segment]]:
+        """Render a block, after a blank line if it is not the first."""
         lines = self._render(source)
         return [[], *lines] if lines and not self._is_first else lines
 
     def _render(self, source: str) -> list[list[Segment]]:
-        """The lines of a block, without what is blank around it."""
+        """Render a block, without blank lines around it."""
         options = self._console.options.update(width=min(self._console.width, _WIDEST))
-        # The addresses of links are shown: a label can claim anything.
+        # Links show their address, because a label can claim anything.
         markdown = Markdown(source, style=self._style, code_theme=_CODE_THEME, hyperlinks=False)
         try:
             lines = self._console.render_lines(markdown, options, pad=False)
-        except Exception:  # what a model may write is without bounds, and no renderer without faults
+        except Exception:  # a model can write anything, and the renderer may fail on it
             lines = self._console.render_lines(Text(source, self._style), options, pad=False)
         lines = [_without_trailing_space(line) for line in lines]
         while lines and not lines[0]:
@@ -218,7 +219,7 @@ class MarkdownWriter:
 
 
 def _without_trailing_space(line: list[Segment]) -> list[Segment]:
-    """The line as one would want to copy it."""
+    """Strip a line's trailing spaces, so that it can be copied."""
     while line and not line[-1].text.rstrip():
         line = line[:-1]
     if line:

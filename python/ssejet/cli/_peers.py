@@ -1,7 +1,7 @@
-"""What decoding costs: our decoder beside those of other packages, on the same bytes.
+"""Measures decoders: ours and those of other packages, on the same bytes.
 
-Only the decoders run here, each fed as its own package feeds it; sockets, JSON and models stay out. Besides
-``swap`` this is the one place that imports other packages' code, and only to time it.
+Only the decoders run, each fed as its own package feeds it, without sockets, JSON or models. This module and
+``swap`` are the only ones that import other packages' code, here only to time it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Decode: TypeAlias = Callable[[Iterable[bytes]], Iterator[object]]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one decoder takes.
+    """The cost of one decoder.
 
     Attributes:
         name: the distribution's name.
@@ -46,16 +46,16 @@ class Cost:
 
 
 def measure(chunks: Sequence[bytes], on_progress: Callable[[str, float], None]) -> tuple[float, list[Cost]]:
-    """Time our decoder, and every other that is installed, on the same chunks.
+    """Time our decoder and every other one that is installed, on the same chunks.
 
-    The decoders take turns, so that a busy moment of the machine hits all of them alike; medians count.
+    The decoders take turns, so a busy moment of the machine affects all of them. The results are medians.
 
     Args:
         chunks: the reads of a response.
-        on_progress: called with what goes on, and the part that is done, from 0 to 1.
+        on_progress: called with the current step and the finished part, from 0 to 1.
 
     Returns:
-        Our decoder's seconds per event, and what the others cost.
+        Our decoder's seconds per event, and the costs of the others.
     """
     expected = _count(_ours, chunks)
     peers: list[Cost] = []
@@ -72,7 +72,7 @@ def measure(chunks: Sequence[bytes], on_progress: Callable[[str, float], None]) 
                 note = "decodes this stream wrongly"
         except metadata.PackageNotFoundError:
             note = "not installed"
-        except Exception as error:  # a version whose inside differs, or one that breaks on this stream
+        except Exception as error:  # other internals, or a failure on this stream
             note = f"not measured: {error}"
         peers.append(Cost(name, version, note=note))
 
@@ -148,7 +148,7 @@ def _sseclient() -> Decode:
     return lambda chunks: sseclient.SSEClient(chunks).events()
 
 
-# By the distribution's name. What a package has no public name for is taken from its inside.
+# By distribution. Some packages have no public name for their decoder.
 _LOADERS: dict[str, Callable[[], Decode]] = {
     "openai": partial(_sdk, "openai"),
     "anthropic": partial(_sdk, "anthropic"),

@@ -1,4 +1,4 @@
-"""A measurement under load: warm-up, the load itself, its display, and its early end."""
+"""Runs a measurement: the warm-up, the load, its progress display, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _BAR = 24
 
 
 class Plan:
-    """A load, and what there is to see of it while it lasts.
+    """A measurement.
 
     Args:
-        client_options: what the clients are made with.
-        requests: their parameters, taken in turn.
-        concurrency: how many are under way at a time.
-        warmup: how many are sent before.
-        total: how many are sent then; None for no limit.
-        seconds: after how long no more are sent; None for no limit.
+        client_options: the arguments of the clients.
+        requests: the parameters of the requests, used in turn.
+        concurrency: the number of concurrent requests.
+        warmup: the number of requests before the measurement.
+        total: the number of measured requests; None for no limit.
+        seconds: the time after which no more requests are sent; None for no limit.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class Plan:
         self._seconds = inf if seconds is None else seconds
         self._interrupted = False
 
-    async def carry_out(self) -> tuple[Results, bool]:
-        """Put the load on the server.
+    async def run(self) -> tuple[Results, bool]:
+        """Run the measurement.
 
         Returns:
-            The results, and whether they are whole: Ctrl-C ends it early.
+            The results, and whether they are complete: Ctrl-C ends the measurement early.
 
         Raises:
-            SSEError: a request before failed already.
-            KeyboardInterrupt: there is nothing to show yet.
+            SSEError: a request of the warm-up failed.
+            KeyboardInterrupt: Ctrl-C during the warm-up.
         """
         async with Load(self._client_options, self._requests, concurrency=self._concurrency) as load:
             with self._ending_on_ctrl_c(load):
@@ -84,7 +84,7 @@ class Plan:
 
     @contextmanager
     def _ending_on_ctrl_c(self, load: Load) -> Iterator[None]:
-        """Let the first Ctrl-C end the load; a second is as always."""
+        """Let the first Ctrl-C end the load; a second one raises ``KeyboardInterrupt``."""
         loop = asyncio.get_running_loop()
 
         def interrupt(*_: object) -> None:
@@ -99,9 +99,9 @@ class Plan:
             signal.signal(signal.SIGINT, before)
 
     async def _display(self, load: Load) -> None:
-        """Show how far the load is, on a terminal."""
+        """Show the progress, on a terminal."""
         console = error_console()
-        # Not what the console says, which takes FORCE_COLOR for a terminal.
+        # Not console.is_terminal, which FORCE_COLOR sets.
         if not sys.stderr.isatty() or console.is_dumb_terminal:
             return
         columns = (BarColumn(_BAR), TextColumn("{task.description}"))

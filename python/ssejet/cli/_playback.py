@@ -1,4 +1,4 @@
-"""A recording as a server: an OpenAI-compatible endpoint, one for ``EventSource``, and a page to watch."""
+"""Serves a recording: as an OpenAI-compatible API, for ``EventSource``, and on a page."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ __all__ = ["Playback", "playback_app", "read_recording"]
 
 _SENTINEL = "[DONE]"
 
-# The digits of a number that a client may send.
+# The most digits in a number from a client.
 _LONGEST_NUMBER = 20
 _RECONNECTION_TIME = 1000
 _RATE_WITHOUT_STAMPS = 30.0
 
-# An event, and the blank lines after it.
+# An event and the blank lines after it.
 _EVENT = re.compile(rb".+?(?:(?:\r\n|\n|\r(?!\n)){2,}|\Z)", re.DOTALL)
 
 
 def read_recording(recording: bytes, *, rate: float | None = None) -> list[Frame]:
-    """Cut a recording into frames of one event each.
+    """Split a recording into frames of one event each.
 
     Args:
-        recording: an event stream, with time stamps or without.
-        rate: the events per second, instead of the time stamps; None for the stamps, or 30 without any.
+        recording: an event stream, with or without time stamps.
+        rate: the events per second. None for the time stamps, or 30 per second if there are none.
     """
     frames = [Frame(frame.at, event) for frame in parse(recording) for event in _EVENT.findall(frame.data)]
     if rate is None and any(frame.at for frame in frames):
@@ -54,10 +54,10 @@ class Playback:
     """How a recording is played.
 
     Attributes:
-        name: what the page calls it.
-        frames: the recording, an event per frame.
-        pace: how many times as fast as recorded; ``inf`` for without any pause.
-        loops: whether it begins anew instead of ending.
+        name: the name that the page shows.
+        frames: the recording, one event per frame.
+        pace: the speed, 1 is as recorded; ``inf`` for no pauses.
+        loops: whether it starts again at the end.
         fail_after: the number of events after which the connection breaks, None for never.
     """
 
@@ -68,12 +68,12 @@ class Playback:
     fail_after: int | None = None
 
     async def play(self, *, after: int = 0) -> AsyncGenerator[tuple[int, bytes], None]:
-        """Yield the events after the one with this number, each with its number and when its time has come.
+        """Yield the events after this number, each at its time and with its number.
 
-        Numbers start from 1 and go on from round to round.
+        Numbers start at 1 and continue from round to round.
 
         Raises:
-            ConnectionResetError: the connection is to break here.
+            ConnectionResetError: the connection must break here.
         """
         frames = [frame for frame in self.frames if not (self.loops and _SENTINEL.encode() in frame.data)]
         number = after
@@ -85,10 +85,10 @@ class Playback:
                     number += 1
                     yield number, data
                     if number - after == self.fail_after:
-                        raise ConnectionResetError("the recording is to break off here")
+                        raise ConnectionResetError("the connection breaks here, as asked")
 
     def summary(self) -> dict[str, Any]:
-        """What the page says of the recording, and the types of event that it must listen to."""
+        """Describe the recording for the page, with the event types that the page must listen to."""
         events = self._events()
         return {
             "name": self.name,
@@ -99,10 +99,10 @@ class Playback:
         }
 
     def completion(self) -> dict[str, Any]:
-        """The chat completion that the recorded chunks make up.
+        """Assemble the chat completion from the recorded chunks.
 
         Raises:
-            Exception: they are not chunks of one.
+            Exception: they are not the chunks of a completion.
         """
         state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
         for event in self._events():
@@ -116,7 +116,7 @@ class Playback:
 
 
 class _Upstream:
-    """A playback as the response of a server that is relayed."""
+    """A playback that ``arelay()`` can read like a response."""
 
     def __init__(self, playback: Playback) -> None:
         self._playback = playback
@@ -127,17 +127,17 @@ class _Upstream:
                 yield data
 
     async def aclose(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is no connection."""
 
 
 def playback_app(playback: Playback) -> Starlette:
-    """An app that plays a recording to whoever asks.
+    """Make an app that plays a recording.
 
-    A request may ask to break off earlier: ``?fail_after=N``.
+    ``?fail_after=N`` in a request breaks its connection after N events.
     """
 
     async def chat_completions(request: Request) -> Response:
-        played = _as_asked(playback, request)
+        played = _with_options(playback, request)
         try:
             question = await request.json()
             streams = question.get("stream", False)
@@ -148,14 +148,14 @@ def playback_app(playback: Playback) -> Starlette:
         try:
             return JSONResponse(playback.completion())
         except Exception as error:
-            return _error(f"this is no recording of a chat completion, ask for a stream of it: {error}")
+            return _error(f"this recording is not of a chat completion; use stream=true: {error}")
 
     async def models(_: Request) -> Response:
         model = {"id": "recorded", "object": "model", "created": 0, "owned_by": "ssejet"}
         return JSONResponse({"object": "list", "data": [model]})
 
     async def events(request: Request) -> Response:
-        played = _as_asked(playback, request)
+        played = _with_options(playback, request)
         last_id = request.headers.get("last-event-id", "")
         after = _number(last_id, 0)
         return EventStreamResponse(AsyncEventStream(_numbered(played, after), heartbeat=15.0))
@@ -175,7 +175,7 @@ def playback_app(playback: Playback) -> Starlette:
 
 
 async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events, each with its number as its id, so that a browser can ask for what follows it."""
+    """Yield the events with their numbers as ids, so that a browser can resume after any of them."""
     decoder = Decoder(max_event_size=None)
     retry: int | None = _RECONNECTION_TIME
     async with aclosing(playback.play(after=after)) as playing:
@@ -186,13 +186,13 @@ async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentE
                     retry = None
 
 
-def _as_asked(playback: Playback, request: Request) -> Playback:
+def _with_options(playback: Playback, request: Request) -> Playback:
     asked = request.query_params.get("fail_after", "")
     return replace(playback, fail_after=_number(asked, playback.fail_after))
 
 
 def _number(text: str, default: Any) -> Any:
-    """What a client sent as a number, or the default if it is none."""
+    """Parse a number from a client; the default if it is not one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else default
 
 

@@ -1,4 +1,4 @@
-"""How ``ssejet tail`` shows events: for people, and for programs."""
+"""Prints the events of ``ssejet tail``: for people, or as JSON."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Printer(Protocol):
     """Prints events and comments, each flushed before the call returns."""
 
     def event(self, event: ServerSentEvent, arrived: datetime) -> None:
-        """Print an event; ``arrived`` is when its last bytes did."""
+        """Print an event; ``arrived`` is the time of its last bytes."""
 
     def comment(self, text: str, arrived: datetime) -> None:
         """Print a comment."""
 
 
 class JSONPrinter:
-    """One JSON object per line, in UTF-8 whatever the locale."""
+    """Prints one JSON object per line, in UTF-8 in every locale."""
 
     def event(self, event: ServerSentEvent, arrived: datetime) -> None:
         self._print({"event": event.event, "data": event.data, "id": event.id, "retry": event.retry})
@@ -48,7 +48,7 @@ class JSONPrinter:
 
 
 class PrettyPrinter:
-    """Time, type, id and retry; then the data, JSON laid out, on the same line when it fits."""
+    """Prints the time, type, id and retry, then the data, with JSON formatted, on one line if it fits."""
 
     def __init__(self) -> None:
         self._console = standard_console()
@@ -68,11 +68,11 @@ class PrettyPrinter:
         self._print(_clock(arrived).append(f":{printable(text)}", "dim"))
 
     def _print(self, line: Text) -> None:
-        # Long lines are the terminal's to wrap: what is copied from it, or piped on, has no breaks of ours.
+        # The terminal wraps long lines, so that copied or piped text has no added line breaks.
         self._console.print(line, soft_wrap=True)
 
     def _data(self, data: str, room: int) -> Text:
-        """What follows on the line if it takes no more than ``room``, else on lines of its own."""
+        """Format the data to continue the line if it fits into ``room``, otherwise on separate lines."""
         document = layout(data, self._console.width - len(_INDENT))
         text = Text(printable(data if document is None else document))
         if document is not None:

@@ -1,4 +1,4 @@
-"""What ``ssejet bench`` asks: prompts from a file, or one again and again."""
+"""The prompts of ``ssejet bench``: from a file, or one that is repeated."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["from_file", "from_text"]
 
 
 def from_text(prompt: str) -> dict[str, Any]:
-    """The parameters of a request that asks this."""
+    """Return the parameters of a request with this prompt."""
     return {"messages": [{"role": "user", "content": prompt}]}
 
 
 def from_file(path: Path) -> list[dict[str, Any]]:
-    """The parameters of a request for each line of a file that is not blank.
+    """Return the parameters of a request for each line of a file that is not blank.
 
-    A line that begins with ``{`` is a JSON object with the parameters, ``messages`` among them, or with a
-    ``prompt``; every other is a prompt as it is.
+    A line that begins with ``{`` is a JSON object of parameters, with ``messages`` or a ``prompt``. Any other
+    line is a prompt.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: a line is not what it should be, or there is none.
+        OSError: the file cannot be read.
+        ValueError: a line is wrong, or the file has no prompt.
     """
     requests = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):

@@ -1,7 +1,7 @@
-"""Recorded streams, and playing them again at their own pace.
+"""Reads recorded streams and plays them at their recorded pace.
 
-A recording is an ordinary event stream. A comment ``: @1.234`` before an event is its time, in seconds from
-the request; it is not sent again.
+A recording is an ordinary event stream. A comment ``: @1.234`` before an event is its time, in seconds since
+the request; the comment itself is not sent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STAMP = re.compile(rb"^: @(\d+(?:\.\d+)?)\n", re.MULTILINE)
 
 
 class Frame(NamedTuple):
-    """What left the server in one write, ``at`` seconds after the request."""
+    """The data of one write of the server, ``at`` seconds after the request."""
 
     at: float
     data: bytes
@@ -33,21 +33,21 @@ def load(name: str) -> list[Frame]:
 
 
 def load_bytes(name: str) -> bytes:
-    """Load it as it is, its time stamps included."""
+    """Load the bytes of a recording that comes with the package, with its time stamps."""
     return files("ssejet.cli").joinpath("recordings", f"{name}.sse").read_bytes()
 
 
 def parse(recording: bytes) -> list[Frame]:
-    """Cut a recording at its time stamps; what precedes the first has time 0."""
+    """Split a recording at its time stamps; data before the first one has time 0."""
     head, *rest = _STAMP.split(recording)
     frames = [Frame(float(at), data) for at, data in zip(rest[::2], rest[1::2], strict=True)]
     return [Frame(0.0, head), *frames] if head else frames
 
 
 async def replay(frames: Sequence[Frame], *, pace: float = 1.0) -> AsyncGenerator[bytes, None]:
-    """Yield each frame when its time has come, ``pace`` times as fast as recorded; ``inf`` never waits."""
+    """Yield each frame at its time, ``pace`` times as fast as recorded; ``inf`` never waits."""
     start = time.monotonic()
     for frame in frames:
-        # The time since the start, not since the last frame: else every delay of the loop would add up.
+        # Measured from the start, so that delays of the loop do not add up.
         await asyncio.sleep(max(0.0, frame.at / pace - (time.monotonic() - start)))
         yield frame.data

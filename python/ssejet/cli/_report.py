@@ -1,4 +1,4 @@
-"""What ``ssejet bench`` says in the end: tables, distributions, and the same for programs."""
+"""The report of ``ssejet bench``: tables, distributions, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Report"]
 
 _PERCENTILES = (50, 90, 95, 99)
-# What a latency's row shows, and what is left of it where there is no room for all.
+# The columns of a latency, and those that a narrow terminal shows.
 _SHARES = {"min": 0.0, **{f"p{share}": share / 100 for share in _PERCENTILES}, "max": 1.0}
 _MAIN_SHARES = {name: _SHARES[name] for name in ("p50", "p99")}
 _WIDTH_OF_ALL = 78
@@ -35,23 +35,23 @@ _BINS = 12
 _BAR = 24
 _LABEL = 9
 
-# From where on the load generator may be what is slow: its share of one processor, and how late it is, in
-# seconds, as also happens when others use the machine.
+# Above these, the load generator itself may be the limit: its share of one processor, and its delay in
+# seconds, which also grows when others use the machine.
 _BUSY = 0.8
 _LATE = 0.05
 
 
 class Report:
-    """The results of a load, in figures.
+    """The results of a load, as figures.
 
     Args:
-        conditions, results: see below.
-        redact: takes out of a text what must not be shown.
+        conditions: the conditions of the load, by name.
+        results: the results of the load.
+        redact: removes secrets from a text.
 
     Attributes:
-        conditions: of the load, by name, for programs.
-        results: of the load.
-        first_token, inter_token: the distributions, in order; empty if there was nothing.
+        conditions, results: as given.
+        first_token, inter_token: the times in ascending order.
     """
 
     def __init__(self, conditions: dict[str, Any], results: Results, *, redact: Callable[[str], str]) -> None:
@@ -67,12 +67,12 @@ class Report:
         self._origins = Counter(sample.tokens_from for sample in samples)
 
     def title(self) -> str:
-        """What was measured, in one line."""
+        """Describe the measurement in one line."""
         conditions = self.conditions
         return f"{conditions['model']} at {conditions['url']}, {conditions['concurrency']} at once"
 
     def subtitle(self) -> str:
-        """What came of it, in one line."""
+        """Describe the results in one line."""
         results = self.results
         failed = f", {results.failed:,} failed" if results.failed else ""
         return (
@@ -81,7 +81,7 @@ class Report:
         )
 
     def print(self, console: Console) -> None:
-        """Print it all."""
+        """Print the report."""
         console.print(Text(printable(self.title()), "bold"))
         if self.first_token:
             console.print(self._latencies(console.width))
@@ -96,7 +96,7 @@ class Report:
             console.print(remark, style="dim")
 
     def to_dict(self) -> dict[str, Any]:
-        """It all, for programs: seconds, tokens, and what they are by the second."""
+        """Return all figures: times in seconds, tokens, and rates per second."""
         results = self.results
         return {
             **self.conditions,
@@ -158,7 +158,7 @@ class Report:
         return table
 
     def _failures(self) -> Table:
-        table = _table("error", "count", "the first of them")
+        table = _table("error", "count", "first message")
         table.columns[2].justify = "left"
         for kind, failure in sorted(self.results.failures.items(), key=lambda item: -item[1].count):
             message = " ".join(printable(self._redact(str(failure.error))).split())
@@ -181,14 +181,14 @@ class Report:
         together = sum(1 for gap in self.inter_token if not gap)
         if together:
             share = together / len(self.inter_token)
-            yield f"  {share:.0%} of the tokens came in one read with the one before: their latency is 0."
+            yield f"  {share:.0%} of the tokens arrived in one read with the one before: their latency is 0."
         cpu = self._cpu()
         delays = sorted(self.results.delays)
         late = percentile(delays, 0.99) if delays else 0.0
         lateness = f", at most {duration(delays[-1])} late (p99 {duration(late)})" if delays else ""
         yield f"  Load generator: busy {cpu:.0%} of the time{lateness}."
         if cpu > _BUSY or late > _LATE:
-            yield "  It was a limit itself: ask for less at once, or use a machine with less to do."
+            yield "  It was a limit itself: use a lower concurrency, or a machine that is less busy."
 
     def _token_origins(self) -> str:
         return ", ".join(ORIGINS[origin] for origin in sorted(self._origins, reverse=True))

@@ -1,4 +1,4 @@
-"""A server inside the process, on a free port of the loopback interface."""
+"""Runs a server in a thread, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["loopback_server", "replay_app"]
 
 
 def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
-    """An app that answers every chat completion with the same recording."""
+    """Make an app that answers every chat completion with the same recording."""
 
     async def chat_completions(request: Request) -> StreamingResponse:
         return StreamingResponse(
@@ -36,10 +36,14 @@ def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
 
 @contextmanager
 def loopback_server(app: Starlette, *, port: int = 0) -> Iterator[str]:
-    """Serve ``app`` from a thread while the block lasts; gives its URL, without a slash at the end.
+    """Serve ``app`` from a thread during the block; gives its URL, without a slash at the end.
+
+    Args:
+        app: the app.
+        port: the port, 0 for any free one.
 
     Raises:
-        OSError: the port, if it is not 0 for any, cannot be had.
+        OSError: the port is not available.
     """
     with socket.create_server(("127.0.0.1", port)) as listener:
         config = uvicorn.Config(
@@ -49,7 +53,7 @@ def loopback_server(app: Starlette, *, port: int = 0) -> Iterator[str]:
         thread = threading.Thread(target=server.run, args=([listener],), name="ssejet-server", daemon=True)
         thread.start()
         try:
-            while not server.started:  # uvicorn has nothing to wait on
+            while not server.started:  # uvicorn offers no event to wait for
                 if not thread.is_alive():
                     raise RuntimeError("the embedded server did not start")
                 time.sleep(0.001)

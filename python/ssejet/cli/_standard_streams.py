@@ -1,4 +1,4 @@
-"""The three standard streams of the process, which may be closed, full, or without a reader."""
+"""Handles standard streams that are closed, full, or have no reader."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["abandon_output", "flush_output", "open_closed_streams"]
 
 
 def open_closed_streams() -> None:
-    """Open what is closed of standard input, output and error on the null device.
+    """Open the null device for each standard stream that is closed.
 
-    Python has None for them then. And the next file or socket would get the free number, and with it what
-    somebody else writes to that stream.
+    Python sets a closed stream to None. The next file or socket that is opened would get its number, and
+    with it what other code writes to that stream.
     """
     for number, (name, mode) in enumerate([("stdin", "r"), ("stdout", "w"), ("stderr", "w")]):
         if getattr(sys, name) is not None:
@@ -27,16 +27,16 @@ def open_closed_streams() -> None:
 
 
 def flush_output() -> None:
-    """Write out what standard output still holds.
+    """Flush standard output.
 
     Raises:
-        OSError: it cannot be written. The interpreter would only complain about that, in words of its own.
+        OSError: the output cannot be written. The interpreter itself would only print a warning.
     """
     sys.stdout.flush()
 
 
 def abandon_output() -> None:
-    """Send the rest of standard output nowhere: the interpreter flushes it once more when it exits."""
+    """Discard the rest of standard output, which the interpreter would flush again when it exits."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Printing text piece by piece, as a model sends it."""
+"""Prints text piece by piece, as a model sends it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _MARGIN = 12
 
 
 class Typewriter:
-    """Prints pieces of text at once, and on a terminal breaks the lines between words.
+    """Prints pieces of text as they arrive, and on a terminal breaks lines between words.
 
-    Nothing printed is ever moved: a line ends at the first space of its last columns, so that the word which
-    follows has room, however many pieces it comes in.
+    Printed text never moves: a line ends at the first space in its last columns, so the next word fits,
+    however many pieces it arrives in.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        # A pipe gets the text as it is.
-        self._turn = min(console.width, _WIDEST) - _MARGIN if console.is_terminal else None
+        # In a pipe, the text stays as it is.
+        self._break_after = min(console.width, _WIDEST) - _MARGIN if console.is_terminal else None
         self._column = 0
 
     def write(self, text: str) -> None:
         """Print a piece."""
         for part in re.split(r"( |\n)", printable(text)):
-            if part == " " and self._turn is not None and self._column >= self._turn:
+            if part == " " and self._break_after is not None and self._column >= self._break_after:
                 part = "\n"
             self._column = 0 if part == "\n" else self._column + cell_len(part)
             self._console.out(part, end="", highlight=False)

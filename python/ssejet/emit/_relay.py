@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ssejet._core import Decoder, ServerSentEvent
+from ssejet._core import Decoder
 from ssejet.emit._encoded import BLANK_LINES
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._items import ItemEncoder
 from ssejet.emit._upstream import AsyncUpstream, Upstream
+from ssejet.typed._machine import StreamMachine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ssejet._core import ServerSentEvent
     from ssejet.emit._emit_machine import Codec, OnError
 
 __all__ = ["arelay", "relay", "resume_headers"]
 
-Transform = Callable[[ServerSentEvent], Any]
+Transform: TypeAlias = "Callable[[ServerSentEvent], Any]"
 
 _HEARTBEAT = 15.0
 _BOM = b"\xef\xbb\xbf"
+# How many of the last bytes are searched for an error, where they made no event.
+_TAIL_SIZE = 64 * 1024
 _LONGEST_BLANK_LINE = max(map(len, BLANK_LINES))
 
 
@@ -34,9 +39,11 @@ def relay(
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
-    Verbatim, the bytes pass through untouched, as they come; but a byte order mark that would come after
-    a heartbeat is left out. Normalised, each event is decoded, transformed and encoded again, and comments
-    are dropped. The end passes as it comes: no sentinel is added, and none is taken away.
+    Verbatim, the bytes pass through untouched, as they come; but the data of the first event waits for its
+    end, and a byte order mark that would come after a heartbeat is left out. Normalised, each event is
+    decoded, transformed and encoded again, and comments are dropped. The end passes as it comes: no sentinel
+    is added, and none is taken away. An error that the other server's last lines make no event of, such as
+    JSON without a field's name, passes as bytes, or counts as an ``APIError`` where events are normalised.
 
     The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
     ``close()``.
@@ -181,19 +188,29 @@ class _Normaliser:
     def __init__(self, transform: Transform | None, decoder: Decoder | None) -> None:
         self._transform = transform
         self._decoder = Decoder() if decoder is None else decoder
+        # The last bytes, which may hold an error that is no event.
+        self._tail = b""
         self._encoder = ItemEncoder(None)
         self.encode = self._encoder.encode
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         events, is_paused = self._decoder._feed(chunk)
+        self._tail = chunk if events else (self._tail + chunk)[-_TAIL_SIZE:]
         yield from self._pass_on(events)
         while is_paused:
             events, is_paused = self._decoder._resume()
             yield from self._pass_on(events)
 
     def finish(self) -> Iterator[bytes]:
-        yield from self._pass_on(self._decoder.finish())
+        events = self._decoder.finish()
+        yield from self._pass_on(events)
+        if not events:
+            machine: StreamMachine[Any] = StreamMachine(done=None)
+            machine.receive(self._tail)
+            machine.receive_end()
+            for _ in machine.events():  # raises the error
+                pass
 
     def _pass_on(self, events: list[ServerSentEvent]) -> Iterator[bytes]:
         for event in events:

@@ -26,6 +26,9 @@ _logger = logging.getLogger("ssejet.emit")
 # How much is kept of the body of a refusal, in bytes.
 _REFUSAL_SIZE = 64 * 1024
 
+# How much of the data of the first event is held back, in bytes. An event that is longer passes as it comes.
+_DATA_SIZE = 64 * 1024
+
 
 class _BaseUpstream:
     def __init__(
@@ -40,7 +43,8 @@ class _BaseUpstream:
 class _Gate:
     """Holds back what no event stream has, until an event shows that this is one all the same.
 
-    Comments pass at once. Clients of an event stream would take JSON or HTML for silence.
+    Comments pass at once. Clients of an event stream would take JSON or HTML for silence. The data of the
+    first event waits for its end: an event that tells of an error could not follow half of it.
 
     Attributes:
         is_open: whether an event has come, so that everything may pass.
@@ -51,6 +55,9 @@ class _Gate:
         self._response = response
         self._beginning = Beginning(response)
         self._held = b""
+        self._holds_data = True
+        # The last byte that has passed, as a line that ends with CR goes on to LF.
+        self._last_byte = b""
 
     def add(self, chunk: bytes) -> Iterator[bytes]:
         """Take in a chunk, and give what may pass.
@@ -65,9 +72,13 @@ class _Gate:
             raise
         self.is_open = self._beginning.has_event
         held = self._held + chunk
-        end = len(held) - self._beginning.lines.held
+        lines = self._beginning.lines
+        if lines.data_held > _DATA_SIZE:
+            self._holds_data = False
+        end = len(held) - max(lines.held, lines.data_held if self._holds_data else 0)
         self._held = held[end:]
         if end:
+            self._last_byte = held[end - 1 : end]
             yield held[:end]
 
     def end(self) -> Iterator[bytes]:
@@ -98,8 +109,9 @@ class _Gate:
             content_type_of(self._response),
         )
         lines = self._beginning.lines
-        if lines.is_in_block and not lines.has_data:
-            yield b"\n"
+        is_data_kept = self._holds_data or not lines.has_data
+        if self._last_byte and lines.is_in_block and is_data_kept:
+            yield b"\r" if self._last_byte == b"\r" else b"\n"
 
 
 class Upstream(_BaseUpstream):

@@ -38,6 +38,8 @@ class EventSource:
     The events are those of the standard (WHATWG HTML, "Server-sent events"). The text is always UTF-8; a
     charset parameter does not count. An unfinished event at the end is dropped, unless the decoder has
     ``flush_incomplete=True``.
+    After an event, text that is no event is dropped too, as in browsers. ``Stream`` raises an error that the
+    last lines report.
 
     Iterating raises:
 

@@ -1,8 +1,8 @@
-"""Driving an SDK's stream: what can be built here is, and the rest is passed to the SDK's own generator.
+"""Reads an SDK's stream: builds the items that it can, and leaves the rest to the SDK's own generator.
 
-The SDK's generator knows what its version does with a sentinel, an error, a ping or a broken connection, and
-how it ends. It is left in charge of all that: it reads from a `Relay`, which stands in for its decoder and
-gives it the events that were not built here, and the errors that were met here.
+The SDK's generator decides what its version does with a sentinel, an error, a ping or a broken connection. It
+reads from a `Relay` in place of its decoder, which gives it the events that were not built here and the
+errors that occurred here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _END: Any = object()
 
 
 class EventDecoder:
-    """What an SDK's client takes for a decoder of event streams."""
+    """Takes the place of an SDK's decoder of event streams."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -40,22 +40,21 @@ class EventDecoder:
 
 
 class Relay:
-    """What an SDK's generator takes for its decoder.
+    """Takes the place of the decoder of an SDK's generator.
 
     Attributes:
-        event: the event that is for the SDK.
-        error: the error that is.
-        skipped: the SDK asked for another event, not making an item of the one that it had.
-        reads_on: the SDK reads on after the sentinel, as some versions do, making items of nothing.
-        ended: there are no more.
+        event: the next event for the SDK.
+        error: the next error for the SDK.
+        skipped: whether the SDK made no item of its event, and asked for another one.
+        reads_on: whether the SDK reads on after the sentinel, as some versions do, without making items.
+        ended: whether the stream has ended.
     """
 
     def __init__(self, idle: ServerSentEvent) -> None:
         """Make one for a stream.
 
         Args:
-            idle: an event to give when there is none: the SDK makes an item of it, any item, and so control
-                comes back.
+            idle: an event to give when there is none. The SDK makes any item of it, and so returns control.
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None
@@ -92,11 +91,11 @@ def drive(
     """Yield a stream's items.
 
     Args:
-        chunks: its bytes.
-        decoder: makes items of them.
-        relay: takes what else there is.
+        chunks: the bytes of the stream.
+        decoder: makes items of the bytes.
+        relay: gets the events that the decoder builds nothing of, and the errors.
         rest: the SDK's own generator, which reads from the relay.
-        response: is closed in the end.
+        response: the response, which is closed at the end.
     """
     feed = decoder.feed
     try:
@@ -106,7 +105,7 @@ def drive(
                     relay.event = item
                     item = next(rest, _END)
                     if item is _END:
-                        if relay.reads_on:  # so that the connection can be used again
+                        if relay.reads_on:  # to the end, so that the connection can be reused
                             deque(chunks, maxlen=0)
                         return
                     if relay.skipped:
@@ -117,7 +116,7 @@ def drive(
         next(rest, _END)
     except Exception as error:
         relay.error = error
-        next(rest, _END)  # raises what the SDK makes of it, unless the error is the SDK's
+        next(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
         rest.close()
@@ -155,7 +154,7 @@ async def adrive(
         await anext(rest, _END)
     except Exception as error:
         relay.error = error
-        await anext(rest, _END)  # raises what the SDK makes of it, unless the error is the SDK's
+        await anext(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
         await rest.aclose()
@@ -163,6 +162,6 @@ async def adrive(
             await aclose_chunks(chunks, response)
             await response.aclose()
         elif hasattr(chunks, "aclose"):
-            # Some versions have read the rest by themselves: the connection may be another's by now, and past
-            # the end httpcore reads for ever.
+            # Some versions have already read the rest. Reading more could take bytes of the connection's next
+            # user, or block in httpcore forever.
             await chunks.aclose()

@@ -1,4 +1,4 @@
-"""Iterating over the events of a response, for the swap-ins for httpx-sse and httpx2."""
+"""Iterates over the events of a response, for the swap-ins for httpx-sse and httpx2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["DEFAULT_LIMIT", "SwappedEvent", "asynchronous", "synchronous"]
 Dialect = Literal["httpx-sse", "httpx2"]
 Check = Callable[[Any], None]
 TooLarge = Callable[[Any, int], Exception]
-"""Makes the error for an event of a response that is larger than a limit in bytes."""
+"""Makes the error for an event that is too large, from the response and the limit in bytes."""
 
 Make = Callable[[ServerSentEvent], Any]
 
@@ -26,10 +26,10 @@ def synchronous(
     """Make the method of an event source that iterates over its events.
 
     Args:
-        dialect: the decoder's.
-        check: raises an error if the source's response is no event stream.
-        too_large: makes an error.
-        make: makes, from ours, the events that are given.
+        dialect: the decoder's dialect.
+        check: raises an error if the response is not an event stream.
+        too_large: makes the error for an event that is too large.
+        make: converts our events, if given.
     """
 
     def iterate(self: Any) -> Iterator[Any]:
@@ -67,7 +67,7 @@ def _decoder(source: Any, dialect: Dialect) -> Decoder:
 
 
 class SwappedEvent(type):
-    """The class of a class whose instances are ``ssejet.ServerSentEvent``s."""
+    """A metaclass: instances of its classes are ``ssejet.ServerSentEvent``s."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, ServerSentEvent)

@@ -1,4 +1,4 @@
-"""Speeding up one client, or a whole process."""
+"""Speeds up one client, or a whole process."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ _SWAP_INS = {
 
 
 def accelerate(client: _ClientT) -> _ClientT:
-    """Make, from a client of openai or anthropic, one of the same class whose streams are fast.
+    """Make a client with fast streams from a client of openai or anthropic.
 
-    Its streams, those of ``create(stream=True)`` and of the ``.stream()`` helpers, go through ssejet's
-    decoder, and their items are built straight from the JSON. Items, errors and their order are the SDK's
-    own. The client given is left as it is; the two share their HTTP client, as with its ``with_options()``.
+    The streams of ``create(stream=True)`` and of the ``.stream()`` helpers use ssejet's decoder, which builds
+    the items directly from the JSON. Items, errors and their order are the same as the SDK's. The given
+    client does not change; both share its HTTP client, as with ``with_options()``.
 
     ::
 
         client = ssejet.accelerate(OpenAI())
 
     Args:
-        client: an ``OpenAI``, ``AzureOpenAI``, ``Anthropic`` or one of their kin, synchronous or not.
+        client: an ``OpenAI``, ``AzureOpenAI``, ``Anthropic`` or similar client, synchronous or asynchronous.
 
     Returns:
-        The new client. Or the given one, with an ``UnsupportedVersionWarning``, if it cannot be made faster:
-        its version of the SDK is not known, or its streams have another format than that of event streams.
+        The new client. Or the given one, with an ``UnsupportedVersionWarning``, if ssejet does not know this
+        version of the SDK, or the client's streams are not event streams.
 
     Raises:
-        TypeError: that is no such client.
+        TypeError: the object is not such a client.
     """
     packages = [cls.__module__.partition(".")[0] for cls in type(client).__mro__]
     package = next((name for name in packages if name in _SDKS), None)
@@ -71,9 +71,9 @@ def accelerate(client: _ClientT) -> _ClientT:
 def install() -> Installation:
     """Speed up openai, anthropic, httpx-sse and httpx2 throughout the process.
 
-    Those that are imported are patched now, the others when they are imported. All streams that are opened
-    from now on are fast, whichever client opens them. A version that is not known is left as it is, with an
-    ``UnsupportedVersionWarning``. To install twice does no more than once.
+    Packages that are already imported are patched now, the others when they are imported. All streams that
+    any client opens from now on are fast. An unknown version is left unchanged, with an
+    ``UnsupportedVersionWarning``. A second call changes nothing.
 
     ::
 
@@ -83,7 +83,7 @@ def install() -> Installation:
             ...
 
     Returns:
-        What was patched, as it stands whenever it is read.
+        An object that says what is patched at the moment.
     """
     with _lock:
         began = not _is_installed()
@@ -96,35 +96,35 @@ def install() -> Installation:
 
 
 def uninstall() -> None:
-    """Take back what ``install`` did; streams that are open already go on as they are."""
+    """Undo ``install``. Streams that are open already go on unchanged."""
     with _lock:
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
         _left_alone.clear()
         while _patched:
-            _, undos = _patched.popitem()
-            for undo in undos:
-                undo.take_back()
+            _, applied = _patched.popitem()
+            for patch in applied:
+                patch.undo()
 
 
 class Installation:
-    """What ``install`` did. Used as a context manager, it is taken back at the end."""
+    """What ``install`` patched. As a context manager, it uninstalls at the end."""
 
     def __init__(self, *, began: bool) -> None:
         self._began = began
 
     @property
     def patched(self) -> dict[str, str]:
-        """The packages that are fast, and their versions."""
+        """The patched packages and their versions."""
         return {package: _version(package) for package in _patched}
 
     @property
     def waiting(self) -> list[str]:
-        """The packages that will be fast once they are imported."""
+        """The packages that will be patched when they are imported."""
         return [package for package in _SWAP_INS if package not in _patched and package not in _left_alone]
 
     @property
     def left_alone(self) -> dict[str, str]:
-        """The packages that are as they were, and why."""
+        """The packages that are left unchanged, and why."""
         return dict(_left_alone)
 
     def __repr__(self) -> str:
@@ -138,20 +138,20 @@ class Installation:
             uninstall()
 
 
-class _Undo:
-    """A patch that was made, and what was there before."""
+class _Applied:
+    """An applied patch, and the original attribute."""
 
     def __init__(self, patch: Patch) -> None:
         self._patch = patch
         self._before = vars(patch.owner).get(patch.name, _ABSENT)
         setattr(patch.owner, patch.name, patch.value)
 
-    def take_back(self) -> None:
+    def undo(self) -> None:
         owner, name, value = self._patch
         if vars(owner).get(name) is not value:
             warnings.warn(
                 f"{owner.__module__}.{owner.__qualname__}.{name} was patched by others after "
-                "ssejet.install(), and is left as it is: take these patches back first",
+                "ssejet.install(), and is left as it is: undo those patches first",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -164,7 +164,7 @@ class _Undo:
 _ABSENT: Any = object()
 
 _lock = RLock()
-_patched: dict[str, list[_Undo]] = {}
+_patched: dict[str, list[_Applied]] = {}
 _left_alone: dict[str, str] = {}
 
 
@@ -176,7 +176,7 @@ def _patch(package: str) -> None:
     if package in _patched or package in _left_alone:
         return
     try:
-        # Not under the lock: another thread may hold a lock of the import system, and wait for this one.
+        # Without the lock: another thread may hold an import lock and wait for this one.
         patches = _swap_in(package).PATCHES
     except UnsupportedError as error:
         _left_alone[package] = str(error)
@@ -184,11 +184,11 @@ def _patch(package: str) -> None:
         return
     with _lock:
         if _is_installed() and package not in _patched:
-            _patched[package] = [_Undo(patch) for patch in patches]
+            _patched[package] = [_Applied(patch) for patch in patches]
 
 
 def _swap_in(package: str) -> Any:
-    """The module that knows a package, if the package is of a version that the module knows."""
+    """Import the swap-in for a package, if it knows the package's version."""
     try:
         swap_in: Any = import_module(_SWAP_INS[package])
         swap_in.check()
@@ -213,7 +213,7 @@ def _version(package: str) -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing of its own, but sees to it that the packages are patched that others find."""
+    """Wraps the loaders that other finders find, so that the packages are patched."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -229,7 +229,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(Loader):
-    """Loads a package as its own loader does, and has it patched."""
+    """Loads a package with its own loader, then patches it."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -238,7 +238,7 @@ class _Loader(Loader):
         return self._loader.create_module(spec)  # type: ignore[no-any-return]
 
     def exec_module(self, module: ModuleType) -> None:
-        # Whoever asks the module for its resources or its source asks the loader that knows.
+        # The module's resources and source are read from its own loader.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader

@@ -1,4 +1,4 @@
-"""What a swap-in tells of itself."""
+"""Types that all swap-ins use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Patch", "UnsupportedError"]
 
 
 class Patch(NamedTuple):
-    """An attribute of a class, and what takes its place."""
+    """An attribute of a class and its replacement."""
 
     owner: type
     name: str
@@ -16,4 +16,4 @@ class Patch(NamedTuple):
 
 
 class UnsupportedError(Exception):
-    """This version of the library is not built as the swap-in expects; the message says in what."""
+    """This version of the library differs from what the swap-in expects; the message says how."""

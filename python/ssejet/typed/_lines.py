@@ -62,6 +62,7 @@ class BodyLines:
         is_other: whether the last lines begin as JSON or HTML do.
         other: the lines that no event stream has, and the start of a line that may be one.
         held: how many of the last bytes may not belong to an event stream.
+        data_held: how many of the last bytes follow the beginning of data that no blank line has ended.
         is_in_block: whether the bytes before ``held`` end inside of a block, which no blank line has ended.
         has_data: whether this block has data.
     """
@@ -72,12 +73,13 @@ class BodyLines:
         self.is_other: bool = False
         self.other: bytearray = bytearray()
         self.held: int = 0
+        self.data_held: int = 0
         self.is_in_block: bool = False
         self.has_data: bool = False
         self._any_field = any_field
         self._goes_on = goes_on
         self._has_field = False
-        # The lines that no event stream has: OTHER if one of them is OTHER, else TEXT; None if there are none.
+        # The lines that no event stream has: OTHER if one of them is OTHER, else TEXT; None if there is none.
         self._found: _Line | None = None
         # What the unfinished line is, None until that is known; and where in `other` the line begins.
         self._line: _Line | None = None
@@ -131,6 +133,8 @@ class BodyLines:
 
     def _add(self, part: bytes) -> None:
         """Take in a part of a line."""
+        if self.data_held:
+            self.data_held += len(part)
         if not part or (self._line in _HARMLESS and not self.found):
             return
         self.held += len(part)
@@ -152,6 +156,7 @@ class BodyLines:
             if self.has_data or (self._any_field and self._has_field):
                 self._end_event()
             self.has_data = self._has_field = False
+            self.data_held = 0
             self.is_in_block = self.is_in_block and self.found
         else:
             self.has_data |= line is _Line.DATA
@@ -159,6 +164,8 @@ class BodyLines:
             self.is_in_block |= not self.found
 
     def _add_line_break(self, line_break: bytes, line: _Line | None) -> None:
+        if self.data_held:
+            self.data_held += len(line_break)
         if self.found:
             self.held += len(line_break)
             if line not in _HARMLESS:
@@ -185,6 +192,8 @@ class BodyLines:
             self._found = _Line.OTHER if _Line.OTHER in (line, self._found) else _Line.TEXT
             self.is_other |= line is _Line.OTHER
         elif line is not None:
+            if line is _Line.DATA and not self.data_held:
+                self.data_held = len(self.other) - self._line_start
             del self.other[self._line_start :]
             if line in _OF_A_STREAM:
                 self.is_stream = True

@@ -22,7 +22,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._core import Decoder, ServerSentEvent
-from ssejet._server_errors import is_error, is_error_answer
+from ssejet._server_errors import is_error, is_error_answer, is_ping
 from ssejet.errors import APIError, EventTooLargeError, InvalidJSONError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.typed._cast import decoding_errors, explain, is_from_json, make_cast
@@ -73,7 +73,8 @@ class StreamMachine(Generic[T]):
        callable ``cast_to`` gets the event as it gets any other.
     4. Data that is a JSON object whose ``error`` is truthy raises ``APIError``. Where an answer of
        ``ssejet.chat`` belongs, errors of all known shapes do.
-    5. Data that is blank or ``null`` is skipped, unless ``cast_to`` can use it.
+    5. Data that is blank or ``null`` is skipped, unless ``cast_to`` can use it. Where an answer of
+       ``ssejet.chat`` belongs, a ping that is not an object is skipped too.
     6. Any other data is cast.
 
     Input that ends without the sentinel raises ``APIError`` if its last part is an error: as an event without
@@ -270,6 +271,8 @@ class StreamMachine(Generic[T]):
                         self._end_at_sentinel()
                         break
                     if cast.convert is not None and data.strip() in {"", "null"}:
+                        continue
+                    if answer is not None and is_ping(kind, data):
                         continue
                     item = self._decode_again(event, error)
                 else:

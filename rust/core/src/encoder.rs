@@ -1,24 +1,25 @@
-//! The other direction: blocks written so that a parser gives back what went in.
+//! Writes blocks so that a parser gives back what went in.
 
-use std::io::Write;
+use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use memchr::memchr3;
 
 use crate::InvalidField;
 use crate::lines::Line;
 
-/// What one block says, in the order in which it is written.
+/// The fields of one block, in the order in which they are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block<'a> {
-    /// A comment: each of its lines follows a colon and a space.
+    /// A comment. Each of its lines is written after a colon and a space.
     pub comment: Option<&'a [u8]>,
     /// The event type.
     pub event_type: Option<&'a [u8]>,
-    /// The last event ID from here on; an empty one resets it.
+    /// The last event ID from this block on. An empty one resets it.
     pub id: Option<&'a [u8]>,
     /// The reconnection time in milliseconds.
     pub retry: Option<u64>,
-    /// The data. Its lines may end with CRLF, LF or CR; parsers join them with LF.
+    /// The data. Its lines may end with CRLF, LF or CR; a parser joins them with LF.
     pub data: Option<&'a [u8]>,
 }
 
@@ -27,8 +28,8 @@ impl Block<'_> {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`], and nothing is written, if the event type or the id holds a byte that
-    /// would end its line, or make parsers ignore it.
+    /// [`InvalidField`] if the event type or the id holds CR or LF, which end a line, or NUL, which
+    /// makes parsers ignore an id. Nothing is written then.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), InvalidField> {
         check("event", self.event_type)?;
         check("id", self.id)?;
@@ -44,8 +45,7 @@ impl Block<'_> {
             line(b"id: ", id, out);
         }
         if let Some(retry) = self.retry {
-            // Writing to a Vec cannot fail.
-            let _ = writeln!(out, "retry: {retry}");
+            line(b"retry: ", retry.to_string().as_bytes(), out);
         }
         if let Some(data) = self.data {
             lines(b"data: ", data, out);
@@ -55,13 +55,15 @@ impl Block<'_> {
     }
 }
 
+/// Refuses a value that cannot stand on one line.
 fn check(field: &'static str, value: Option<&[u8]>) -> Result<(), InvalidField> {
-    match value.and_then(|value| memchr3(b'\r', b'\n', 0, value).map(|place| value[place])) {
+    match value.and_then(|value| memchr3(b'\r', b'\n', 0, value).map(|index| value[index])) {
         Some(byte) => Err(InvalidField { field, byte }),
         None => Ok(()),
     }
 }
 
+/// Writes each line of the value as a line that begins with `start`.
 fn lines(start: &[u8], mut value: &[u8], out: &mut Vec<u8>) {
     while let Some(cut) = Line::cut(value) {
         line(start, cut.content, out);

@@ -1,12 +1,16 @@
-use std::fmt;
+//! Why input is refused.
 
-/// One unfinished event outgrew [`Options::max_event_size`](crate::Options::max_event_size).
+use core::error::Error;
+use core::fmt;
+
+/// One unfinished event is larger than [`Options::max_event_size`](crate::Options::max_event_size).
 ///
-/// Events before it have been delivered. The parser refuses further input until
-/// [`Parser::reset`](crate::Parser::reset).
+/// The events before it have been delivered. The parser takes no more input until
+/// [`Parser::reset`](crate::Parser::reset) is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventTooLarge {
-    /// The bytes allowed.
+    /// The number of bytes allowed.
     pub limit: usize,
 }
 
@@ -16,14 +20,15 @@ impl fmt::Display for EventTooLarge {
     }
 }
 
-impl std::error::Error for EventTooLarge {}
+impl Error for EventTooLarge {}
 
-/// A [`Block`](crate::Block) holds what no line of its field can carry.
+/// A field of a [`Block`](crate::Block) holds a byte that its line cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidField {
-    /// The field's name in the format.
+    /// The name of the field in the format.
     pub field: &'static str,
-    /// The first offending byte: CR, LF or NUL.
+    /// The first byte that is not allowed: CR, LF or NUL.
     pub byte: u8,
 }
 
@@ -38,4 +43,4 @@ impl fmt::Display for InvalidField {
     }
 }
 
-impl std::error::Error for InvalidField {}
+impl Error for InvalidField {}

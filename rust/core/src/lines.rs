@@ -1,8 +1,8 @@
-//! What a line is: where it ends, and which field it holds.
+//! Where a line ends, and which field it holds.
 
 use memchr::memchr2;
 
-/// A field that means something, or a comment.
+/// A field of the format, or a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Data,
@@ -28,7 +28,7 @@ impl Field {
         FIELDS.iter().find(|(known, _)| *known == name).map(|&(_, field)| field)
     }
 
-    /// What follows the colon, less the one space that fields, but not comments, may start with.
+    /// The value in what follows the colon: one leading space is removed, except in comments.
     pub(crate) fn value(self, after_colon: &[u8]) -> &[u8] {
         match after_colon {
             [b' ', value @ ..] if self != Self::Comment => value,
@@ -37,11 +37,11 @@ impl Field {
     }
 }
 
-/// A line cut off its terminator, and what follows.
+/// A line without its terminator, and the bytes after it.
 pub(crate) struct Line<'c> {
     pub(crate) content: &'c [u8],
     pub(crate) rest: &'c [u8],
-    /// The terminator was a CR at the end of the chunk: an LF that comes next belongs to it.
+    /// The terminator was a CR at the end of the chunk, so an LF that comes next belongs to it.
     pub(crate) open_cr: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'c> Line<'c> {
     #[inline]
     pub(crate) fn cut(bytes: &'c [u8]) -> Option<Self> {
         let end = match bytes {
-            // Blank lines come after every event: worth not starting a search for them.
+            // A blank line follows every event, and a search costs more than this look.
             [b'\n' | b'\r', ..] => 0,
             _ => memchr2(b'\n', b'\r', bytes)?,
         };
@@ -70,7 +70,7 @@ pub(crate) fn data(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(b"data:").map(|after_colon| Field::Data.value(after_colon))
 }
 
-/// Splits a complete, non-empty line into its field and value; `None` if it means nothing.
+/// Splits a complete, non-empty line into its field and value. `None` if the field is unknown.
 #[inline]
 pub(crate) fn field(line: &[u8]) -> Option<(Field, &[u8])> {
     if let Some(value) = data(line) {
@@ -83,20 +83,20 @@ pub(crate) fn field(line: &[u8]) -> Option<(Field, &[u8])> {
     Field::named(line).map(|field| (field, &[][..]))
 }
 
-/// The start of a line that a chunk cut before its colon: the start of a field's name, or nothing.
+/// The start of a line whose colon has not arrived. It is the start of a known field's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Name {
     bytes: [u8; LONGEST_NAME],
     len: usize,
 }
 
-/// What the start of a line, cut before its end, can still become.
+/// What the start of a line can still become.
 pub(crate) enum Start<'c> {
-    /// No colon yet, and a field's name begins like this.
+    /// There is no colon yet, and the name of a known field begins like this.
     Name(Name),
-    /// The field is decided. `after_colon` may still start with the space to be removed.
+    /// The field is known. `after_colon` may start with the space that is not part of the value.
     Value { field: Field, after_colon: &'c [u8] },
-    /// Whatever follows, the line means nothing.
+    /// The line holds no known field, whatever follows.
     Nothing,
 }
 
@@ -107,7 +107,7 @@ impl Name {
 
     /// Takes the next piece of the line.
     pub(crate) fn extend(self, piece: &[u8]) -> Start<'_> {
-        // As much as it takes to know the field, its colon included.
+        // These bytes decide: the longest name and its colon.
         let mut start = [0; LONGEST_NAME + 1];
         let len = start.len().min(self.len + piece.len());
         start[..self.len].copy_from_slice(self.as_bytes());
@@ -128,13 +128,13 @@ impl Name {
     }
 }
 
-/// Where the colon is, if it comes soon enough to end a known name.
+/// The index of the colon, if the name before it is short enough to be known.
 fn colon(line: &[u8]) -> Option<usize> {
     line.iter().take(LONGEST_NAME + 1).position(|&byte| byte == b':')
 }
 
-/// The milliseconds of a `retry` value: ASCII digits only, clamped to what a signed 64-bit
-/// integer holds.
+/// The milliseconds of a `retry` value. `None` if it is not ASCII digits only. A value that does
+/// not fit into a signed 64-bit integer becomes the largest one.
 pub(crate) fn milliseconds(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

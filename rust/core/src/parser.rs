@@ -1,33 +1,43 @@
-//! The state machine: the only place that knows where in the stream the parser stands.
+//! The parser. Only this module knows and changes where in the stream the parser stands.
 
-use std::mem;
+use alloc::vec::Vec;
+use core::mem;
 
 use crate::lines::{self, Field, Line, Name, Start};
 use crate::{Dispatch, Event, EventTooLarge, Options, Sink};
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// Buffers that grew beyond this are given back once their event is over.
+/// A buffer with a larger capacity is freed when its event is over.
 const KEPT_CAPACITY: usize = 64 << 10;
 
 /// Where in a line the last chunk stopped.
+///
+/// | state | next piece of the line | end of the line |
+/// |---|---|---|
+/// | `Bom` | the mark is skipped; `None` or `Nothing` follows | |
+/// | `None` | `Name` | |
+/// | `Name` | `Name`, `Colon` or `Nothing` | the field has no value |
+/// | `Colon` | `Value` | the value is empty |
+/// | `Value` | `Value` | the value is complete |
+/// | `Nothing` | `Nothing` | the line is dropped |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tail {
-    /// At its start.
+    /// At the start of a line.
     None,
-    /// So many bytes into the byte order mark, at the start of the stream.
+    /// At the start of the stream, after this many bytes of the byte order mark.
     Bom(usize),
-    /// Within what may become a field's name.
+    /// In the name of a field that may be known.
     Name(Name),
-    /// Right after the colon: a space that comes next may have to go.
+    /// After the colon. A space that comes next may not be part of the value.
     Colon(Field),
-    /// Within a value. Data goes to the data buffer as it comes, the rest to `tail_bytes`.
+    /// In a value. Data is appended to the block's data as it arrives, other values to `tail_bytes`.
     Value(Field),
-    /// Within a line that means nothing.
+    /// In a line that holds no known field.
     Nothing,
 }
 
-/// The fields since the last blank line, as far as they had to be copied.
+/// The fields since the last blank line that had to be copied.
 #[derive(Clone, Debug, Default)]
 struct Block {
     data: Vec<u8>,
@@ -41,8 +51,7 @@ struct Block {
 
 /// The parts of the current block that are still borrowed from the chunk.
 ///
-/// A part stands either here or in [`Block`]; whatever stands here when the chunk ends is copied
-/// there.
+/// A part is either here or in [`Block`]. What is here when the chunk ends is copied to the block.
 #[derive(Clone, Copy, Default)]
 struct Borrowed<'c> {
     data: Option<&'c [u8]>,
@@ -51,32 +60,32 @@ struct Borrowed<'c> {
 
 /// An incremental parser of event streams.
 ///
-/// The same bytes give the same events however they are cut into chunks, and no byte is looked
-/// at twice for being cut.
+/// The same bytes give the same events however they are cut into chunks. A cut never makes the
+/// parser read a byte again.
 #[derive(Clone, Debug)]
 pub struct Parser {
     options: Options,
     tail: Tail,
     tail_bytes: Vec<u8>,
-    /// The last chunk ended with a CR: an LF that comes next belongs to it.
+    /// The last chunk ended with a CR, so an LF that comes next belongs to it.
     open_cr: bool,
     failed: bool,
     block: Block,
-    // What outlives blocks and connections.
+    // These outlive blocks and connections.
     last_event_id: Vec<u8>,
     has_last_event_id: bool,
     reconnection_time: Option<u64>,
 }
 
 impl Block {
-    /// Begins a line of the data.
+    /// Starts a line of the data.
     fn start_data(&mut self) {
         if mem::replace(&mut self.has_data, true) {
             self.data.push(b'\n');
         }
     }
 
-    /// Copies what is borrowed from a chunk that ends.
+    /// Copies what is borrowed from a chunk, at the end of the chunk.
     #[inline]
     fn keep(&mut self, borrowed: Borrowed<'_>) {
         if let Some(data) = borrowed.data {
@@ -89,7 +98,7 @@ impl Block {
         }
     }
 
-    /// The bytes that the block would hold with an empty line of this field added.
+    /// The number of bytes that the block would hold with an empty line of this field added.
     #[inline]
     fn held(&self, borrowed: Borrowed<'_>, field: Field) -> usize {
         let data = borrowed.data.unwrap_or(&self.data);
@@ -114,7 +123,7 @@ impl Block {
         }
     }
 
-    /// Whether all that there is, is borrowed.
+    /// Whether the block holds no copied part.
     #[inline]
     fn is_unused(&self) -> bool {
         !self.has_data && !self.has_id && self.retry.is_none() && self.event_type.is_empty()
@@ -132,7 +141,7 @@ impl Block {
     }
 }
 
-/// Empties a buffer, and gives back its memory if it is large.
+/// Empties a buffer, and frees its memory if it is large.
 #[inline]
 fn recycle(buffer: &mut Vec<u8>) {
     buffer.clear();
@@ -142,7 +151,7 @@ fn recycle(buffer: &mut Vec<u8>) {
 }
 
 impl Parser {
-    /// A parser at the start of a stream.
+    /// Makes a parser at the start of a stream.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
@@ -158,7 +167,7 @@ impl Parser {
         }
     }
 
-    /// The same, resuming after the event with this id. An empty id is as good as none.
+    /// Sets the last event ID, to resume after the event with this id. An empty id is the same as none.
     #[must_use]
     pub fn with_last_event_id(mut self, id: &[u8]) -> Self {
         self.last_event_id = id.to_vec();
@@ -166,19 +175,19 @@ impl Parser {
         self
     }
 
-    /// The last event ID as of the last blank line; empty if there is none.
+    /// The last event ID at the last blank line; empty if there is none.
     #[must_use]
     pub fn last_event_id(&self) -> &[u8] {
         &self.last_event_id
     }
 
-    /// The reconnection time in milliseconds that the last valid `retry` line gave.
+    /// The reconnection time in milliseconds from the last valid `retry` line.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<u64> {
         self.reconnection_time
     }
 
-    /// Whether an event was too large, so that nothing more is taken until [`reset`](Self::reset).
+    /// Whether an event was too large. The parser then takes nothing until [`reset`](Self::reset).
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed
@@ -188,9 +197,9 @@ impl Parser {
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] if the unfinished event outgrows the limit, and from then on.
+    /// [`EventTooLarge`] if the unfinished event is larger than the limit, and at each call after that.
     #[inline]
-    pub fn feed(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+    pub fn feed(&mut self, chunk: &[u8], sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         if self.failed {
             return Err(self.too_large());
         }
@@ -205,13 +214,13 @@ impl Parser {
         if rest.is_empty() { Ok(()) } else { self.lines(rest, sink) }
     }
 
-    /// Takes the end of the stream. What is unfinished is discarded, or dispatched if
-    /// [`Options::flush_incomplete`] says so. The parser is then ready for the next connection.
+    /// Takes the end of the stream. An unfinished event is discarded, or dispatched if
+    /// [`Options::flush_incomplete`] is set. The parser is then ready for the next connection.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] if that had happened before.
-    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+    /// [`EventTooLarge`] if an event was too large before.
+    pub fn finish(&mut self, sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         if self.failed {
             return Err(self.too_large());
         }
@@ -225,21 +234,22 @@ impl Parser {
         Ok(())
     }
 
-    /// Gives the event that the end of input would dispatch with [`Options::flush_incomplete`], and
-    /// changes nothing. One that holds more than `limit` bytes is not given, as it would be copied.
-    pub fn peek_unfinished(&self, limit: usize, sink: &mut impl Sink) {
+    /// Delivers the event that the end of the input would dispatch with
+    /// [`Options::flush_incomplete`], and changes nothing. The event is copied, so one that holds more
+    /// than `limit` bytes is not delivered.
+    pub fn peek_unfinished(&self, limit: usize, sink: &mut (impl Sink + ?Sized)) {
         let held = self.tail_bytes.len() + self.block.data.len() + self.block.event_type.len();
         if self.failed || held > limit {
             return;
         }
         let mut copy = self.clone();
         copy.options.flush_incomplete = true;
-        // It can only be too large, and then there is no event.
+        // The only error is that the event is too large. Then there is none to deliver.
         let _ = copy.finish(sink);
     }
 
-    /// Forgets what is unfinished, for a new connection or after a failure. The last event ID and
-    /// the reconnection time stay: they belong to the event source, not to the connection.
+    /// Forgets what is unfinished, for a new connection or after an error. The last event ID and
+    /// the reconnection time stay, because they belong to the event source, not to the connection.
     pub fn reset(&mut self) {
         self.tail = Tail::Bom(0);
         self.open_cr = false;
@@ -248,21 +258,14 @@ impl Parser {
         recycle(&mut self.tail_bytes);
     }
 
-    /// Parses from the start of a line.
+    /// Parses a chunk from the start of a line on.
     #[inline]
-    fn lines(&mut self, mut rest: &[u8], sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+    fn lines(&mut self, mut rest: &[u8], sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         let mut borrowed = Borrowed::default();
         while let Some(cut) = Line::cut(rest) {
             rest = cut.rest;
             self.open_cr = cut.open_cr;
-            // Most events are one line of data, perhaps with a type: no need for the block.
-            if let [b'\n', after @ ..] = rest
-                && let Some(data) = lines::data(cut.content)
-                && borrowed.data.is_none()
-                && self.block.is_unused()
-                && let event_type = borrowed.event_type.unwrap_or_default()
-                && data.len() + event_type.len() <= self.options.max_event_size
-            {
+            if let Some((event_type, data, after)) = self.short_event(&cut, borrowed) {
                 rest = after;
                 borrowed.event_type = None;
                 self.block.has_field = false;
@@ -277,6 +280,24 @@ impl Parser {
         if rest.is_empty() { Ok(()) } else { self.start_tail(rest) }
     }
 
+    /// The type and the data of an event that this line and a blank line after it complete, and what
+    /// follows them. Most events are one line of data, perhaps with a type, and need no block.
+    #[inline]
+    fn short_event<'c>(
+        &self,
+        line: &Line<'c>,
+        borrowed: Borrowed<'c>,
+    ) -> Option<(&'c [u8], &'c [u8], &'c [u8])> {
+        let [b'\n', after @ ..] = line.rest else { return None };
+        let data = lines::data(line.content)?;
+        if borrowed.data.is_some() || !self.block.is_unused() {
+            return None;
+        }
+        let event_type = borrowed.event_type.unwrap_or_default();
+        let fits = data.len() + event_type.len() <= self.options.max_event_size;
+        fits.then_some((event_type, data, after))
+    }
+
     /// Takes a complete field.
     #[inline]
     fn field<'c>(
@@ -284,7 +305,7 @@ impl Parser {
         field: Field,
         value: &'c [u8],
         borrowed: &mut Borrowed<'c>,
-        sink: &mut impl Sink,
+        sink: &mut (impl Sink + ?Sized),
     ) -> Result<(), EventTooLarge> {
         if field == Field::Comment && !self.options.comments {
             return Ok(());
@@ -329,7 +350,7 @@ impl Parser {
 
     /// Takes the blank line that ends a block.
     #[inline]
-    fn dispatch(&mut self, borrowed: Borrowed<'_>, sink: &mut impl Sink) {
+    fn dispatch(&mut self, borrowed: Borrowed<'_>, sink: &mut (impl Sink + ?Sized)) {
         if self.block.has_id {
             mem::swap(&mut self.last_event_id, &mut self.block.id);
             self.has_last_event_id = true;
@@ -343,20 +364,24 @@ impl Parser {
     }
 
     #[inline]
-    fn emit(&self, event_type: &[u8], data: &[u8], retry: Option<u64>, sink: &mut impl Sink) {
+    fn emit(&self, event_type: &[u8], data: &[u8], retry: Option<u64>, sink: &mut (impl Sink + ?Sized)) {
         let last_event_id = self.has_last_event_id.then_some(&self.last_event_id[..]);
         sink.event(Event { event_type, data, last_event_id, retry });
     }
 
-    /// Takes the start of a line whose end has not come.
+    /// Takes the start of a line whose end has not arrived.
     fn start_tail(&mut self, line: &[u8]) -> Result<(), EventTooLarge> {
         self.tail = Tail::Name(Name::default());
         self.extend_tail(line)
     }
 
-    /// Takes the next piece of a line whose start had come before, and gives what follows the
-    /// line: nothing, if its end is still to come.
-    fn resume<'c>(&mut self, chunk: &'c [u8], sink: &mut impl Sink) -> Result<&'c [u8], EventTooLarge> {
+    /// Takes the next piece of a line that started in an earlier chunk. Gives what follows the line,
+    /// which is nothing if its end has not arrived.
+    fn resume<'c>(
+        &mut self,
+        chunk: &'c [u8],
+        sink: &mut (impl Sink + ?Sized),
+    ) -> Result<&'c [u8], EventTooLarge> {
         let chunk = match self.tail {
             Tail::Bom(_) => self.resume_bom(chunk),
             _ => chunk,
@@ -367,7 +392,7 @@ impl Parser {
         let cut = Line::cut(chunk);
         let piece = cut.as_ref().map_or(chunk, |cut| cut.content);
         match self.tail {
-            // Where the middle of a long event goes, so not by way of a call.
+            // The middle of a long event takes this way, so it must not cost a function call.
             Tail::Value(Field::Data) => self.extend_value(Field::Data, piece)?,
             _ => self.extend_tail(piece)?,
         }
@@ -377,7 +402,7 @@ impl Parser {
         Ok(cut.rest)
     }
 
-    /// Skips the byte order mark, and gives what follows.
+    /// Skips the byte order mark, and gives what follows it.
     fn resume_bom<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
         let Tail::Bom(seen) = self.tail else { return chunk };
         let missing = &BOM[seen..];
@@ -389,7 +414,7 @@ impl Parser {
         } else if seen + common == 0 {
             Tail::None
         } else {
-            // Part of the mark and then something else: no known field begins like that.
+            // No known field begins with a part of the mark.
             Tail::Nothing
         };
         &chunk[common..]
@@ -419,7 +444,7 @@ impl Parser {
         }
     }
 
-    /// Takes what follows the colon, of a line whose end has not come.
+    /// Takes what follows the colon of a line whose end has not arrived.
     fn start_value(&mut self, field: Field, after_colon: &[u8]) -> Result<(), EventTooLarge> {
         if field == Field::Comment && !self.options.comments {
             self.tail = Tail::Nothing;
@@ -444,11 +469,11 @@ impl Parser {
         self.check_size(block.data.len() + block.event_type.len() + block.id.len() + self.tail_bytes.len())
     }
 
-    /// Takes the end of a line whose start had come before.
-    fn end_tail(&mut self, sink: &mut impl Sink) -> Result<(), EventTooLarge> {
+    /// Takes the end of a line that started in an earlier chunk.
+    fn end_tail(&mut self, sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         let tail = mem::replace(&mut self.tail, Tail::None);
         if let Tail::Colon(Field::Data) | Tail::Value(Field::Data) = tail {
-            // Its value is in the data already.
+            // The value is already in the data.
             self.block.has_field = true;
             return Ok(());
         }

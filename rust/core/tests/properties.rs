@@ -83,11 +83,12 @@ fn options() -> impl Strategy<Value = Options> {
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(dispatch, max_event_size, comments, flush_incomplete)| Options {
-            dispatch,
-            max_event_size,
-            comments,
-            flush_incomplete,
+        .prop_map(|(dispatch, max_event_size, comments, flush_incomplete)| {
+            Options::default()
+                .with_dispatch(dispatch)
+                .with_max_event_size(max_event_size)
+                .with_comments(comments)
+                .with_flush_incomplete(flush_incomplete)
         })
 }
 
@@ -110,7 +111,7 @@ proptest! {
     fn each_byte_gives_all_that_it_completes(stream in stream(), options in options(), id in id()) {
         let mut parser = Parser::new(options).with_last_event_id(&id);
         let mut decoded = Decoded::default();
-        let until_end = Options { flush_incomplete: false, ..options };
+        let until_end = options.with_flush_incomplete(false);
         for end in 0..=stream.len() {
             decoded.too_large = parser.feed(&stream[end.saturating_sub(1)..end], &mut decoded).is_err();
             decoded.before_end = decoded.events.len();

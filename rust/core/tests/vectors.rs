@@ -94,17 +94,17 @@ impl Vector {
     }
 
     fn options(&self) -> Options {
-        Options {
-            dispatch: match &*self.options.dialect {
-                "whatwg" | "openai" | "anthropic" => Dispatch::Data,
-                "httpx-sse" => Dispatch::AnyState,
-                "httpx2" => Dispatch::AnyField,
-                unknown => panic!("{}: no dialect {unknown}", self.name),
-            },
-            max_event_size: self.options.max_event_size.unwrap_or(usize::MAX),
-            comments: self.options.comments,
-            flush_incomplete: self.options.flush_incomplete,
-        }
+        let dispatch = match &*self.options.dialect {
+            "whatwg" | "openai" | "anthropic" => Dispatch::Data,
+            "httpx-sse" => Dispatch::AnyState,
+            "httpx2" => Dispatch::AnyField,
+            unknown => panic!("{}: no dialect {unknown}", self.name),
+        };
+        Options::default()
+            .with_dispatch(dispatch)
+            .with_max_event_size(self.options.max_event_size.unwrap_or(usize::MAX))
+            .with_comments(self.options.comments)
+            .with_flush_incomplete(self.options.flush_incomplete)
     }
 
     /// An event in the words of the vector's dialect, which the parser does not know.
@@ -143,7 +143,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn vectors() -> Vec<Vector> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
+    // In the package the vectors are beside this file; in the repository that is a symbolic link, which not
+    // every checkout can make.
+    let directory = ["tests/vectors", "../../tests/vectors"]
+        .map(|directory| Path::new(env!("CARGO_MANIFEST_DIR")).join(directory))
+        .into_iter()
+        .find(|directory| directory.is_dir())
+        .expect("the directory of vectors");
     let mut vectors = Vec::new();
     for entry in std::fs::read_dir(directory).expect("the directory of vectors") {
         let path = entry.expect("an entry").path();

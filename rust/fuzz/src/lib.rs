@@ -21,13 +21,12 @@ pub struct Input<'a> {
 
 impl Input<'_> {
     pub fn options(&self) -> Options {
-        Options {
-            dispatch: [Dispatch::Data, Dispatch::AnyState, Dispatch::AnyField]
-                [usize::from(self.dispatch % 3)],
-            max_event_size: self.max_event_size.map_or(usize::MAX, usize::from),
-            comments: self.comments,
-            flush_incomplete: self.flush_incomplete,
-        }
+        let dispatches = [Dispatch::Data, Dispatch::AnyState, Dispatch::AnyField];
+        Options::default()
+            .with_dispatch(dispatches[usize::from(self.dispatch) % dispatches.len()])
+            .with_max_event_size(self.max_event_size.map_or(usize::MAX, usize::from))
+            .with_comments(self.comments)
+            .with_flush_incomplete(self.flush_incomplete)
     }
 
     pub fn last_event_id(&self) -> &'static [u8] {

@@ -1,12 +1,14 @@
-//! The exceptions of `ssejet.errors`, where the whole tree is defined, and what messages need.
+//! What becomes of errors: those of the core as exceptions, and exceptions of other code as refusals.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyException, PyMemoryError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use ssejet_core::EventTooLarge;
 
-/// The class is looked up each time: users catch the one that the module has now, also after they
-/// imported the module again.
+/// Makes an `EventTooLargeError` of `ssejet.errors`, where all exceptions are defined.
+///
+/// The class is looked up each time: if the module was imported again, users catch the class that it has
+/// now.
 pub fn event_too_large(py: Python<'_>, error: EventTooLarge) -> PyErr {
     let exception = py
         .import(intern!(py, "ssejet.errors"))
@@ -31,5 +33,23 @@ pub fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
             Ok(format!("an integer of {bits} bits"))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Why nothing was made of a value.
+pub enum Stop {
+    /// It is not known what to make, or a function refused. Slower code can take over.
+    Refused,
+    /// An exception that no code is expected to catch, such as `KeyboardInterrupt`, or `MemoryError`.
+    Error(PyErr),
+}
+
+impl Stop {
+    /// What an exception of other code means.
+    #[cold]
+    pub fn of(py: Python<'_>, error: PyErr) -> Self {
+        let is_refusal =
+            error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py);
+        if is_refusal { Self::Refused } else { Self::Error(error) }
     }
 }

@@ -1,7 +1,7 @@
-//! The one interpreter of a process that may use the module.
+//! Only one interpreter of a process may use the module.
 //!
-//! The event type and the strings and functions that are looked up once belong to one interpreter;
-//! objects must not be shared with another.
+//! The event type, and the strings and functions that are looked up once, belong to one interpreter.
+//! Objects must not be shared with another one.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,18 +9,18 @@ use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-/// No interpreter has this ID.
+/// The ID that no interpreter has.
 const NONE: i64 = -1;
 
-/// Makes the current interpreter the module's, for as long as the process lives.
+/// Makes the current interpreter the owner of the module, until the process ends.
 ///
 /// # Errors
 ///
-/// `ImportError`: another interpreter came first.
+/// `ImportError`: another interpreter is the owner.
 pub fn claim(py: Python<'_>) -> PyResult<()> {
     static OWNER: AtomicI64 = AtomicI64::new(NONE);
 
-    // SAFETY: `py` shows that this thread is attached, so that there is a current interpreter.
+    // SAFETY: `py` shows that this thread is attached, so there is a current interpreter.
     let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
     if id < 0 {
         return Err(PyErr::fetch(py));

@@ -1,25 +1,21 @@
-//! The extension module `ssejet._core`: Python objects made straight from the parser's slices.
+//! The extension module `ssejet._core`: makes Python objects straight from the parser's slices.
+//!
+//! Imports run one way: `items` → `build`, `decoder` → `event` → the single files; `encode` → `event`,
+//! `decoder`.
 
 // Docstrings are written for Python.
 #![allow(clippy::doc_markdown)]
 // Python's calling conventions decide what is passed by value.
 #![allow(clippy::needless_pass_by_value)]
 
-mod backlog;
-mod buffer;
 mod build;
 mod decoder;
-mod dialect;
 mod encode;
 mod errors;
 mod event;
 mod interpreter;
 mod items;
-mod iter;
-mod json;
-mod model;
-mod shapes;
-mod sink;
+mod sizes;
 mod stack;
 mod text;
 
@@ -39,16 +35,16 @@ mod _core {
     use super::encode::encode;
 
     #[pymodule_export]
-    use super::items::ItemDecoder;
+    use super::event::check_nesting;
 
     #[pymodule_export]
     use super::event::restore_event;
 
     #[pymodule_export]
-    use super::shapes::KnownShapes;
+    use super::items::ItemDecoder;
 
     #[pymodule_export]
-    use super::json::check_nesting;
+    use super::items::KnownShapes;
 
     #[pymodule_export]
     use super::stack::stack_left;

@@ -1,17 +1,17 @@
 //! How much of its stack a thread has left.
 //!
-//! Reading and writing JSON calls itself for each level of nesting, in this crate and in the libraries
-//! below. Threads may have small stacks, and what overflows one ends the process.
+//! JSON readers and writers, here and in other libraries, call themselves for each level of nesting.
+//! Threads may have small stacks, and an overflow ends the process.
 
 use std::cell::Cell;
 
 use pyo3::prelude::*;
 
-/// What is kept free for calls that do not nest: bytes.
+/// The number of bytes kept free for calls that do not nest.
 const RESERVE: usize = 16 * 1024;
 
-/// The address below which the current thread should not nest any deeper; zero if the system does not say
-/// where the stack ends.
+/// The address below which the current thread should not nest deeper. Zero if the system does not say where
+/// the stack ends.
 #[inline]
 pub fn floor() -> usize {
     thread_local! {
@@ -24,23 +24,23 @@ pub fn floor() -> usize {
         BOUNDS.set(Some(bounds));
         bounds
     });
-    // Some libraries run code on stacks of their own.
+    // Some libraries run code on stacks of their own, whose bounds are not known.
     if (low..high).contains(&here()) { low + RESERVE } else { 0 }
 }
 
-/// An address in the stack at the place of the call. Stacks grow downwards on all systems of today.
+/// An address in the stack frame of this call. Stacks grow downwards on all current systems.
 #[inline]
 pub fn here() -> usize {
     let local = 0_u8;
     (&raw const local).addr()
 }
 
-/// The bytes that the current thread's stack has left above its floor.
+/// The number of bytes that the current thread's stack has left above its floor.
 pub fn left() -> usize {
     here().saturating_sub(floor())
 }
 
-/// The bytes that the current thread's stack has left, beside a reserve; a great many, if that is unknown.
+/// The number of bytes that the current thread's stack has left, less a reserve. Very large if unknown.
 #[pyfunction(name = "_stack_left")]
 pub fn stack_left() -> usize {
     left()
@@ -52,8 +52,8 @@ fn bounds() -> Option<(usize, usize)> {
     use std::ptr;
 
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: the first function fills the attributes if it gives zero. The second reads them and writes to
-    // the two variables, and the last frees what the first allocated.
+    // SAFETY: the first function fills the attributes if it gives zero. The second one reads them and
+    // writes to the two variables. The last one frees what the first one allocated.
     unsafe {
         if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
             return None;
@@ -68,7 +68,7 @@ fn bounds() -> Option<(usize, usize)> {
 
 #[cfg(target_vendor = "apple")]
 fn bounds() -> Option<(usize, usize)> {
-    // SAFETY: both functions only read what is known of the current thread.
+    // SAFETY: both functions only read the data of the current thread.
     unsafe {
         let thread = libc::pthread_self();
         let high = libc::pthread_get_stackaddr_np(thread).addr();
@@ -83,7 +83,7 @@ fn bounds() -> Option<(usize, usize)> {
         fn GetCurrentThreadStackLimits(low: *mut usize, high: *mut usize);
     }
     let (mut low, mut high) = (0, 0);
-    // SAFETY: the function writes two addresses, each of which a usize holds.
+    // SAFETY: the function writes two addresses, and a `usize` holds an address.
     unsafe { GetCurrentThreadStackLimits(&raw mut low, &raw mut high) };
     Some((low, high))
 }

@@ -4,7 +4,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// Decodes UTF-8, each maximal subpart of malformed input replaced by U+FFFD.
+use crate::sizes::signed;
+
+/// Decodes UTF-8. Each maximal subpart of malformed input becomes U+FFFD.
 ///
 /// # Errors
 ///
@@ -13,7 +15,7 @@ use pyo3::types::PyString;
 pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     if is_ascii(bytes) {
         new(py, bytes.len(), '\x7F', |data: *mut u8| {
-            // SAFETY: `data` has room for as many one-byte characters, and nobody else uses it.
+            // SAFETY: `data` has room for this many one-byte characters, and no other code uses it.
             unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
         })
     } else {
@@ -21,19 +23,21 @@ pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>
     }
 }
 
-/// CPython's own decoder grows the string again and again as it meets wider characters; a look
-/// ahead makes one of the right size and width at once. In most streams the wide characters stand
-/// close together, in the midst of ASCII that needs no such look.
+/// Decodes UTF-8 that is not only ASCII.
+///
+/// CPython's own decoder enlarges the string each time it finds a wider character. This looks ahead, and
+/// makes a string of the right size and width. In most streams the wide characters are close together, and
+/// the ASCII before and after them needs no look.
 fn wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    let (head, rest) = bytes.split_at(ascii_blocks(bytes.as_chunks().0.iter()));
-    let (rest, tail) = rest.split_at(rest.len() - ascii_blocks(rest.as_rchunks().1.iter().rev()));
+    let (head, rest) = bytes.split_at(ascii_blocks(bytes.chunks_exact(BLOCK)));
+    let (rest, tail) = rest.split_at(rest.len() - ascii_blocks(rest.rchunks_exact(BLOCK)));
     let Ok(text) = simdutf8::basic::from_utf8(rest) else {
         return replaced(py, bytes);
     };
     let parts = Parts { head, text, tail };
     let len = head.len() + text.chars().count() + tail.len();
-    // SAFETY: `len` is the number of the parts' characters. In valid UTF-8 the highest byte is the
-    // lead byte of the widest kind of character there is, which says how wide that is.
+    // SAFETY: `len` is the number of characters of the parts. In valid UTF-8 the highest byte is the
+    // first byte of the widest kind of character, and says how wide it is.
     unsafe {
         match fold(rest, 0, u8::max) {
             ..=0xC3 => filled::<u8>(py, len, '\u{FF}', &parts),
@@ -47,7 +51,7 @@ fn wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
 ///
 /// # Safety
 ///
-/// `len` must be the number of their characters, and none may be wider than `T` or `widest`.
+/// `len` must be the number of their characters. None may be wider than `T` or `widest`.
 unsafe fn filled<'py, T: Unit>(
     py: Python<'py>,
     len: usize,
@@ -60,18 +64,19 @@ unsafe fn filled<'py, T: Unit>(
     })
 }
 
+/// Decodes malformed UTF-8.
 #[cold]
 fn replaced<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    // SAFETY: `py` shows that this thread is attached. The function reads so many bytes, and gives
-    // a new reference to a `str`, or null with an exception set.
+    // SAFETY: `py` shows that this thread is attached. The function reads `len` bytes, and gives a
+    // new reference to a `str`, or null with an exception set.
     unsafe {
-        let len = bytes.len().cast_signed();
+        let len = signed(bytes.len());
         let object = ffi::PyUnicode_DecodeUTF8(bytes.as_ptr().cast(), len, c"replace".as_ptr());
         Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
     }
 }
 
-/// Makes a string of `len` characters, the widest of the kind of `widest`, and lets them be filled.
+/// Makes a string of `len` characters that are no wider than `widest`. `fill` writes them.
 #[inline]
 fn new<T>(
     py: Python<'_>,
@@ -80,11 +85,11 @@ fn new<T>(
     fill: impl FnOnce(*mut T),
 ) -> PyResult<Bound<'_, PyString>> {
     // SAFETY: `py` shows that this thread is attached. `PyUnicode_New` gives a new reference to a
-    // `str` with room for so many characters of the kind of `widest`, which nobody else has seen
-    // yet, so that filling it is allowed; or null with an exception set. The empty string is
-    // shared, but then there is nothing to fill.
+    // `str` with room for `len` characters as wide as `widest`, or null with an exception set. No
+    // other code has seen the string, so it may be filled. The empty string is shared, but nothing
+    // is written to it.
     unsafe {
-        let object = ffi::PyUnicode_New(len.cast_signed(), widest.into());
+        let object = ffi::PyUnicode_New(signed(len), widest.into());
         let string = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked();
         if len > 0 {
             fill(ffi::PyUnicode_DATA(object).cast());
@@ -93,27 +98,26 @@ fn new<T>(
     }
 }
 
-/// What `<[u8]>::is_ascii` says, in a fifth of its instructions on a chat chunk.
+/// The same as `<[u8]>::is_ascii`, in a fifth of its instructions for a chat chunk.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
     fold(bytes, 0, |union, byte| union | byte) < 0x80
 }
 
-/// Folds bytes by a function that may see some of them twice, in strides that the compiler turns
-/// into vector instructions. The last stride overlaps the one before it, so that no byte of a
-/// long slice is looked at alone.
+/// Folds bytes in strides, which the compiler turns into vector instructions. The last stride overlaps the
+/// one before it, so no byte of a long slice is handled alone. The function may get a byte twice.
 #[inline]
 fn fold(bytes: &[u8], initial: u8, function: impl Fn(u8, u8) -> u8) -> u8 {
     const STRIDE: usize = 64;
     let mut folded = [initial; STRIDE];
-    let mut add = |stride: &[u8; STRIDE]| {
+    let mut add = |stride: &[u8]| {
         for (folded, &byte) in folded.iter_mut().zip(stride) {
             *folded = function(*folded, byte);
         }
     };
-    match bytes.last_chunk() {
+    match bytes.last_chunk::<STRIDE>() {
         Some(last) => {
-            bytes.as_chunks().0.iter().for_each(&mut add);
+            bytes.chunks_exact(STRIDE).for_each(&mut add);
             add(last);
             folded.into_iter().fold(initial, &function)
         }
@@ -121,7 +125,7 @@ fn fold(bytes: &[u8], initial: u8, function: impl Fn(u8, u8) -> u8) -> u8 {
     }
 }
 
-/// One, two or four bytes that hold a character.
+/// A unit of one, two or four bytes, which holds a character.
 trait Unit {
     fn of(character: u32) -> Self;
 }
@@ -146,13 +150,17 @@ impl Unit for u32 {
     }
 }
 
+/// The size of the blocks in which ASCII is looked for.
 const BLOCK: usize = 16;
 
-/// The length of the blocks of ASCII that come first.
+/// The number of bytes in the blocks before the first one that is not only ASCII.
 #[inline]
-fn ascii_blocks<'a>(blocks: impl Iterator<Item = &'a [u8; BLOCK]>) -> usize {
+fn ascii_blocks<'a>(blocks: impl Iterator<Item = &'a [u8]>) -> usize {
     const NOT_ASCII: u128 = u128::from_ne_bytes([0x80; BLOCK]);
-    blocks.take_while(|block| u128::from_ne_bytes(**block) & NOT_ASCII == 0).count() * BLOCK
+    let is_ascii = |block: &&[u8]| {
+        u128::from_ne_bytes((*block).try_into().expect("blocks have this size")) & NOT_ASCII == 0
+    };
+    blocks.take_while(is_ascii).count() * BLOCK
 }
 
 /// A text between two runs of ASCII.
@@ -170,7 +178,7 @@ impl Parts<'_> {
     /// `data` must have room for all of them, and none may be wider than `T`.
     #[inline]
     unsafe fn write<T: Unit>(&self, mut data: *mut T) {
-        // SAFETY: the caller promises room for every character, and each byte of ASCII is one.
+        // SAFETY: the caller promises room for every character, and each byte of ASCII is a character.
         unsafe {
             data = write_ascii(self.head, data);
             let mut rest = self.text.as_bytes();
@@ -185,7 +193,7 @@ impl Parts<'_> {
     }
 }
 
-/// Writes ASCII, and gives the place behind it.
+/// Writes ASCII, and gives the address after it.
 ///
 /// # Safety
 ///

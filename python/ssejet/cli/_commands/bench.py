@@ -1,4 +1,4 @@
-"""``ssejet bench``: load on an OpenAI-compatible server, and how it answers."""
+"""``ssejet bench``: puts load on an OpenAI-compatible server and measures its answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def bench(
         str, typer.Argument(metavar="URL", help="The server's base URL, such as http://127.0.0.1:8000/v1.")
     ],
     concurrency: Annotated[
-        int, typer.Option("--concurrency", "-c", metavar="N", min=1, help="Requests under way at a time.")
+        int,
+        typer.Option("--concurrency", "-c", metavar="N", min=1, help="The number of concurrent requests."),
     ] = 10,
     requests: Annotated[
         int | None,
@@ -45,52 +46,54 @@ def bench(
             "-n",
             metavar="N",
             min=1,
-            help=f"Send N requests; {_REQUESTS}, if there is no --duration.",
+            help=f"Send N requests; {_REQUESTS} if there is no --duration.",
         ),
     ] = None,
     duration: Annotated[
         float | None,
-        typer.Option("--duration", "-d", metavar="SECONDS", help="Send no more after this time."),
+        typer.Option("--duration", "-d", metavar="SECONDS", help="Send no more requests after this time."),
     ] = None,
     model: Model = None,
     prompt: Annotated[
-        str | None, typer.Option("--prompt", metavar="TEXT", help="Ask this, always the same.")
+        str | None, typer.Option("--prompt", metavar="TEXT", help="Use this prompt for every request.")
     ] = None,
     prompt_file: Annotated[
         Path | None,
         typer.Option(
             "--prompt-file",
             metavar="FILE",
-            help="Ask what its lines say, in turn: a prompt, or a JSON object with `messages` and other "
-            "parameters.",
+            help="Use the lines of this file in turn. Each is a prompt, or a JSON object with `messages` and "
+            "other parameters.",
         ),
     ] = None,
     max_tokens: MaxTokens = None,
     param: Params = None,
     warmup: Annotated[
         int,
-        typer.Option("--warmup", metavar="N", min=0, help="Send N requests before, which don't count."),
+        typer.Option("--warmup", metavar="N", min=0, help="Send N requests first that are not measured."),
     ] = 1,
     api_key_env: KeyName = "OPENAI_API_KEY",
     json_file: Annotated[
         str | None,
-        typer.Option("--json", metavar="FILE", help="Write all results there; - is standard output."),
+        typer.Option(
+            "--json", metavar="FILE", help="Write all results as JSON to this file; - is standard output."
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the distributions.")
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw the distributions as SVG.")
     ] = None,
     no_usage: NoUsage = False,
     timeout: Timeout = 600.0,
 ) -> None:
     """Measure how a server of chat completions answers under load.
 
-    Requests are streamed, and not repeated when they fail. Servers remember prompts: to measure the first
-    token, use many different ones.
+    Requests are streamed. Failed requests are not retried. Servers cache prompts, so use many different ones
+    to measure the time to the first token.
 
-    Ctrl-C ends the measurement, and shows what there is. The exit status is 0 if there was an answer, 1 if
-    there was none, 130 after Ctrl-C.
+    Ctrl-C ends the measurement and shows the results so far. The exit status is 0 if there was an answer, 1
+    if there was none, 130 after Ctrl-C.
     """
-    # Here, because the other commands do without them.
+    # Here, because the other commands do not need them.
     from ssejet.cli._plan import Plan
     from ssejet.cli._plot import draw
     from ssejet.cli._report import Report
@@ -98,7 +101,7 @@ def bench(
     if duration is not None and not duration > 0:  # NaN too
         raise typer.BadParameter("must be more than 0", param_hint="--duration")
     if plot is not None and plot.suffix.lower() != ".svg":
-        raise typer.BadParameter(f"{plot} must end in .svg; browsers show that", param_hint="--plot")
+        raise typer.BadParameter(f"{plot} must end in .svg", param_hint="--plot")
     server = Server.from_options(url, api_key_env, hint="URL")
     questions = _questions(prompt, prompt_file)
     options = server.client_options(timeout=timeout)
@@ -116,7 +119,7 @@ def bench(
                 total=requests,
                 seconds=duration,
             )
-            results, is_whole = asyncio.run(plan.carry_out())
+            results, is_whole = asyncio.run(plan.run())
         except SSEError as error:
             fail(server.explain(error))
         conditions = {
@@ -129,7 +132,7 @@ def bench(
             "prompts": len(questions),
         }
         report = Report(conditions, results, redact=server.redact)
-        # What is for programs has standard output for itself.
+        # JSON on standard output must not be mixed with the report.
         report.print(error_console() if json_file == "-" else standard_console())
         if json_file is not None:
             _write(json_file, orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,4 +1,4 @@
-"""``ssejet chat``: talk to any OpenAI-compatible server."""
+"""``ssejet chat``: talks to any OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chat"]
 
-# Why an answer is not what it might have been.
+# What to tell the user about an answer that ended for these reasons.
 _FINISH_REASONS = {
     "length": "the answer was cut at its token limit",
     "content_filter": "the provider's filter cut the answer",
@@ -49,13 +49,13 @@ def chat(
         str | None,
         typer.Argument(
             metavar="PROMPT",
-            help="The question. Without it, the question is read from standard input; on a terminal, one "
-            "after another.",
+            help="The question. Without it, questions are read from standard input, on a terminal one after "
+            "another.",
         ),
     ] = None,
     base_url: Annotated[
         str | None,
-        typer.Option("--base-url", metavar="URL", envvar="OPENAI_BASE_URL", help="Where the server is."),
+        typer.Option("--base-url", metavar="URL", envvar="OPENAI_BASE_URL", help="The server's base URL."),
     ] = None,
     model: Model = None,
     system: Annotated[
@@ -64,29 +64,31 @@ def chat(
     file: Annotated[
         str | None,
         typer.Option(
-            "--file", "-f", metavar="FILE", help="Add this text to the question; - is standard input."
+            "--file", "-f", metavar="FILE", help="Add this file to the question; - is standard input."
         ),
     ] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", "-t", metavar="T")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", "-t", metavar="T", help="The sampling temperature.")
+    ] = None,
     max_tokens: MaxTokens = None,
     param: Params = None,
     api_key_env: KeyName = "OPENAI_API_KEY",
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print the chunks as they come, one per line, then the metrics."),
+        typer.Option("--json", help="Print the chunks as JSON, one per line, then the metrics."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Leave the line with metrics out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print the line of metrics.")] = False,
     no_usage: NoUsage = False,
     timeout: Timeout = 600.0,
 ) -> None:
-    """Ask a model, and see the answer as it is written.
+    """Ask a model, and show the answer while it arrives.
 
-    Ctrl-C cancels an answer; at the prompt, it or Ctrl-D ends the conversation. In a pipe, the answer comes
-    as the model wrote it, and the metrics go to standard error.
+    Ctrl-C cancels an answer. At the prompt, Ctrl-C or Ctrl-D ends the conversation. In a pipe, the answer is
+    printed as the model wrote it, and the metrics go to standard error.
 
-    The exit status is 0 when all went well, 1 when the answer failed, 130 after Ctrl-C.
+    The exit status is 0 for success, 1 when the answer failed, 130 after Ctrl-C.
     """
-    # Here, because the other commands do without them.
+    # Here, because the other commands do not need them.
     from ssejet import Client
     from ssejet.cli._answer import JSONView, MarkdownView, TextView
 
@@ -95,7 +97,7 @@ def chat(
     if question is None and (as_json or not sys.stdout.isatty()):
         raise typer.BadParameter("give a question: as an argument, or on standard input", param_hint="PROMPT")
     console = standard_console()
-    # Not what the console says, which takes FORCE_COLOR for a terminal.
+    # Not console.is_terminal, which FORCE_COLOR sets.
     can_draw = sys.stdout.isatty() and not console.is_dumb_terminal
     view: View = JSONView() if as_json else MarkdownView(console) if can_draw else TextView()
     with command_ends(), Client(**server.client_options(timeout=timeout)) as client:
@@ -113,12 +115,12 @@ def chat(
                 return
         except SSEError as error:
             fail(server.explain(error))
-        console.print(printable(f"{request['model']} at {server.name}; Ctrl-D leaves"), style="dim")
+        console.print(printable(f"{request['model']} at {server.name}; Ctrl-D ends"), style="dim")
         _converse(conversation, console, server)
 
 
 def _question(prompt: str | None, file: str | None) -> str | None:
-    """The question that was given; None if they are to be asked for."""
+    """Read the question; None if the user types questions on a terminal."""
     if prompt is None and file is None:
         if sys.stdin.isatty():
             return None
@@ -137,14 +139,14 @@ def _question(prompt: str | None, file: str | None) -> str | None:
 
 
 class _Conversation:
-    """Questions and what came of them.
+    """Sends questions and keeps the answers.
 
     Args:
         client: the client.
-        request: the request's parameters, but for the messages.
+        request: the request's parameters, without the messages.
         system: the system message, if any.
         view: shows the answers.
-        quiet: whether metrics are left out.
+        quiet: print no metrics.
     """
 
     def __init__(
@@ -157,10 +159,10 @@ class _Conversation:
         self._quiet = quiet
 
     def ask(self, question: str) -> None:
-        """Ask, and show the answer; of one that is interrupted, what had come is kept.
+        """Ask, and show the answer. The conversation keeps the received part of an interrupted answer.
 
         Raises:
-            SSEError: there was no answer, it broke off, or it ended without a finish reason.
+            SSEError: there was no answer, it broke, or it has no finish reason.
         """
         messages = [*self._messages, {"role": "user", "content": question}]
         answer: list[str] = []
@@ -182,7 +184,7 @@ class _Conversation:
         finally:
             self._view.end(metrics)
             if text := "".join(answer):
-                # A question without an answer would be followed by another, which some models refuse.
+                # Without an answer, the question is dropped: some models refuse two questions in a row.
                 self._messages = [*messages, {"role": "assistant", "content": text}]
             if metrics is not None and not self._quiet:
                 if sys.stdout.isatty():
@@ -192,7 +194,7 @@ class _Conversation:
             complain(_FINISH_REASONS[finish_reason])
 
     def _show(self, delta: Any) -> str:
-        """Show what a delta brings, and return what of it belongs to the answer."""
+        """Show a delta, and return its part of the answer."""
         if delta is None:
             return ""
         if delta.reasoning_content:
@@ -204,7 +206,7 @@ class _Conversation:
 
 
 def _converse(conversation: _Conversation, console: Console, server: Server) -> None:
-    """Ask what is typed, until there is no more."""
+    """Ask each question that the user types, until the input ends."""
     _enable_line_editing()
     while True:
         try:
@@ -228,6 +230,6 @@ def _converse(conversation: _Conversation, console: Console, server: Server) -> 
 
 
 def _enable_line_editing() -> None:
-    """Let `input()` edit lines and remember them, where Python can."""
+    """Give ``input()`` line editing and a history, if Python has them."""
     with suppress(ImportError):
         import readline  # noqa: F401

@@ -1,4 +1,4 @@
-"""``ssejet demo``: a chat completion over real HTTP, and what decoding it costs."""
+"""``ssejet demo``: streams a chat completion over HTTP, then measures decoders on it."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _BAR = 12
 
 def demo(
     pace: Annotated[
-        float, typer.Option("--pace", metavar="X", help="Play the recording X times as fast as it was made.")
+        float, typer.Option("--pace", metavar="X", help="Play the recording X times as fast as recorded.")
     ] = 1.0,
-    fast: Annotated[bool, typer.Option("--fast", help="Play it without any pause.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Play the recording without pauses.")] = False,
 ) -> None:
     """Stream a recorded chat completion over HTTP, then time the decoders on its bytes.
 
     Nothing leaves this machine: a server inside the process plays the recording on a free loopback port.
     """
-    # Here, because the other commands do without these packages.
+    # Here, because the other commands do not need these packages.
     from ssejet.cli._server import loopback_server, replay_app
 
     if not pace > 0:  # NaN too
@@ -59,7 +59,7 @@ def _show_answer(console: Console, base_url: str) -> None:
     console.print(f"> {_QUESTION}\n", style="bold")
     typewriter = Typewriter(console)
     question: dict[str, Any] = {"model": "recorded", "messages": [{"role": "user", "content": _QUESTION}]}
-    # The loopback interface needs no proxy, whatever the environment says.
+    # Ignore the environment's proxies, which the loopback interface must not use.
     with (
         httpx.Client(trust_env=False) as http_client,
         Client(base_url=base_url, api_key="", http_client=http_client) as client,

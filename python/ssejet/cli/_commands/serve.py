@@ -1,4 +1,4 @@
-"""``ssejet serve FILE``: a recorded stream as a server."""
+"""``ssejet serve FILE``: serves a recorded stream."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ def serve(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="The recording, an event stream; comments such as `: @1.250` before its events are their "
-            "times, in seconds. Without it, the recording of `ssejet demo`.",
+            help="The recording, an event stream. A comment such as `: @1.250` before an event is its time "
+            "in seconds. Without FILE, the recording of `ssejet demo`.",
         ),
     ] = None,
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 for any.")] = _PORT,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = _PORT,
     pace: Annotated[
-        float, typer.Option("--pace", metavar="X", help="Play the recording X times as fast as it was made.")
+        float, typer.Option("--pace", metavar="X", help="Play the recording X times as fast as recorded.")
     ] = 1.0,
-    fast: Annotated[bool, typer.Option("--fast", help="Play it without any pause.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Play the recording without pauses.")] = False,
     rate: Annotated[
         float | None,
         typer.Option(
             "--rate",
             metavar="N",
-            help="Play N events per second, not at their times (30, if they have none).",
+            help="Play N events per second instead of at their times (30 if they have none).",
         ),
     ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Begin anew instead of ending.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
     fail_after: Annotated[
         int | None,
         typer.Option("--fail-after", metavar="N", min=1, help="Break the connection after N events."),
     ] = None,
 ) -> None:
-    """Serve a recorded stream on the loopback interface: as OpenAI's API does, and on a page.
+    """Serve a recorded stream on the loopback interface, as OpenAI's API and on a page.
 
     `POST /v1/chat/completions` plays it to any client of OpenAI's API, `GET /events` to a browser's
-    `EventSource`, and `/` is a page that shows both. `?fail_after=N` breaks a single connection.
+    `EventSource`, and `/` is a page that shows both. `?fail_after=N` breaks one connection.
     """
-    # Here, because the other commands do without these packages.
+    # Here, because the other commands do not need these packages.
     from ssejet.cli._playback import Playback, playback_app, read_recording
     from ssejet.cli._server import loopback_server
 
@@ -81,8 +83,8 @@ def serve(
             with loopback_server(playback_app(playback), port=port) as url:
                 console.print(f"{name} at {url}/", style="bold")
                 console.print(f"For clients of OpenAI's API: base_url={url}/v1")
-                console.print("Ctrl-C ends it.", style="dim")
+                console.print("Ctrl-C stops it.", style="dim")
                 threading.Event().wait()
         except OSError as error:
             reason = os.strerror(error.errno or 0)
-            fail(f"cannot serve on port {port}: {reason}; --port 0 takes any that is free")
+            fail(f"cannot serve on port {port}: {reason}; --port 0 takes any free port")

@@ -1,4 +1,4 @@
-"""``ssejet tail URL``: follow any event stream."""
+"""``ssejet tail URL``: follows any event stream."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def tail(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint; http:// if it names no scheme.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The URL; http:// if it has no scheme.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per event and line: event, data, id, retry.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Print the stream's own bytes as they come, comments included.")
+        bool, typer.Option("--raw", help="Print the bytes of the stream unchanged, with comments.")
     ] = False,
-    comments: Annotated[bool, typer.Option("--comments", help="Show comments (keep-alives) too.")] = False,
+    comments: Annotated[bool, typer.Option("--comments", help="Print comments (keep-alives) too.")] = False,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send this header; repeatable."),
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send this header. Repeatable."),
     ] = None,
     data: Annotated[
         str | None,
@@ -65,18 +65,18 @@ def tail(
             "--data",
             "-d",
             metavar="BODY",
-            help="Send this body; @FILE reads it from a file, - from standard input. It goes as JSON if it "
-            "is JSON, else as a form, unless a Content-Type header is given.",
+            help="Send this body. @FILE reads it from a file, - from standard input. Its type is JSON if it "
+            "is JSON, otherwise a form, unless you give a Content-Type header.",
         ),
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
-            "--request", "-X", metavar="METHOD", help="The method, if not GET, or POST with a body."
+            "--request", "-X", metavar="METHOD", help="The method. The default is GET, or POST with a body."
         ),
     ] = None,
     last_event_id: Annotated[
-        str | None, typer.Option("--last-event-id", metavar="ID", help="Ask for what came after this event.")
+        str | None, typer.Option("--last-event-id", metavar="ID", help="Ask for the events after this one.")
     ] = None,
     max_events: Annotated[
         int | None, typer.Option("--max-events", "-n", metavar="N", min=1, help="Stop after N events.")
@@ -86,21 +86,21 @@ def tail(
         typer.Option(
             "--timeout",
             metavar="SECONDS",
-            help="Take a connection for broken after so long a silence; by default never.",
+            help="Treat a connection as broken when nothing arrives for this long. The default is never.",
         ),
     ] = None,
     no_reconnect: Annotated[
-        bool, typer.Option("--no-reconnect", help="End with the connection; --raw always does.")
+        bool, typer.Option("--no-reconnect", help="End when the connection ends, as --raw always does.")
     ] = False,
 ) -> None:
     """Follow an event stream, and print every event as it arrives.
 
-    When a stream that has begun ends or breaks, it is asked for anew, from the last event on, as browsers do:
-    after the time that the server asks for, and longer while that fails. Requests other than GET are not
-    repeated.
+    When the stream ends or breaks after it has begun, the command connects again, as browsers do: after the
+    server's `retry` time, and later each time that this fails. It asks for the events after the last one.
+    Requests other than GET are not repeated.
 
     The exit status is 0 when the stream ends for good or N events were printed, 1 when the request fails, the
-    stream breaks off or is no event stream, 130 after Ctrl-C.
+    stream breaks or the response is not an event stream, 130 after Ctrl-C.
     """
     if raw and as_json:
         raise typer.BadParameter("--raw and --json exclude each other")
@@ -119,7 +119,7 @@ def tail(
             if raw:
                 _copy({**request, "headers": headers}, timeout, max_events)
             else:
-                # What a connection asks for is the subscription's to say.
+                # subscribe() sets the Last-Event-ID of each connection.
                 event_id = headers.pop("Last-Event-ID", "")
                 _follow(
                     {**request, "headers": headers, "last_event_id": event_id, "idle_timeout": timeout},
@@ -143,7 +143,7 @@ def _follow(
         age = time.perf_counter() - (events.metrics.last_byte or 0.0)
         return datetime.now().astimezone() - timedelta(seconds=age)
 
-    def goes_on(error: SSEError) -> bool | None:
+    def continues(error: SSEError) -> bool | None:
         if not reconnects or not (events.metrics.bytes or events.metrics.reconnections):
             return False
         if isinstance(error, APIStatusError):
@@ -156,7 +156,7 @@ def _follow(
         **request,
         connect_timeout=_CONNECT_SECONDS,
         on_comment=(lambda text: printer.comment(text, arrived())) if comments else None,
-        on_error=goes_on,
+        on_error=continues,
     ) as events:
         for event in islice(events, max_events):
             printer.event(event, arrived())
@@ -175,7 +175,7 @@ def _copy(request: dict[str, Any], timeout: float | None, max_events: int | None
 
 
 def _lines(request: dict[str, Any], timeout: float | None) -> Iterator[bytes]:
-    """Yield the response line by line: an event's last line is where ``--raw`` may stop."""
+    """Yield the response line by line, because ``--raw`` may have to stop after an event's last line."""
     deadlines = Deadlines(idle=timeout)
     with httpx.Client(timeout=httpx.Timeout(timeout, connect=_CONNECT_SECONDS)) as client:
         sent = client.build_request(
@@ -186,7 +186,7 @@ def _lines(request: dict[str, Any], timeout: float | None) -> Iterator[bytes]:
         with closing(response), translated(lambda error: translate(error, response, deadlines)):
             chunks = response.iter_bytes()
             if has_error_status(response):
-                # One read, not the whole body: it may have no end.
+                # One read, because the body may never end.
                 raise status_error(response, next(chunks, b""))
             if not has_event_stream_type(response):
                 raise content_type_error(response, next(chunks, b""))
@@ -228,7 +228,7 @@ def _is_json(body: bytes) -> bool:
 
 
 def _exit_with_reader() -> None:
-    """End the process as soon as a pipe's reader has gone: in a silent stream no write would ever notice."""
+    """End the process as soon as a pipe's reader has gone. Without events, no write would notice."""
     try:
         is_pipe = stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
     except (OSError, ValueError):
@@ -240,7 +240,7 @@ def _exit_with_reader() -> None:
 
     def watch() -> None:
         poll.poll()
-        # Not sys.exit: the main thread is blocked in a read, and nobody is left to flush for.
+        # Not sys.exit: the main thread is blocked in a read, and nobody reads the output.
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,1 +1,1 @@
-"""Plans: how an SDK's models are built straight from JSON."""
+"""Plans for building an SDK's models directly from JSON."""

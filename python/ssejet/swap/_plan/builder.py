@@ -1,11 +1,11 @@
-"""The plan by which a stream's items are built straight from JSON, equal to those that an SDK builds.
+"""Makes plans that build a stream's items directly from JSON, equal to the items that an SDK builds.
 
-The SDKs build items with ``construct_type``, which walks the annotations and coerces next to nothing. A plan
-mirrors that walk: leaves are taken as they are, fields that are absent or null get the field's default, and
-nothing is validated. Where the walk meets a union, and ``Optional`` is one, the SDKs have pydantic validate
-the value, leniently, and keep the result if it passes; for that see `ssejet.swap._plan.validated`.
+The SDKs build items with ``construct_type``, which follows the annotations and converts almost nothing. A
+plan does the same: leaves stay as they are, absent or null fields get their default, and nothing is
+validated. For a union, such as ``Optional``, the SDKs let pydantic validate the value leniently, and keep the
+result if it is valid; `ssejet.swap._plan.validated` does that.
 
-A plan refuses a value rather than build something else from it. What it refuses is the SDK's to build.
+A plan refuses a value that it cannot build in the same way. The SDK then builds that item.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Builder", "Models", "builder"]
 
-# Whatever JSON has in their place is taken as it is.
+# For these types, any JSON value is taken as it is.
 _LEAVES = frozenset({str, int, bool, bytes, object, Any, type(None)})
 
 
 @dataclass(frozen=True)
 class Models:
-    """What is needed of an SDK's ``_models`` module."""
+    """The parts of an SDK's ``_models`` module that plans use."""
 
     base: type[BaseModel]
     construct_type: Callable[..., Any]
@@ -45,7 +45,7 @@ class Builder(NamedTuple):
     """Builds the items of one type.
 
     Attributes:
-        assembler: carries out the plan.
+        assembler: executes the plan.
         tags: the values of the discriminator, if the type is a union of models that have one.
     """
 
@@ -53,27 +53,27 @@ class Builder(NamedTuple):
     tags: frozenset[str]
 
 
-# The builders of the SDK's own types, which live as long as the SDK does. A builder refers to the classes
-# that it builds, so a dict of builders would keep a user's classes alive.
+# The builders of the SDK's own types. A builder refers to the classes that it builds, so this must not hold
+# builders of a user's classes: it would keep them alive.
 _of_sdk: dict[tuple[Any, Models], Builder | None] = {}
 
-# The name under which a user's class keeps its builder, which thus dies with the class.
+# The attribute in which a user's class keeps its builder, so that both are freed together.
 _KEPT = "__ssejet_builder__"
 
 
 def builder(type_: Any, models: Models) -> Builder | None:
-    """Give the builder of a stream's item type, or None if the SDK has to build all of its items.
+    """Give the builder of a stream's item type, or None if the SDK must build all items.
 
-    Making one takes milliseconds, so it is kept: as long as the SDK, if the type is the SDK's; as long as the
-    class, if it is a class of the user's. One of a union with such a class is made anew each time.
+    Making a builder takes milliseconds, so it is cached with the SDK for the SDK's types, and with the class
+    for a user's class. For a union with a user's class, it is made each time.
 
     Args:
-        type_: a model of the SDK's, or a union of them.
-        models: the SDK's own ways.
+        type_: one of the SDK's models, or a union of them.
+        models: the SDK's functions for models.
     """
     try:
         return _of_sdk[type_, models]
-    except (KeyError, TypeError):  # a type that cannot be hashed is none of the SDK's
+    except (KeyError, TypeError):  # an unhashable type is not the SDK's
         pass
     is_class = isinstance(type_, type)
     if is_class and (kept := vars(type_).get(_KEPT)) is not None and kept[0] is models:
@@ -96,12 +96,12 @@ def _make(type_: Any, models: Models) -> Builder | None:
         return Builder(
             Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ())
         )
-    except (TypeError, ValueError):  # something in the type is not known here
+    except (TypeError, ValueError):  # part of the type is unknown here
         return None
 
 
 def _is_of_sdk(type_: Any, models: Models) -> bool:
-    """Whether a type consists of nothing but classes of the SDK's package."""
+    """Whether all classes in a type belong to the SDK's package."""
     package = models.base.__module__.partition(".")[0]
     if hasattr(type_, "__value__"):  # a TypeAliasType
         type_ = type_.__value__
@@ -113,7 +113,7 @@ def _is_of_sdk(type_: Any, models: Models) -> bool:
     module = getattr(type_, "__module__", "")
     if not isinstance(type_, type) or module.partition(".")[0] not in {package, "builtins"}:
         return False
-    # A generic of the SDK's with a user's class in brackets has the SDK's module, but no place in it.
+    # A generic class of the SDK with a user's class as argument names the SDK's module, but is not in it.
     return getattr(sys.modules.get(module), type_.__qualname__, None) is type_
 
 
@@ -134,7 +134,7 @@ class _Planner:
         arguments = get_args(type_)
         if origin is Union or origin is types.UnionType:
             if all(map(_is_text, arguments)):
-                return ("any",)  # no string is changed by validation, and what fails it is taken as it is
+                return ("any",)  # validation changes no string, and invalid values are taken as they are
             return Validated.plan(named or type_, self.definitions)
         if origin is Literal or type_ in _LEAVES:
             return ("any",)
@@ -149,7 +149,7 @@ class _Planner:
         return ("call", partial(_construct_value, self.models.construct_type, type_, metadata))
 
     def _is_plain(self, model: type[BaseModel]) -> bool:
-        """Whether the SDK's own ``construct`` makes this model, from fields that have their own names."""
+        """Whether the SDK's own ``construct`` makes this model, and no field has an alias."""
         if model in self._open or _function(model.construct) is not _function(self.models.base.construct):
             return False
         if model.model_config.get("extra") != "allow" or model.model_rebuild(raise_errors=False) is False:

@@ -1,7 +1,7 @@
-# ruff: noqa: UP007, UP045 - the SDKs' own types are written so, and some versions cannot do with others
-"""Comparing, on a few streams, what an SDK makes of them with what is made of them here.
+# ruff: noqa: UP007, UP045 - some versions of the SDKs do not understand the newer form
+"""Compares the items that an SDK and its fast classes make of a few streams.
 
-What the SDKs do with a stream is not documented, so a version is trusted once it was seen to do as expected.
+How the SDKs handle a stream is not documented, so a version is used only after this comparison succeeds.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ _CHANGES: list[dict[str, Any]] = [
 def compare(
     streams: dict[Any, Any], clients: tuple[type, type], base: type[BaseModel], event_type: str = ""
 ) -> None:
-    """Make sure that fast streams give what the SDK's own give.
+    """Check that fast streams give the same as the SDK's own.
 
     Args:
-        streams: the fast classes, by the SDK's own, one of each synchronous and one asynchronous.
-        clients: the class of a client of the SDK's, and of a fast one.
-        base: the SDK's own base of models.
+        streams: the fast classes, by the SDK's own: one synchronous and one asynchronous.
+        clients: the SDK's client class, and the fast one.
+        base: the base class of the SDK's models.
         event_type: the type of the events, if they need one.
 
     Raises:
-        UnsupportedError: they do not.
+        UnsupportedError: they differ.
     """
     for stock, fast in streams.items():
         for item_type in _item_types(base, event_type or _TAG):
@@ -80,7 +80,7 @@ def compare(
 
 
 def _item_types(base: type[BaseModel], tag: str) -> list[Any]:
-    # Types that are made at run time mean nothing to type checkers.
+    # Type checkers do not understand types that are made at run time.
     make: Any = partial(create_model, __base__=base)
     x: Any = make("X", kind=(Literal["x"], ...), text=(str, ...))
     y: Any = make("Y", kind=(Literal["y"], ...), count=(int, ...))
@@ -129,7 +129,7 @@ def _bodies(event_type: str) -> Iterator[list[bytes]]:
 
 
 class _Response:
-    http_version = "HTTP/2"  # or the SDK would drain it, which takes an event loop
+    http_version = "HTTP/2"  # so that the SDK does not drain it, which needs an event loop
     status_code = 200
     stream = None
 
@@ -153,7 +153,7 @@ class _Response:
 
 
 def see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) -> list[Any]:
-    """What comes out of a stream: items, and the error that ends it."""
+    """Return what a stream gives: its items, and the error that ends it."""
     client: Any = object.__new__(client_cls)
     client._strict_response_validation = False
     response = _Response(chunks)
@@ -165,7 +165,7 @@ def see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) 
     try:
         stream = stream_cls(cast_to=item_type, response=response, client=client)
         if hasattr(stream, "__aiter__"):
-            iterate().send(None)  # never waits, as the response never does
+            iterate().send(None)  # never suspends, because the response never waits
         else:
             seen.extend(map(_seen, stream))
     except StopIteration:
@@ -181,7 +181,7 @@ def _brief(seen: Any) -> str:
 
 
 def _seen(value: Any) -> Any:
-    """What can be seen of an item, to compare."""
+    """Convert an item to a value that can be compared."""
     if isinstance(value, BaseModel):
         extra = _seen(value.__pydantic_extra__)
         return (

@@ -1,10 +1,9 @@
-"""The plan for what pydantic validates.
+"""Makes plans for values that pydantic validates.
 
-The SDKs have pydantic validate unions in its lenient mode. Here nothing is coerced: a value that is of the
-right type already comes out of a lenient validation as it would of a strict one, provided that only one
-member of each union can take it. So unions are resolved by their discriminator, or else by the type of the
-JSON value, and where neither tells the members apart pydantic itself is called for that value. Whatever is
-not of the right type is refused.
+The SDKs let pydantic validate unions in lenient mode. A plan converts nothing: if a value already has the
+right type, and only one member of each union accepts it, lenient and strict validation give the same. So a
+plan selects a union's member by the discriminator, or by the type of the JSON value. If neither is enough, it
+calls pydantic for that value. It refuses a value of a wrong type.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ _KINDS = {
     "none": "null",
 }
 
-# What else a schema may say without saying anything about validation.
+# Keys of a schema that do not affect validation.
 _REMARKS = frozenset({"type", "metadata", "serialization", "ref"})
 
 
 def model_fields(schema: Any) -> Any:
-    """The fields of a model's core schema, or None if it is not made of fields."""
+    """Return the fields in a model's core schema, or None if it has none."""
     if schema["type"] == "definitions":
         schema = schema["schema"]
     if schema["type"] != "model" or schema["schema"]["type"] != "model-fields":
@@ -49,14 +48,14 @@ def model_fields(schema: Any) -> Any:
 
 
 def default_of(value: Any, make: Callable[[], Any]) -> Plan:
-    """The plan for a default: a value that cannot change is shared, any other is made anew each time."""
+    """Plan a default: immutable values are shared, others are made each time."""
     return ("value", value) if value is None or type(value) in {str, int, float, bool} else ("factory", make)
 
 
 class Validated:
-    """Makes plans of pydantic's schemas.
+    """Makes plans from pydantic's schemas.
 
-    A method that is named for a type of schema gives None if the schema says more than is known here.
+    Each type of schema has a method with its name, which returns None if the schema has unknown parts.
     """
 
     def __init__(self, schemas: dict[str, Any], plans: list[Any]) -> None:
@@ -66,7 +65,7 @@ class Validated:
 
     @classmethod
     def plan(cls, type_: Any, definitions: list[Any]) -> Plan:
-        """Make the plan for a type; what it refers to is added to the definitions."""
+        """Make the plan for a type, and add the types that it refers to to the definitions."""
         schema: Any = TypeAdapter(type_).core_schema
         if schema["type"] == "definitions":
             schemas = {definition["ref"]: definition for definition in schema["definitions"]}
@@ -86,7 +85,7 @@ class Validated:
         return ("call", _Lenient(schema))
 
     def _collect(self, schema: Any, needed: dict[str, Any]) -> None:
-        """Find the definitions that a schema refers to, however deep."""
+        """Find all definitions that a schema refers to."""
         if isinstance(schema, dict):
             ref = schema.get("schema_ref", "")
             if schema.get("type") == "definition-ref" and ref not in needed:
@@ -198,7 +197,7 @@ class Validated:
         return self._schemas[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema
 
     def _one_of(self, kind: str, alike: list[Any]) -> Plan | None:
-        """The plan for those members of a union that take the same kind of JSON value."""
+        """Plan the members of a union that accept the same kind of JSON value."""
         if len(alike) == 1 or kind == "null":
             return self._plan(alike[0])
         if kind == "string":
@@ -215,7 +214,7 @@ class Validated:
         return None
 
     def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
-        """The plan for models that a field tells apart, or None if this one does not."""
+        """Plan models that differ in the value of this field, or return None if they do not."""
         keys = set()
         alike: dict[str, list[Any]] = {}
         for model, own in zip(models, fields, strict=True):
@@ -247,7 +246,7 @@ _ANY = core_schema.any_schema()
 
 
 class _Lenient:
-    """Pydantic's own validation of one value, prepared when it is first needed."""
+    """Validates one value with pydantic; prepared on first use."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema

@@ -1,4 +1,4 @@
-"""anthropic-sdk-python: its streams and its clients."""
+"""Patches anthropic-sdk-python: its streams and clients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _decoder_for(stream: Any) -> ItemDecoder | None:
 
 
 def _is_observed(stream: Any) -> bool:
-    """Whether the SDK's own tracing has to see each item."""
+    """Whether the SDK's tracing must see each item."""
     return getattr(stream, "_observer", None) is not None
 
 
@@ -76,10 +76,10 @@ def _accelerated(cls: Any) -> type:
 
 @cache
 def check() -> None:
-    """Try whether this version of the SDK is one that is known.
+    """Check that this version of the SDK works as expected.
 
     Raises:
-        UnsupportedError: it is not.
+        UnsupportedError: it does not.
     """
     if not hasattr(Anthropic, "messages"):
         raise UnsupportedError("its clients make their resources when they are made")
@@ -87,14 +87,14 @@ def check() -> None:
 
 
 def accelerate(client: Any) -> Any:
-    """Make a client whose streams are fast, see ``ssejet.accelerate``.
+    """Make a client with fast streams, see ``ssejet.accelerate``.
 
     Raises:
-        UnsupportedError: its streams have another format.
+        UnsupportedError: its streams are not event streams.
     """
     cls: Any = type(client)
     if isinstance(client, _Accelerated):
         return client
     if cls._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
-        raise UnsupportedError(f"the streams of {cls.__name__} are no event streams")
+        raise UnsupportedError(f"the streams of {cls.__name__} are not event streams")
     return remade(client, _accelerated(cls))

@@ -1,7 +1,7 @@
-"""httpx2's public interface with ssejet's decoder in it: ``import ssejet.swap.httpx2 as httpx2``.
+"""httpx2's public interface on ssejet's decoder: ``import ssejet.swap.httpx2 as httpx2``.
 
 ``EventSource``, ``ServerSentEvent``, and the ``sse()`` method of ``Client`` and ``AsyncClient`` are ssejet's;
-all else is httpx2's. Blocks without data are dispatched as httpx2 dispatches them.
+everything else is httpx2's. Blocks without data are dispatched as httpx2 does.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def _check_content_type(source: Any) -> None:
 
 
 def too_large(response: Any, limit: int) -> httpx2.SSEError:
-    """httpx2's error for an event that is larger than the limit, in bytes."""
+    """Make httpx2's error for an event that is larger than the limit, in bytes."""
     error = httpx2.SSEError(f"Server-sent event exceeded the {limit} byte limit.")
     error.request = response.request
     return error
 
 
 class ServerSentEvent(metaclass=SwappedEvent):
-    """Makes events as httpx2's class does, by position or keyword, of ``ssejet.ServerSentEvent``."""
+    """Makes ``ssejet.ServerSentEvent``s with the arguments of httpx2's class."""
 
     def __new__(  # type: ignore[misc]
         cls, event: str = "message", data: str = "", id: str = "", retry: int | None = None
@@ -58,11 +58,11 @@ _aiterate = asynchronous("httpx2", _check_content_type, too_large)
 class EventSource:
     """The events of a response.
 
-    Iterating raises ``SSEError`` if the content type is not ``text/event-stream``, or an event is too large.
+    Iterating raises ``SSEError`` if the response is not an event stream, or an event is too large.
 
     Args:
         response: the response of a streaming request.
-        max_event_size: the bytes that one event may take, None for no limit.
+        max_event_size: the limit for one event in bytes, None for no limit.
     """
 
     def __init__(self, response: Any, max_event_size: int | None = DEFAULT_LIMIT) -> None:
@@ -82,24 +82,24 @@ class EventSource:
 
 
 class Client(httpx2.Client):
-    """httpx2's client, whose ``sse()`` gives ssejet's event source."""
+    """httpx2's client, whose ``sse()`` returns ssejet's event source."""
 
     @contextmanager
     def sse(  # type: ignore[override]  # httpx2's has another event source
         self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
     ) -> Iterator[EventSource]:
-        """Send a request for an event stream; takes what httpx2's method takes."""
+        """Send a request for an event stream, with the arguments of httpx2's method."""
         with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)
 
 
 class AsyncClient(httpx2.AsyncClient):
-    """httpx2's asynchronous client, whose ``sse()`` gives ssejet's event source."""
+    """httpx2's asynchronous client, whose ``sse()`` returns ssejet's event source."""
 
     @asynccontextmanager
     async def sse(  # type: ignore[override]
         self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
     ) -> AsyncIterator[EventSource]:
-        """Send a request for an event stream; takes what httpx2's method takes."""
+        """Send a request for an event stream, with the arguments of httpx2's method."""
         async with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)

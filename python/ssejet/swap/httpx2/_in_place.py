@@ -1,4 +1,4 @@
-"""httpx2 itself, with ssejet's decoder in it."""
+"""Patches httpx2 to use ssejet's decoder."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ PATCHES = [
 
 
 def check() -> None:
-    """Try whether this version of httpx2 is one that is known.
+    """Check that this version of httpx2 works as expected.
 
     Raises:
-        UnsupportedError: it is not.
+        UnsupportedError: it does not.
     """
     event = Event(event="a", data="b", id="c", retry=1)
     if ServerSentEvent("a", "b", "c", 1) != _make(event):

@@ -1,7 +1,7 @@
 """httpx-sse's public interface on ssejet's decoder: ``import ssejet.swap.httpx_sse as httpx_sse``.
 
-It takes the clients and responses of httpx and of httpx2. Where httpx-sse departs from the standard this
-follows the standard, but for one thing: blocks without data are dispatched as httpx-sse dispatches them.
+It accepts clients and responses of httpx and httpx2. It follows the standard where httpx-sse does not, with
+one exception: it dispatches blocks without data as httpx-sse does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["EventSource", "SSEError", "ServerSentEvent", "__version__", "aconnec
 
 
 class SSEError(httpx.TransportError):
-    """The response is no event stream, or one of its events is too large."""
+    """The response is not an event stream, or one of its events is too large."""
 
 
 def _check_content_type(source: Any) -> None:
@@ -39,7 +39,7 @@ def _too_large(_: object, limit: int) -> SSEError:
 
 
 class ServerSentEvent(metaclass=SwappedEvent):
-    """Makes events as httpx-sse's class does, by position or keyword, of ``ssejet.ServerSentEvent``."""
+    """Makes ``ssejet.ServerSentEvent``s with the arguments of httpx-sse's class."""
 
     def __new__(  # type: ignore[misc]
         cls,
@@ -48,7 +48,7 @@ class ServerSentEvent(metaclass=SwappedEvent):
         id: str | None = None,
         retry: int | None = None,
     ) -> Event:
-        """Make an event; what is not given, or None, is what an event has by default."""
+        """Make an event; absent arguments and None mean an event's defaults."""
         return Event(event=event or "message", data=data or "", id=id or "", retry=retry)
 
 
@@ -91,7 +91,7 @@ def connect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> Iterator[E
         client: a client of httpx or httpx2.
         method: the HTTP method.
         url: the URL.
-        kwargs: what else the client's ``stream()`` takes.
+        kwargs: further arguments of the client's ``stream()``.
     """
     with client.stream(method, url, **_with_headers(**kwargs)) as response:
         yield EventSource(response)
@@ -99,7 +99,7 @@ def connect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> Iterator[E
 
 @asynccontextmanager
 async def aconnect_sse(client: Any, method: str, url: Any, **kwargs: Any) -> AsyncIterator[EventSource]:
-    """Do what ``connect_sse`` does, with an asynchronous client."""
+    """As ``connect_sse``, with an asynchronous client."""
     async with client.stream(method, url, **_with_headers(**kwargs)) as response:
         yield EventSource(response)
 

@@ -1,4 +1,4 @@
-"""httpx-sse itself, with ssejet's decoder in it."""
+"""Patches httpx-sse to use ssejet's decoder."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ PATCHES = [
 
 
 def check() -> None:
-    """Try whether this version of httpx-sse is one that is known.
+    """Check that this version of httpx-sse works as expected.
 
     Raises:
-        UnsupportedError: it is not.
+        UnsupportedError: it does not.
     """
     stock = ServerSentEvent("a", "b", "c", 1)
     if vars(stock) != vars(_make(Event(event="a", data="b", id="c", retry=1))):

@@ -1,8 +1,8 @@
-"""The state behind openai-python's ``chat.completions.stream()``, at a cost that does not grow.
+"""The state behind openai-python's ``chat.completions.stream()``, with a constant cost per chunk.
 
-openai-python dumps and rebuilds the whole message, and parses the whole of its JSON, at every chunk. Here the
-usual chunk, one that only adds text, is taken in by adding it: to a new message, as there, so that one that
-was kept stays as it was. Any other chunk is openai-python's to take in.
+For every chunk, openai-python dumps and rebuilds the whole message, and parses all of its JSON. Here a usual
+chunk, one that only adds text, is added to a new message, so that a message which the user kept does not
+change. openai-python handles every other chunk.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _OTHER_FIELDS = _DUMPED_FIELDS - {*_GROWING_FIELDS, "tool_calls"}
 
 
 class _Step(NamedTuple):
-    """What a choice of a chunk does: the message that it leads to, and the tool calls that it adds to."""
+    """The effect of one choice of a chunk: the new message, and the fragments of its tool calls."""
 
     choice: Any
     snapshot: Any
@@ -59,13 +59,13 @@ class _Step(NamedTuple):
 
 
 class LinearState(ChatCompletionStreamState[Any]):
-    """openai-python's state, which takes the usual chunks in itself."""
+    """openai-python's state, with its own handling of usual chunks."""
 
     _texts: dict[Any, PartialJSON]
 
     @classmethod
     def of(cls, state: ChatCompletionStreamState[Any]) -> ChatCompletionStreamState[Any]:
-        """Make one out of openai-python's own."""
+        """Convert openai-python's own state."""
         if type(state) is not ChatCompletionStreamState:
             return state
         self = _new(cls)
@@ -74,7 +74,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         return self
 
     def handle_chunk(self, chunk: ChatCompletionChunk) -> Iterable[Any]:
-        """Take a chunk in, and return the events that it causes."""
+        """Handle a chunk, and return its events."""
         completion = self._ChatCompletionStreamState__current_completion_snapshot  # type: ignore[attr-defined]
         steps = self._steps(completion, chunk)
         if steps is None:
@@ -90,7 +90,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         return events
 
     def _steps(self, completion: Any, chunk: Any) -> list[_Step] | None:
-        """Work out what a chunk does, changing nothing; None if that is not known here."""
+        """Find the effects of a chunk without changing anything; None if openai-python must handle it."""
         if (
             completion is None
             or type(chunk) is not ChatCompletionChunk
@@ -156,7 +156,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         )
 
     def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any] | None) -> list[Any] | None:
-        """The tool calls as they are after a chunk; None if openai-python has to work that out."""
+        """Return the tool calls after a chunk; None if openai-python must handle it."""
         if not calls:
             return None
         grown = list(calls)
@@ -190,7 +190,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         return grown
 
     def _parsed(self, key: Any, text: str) -> Any:
-        """The partial JSON of a text that has grown; None if openai-python has to say."""
+        """Parse a text that has grown as partial JSON; None if openai-python must do it."""
         partial = self._texts.get(key)
         if partial is None:
             partial = self._texts[key] = PartialJSON()
@@ -199,7 +199,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         if partial.broken:
             return None
         if "\\" in text[max(0, known - _LONGEST_ESCAPE) :]:
-            try:  # jiter refuses a wrong escape at once, and not when its string ends
+            try:  # jiter refuses a wrong escape before its string ends
                 return from_json(text.encode(), partial_mode=True)
             except ValueError:
                 return None
@@ -255,7 +255,7 @@ def _event(cls: type[BaseModel], values: dict[str, Any]) -> Any:
 
 
 def _grown(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
-    """A message's fields with a delta's text added; None if the delta does more than that."""
+    """Add a delta's text to a message's fields; None if the delta does more than that."""
     values = message.copy()
     for name in _GROWING_FIELDS:
         text = delta[name]
@@ -283,7 +283,7 @@ def _grown_extra(extra: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]
 
 
 def _is_whole(call: Any) -> bool:
-    """Whether a tool call has all that it will have but for more text."""
+    """Whether a tool call is complete, except for more text."""
     if type(call) is not ParsedFunctionToolCall or type(call.function) is not ParsedFunction:
         return False
     return (
@@ -295,7 +295,7 @@ def _is_whole(call: Any) -> bool:
 
 
 def _grown_call(call: Any, fragment: Any) -> Any:
-    """A tool call with a fragment added; None if the fragment adds anything but text to text."""
+    """Add a fragment to a tool call; None if it does more than add text."""
     if fragment.__pydantic_extra__ or fragment.function.__pydantic_extra__:
         return None
     if fragment.type != call.type and "type" in fragment.__pydantic_fields_set__:

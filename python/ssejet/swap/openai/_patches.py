@@ -1,4 +1,4 @@
-"""openai-python: its streams, its clients, its chat helper."""
+"""Patches openai-python: its streams, clients and chat helper."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IDLE = ServerSentEvent(event=None, data="null")
 _stock_decoder = BaseClient._make_sse_decoder
 _stock_process = BaseClient._process_response_data
 
-# Older versions take each event that has a type for one of the Assistants', but for those of Responses.
+# Older versions treat every event with a type as one of Assistants, except those of Responses.
 _OTHER_TYPES_ARE_WRAPPED = see(Stream, OpenAI, object, [b"event: odd\ndata: 1\n\n"]) != ["1"]
 
 
@@ -44,10 +44,10 @@ def _decoder_for(stream: Any) -> ItemDecoder | None:
         return None
     only: list[str] | None = None
     if getattr(options, "synthesize_event_and_data", None):
-        only = []  # Assistants' events have the type and the data of the event for their fields
+        only = []  # an Assistants event has the fields `event` and `data`
     elif _OTHER_TYPES_ARE_WRAPPED:
         only = ["", *(tag for tag in builder.tags if tag.startswith("response."))]
-    return ItemDecoder(builder.assembler, dialect="openai", only=only, wrapped="thread.", telltale="error")
+    return ItemDecoder(builder.assembler, dialect="openai", only=only, wrapped="thread.", error_key="error")
 
 
 def _make_sse_decoder(_: Any) -> EventDecoder:
@@ -116,7 +116,7 @@ class _Accelerated:
 def _give_linear_streams(chat: Any) -> None:
     stock = getattr(chat.completions, "stream", None)
     if stock is None:
-        return  # older versions have it in `client.beta` only
+        return  # older versions have it only in `client.beta`
 
     @wraps(stock)
     def stream(*args: Any, **kwargs: Any) -> Any:
@@ -133,10 +133,10 @@ def _accelerated(cls: Any) -> type:
 
 @cache
 def check() -> None:
-    """Try whether this version of the SDK is one that is known.
+    """Check that this version of the SDK works as expected.
 
     Raises:
-        UnsupportedError: it is not.
+        UnsupportedError: it does not.
     """
     if not hasattr(OpenAI, "chat"):
         raise UnsupportedError("its clients make their resources when they are made")
@@ -144,14 +144,14 @@ def check() -> None:
 
 
 def accelerate(client: Any) -> Any:
-    """Make a client whose streams are fast, see ``ssejet.accelerate``.
+    """Make a client with fast streams, see ``ssejet.accelerate``.
 
     Raises:
-        UnsupportedError: its streams have another format.
+        UnsupportedError: its streams are not event streams.
     """
     cls: Any = type(client)
     if isinstance(client, _Accelerated):
         return client
     if cls._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
-        raise UnsupportedError(f"the streams of {cls.__name__} are no event streams")
+        raise UnsupportedError(f"the streams of {cls.__name__} are not event streams")
     return remade(client, _accelerated(cls))

@@ -1,4 +1,4 @@
-//! The standard's parser, a whole stream at a time, with nothing in mind but its text.
+//! The standard's algorithm, word by word, on a whole stream at once.
 
 use ssejet_core::{Dispatch, Options};
 
@@ -109,6 +109,7 @@ impl Interpreter {
                     || block.retry.is_some()
                     || self.last_event_id.as_ref().is_some_and(|id| !id.is_empty())
             }
+            unknown => panic!("this parser does not know {unknown:?}"),
         };
         if dispatched {
             self.decoded.events.push(OwnedEvent {

@@ -1,38 +1,19 @@
-//! Carrying out a plan.
+//! Builds objects from JSON, as a plan says.
 
 use std::borrow::Cow;
 
-use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 
-use super::Assembler;
 use super::cursor::{Cursor, Kind, Number, Refused};
-use super::plan::{Model, Node, Tagged};
+use super::plan::{Model, Node, Plan, Tagged};
+use crate::errors::Stop;
 use crate::stack;
 use crate::text::text;
 
-/// Below this, an int becomes a float without loss; beyond, the SDKs keep the int.
+/// Integers below this become floats without loss. The SDKs keep larger ones as integers.
 const EXACT: i64 = 1 << 53;
-
-/// Why nothing was made.
-pub enum Stop {
-    /// It is not known what to make, or a function refused.
-    Refused,
-    /// What no code is expected to catch, such as a `KeyboardInterrupt`, and `MemoryError`.
-    Error(PyErr),
-}
-
-impl Stop {
-    /// What an exception of somebody else's code comes to.
-    #[cold]
-    pub fn of(py: Python<'_>, error: PyErr) -> Self {
-        let is_refusal =
-            error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py);
-        if is_refusal { Self::Refused } else { Self::Error(error) }
-    }
-}
 
 impl From<Refused> for Stop {
     fn from(_: Refused) -> Self {
@@ -40,40 +21,40 @@ impl From<Refused> for Stop {
     }
 }
 
-/// How many sets of fields are kept of a model. Most streams show two or three.
+/// How many sets of fields are kept for a model. Most streams have two or three.
 const MAX_SETS: usize = 16;
 
-/// What was met in a stream, as most of what follows is like it.
+/// What the earlier items of a stream looked like. Most later ones look the same.
 pub struct Memory {
-    models: Vec<Met>,
-    /// The last choice by each tag.
+    models: Vec<ModelMemory>,
+    /// Where the last tag of each choice by tag was found.
     choices: Vec<usize>,
 }
 
-/// What was met of a model.
+/// What earlier objects of a model looked like.
 #[derive(Default)]
-struct Met {
-    /// Sets of fields.
+struct ModelMemory {
+    /// Sets of fields, as bits and as the names.
     sets: Vec<(u128, Py<PySet>)>,
-    /// The places of the fields, in the order in which they stand in the JSON.
+    /// The indices of the fields, in the order of the JSON.
     order: Vec<usize>,
 }
 
 impl Memory {
-    pub fn new(assembler: &Assembler) -> Self {
-        let models = (0..assembler.models).map(|_| Met::default()).collect();
-        Self { models, choices: vec![0; assembler.tagged] }
+    pub fn new(plan: &Plan) -> Self {
+        let models = (0..plan.models).map(|_| ModelMemory::default()).collect();
+        Self { models, choices: vec![0; plan.tagged] }
     }
 }
 
 /// Builds an item of a stream.
 pub struct Builder<'py, 'a> {
     py: Python<'py>,
-    assembler: &'a Assembler,
+    plan: &'a Plan,
     memory: &'a mut Memory,
-    /// A key by which the SDK knows an error: nothing is built of an object in which its value is true.
-    telltale: Option<&'a [u8]>,
-    /// Where the stack gets short: nothing is built of what is nested deeper.
+    /// The key by which the SDK knows an error. Nothing is built of an object in which its value is true.
+    error_key: Option<&'a [u8]>,
+    /// The address at which the stack gets short. Nothing is built of JSON that is nested deeper.
     floor: usize,
 }
 
@@ -81,13 +62,8 @@ type Built<'py> = Result<Bound<'py, PyAny>, Stop>;
 
 impl<'py, 'a> Builder<'py, 'a> {
     #[inline]
-    pub fn new(
-        py: Python<'py>,
-        assembler: &'a Assembler,
-        memory: &'a mut Memory,
-        telltale: Option<&'a [u8]>,
-    ) -> Self {
-        Self { py, assembler, memory, telltale, floor: stack::floor() }
+    pub fn new(py: Python<'py>, plan: &'a Plan, memory: &'a mut Memory, error_key: Option<&'a [u8]>) -> Self {
+        Self { py, plan, memory, error_key, floor: stack::floor() }
     }
 
     /// Refuses to nest deeper than the stack allows.
@@ -103,18 +79,18 @@ impl<'py, 'a> Builder<'py, 'a> {
     /// See `Stop`.
     #[inline]
     pub fn item(&mut self, data: &[u8]) -> Built<'py> {
-        let assembler = self.assembler;
-        self.whole(&assembler.root, data)
+        let plan = self.plan;
+        self.whole(&plan.root, data)
     }
 
-    /// Builds an item of two fields, `data` and `event`, of which the first is the event's data.
+    /// Builds an item of the fields `data`, which holds the event's data, and `event`, its type.
     ///
     /// # Errors
     ///
     /// See `Stop`.
     pub fn wrapped(&mut self, event_type: &[u8], data: &[u8]) -> Built<'py> {
-        let assembler = self.assembler;
-        let Node::Tagged(tagged) = &assembler.root else { return Err(Stop::Refused) };
+        let plan = self.plan;
+        let Node::Tagged(tagged) = &plan.root else { return Err(Stop::Refused) };
         let last = &mut self.memory.choices[tagged.place];
         let Some(Node::Model(model)) = tagged.choice(event_type, last) else { return Err(Stop::Refused) };
         let event_place = model.place(&tagged.key).ok_or(Refused)?;
@@ -128,6 +104,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         self.instance(model, values, PyDict::new(self.py), 1 << data_place | 1 << event_place)
     }
 
+    /// Builds one value of the whole text.
     #[inline]
     fn whole(&mut self, node: &Node, data: &[u8]) -> Built<'py> {
         let mut cursor = Cursor::new(data);
@@ -147,7 +124,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             },
             Node::Float => match cursor.number()? {
                 Number::Float(value) => Ok(PyFloat::new(self.py, value).into_any()),
-                // The range makes it exact.
+                // Integers in this range are exact.
                 #[allow(clippy::cast_precision_loss)]
                 Number::Int(value) if value.abs() < EXACT => {
                     Ok(PyFloat::new(self.py, value as f64).into_any())
@@ -190,12 +167,13 @@ impl<'py, 'a> Builder<'py, 'a> {
             }
             Node::Definition(place) => {
                 self.check_stack()?;
-                let definitions = &self.assembler.definitions;
+                let definitions = &self.plan.definitions;
                 self.build(definitions.get(*place).ok_or(Refused)?, cursor)
             }
         }
     }
 
+    /// Builds what `json.loads` gives.
     fn any(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
         match cursor.kind()? {
             Kind::String => self.string(cursor),
@@ -278,7 +256,8 @@ impl<'py, 'a> Builder<'py, 'a> {
         self.instance(model, values, extra, set)
     }
 
-    /// The place of the field of a key, looking first where it was the last time.
+    /// The index of the field with this key. The field that came at this point in the last object is looked
+    /// at first.
     #[inline]
     fn place(&mut self, model: &Model, count: usize, key: &[u8]) -> Option<usize> {
         let order = &mut self.memory.models[model.place].order;
@@ -286,7 +265,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             Some(&mut place) if *model.fields[place].key == *key => Some(place),
             Some(known) => model.place(key).inspect(|&place| *known = place),
             None => model.place(key).inspect(|&place| {
-                // A key that comes again and again would make it grow.
+                // Without this bound, a key that is repeated would make it grow.
                 if order.len() < model.fields.len() {
                     order.push(place);
                 }
@@ -294,17 +273,18 @@ impl<'py, 'a> Builder<'py, 'a> {
         }
     }
 
-    /// Refuses what tells of an error.
+    /// Refuses an object that reports an error.
     #[inline]
     fn check(&self, key: &[u8], value: &Bound<'py, PyAny>, cursor: &Cursor<'_>) -> Result<(), Stop> {
-        match self.telltale {
-            Some(telltale) if *telltale == *key && cursor.is_outermost() => {
+        match self.error_key {
+            Some(error_key) if *error_key == *key && cursor.is_outermost() => {
                 if value.is_truthy().map_err(Stop::Error)? { Err(Stop::Refused) } else { Ok(()) }
             }
             _ => Ok(()),
         }
     }
 
+    /// Makes an instance of a model. `set` is the set of the fields that the JSON has.
     #[inline]
     fn instance(
         &mut self,
@@ -332,13 +312,13 @@ impl<'py, 'a> Builder<'py, 'a> {
         model.maker.make(values, extra, fields_set).map_err(Stop::Error)
     }
 
-    /// A new set of names. To copy one is faster than to fill it.
+    /// A new set of the names of the fields. Copying a known set is faster than filling one.
     fn fields_set(&mut self, model: &Model, set: u128) -> Result<Bound<'py, PySet>, Stop> {
         let py = self.py;
         let known = &mut self.memory.models[model.place].sets;
         if let Some((_, names)) = known.iter().find(|(bits, _)| *bits == set) {
             // SAFETY: `py` shows that this thread is attached. The function takes any iterable, and
-            // gives a new reference to a set, or null with an exception set.
+            // gives a new reference to a set, or null with an exception.
             return unsafe {
                 let copy = ffi::PySet_New(names.as_ptr());
                 Ok(Bound::from_owned_ptr_or_err(py, copy).map_err(Stop::Error)?.cast_into_unchecked())
@@ -355,8 +335,9 @@ impl<'py, 'a> Builder<'py, 'a> {
     }
 }
 
-/// The string that an object has for the tag's key. Of several, the last one counts, but if the first
-/// member has one, any other is refused later on, when the literal that it belongs to is read.
+/// The string that an object has for the tag's key. If the first member has that key, no other is looked
+/// for: a different one is refused later, when the literal of the choice is read. Otherwise the last one
+/// counts.
 fn find_tag<'a>(tagged: &Tagged, mut cursor: Cursor<'a>) -> Result<Cow<'a, [u8]>, Refused> {
     let mut found = None;
     let mut first = true;
@@ -364,7 +345,7 @@ fn find_tag<'a>(tagged: &Tagged, mut cursor: Cursor<'a>) -> Result<Cow<'a, [u8]>
         if *key == *tagged.key {
             found = Some(cursor.string()?);
             if first {
-                return Err(Refused); // enough
+                return Err(Refused); // this ends the search
             }
         } else {
             cursor.skip()?;

@@ -1,19 +1,19 @@
-//! Reading JSON: a place in a text, and what stands there.
+//! Reads JSON, one value at a time.
 //!
-//! Refuses what Python's `json.loads` refuses, and besides what it is not worth to read here: `NaN` and
-//! the infinities, integers of more than 18 digits, lone surrogates, and deep nesting. Whoever uses it
-//! turns to `json.loads` then.
+//! Refuses what Python's `json.loads` refuses, and also rare things that `json.loads` takes: `NaN` and the
+//! infinities, integers of more than 18 digits, lone surrogates, and deep nesting. Callers then use
+//! `json.loads`.
 
 use std::borrow::Cow;
 
-/// The text is not JSON, or is no such value as is expected here.
+/// The text is not JSON, or has another kind of value here.
 #[derive(Debug)]
 pub struct Refused;
 
-/// The depth that jiter reads to, and pydantic with it.
+/// How deep JSON may be nested. jiter, and so pydantic, has the same limit.
 const MAX_DEPTH: u8 = 200;
 
-/// All integers of so many digits fit in 64 bits.
+/// All integers of this many digits fit in 64 bits.
 const MAX_DIGITS: usize = 18;
 
 pub enum Number {
@@ -21,7 +21,7 @@ pub enum Number {
     Float(f64),
 }
 
-/// The kinds of JSON values, told by their first byte.
+/// The kinds of JSON values. The first byte says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     String,
@@ -57,12 +57,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Makes sure that nothing follows.
+    /// Makes sure that the text ends here.
     pub fn end(mut self) -> Result<(), Refused> {
         if self.peek().is_ok() { Err(Refused) } else { Ok(()) }
     }
 
-    /// Whether this is in an object, or an array, that is in no other.
+    /// Whether this is in an object or an array that is in no other.
     #[inline]
     pub fn is_outermost(&self) -> bool {
         self.depth == 1
@@ -163,7 +163,8 @@ impl<'a> Cursor<'a> {
         self.container(*b"[]", each)
     }
 
-    /// Reads a string. It is not checked to be UTF-8, which a quote or an escape cannot be part of.
+    /// Reads a string. It is not checked to be UTF-8: no byte of a longer character looks like a quote or a
+    /// backslash.
     #[inline]
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
         self.expect(b'"')?;
@@ -253,9 +254,8 @@ impl<'a> Cursor<'a> {
             is_float = true;
         }
         if is_float {
-            // The digits, signs, points and exponents that were found are ASCII, and Rust reads
-            // numbers of this form, each to the nearest float, as Python does.
-            let text = str::from_utf8(&self.bytes[start..self.at]).map_err(|_| Refused)?;
+            // The text is ASCII, as checked above. Rust gives the nearest float, as Python does.
+            let text = std::str::from_utf8(&self.bytes[start..self.at]).map_err(|_| Refused)?;
             return text.parse().map(Number::Float).map_err(|_| Refused);
         }
         if whole.len() > MAX_DIGITS {
@@ -275,7 +275,7 @@ impl<'a> Cursor<'a> {
         Ok(&rest[..count])
     }
 
-    /// Reads a value of any kind, and forgets it.
+    /// Reads a value of any kind, and drops it.
     pub fn skip(&mut self) -> Result<(), Refused> {
         match self.kind()? {
             Kind::String => self.string().map(drop),
@@ -288,14 +288,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The length of the part of a string before a quote, a backslash or a control character.
+/// The number of bytes before a quote, a backslash or a control character.
 #[inline]
 fn plain(bytes: &[u8]) -> usize {
     const WORD: usize = size_of::<u64>();
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
-    // Of the bytes that meet the condition, the first is marked in its highest bit; later ones may
-    // be marked without meeting it.
+    // Marks the highest bit of the first byte that is zero. Bytes after that one may be marked, too.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
     let mut at = 0;
     while let Some(word) = bytes.get(at..at + WORD) {

@@ -1,4 +1,4 @@
-//! What to build, and from which JSON.
+//! What to build from which JSON. Plans are trees of `Node`s; Python describes them in tuples.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,47 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::object::Maker;
+use super::maker::Maker;
 use crate::stack;
 
-/// How many fields a model may have: a set of them is kept as an integer.
+/// How many fields a model may have. A set of them is kept as an integer of this many bits.
 const MAX_FIELDS: usize = 128;
 
 /// How deep plans may be nested, and how many definitions may refer to each other without a JSON value
-/// between them. Those of the SDKs are up to 21 deep.
+/// between them. The plans of the SDKs are up to 21 deep.
 const MAX_DEPTH: usize = 100;
 
-/// How many parts a plan may have, its definitions included. The largest of the SDKs' has about 2,000.
+/// How many parts a plan may have, its definitions included. The largest plan of an SDK has about 2,000.
 const MAX_PARTS: usize = 100_000;
+
+/// A plan and the definitions that it refers to.
+pub struct Plan {
+    pub root: Node,
+    pub definitions: Vec<Node>,
+    /// How many models there are.
+    pub models: usize,
+    /// How many choices by a tag there are.
+    pub tagged: usize,
+}
+
+impl Plan {
+    /// # Errors
+    ///
+    /// `TypeError` or `ValueError`: it is no plan, it refers to itself, or it is too large or too deep.
+    pub fn read(plan: &Bound<'_, PyAny>, definitions: &[Bound<'_, PyAny>]) -> PyResult<Self> {
+        let mut reader = Reader::default();
+        let root = reader.node(plan)?;
+        let definitions = definitions.iter().map(|plan| reader.node(plan)).collect::<PyResult<Vec<_>>>()?;
+        check_definitions(&definitions)?;
+        Ok(Self { root, definitions, models: reader.models, tagged: reader.tagged })
+    }
+
+    /// Shows the Python objects to the garbage collector.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.root.traverse(visit)?;
+        self.definitions.iter().try_for_each(|node| node.traverse(visit))
+    }
+}
 
 /// What is built from a JSON value.
 pub enum Node {
@@ -30,24 +59,24 @@ pub enum Node {
     Float,
     Boolean,
     Null,
-    /// One of some strings.
+    /// One of these strings, which are also given in UTF-8.
     Literal(Vec<Py<PyString>>, Vec<Box<[u8]>>),
     Nullable(Box<Node>),
     List(Box<Node>),
     Dict(Box<Node>),
     Model(Box<Model>),
-    /// An object, by the string that it has for a key.
+    /// An object: the string that it has for a key says what is built.
     Tagged(Tagged),
-    /// One for each kind of JSON value.
+    /// The kind of the JSON value says what is built.
     ByKind(Box<ByKind>),
-    /// What a function makes of the value.
+    /// What a function returns for the value.
     Call(Py<PyAny>),
     /// One of the plan's definitions.
     Definition(usize),
 }
 
 impl Node {
-    /// The definitions that this leads to before anything is read.
+    /// The definitions that this node refers to before anything is read.
     fn next_definitions(&self, found: &mut Vec<usize>) {
         match self {
             Self::Definition(place) => found.push(*place),
@@ -58,15 +87,14 @@ impl Node {
         }
     }
 
-    /// Shows the Python objects to the garbage collector.
-    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
             Self::Model(model) => model.traverse(visit),
             Self::Tagged(tagged) => tagged.choices.iter().try_for_each(|node| node.traverse(visit)),
             Self::ByKind(nodes) => nodes.each().try_for_each(|node| node.traverse(visit)),
             Self::Call(function) => visit.call(function),
-            // Strings lead nowhere.
+            // Strings refer to no other object.
             Self::Literal(..)
             | Self::Any
             | Self::String
@@ -79,16 +107,18 @@ impl Node {
     }
 }
 
+/// What is built by a tag.
 pub struct Tagged {
-    /// Its place among those of the plan.
+    /// Its number among the choices by tag of the plan.
     pub place: usize,
     pub key: Box<[u8]>,
+    /// Each tag with the index of its choice.
     pub tags: Vec<(Box<[u8]>, usize)>,
     pub choices: Vec<Node>,
 }
 
 impl Tagged {
-    /// What is built for a tag, looking first where it was found the last time.
+    /// What is built for a tag. `last` is where the last tag was found; it is looked at first.
     #[inline]
     pub fn choice(&self, tag: &[u8], last: &mut usize) -> Option<&Node> {
         if *self.tags[*last].0 != *tag {
@@ -98,6 +128,7 @@ impl Tagged {
     }
 }
 
+/// What is built by the kind of the JSON value.
 #[derive(Default)]
 pub struct ByKind {
     pub string: Option<Node>,
@@ -116,26 +147,28 @@ impl ByKind {
     }
 }
 
+/// A pydantic model.
 pub struct Model {
-    /// Its place among the models of the plan.
+    /// Its number among the models of the plan.
     pub place: usize,
     pub maker: Maker,
     pub fields: Vec<Field>,
     places: HashMap<Box<[u8]>, usize>,
-    /// The fields that must be there.
+    /// The set of the fields that the JSON must have.
     pub required: u128,
-    /// The fields whose defaults are made anew each time.
+    /// The fields whose default a function makes for each instance.
     pub factories: Vec<(usize, Py<PyAny>)>,
-    /// The values that the fields have by default, or None, in the order of the fields.
+    /// The default of each field, or None, in the order of the fields.
     pub defaults: Py<PyDict>,
+    /// What is built of the values of other keys.
     pub extra: Node,
-    /// Extra fields count among those set, as pydantic has it. Otherwise it is as the SDKs have it:
-    /// they do not, and none may begin with an underscore.
+    /// Whether other keys count as set fields, as in pydantic. In the SDKs' own `construct` they do not,
+    /// and none may begin with an underscore.
     pub sets_extra: bool,
 }
 
 impl Model {
-    /// The field of a key.
+    /// The index of the field with this key.
     pub fn place(&self, key: &[u8]) -> Option<usize> {
         self.places.get(key).copied()
     }
@@ -153,6 +186,7 @@ impl Model {
     }
 }
 
+/// A field of a model.
 pub struct Field {
     pub name: Py<PyString>,
     pub key: Box<[u8]>,
@@ -164,9 +198,9 @@ type FieldPlan<'py> = (Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, Py
 
 /// Reads a plan from the tuples that `ssejet.swap._plan.builder` describes it with.
 #[derive(Default)]
-pub struct Reader {
-    pub models: usize,
-    pub tagged: usize,
+struct Reader {
+    models: usize,
+    tagged: usize,
     parts: usize,
     depth: usize,
 }
@@ -174,9 +208,9 @@ pub struct Reader {
 impl Reader {
     /// # Errors
     ///
-    /// `TypeError` or `ValueError`: it is no plan, it refers to itself, or it is too large or too deep.
-    pub fn node(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Node> {
-        // A plan is made of Python's tuples, lists and dicts, of which the latter two can hold themselves.
+    /// See `Plan::read`.
+    fn node(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Node> {
+        // A plan consists of tuples, lists and dicts. Lists and dicts can hold themselves.
         if self.depth == MAX_DEPTH || stack::left() == 0 {
             return Err(PyValueError::new_err(format!(
                 "a plan that refers to itself, or is nested deeper than {MAX_DEPTH} or than the stack allows"
@@ -297,16 +331,16 @@ impl Reader {
     }
 }
 
-/// Makes sure that building always comes to an end: following the definitions from one to another, without
-/// reading anything in between, must not come back to where it started, nor take too many steps.
+/// Makes sure that building always ends. A definition must not lead back to itself, or through too many
+/// others, before a JSON value is read.
 ///
 /// # Errors
 ///
-/// `ValueError`: it does.
-pub fn check_definitions(definitions: &[Node]) -> PyResult<()> {
-    // How many definitions are followed from each, itself included; None is not known yet.
+/// `ValueError`: one does.
+fn check_definitions(definitions: &[Node]) -> PyResult<()> {
+    // The length of the longest chain from each definition, itself included; `None` is not known yet.
     let mut lengths = vec![None; definitions.len()];
-    // Longer chains come up when their first member is looked at, so this need not follow them deeper.
+    // Every chain is checked from its first member, so each check only needs this depth.
     for start in 0..definitions.len() {
         chain_length(definitions, start, &mut lengths, 0)?;
     }
@@ -325,7 +359,7 @@ fn chain_length(
              without any JSON value in between"
         ))
     };
-    // A definition that is missing refuses whatever is to be built by it.
+    // A definition that does not exist refuses every value.
     let Some(&known) = lengths.get(place) else { return Ok(0) };
     if let Some(length) = known {
         return Ok(length);

@@ -9,28 +9,28 @@ use pyo3::types::PyIterator;
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::Parser;
 
-use crate::buffer;
-use crate::decoder::{Decoder, Failure};
-use crate::sink::Collect;
+use super::buffer;
+use super::sink::Collect;
+use super::state::{Decoder, Failure};
 
-/// What is done when the events at hand are given.
+/// The step after the decoded events have been given.
 enum Next {
-    /// Ask for a chunk, unless they have ended: then so does the iteration.
+    /// Ask for a chunk. If the chunks have ended, the iteration ends.
     Pull,
-    /// Feed a chunk.
+    /// Feed this chunk.
     Feed(Py<PyAny>),
-    /// Ask the decoder for what it has put off.
+    /// Ask the decoder for what it kept back.
     AskAgain,
-    /// Tell the decoder of the end.
+    /// Tell the decoder that the chunks have ended.
     Finish,
 }
 
 #[pyclass(module = "ssejet._core", name = "EventIterator")]
 pub struct EventIterator {
     decoder: Py<Decoder>,
-    /// None once the chunks have ended.
+    /// `None` when the chunks have ended.
     chunks: Option<Py<PyIterator>>,
-    /// The last one comes first.
+    /// The events to give, in reverse order.
     events: Vec<Py<PyAny>>,
     next: Next,
 }
@@ -40,7 +40,7 @@ impl EventIterator {
         Self { decoder, chunks: Some(chunks.unbind()), events: Vec::new(), next: Next::Pull }
     }
 
-    /// The next chunk to feed, or that the chunks have ended; None if that was known.
+    /// The step that the next chunk, or the end of the chunks, asks for; `None` if they had ended before.
     fn pull(&mut self, py: Python<'_>) -> PyResult<Option<Next>> {
         let Some(chunks) = &self.chunks else { return Ok(None) };
         if let Some(chunk) = chunks.bind(py).clone().next().transpose()? {

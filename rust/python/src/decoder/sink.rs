@@ -1,4 +1,4 @@
-//! From the parser's slices to Python objects.
+//! Makes Python objects of what the parser delivers.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,12 +8,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use ssejet_core::{Event, Sink};
 
-use crate::dialect::Dialect;
+use super::dialect::Dialect;
 use crate::event;
+use crate::sizes::signed;
 use crate::text::text;
 
-/// Strings that many events share, made once.
-pub struct Shared {
+/// Makes the objects of events. It keeps the strings that many events share.
+pub struct EventMaker {
     default_type: Py<PyAny>,
     default_id: Py<PyAny>,
     empty: Py<PyAny>,
@@ -21,7 +22,7 @@ pub struct Shared {
     id: Last,
 }
 
-/// The last string made, for as long as the bytes stay the same.
+/// The string of the last bytes, which is used again while the bytes stay the same.
 struct Last {
     bytes: Vec<u8>,
     text: Py<PyAny>,
@@ -38,7 +39,7 @@ impl Last {
     }
 }
 
-impl Shared {
+impl EventMaker {
     pub fn new(py: Python<'_>, dialect: &Dialect) -> Self {
         let string = |value: Option<&str>| {
             value.map_or_else(|| py.None(), |value| PyString::intern(py, value).into_any().unbind())
@@ -75,13 +76,13 @@ impl Shared {
     }
 }
 
-/// What has been decoded and not yet been given to the caller.
+/// What has been decoded and not been returned.
 #[derive(Default)]
 pub struct Decoded {
     pub events: Vec<Py<PyAny>>,
-    /// Each with the number of the events that come before it.
+    /// Each comment has the number of events that come before it.
     pub comments: VecDeque<(usize, Py<PyString>)>,
-    /// The last failure to make an object. There is only one cause: no memory.
+    /// Why an object could not be made. The only cause is that there is no memory.
     error: Option<PyErr>,
 }
 
@@ -92,7 +93,7 @@ impl Decoded {
         self.error.is_some()
     }
 
-    /// Takes the first events. The others, and the comments, stay.
+    /// Takes this number of events from the start. The others, and the comments, stay.
     pub fn events_before(&mut self, place: usize) -> Vec<Py<PyAny>> {
         for (before, _) in &mut self.comments {
             *before -= place;
@@ -101,7 +102,7 @@ impl Decoded {
         mem::replace(&mut self.events, rest)
     }
 
-    /// Undoes `events_before` for the events that are given back.
+    /// Undoes `events_before` for these events.
     pub fn put_back(&mut self, mut events: Vec<Py<PyAny>>) {
         for (before, _) in &mut self.comments {
             *before += events.len();
@@ -110,6 +111,8 @@ impl Decoded {
         self.events = events;
     }
 
+    /// Raises the error of an object that could not be made.
+    ///
     /// # Errors
     ///
     /// `MemoryError`.
@@ -118,17 +121,17 @@ impl Decoded {
     }
 }
 
-/// Makes the objects.
+/// Collects the objects of one call.
 pub struct Collect<'py, 's> {
     pub py: Python<'py>,
-    pub shared: &'s mut Shared,
+    pub maker: &'s mut EventMaker,
     pub decoded: &'s mut Decoded,
 }
 
 impl Sink for Collect<'_, '_> {
     #[inline]
     fn event(&mut self, event: Event<'_>) {
-        match self.shared.event(self.py, event) {
+        match self.maker.event(self.py, event) {
             Ok(event) => self.decoded.events.push(event.unbind()),
             Err(error) => self.decoded.error = Some(error),
         }
@@ -145,14 +148,18 @@ impl Sink for Collect<'_, '_> {
     }
 }
 
-/// Makes a list of the right size at once, and empties the vector, whose allocation stays.
+/// Makes a list of the items, and empties the vector, which keeps its allocation.
+///
+/// # Errors
+///
+/// `MemoryError`.
 #[inline]
 pub fn list<'py>(py: Python<'py>, items: &mut Vec<Py<PyAny>>) -> PyResult<Bound<'py, PyList>> {
     // SAFETY: `py` shows that this thread is attached. `PyList_New` gives a new reference to a
     // list with `items.len()` empty places, or null with an exception set; each place is filled
-    // once, with a reference that the list takes over, before anybody else can see the list.
+    // once, with a reference that the list takes over, before other code can see the list.
     unsafe {
-        let list = ffi::PyList_New(items.len().cast_signed());
+        let list = ffi::PyList_New(signed(items.len()));
         let list = Bound::from_owned_ptr_or_err(py, list)?;
         for (place, item) in (0..).zip(items.drain(..)) {
             ffi::PyList_SET_ITEM(list.as_ptr(), place, item.into_ptr());

@@ -1,14 +1,14 @@
-//! How peers present the same events.
+//! How different libraries present the same events.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ssejet_core::Dispatch;
 
-/// A way to present events: what stands for an absent type or id, and which blocks count.
+/// A way to present events: the values for an absent type and id, and which blocks become events.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dialect {
     pub name: &'static str,
-    /// The type of an event that the stream gave none; `None` is Python's.
+    /// The type of an event for which the stream gave none. `None` becomes Python's `None`.
     pub default_type: Option<&'static str>,
     /// The id of an event before the stream sets one.
     pub default_id: Option<&'static str>,
@@ -34,9 +34,11 @@ static DIALECTS: [Dialect; 5] = [
 ];
 
 impl Dialect {
+    /// The dialect with this name.
+    ///
     /// # Errors
     ///
-    /// `ValueError`, listing the names there are.
+    /// `ValueError`, with the known names.
     pub fn named(name: &str) -> PyResult<&'static Self> {
         DIALECTS.iter().find(|dialect| dialect.name == name).ok_or_else(|| {
             let names = DIALECTS.each_ref().map(|dialect| format!("{:?}", dialect.name)).join(", ");

@@ -1,4 +1,4 @@
-//! `json.loads`, at the speed of orjson where both give the same.
+//! `json.loads`, by orjson where both give the same result.
 
 use pyo3::exceptions::{PyRecursionError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
@@ -8,16 +8,16 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::stack;
 
-/// Integers of fewer digits than this fit in 64 bits; orjson makes floats of larger ones.
+/// Integers of fewer digits than this fit in 64 bits. orjson makes floats of larger ones.
 const LONG: usize = 19;
 
-/// The depth to which JSON may be nested whatever the stack. What people send is less deep.
+/// JSON of at most this depth fits on every stack. Usual JSON is less deep.
 const SHALLOW: usize = 64;
 
-/// More than the standard library or orjson takes of the stack for one level: bytes.
+/// The standard library and orjson take less than this number of bytes of the stack for one level.
 const LEVEL_SIZE: usize = 512;
 
-/// The same for msgspec and for pydantic, unless its models hold themselves.
+/// The same for msgspec and pydantic, except for models that hold themselves.
 const TYPED_LEVEL_SIZE: usize = 1024;
 
 /// Decodes what `json.loads` accepts, with equal results.
@@ -49,7 +49,7 @@ pub fn loads<'py>(data: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
     STANDARD.import(py, "json", "loads")?.call1((data,))
 }
 
-/// The bytes of a text that has no UTF-8 form, because of a lone surrogate. orjson refuses it as well.
+/// The bytes of a text that has no UTF-8 form because of a lone surrogate. orjson refuses such a text, too.
 #[cold]
 fn bytes_despite<'py>(text: &Bound<'py, PyString>, error: PyErr) -> PyResult<Bound<'py, PyBytes>> {
     if !error.is_instance_of::<PyUnicodeEncodeError>(text.py()) {
@@ -68,7 +68,7 @@ pub fn check_nesting(data: &Bound<'_, PyString>) -> PyResult<()> {
     }
 }
 
-/// Makes sure that the stack is large enough for a decoder to follow the nesting.
+/// Makes sure that the stack is large enough for a decoder to follow the nesting of the text.
 ///
 /// # Errors
 ///
@@ -95,14 +95,14 @@ fn check_exactly(bytes: &[u8], level_size: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// How many braces and brackets open, in strings or not, as fast as memory is read.
+/// How many opening braces and brackets there are, also in strings. This is as fast as reading memory.
 fn count_openers(bytes: &[u8]) -> usize {
-    // The two differ in one bit. A byte can count those of each piece.
+    // The two differ in one bit. A `u8` can count those in a piece of 255 bytes.
     let opener = |byte: &u8| u8::from(byte | 0x20 == b'{');
     bytes.chunks(255).map(|piece| usize::from(piece.iter().map(opener).sum::<u8>())).sum()
 }
 
-/// How deep objects and arrays are nested; in text that is not JSON, up to the first fault or deeper.
+/// How deep objects and arrays are nested. In text that is not JSON, at least as deep as up to the first fault.
 fn nesting(bytes: &[u8]) -> usize {
     let mut depth = 0_usize;
     let mut deepest = 0;
@@ -125,11 +125,11 @@ fn nesting(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// Whether there is a run of digits as long as that of an integer beyond 64 bits.
+/// Whether there is a run of digits that is too long for an integer of 64 bits.
 fn has_long_number(bytes: &[u8]) -> bool {
     let digits =
         |bytes: &mut dyn Iterator<Item = &u8>| bytes.take_while(|byte| byte.is_ascii_digit()).count();
-    // Every such run covers one of these places.
+    // Every such run includes one of these bytes.
     (LONG - 1..bytes.len()).step_by(LONG).any(|place| {
         bytes[place].is_ascii_digit()
             && digits(&mut bytes[..place].iter().rev()) + digits(&mut bytes[place..].iter()) >= LONG

@@ -125,7 +125,7 @@ fn shape(json: &[u8]) -> u64 {
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' => {}
                 b',' | b'{' | b'}' | b'[' | b']' => {
-                    structure = structure << 8 ^ structure >> 56 ^ u64::from(byte)
+                    structure = structure << 8 ^ structure >> 56 ^ u64::from(byte);
                 }
                 _ => break,
             }

@@ -1,4 +1,4 @@
-//! The bytes of whatever `feed` is given.
+//! The bytes of a chunk, whatever its type.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::build::Stop;
+use crate::errors::Stop;
 
-/// Borrows the bytes of a `bytes`, or copies those of any other contiguous buffer of bytes:
-/// another thread could change or free them under the parser's hands.
+/// Borrows the bytes of a `bytes` object. Copies those of any other contiguous buffer of bytes, because
+/// another thread could change or free them while the parser reads.
 ///
 /// # Errors
 ///
-/// `TypeError`, naming the type, for anything else.
+/// `TypeError`, naming the type: the object is no such buffer.
 #[inline]
 pub fn bytes<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
     match object.cast::<PyBytes>() {
@@ -26,7 +26,7 @@ pub fn bytes<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
 #[cold]
 fn copy(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let copied = match items::<u8>(object)? {
-        None => items::<i8>(object)?.map(|signed| signed.into_iter().map(i8::cast_unsigned).collect()),
+        None => items::<i8>(object)?.map(|signed| signed.into_iter().flat_map(i8::to_ne_bytes).collect()),
         unsigned => unsigned,
     };
     if let Some(bytes) = copied {
@@ -43,7 +43,7 @@ fn copy(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     )))
 }
 
-/// A copy of the items of a contiguous buffer; None if the object is no such buffer.
+/// A copy of the items of a contiguous buffer; `None` if the object is no such buffer.
 fn items<T: Element>(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<T>>> {
     let py = object.py();
     match PyBuffer::<T>::get(object) {

@@ -1,4 +1,4 @@
-//! Making pydantic's objects without pydantic.
+//! Makes instances of pydantic models without a call of pydantic.
 
 use std::ptr;
 
@@ -10,25 +10,25 @@ use pyo3::types::{PyDict, PySet, PyType};
 /// The slots of pydantic's base class, beside `__dict__`.
 const SLOTS: [&str; 3] = ["__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"];
 
-/// Makes the instances of a model, as pydantic's own `model_construct` leaves them: without calling
-/// `__init__`, or anything else of the class.
+/// Makes the instances of a model. They are in the state in which pydantic's own `model_construct` leaves
+/// them: no code of the class is called, not even `__init__`.
 pub struct Maker {
     pub class: Py<PyType>,
-    /// Where the slots are in an instance, in bytes from its start.
+    /// The offsets of the slots in an instance, in bytes.
     offsets: [isize; SLOTS.len()],
 }
 
 impl Maker {
     /// # Errors
     ///
-    /// `TypeError`: the class is no model, or makes its instances itself.
+    /// `TypeError`: the class is no model, or has its own way to make instances.
     pub fn new(class: &Bound<'_, PyType>) -> PyResult<Self> {
         let mut offsets = [0; SLOTS.len()];
         for (offset, name) in offsets.iter_mut().zip(SLOTS) {
             *offset = slot_offset(class, name)?;
         }
         let address = |new: Option<ffi::newfunc>| new.map(|new| new as usize);
-        // SAFETY: both are live types, whose fields may be read while attached.
+        // SAFETY: both are types that are alive, and their fields may be read while attached.
         let plain = unsafe {
             address((*class.as_type_ptr()).tp_new) == address(ffi::PyBaseObject_Type.tp_new)
                 && (*class.as_type_ptr()).tp_alloc.is_some()
@@ -39,7 +39,7 @@ impl Maker {
         Ok(Self { class: class.clone().unbind(), offsets })
     }
 
-    /// Makes an instance, which takes over what it consists of.
+    /// Makes an instance, which takes over its parts.
     ///
     /// # Errors
     ///
@@ -54,13 +54,13 @@ impl Maker {
         let py = values.py();
         let class = self.class.bind(py).as_type_ptr();
         let parts = [extra.into_any(), fields_set.into_any(), py.None().into_bound(py)];
-        // SAFETY: `py` shows that this thread is attached. `class` is a live type that is allocated
-        // as `object` has it, with `tp_alloc`, which gives a new reference to an instance that is
-        // zeroed but for its head, or null with an exception set. The offsets are those of members
-        // that hold a reference or null; null is what they hold now, and nobody else can have seen
-        // the object and its members yet. Setting `__dict__` takes a reference of its own.
+        // SAFETY: `py` shows that this thread is attached. `class` is a type that is alive, and that
+        // makes instances as `object` does, by `tp_alloc`: this gives a new reference to an instance
+        // that is all zero after its head, or null with an exception set. The offsets are those of
+        // members that hold a reference or null. They are null now, and no other code has seen the
+        // object yet. Setting `__dict__` takes a reference of its own.
         unsafe {
-            let allocate = (*class).tp_alloc.expect("the constructor has seen it");
+            let allocate = (*class).tp_alloc.expect("`new` has checked it");
             let object = Bound::from_owned_ptr_or_err(py, allocate(class, 0))?;
             if ffi::PyObject_GenericSetDict(object.as_ptr(), values.as_ptr(), ptr::null_mut()) != 0 {
                 return Err(PyErr::fetch(py));
@@ -73,13 +73,13 @@ impl Maker {
     }
 }
 
-/// Where a slot's value is in the instances of a class.
+/// The offset of a slot in the instances of a class.
 fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
     let refusal = || PyTypeError::new_err(format!("{name} is no slot of the class"));
     let descriptor = class.getattr(name).map_err(|_| refusal())?;
-    // SAFETY: the descriptor is alive. If its type is that of member descriptors it has their
-    // layout, and refers to a definition that lives as long as it does, and to the live type whose
-    // instances have the member: those of its subclasses have it in the same place.
+    // SAFETY: the descriptor is alive. If its type is that of member descriptors, it has their layout.
+    // It then refers to a definition that lives as long as it does, and to the type whose instances
+    // have the member. Instances of subclasses have the member at the same offset.
     let definition = unsafe {
         if ffi::Py_TYPE(descriptor.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
             return Err(refusal());

@@ -1,0 +1,13 @@
+//! From chunks of bytes to events: the class `Decoder` and its iterator.
+
+mod buffer;
+mod dialect;
+mod iter;
+mod methods;
+mod sink;
+mod state;
+
+pub use buffer::bytes;
+pub use dialect::Dialect;
+pub use sink::EventMaker;
+pub use state::Decoder;
