@@ -1,4 +1,4 @@
-"""Let the model call functions, send their results back, and print the answer."""
+"""Let the model call functions, send the results back, and print the answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ with httpx.Client(headers=HEADERS) as client:
                 if event.type == "content.delta":
                     print(event.delta, end="", flush=True)
                 elif event.type == "tool_calls.done" and event.parsed_function is not None:
-                    # The other calls may still be on their way.
+                    # Run this call now: other calls may still arrive.
                     print(f"{event.name}({event.arguments})")
                     weather: Any = event.parsed_function.parsed_arguments
                     results.append({"role": "tool", "tool_call_id": event.id, "content": weather.run()})

@@ -1,10 +1,10 @@
-"""Ask any OpenAI-compatible server, and tell how fast it answered."""
+"""Ask any OpenAI-compatible server, and print how fast it answers."""
 
 from __future__ import annotations
 
 from ssejet import Client, StreamError
 
-# OPENAI_API_KEY and OPENAI_BASE_URL say whom to ask, such as vLLM at http://127.0.0.1:8000/v1.
+# Set OPENAI_API_KEY, and for another server OPENAI_BASE_URL, such as http://127.0.0.1:8000/v1 for vLLM.
 with Client(max_retries=4, timeout=120) as client:
     try:
         with client.chat.completions.stream(

@@ -1,4 +1,4 @@
-"""Ask many questions at once, through one client."""
+"""Ask many questions at the same time with one client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print an answer as it is written with a callback, then look at the whole message. Asynchronously."""
+"""Print an answer with an asynchronous stream and a callback, then use the whole message."""
 
 from __future__ import annotations
 

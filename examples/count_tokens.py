@@ -1,4 +1,4 @@
-"""Tell how many tokens an answer took, and how fast it came."""
+"""Print how many tokens an answer has, and how fast it came."""
 
 from __future__ import annotations
 

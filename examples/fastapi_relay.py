@@ -1,4 +1,4 @@
-"""Relay chat completions to browsers, which never see the key.
+"""Relay chat completions to browsers without showing them the key.
 
 pip install fastapi uvicorn "ssejet[serve]"
 OPENAI_API_KEY=… uvicorn fastapi_relay:app
@@ -26,7 +26,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with httpx.AsyncClient(
         base_url=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
         headers={"Authorization": f"Bearer {os.environ['OPENAI_API_KEY']}"},
-        # A model may think for minutes before it says a word.
+        # A model can think for minutes before its first word.
         timeout=httpx.Timeout(10, read=600),
         limits=httpx.Limits(max_connections=None),
     ) as client:
@@ -39,14 +39,14 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/chat")
 async def chat(request: Request) -> Response:
-    """The model's stream, byte for byte."""
+    """Relay the model's stream, byte for byte."""
     upstream = await ask(request)
     return await refusal(upstream) or EventStreamResponse(arelay(upstream))
 
 
 @app.post("/words")
 async def words(request: Request) -> Response:
-    """Nothing but the text, piece by piece."""
+    """Relay only the text, piece by piece."""
     upstream = await ask(request)
     return await refusal(upstream) or EventStreamResponse(arelay(upstream, transform=text_of))
 
@@ -63,7 +63,7 @@ async def ask(request: Request) -> httpx.Response:
 
 
 async def refusal(upstream: httpx.Response) -> Response | None:
-    """An error before the stream has begun keeps its status."""
+    """Return the response for an error of the server, with the same status."""
     if upstream.is_success:
         return None
     await upstream.aread()

@@ -1,4 +1,4 @@
-"""Tell a finished answer from one that was cut, and keep what had arrived."""
+"""Find out whether an answer is complete, and keep the part that has arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relay chat completions to browsers, which never see the key.
+"""Relay chat completions to browsers without showing them the key.
 
 pip install flask ssejet
 OPENAI_API_KEY=… flask --app flask_relay run
@@ -18,7 +18,7 @@ app = Flask(__name__)
 client = httpx.Client(
     base_url=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
     headers={"Authorization": f"Bearer {os.environ['OPENAI_API_KEY']}"},
-    # A model may think for minutes before it says a word.
+    # A model can think for minutes before its first word.
     timeout=httpx.Timeout(10, read=600),
     limits=httpx.Limits(max_connections=None),
 )
@@ -26,7 +26,7 @@ client = httpx.Client(
 
 @app.post("/chat")
 def chat() -> Response:
-    """The model's stream, byte for byte."""
+    """Relay the model's stream, byte for byte."""
     question = client.build_request(
         "POST",
         "/chat/completions",
@@ -36,6 +36,6 @@ def chat() -> Response:
     upstream = client.send(question, stream=True)
     if upstream.is_success:
         return event_stream_response(relay(upstream))
-    # An error before the stream has begun keeps its status.
+    # An error of the server keeps its status.
     upstream.read()
     return Response(upstream.content, upstream.status_code, mimetype=upstream.headers.get("content-type"))

@@ -1,4 +1,4 @@
-"""Report answers to OpenTelemetry, by its semantic conventions for generative AI."""
+"""Report answers to OpenTelemetry, with its semantic conventions for generative AI."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PROVIDER = "openai"
 MODEL = "gpt-5-mini"
 
-# The bounds that the conventions ask for: seconds, and tokens.
+# The bounds of the conventions, in seconds and in tokens.
 SECONDS = [0.01 * 2**n for n in range(14)]
 TOKENS = [4**n for n in range(14)]
 
@@ -40,9 +40,9 @@ token_usage = histogram("token.usage", "{token}", TOKENS)
 
 @contextmanager
 def observed(client: Client, *, model: str, **params: Any) -> Iterator[ChatCompletionStream]:
-    """What ``client.chat.completions.stream()`` gives, in a span and with its metrics.
+    """Open ``client.chat.completions.stream()`` in a span, and report its metrics.
 
-    What was said is in neither.
+    Neither the span nor the metrics hold any text of the conversation.
     """
     url = urlsplit(client.base_url)
     attributes: dict[str, str | int] = {
@@ -56,7 +56,7 @@ def observed(client: Client, *, model: str, **params: Any) -> Iterator[ChatCompl
         f"chat {model}",
         kind=SpanKind.CLIENT,
         attributes={**attributes, "gen_ai.request.stream": True},
-        record_exception=False,  # errors may quote what was said
+        record_exception=False,  # an error can quote the conversation
         set_status_on_exception=False,
     ) as span:
         stream: ChatCompletionStream | None = None
@@ -86,7 +86,7 @@ def report(stream: ChatCompletionStream, span: trace.Span, attributes: dict[str,
     reasons = [choice.finish_reason for choice in completion.choices if choice.finish_reason]
     span.set_attribute("gen_ai.response.finish_reasons", reasons)
 
-    # The first chunk often holds no more than a role.
+    # The first chunk often has only a role.
     if measured.time_to_first_event is not None:
         time_to_first_chunk.record(measured.time_to_first_event, attributes)
         span.set_attribute("gen_ai.response.time_to_first_chunk", measured.time_to_first_event)
@@ -95,7 +95,7 @@ def report(stream: ChatCompletionStream, span: trace.Span, attributes: dict[str,
     for seconds in measured.inter_token_latencies:
         time_per_output_chunk.record(seconds, attributes)
 
-    # Counts of chunks are no counts of tokens, and must not be reported as such.
+    # A number of chunks is no number of tokens, so it is not reported as one.
     if measured.tokens_from != "chunks":
         token_usage.record(measured.tokens, {**attributes, "gen_ai.token.type": "output"})
         span.set_attribute("gen_ai.usage.output_tokens", measured.tokens)
@@ -107,7 +107,7 @@ def report(stream: ChatCompletionStream, span: trace.Span, attributes: dict[str,
 
 
 if __name__ == "__main__":
-    # OpenTelemetry's other exporters report to wherever you look at it.
+    # Replace these exporters with those of your observability service.
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
     from opentelemetry.sdk.trace import TracerProvider

@@ -1,4 +1,4 @@
-"""Print an answer as it is written."""
+"""Print an answer while it arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show how a model thinks, whatever its provider calls it: DeepSeek, Qwen, GLM and others."""
+"""Print the reasoning of a model: DeepSeek, Qwen, GLM and others, which name it differently."""
 
 from __future__ import annotations
 

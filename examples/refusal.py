@@ -1,4 +1,4 @@
-"""Notice that the model refuses, instead of taking its words for an answer."""
+"""Find out that the model refuses to answer."""
 
 from __future__ import annotations
 

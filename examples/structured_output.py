@@ -1,4 +1,4 @@
-"""Ask for an answer of a given type, and use it while it is being written."""
+"""Ask for an answer of a given type, and use it while it arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock that goes only when it is told to."""
+"""A clock that tests move."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """What the time is, in seconds, for all that measures streams."""
+    """The time in seconds for all metrics of streams."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -20,7 +20,7 @@ class Clock:
         return self.now
 
     def ticking(self, steps: Sequence[tuple[float, bytes]]) -> Iterator[bytes]:
-        """Chunks, each of which arrives so many seconds after the one before it was asked for."""
+        """Chunks; each arrives some seconds after the reader asks for it."""
         for seconds, chunk in steps:
             self.now += seconds
             yield chunk
@@ -29,6 +29,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("_stream", "_tokens"):
+    for module in ("_stream_metrics", "_token_metrics"):
         monkeypatch.setattr(f"ssejet.metrics.{module}.perf_counter", clock)
     return clock

@@ -51,7 +51,7 @@ CAPABILITIES = [
 
 LAST_PORT = 65535
 
-# Of what a subscription is asked for with: the type, and the argument of asubscribe() if there is one.
+# The parameters of a subscription: their types, and the arguments of asubscribe() if there are any.
 PARAMETERS: dict[str, tuple[type, str | None]] = {
     "streamUrl": (str, None),
     "callbackUrl": (str, None),
@@ -66,7 +66,7 @@ PARAMETERS: dict[str, tuple[type, str | None]] = {
 
 
 class Stream:
-    """One subscription, and the reports of what it gets."""
+    """One subscription, which reports its events."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         options = {
@@ -111,7 +111,7 @@ class Stream:
             self._report("error", str(error))
 
     async def _post(self) -> None:
-        # The harness is on this machine: no proxy, whatever the environment says. It may be slow on purpose.
+        # The harness is on this machine, so no proxy is used. It may be slow on purpose.
         async with httpx.AsyncClient(trust_env=False, timeout=None) as client:
             for number in count(1):
                 report = await self._reports.get()
@@ -181,7 +181,7 @@ class Service:
 
 
 def checked(parameters: Any) -> dict[str, Any]:
-    """The parameters of a subscription that were given.
+    """The given parameters of a subscription.
 
     Raises:
         ValueError: one is missing or is nothing of the kind.

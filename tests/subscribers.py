@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-# In seconds: longer than any test takes, but not for ever, so that a test which waits in vain fails.
+# In seconds: longer than any test takes. A test that waits longer fails.
 A_LONG_TIME = 60
 
 
 @dataclass
 class Outcome:
-    """What came of a subscription that was read until it ended."""
+    """The result of a subscription that was read to its end."""
 
     subscription: Any
     events: list[ssejet.ServerSentEvent] = field(default_factory=list)
     error: BaseException | None = None
     tasks_left: int = 0
-    """How many tasks were there after it that were not there before."""
+    """How many tasks it left behind."""
 
     @property
     def data(self) -> list[str]:
-        """The data of the events of a subscription that ended well."""
+        """The data of the events; raises the error of the subscription."""
         if self.error is not None:
             raise self.error
         return [event.data for event in self.events]
 
 
 class Reading(Outcome):
-    """A subscription that is read in the background, and what has come of it so far."""
+    """A subscription that is read in the background, and its events so far."""
 
     def __init__(self, subscription: Any, on_event: Callable[[str], object] | None) -> None:
         super().__init__(subscription)
@@ -67,13 +67,13 @@ class Reading(Outcome):
             assert self._news.wait_for(lambda: len(self.events) >= count, A_LONG_TIME)
 
     def await_silence(self) -> None:
-        """Give the subscription time to come to the point where nothing happens until something comes."""
+        """Give the subscription time to begin its wait."""
         self.ended.wait(0.03)
 
     def await_end(self) -> None:
         assert self.ended.wait(A_LONG_TIME)
 
-    # What the test's thread does to the subscription, whichever kind it is.
+    # The test's thread calls these for both kinds of subscription.
     close: Callable[[], None]
     restart: Callable[[], None]
     read_too: Callable[[], object]
@@ -81,7 +81,7 @@ class Reading(Outcome):
 
 @dataclass(frozen=True)
 class SyncSubscriber:
-    """Reads with ``Subscription``. Connections are not kept, so that ``close()`` can get hold of each."""
+    """Reads with ``Subscription``. Connections are not kept, so that ``close()`` can interrupt each."""
 
     http: ModuleType
 
@@ -152,7 +152,7 @@ class AsyncSubscriber:
                         outcome.events.append(event)
                 except Exception as error:
                     outcome.error = error
-            # Trio has no tasks without a parent that waits for them.
+            # In trio, a parent waits for each task, so none is left.
             if self.backend == "asyncio":
                 outcome.tasks_left = len(asyncio.all_tasks()) - 1
             return outcome

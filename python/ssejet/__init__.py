@@ -33,14 +33,15 @@ from ssejet.errors import (
     StreamError,
     TruncatedStreamError,
 )
-from ssejet.metrics._stream import StreamMetrics
+from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
+from ssejet.typed._async_stream import AsyncStream
 from ssejet.typed._machine import StreamMachine
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
     from ssejet.client import AsyncClient, Client
-    from ssejet.metrics._tokens import TokenMetrics
+    from ssejet.metrics._token_metrics import TokenMetrics
     from ssejet.source._subscription import AsyncSubscription, Subscription, asubscribe, subscribe
     from ssejet.swap._install import accelerate, install, uninstall
 
@@ -89,7 +90,7 @@ if not TYPE_CHECKING:
             "AsyncSubscription": "ssejet.source._subscription",
             "Client": "ssejet.client",
             "Subscription": "ssejet.source._subscription",
-            "TokenMetrics": "ssejet.metrics._tokens",
+            "TokenMetrics": "ssejet.metrics._token_metrics",
             "accelerate": "ssejet.swap._install",
             "asubscribe": "ssejet.source._subscription",
             "install": "ssejet.swap._install",

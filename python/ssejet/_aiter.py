@@ -20,9 +20,9 @@ def aiter_bytes(decoder: Decoder, chunks: AsyncIterable[bytes]) -> AsyncGenerato
 
 
 class ResumableEvents:
-    """The events of the chunks, for a decoder that calls back, whose callback may raise.
+    """The events of the chunks, for a decoder with an ``on_comment``, which may raise.
 
-    An async generator ends where it raises, so each such exception ends one, and the next goes on.
+    An async generator ends where it raises, so after each such exception a new one goes on.
 
     Args:
         decoder: the decoder.
@@ -37,14 +37,14 @@ class ResumableEvents:
         return self
 
     def __anext__(self) -> Awaitable[ServerSentEvent]:
-        if self._events.raised:
-            self._events.raised = False
+        if self._events.raised_by_comment:
+            self._events.raised_by_comment = False
             self._run = self._events.run()
         return self._run.__anext__()
 
     async def aclose(self) -> None:
         """Close the source, if it can be closed, and end."""
-        self._events.raised = False
+        self._events.raised_by_comment = False
         await self._run.aclose()
         await self._events.aclose()
 
@@ -53,28 +53,28 @@ class _Events:
     """The state of an iteration.
 
     Attributes:
-        raised: the callback has raised, so that another ``run()`` goes on.
+        raised_by_comment: whether ``on_comment`` raised, so that another ``run()`` goes on.
     """
 
     def __init__(self, decoder: Decoder, chunks: AsyncIterable[bytes]) -> None:
-        self.raised = False
+        self.raised_by_comment = False
         self._decoder = decoder
         self._source = chunks
         self._chunks: AsyncIterator[bytes] | None = None
         self._ready: Iterator[ServerSentEvent] = iter(())
+        self._decoder_is_paused = False
         self._ended = False
 
     async def run(self) -> AsyncGenerator[ServerSentEvent, None]:
         """Yield the events that are left."""
-        decoder = self._decoder
         try:
             if self._chunks is None:
                 self._chunks = aiter(self._source)
             while True:
                 for event in self._ready:
                     yield event
-                if decoder._waits:
-                    self._feed(b"")  # gives what the last call has put off, or raises it
+                if self._decoder_is_paused:
+                    self._resume()
                 elif self._ended:
                     break
                 else:
@@ -83,23 +83,24 @@ class _Events:
                     except StopAsyncIteration:
                         self._ended = True
                         chunk = None
-                    self._feed(chunk)
+                    events, self._decoder_is_paused = self._decoder._feed(chunk)
+                    self._ready = iter(events)
         finally:
-            if not self.raised:
+            if not self.raised_by_comment:
                 await self.aclose()
 
-    def _feed(self, chunk: bytes | None) -> None:
+    def _resume(self) -> None:
         try:
-            events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
+            events, self._decoder_is_paused = self._decoder._resume()
         except EventTooLargeError:
             raise
         except BaseException:
-            self.raised = self._decoder._waits
+            self.raised_by_comment = True
             raise
         self._ready = iter(events)
 
     async def aclose(self) -> None:
-        """Close the source, if it can be closed, and come to the end."""
+        """Close the source, if it can be closed, and end the iteration."""
         self._ended = True
         aclose: Any = getattr(self._chunks, "aclose", None)
         if aclose is not None:

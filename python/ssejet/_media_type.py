@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["is_event_stream"]
+__all__ = ["EVENT_STREAM", "is_event_stream"]
+
+EVENT_STREAM = "text/event-stream"
 
 
 def is_event_stream(content_type: str) -> bool:
-    """Whether that is the type of event streams, whatever its parameters say: they are always UTF-8."""
-    return content_type.partition(";")[0].strip().lower() == "text/event-stream"
+    """Whether a content type is that of event streams. Parameters do not count: the text is always UTF-8."""
+    return content_type.partition(";")[0].strip().lower() == EVENT_STREAM

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from servers import Step
 
 TEXT = "Hello there, my friend."
-"""What the server says unless it is told otherwise."""
+"""The default answer of the server."""
 
 _ENDPOINTS = {endpoint.path: endpoint for endpoint in (ChatCompletions(), Completions(), Responses())}
 
 
 @dataclass
 class Account:
-    """What the server does for one test, and what it saw.
+    """What the server does for one test, and the requests that it got.
 
     Attributes:
         url: the base URL.
@@ -54,13 +54,13 @@ class Account:
         content_type: str = "text/event-stream",
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Have the next request that none is meant for answered with this."""
+        """Add an answer, for the next request without one."""
         answer = Answer(self.url, steps, status, {"content-type": content_type, **(headers or {})})
         self.replies.append(answer)
         return answer
 
     def refuse(self, status: int, body: Any = None, **headers: str) -> Answer:
-        """Have the next such request refused; underscores in headers' names are hyphens."""
+        """Add an error status as an answer; underscores in the names of headers become hyphens."""
         content = json.dumps({"error": {"message": "no"}} if body is None else body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.reply(content, status=status, content_type="application/json", headers=named)
@@ -89,7 +89,7 @@ class Account:
 
 
 class API:
-    """The accounts, as an application."""
+    """Serves the accounts."""
 
     def __init__(self) -> None:
         self.base = ""
@@ -108,7 +108,7 @@ class API:
 
 
 def chunk(finish: str | None = None, **delta: Any) -> bytes:
-    """A chunk of a chat completion, as it is sent."""
+    """A chunk of a chat completion, as bytes of the stream."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     base = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return encode(json.dumps({**base, "choices": [choice]}))

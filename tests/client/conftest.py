@@ -1,4 +1,4 @@
-"""Fixtures of the client's tests: a server, and whoever uses it."""
+"""Fixtures of the client's tests: a server, and users of the client."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def user(request: pytest.FixtureRequest) -> SyncUser | AsyncUser:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that is set outside of the tests plays a part in them."""
+    """Remove the settings of the environment."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long clients would have waited between requests, in seconds; they don't."""
+    """The waits of clients between requests, in seconds; the clients do not really wait."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:

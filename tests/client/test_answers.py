@@ -11,7 +11,7 @@ from accounts import TEXT
 
 from ssejet import Client
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatMetrics, Completion, CompletionMetrics
-from ssejet.metrics._responses import ResponseMetrics
+from ssejet.metrics._response_metrics import ResponseMetrics
 from ssejet.testing import OpenAIMock
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Greeting(msgspec.Struct):
 
 
 class TestChat:
-    def test_is_answered_at_once(self, user: User, account: Account) -> None:
+    def test_is_answered_as_a_whole(self, user: User, account: Account) -> None:
         answer = user.call(account).checked().answer
         assert isinstance(answer, ChatCompletion)
         assert answer.model == "m"
@@ -34,7 +34,7 @@ class TestChat:
         assert account.requests[0].path == "/chat/completions"
         assert account.requests[0].body["stream"] is False
 
-    def test_is_answered_piece_by_piece(self, user: User, account: Account) -> None:
+    def test_is_answered_in_chunks(self, user: User, account: Account) -> None:
         outcome = user.call(account, stream=True).checked()
         assert all(isinstance(item, ChatCompletionChunk) for item in outcome.items)
         assert "".join(item.choices[0].delta.content or "" for item in outcome.items) == TEXT
@@ -65,13 +65,13 @@ class TestChat:
 
 
 class TestCompletions:
-    def test_are_answered_at_once(self, user: User, account: Account) -> None:
+    def test_are_answered_as_a_whole(self, user: User, account: Account) -> None:
         answer = user.call(account, "completions.create").checked().answer
         assert isinstance(answer, Completion)
         assert answer.choices[0].text == TEXT
         assert account.requests[0].path == "/completions"
 
-    def test_are_answered_piece_by_piece(self, user: User, account: Account) -> None:
+    def test_are_answered_in_chunks(self, user: User, account: Account) -> None:
         outcome = user.call(account, "completions.create", stream=True).checked()
         assert all(isinstance(item, Completion) for item in outcome.items)
         assert [item.choices[0].text for item in outcome.items] == ["Hello", " there,", " my", " friend."]
@@ -83,7 +83,7 @@ class TestResponses:
         assert answer["output"][0]["content"][0]["text"] == TEXT
         assert account.requests[0].path == "/responses"
 
-    def test_are_told_by_events_that_are_dicts_with_a_type(self, user: User, account: Account) -> None:
+    def test_have_events_that_are_dicts_with_a_type(self, user: User, account: Account) -> None:
         outcome = user.call(account, "responses.create", stream=True).checked()
         assert outcome.items[0]["type"] == "response.created"
         assert outcome.items[-1]["type"] == "response.completed"
@@ -122,7 +122,7 @@ def test_the_clock_starts_before_the_first_request_is_sent(account: Account, wai
     assert stream.metrics.started < sent[0] < sent[1] < stream.metrics.first_byte
 
 
-def test_chat_streams_show_what_their_sources_measured(user: User, account: Account) -> None:
+def test_chat_streams_have_the_metrics_of_their_sources(user: User, account: Account) -> None:
     outcome = user.call(
         account, "chat.completions.stream", stream_options={"include_usage": True}, tokenizer=str.split
     )
@@ -130,18 +130,18 @@ def test_chat_streams_show_what_their_sources_measured(user: User, account: Acco
     assert (metrics.tokens, metrics.prompt_tokens, metrics.tokens_from) == (4, 1, "usage")
 
 
-def test_a_tokenizer_counts_what_the_server_does_not(user: User, account: Account) -> None:
+def test_a_tokenizer_counts_the_tokens_if_the_server_does_not(user: User, account: Account) -> None:
     for place in ({"options": {"tokenizer": len}}, {"tokenizer": len}):
         metrics = user.call(account, "chat.completions.stream", **place).checked().stream.metrics
         assert (metrics.tokens, metrics.tokens_from) == (len(TEXT), "tokenizer")
 
 
-def test_a_stream_that_is_asked_for_in_the_body_is_one_as_well(user: User, account: Account) -> None:
+def test_extra_body_can_ask_for_a_stream(user: User, account: Account) -> None:
     outcome = user.call(account, extra_body={"stream": True}).checked()
     assert "".join(item.choices[0].delta.content or "" for item in outcome.items) == TEXT
 
 
-def test_a_mock_answers_in_openais_place() -> None:
+def test_a_mock_can_replace_the_server() -> None:
     with OpenAIMock() as mock, Client(api_key="test") as client:
         mock.chat.completions.create.response = TEXT
         with client.chat.completions.stream(model="m", messages=[]) as stream:
@@ -150,9 +150,7 @@ def test_a_mock_answers_in_openais_place() -> None:
 
 
 @pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
-def test_a_byte_order_mark_before_an_answer_is_no_part_of_it(
-    user: User, account: Account, method: str
-) -> None:
+def test_a_byte_order_mark_before_an_answer_is_ignored(user: User, account: Account, method: str) -> None:
     body = {"id": "a", "choices": [], "output": []}
     account.reply(b"\xef\xbb\xbf" + json.dumps(body).encode(), content_type="application/json")
     answer = user.call(account, method).checked().answer

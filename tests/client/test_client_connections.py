@@ -49,7 +49,7 @@ def connections_of(client: Any) -> list[Any]:
 
 
 def broken_body(library: Any) -> Any:
-    """The body of a transport's response, broken in a way that no HTTP library knows of."""
+    """A body that raises an error which no HTTP library knows."""
 
     class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
         closed = 0
@@ -108,7 +108,7 @@ class TestConnectionsAreUsedAgain:
         assert len(account.requests) == 4
         assert len(account.connections) == 1
 
-    def test_but_not_if_a_stream_was_left_early(self, account: Account, library: Any) -> None:
+    def test_unless_a_stream_is_closed_before_its_end(self, account: Account, library: Any) -> None:
         answer = account.reply(chunk(content="a"), Then.HANG)
         with SyncUser(library).client(account) as client:
             with client.chat.completions.create(**ASK, stream=True) as stream:
@@ -118,7 +118,9 @@ class TestConnectionsAreUsedAgain:
             client.chat.completions.create(**ASK)
         assert len(account.connections) == 2
 
-    def test_but_not_if_events_were_left_early(self, account: Account, library: Any, backend: str) -> None:
+    def test_unless_a_stream_of_events_is_closed_before_its_end(
+        self, account: Account, library: Any, backend: str
+    ) -> None:
         answer = account.reply(chunk(content="a"), Then.HANG)
 
         async def main() -> None:
@@ -131,7 +133,7 @@ class TestConnectionsAreUsedAgain:
         assert answer.left.wait(60)
 
     @pytest.mark.parametrize("stream", [False, True])
-    def test_and_let_go_after_each_failure(self, account: Account, library: Any, stream: bool) -> None:
+    def test_or_closed_after_a_failure(self, account: Account, library: Any, stream: bool) -> None:
         with SyncUser(library).client(account, max_retries=0) as client:
             for reply in (
                 partial(account.reply, b"{", Then.DROP, content_type="application/json"),
@@ -144,7 +146,7 @@ class TestConnectionsAreUsedAgain:
                     client.chat.completions.create(**ASK, stream=stream, idle_timeout=0.05)
                 assert all(connection.is_idle() for connection in connections_of(client))
 
-    def test_and_let_go_whatever_a_transport_raises(self, library: Any, backend: str) -> None:
+    def test_or_closed_after_any_error_of_a_transport(self, library: Any, backend: str) -> None:
         body = broken_body(library)
         transport = library.MockTransport(lambda _: library.Response(200, stream=body))
         with library.Client(transport=transport) as http, pytest.raises(ZeroDivisionError):
@@ -195,7 +197,7 @@ class TestManyAtOnce:
         assert answers == ["Hello"] * self.COUNT
         assert len(account.connections) == self.COUNT
 
-    def test_in_a_client_with_an_http_client_of_its_own(self, account: Account) -> None:
+    def test_in_a_client_that_makes_its_http_client(self, account: Account) -> None:
         count = 20
         everyone = threading.Barrier(count)
 
@@ -209,7 +211,7 @@ class TestManyAtOnce:
         with Client(api_key=KEY, base_url=account.url) as client, ThreadPoolExecutor(count) as pool:
             assert set(pool.map(ask, range(count))) == {TEXT}
 
-    def test_each_with_its_own_fate(self, account: Account, library: Any, backend: str) -> None:
+    def test_that_end_differently(self, account: Account, library: Any, backend: str) -> None:
         for _ in range(5):
             account.refuse(404)
             account.reply(chunk(content="a"), Then.DROP)
@@ -302,7 +304,7 @@ class TestCancellation:
                     task.cancel()
                     with pytest.raises(asyncio.CancelledError):
                         await task
-                # The server has accepted them all when it has this one, which comes last.
+                # This request comes last: when the server has it, it has all of them.
                 task = asyncio.create_task(client.responses.create(model="m", input="last"))
                 await asyncio.to_thread(
                     server.wait_until, lambda: b"last" in b"".join(each.body for _, each in server.requests)
@@ -323,13 +325,13 @@ class TestHTTPClients:
                 client.chat.completions.create(**ASK)
             assert not http.is_closed
 
-    def test_of_ones_own_are_closed(self, account: Account) -> None:
+    def test_that_a_client_makes_are_closed(self, account: Account) -> None:
         with Client(api_key=KEY, base_url=account.url) as client:
             client.chat.completions.create(**ASK)
         assert client._http.is_closed
         client.close()
 
-    def test_of_ones_own_are_closed_by_an_async_client(self, account: Account, backend: str) -> None:
+    def test_that_an_async_client_makes_are_closed(self, account: Account, backend: str) -> None:
         async def main() -> None:
             async with AsyncClient(api_key=KEY, base_url=account.url) as client:
                 await client.chat.completions.create(**ASK)
@@ -347,7 +349,7 @@ class TestHTTPClients:
         with library.Client() as http, pytest.raises(TypeError, match="needs the AsyncClient"):
             AsyncClient(http_client=http, api_key=KEY)
 
-    def test_of_openai_are_taken(self, account: Account) -> None:
+    def test_may_be_those_of_openai(self, account: Account) -> None:
         from openai import DefaultHttpxClient
 
         with DefaultHttpxClient() as http, Client(http_client=http, base_url=account.url) as client:
@@ -394,7 +396,7 @@ class TestHTTPClients:
             ),
         ],
     )
-    def test_are_made_by_whichever_library_there_is(
+    def test_are_made_by_the_library_that_is_installed(
         self, account: Account, missing: tuple[str, ...], expected: str
     ) -> None:
         program = self.PROGRAM.format(missing=missing, url=account.url)
@@ -402,7 +404,7 @@ class TestHTTPClients:
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == expected
 
 
-def test_a_client_that_is_closed_asks_no_more(account: Account) -> None:
+def test_a_closed_client_sends_no_request(account: Account) -> None:
     client = Client(api_key=KEY, base_url=account.url)
     client.close()
     with pytest.raises(RuntimeError, match="closed"):
@@ -415,7 +417,7 @@ def test_redirects_are_followed(account: Account, library: Any) -> None:
         assert client.responses.create(model="m", input="Hi!")["status"] == "completed"
 
 
-def test_redirects_without_end_are_errors(account: Account, library: Any) -> None:
+def test_endless_redirects_are_an_error(account: Account, library: Any) -> None:
     for _ in range(40):
         account.reply(status=307, headers={"location": f"{account.url}/chat/completions"})
     with SyncUser(library).client(account, max_retries=0) as client:

@@ -30,7 +30,7 @@ REFUSAL = {
 
 @pytest.mark.parametrize("method", ["chat.completions.create", "completions.create", "responses.create"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_refusal_tells_all_that_the_server_said(
+def test_an_error_status_has_all_fields_of_the_body(
     user: User, account: Account, method: str, stream: bool
 ) -> None:
     account.refuse(404, REFUSAL, x_request_id="req_1")
@@ -46,7 +46,7 @@ def test_a_refusal_tells_all_that_the_server_said(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_refusal_need_not_be_json(user: User, account: Account, stream: bool) -> None:
+def test_the_body_of_an_error_status_need_not_be_json(user: User, account: Account, stream: bool) -> None:
     account.reply(b"<h1>Bad gateway</h1>", status=502, content_type="text/html")
     error = user.call(account, stream=stream, max_retries=0).error
     assert isinstance(error, APIStatusError)
@@ -55,20 +55,20 @@ def test_a_refusal_need_not_be_json(user: User, account: Account, stream: bool) 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_refusal_may_be_empty(user: User, account: Account, stream: bool) -> None:
+def test_the_body_of_an_error_status_may_be_empty(user: User, account: Account, stream: bool) -> None:
     account.reply(status=401, content_type="text/plain")
     error = user.call(account, stream=stream).error
     assert (error.status_code, str(error)) == (401, "HTTP status 401")
 
 
-def test_a_refusal_without_an_end_is_told_nevertheless(user: User, account: Account) -> None:
+def test_an_error_status_with_an_endless_body_is_an_error(user: User, account: Account) -> None:
     account.reply(json.dumps(REFUSAL).encode(), Then.DROP, status=403, content_type="application/json")
     error = user.call(account, stream=True).error
     assert isinstance(error, APIStatusError)
     assert error.message == "HTTP status 403: no such model"
 
 
-def test_an_error_in_an_answers_place_is_one(user: User, account: Account) -> None:
+def test_an_error_with_status_200_is_an_error(user: User, account: Account) -> None:
     account.refuse(200, REFUSAL)
     error = user.call(account).error
     assert type(error) is APIError
@@ -99,13 +99,14 @@ def test_an_answer_of_another_kind_is_an_error(user: User, account: Account) -> 
 @pytest.mark.parametrize(
     "body", ["{}", '{"type": "ping"}', '{"result": "Hello"}', '{"choices": null}', "null"]
 )
-def test_an_answer_without_anything_that_answers_have_is_an_error(
+def test_an_answer_without_the_fields_of_answers_is_an_error(
     user: User, account: Account, method: str, body: str
 ) -> None:
     account.reply(body.encode(), content_type="application/json")
     error = user.call(account, method).error
     assert isinstance(error, InvalidJSONError)
-    assert f"this is not what {method.removesuffix('.create').replace('.', '/')} answers" in str(error)
+    path = method.removesuffix(".create").replace(".", "/")
+    assert f"no answer of {path} (" in str(error)
     assert body in str(error)
 
 
@@ -119,7 +120,7 @@ def test_an_answer_without_anything_that_answers_have_is_an_error(
     ],
 )
 @pytest.mark.parametrize("mark", [b"", BOM])
-def test_an_error_of_any_shape_in_an_answers_place_is_one(
+def test_an_error_of_any_shape_with_status_200_is_an_error(
     user: User, account: Account, method: str, body: Any, mark: bytes
 ) -> None:
     account.reply(mark + json.dumps(body).encode(), content_type="application/json")
@@ -128,12 +129,12 @@ def test_an_error_of_any_shape_in_an_answers_place_is_one(
     assert (error.message, error.body) == ("no more of it", body)
 
 
-def test_a_byte_order_mark_before_a_refusal_is_no_part_of_it(user: User, account: Account) -> None:
+def test_a_byte_order_mark_before_an_error_is_ignored(user: User, account: Account) -> None:
     account.reply(BOM + json.dumps(REFUSAL).encode(), status=404, content_type="application/json")
     assert user.call(account).error.body == REFUSAL
 
 
-def test_an_answer_where_a_stream_should_be_is_an_error(user: User, account: Account) -> None:
+def test_an_answer_instead_of_a_stream_is_an_error(user: User, account: Account) -> None:
     account.reply(b'{"choices": []}', content_type="application/json")
     error = user.call(account, stream=True).error
     assert isinstance(error, ContentTypeError)
@@ -141,7 +142,7 @@ def test_an_answer_where_a_stream_should_be_is_an_error(user: User, account: Acc
 
 
 @pytest.mark.usefixtures("waits")
-def test_an_error_where_a_stream_should_be_is_the_servers(user: User, account: Account) -> None:
+def test_an_error_instead_of_a_stream_is_the_servers_error(user: User, account: Account) -> None:
     body = b'{"error": {"message": "try later", "code": 503}}'
     for _ in range(3):
         account.reply(body, content_type="application/json")
@@ -151,14 +152,14 @@ def test_an_error_where_a_stream_should_be_is_the_servers(user: User, account: A
     assert len(account.requests) == 3
 
 
-def test_a_refusal_that_names_the_field_says_which(user: User, account: Account) -> None:
+def test_the_message_names_the_field_that_the_server_names(user: User, account: Account) -> None:
     account.refuse(422, {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]})
     error = user.call(account, stream=True).error
     assert str(error) == "HTTP status 422: body.n: must be 1"
     assert error.body == {"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]}
 
 
-def test_a_refusal_without_a_message_is_quoted(user: User, account: Account) -> None:
+def test_the_message_quotes_an_error_without_a_message(user: User, account: Account) -> None:
     account.refuse(422, {"hint": [1]})
     assert str(user.call(account, stream=True).error) == 'HTTP status 422: {"hint": [1]}'
 
@@ -170,7 +171,7 @@ def test_an_answer_that_breaks_off_is_an_error(user: User, account: Account) -> 
     assert error.retryable
 
 
-def test_broken_json_in_a_stream_comes_after_what_is_before_it(user: User, account: Account) -> None:
+def test_broken_json_in_a_stream_is_raised_after_the_items_before_it(user: User, account: Account) -> None:
     account.reply(chunk(content="Hel") + b"data: {oops\n\n" + chunk(content="lo"))
     outcome = user.call(account, "chat.completions.stream")
     assert isinstance(outcome.error, InvalidJSONError)
@@ -188,7 +189,7 @@ class TestEnds:
         account.reply(chunk(content="Hi"))
         assert isinstance(user.call(account, stream=True).error, TruncatedStreamError)
 
-    def test_need_nothing_if_that_is_wished(self, user: User, account: Account) -> None:
+    def test_need_nothing_with_require_done_false(self, user: User, account: Account) -> None:
         account.reply(chunk(content="Hi"))
         options = {"require_done": False}
         assert len(user.call(account, stream=True, options=options).checked().items) == 1

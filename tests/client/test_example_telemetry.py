@@ -1,4 +1,4 @@
-"""The example for OpenTelemetry, with exporters that keep what they are given."""
+"""The example for OpenTelemetry, with exporters that keep spans and metrics in memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Telemetry:
         assert spec.loader is not None
         self.example = importlib.util.module_from_spec(spec)
         with pytest.MonkeyPatch.context() as patch:
-            # Providers for the whole process would have the SDKs of other tests trace themselves.
+            # Providers for the whole process would also trace the SDKs of other tests.
             patch.setattr(trace, "get_tracer", provider.get_tracer)
             patch.setattr(metrics, "get_meter", meters.get_meter)
             spec.loader.exec_module(self.example)
@@ -63,7 +63,7 @@ class Telemetry:
             return "".join(stream.text_deltas())
 
     def span(self) -> Any:
-        """The span since the last time; there must be one."""
+        """The one span since the last call."""
         (span,) = self.exporter.get_finished_spans()
         self.exporter.clear()
         return span
@@ -134,12 +134,12 @@ def test_an_answer_is_measured(telemetry: Telemetry, account: Account) -> None:
     assert usage["input"].explicit_bounds[-1] == 67108864
 
 
-def test_chunks_are_not_passed_off_as_tokens(telemetry: Telemetry, account: Account) -> None:
+def test_chunks_are_not_reported_as_tokens(telemetry: Telemetry, account: Account) -> None:
     telemetry.ask(account)
     assert not [name for name in telemetry.span().attributes if name.startswith("gen_ai.usage")]
 
 
-def test_a_refusal_is_an_error(telemetry: Telemetry, account: Account) -> None:
+def test_an_error_status_is_an_error(telemetry: Telemetry, account: Account) -> None:
     account.refuse(429)
     with pytest.raises(APIStatusError):
         telemetry.ask(account)
@@ -162,7 +162,7 @@ def test_an_answer_that_breaks_off_is_an_error_and_measured(telemetry: Telemetry
     assert span.attributes["gen_ai.response.time_to_first_chunk"] > 0
 
 
-def test_what_was_said_is_not_reported(telemetry: Telemetry, account: Account) -> None:
+def test_the_conversation_is_not_reported(telemetry: Telemetry, account: Account) -> None:
     account.answer = "a secret"
     telemetry.ask(account)
     account.reply(chunk(content="a secret"), encode('{"a secret'))
@@ -173,7 +173,7 @@ def test_what_was_said_is_not_reported(telemetry: Telemetry, account: Account) -
         assert said not in first.to_json() + second.to_json()
 
 
-def test_the_names_are_opentelemetrys(telemetry: Telemetry, account: Account) -> None:
+def test_the_names_are_those_of_opentelemetry(telemetry: Telemetry, account: Account) -> None:
     telemetry.ask(account, stream_options={"include_usage": True})
     modules = (gen_ai_attributes, error_attributes, server_attributes, gen_ai_metrics)
     known = {value for module in modules for value in vars(module).values() if isinstance(value, str)}

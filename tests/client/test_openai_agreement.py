@@ -1,4 +1,4 @@
-"""The same server, asked by openai-python and by ssejet's client, is heard alike."""
+"""openai-python and ssejet's client get the same answers from the same server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     User = SyncUser | AsyncUser
 
-# openai-python's stream() fails an assertion of its own over GLM's chunks.
+# openai-python's stream() raises an AssertionError for GLM's chunks.
 FIXTURES = sorted((Path(__file__).parents[1] / "chat" / "fixtures").glob("[!g]*.sse"))
 ASK: dict[str, Any] = {"model": "m", "messages": MESSAGES}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
@@ -72,7 +72,7 @@ def answering(request: pytest.FixtureRequest, account: Account) -> Account:
 
 
 def heard(completion: Any) -> Any:
-    """What a completion of either library says, without what is empty."""
+    """The fields of a completion of either library, without empty ones."""
     return _filled(json.loads(completion.to_json()))
 
 
@@ -108,7 +108,7 @@ def test_in_events_and_the_completion_of_a_stream(user: User, answering: Account
     assert heard(outcome.answer)["usage"] == USAGE
 
 
-def test_in_an_answer_that_is_parsed(user: User, account: Account) -> None:
+def test_in_parsed_answers(user: User, account: Account) -> None:
     account.answer = message(content=OSLO)
     with theirs(account) as client, client.chat.completions.stream(**ASK, response_format=City) as stream:
         theirs_parsed = stream.get_final_completion().choices[0].message.parsed
@@ -118,7 +118,7 @@ def test_in_an_answer_that_is_parsed(user: User, account: Account) -> None:
     assert ours == theirs_request
 
 
-def test_in_arguments_that_are_parsed(user: User, account: Account) -> None:
+def test_in_parsed_arguments(user: User, account: Account) -> None:
     account.answer = message(tool_calls=[call(1)])
     tools = [openai.pydantic_function_tool(City)]
     with theirs(account) as client, client.chat.completions.stream(**ASK, tools=tools) as stream:
@@ -130,7 +130,7 @@ def test_in_arguments_that_are_parsed(user: User, account: Account) -> None:
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
-def test_in_what_providers_really_send(user: User, account: Account, fixture: Path) -> None:
+def test_in_recorded_streams_of_providers(user: User, account: Account, fixture: Path) -> None:
     body = fixture.read_bytes()
     account.reply(body)
     with theirs(account) as client, client.chat.completions.stream(**ASK) as stream:
@@ -149,7 +149,7 @@ def heard_call(call: Any) -> Any:
     return call.id, call.function.name, call.function.arguments
 
 
-def test_in_completions_of_the_older_kind(user: User, account: Account) -> None:
+def test_in_the_older_completions(user: User, account: Account) -> None:
     account.answer = {
         "id": "cmpl-1",
         "created": 1,
@@ -175,7 +175,7 @@ def test_in_responses(user: User, account: Account) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500])
-def test_in_refusals(user: User, account: Account, status: int) -> None:
+def test_in_error_statuses(user: User, account: Account, status: int) -> None:
     body = {"error": {"message": "no", "type": "t", "param": "p", "code": "c"}}
     account.refuse(status, body, x_request_id="req_1")
     with theirs(account) as client, pytest.raises(openai.APIStatusError) as caught:
@@ -187,7 +187,7 @@ def test_in_refusals(user: User, account: Account, status: int) -> None:
     assert error.body == {"error": caught.value.body}  # theirs leaves out what stands beside it
 
 
-def test_in_errors_amid_a_stream(user: User, account: Account) -> None:
+def test_in_errors_inside_a_stream(user: User, account: Account) -> None:
     first = {"choices": [{"index": 0, "delta": {"content": "a"}}], "object": "chat.completion.chunk"}
     body = encode(json.dumps(first)) + encode('{"error": {"message": "no", "code": "c"}}') + DONE
     account.reply(body)
@@ -200,7 +200,7 @@ def test_in_errors_amid_a_stream(user: User, account: Account) -> None:
     assert error.body == {"error": caught.value.body}
 
 
-def test_in_how_it_is_asked(account: Account) -> None:
+def test_in_requests(account: Account) -> None:
     with theirs(account) as client:
         client.chat.completions.create(
             **ASK, temperature=0.5, extra_body={"top_k": 3}, extra_query={"a": "b"}

@@ -34,13 +34,13 @@ class Forecast(BaseModel):
 
 
 def sent(account: Account, user: User = SYNC, **params: Any) -> Any:
-    """The request that a call comes to."""
+    """The request of a call."""
     user.call(account, **params).checked()
     return account.requests[-1]
 
 
 class TestHeaders:
-    def test_say_what_is_sent_and_what_is_wanted(self, user: User, account: Account) -> None:
+    def test_name_the_content_type_and_the_accepted_ones(self, user: User, account: Account) -> None:
         headers = sent(account, user).headers
         assert headers["authorization"] == f"Bearer {KEY}"
         assert headers["content-type"] == "application/json"
@@ -61,7 +61,7 @@ class TestHeaders:
         assert request.headers["authorization"] == "Basic x"
         assert request.headers["user-agent"] == "mine"
 
-    def test_leave_those_of_other_calls_alone(self, account: Account) -> None:
+    def test_of_one_call_are_not_sent_with_another(self, account: Account) -> None:
         with SYNC.client(account) as client:
             client.chat.completions.create(model="m", messages=MESSAGES, extra_headers={"x-a": "1"})
             client.chat.completions.create(model="m", messages=MESSAGES)
@@ -76,7 +76,7 @@ class TestHeaders:
         assert "x-a has a character" in str(error)
         assert account.requests == []
 
-    def test_must_be_texts(self, account: Account) -> None:
+    def test_must_be_strings(self, account: Account) -> None:
         error = SYNC.call(account, extra_headers={"x-a": 1}).error
         assert isinstance(error, TypeError)
         assert "x-a must be a str, not int" in str(error)
@@ -88,7 +88,9 @@ class TestKeys:
         request = sent(account, options={"api_key": None})
         assert request.headers["authorization"] == "Bearer sk-from-outside"
 
-    def test_that_are_given_come_first(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_as_arguments_come_before_the_environment(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
         assert sent(account).headers["authorization"] == f"Bearer {KEY}"
 
@@ -96,11 +98,11 @@ class TestKeys:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
         assert "authorization" not in sent(account, options={"api_key": ""}).headers
 
-    def test_are_not_needed_by_servers_of_ones_own(self, account: Account) -> None:
+    def test_are_not_needed_for_other_servers(self, account: Account) -> None:
         assert "authorization" not in sent(account, options={"api_key": None}).headers
 
     @pytest.mark.parametrize("base_url", [None, "https://api.openai.com/v1", "https://api.openai.com/v1/"])
-    def test_are_needed_by_openai(self, base_url: str | None) -> None:
+    def test_are_needed_for_openai(self, base_url: str | None) -> None:
         with pytest.raises(ValueError, match="pass api_key, or set OPENAI_API_KEY"):
             Client(base_url=base_url)
 
@@ -121,13 +123,13 @@ class TestURLs:
         with pytest.raises(ValueError, match="default_query"):
             Client(base_url="http://127.0.0.1/v1?api-version=1", api_key="")
 
-    def test_may_be_objects_and_may_have_space_around(self) -> None:
+    def test_may_be_objects_and_have_spaces_around(self) -> None:
         for url in (httpx.URL("http://127.0.0.1/v1"), " http://127.0.0.1/v1\n"):
             with Client(base_url=url, api_key="") as client:  # type: ignore[arg-type]
                 assert client.base_url == "http://127.0.0.1/v1"
 
     @pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "localhost:8000/v1", "ftp://secret@127.0.0.1"])
-    def test_need_their_scheme(self, url: str) -> None:
+    def test_need_a_scheme(self, url: str) -> None:
         with pytest.raises(ValueError, match="base_url must begin with http://") as caught:
             Client(base_url=url, api_key="")
         assert "secret" not in str(caught.value)
@@ -151,18 +153,18 @@ class TestBodies:
             "seed": None,
         }
 
-    def test_leave_out_what_is_none(self, account: Account) -> None:
+    def test_leave_out_parameters_that_are_none(self, account: Account) -> None:
         assert "temperature" not in sent(account, temperature=None).body
 
     def test_hold_no_options_of_the_client(self, account: Account) -> None:
         options = {"timeout": 60, "idle_timeout": 60, "data_timeout": 60, "max_retries": 0, "tokenizer": len}
         assert set(sent(account, **options).body) == {"model", "messages", "stream"}
 
-    def test_let_the_extra_ones_come_first(self, account: Account) -> None:
+    def test_prefer_the_fields_of_extra_body(self, account: Account) -> None:
         assert sent(account, extra_body={"model": "other"}).body["model"] == "other"
 
     @pytest.mark.parametrize("cls", [ChatCompletionMessage, OpenAIMessage])
-    def test_take_messages_of_ours_and_of_openais(self, account: Account, cls: Any) -> None:
+    def test_take_message_objects_of_ssejet_and_openai(self, account: Account, cls: Any) -> None:
         message = cls(role="assistant", content="Hello.")
         body = sent(account, messages=[*MESSAGES, message]).body
         assert body["messages"][1] == {"role": "assistant", "content": "Hello."}
@@ -175,28 +177,28 @@ class TestBodies:
         assert sent_message["tool_calls"] == [{"id": "1", "type": "function", "function": function}]
 
     @pytest.mark.parametrize("value", [Weather("Oslo"), Forecast(text="Oslo")])
-    def test_take_models_for_objects(self, account: Account, value: Any) -> None:
+    def test_take_models_as_objects(self, account: Account, value: Any) -> None:
         (field,) = sent(account, metadata=value).body["metadata"].values()
         assert field == "Oslo"
 
-    def test_take_types_for_schemas(self, account: Account) -> None:
+    def test_take_types_as_schemas(self, account: Account) -> None:
         body = sent(account, tools=[Weather], response_format=Forecast).body
         assert body["tools"][0]["function"]["description"] == "Tell the weather."
         assert body["response_format"]["json_schema"]["schema"]["required"] == ["text"]
 
-    def test_take_whatever_json_takes(self, account: Account) -> None:
+    def test_take_all_that_json_takes(self, account: Account) -> None:
         content = "\ud800 é 漢 🚀"
         body = sent(account, messages=[{"role": "user", "content": content}], seed=2**70).body
         assert body["messages"][0]["content"] == content
         assert body["seed"] == 2**70
 
-    def test_refuse_what_is_not_json(self, user: User, account: Account) -> None:
+    def test_refuse_values_that_are_not_json(self, user: User, account: Account) -> None:
         error = user.call(account, messages=[{"role": "user", "content": {1, 2}}]).error
         assert isinstance(error, TypeError)
-        assert "set is not a JSON type" in str(error)
+        assert "set cannot be sent as JSON" in str(error)
         assert account.requests == []
 
-    def test_refuse_what_is_no_response_format(self, user: User, account: Account) -> None:
+    def test_refuse_values_that_are_no_response_format(self, user: User, account: Account) -> None:
         assert isinstance(user.call(account, response_format=7).error, TypeError)
         assert account.requests == []
 
@@ -235,12 +237,12 @@ class TestOptions:
             Client(api_key=KEY, **{option: value})
 
     @pytest.mark.parametrize("option", ["idle_timeout", "data_timeout", "timeout", "max_retries"])
-    def test_of_a_call_are_looked_at_as_well(self, user: User, account: Account, option: str) -> None:
+    def test_of_a_call_are_checked_too(self, user: User, account: Account, option: str) -> None:
         error = user.call(account, **{option: -1}).error
         assert isinstance(error, ValueError)
         assert option in str(error)
         assert account.requests == []
 
-    def test_that_are_missing_are_told_at_once(self) -> None:
+    def test_that_are_missing_raise_at_once(self) -> None:
         with Client(api_key=KEY) as client, pytest.raises(TypeError, match="messages"):
             client.chat.completions.create(model="m")  # type: ignore[call-overload]

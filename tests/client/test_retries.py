@@ -45,7 +45,7 @@ def deaf_port() -> Iterator[str]:
 
 @pytest.fixture
 def timeouts(user: User, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The timeouts that the HTTP library is given with each request: connect, read, write, pool."""
+    """The timeouts of each request for the HTTP library: connect, read, write, pool."""
     timeouts: list[Any] = []
     build_request = user.http.Client.build_request
 
@@ -122,7 +122,7 @@ class TestRequestsAreSentAgain:
         user.call(account, stream=True, idle_timeout=0.5).checked()
         assert len(account.requests) == 2
 
-    def test_as_often_as_is_wished(self, user: User, account: Account, waits: list[float]) -> None:
+    def test_up_to_max_retries_times(self, user: User, account: Account, waits: list[float]) -> None:
         for _ in range(4):
             account.refuse(500)
         user.call(account, max_retries=4).checked()
@@ -136,7 +136,7 @@ class TestRequestsAreSentAgain:
         assert all(0.25 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
         assert max(waits) > 0.5
 
-    def test_and_the_metrics_tell(self, user: User, account: Account, waits: list[float]) -> None:
+    def test_and_counted_in_the_metrics(self, user: User, account: Account, waits: list[float]) -> None:
         account.refuse(500)
         account.refuse(500)
         metrics = user.call(account, stream=True).checked().stream.metrics
@@ -161,7 +161,7 @@ class TestServersSayWhen:
             ({"retry_after": LONG_AGO}, 0.0),
         ],
     )
-    def test_and_are_obeyed(
+    def test_to_retry_and_the_client_waits_until_then(
         self, user: User, account: Account, waits: list[float], headers: dict[str, str], wait: float
     ) -> None:
         account.refuse(429, **headers)
@@ -169,7 +169,7 @@ class TestServersSayWhen:
         assert waits == [wait]
 
     @pytest.mark.parametrize("headers", [{"retry_after": "61"}, {"retry_after": FAR_OFF}])
-    def test_and_are_not_asked_again_if_that_is_far_off(
+    def test_to_retry_and_the_client_gives_up_if_it_is_too_late(
         self, user: User, account: Account, waits: list[float], headers: dict[str, str]
     ) -> None:
         account.refuse(429, **headers)
@@ -178,7 +178,7 @@ class TestServersSayWhen:
         assert error.response.headers["retry-after"] == headers["retry_after"]
         assert waits == []
 
-    def test_and_are_not_believed_if_that_is_nonsense(
+    def test_to_retry_and_the_client_ignores_nonsense(
         self, user: User, account: Account, waits: list[float]
     ) -> None:
         account.refuse(429, retry_after="soon")
@@ -207,7 +207,7 @@ class TestRequestsAreNotSentAgain:
         assert len(account.requests) == 1
         assert waits == []
 
-    def test_more_often_than_is_wished(self, user: User, account: Account, waits: list[float]) -> None:
+    def test_more_than_max_retries_times(self, user: User, account: Account, waits: list[float]) -> None:
         for status in (500, 502, 503, 504):
             account.refuse(status)
         assert user.call(account).error.status_code == 503
@@ -275,7 +275,7 @@ class TestTimeouts:
         assert len(outcome.items) == 1
 
     @pytest.mark.parametrize("stream", [False, True])
-    def test_of_silence_are_told_apart(
+    def test_name_the_idle_timeout(
         self, user: User, account: Account, waits: list[float], stream: bool
     ) -> None:
         account.reply(b" ", Then.HANG, content_type="application/json")
@@ -283,14 +283,12 @@ class TestTimeouts:
         assert isinstance(error, APITimeoutError)
         assert error.kind == "idle"
 
-    def test_of_a_lack_of_events_are_told_apart(
-        self, user: User, account: Account, waits: list[float]
-    ) -> None:
+    def test_name_the_data_timeout(self, user: User, account: Account, waits: list[float]) -> None:
         account.reply(*([b": ping\n\n", 0.02] * 50), Then.HANG)
         outcome = user.call(account, stream=True, data_timeout=0.1, idle_timeout=A_LONG_TIME, max_retries=0)
         assert outcome.error.kind == "data"
 
-    def test_of_the_client_hold_unless_the_call_has_its_own(
+    def test_of_a_call_replace_those_of_the_client(
         self, user: User, account: Account, waits: list[float]
     ) -> None:
         options = {"idle_timeout": 0.05, "max_retries": 0}
@@ -303,7 +301,7 @@ class TestTimeouts:
     @pytest.mark.parametrize(
         ("options", "kind"), [({"connect_timeout": 0.05}, "connect"), ({"timeout": 0.05}, "total")]
     )
-    def test_of_connecting_are_told_apart(
+    def test_name_the_connect_timeout(
         self, user: User, deaf_port: str, waits: list[float], options: dict[str, float], kind: str
     ) -> None:
         deaf = Account(deaf_port)

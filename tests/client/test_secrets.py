@@ -1,4 +1,4 @@
-"""An API key must not be seen anywhere but in the request."""
+"""The API key appears only in the request."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
     error = user.call(fail(account), stream=stream, idle_timeout=0.1, max_retries=0).error
     assert isinstance(error, Exception)
     error.__traceback__ = error.__traceback__.tb_next  # the test knows the key
-    # A body that quotes the key is a local variable until the error has been made of it.
+    # A body that quotes the key is a local variable until the error is made.
     report = traceback.TracebackException.from_exception(error, capture_locals=fail is not refusing)
     assert KEY not in f"{error!s} {error!r} {error.args} {''.join(report.format())}"
     assert KEY not in repr({name: value for name, value in vars(error).items() if name != "__cause__"})
@@ -83,13 +83,13 @@ def test_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
     assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
 
 
-def test_not_in_what_a_server_quotes(user: User, account: Account) -> None:
+def test_not_in_quotes_of_the_server(user: User, account: Account) -> None:
     error = user.call(refusing(account)).error
     assert str(error) == "HTTP status 401: bad key ***"
     assert error.body == {"error": {"message": "bad key ***", "keys": ["***"], "***": {"key": "***"}}}
 
 
-def test_not_in_what_a_server_quotes_amid_an_answer(user: User, account: Account) -> None:
+def test_not_in_quotes_of_the_server_inside_an_answer(user: User, account: Account) -> None:
     error = {"message": f"expired: {KEY}", "code": 401}
     account.reply(chunk(content="a"), b'data: {"error": %s}\n\n' % json.dumps(error).encode())
     seen = user.call(account, stream=True).error
@@ -99,7 +99,7 @@ def test_not_in_what_a_server_quotes_amid_an_answer(user: User, account: Account
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("content_type", ["text/html", "text/event-stream"])
-def test_not_in_what_a_server_says_in_place_of_an_answer(
+def test_not_in_quotes_of_the_server_instead_of_an_answer(
     user: User, account: Account, content_type: str, stream: bool
 ) -> None:
     start = "data: [" if content_type == "text/event-stream" else "<p>"
@@ -109,7 +109,7 @@ def test_not_in_what_a_server_says_in_place_of_an_answer(
     assert KEY not in repr(vars(error))
 
 
-def test_unless_it_is_a_word_and_no_secret(account: Account) -> None:
+def test_unless_it_is_too_short_to_be_a_secret(account: Account) -> None:
     account.refuse(400, {"error": {"message": "none of your messages is a question"}})
     error = USERS[0].call(account, options={"api_key": "none"}).error
     assert str(error) == "HTTP status 400: none of your messages is a question"
@@ -131,7 +131,7 @@ def test_not_in_the_error_for_a_key_that_cannot_be_sent() -> None:
     assert KEY not in "".join(report.format())
 
 
-def test_not_at_the_server_that_a_redirect_leads_to(user: User, account: Account) -> None:
+def test_not_in_a_request_to_the_server_of_a_redirect(user: User, account: Account) -> None:
     other = API()
     with loopback_server(other.app) as other.base:
         elsewhere = other.open_account()
@@ -148,5 +148,5 @@ def test_not_in_a_stream(user: User, account: Account) -> None:
     assert KEY not in repr(stream.metrics)
 
 
-def test_not_in_settings_that_are_shown_as_local_variables() -> None:
+def test_not_in_the_repr_of_settings() -> None:
     assert KEY not in repr(Settings(api_key=KEY))

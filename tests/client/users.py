@@ -26,13 +26,13 @@ MESSAGES = [{"role": "user", "content": "Hi!"}]
 
 @dataclass
 class Outcome:
-    """What came of a call.
+    """The result of a call.
 
     Attributes:
-        answer: the answer, or the completion that came of a stream's events.
+        answer: the answer, or the final completion of a stream of events.
         stream: the stream, if there was one.
-        items: what it gave.
-        error: what was raised.
+        items: the items of the stream.
+        error: the exception.
     """
 
     answer: Any = None
@@ -41,7 +41,7 @@ class Outcome:
     error: Any = None
 
     def checked(self) -> Outcome:
-        """Itself, if all went well."""
+        """Return itself, or raise the error."""
         if self.error is not None:
             raise self.error
         return self
@@ -62,7 +62,7 @@ class SyncUser:
     def call(
         self, account: Account, method: str = "chat.completions.create", *, options: Any = None, **params: Any
     ) -> Outcome:
-        """Make a call with a client of these options, and read what is answered to its end."""
+        """Make a call with a new client, and read the whole answer."""
         outcome = Outcome()
         with self.client(account, **(options or {})) as client:
             try:
@@ -108,7 +108,7 @@ class AsyncUser:
     def call(
         self, account: Account, method: str = "chat.completions.create", *, options: Any = None, **params: Any
     ) -> Outcome:
-        """Make a call with a client of these options, and read what is answered to its end."""
+        """Make a call with a new client, and read the whole answer."""
         return anyio.run(self._call, account, method, options or {}, params, backend=self.backend)
 
     async def _call(self, account: Account, method: str, options: Any, params: Any) -> Outcome:
@@ -153,7 +153,7 @@ def name_of(user: SyncUser | AsyncUser) -> str:
 
 
 def _defaults(method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters, with those that a call must have."""
+    """Add the required parameters of a call."""
     required = {
         "chat": {"messages": MESSAGES},
         "completions": {"prompt": "Hi!"},

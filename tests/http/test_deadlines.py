@@ -88,7 +88,7 @@ def test_a_clock_that_ticks_late_does_not_make_it_another_limit(at: Any) -> None
 
 def test_limits_can_be_replaced_by_stricter_ones(at: Any) -> None:
     deadlines = Deadlines(data=1)
-    deadlines.restrict(3, idle=2)
+    deadlines.replace_limits(3, idle=2)
     assert deadlines.limited
     assert deadlines.begin(None) == 2
     at(102)

@@ -6,34 +6,34 @@ from threading import get_ident
 
 import pytest
 
-from ssejet._http.exclusive import ConcurrentReadError, Turn
+from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 
 
 class Thing:
-    """What must not be released while it is used, nor used when it is released, nor released twice."""
+    """A thing that must not be released while a thread uses it, used after its release, or released twice."""
 
     def __init__(self) -> None:
-        self.turn = Turn()
+        self.exclusive = ExclusiveUse()
         self.used = False
         self.released = 0
         self.faults: list[str] = []
 
     def use(self) -> bool:
-        turn = self.turn
-        if turn.holder is not None:
+        exclusive = self.exclusive
+        if exclusive.holder is not None:
             raise ConcurrentReadError
         try:
-            turn.holder = get_ident()
-            if not turn.over:
+            exclusive.holder = get_ident()
+            if not exclusive.ended:
                 if self.released:
                     self.faults.append("used after its release")
                 self.used = True
                 self.used = False
         finally:
-            turn.holder = None
-            if turn.over:
-                turn.release(self.release)
-        return not turn.over
+            exclusive.holder = None
+            if exclusive.ended:
+                exclusive.release(self.release)
+        return not exclusive.ended
 
     def release(self) -> None:
         if self.used:
@@ -41,7 +41,7 @@ class Thing:
         self.released += 1
 
     def end(self) -> None:
-        self.turn.end(wake=lambda: None, release=self.release)
+        self.exclusive.end(wake=lambda: None, release=self.release)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def frequent_switches() -> object:
 
 
 @pytest.mark.usefixtures("frequent_switches")
-def test_what_is_used_in_turns_is_released_once_and_when_nobody_uses_it() -> None:
+def test_a_thing_is_released_once_and_when_no_thread_uses_it() -> None:
     for _ in range(300):
         thing = Thing()
 
@@ -70,32 +70,32 @@ def test_what_is_used_in_turns_is_released_once_and_when_nobody_uses_it() -> Non
         assert thing.released == 1
 
 
-def test_the_end_comes_back_when_it_is_released() -> None:
-    turn = Turn()
-    turn.holder = -1
+def test_ending_the_use_returns_when_the_thing_is_released() -> None:
+    exclusive = ExclusiveUse()
+    exclusive.holder = -1
     released: list[int] = []
 
     def leave() -> None:
-        turn.holder = None
-        turn.release(lambda: released.append(get_ident()))
+        exclusive.holder = None
+        exclusive.release(lambda: released.append(get_ident()))
 
     thread = threading.Thread(target=leave)
-    turn.end(wake=thread.start, release=pytest.fail)
+    exclusive.end(wake=thread.start, release=pytest.fail)
     assert released == [thread.ident]
 
 
-def test_the_end_in_a_signal_handler_does_not_wait_for_its_own_thread(
+def test_ending_the_use_in_a_signal_handler_does_not_wait_for_the_same_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ssejet._http.exclusive._WAKE_TIME", 3600)
-    turn = Turn()
-    turn.holder = get_ident()
-    turn.end(wake=lambda: None, release=pytest.fail)
-    assert turn.over
+    exclusive = ExclusiveUse()
+    exclusive.holder = get_ident()
+    exclusive.end(wake=lambda: None, release=pytest.fail)
+    assert exclusive.ended
 
 
-def test_a_release_that_fails_is_the_only_one() -> None:
-    turn = Turn()
+def test_a_release_that_fails_is_not_tried_again() -> None:
+    exclusive = ExclusiveUse()
     with pytest.raises(ZeroDivisionError):
-        turn.end(wake=pytest.fail, release=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    turn.end(wake=pytest.fail, release=pytest.fail)
+        exclusive.end(wake=pytest.fail, release=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    exclusive.end(wake=pytest.fail, release=pytest.fail)

@@ -1,4 +1,4 @@
-"""What stands between a response and its connection."""
+"""Hooks into the connection under a response: deadlines, interrupts and resumed reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_LIMIT = Deadlines()
 
 
 class Connection:
-    """A network stream that reads how long it was to wait."""
+    """A network stream whose reads return their timeout."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
         return timeout
@@ -42,7 +42,7 @@ class SocketConnection:
 
 
 class Response:
-    """As much of a response as its connection is looked after by."""
+    """The parts of a response that find its connection."""
 
     def __init__(self, connection: Any, http_version: str = "HTTP/1.1") -> None:
         self.extensions = {"network_stream": connection}
@@ -50,7 +50,7 @@ class Response:
         self.is_closed = False
 
 
-def step_in(response: Response, deadlines: Deadlines = NO_LIMIT) -> NetworkReads:
+def watch_reads(response: Response, deadlines: Deadlines = NO_LIMIT) -> NetworkReads:
     reads = NetworkReads.of(response, deadlines)
     assert reads is not None
     return reads
@@ -60,7 +60,7 @@ class TestReads:
     def test_last_as_long_as_the_nearest_limit_allows(self) -> None:
         connection = Connection()
         response = Response(connection)
-        reads = step_in(response, Deadlines(idle=5, total=1000))
+        reads = watch_reads(response, Deadlines(idle=5, total=1000))
         assert connection.read(1) == 5
         assert connection.read(1, timeout=60) == 5
         assert connection.read(1, timeout=3) == 3
@@ -69,15 +69,15 @@ class TestReads:
 
     def test_never_become_reads_that_do_not_wait(self) -> None:
         deadlines = Deadlines(total=1000)
-        deadlines.restrict(-1)
+        deadlines.replace_limits(-1)
         connection = Connection()
-        step_in(Response(connection), deadlines)
+        watch_reads(Response(connection), deadlines)
         assert connection.read(1) > 0
 
     def test_are_not_those_of_the_request_after_this_one(self) -> None:
         connection = Connection()
         response = Response(connection)
-        reads = step_in(response, Deadlines(idle=5))
+        reads = watch_reads(response, Deadlines(idle=5))
         response.is_closed = True
         assert connection.read(1, timeout=60) == 60
         assert connection.read(1) is None
@@ -87,8 +87,8 @@ class TestReads:
     def test_are_looked_after_for_all_who_ask(self) -> None:
         connection = Connection()
         early, late = Response(connection), Response(connection)
-        first = step_in(early, Deadlines(idle=5))
-        second = step_in(late, Deadlines(idle=3))
+        first = watch_reads(early, Deadlines(idle=5))
+        second = watch_reads(late, Deadlines(idle=3))
         early.is_closed = True
         first.interrupt()
         assert connection.read(1) == 3
@@ -101,7 +101,7 @@ class TestReads:
     def test_are_looked_after_for_two_users_of_one_response(self) -> None:
         connection = Connection()
         response = Response(connection)
-        reader, relay = step_in(response, Deadlines(idle=5)), step_in(response)
+        reader, relay = watch_reads(response, Deadlines(idle=5)), watch_reads(response)
         reader.release()
         relay.interrupt()
         assert connection.read(1) == b""
@@ -170,7 +170,7 @@ def test_a_network_stream_may_be_anything(connection: Any) -> None:
 
 def test_a_network_stream_may_be_a_proxy() -> None:
     connection = Connection()
-    reads = step_in(Response(Proxy(connection)), Deadlines(idle=5))
+    reads = watch_reads(Response(Proxy(connection)), Deadlines(idle=5))
     assert connection.read(1) == 5
     reads.release()
     assert connection.read(1, timeout=60) == 60
@@ -212,7 +212,7 @@ class TestInterruption:
         with ours, theirs:
             connection = SocketConnection(ours)
             response = Response(connection)
-            reads = step_in(response)
+            reads = watch_reads(response)
             got: list[bytes] = []
             thread = threading.Thread(target=lambda: got.append(connection.read(10, 60)))
             thread.start()
@@ -226,7 +226,7 @@ class TestInterruption:
         with ours, theirs:
             connection = SocketConnection(ours)
             response = Response(connection)
-            reads = step_in(response)
+            reads = watch_reads(response)
             theirs.send(b"data")
             reads.interrupt()
             assert connection.read(10, 60) == b""

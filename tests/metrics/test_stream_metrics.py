@@ -26,7 +26,7 @@ def measure(consumer: Any, clock: Clock, *steps: tuple[float, bytes], **options:
     return outcome.stream.metrics
 
 
-def test_before_anything_arrives_there_is_nothing_to_tell(clock: Clock) -> None:
+def test_before_anything_arrives_all_times_are_none(clock: Clock) -> None:
     metrics = StreamMetrics()
     assert metrics.started == clock.now
     assert metrics.to_dict() == {
@@ -40,7 +40,7 @@ def test_before_anything_arrives_there_is_nothing_to_tell(clock: Clock) -> None:
     }
 
 
-def test_the_first_byte_and_the_first_event_are_told_apart(consumer: Any, clock: Clock) -> None:
+def test_the_first_byte_and_the_first_event_have_their_own_times(consumer: Any, clock: Clock) -> None:
     metrics = measure(consumer, clock, (0.5, b": ping\n\nda"), (0.25, b"ta: 1\n"), (2.0, b"\ndata: 2\n\n"))
     assert metrics.time_to_first_byte == 0.5
     assert metrics.time_to_first_event == 2.75
@@ -53,7 +53,7 @@ def test_bytes_reads_and_events_are_counted(consumer: Any, clock: Clock) -> None
     assert metrics.elapsed == 3.0
 
 
-def test_an_end_without_an_event_is_no_event(consumer: Any, clock: Clock) -> None:
+def test_the_end_of_a_stream_is_no_event(consumer: Any, clock: Clock) -> None:
     metrics = measure(consumer, clock, (1.0, b": ping\n\n"), (1.0, b"data: unfinished"))
     assert metrics.elapsed == 2.0
     assert metrics.time_to_first_event is None
@@ -65,7 +65,7 @@ def test_an_empty_read_is_no_arrival(clock: Clock) -> None:
     assert (metrics.first_byte, metrics.reads) == (None, 0)
 
 
-def test_what_is_done_with_the_items_is_not_the_servers_time(clock: Clock) -> None:
+def test_the_time_that_the_caller_spends_on_items_does_not_count(clock: Clock) -> None:
     def dawdle(_: Any) -> None:
         clock.now += 60.0
 
@@ -85,7 +85,7 @@ def test_a_stream_measures_while_it_is_read(clock: Clock) -> None:
     stream.close()
 
 
-def test_measuring_goes_on_in_metrics_that_were_given(clock: Clock) -> None:
+def test_metrics_that_are_passed_in_go_on_counting(clock: Clock) -> None:
     metrics = StreamMetrics()
     metrics.reconnections = 2
     clock.now += 3.0
@@ -100,7 +100,7 @@ def test_plain_metrics_do_not_look_at_items() -> None:
     assert StreamMachine().metrics.observe is None
 
 
-def test_metrics_that_look_at_items_see_each_as_it_is_taken() -> None:
+def test_metrics_with_observe_get_each_item_when_it_is_taken() -> None:
     class Watching(StreamMetrics):
         def __init__(self) -> None:
             super().__init__()
@@ -117,12 +117,12 @@ def test_metrics_that_look_at_items_see_each_as_it_is_taken() -> None:
     assert metrics.seen == [1, 2]
 
 
-def test_what_is_measured_is_json(consumer: Any, clock: Clock) -> None:
+def test_the_dict_can_be_written_as_json(consumer: Any, clock: Clock) -> None:
     metrics = measure(consumer, clock, (0.5, b"data: 1\n\n"))
     assert json.loads(json.dumps(metrics.to_dict())) == metrics.to_dict()
 
 
-def test_the_repr_shows_what_was_measured(clock: Clock) -> None:
+def test_the_repr_shows_the_times_and_counts(clock: Clock) -> None:
     metrics = StreamMetrics()
     metrics.add_read(7)
     assert repr(metrics) == (

@@ -16,8 +16,8 @@ from ssejet.chat import (
     Completion,
     CompletionMetrics,
 )
-from ssejet.metrics._responses import ResponseMetrics
-from ssejet.metrics._tokens import Latencies, percentile
+from ssejet.metrics._response_metrics import ResponseMetrics
+from ssejet.metrics._token_metrics import Latencies, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def tool_call(**function: str) -> list[dict[str, Any]]:
 
 
 def measure(clock: Clock, *steps: tuple[float, Any], **options: Any) -> ChatMetrics:
-    """What a stream measures of chunks, each so many seconds after the one before it."""
+    """Measure chunks, which come some seconds after each other."""
     metrics = ChatMetrics(**options)
     body = clock.ticking([(seconds, sse(item)) for seconds, item in steps])
     list(Stream(FakeResponse(body), cast_to=ChatCompletionChunk, metrics=metrics))
@@ -56,7 +56,7 @@ def measure(clock: Clock, *steps: tuple[float, Any], **options: Any) -> ChatMetr
 
 
 class TestTimes:
-    def test_there_are_none_before_the_first_token(self, clock: Clock) -> None:
+    def test_are_none_before_the_first_token(self, clock: Clock) -> None:
         metrics = measure(clock, (1.0, chunk(role="assistant", content="")))
         assert metrics.time_to_first_event == 1.0
         assert metrics.time_to_first_token is None
@@ -72,7 +72,7 @@ class TestTimes:
         assert metrics.time_to_first_token == 1.5
 
     @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-    def test_of_reasoning_are_told_apart(self, clock: Clock, name: str) -> None:
+    def test_of_reasoning_are_apart_from_those_of_content(self, clock: Clock, name: str) -> None:
         steps: Steps = [(1.0, chunk(**{name: "Hm"})), (2.0, chunk(**{name: "m"})), (4.0, chunk(content="Hi"))]
         metrics = measure(clock, *steps)
         assert metrics.time_to_first_token == 1.0
@@ -99,7 +99,7 @@ class TestTimes:
         ],
         ids=["content", "refusal", "name", "arguments", "custom", "function_call", "audio"],
     )
-    def test_begin_with_whatever_the_answer_is(self, clock: Clock, delta: dict[str, Any]) -> None:
+    def test_begin_with_any_part_of_the_answer(self, clock: Clock, delta: dict[str, Any]) -> None:
         metrics = measure(clock, (1.0, chunk(role="assistant")), (1.0, chunk(**delta)))
         assert metrics.time_to_first_content_token == 2.0
         assert metrics.chunks == 1
@@ -107,7 +107,7 @@ class TestTimes:
     @pytest.mark.parametrize(
         "delta", [{"content": ""}, {"content": None}, {"tool_calls": []}, {"role": "assistant"}, {}]
     )
-    def test_do_not_begin_with_nothing(self, clock: Clock, delta: dict[str, Any]) -> None:
+    def test_do_not_begin_with_an_empty_chunk(self, clock: Clock, delta: dict[str, Any]) -> None:
         assert measure(clock, (1.0, chunk(**delta))).first_token is None
 
     def test_are_those_of_the_bytes_that_completed_the_event(self, clock: Clock) -> None:
@@ -118,7 +118,7 @@ class TestTimes:
         assert metrics.time_to_first_byte == 1.0
         assert metrics.time_to_first_token == 3.0
 
-    def test_do_not_include_what_is_done_with_the_tokens(self, clock: Clock) -> None:
+    def test_do_not_include_the_time_that_the_caller_spends(self, clock: Clock) -> None:
         metrics = ChatMetrics()
         body = clock.ticking([(1.0, sse(chunk(content="a"), chunk(content="b")))])
         for _ in Stream(FakeResponse(body), cast_to=ChatCompletionChunk, metrics=metrics):
@@ -126,7 +126,7 @@ class TestTimes:
         assert metrics.time_to_first_token == 1.0
         assert list(metrics.inter_token_latencies) == [0.0]
 
-    def test_are_the_same_however_a_stream_is_read(self, clock: Clock) -> None:
+    def test_are_the_same_for_all_ways_to_read_a_stream(self, clock: Clock) -> None:
         steps = [(1.0, sse(chunk(content="a"))), (0.5, sse(chunk(content="b"), chunk("stop")))]
         measured = []
         for driver in (DRIVERS[0], DRIVERS[2], DRIVERS[4]):
@@ -161,7 +161,7 @@ class TestLatencies:
         assert list(measure(clock, *steps).inter_token_latencies) == [0.5, 0.25]
 
     def test_have_a_median_and_percentiles(self, clock: Clock) -> None:
-        # In another order than by size: 1, 2, … 100 seconds.
+        # 1, 2, … 100 seconds, in another order.
         seconds = [float(n * 37 % 101) for n in range(1, 101)]
         steps: Steps = [(5.0, chunk(content="first")), *((each, chunk(content="x")) for each in seconds)]
         latency = measure(clock, *steps).inter_token_latency
@@ -200,7 +200,7 @@ class TestTokens:
         assert (metrics.tokens, metrics.tokens_from) == (4, "tokenizer")
         assert metrics.tokens_per_second == 3 / 4.0
 
-    def test_are_best_counted_by_the_server(self, clock: Clock) -> None:
+    def test_are_counted_by_the_server_if_it_sends_usage(self, clock: Clock) -> None:
         metrics = measure(clock, *self.STEPS, (0.0, usage(11)), tokenizer=str.split)
         assert (metrics.tokens, metrics.tokens_from) == (11, "usage")
         assert metrics.prompt_tokens == 9
@@ -212,24 +212,24 @@ class TestTokens:
         assert (metrics.tokens, metrics.reasoning_tokens) == (11, 6)
         assert metrics.tokens_per_second == 10 / 2.0
 
-    def test_of_reasoning_that_was_kept_back_do_not_count_for_the_rate(self, clock: Clock) -> None:
+    def test_of_reasoning_that_was_not_sent_do_not_count_for_the_rate(self, clock: Clock) -> None:
         steps: Steps = [(9.0, chunk(content="a")), (2.0, chunk(content="b")), (0.0, usage(11, reasoning=6))]
         metrics = measure(clock, *steps)
         assert (metrics.tokens, metrics.reasoning_tokens) == (11, 6)
         assert metrics.tokens_per_second == 4 / 2.0
 
-    def test_have_no_rate_below_nothing(self, clock: Clock) -> None:
+    def test_have_no_negative_rate(self, clock: Clock) -> None:
         steps: Steps = [(1.0, chunk(content="a")), (1.0, chunk(content="b")), (0.0, usage(5, reasoning=5))]
         assert measure(clock, *steps).tokens_per_second is None
 
     def test_have_no_rate_if_all_came_at_once(self, clock: Clock) -> None:
         assert measure(clock, (1.0, chunk(content="a")), (0.0, chunk(content="b"))).tokens_per_second is None
 
-    def test_of_a_server_that_counts_to_zero_are_counted_otherwise(self, clock: Clock) -> None:
+    def test_are_not_counted_by_usage_that_is_zero(self, clock: Clock) -> None:
         metrics = measure(clock, *self.STEPS, (0.0, usage(0)))
         assert (metrics.tokens, metrics.tokens_from) == (3, "chunks")
 
-    def test_of_a_server_that_counts_as_it_goes_are_the_latest(self, clock: Clock) -> None:
+    def test_are_those_of_the_latest_usage(self, clock: Clock) -> None:
         steps: Steps = [(1.0, {**chunk(content="a"), "usage": usage(n)["usage"]}) for n in (1, 2, 3)]
         assert measure(clock, *steps).tokens == 3
 
@@ -263,7 +263,7 @@ class TestTheEnd:
         metrics.observe(chunk(finish))
         assert not metrics.finished
 
-    def test_is_not_reached_by_nothing(self, clock: Clock) -> None:
+    def test_is_not_reached_by_an_empty_stream(self, clock: Clock) -> None:
         assert not measure(clock).finished
         assert not measure(clock, (1.0, chunk(role="assistant", content=""))).finished
 
@@ -294,11 +294,11 @@ class TestReports:
             "prompt_tokens": 9,
         }
 
-    def test_of_nothing_are_json_too(self, clock: Clock) -> None:
+    def test_of_an_empty_stream_are_json_too(self, clock: Clock) -> None:
         report = ChatMetrics().to_dict()
         assert json.loads(json.dumps(report)) == report
 
-    def test_of_a_chat_stream_are_its_sources(self) -> None:
+    def test_of_a_chat_stream_are_those_of_its_source(self) -> None:
         source = Stream(FakeResponse([sse(chunk("stop", content="Hi"))]), metrics=ChatMetrics())
         stream = ChatCompletionStream(source)
         stream.until_done()
@@ -306,7 +306,7 @@ class TestReports:
         assert isinstance(stream.metrics, TokenMetrics)
         assert stream.metrics.chunks == 1
 
-    def test_of_a_chat_stream_over_something_else_are_none(self) -> None:
+    def test_of_a_chat_stream_over_another_iterable_are_none(self) -> None:
         assert ChatCompletionStream([chunk(content="Hi")]).metrics is None
 
 
@@ -317,7 +317,7 @@ class TestItems:
         list(Stream(FakeResponse(body), metrics=metrics))
         assert (metrics.time_to_first_token, metrics.tokens) == (1.0, 2)
 
-    def test_may_be_openais(self, clock: Clock) -> None:
+    def test_may_be_objects_of_openai(self, clock: Clock) -> None:
         metrics = ChatMetrics()
         items = [chunk(reasoning="Hm"), chunk(tool_calls=tool_call(name="f", arguments="")), usage(7, 2)]
         body = clock.ticking([(1.0, sse(item)) for item in items])
@@ -326,7 +326,7 @@ class TestItems:
         assert metrics.time_to_first_content_token == 2.0
         assert (metrics.tokens, metrics.reasoning_tokens) == (7, 2)
 
-    def test_of_somebody_elses_stream_are_stamped_as_they_come(self, clock: Clock) -> None:
+    def test_of_another_stream_get_their_time_when_they_are_observed(self, clock: Clock) -> None:
         metrics = ChatMetrics()
         for text in "abc":
             clock.now += 1.5
@@ -335,7 +335,7 @@ class TestItems:
         assert list(metrics.inter_token_latencies) == [1.5, 1.5]
         assert metrics.time_to_first_byte is None
 
-    def test_of_azures_filter_are_no_tokens(self, clock: Clock) -> None:
+    def test_of_the_filter_of_azure_are_no_tokens(self, clock: Clock) -> None:
         metrics = ChatMetrics()
         metrics.observe({"choices": [{"index": 0, "content_filter_results": {}, "finish_reason": None}]})
         metrics.observe({"choices": None})
@@ -369,13 +369,13 @@ class TestEnds:
         closing = (chunk("stop", index=1), chunk("stop"))
         self.read(ChatMetrics(), chunk(content="a"), chunk(content="b", index=1), *closing)
 
-    def test_of_nothing_are_none(self) -> None:
+    def test_of_an_empty_stream_are_none(self) -> None:
         with pytest.raises(TruncatedStreamError):
             self.read(ChatMetrics())
 
 
 class TestCompletions:
-    def test_of_the_older_kind_are_measured(self, clock: Clock) -> None:
+    def test_are_measured(self, clock: Clock) -> None:
         items = [
             {"choices": [{"index": 0, "text": "", "finish_reason": None}]},
             {"choices": [{"index": 0, "text": "a", "finish_reason": None}]},

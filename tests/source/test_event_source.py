@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def read(driver: Driver, url: str, *, method: bool = False, **options: Any) -> list[ServerSentEvent]:
-    """The events at the URL, by plain iteration or by the method of httpx-sse's name."""
+    """Read the events at the URL, by plain iteration or by the method of httpx-sse."""
     if not hasattr(driver, "backend"):
         with (
             driver.http.Client(verify=NO_TLS, timeout=A_LONG_TIME) as client,
@@ -64,13 +64,15 @@ class TestEvents:
         "content_type",
         ["text/event-stream", "Text/Event-Stream ; charset=iso-8859-1", "text/event-stream;charset=nonsense"],
     )
-    def test_are_utf_8_whatever_the_charset(self, driver: Driver, server: Server, content_type: str) -> None:
+    def test_are_utf_8_with_any_charset_parameter(
+        self, driver: Driver, server: Server, content_type: str
+    ) -> None:
         answer = server.answer(
             "data: é 漢".encode()[:8], "data: é 漢\n\n".encode()[8:], content_type=content_type
         )
         assert read(driver, answer.url) == [ServerSentEvent(data="é 漢")]
 
-    def test_are_decoded_as_the_caller_wishes(self, driver: Driver, server: Server) -> None:
+    def test_are_decoded_by_the_callers_decoder(self, driver: Driver, server: Server) -> None:
         comments: list[str] = []
         decoder = Decoder(last_event_id="7", flush_incomplete=True, on_comment=comments.append)
         answer = server.answer(b":hi\ndata: x")
@@ -89,7 +91,7 @@ class TestEvents:
             with pytest.raises(EventTooLargeError):
                 next(events)
 
-    def test_leave_the_clients_errors_as_they_are(self, driver: Driver, server: Server) -> None:
+    def test_do_not_change_the_errors_of_the_client(self, driver: Driver, server: Server) -> None:
         with pytest.raises(driver.http.RemoteProtocolError):
             read(driver, server.answer(b"data: x\n\n", Then.DROP).url)
 
@@ -164,7 +166,7 @@ class TestHeaders:
                 assert answer.requests.pop()["x-own"] == "1, 2"
 
 
-def test_what_else_a_request_takes_is_passed_on(driver: Driver, server: Server) -> None:
+def test_other_arguments_of_a_request_are_passed_on(driver: Driver, server: Server) -> None:
     answer = server.answer()
     read(driver, answer.url, content=b"hello", auth=("user", "password"))
     (headers,) = answer.requests
@@ -175,7 +177,7 @@ def test_what_else_a_request_takes_is_passed_on(driver: Driver, server: Server) 
 class TestOtherContent:
     BODY = b'{"error": "' + "é".encode() * 1000
 
-    def test_does_not_wait_for_a_body_that_goes_on_for_ever(self, driver: Driver, server: Server) -> None:
+    def test_does_not_wait_for_an_endless_body(self, driver: Driver, server: Server) -> None:
         answer = server.answer(b"tick\n", Then.HANG, content_type="text/plain")
         with pytest.raises(ContentTypeError) as caught:
             read(driver, answer.url)
@@ -216,7 +218,7 @@ class TestOtherContent:
 
         anyio.run(main, backend=backend)
 
-    def test_may_be_short_or_nothing(self, driver: Driver, server: Server) -> None:
+    def test_may_be_short_or_empty(self, driver: Driver, server: Server) -> None:
         for steps in ([], [b"short"]):
             with pytest.raises(ContentTypeError) as caught:
                 read(driver, server.answer(*steps, content_type="text/plain").url)

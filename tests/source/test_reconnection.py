@@ -38,21 +38,21 @@ def connect(machine: ReconnectionMachine) -> None:
 
 
 def feed(machine: ReconnectionMachine, *chunks: bytes) -> list[str]:
-    """The data of the events that the chunks complete."""
+    """Feed chunks, and return the data of the events."""
     for chunk in chunks:
         machine.receive(chunk)
     return [event.data for event in machine.events()]
 
 
 def end(machine: ReconnectionMachine) -> None:
-    """Let the connection end as HTTP has it."""
+    """End the body without an error."""
     with pytest.raises(TruncatedStreamError) as caught:
         machine.receive(None)
     machine.fail(caught.value)
 
 
 def broken(*, sent: bool = True) -> APIConnectionError:
-    """The error of a connection that broke, before or after the request was sent."""
+    """Make the error of a connection that broke before or after the request was sent."""
     error = APIConnectionError("broken")
     error.__cause__ = (httpx.ReadError if sent else httpx.ConnectError)("broken")
     return error
@@ -78,7 +78,7 @@ class TestAnEventSource:
         assert machine.metrics.reconnections == 1
         assert machine.metrics.events == 2
 
-    def test_asks_for_what_came_after_the_last_event(self) -> None:
+    def test_asks_for_the_events_after_the_last_one(self) -> None:
         machine = make_machine()
         assert headers_of(machine) == {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
         connect(machine)
@@ -129,7 +129,7 @@ class TestAnEventSource:
         with pytest.raises(ContentTypeError):
             machine.fail(caught.value)
 
-    def test_tells_of_a_refusal_whose_body_breaks_with_what_has_come(self) -> None:
+    def test_raises_the_error_of_a_body_that_breaks_off(self) -> None:
         machine = make_machine()
         machine.accept(response_to(machine, 500))
         machine.receive(b"half")
@@ -197,7 +197,7 @@ class TestTheLastEventID:
         with pytest.raises(ValueError, match="last_event_id"):
             machine.last_event_id = "a\0b"
 
-    def test_stays_when_what_came_after_it_is_dropped(self) -> None:
+    def test_stays_when_the_events_after_it_are_dropped(self) -> None:
         machine = make_machine()
         connect(machine)
         machine.receive(b"id: 1\ndata\n\nid: 2\ndata\n\n")
@@ -237,7 +237,7 @@ class TestTheReconnectionTime:
         machine.fail(broken())
         assert 1.0 <= machine.delay <= 1.1
 
-    def test_is_at_least_what_a_refusal_asks_for(self) -> None:
+    def test_is_at_least_the_retry_after_of_an_error_status(self) -> None:
         machine = make_machine(reconnection_time=0, on_error=lambda error: True)
         machine.fail(APIStatusError("busy", response=response_to(machine, 503, **{"retry-after": "7"})))
         assert machine.delay >= 7
@@ -247,7 +247,7 @@ class TestTheReconnectionTime:
 
 
 class TestGivingUp:
-    def test_follows_so_many_failed_attempts(self) -> None:
+    def test_follows_max_attempts_failures(self) -> None:
         machine = make_machine(max_attempts=3)
         connect(machine)
         feed(machine, b"data: 1\n\n")
@@ -263,7 +263,7 @@ class TestGivingUp:
         assert caught.value.kind == "connect"
         assert machine.state is State.CLOSED
 
-    def test_is_put_off_by_every_byte(self) -> None:
+    def test_begins_to_count_again_after_every_byte(self) -> None:
         machine = make_machine(max_attempts=1)
         for _ in range(5):
             connect(machine)
@@ -339,19 +339,21 @@ class TestRequestsThatMustNotBeRepeated:
             machine.fail(broken())
         assert machine.state is State.CLOSED
 
-    def test_are_sent_again_if_they_never_were(self) -> None:
+    def test_are_sent_again_if_the_server_never_got_them(self) -> None:
         machine = make_machine(Target("POST", URL))
         machine.fail(broken(sent=False))
         assert machine.state is State.WAITING
 
     @pytest.mark.parametrize(("method", "repeat"), [("POST", True), ("PUT", None), ("REPORT", None)])
-    def test_are_not_those_that_may(self, method: str, repeat: bool | None) -> None:
+    def test_are_not_those_with_repeat_or_an_idempotent_method(
+        self, method: str, repeat: bool | None
+    ) -> None:
         machine = make_machine(Target(method, URL), repeat=repeat)
         connect(machine)
         end(machine)
         assert machine.state is State.WAITING
 
-    def test_can_be_those_that_might(self) -> None:
+    def test_can_have_an_idempotent_method(self) -> None:
         machine = make_machine(repeat=False)
         connect(machine)
         end(machine)
@@ -359,7 +361,7 @@ class TestRequestsThatMustNotBeRepeated:
 
 
 class TestAnErrorPolicy:
-    def test_hears_of_every_failure(self) -> None:
+    def test_gets_every_failure(self) -> None:
         errors: list[SSEError] = []
         machine = make_machine(on_error=errors.append)
         connect(machine)
@@ -371,7 +373,7 @@ class TestAnErrorPolicy:
             machine.fail(APIStatusError("no", response=response_to(machine, 404)))
         assert [type(error) for error in errors] == [TruncatedStreamError, APIConnectionError, APIStatusError]
 
-    def test_can_go_on_after_what_would_be_the_end(self) -> None:
+    def test_can_reconnect_after_an_error_that_would_end_it(self) -> None:
         machine = make_machine(on_error=lambda error: error.retryable)
         machine.fail(APIStatusError("busy", response=response_to(machine, 503)))
         assert machine.state is State.WAITING
@@ -379,7 +381,7 @@ class TestAnErrorPolicy:
         with pytest.raises(APIStatusError):
             machine.fail(APIStatusError("no", response=response_to(machine, 404)))
 
-    def test_can_end_what_would_go_on(self) -> None:
+    def test_can_end_an_event_source_that_would_reconnect(self) -> None:
         machine = make_machine(on_error=lambda error: False)
         connect(machine)
         end(machine)
@@ -388,7 +390,7 @@ class TestAnErrorPolicy:
         with pytest.raises(APIConnectionError):
             machine.fail(broken())
 
-    def test_may_fail_itself(self) -> None:
+    def test_may_raise(self) -> None:
         machine = make_machine(on_error=lambda error: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             machine.fail(broken())
@@ -421,7 +423,7 @@ class TestRedirects:
         machine.reconnect()
         assert str(machine.target.url) == "http://127.0.0.1/final"
 
-    def test_have_an_end(self) -> None:
+    def test_are_followed_20_times_at_most(self) -> None:
         machine = make_machine()
         for _ in range(20):
             self.redirect(machine, 301, "/again")
@@ -488,9 +490,7 @@ class TestRedirects:
             ("http://a/", "http://a.b/", False),
         ],
     )
-    def test_take_credentials_along_within_their_origin_only(
-        self, url: str, location: str, trusted: bool
-    ) -> None:
+    def test_carry_credentials_within_their_origin_only(self, url: str, location: str, trusted: bool) -> None:
         secrets = (("Authorization", "Bearer x"), (b"cookie", b"a=b"), ("X-API-Key", "x"))
         machine = make_machine(Target("GET", url, headers=(*secrets, ("X", "y"))))
         self.redirect(machine, 301, location)

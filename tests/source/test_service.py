@@ -1,4 +1,4 @@
-"""A harness for the test service, in the manner of those that test event-stream clients."""
+"""The test service, driven as the harnesses for event-stream clients drive it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Connection:
 
 
 class Harness(RawServer):
-    """Serves streams below ``/stream`` as the test says, and takes reports below ``/callback``."""
+    """Serves the test's streams below ``/stream``, and takes reports below ``/callback``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Harness(RawServer):
         self._streams: list[Connection] = []
 
     def connection(self) -> Connection:
-        """The next connection to the stream, once it is there."""
+        """Wait for the next connection to the stream."""
         self.wait_until(lambda: self._streams)
         return self._streams.pop(0)
 
@@ -47,7 +47,7 @@ class Harness(RawServer):
         self._loop.call_soon_threadsafe(connection.queue.put_nowait, data)
 
     def report(self) -> dict[str, Any]:
-        """The next thing that the service reports."""
+        """Wait for the next report of the service."""
         self.wait_until(lambda: self.reports)
         _, report = self.reports.pop(0)
         return report
@@ -102,7 +102,7 @@ def service() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def create(service: httpx.Client, harness: Harness) -> Iterator[Any]:
-    """Subscribe with parameters, and give the location of the subscription."""
+    """Subscribe with parameters, and return the location of the subscription."""
     locations = []
 
     def create(**parameters: Any) -> str:
@@ -124,7 +124,7 @@ def create(service: httpx.Client, harness: Harness) -> Iterator[Any]:
     harness.wait_until(lambda: harness.connections == 0)
 
 
-def test_the_service_says_what_it_can_do(service: httpx.Client) -> None:
+def test_the_service_lists_its_capabilities(service: httpx.Client) -> None:
     status = service.get("/").json()
     assert status["name"].startswith("ssejet")
     assert {"comments", "restart", "server-directed-shutdown-request"} < set(status["capabilities"])
@@ -166,7 +166,7 @@ def test_events_and_comments_are_reported_in_order(create: Any, harness: Harness
     ]
 
 
-def test_a_report_that_fails_does_not_keep_back_the_next(create: Any, harness: Harness) -> None:
+def test_a_report_that_fails_does_not_stop_the_next(create: Any, harness: Harness) -> None:
     harness.unheard = "/callback/2"
     create()
     harness.send(harness.connection(), b"data: 1\n\ndata: 2\n\ndata: 3\n\n")
@@ -187,7 +187,7 @@ def test_requests_are_those_of_an_event_source(create: Any, harness: Harness) ->
 
 
 @pytest.mark.parametrize("method", ["POST", "REPORT"])
-def test_requests_are_what_the_parameters_say(create: Any, harness: Harness, method: str) -> None:
+def test_requests_follow_the_parameters(create: Any, harness: Harness, method: str) -> None:
     create(method=method, body="{}", headers={"content-type": "application/json"}, lastEventId="…")
     for _ in range(2):
         connection = harness.connection()
@@ -198,7 +198,7 @@ def test_requests_are_what_the_parameters_say(create: Any, harness: Harness, met
         harness.send(connection, None)
 
 
-def test_a_broken_connection_is_reported_and_made_again(create: Any, harness: Harness) -> None:
+def test_a_broken_connection_is_reported_and_replaced(create: Any, harness: Harness) -> None:
     create()
     connection = harness.connection()
     harness.send(connection, b"id: abc\ndata: Hello\n\nid: def\ndata: Good")
@@ -239,7 +239,7 @@ def test_a_silence_is_reported_and_ends_the_connection(create: Any, harness: Har
     harness.connection()
 
 
-def test_204_is_the_end(create: Any, harness: Harness) -> None:
+def test_204_ends_the_subscription(create: Any, harness: Harness) -> None:
     harness.response = (204, {})
     create()
     harness.wait_until(lambda: harness.requests and harness.connections == 0)
@@ -249,7 +249,7 @@ def test_204_is_the_end(create: Any, harness: Harness) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Location": ""}])
 @pytest.mark.parametrize("status", [301, 307])
-def test_a_redirect_to_nowhere_is_an_error_and_the_end(
+def test_a_redirect_to_nowhere_is_an_error_and_ends_the_subscription(
     create: Any, harness: Harness, status: int, headers: dict[str, str]
 ) -> None:
     harness.response = (status, headers)

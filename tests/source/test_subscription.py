@@ -55,7 +55,7 @@ def collector_back() -> Iterator[None]:
 
 @pytest.fixture
 def busy_port() -> Iterator[int]:
-    """A port where connections are neither accepted nor refused, as nobody takes them from a full queue."""
+    """A port that neither accepts nor refuses connections, as its queue is full."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         waiting = [socket.socket() for _ in range(2)]
         for each in waiting:
@@ -91,13 +91,15 @@ class TestASubscription:
         source = faults.source(*BLOCKS)
         assert subscriber.read(source.url, last_event_id="3", **AT_ONCE).data == DATA[3:]
 
-    def test_gives_again_what_a_server_that_forgets_ids_sends_again(
+    def test_gives_events_twice_if_the_server_ignores_ids(
         self, subscriber: Subscriber, faults: FaultServer
     ) -> None:
         source = faults.source(*BLOCKS, faults=[Fault(events=2), Fault(events=3, forgets=True)])
         assert subscriber.read(source.url, **AT_ONCE).data == DATA[:2] + DATA
 
-    def test_sends_what_it_is_told_to(self, subscriber: Subscriber, script: ScriptServer) -> None:
+    def test_sends_the_method_body_parameters_and_headers(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
         script.replies = [Reply(), Reply(status=204, headers={})]
         outcome = subscriber.read(
             script.base + "x",
@@ -138,7 +140,7 @@ class TestASubscription:
         assert [request.path for _, request in script.requests] == ["/", "/a", "/b", "/a"]
         assert outcome.subscription.url == script.base + "a"
 
-    def test_goes_where_a_redirect_says_whatever_the_client_adds_to_urls(
+    def test_follows_a_redirect_without_what_the_client_adds_to_urls(
         self, subscriber: Subscriber, script: ScriptServer
     ) -> None:
         script.replies = [Reply(status=308, headers={"Location": "/b?signed=1"}), Reply(), Reply(status=204)]
@@ -158,7 +160,9 @@ class TestASubscription:
         assert not {"authorization", "x-api-key", "cookie"} & request.headers.keys()
         assert request.headers["x"] == b"y"
 
-    def test_raises_for_what_is_no_event_stream(self, subscriber: Subscriber, script: ScriptServer) -> None:
+    def test_raises_for_responses_that_are_no_event_stream(
+        self, subscriber: Subscriber, script: ScriptServer
+    ) -> None:
         script.replies = [
             Reply([b'{"error": {"message": "no such stream"}}'], status=404, headers={"X-Request-ID": "7"}),
             Reply([b"<!doctype html>"], headers={"Content-Type": "text/html"}, then=ReplyThen.HANG),
@@ -221,7 +225,7 @@ class TestASubscription:
                     next(events)
         assert len(requests) == 1 + is_repeated
 
-    def test_raises_what_the_client_raises_if_it_is_misused(self, subscriber: Subscriber) -> None:
+    def test_raises_the_clients_error_if_it_is_misused(self, subscriber: Subscriber) -> None:
         outcome = subscriber.read("ftp://127.0.0.1/")
         assert isinstance(outcome.error, subscriber.http.UnsupportedProtocol)
         outcome = subscriber.read("http://x:port/")
@@ -232,7 +236,7 @@ class TestASubscription:
             ssejet.subscribe("http://127.0.0.1/", content=iter([b"x"]))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("option", ["on_comment", "on_error"])
-    def test_takes_no_callback_that_would_have_to_be_awaited(self, option: str) -> None:
+    def test_takes_no_asynchronous_callback(self, option: str) -> None:
         async def callback(_: object) -> bool:
             return False
 
@@ -246,7 +250,7 @@ class TestASubscription:
     )
     def test_takes_no_client_of_the_other_kind(self, subscribe: Any, client: Any) -> None:
         with pytest.raises(
-            TypeError, match=f"needs the .*Client of httpx.* not this httpx.{client.__name__}$"
+            TypeError, match=f"needs the .*Client of httpx or httpx2, not this httpx.*{client.__name__}$"
         ):
             subscribe("http://127.0.0.1/", client=client())
 
@@ -278,7 +282,7 @@ class TestTimeouts:
         assert "connect_timeout=0.05" in str(outcome.error)
 
     @pytest.mark.parametrize("http", [httpx, httpx2], ids=lambda http: http.__name__)
-    def test_of_the_system_are_told_of_too(self, http: Any) -> None:
+    def test_of_the_system_have_a_message_too(self, http: Any) -> None:
         def time_out(_: Any) -> Any:
             raise http.ConnectTimeout("timed out")
 
@@ -322,7 +326,7 @@ class TestTimeouts:
         assert errors[0].kind == "data"
         assert "no event arrived within data_timeout=0.1 seconds" in str(errors[0])
 
-    def test_do_not_count_what_the_consumer_takes(self, faults: FaultServer) -> None:
+    def test_do_not_count_the_time_that_the_caller_spends(self, faults: FaultServer) -> None:
         source = faults.source(*BLOCKS, faults=[Fault(drip=True)])
         with ssejet.subscribe(source.url, data_timeout=0.3, max_attempts=1) as subscription:
             for _ in range(3):
@@ -332,7 +336,7 @@ class TestTimeouts:
 
 
 class TestClosing:
-    """From another thread or task: at once, whatever the subscription is doing, and without a trace."""
+    """Another thread or task closes the subscription at any moment, and nothing is left open."""
 
     @pytest.mark.parametrize("attempt", range(3))
     def test_ends_the_wait_for_a_response(
@@ -390,7 +394,7 @@ class TestClosing:
             reading.await_end()
             assert reading.data == []
 
-    def test_comes_with_leaving_the_block(self, faults: FaultServer) -> None:
+    def test_happens_at_the_end_of_the_block(self, faults: FaultServer) -> None:
         source = faults.source(*BLOCKS, faults=[Fault(drip=True, then=Then.STALL)])
         with ssejet.subscribe(source.url) as subscription:
             for event in subscription:
@@ -399,7 +403,7 @@ class TestClosing:
         assert list(subscription) == []
         faults.wait_until(lambda: faults.connections == 0)
 
-    def test_is_missed_if_the_garbage_collector_comes_first(self, script: ScriptServer) -> None:
+    def test_that_never_happens_is_a_resource_warning(self, script: ScriptServer) -> None:
         script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
         subscription = ssejet.subscribe(script.base)
         next(subscription)
@@ -414,8 +418,8 @@ class TestClosing:
                     assert next(subscription).data == DATA[0]
             assert not client.is_closed
 
-    def test_is_no_matter_of_who_reads(self, subscriber: Subscriber, script: ScriptServer) -> None:
-        """Fifty times, with the close at any moment: nothing hangs, and nothing is left."""
+    def test_at_any_moment_leaves_nothing_open(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        """Fifty times, closed at any moment: nothing hangs, and nothing stays open."""
         with subscriber.reading(script.base) as reading:
             pass
         for number in range(50):
@@ -449,7 +453,7 @@ class TestClosing:
         async def main() -> None:
             limits = httpx.Limits(max_connections=None)
             async with httpx.AsyncClient(limits=limits, verify=False) as client:
-                # Imports may leave cycles, which hold what needed them.
+                # Imports can leave reference cycles, which keep objects alive.
                 async with ssejet.asubscribe(faults.source(*BLOCKS).url, client=client) as events:
                     assert (await anext(events)).data == DATA[0]
                 gc.collect()
@@ -458,15 +462,17 @@ class TestClosing:
                     for _ in range(200):
                         tasks.start_soon(read, client, random.random() / 2)
                 if backend == "asyncio":
+                    # A dropped subscription closes its response in a task of its own.
+                    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
                     assert asyncio.all_tasks() == {asyncio.current_task()}
-                # Dropped subscriptions let go of their connections without the help of the garbage collector.
+                # Dropped subscriptions release their connections without the garbage collector.
                 await anyio.to_thread.run_sync(faults.wait_until, lambda: faults.connections == 0)
 
         anyio.run(main, backend=backend)
 
 
 class TestRestarting:
-    def test_connects_anew_without_an_error(self, subscriber: Subscriber, faults: FaultServer) -> None:
+    def test_connects_again_without_an_error(self, subscriber: Subscriber, faults: FaultServer) -> None:
         errors: list[SSEError] = []
         source = faults.source(*BLOCKS, faults=[Fault(events=2, then=Then.STALL), Fault(then=Then.STALL)])
         with subscriber.reading(source.url, on_error=errors.append, **NEVER) as reading:
@@ -529,7 +535,7 @@ class TestRestarting:
 
 
 class TestReading:
-    def test_can_be_left_and_taken_up_again(self, faults: FaultServer) -> None:
+    def test_can_continue_in_another_loop(self, faults: FaultServer) -> None:
         source = faults.source(*BLOCKS, faults=[Fault(framing=Framing.LENGTH)])
         seen = []
         with ssejet.subscribe(source.url, **AT_ONCE) as subscription:
@@ -563,7 +569,7 @@ class TestReading:
         anyio.run(main, backend=backend)
         faults.wait_until(lambda: faults.connections == 0)
 
-    async def test_ends_with_its_task(self, faults: FaultServer) -> None:
+    async def test_ends_when_its_task_is_cancelled(self, faults: FaultServer) -> None:
         source = faults.source(*BLOCKS, faults=[Fault(then=Then.STALL)])
         seen: list[Any] = []
 
@@ -578,12 +584,12 @@ class TestReading:
             await task
         await asyncio.to_thread(faults.wait_until, lambda: faults.connections == 0)
 
-    def test_is_for_one_at_a_time(self, subscriber: Subscriber, script: ScriptServer) -> None:
+    def test_is_for_one_reader_at_a_time(self, subscriber: Subscriber, script: ScriptServer) -> None:
         script.replies = [Reply([b"data: 1\n\n"], then=ReplyThen.HANG)]
         with subscriber.reading(script.base) as reading:
             reading.await_events(1)
-            turn = getattr(reading.subscription, "_turn", None)
-            while turn is not None and turn.holder is None:
+            use = getattr(reading.subscription, "_use", None)
+            while use is not None and use.holder is None:
                 threading.Event().wait(0.001)
             with pytest.raises(RuntimeError, match="another task or thread is reading"):
                 reading.read_too()

@@ -1,4 +1,4 @@
-"""Reads that are cancelled: nothing is lost, nothing comes twice, and no end is made up."""
+"""Cancelled reads: nothing is lost, nothing comes twice, and a cancelled read is never taken for the end."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def steps() -> list[Any]:
     return [step for item in ITEMS for step in (b"data: ", 0.02, b"%d\n\n" % item, 0.02)]
 
 
-async def read_impatiently(events: AsyncIterator[Any], patience: float = 0.005) -> tuple[list[Any], int]:
+async def read_impatiently(events: AsyncIterator[Any], seconds: float = 0.005) -> tuple[list[Any], int]:
     """All that comes, and how many reads were cancelled."""
     items, cancelled = [], 0
     while True:
-        with anyio.move_on_after(patience):
+        with anyio.move_on_after(seconds):
             try:
                 items.append(await anext(events))
             except StopAsyncIteration:

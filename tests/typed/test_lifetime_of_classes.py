@@ -181,7 +181,7 @@ def read(cast_to: Any) -> int:
 
 
 def forget_types() -> None:
-    """Empty the caches in which others keep the latest types, whoever uses them."""
+    """Empty the caches in which others keep the latest types."""
     for clear in typing._cleanups:  # type: ignore[attr-defined]
         clear()
     # msgspec keeps the members of 64 unions of structs.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any, get_origin
 
 import msgspec
@@ -17,6 +19,7 @@ from ssejet import (
     StreamMachine,
     TruncatedStreamError,
 )
+from ssejet.typed._machine import MachineState
 
 
 class Struct(msgspec.Struct):
@@ -309,7 +312,7 @@ class TestInvalidData:
         assert isinstance(error, InvalidJSONError)
         assert error.position is None
 
-    def test_does_not_hide_what_a_callable_raises_besides(self) -> None:
+    def test_does_not_hide_another_error_of_a_callable(self) -> None:
         reading = read(sse("1") + sse("0"), cast_to=lambda event: 1 / event.json())
         assert reading.items == [1.0]
         assert isinstance(reading.error, ZeroDivisionError)
@@ -422,6 +425,100 @@ def test_more_is_received_when_all_is_taken() -> None:
     assert list(machine.items(more)) == [1, 2, 3]
 
 
+class TestStates:
+    """The table in the docstring of the module."""
+
+    def test_of_a_new_machine_is_reading(self) -> None:
+        assert StreamMachine().state is MachineState.READING
+
+    @pytest.mark.parametrize("end", ["receive_end", "close", "sentinel"])
+    def test_after_the_end_ignore_more_input(self, end: str) -> None:
+        machine = StreamMachine()
+        if end == "sentinel":
+            assert list(machine.feed(DONE)) == []
+        else:
+            getattr(machine, end)()
+        assert machine.state is (MachineState.ENDED if end == "receive_end" else MachineState.CLOSED)
+        state = machine.state
+        machine.receive(sse("1"))
+        machine.receive_end()
+        assert machine.state is state
+        assert list(machine.items()) == []
+
+    def test_after_the_end_give_what_is_left_and_close(self) -> None:
+        machine = StreamMachine()
+        machine.receive(sse("1"))
+        machine.receive_end()
+        items = machine.items()
+        assert (next(items), machine.state) == (1, MachineState.ENDED)
+        assert list(items) == []
+        assert machine.state is MachineState.CLOSED
+
+    def test_raise_the_error_of_the_end_once(self) -> None:
+        machine = StreamMachine(require_done=True)
+        with pytest.raises(TruncatedStreamError):
+            list(machine.finish())
+        assert machine.state is MachineState.CLOSED
+        assert list(machine.items()) == []
+
+    @pytest.mark.parametrize("take", ["items", "events"])
+    def test_keep_an_exception_of_the_callback_behind_the_items_of_earlier_chunks(self, take: str) -> None:
+        def refuse(comment: str) -> None:
+            raise LookupError(comment)
+
+        machine = StreamMachine(decoder=Decoder(on_comment=refuse))
+        for chunk in (sse("1"), b":first\n", sse("2"), b":second\n"):
+            machine.receive(chunk)
+        machine.receive_end()
+        seen: list[Any] = []
+        while machine.state is not MachineState.CLOSED:
+            try:
+                for item in getattr(machine, take)():
+                    seen.append(getattr(item, "data", str(item)))  # noqa: PERF401
+            except LookupError as error:  # noqa: PERF203
+                seen.append(error.args[0])
+        assert seen == ["1", "first", "2", "second"]
+
+
+class SelfMadeError(ValueError):
+    """What a function of the caller's raises."""
+
+
+@pytest.mark.parametrize(
+    ("stream", "options"),
+    [
+        pytest.param(sse("1"), {"cast_to": "raises"}, id="callers-error"),
+        pytest.param(sse("nonsense"), {}, id="invalid-json"),
+        pytest.param(sse({"error": "no"}), {}, id="api-error"),
+        pytest.param(b'{"error": "no"}', {}, id="error-at-the-end"),
+        pytest.param(b"", {"require_done": True}, id="truncated"),
+    ],
+)
+@pytest.mark.parametrize("first", [False, True])
+def test_an_error_is_freed_without_the_garbage_collector(stream: bytes, options: Any, first: bool) -> None:
+    def cast(event: ServerSentEvent) -> Any:
+        raise SelfMadeError(event.data)
+
+    options = options | ({"cast_to": cast} if "cast_to" in options else {})
+    machine = StreamMachine(**options)
+    freed: list[weakref.ref[BaseException]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            machine.receive(stream)
+            machine.receive_end()
+            if first:
+                machine.check_first()
+            list(machine.items())
+        except Exception as error:
+            freed.append(weakref.ref(error))
+        assert len(freed) == 1
+        assert freed[0]() is None
+    finally:
+        gc.enable()
+
+
 class TestDecoder:
     def test_can_be_one_of_the_callers(self) -> None:
         comments: list[str] = []
@@ -486,7 +583,7 @@ class TestMetrics:
 
     def test_stamp_the_bytes_that_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter([100.0, 101.0, 103.0, 106.0])
-        monkeypatch.setattr("ssejet.metrics._stream.perf_counter", lambda: next(clock))
+        monkeypatch.setattr("ssejet.metrics._stream_metrics.perf_counter", lambda: next(clock))
         machine = StreamMachine()
         for chunk in (b"", b": hello\n", b"data: 1\n\ndata: 2\n\n", b"data: 3"):
             machine.feed(chunk)

@@ -1,1 +1,1 @@
-"""HTTP: the one place that knows responses, connections and sockets of HTTP libraries."""
+"""HTTP: all that ssejet knows of responses, clients, headers, connections and sockets."""

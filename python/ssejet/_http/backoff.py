@@ -8,36 +8,34 @@ from typing import Any
 
 __all__ = ["backoff", "retry_after"]
 
-# Where growth starts when the first wait is none at all: seconds. That is about the longest first wait then,
-# lest a server that asks for none, and breaks off each time, be asked thousands of times a second.
-_LEAST_UNIT = 0.1
+# The unit in seconds from which waits grow if the caller's is shorter. Otherwise a server that asks for no
+# wait, and closes each connection at once, would get thousands of requests a second.
+_MIN_UNIT = 0.1
 
-# How far the first attempts after a break are spread: a server that restarts has broken with all its clients
-# at once.
+# How far the first attempts are spread, as a factor: a server that restarts loses all its clients at once.
 _SPREAD = 1.1
 
-# Every bound is passed by then, and floats have an end.
-_MOST_DOUBLINGS = 64
+# After so many doublings every bound is reached. More would overflow a float.
+_MAX_DOUBLINGS = 64
 
 
 def backoff(failures: int, *, unit: float, longest: float) -> float:
-    """Seconds to wait before the next attempt: at random, from ``unit`` to a bound that doubles.
+    """Seconds to wait before the next attempt: a random number between ``unit`` and a bound that doubles.
 
     Args:
-        failures: attempts in a row that have failed.
-        unit: the least to wait, in seconds.
-        longest: where the bound stops growing, in seconds.
+        failures: how many attempts in a row have failed.
+        unit: the shortest wait, in seconds.
+        longest: the largest bound, in seconds.
     """
-    growth = 2.0 ** min(failures, _MOST_DOUBLINGS) if failures else _SPREAD
-    bound = min(max(unit, _LEAST_UNIT) * growth, longest)
+    growth = 2.0 ** min(failures, _MAX_DOUBLINGS) if failures else _SPREAD
+    bound = min(max(unit, _MIN_UNIT) * growth, longest)
     return uniform(unit, max(unit, bound))
 
 
 def retry_after(headers: Any) -> float | None:
-    """Seconds that a response asks to wait, or None.
+    """Seconds that a response asks the client to wait, or None.
 
-    Understood are ``Retry-After`` (RFC 9110, 10.2.3), in seconds or as a date, and OpenAI's
-    ``retry-after-ms``.
+    This reads ``Retry-After`` (RFC 9110, 10.2.3), in seconds or as a date, and OpenAI's ``retry-after-ms``.
 
     Args:
         headers: a mapping of header names to values.
@@ -50,7 +48,7 @@ def retry_after(headers: Any) -> float | None:
     return _seconds_until(value) if seconds is None and value is not None else seconds
 
 
-# `float()` alone would also take underscores, digits of other scripts, exponents and "nan".
+# `float()` alone would also accept underscores, digits of other scripts, exponents and "nan".
 _is_number = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*", re.ASCII).fullmatch
 
 
@@ -66,6 +64,6 @@ def _seconds_until(date: str) -> float | None:
         then = parsedate_to_datetime(date)
     except ValueError:
         return None
-    # RFC 9110 has dates in GMT only, but some servers leave the zone out.
+    # The dates of RFC 9110 are in GMT; some servers leave the zone out.
     then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
     return max(0.0, (then - datetime.now(timezone.utc)).total_seconds())

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from inspect import iscoroutinefunction
 from typing import Any, Literal
 
 __all__ = ["check_http_client", "make_http_client"]
 
 
-def check_http_client(client: Any, kind: Literal["AsyncClient", "Client"], *, user: str) -> None:
+def check_http_client(
+    client: Any,
+    kind: Literal["AsyncClient", "Client"],
+    *,
+    user: str,
+    methods: tuple[str, ...] = ("build_request", "send"),
+) -> None:
     """Check that a client can be used as httpx's class of that kind.
 
     Args:
         client: the client.
         kind: the name of the class.
         user: what uses the client, for the error message.
+        methods: the methods that it uses.
 
     Raises:
-        TypeError: it is of the other kind, is a class, or has no ``build_request()`` or no ``send()``.
+        TypeError: the client is of the other kind, is a class, or lacks a method.
     """
-    is_usable = not isinstance(client, type) and hasattr(client, "build_request") and hasattr(client, "send")
-    if not is_usable or iscoroutinefunction(client.send) is not (kind == "AsyncClient"):
+    own_close, other_close = ("aclose", "close") if kind == "AsyncClient" else ("close", "aclose")
+    is_other_kind = hasattr(client, other_close) and not hasattr(client, own_close)
+    if isinstance(client, type) or is_other_kind or not all(hasattr(client, name) for name in methods):
         found = client if isinstance(client, type) else type(client)
         what = "the class " if isinstance(client, type) else "this "
         raise TypeError(
@@ -40,6 +45,9 @@ def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> A
     Raises:
         ImportError: neither is installed.
     """
+    from importlib import import_module
+    from importlib.util import find_spec
+
     name = next(filter(find_spec, ("httpx", "httpx2")), None)
     if name is None:
         raise ImportError(

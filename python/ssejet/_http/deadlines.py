@@ -1,4 +1,4 @@
-"""How long a stream may take."""
+"""Time limits of a stream."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from ssejet.errors import APITimeoutError
 
 __all__ = ["Deadlines", "check_seconds"]
 
-# A tick of the coarsest clock in use, which some event loops measure time with.
+# The tick of the coarsest clock that an event loop uses, in seconds.
 _CLOCK_TICK = 0.02
 
 
 class Deadlines:
-    """How long a stream may wait for bytes, and for events.
+    """How long a stream may wait for bytes and for events.
 
     Args:
         idle: seconds that one wait for bytes may last; None for no limit.
-        data: seconds that may be spent waiting between two events, whatever bytes come that make none.
-        total: seconds in which the stream must end.
-        start: when the time of ``total`` began, by ``time.perf_counter()``; None for now.
+        data: seconds that the stream may wait between two events. Bytes that complete no event do not count.
+        total: seconds after which the stream must have ended.
+        start: when ``total`` begins, as a time of ``time.perf_counter()``; None for now.
 
     Attributes:
         limited: whether there is any limit.
 
     Raises:
-        TypeError: a limit is no number.
+        TypeError: a limit is not a number.
         ValueError: a limit is not positive.
     """
 
@@ -47,15 +47,15 @@ class Deadlines:
         self._data = data
         self._total = total
         self._end = inf if total is None else (perf_counter() if start is None else start) + total
-        # Only waiting counts: what a slow consumer takes for an event is not the server's silence.
+        # Only waiting counts: time that a slow consumer takes for an event is not the server's silence.
         self._data_left = inf if data is None else data
         self._data_end = inf
 
     def begin(self, request: Any) -> float:
-        """Begin to wait, and return how many seconds that may last; infinitely many without a limit.
+        """Begin a wait, and return how many seconds it may last; ``inf`` without a limit.
 
         Raises:
-            APITimeoutError: none are left.
+            APITimeoutError: no time is left.
         """
         self._data_end = perf_counter() + self._data_left
         wait = self.wait()
@@ -64,17 +64,17 @@ class Deadlines:
         return wait
 
     def wait(self) -> float:
-        """Seconds that the wait which has begun may still last: 0 or less if time is up."""
+        """How many seconds the current wait may still last: 0 or less if the time is over."""
         left = min(self._end, self._data_end) - perf_counter()
         return left if self._idle is None else min(left, self._idle)
 
     def end(self, *, got_events: bool) -> None:
-        """Take note of what the wait brought."""
+        """End a wait."""
         if self._data is not None:
             self._data_left = self._data if got_events else self._data_end - perf_counter()
 
-    def restrict(self, seconds: float, *, idle: float | None = None) -> None:
-        """Leave that many seconds in all, and for one wait, whatever the limits were."""
+    def replace_limits(self, seconds: float, *, idle: float | None = None) -> None:
+        """Replace all limits: by ``seconds`` from now in all, and ``idle`` seconds for one wait."""
         self.limited = True
         self._idle = idle
         self._data = None
@@ -84,7 +84,7 @@ class Deadlines:
 
     @property
     def limits(self) -> tuple[Any, ...]:
-        """The limits, to be set again after ``restrict()``."""
+        """The limits, as values to set again after ``replace_limits()``."""
         return tuple(getattr(self, name) for name in self.__slots__)
 
     @limits.setter
@@ -93,7 +93,7 @@ class Deadlines:
             setattr(self, name, value)
 
     def error(self, request: Any) -> APITimeoutError:
-        """The error for a wait that was too long, naming the limit that ended it."""
+        """The error for a wait that was too long. It names the limit that was passed."""
         now = perf_counter() + _CLOCK_TICK
         if now >= self._end:
             message = f"the stream took longer than timeout={self._total:g} seconds"
@@ -106,11 +106,11 @@ class Deadlines:
 
 
 def check_seconds(**timeouts: float | None) -> None:
-    """See to it that timeouts are positive or None.
+    """Check that timeouts are positive or None.
 
     Raises:
-        TypeError: one is no number.
-        ValueError: one is not positive.
+        TypeError: a timeout is not a number.
+        ValueError: a timeout is not positive.
     """
     for name, seconds in timeouts.items():
         if seconds is None:

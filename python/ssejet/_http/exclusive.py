@@ -1,4 +1,18 @@
-"""Use by one thread at a time, to which any thread can put an end."""
+"""Use by one thread at a time, which any thread can end.
+
+======= ==================================== ==============================
+state   a thread begins to use the thing     a thread ends the use
+======= ==================================== ==============================
+free    in use                               ended; this thread releases it
+in use  refused: ``ConcurrentReadError``     ended; the user releases it
+ended   the thing is not used                nothing
+======= ==================================== ==============================
+
+There is no lock around a use, as that would cost more than all else at each read. So the state is in two
+attributes, ``holder`` and ``ended``, that each side writes and reads in the opposite order: a user sets
+``holder`` and then reads ``ended``; the thread that ends sets ``ended`` and then reads ``holder``. At least
+one of them sees the other.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +22,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ConcurrentReadError", "Turn"]
+__all__ = ["ConcurrentReadError", "ExclusiveUse"]
 
-# How long who ends something waits for the thread that is using it, and was told: seconds.
+# How many seconds end() waits for the thread that uses the thing and was told to stop.
 _WAKE_TIME = 5.0
 
 
@@ -21,56 +35,55 @@ class ConcurrentReadError(RuntimeError):
         super().__init__("another task or thread is reading this stream; let one read and hand the items on")
 
 
-class Turn:
-    """Whose turn it is to use something, until any thread puts an end to that.
+class ExclusiveUse:
+    """Lets one thread at a time use a thing, until any thread ends the use.
 
-    A thread takes its turn by these lines, in this order. A lock would cost more than they do, at each read::
+    A thread uses the thing by these lines, in this order::
 
-        if turn.holder is not None:
+        if use.holder is not None:
             raise ConcurrentReadError
         try:
-            turn.holder = get_ident()
-            if not turn.over:
+            use.holder = get_ident()
+            if not use.ended:
                 ...
         finally:
-            turn.holder = None
-            if turn.over:
-                turn.release(...)
-
-    As one side says that it is there before it looks for the end, and the other side the end before it looks
-    who is there, one of them sees the other.
+            use.holder = None
+            if use.ended:
+                use.release(...)
 
     Attributes:
-        holder: the thread that uses it, if there is one.
-        over: whether that has an end.
+        holder: the thread that uses the thing, if there is one.
+        ended: whether the use was ended.
     """
+
+    __slots__ = ("_is_released", "_lock", "_released", "ended", "holder")
 
     def __init__(self) -> None:
         self.holder: int | None = None
-        self.over: bool = False
-        self._lock = threading.RLock()  # a signal handler may come in between
+        self.ended: bool = False
+        self._lock = threading.RLock()  # a signal handler may interrupt the thread that has it
         self._is_released = False
         self._released = threading.Event()
 
     def end(self, *, wake: Callable[[], None], release: Callable[[], None]) -> None:
-        """Put an end to it, from any thread, and come back when it is released; more than once does no harm.
+        """End the use, and return when the thing is released. Any thread may call this, more than once.
 
         Args:
-            wake: tells the thread whose turn it is.
-            release: what is to be done once nobody uses it any more, by whoever comes to it.
+            wake: tells the thread that uses the thing to stop.
+            release: releases the thing. It is called once, when no thread uses the thing any more.
         """
-        self.over = True
+        self.ended = True
         holder = self.holder
         if holder is None:
             self.release(release)
             return
         wake()
-        # In a signal handler, which can come in between at any moment, the wait would be one for oneself.
+        # A signal handler runs in a thread that may be the user: waiting for it would never end.
         if holder != threading.get_ident():
             self._released.wait(_WAKE_TIME)
 
     def release(self, release: Callable[[], None]) -> None:
-        """Do what is to be done at the end, unless that was done."""
+        """Release the thing, unless that was done."""
         with self._lock:
             if self._is_released:
                 return

@@ -1,4 +1,4 @@
-"""What httpx and httpx2 raise, as errors of ssejet."""
+"""Translates the exceptions of httpx and httpx2 to errors of ssejet."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["invalid_url_errors", "translate", "translate_request", "translated",
 
 
 def translate(error: Exception, response: Any, deadlines: Deadlines) -> Exception:
-    """Make a ``StreamError`` of what httpx and httpx2 raise; every other error stays as it is.
+    """The ``StreamError`` for an error of httpx or httpx2; any other error is returned as it is.
 
-    Their complaints of misuse, such as a body that was consumed already, are no failures of the connection.
+    Errors of misuse, such as reading a body twice, are also returned as they are.
     """
     if isinstance(error, _errors("TimeoutException")):
         return deadlines.error(request_of(response))
-    # The last are TLS failures, which asynchronous clients pass on as they are.
+    # Asynchronous clients raise SSLError themselves.
     if isinstance(error, (*_errors("RequestError"), *loaded(("ssl", "SSLError")))):
         reason = str(error) or type(error).__name__
         return APIConnectionError(f"the connection broke: {reason}", request=request_of(response))
@@ -33,22 +33,22 @@ def translate(error: Exception, response: Any, deadlines: Deadlines) -> Exceptio
 def translate_request(
     error: Exception, request: Any, connect_timeout: float | None, deadlines: Deadlines
 ) -> Exception:
-    """Make a ``StreamError`` of what httpx and httpx2 raise before a response has come.
+    """The ``StreamError`` for an error of httpx or httpx2 before a response has come.
 
-    A request that they refuse to send is a mistake of the caller's, whose error stays as it is.
+    If they refuse to send a request, the caller made a mistake: that error is returned as it is.
 
     Args:
-        error: what they raised.
+        error: the error.
         request: the request.
-        connect_timeout: how many seconds they had to connect.
-        deadlines: of waiting for the response, which had begun.
+        connect_timeout: how many seconds the connection could take.
+        deadlines: of waiting for the response, a wait that had begun.
     """
     was_refused = isinstance(error, _errors("LocalProtocolError", "UnsupportedProtocol"))
     if was_refused:
         return error
     origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
     if isinstance(error, _errors("ConnectTimeout")):
-        # Without a limit of the caller's there still is the operating system's.
+        # Without a limit of the caller's, the operating system has one.
         limit = "the system's limit" if connect_timeout is None else f"{connect_timeout=:g} seconds"
         message = f"no connection to {origin} within {limit}"
         return APITimeoutError(message, kind="connect", request=request)
@@ -69,7 +69,7 @@ def translate_request(
 
 @contextmanager
 def translated(translate: Callable[[Exception], Exception]) -> Iterator[None]:
-    """Raise what a function makes of the errors that are raised in this context."""
+    """Raise translations of the errors that are raised in this context."""
     try:
         yield
     except Exception as error:
@@ -79,16 +79,16 @@ def translated(translate: Callable[[Exception], Exception]) -> Iterator[None]:
                 raise
             raise failure from error
         finally:
-            del failure  # which holds this frame by its traceback
+            del failure  # its traceback holds this frame
 
 
 def invalid_url_errors() -> tuple[type[Exception], ...]:
-    """What httpx and httpx2 raise for what is no URL. Of some hosts and ports they only say when asked."""
+    """What httpx and httpx2 raise for an invalid URL: some hosts and ports raise only when they are read."""
     return (ValueError, *_errors("InvalidURL"))
 
 
 def was_sent(error: BaseException) -> bool:
-    """Whether the server may have received the request whose failure the error tells of."""
+    """Whether the server may have received the request that failed with this error."""
     return not isinstance(error.__cause__, _errors("ConnectError", "ConnectTimeout", "PoolTimeout"))
 
 

@@ -1,4 +1,7 @@
-"""Finds the connection under a response of httpx or httpx2, through their documented extensions."""
+"""Finds the connection under a response of httpx or httpx2, through their documented extensions.
+
+It watches the reads of that connection: to end them from another thread, and to resume them when cancelled.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +23,26 @@ if TYPE_CHECKING:
 
 __all__ = ["HandshakeGuard", "NetworkReads", "RequestInterrupter", "ResumableReads"]
 
-# What httpx's tracing calls the moment when there is a connection.
+# The events of httpx's tracing that tell of a new connection.
 _CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.connect_unix_socket.complete"})
 
-# A socket takes 0 for "do not block" instead of "time out at once".
+# A socket takes a timeout of 0 as "do not block". This one times out at once.
 _SHORTEST_WAIT = 0.001
 
 
 class RequestInterrupter:
-    """Gets hold of the connection on which a synchronous response is awaited, so that the wait can be ended.
+    """Lets another thread end the wait for a synchronous response.
 
     ::
 
         with RequestInterrupter(request) as interrupter:
             response = client.send(request)
 
-    A connection that was made for an earlier request is not seen.
+    It cannot end a wait on a connection that was made for an earlier request.
     """
 
     def __init__(self, request: Any) -> None:
-        self._lock = threading.RLock()  # a signal handler may come in between
+        self._lock = threading.RLock()  # a signal handler may interrupt its owner
         self._network_stream: Any = None
         self._interrupted = False
         request.extensions["trace"] = self._trace
@@ -54,7 +57,7 @@ class RequestInterrupter:
             self._network_stream = None
 
     def interrupt(self) -> None:
-        """Make the thread that waits come back, with an error; from any thread."""
+        """Make the thread that waits raise an error. Any thread may call this."""
         with self._lock:
             self._interrupted = True
             if self._network_stream is not None:
@@ -69,7 +72,7 @@ class RequestInterrupter:
 
 
 class HandshakeGuard:
-    """Closes a connection when making it is cancelled in the TLS handshake; httpx leaves it open then.
+    """Closes a connection if it is cancelled in its TLS handshake; httpx leaves it open then.
 
     ::
 
@@ -97,20 +100,20 @@ class HandshakeGuard:
         if name in _CONNECTED:
             self._network_stream = info["return_value"]
         elif name not in {"connection.start_tls.started", "connection.start_tls.failed"}:
-            self._network_stream = None  # from here on httpx sees to it
+            self._network_stream = None  # from here on httpx closes it
 
 
-# Held while a hook is set or removed, which a connection's next response may do at that moment.
+# Held while a hook is set or removed: the connection's next response may do that at the same time.
 _hooking = threading.RLock()
 
 
 class _ReadHook:
-    """Replaces the ``read()`` of a network stream; one per network stream, for all who need it.
+    """Replaces the ``read()`` of a network stream. All its users share one hook.
 
     Attributes:
         read: the network stream's own method.
-        users: those whose responses come by this network stream. HTTP/1.1 has one response at a time, but two
-            may look after it, and an earlier one may not have been released yet.
+        users: those that read a response from this network stream. HTTP/1.1 has one response at a time, but
+            it may have two users, and an earlier response may not have been released yet.
     """
 
     def __init__(self, network_stream: Any) -> None:
@@ -120,7 +123,7 @@ class _ReadHook:
 
     @classmethod
     def add(cls, user: Any, response: Any) -> Self | None:
-        """Set the hook for a user, and return it; None if the network stream of its response takes none."""
+        """Set the hook for a user, and return it; None if the network stream does not allow a hook."""
         with suppress(Exception), _hooking:  # extensions can hold anything, such as proxies or frozen objects
             network_stream = response.extensions["network_stream"]
             installed = getattr(network_stream.read, "__self__", None)
@@ -135,14 +138,14 @@ class _ReadHook:
         return None
 
     def remove(self, user: Any) -> None:
-        """Remove the hook when its last user leaves."""
+        """Remove a user, and the hook with the last user."""
         with _hooking:
             self.users = tuple(each for each in self.users if each is not user)
             if self.users or getattr(self.network_stream.read, "__self__", None) is not self:
                 return
             try:
                 del self.network_stream.read
-            except Exception:  # a proxy, which sets attributes but deletes none
+            except Exception:  # a proxy that can set attributes but not delete them
                 self.network_stream.read = self.read
 
     def call(self, max_bytes: int, timeout: float | None = None) -> Any:
@@ -151,10 +154,10 @@ class _ReadHook:
 
 
 class _SyncHook(_ReadHook):
-    # Without a lock, which would cost at each read. Each user's `waiting` is set before its `interrupted` is
-    # looked at, and reset before it is looked at again, so that an interrupt is never missed.
+    # There is no lock, as it would cost at each read. `waiting` is set before `interrupted` is read, and
+    # reset before it is read again, so an interrupt is never missed.
     def call(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        # The connection may serve a request by now that is not for a user whose response is closed.
+        # If a response is closed, the connection may now serve a request of somebody else.
         users = [user for user in self.users if not user.response.is_closed]
         for user in users:
             if user.deadlines.limited:
@@ -171,24 +174,24 @@ class _SyncHook(_ReadHook):
                 user.waiting = False
         for user in users:
             if user.interrupted:
-                # What has come nevertheless could end the body, and a connection that is shut down must not
-                # be kept. The lock waits for the thread that shuts it down.
+                # Data that has come must not be used: it could end the body, and httpx would keep the
+                # connection that is shut down. The lock waits for the thread that shuts it down.
                 with user.lock:
                     return b""
         return data
 
 
 class NetworkReads:
-    """Looks after the reads of a synchronous HTTP/1 response from its network stream.
+    """Watches the reads of a synchronous HTTP/1 response from its network stream.
 
-    httpx fixes the read timeout when a body is begun, but a deadline leaves less for each read. And closing a
-    socket does not wake a thread that waits in it; shutting it down does, but must not hit another response.
+    httpx fixes the read timeout when a body begins, but a deadline leaves less for each read. Closing a
+    socket does not wake a thread that waits for it. Shutting it down does, but must not end another response.
 
     Attributes:
         response: the response.
         deadlines: how long its reads may take.
         waiting: whether a thread waits in a read.
-        interrupted: whether the body ends here.
+        interrupted: whether the body ends here, because a thread asked for it.
         lock: held while the socket is shut down.
     """
 
@@ -197,16 +200,16 @@ class NetworkReads:
         self.deadlines = deadlines
         self.waiting = False
         self.interrupted: bool = False
-        self.lock: threading.RLock = threading.RLock()  # a signal handler may come in between
+        self.lock: threading.RLock = threading.RLock()  # a signal handler may interrupt its owner
         self._hook: _SyncHook | None = None
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines) -> NetworkReads | None:
-        """Look after the reads of a response.
+        """Watch the reads of a response.
 
         Returns:
-            None if it has no network stream, one that serves other requests at the same time, or one whose
-            reads cannot be replaced.
+            None if the response has no network stream, or one that serves other requests at the same time,
+            or one whose ``read()`` cannot be replaced.
         """
         if not http_version_of(response).startswith("HTTP/1") or not hasattr(response, "is_closed"):
             return None
@@ -215,16 +218,16 @@ class NetworkReads:
         return None if reads._hook is None else reads
 
     def release(self) -> None:
-        """Leave the network stream alone; once is enough, more does no harm."""
+        """Stop watching the network stream. A second call does nothing."""
         hook, self._hook = self._hook, None
         if hook is not None:
             hook.remove(self)
 
     def interrupt(self) -> bool:
-        """Let the body end here, at once if a thread is waiting for more of it; from any thread.
+        """End the body here, and wake a thread that waits for more of it. Any thread may call this.
 
         Returns:
-            Whether that thread, if there is one, wakes up.
+            Whether the thread wakes up, or there is none.
         """
         with self.lock:
             hook = self._hook
@@ -240,7 +243,7 @@ class _AsyncHook(_ReadHook):
                 data: bytes = await self.read(max_bytes, timeout)
                 return data
             except BaseException as error:
-                # The reader that this read is for, unless somebody else reads the response.
+                # The user that this read is for; None if somebody else reads the response.
                 reader = next((user for user in self.users if user.stepping), None)
                 if reader is None or not _is_cancellation(error):
                     raise
@@ -249,15 +252,21 @@ class _AsyncHook(_ReadHook):
 
 
 class ResumableReads:
-    """Reads an asynchronous HTTP/1 response such that a cancelled read loses nothing.
+    """Reads an asynchronous HTTP/1 response so that a cancelled read loses nothing.
 
-    httpx's iterators end when they are cancelled. So a cancellation of the read of the network stream, which
-    takes no bytes when it is cancelled, is not raised there: the iterators are left where they wait, and it
-    is raised to the reader. The next read goes on in the iterators.
+    A cancellation ends httpx's iterators. So the hook catches it where the network stream is read, which
+    takes no bytes when it is cancelled. The iterators stay where they wait, and the caller gets the
+    cancellation. The next read goes on in the same iterators::
+
+        no read ──fetch()──► running ──a chunk──► no read
+                                ▲ │
+                        fetch() │ │ cancelled
+                                │ ▼
+                             suspended ──drop()──► the iterators have ended
 
     Attributes:
         suspended: whether a cancelled read is waiting to go on.
-        stepping: whether the iterators are running on behalf of this.
+        stepping: whether the iterators are running for this reader.
         cancellation: what cancelled the read that is being suspended.
     """
 
@@ -302,13 +311,13 @@ class ResumableReads:
                 yield from self._run(pending, pending.throw, _ReadDropped())
 
     def release(self) -> None:
-        """Leave the network stream alone."""
+        """Stop watching the network stream."""
         hook, self._hook = self._hook, None
         if hook is not None:
             hook.remove(self)
 
     def _run(self, pending: Any, step: Callable[[Any], Any], value: Any) -> Generator[Any, Any, Any]:
-        # An exception holds this frame, so the frame must not hold it: what it holds would not be released.
+        # An exception's traceback holds this frame, so the frame must not hold the exception.
         try:
             while True:
                 self.stepping = True
@@ -334,7 +343,7 @@ class ResumableReads:
 
 
 class _ReadDropped(BaseException):
-    """Ends iterators that wait in a read, as a cancellation would."""
+    """Ends iterators that wait in a read, as a cancellation does."""
 
 
 _SUSPENDED = object()
@@ -354,7 +363,7 @@ def _is_cancellation(error: BaseException) -> bool:
 
 
 def _shut_down(network_stream: Any) -> bool:
-    """Shut down the socket of a synchronous network stream of httpx or httpx2, and say whether it has one."""
+    """Shut down the socket of a synchronous network stream; return whether it has one."""
     import socket
 
     sock = None
@@ -363,6 +372,6 @@ def _shut_down(network_stream: Any) -> bool:
     if not isinstance(sock, socket.socket):
         return False
     with suppress(OSError):  # it is not connected any more
-        # Not the method of SSLSocket, which takes away what the reading thread is using.
+        # Not the method of SSLSocket: it drops the TLS state that the reading thread uses.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     return True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ssejet._http_types import HTTPResponse
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._models import ParsedChatCompletion
-    from ssejet.metrics._stream import StreamMetrics
+    from ssejet.metrics._stream_metrics import StreamMetrics
 
     class _Options(TypedDict, total=False):
         """The options of a stream other than ``response_format``, for its overloads."""

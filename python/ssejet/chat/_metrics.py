@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet.chat._models import ChatCompletionChunk, Completion
-from ssejet.metrics._tokens import TokenMetrics
+from ssejet.metrics._token_metrics import TokenMetrics
 
 if TYPE_CHECKING:
     from ssejet.chat._models import ChoiceDelta, CompletionUsage

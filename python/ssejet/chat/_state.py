@@ -20,7 +20,7 @@ from ssejet.errors import (
     StreamError,
     TruncatedStreamError,
 )
-from ssejet.typed._machine import reported_error
+from ssejet.typed._server_reports import reported_error
 
 if TYPE_CHECKING:
     from ssejet.chat._events import ChatCompletionStreamEvent

@@ -19,7 +19,7 @@ from ssejet import (
     TruncatedStreamError,
 )
 from ssejet._http.failures import was_sent
-from ssejet.typed._machine import status_error
+from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

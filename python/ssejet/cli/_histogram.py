@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 from ssejet.cli._figures import duration
-from ssejet.metrics._tokens import percentile
+from ssejet.metrics._token_metrics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

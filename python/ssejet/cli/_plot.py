@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ssejet.cli._figures import duration
 from ssejet.cli._histogram import Histogram, nice_step
 from ssejet.cli._svg import Picture
-from ssejet.metrics._tokens import percentile
+from ssejet.metrics._token_metrics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

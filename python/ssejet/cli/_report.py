@@ -14,7 +14,7 @@ from rich.text import Text
 from ssejet.cli._console import printable
 from ssejet.cli._figures import ORIGINS, duration
 from ssejet.cli._histogram import Histogram, bar
-from ssejet.metrics._tokens import percentile
+from ssejet.metrics._token_metrics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

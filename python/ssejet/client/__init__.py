@@ -1,4 +1,4 @@
-"""A thin client of OpenAI, and of any server that speaks its language."""
+"""A thin client for OpenAI and every server with an OpenAI-compatible API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call of an endpoint: what is sent, what comes of it, and whether it is sent again; no I/O."""
+"""One call of an endpoint: its request, its answer and its retries, without I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ssejet._core import ServerSentEvent, __version__
 from ssejet._http.backoff import backoff, retry_after
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import translate_request
-from ssejet._http.headers import with_default_headers
+from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
+from ssejet._http.response import has_error_status
 from ssejet._server_errors import is_error_answer
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
@@ -23,7 +24,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
-from ssejet.typed._machine import payload_of, reported_error, status_error, text_of
+from ssejet.typed._server_reports import payload_of, reported_error, status_error, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,23 +34,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Call"]
 
-# Waits between attempts: seconds. A server that asks for more than the longest is not asked again.
-_WAIT_UNIT = 0.25
-_LONGEST_BACKOFF = 8.0
-_LONGEST_RETRY_AFTER = 60.0
+# Waits between attempts, in seconds. If the server asks for a longer wait than the last one, the call fails.
+_MIN_BACKOFF = 0.25
+_MAX_BACKOFF = 8.0
+_MAX_RETRY_AFTER = 60.0
 
 
 class Call:
     """One call of an endpoint.
 
     Args:
-        settings: of the client.
-        endpoint: what is called.
-        params: the request's parameters, and options of the call.
+        settings: the client's settings.
+        endpoint: the endpoint.
+        params: the parameters of the request, and the options of the call.
 
     Attributes:
-        streams: whether a stream was asked for.
-        deadlines: of the latest request.
+        streams: whether the request asks for a stream.
+        deadlines: the deadlines of the latest request.
 
     Raises:
         TypeError: a parameter cannot be sent, or an option is of the wrong kind.
@@ -69,20 +70,18 @@ class Call:
         self.deadlines: Deadlines = Deadlines()
 
     def build_request(self, client: Any) -> Any:
-        """The request, made by a client of httpx or httpx2.
+        """Build the request with a client of httpx or httpx2.
 
         Raises:
-            APITimeoutError: there is no time left for it.
+            APITimeoutError: ``timeout`` has passed.
         """
         settings = self._settings
         self.deadlines = Deadlines(idle=settings.idle_timeout, total=settings.timeout, start=self._started)
         silence = self.deadlines.begin(None)
         connect = min(silence, settings.connect_timeout or inf)
         timeouts = [None if seconds == inf else seconds for seconds in (connect, silence, silence, silence)]
-        # An error comes as JSON whatever was asked for.
-        accept = "text/event-stream, application/json" if self.streams else "application/json"
         headers = {
-            "Accept": accept,
+            "Accept": ACCEPT_ANSWER[self.streams],
             "Content-Type": "application/json",
             "User-Agent": f"ssejet/{__version__}",
         }
@@ -98,16 +97,16 @@ class Call:
         )
 
     def translate(self, error: Exception, request: Any) -> Exception:
-        """What to raise for an error of sending the request."""
+        """Make an error of ssejet from an error of sending the request."""
         failure = translate_request(error, request, self._settings.connect_timeout, self.deadlines)
         if isinstance(failure, APITimeoutError):
-            # Whatever it was that took long, there may be no time left for anything.
+            # If the time for the whole call is up, the error names that limit.
             out_of_time = self.deadlines.error(request)
             return out_of_time if out_of_time.kind == "total" else failure
         return failure
 
     def open_stream(self, stream_class: Callable[..., Any], response: Any) -> Any:
-        """The stream over a response."""
+        """Open the stream of a response, with the metrics of the endpoint."""
         settings = self._settings
         metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
         metrics.started = self._started
@@ -125,14 +124,14 @@ class Call:
         return stream
 
     def result(self, response: Any, body: bytes) -> Any:
-        """What a response that is no stream says.
+        """Decode the body of a response that is no stream.
 
         Raises:
-            APIStatusError: its status is an error.
-            APIError: it says that there was an error.
-            InvalidJSONError: it is not JSON, or no answer, such as an empty object.
+            APIStatusError: the status is an error.
+            APIError: the body reports an error.
+            InvalidJSONError: the body is not JSON, or no answer of this endpoint, such as an empty object.
         """
-        if response.status_code >= 400:
+        if has_error_status(response):
             raise status_error(response, body)
         event = ServerSentEvent(data=text_of(body))
         try:
@@ -141,42 +140,46 @@ class Call:
             if is_error_answer(payload := payload_of(event)):  # a list of one
                 raise reported_error(payload, request_of(response)) from error
             raise self._invalid(response, event, str(error)) from error
-        # A text of a known shape holds an answer; only others need a closer look.
+        # Text of a known shape is an answer. Only other text needs a closer look.
         if not isinstance(result, msgspec.Struct) or type(result._source) is not str:  # type: ignore[attr-defined]
             payload = payload_of(event)
             is_answer = self._endpoint.is_answer(payload)
-            # The ``error`` of a response of the Responses API tells why it failed; that is an answer.
+            # A response of the Responses API has an ``error`` field of its own. It is an answer.
             if is_error_answer(payload) and not (is_answer and isinstance(result, dict)):
                 raise reported_error(payload, request_of(response))
             if not is_answer:
-                raise self._invalid(response, event, "it is JSON of another kind")
+                raise self._invalid(response, event, "JSON of another kind; check base_url")
         return result
 
     def _invalid(self, response: Any, event: ServerSentEvent, reason: str) -> InvalidJSONError:
-        reason = f"this is not what {self._endpoint.path} answers ({reason})"
+        reason = f"no answer of {self._endpoint.path} ({reason})"
         return InvalidJSONError(reason, event=event, index=None, request=request_of(response))
 
     def retry_delay(self, error: SSEError) -> float:
-        """Seconds after which to send the request again, nothing of the answer having been given away.
+        """How many seconds to wait before the request is sent again.
+
+        Args:
+            error: why the call has failed, before any part of the answer was given to the caller.
 
         Raises:
-            SSEError: the error, if it is not to be sent again.
+            SSEError: the error, if the request must not be sent again.
         """
-        wish = None
+        delay = None
         retryable = error.retryable
         if isinstance(error, APIStatusError):
             headers = error.response.headers
-            wish = retry_after(headers)
+            delay = retry_after(headers)
             retryable = {"true": True, "false": False}.get(headers.get("x-should-retry", ""), retryable)
         self._failures += 1
-        delay = backoff(self._failures, unit=_WAIT_UNIT, longest=_LONGEST_BACKOFF) if wish is None else wish
+        if delay is None:
+            delay = backoff(self._failures, unit=_MIN_BACKOFF, longest=_MAX_BACKOFF)
         timeout = self._settings.timeout
         left = inf if timeout is None else self._started + timeout - perf_counter()
         if (
             retryable
             and self._failures <= self._settings.max_retries
             and delay < left
-            and delay <= _LONGEST_RETRY_AFTER
+            and delay <= _MAX_RETRY_AFTER
         ):
             return delay
         raise error
@@ -185,7 +188,7 @@ class Call:
 def _encode(body: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(body, default=_jsonable)
-    except TypeError as error:  # which stands for lone surrogates and big integers, too
+    except TypeError as error:  # also for lone surrogates and big integers, which json can encode
         import json
 
         if isinstance(error.__cause__, TypeError):
@@ -194,7 +197,7 @@ def _encode(body: dict[str, Any]) -> bytes:
 
 
 def _jsonable(value: Any) -> Any:
-    """A message of ssejet's or openai-python's, or another model, as JSON types."""
+    """Convert a message of ssejet or openai-python, or another model, to JSON types."""
     for method in ("to_param", "to_dict"):
         if hasattr(value, method):
             return getattr(value, method)()
@@ -202,4 +205,4 @@ def _jsonable(value: Any) -> Any:
         return value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)
-    raise TypeError(f"{type(value).__name__} is not a JSON type: pass dicts, lists, strings, numbers")
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON: pass dicts, lists, strings, numbers")

@@ -1,21 +1,22 @@
-"""The clients: thin drivers around ``Call``."""
+"""The clients: thin drivers of ``Call``."""
 
 from __future__ import annotations
 
 import time
 from functools import cached_property
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ssejet._http.clients import make_http_client
+from ssejet._http.async_reader import AsyncReader
+from ssejet._http.clients import check_http_client, make_http_client
 from ssejet._http.failures import translated
-from ssejet._http.reader import AsyncReader, Reader
+from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard
 from ssejet.client._call import Call
 from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
 from ssejet.client._settings import Settings
 from ssejet.errors import SSEError
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._async_stream import AsyncStream
+from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sized
@@ -31,7 +32,7 @@ __all__ = ["AsyncClient", "Client"]
 
 
 class _BaseClient:
-    """What both drivers share: everything but sending, reading and waiting."""
+    """What both clients share: everything but sending, reading and waiting."""
 
     _http_class: ClassVar[Literal["AsyncClient", "Client"]]
 
@@ -54,30 +55,30 @@ class _BaseClient:
         """Prepare a client.
 
         Args:
-            api_key: sent as a bearer token; by default ``OPENAI_API_KEY`` of the environment. ``""`` sends
-                none.
-            base_url: up to the version, such as ``http://127.0.0.1:8000/v1``; by default ``OPENAI_BASE_URL``
-                of the environment, else OpenAI's.
-            http_client: a client of httpx or httpx2, whose timeouts the following replace; None for one of
-                this client's own, which it closes.
-            default_headers: sent with every request.
+            api_key: sent as a bearer token; by default the environment variable ``OPENAI_API_KEY``. With
+                ``""``, none is sent.
+            base_url: the API's URL up to the version, such as ``http://127.0.0.1:8000/v1``; by default the
+                environment variable ``OPENAI_BASE_URL``, else OpenAI's URL.
+            http_client: a client of httpx or httpx2; the timeouts below replace its own. None for a new one,
+                which this client closes.
+            default_headers: headers of every request.
             default_query: query parameters of every request.
             connect_timeout: seconds that making a connection may take; None for no limit.
-            idle_timeout: seconds that a wait for bytes may last, be it for the first ones of an answer; None
+            idle_timeout: seconds that a wait for bytes may last, also for the first bytes of an answer; None
                 for no limit.
             data_timeout: seconds that a stream may spend waiting between two events; None for no limit.
             timeout: seconds that a call may take, from the request to the end of the answer, retries
                 included; None for no limit.
-            max_retries: how many times a request is sent again.
+            max_retries: how many times a request may be sent again.
             require_done: whether a stream that ends without a sentinel or a finish reason raises
                 ``TruncatedStreamError``.
-            tokenizer: counts the tokens of a text, or gives them; for the metrics of streams whose servers
+            tokenizer: returns the tokens of a text, or their number; for the metrics of streams whose servers
                 send no usage.
 
         Raises:
-            ImportError: neither httpx nor httpx2 is installed.
-            TypeError: ``http_client`` is none, or of the other kind, or an option is of the wrong type.
-            ValueError: there is no API key for OpenAI's server, or an option has a value that makes no sense.
+            ImportError: ``http_client`` is None, and neither httpx nor httpx2 is installed.
+            TypeError: ``http_client`` is no client or of the wrong kind, or an option is of the wrong type.
+            ValueError: OpenAI's server needs an API key, or an option has a value that makes no sense.
         """
         self._settings = Settings.from_environment(
             api_key=api_key,
@@ -94,18 +95,15 @@ class _BaseClient:
         )
         self._own_http = http_client is None
         if http_client is None:
-            # As many streams at once as there are calls.
+            # Each open stream holds a connection, so their number has no limit.
             http_client = make_http_client(self._http_class, max_connections=None)
-        elif not _is_http_client(http_client, is_async=self._http_class == "AsyncClient"):
-            raise TypeError(
-                f"{type(self).__name__} needs the {self._http_class} of httpx or httpx2, not this "
-                f"{type(http_client).__name__}"
-            )
+        else:
+            check_http_client(http_client, self._http_class, user=type(self).__name__)
         self._http: Any = http_client
 
     @property
     def base_url(self) -> str:
-        """Where the server is, without a slash at the end."""
+        """The API's URL, without a slash at the end."""
         return self._settings.base_url
 
     def __repr__(self) -> str:
@@ -113,17 +111,8 @@ class _BaseClient:
         return f"<ssejet.{type(self).__name__} of {scheme}{separator}{rest.rpartition('@')[2]}>"
 
 
-def _is_http_client(client: Any, *, is_async: bool) -> bool:
-    """Whether that is a client as httpx and httpx2 have them, of that kind; a class is none."""
-    return (
-        not isinstance(client, type)
-        and all(hasattr(client, name) for name in ("build_request", "send"))
-        and iscoroutinefunction(client.send) is is_async
-    )
-
-
 class Client(_BaseClient):
-    """A client of OpenAI, or of any server that speaks its language: vLLM, Ollama, DeepSeek, Qwen, GLM.
+    """A client for OpenAI and every OpenAI-compatible server: vLLM, Ollama, DeepSeek, Qwen, GLM.
 
     ::
 
@@ -132,12 +121,16 @@ class Client(_BaseClient):
                 for text in stream.text_deltas():
                     print(text, end="")
 
-    Requests are sent again, after longer and longer waits or as the server asks, when the connection fails,
-    for the statuses 408, 409, 429 and 5xx, and when the server reports an error that it says is passing: as
-    long as no event of the answer has arrived, and never after that.
+    The key and the URL are arguments, or come from the environment variables ``OPENAI_API_KEY`` and
+    ``OPENAI_BASE_URL``. Parameters and methods have openai-python's names.
 
-    What streams measure of themselves is a ``TokenMetrics``. The API key is in no error, log or repr of
-    ssejet's. Threads may share a client.
+    A request is sent again up to ``max_retries`` times if the connection fails, if the status is 408, 409,
+    429 or 5xx, or if the server reports an error that may pass. The waits grow from a quarter of a second to
+    8 seconds, unless the server asks for another wait of up to a minute. After the first event of an answer,
+    nothing is sent again.
+
+    The ``metrics`` of its streams are ``TokenMetrics``. The API key is in no error, log or repr of ssejet.
+    Several threads may use a client at the same time.
     """
 
     _http_class = "Client"
@@ -149,7 +142,7 @@ class Client(_BaseClient):
 
     @cached_property
     def completions(self) -> Completions[TokenStream[Completion], Completion]:
-        """The older endpoint, with ``create()``."""
+        """The older completions endpoint, with ``create()``."""
         return Completions(self._call)
 
     @cached_property
@@ -166,7 +159,7 @@ class Client(_BaseClient):
         self.close()
 
     def close(self) -> None:
-        """Close the connections, if they are the client's own."""
+        """Close the connections, unless ``http_client`` was given."""
         if self._own_http:
             self._http.close()
 
@@ -193,7 +186,7 @@ class Client(_BaseClient):
 
 
 class AsyncClient(_BaseClient):
-    """The asynchronous client, on asyncio and trio.
+    """The asynchronous ``Client``, on asyncio and trio.
 
     ::
 
@@ -202,7 +195,7 @@ class AsyncClient(_BaseClient):
                 async for text in stream.text_deltas():
                     print(text, end="")
 
-    All that is said of ``Client`` holds here.
+    It does what ``Client`` does.
     """
 
     _http_class = "AsyncClient"
@@ -216,7 +209,7 @@ class AsyncClient(_BaseClient):
     def completions(
         self,
     ) -> Completions[Coroutine[Any, Any, AsyncTokenStream[Completion]], Coroutine[Any, Any, Completion]]:
-        """The older endpoint, with ``create()``."""
+        """The older completions endpoint, with ``create()``."""
         return Completions(self._call)
 
     @cached_property
@@ -237,7 +230,7 @@ class AsyncClient(_BaseClient):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections, if they are the client's own."""
+        """Close the connections, unless ``http_client`` was given."""
         if self._own_http:
             await self._http.aclose()
 

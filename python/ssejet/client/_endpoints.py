@@ -1,4 +1,4 @@
-"""The endpoints of an OpenAI-compatible server: where they are, and what they answer."""
+"""The endpoints of an OpenAI-compatible server: their paths, answers and metrics."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ssejet._core import ServerSentEvent
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, Completion, response_format_param, tool_param
 from ssejet.chat._metrics import ChatMetrics, CompletionMetrics
-from ssejet.metrics._responses import ResponseMetrics
+from ssejet.metrics._response_metrics import ResponseMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ssejet.metrics._tokens import TokenMetrics
+    from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["CHAT", "COMPLETIONS", "RESPONSES", "Endpoint"]
 
@@ -22,12 +22,12 @@ class Endpoint(NamedTuple):
     """One of the API's endpoints.
 
     Attributes:
-        path: below the base URL.
-        item: what a stream's items are, as ``cast_to``.
-        parse: makes the result of a response's JSON text.
-        is_answer: whether decoded JSON is a response, and not something else that the server says.
-        metrics: measures its streams.
-        adapt: makes a request's body of the parameters, in place.
+        path: the path below the base URL.
+        item: the type of a stream's items, as ``cast_to``.
+        parse: makes the result from the JSON text of a response.
+        is_answer: whether decoded JSON is an answer of this endpoint.
+        metrics: the class of the metrics of its streams.
+        adapt: changes the parameters, in place, to what the API takes.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Endpoint(NamedTuple):
 
 
 def _put_schemas(body: dict[str, Any]) -> None:
-    """Replace the types in a body by what the API takes."""
+    """Replace the types in a body with JSON Schemas."""
     if "response_format" in body:
         body["response_format"] = response_format_param(body["response_format"])
     if "tools" in body:

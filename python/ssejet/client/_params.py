@@ -1,6 +1,6 @@
-"""What requests may hold, for type checkers and editors; at run time anything is sent on.
+"""The parameters of requests, for type checkers and editors; at run time any other one is sent too.
 
-The names are OpenAI's. A parameter that only another server knows goes into ``extra_body``.
+The names are OpenAI's. Pass the parameters of other servers in ``extra_body``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ __all__ = ["CallOptions", "ChatParams", "ChatStreamParams", "CompletionParams", 
 
 
 class CallOptions(TypedDict, total=False):
-    """What is not sent, or is added to what is.
+    """The options of one call, which are no parameters of the request.
 
     Attributes:
-        extra_headers: headers, in addition to the client's or in place of them.
-        extra_query: query parameters, likewise.
-        extra_body: more of the request's body. Only here can a value be None, which JSON writes as null.
-        idle_timeout, data_timeout, timeout, max_retries, tokenizer: in place of the client's; see ``Client``.
+        extra_headers: headers to add to the client's; they replace those of the same name.
+        extra_query: query parameters to add in the same way.
+        extra_body: fields to add to the request's body. Here None is sent, as null.
+        idle_timeout, data_timeout, timeout, max_retries, tokenizer: replace the client's; see ``Client``.
     """
 
     extra_headers: Mapping[str, str] | None
@@ -34,7 +34,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class ChatStreamParams(CallOptions, total=False):
-    """The parameters of a chat completion, but for those that the methods themselves name."""
+    """The parameters of a chat completion that are not in the methods' signatures."""
 
     audio: Mapping[str, Any] | None
     frequency_penalty: float | None
@@ -72,13 +72,13 @@ class ChatStreamParams(CallOptions, total=False):
 
 
 class ChatParams(ChatStreamParams, total=False):
-    """The same, with what ``stream()`` names itself."""
+    """The same, with those that are in the signature of ``stream()``."""
 
     response_format: type[Any] | Mapping[str, Any] | None
 
 
 class CompletionParams(CallOptions, total=False):
-    """The parameters of a completion of the older kind."""
+    """The parameters of the older completions endpoint."""
 
     best_of: int | None
     echo: bool | None

@@ -1,6 +1,6 @@
-"""The endpoints as users call them, for clients of both kinds.
+"""The methods that call the endpoints, for both clients.
 
-A client of either kind gives ``call``, whose result is what an endpoint answers, or is to be awaited for it.
+``call`` is the client's method. It returns the answer, or for ``AsyncClient`` a coroutine that returns it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CompletionsT = TypeVar("CompletionsT")
 
 class _Caller(Protocol):
     def __call__(self, endpoint: Endpoint, **params: Any) -> Any:
-        """Send a request, again and again if need be."""
+        """Send a request, with retries."""
 
 
 class _Resource(Generic[StreamT, ResultT]):
@@ -66,30 +66,28 @@ class _ChatCompletions(_Resource[StreamT, ResultT]):
     def create(
         self, *, model: str, messages: Sequence[Any], stream: bool = False, **params: Unpack[ChatParams]
     ) -> StreamT | ResultT:
-        """Have a conversation continued.
+        """Ask the model for the next message of a conversation.
 
         Args:
-            model: which model is to answer.
-            messages: the conversation: dicts, or objects of ssejet's or openai-python's.
-            stream: whether to answer piece by piece.
-            params: other parameters, as OpenAI names them; None leaves one out. ``tools`` and
-                ``response_format`` may be types, for which JSON Schemas are sent. Besides:
-                ``extra_headers``, ``extra_query`` and ``extra_body``, which are added to what is sent, and
-                ``idle_timeout``, ``data_timeout``, ``timeout``, ``max_retries`` and ``tokenizer``, which
-                replace the client's.
+            model: the name of the model.
+            messages: the conversation: dicts, or message objects of ssejet or openai-python.
+            stream: whether to return a stream of chunks instead of the whole answer.
+            params: other parameters, by OpenAI's names; one that is None is not sent. ``tools`` and
+                ``response_format`` may be types, for which JSON Schemas are sent. The options
+                ``extra_headers``, ``extra_query`` and ``extra_body`` add to the request; ``idle_timeout``,
+                ``data_timeout``, ``timeout``, ``max_retries`` and ``tokenizer`` replace the client's.
 
         Returns:
-            A stream, its first event having arrived, or the whole answer; to be awaited from an
-            ``AsyncClient``.
+            A stream whose first event has arrived, or the whole answer. With an ``AsyncClient``, await it.
 
         Raises:
             APIStatusError: the server answered with an error status.
-            APIError: it reported an error in another way.
-            APITimeoutError: it took too long.
+            APIError: the server reported an error in another way.
+            APITimeoutError: the server took too long.
             APIConnectionError: the connection could not be made, or broke.
-            InvalidJSONError: the answer is not JSON, or not of the expected kind.
-            ContentTypeError: a stream was asked for, and another answer came.
-            TruncatedStreamError: a stream ended before it began.
+            InvalidJSONError: the answer is not JSON, or no chat completion.
+            ContentTypeError: the server sent something else than the stream.
+            TruncatedStreamError: the stream ended before its first event.
             TypeError: a parameter cannot be sent.
             ValueError: an option has a value that makes no sense.
         """
@@ -127,12 +125,12 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
     ) -> Iterator[TokenChatStream[Any]]:
-        """Have a conversation continued, and give the events of the answer, as openai-python's ``stream()``.
+        """Open a stream of the next message, with the events of openai-python's ``stream()``.
 
         Args:
-            model: which model is to answer.
+            model: the name of the model.
             messages: the conversation.
-            response_format: the type of the answer, or OpenAI's dict form of it; see
+            response_format: the type of the answer, or a dict as OpenAI takes it; see
                 ``ChatCompletionStream``.
             params: see ``create()``.
         """
@@ -181,7 +179,7 @@ class AsyncChatCompletions(
         response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
     ) -> AsyncIterator[AsyncTokenChatStream[Any]]:
-        """Have a conversation continued, and give the events of the answer; see ``ChatCompletions``."""
+        """Open a stream of the next message; see ``ChatCompletions``."""
         async with (
             await self.create(
                 model=model, messages=messages, stream=True, response_format=response_format, **params
@@ -194,7 +192,7 @@ class AsyncChatCompletions(
 
 
 class Chat(Generic[CompletionsT]):
-    """What OpenAI keeps under this name.
+    """The namespace ``chat``, as in openai-python.
 
     Attributes:
         completions: the chat completions.
@@ -205,7 +203,7 @@ class Chat(Generic[CompletionsT]):
 
 
 class Completions(_Resource[StreamT, ResultT]):
-    """Completions of the older kind."""
+    """The older completions endpoint."""
 
     @overload
     def create(
@@ -242,12 +240,12 @@ class Completions(_Resource[StreamT, ResultT]):
         stream: bool = False,
         **params: Unpack[CompletionParams],
     ) -> StreamT | ResultT:
-        """Have a text continued.
+        """Ask the model to continue a text.
 
         Args:
-            model: which model is to do it.
-            prompt: the text, or several, or their tokens.
-            stream: whether to answer piece by piece.
+            model: the name of the model.
+            prompt: the text, several texts, or their tokens.
+            stream: whether to return a stream of chunks instead of the whole answer.
             params: see ``ChatCompletions.create()``, also for what this returns and raises.
         """
         answer: StreamT | ResultT = self._call(
@@ -257,7 +255,7 @@ class Completions(_Resource[StreamT, ResultT]):
 
 
 class Responses(_Resource[StreamT, ResultT]):
-    """OpenAI's Responses API. Events are dicts with a ``type``, answers are dicts."""
+    """OpenAI's Responses API. Its events are dicts with a ``type``, its answers are dicts."""
 
     @overload
     def create(self, *, stream: Literal[True], **params: Unpack[ResponseParams]) -> StreamT: ...
@@ -266,12 +264,12 @@ class Responses(_Resource[StreamT, ResultT]):
     @overload
     def create(self, *, stream: bool, **params: Unpack[ResponseParams]) -> StreamT | ResultT: ...
     def create(self, *, stream: bool = False, **params: Unpack[ResponseParams]) -> StreamT | ResultT:
-        """Have a response made.
+        """Ask the model for a response.
 
         Args:
-            stream: whether to answer event by event.
+            stream: whether to return a stream of events instead of the whole answer.
             params: ``model``, ``input`` and so on; see ``ChatCompletions.create()``, also for what this
-                returns and raises. A response that failed is no error: its ``status`` says so.
+                returns and raises. A failed response raises nothing: its ``status`` is ``"failed"``.
         """
         answer: StreamT | ResultT = self._call(RESPONSES, stream=stream, **params)
         return answer

@@ -1,4 +1,4 @@
-"""What the calls of a client have in common."""
+"""The settings of a client, and of one call."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.deadlines import check_seconds
+from ssejet.client._params import CallOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sized
@@ -15,28 +16,14 @@ __all__ = ["OPTIONS", "Settings"]
 
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
-OPTIONS = frozenset(
-    {
-        "data_timeout",
-        "extra_body",
-        "extra_headers",
-        "extra_query",
-        "idle_timeout",
-        "max_retries",
-        "timeout",
-        "tokenizer",
-    }
-)
-"""The parameters of a call that are not the request's."""
+OPTIONS = frozenset(CallOptions.__annotations__)
+"""The names of the arguments of a call that are no parameters of the request."""
 
 
-# Without a repr, which would show the key wherever local variables are shown.
+# Without a repr: it would show the key in every traceback that shows local variables.
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """What all calls of a client have in common, or one call has for itself; see ``Client``.
-
-    The names of headers are in lower case.
-    """
+    """The settings of a client, or of one call; see ``Client``. The names of headers are in lower case."""
 
     api_key: str = ""
     base_url: str = _DEFAULT_BASE_URL
@@ -62,12 +49,14 @@ class Settings:
             raise TypeError(f"max_retries must be an int, not {type(self.max_retries).__name__}")
         if self.max_retries < 0:
             raise ValueError(f"max_retries must be 0 or more; got {self.max_retries!r}")
-        # The HTTP library's errors would quote what may be a secret.
+        # Checked here, as the errors of the HTTP library would show the value, which may be a secret.
         for name, value in {"api_key": self.api_key, **self.headers}.items():
             if not isinstance(value, str):
                 raise TypeError(f"{name} must be a str, not {type(value).__name__}")
             if not (value.isascii() and value.isprintable() and value == value.strip()):
-                raise ValueError(f"{name} has a character that no header can hold, such as a line end")
+                raise ValueError(
+                    f"{name} has a character that a header cannot have, such as a line end: remove it"
+                )
 
     @classmethod
     def from_environment(
@@ -79,20 +68,20 @@ class Settings:
         query: Mapping[str, Any] | None,
         **others: Any,
     ) -> Settings:
-        """The settings, with what was not given from the environment.
+        """Make the settings of a client; the environment replaces a missing key and URL.
 
         Raises:
-            TypeError: a header is not a text.
+            TypeError: a header is no string.
             ValueError: there is no API key, or a value makes no sense.
         """
-        # Also a URL object of httpx's; and variables set from files end with a line end.
+        # base_url can be a URL object of httpx. A variable that was set from a file ends with a line end.
         base_url = str(base_url or "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip()
         base_url = (base_url or _DEFAULT_BASE_URL).rstrip("/")
         if not base_url.startswith(("http://", "https://")):
-            # Not quoted, as it may have a password.
+            # The message does not show the URL, as it may have a password.
             raise ValueError("base_url must begin with http:// or https://, as in http://127.0.0.1:8000/v1")
         if "?" in base_url or "#" in base_url:
-            raise ValueError("base_url must end with its path: pass what follows the '?' as default_query")
+            raise ValueError("base_url must end with its path: pass its query parameters as default_query")
         if api_key is None:
             api_key = os.environ.get("OPENAI_API_KEY", "")
             if not api_key and base_url == _DEFAULT_BASE_URL:
@@ -100,10 +89,10 @@ class Settings:
         return cls(api_key, base_url, _lower_names(headers), dict(query or {}), **others)
 
     def override(self, options: Mapping[str, Any]) -> Settings:
-        """The settings of one call, which add to its client's headers and query, and replace the rest.
+        """Make the settings of one call: headers and query are added to the client's, the rest replaces it.
 
         Args:
-            options: those of ``OPTIONS`` that the call has.
+            options: the options of the call, a part of ``OPTIONS``.
         """
         if not options:
             return self
@@ -117,5 +106,5 @@ class Settings:
 
 
 def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """The headers, with one spelling of each name, so that one in place of another does not join it."""
+    """Write the names in lower case, so that a header replaces one of the same name."""
     return {name.lower(): value for name, value in (headers or {}).items()}

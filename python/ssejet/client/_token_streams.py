@@ -1,18 +1,19 @@
-"""A client's streams, whose metrics time tokens, which only type checkers need to be told."""
+"""The streams of a client, for type checkers: their metrics are ``TokenMetrics``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._async_stream import AsyncStream
+from ssejet.typed._stream import Stream
 
 __all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "TokenStream"]
 
 if TYPE_CHECKING:
     from ssejet.chat._models import ResponseFormatT
-    from ssejet.metrics._tokens import TokenMetrics
-    from ssejet.typed._machine import T
+    from ssejet.metrics._token_metrics import TokenMetrics
+    from ssejet.typed._types import T
 
     class TokenStream(Stream[T]):
         """A stream of a ``Client``."""
@@ -35,6 +36,6 @@ if TYPE_CHECKING:
         metrics: TokenMetrics
 
 else:
-    # Any stream has the metrics that it was made with.
+    # At run time they are ordinary streams, made with such metrics.
     TokenStream, AsyncTokenStream = Stream, AsyncStream
     TokenChatStream, AsyncTokenChatStream = ChatCompletionStream, AsyncChatCompletionStream

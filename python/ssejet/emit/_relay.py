@@ -195,10 +195,12 @@ class _Normaliser:
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        events = self._decoder.feed(chunk)
+        events, is_paused = self._decoder._feed(chunk)
         self._tail = chunk if events else (self._tail + chunk)[-_TAIL_SIZE:]
         yield from self._pass_on(events)
-        self._decoder.feed(b"")  # raises at once what feed() put off until its events were delivered
+        while is_paused:
+            events, is_paused = self._decoder._resume()
+            yield from self._pass_on(events)
 
     def finish(self) -> Iterator[bytes]:
         events = self._decoder.finish()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet._http.deadlines import Deadlines
-from ssejet._http.response import content_type_of, is_reusable
+from ssejet._http.response import check_response, content_type_of, has_error_status, is_reusable
 from ssejet._http.sockets import NetworkReads
 from ssejet.emit._pump import aclose, close
 from ssejet.errors import SSEError
-from ssejet.typed._machine import status_error
 from ssejet.typed._refusal import Beginning
+from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,20 +31,12 @@ _DATA_SIZE = 64 * 1024
 
 
 class _BaseUpstream:
-    def __init__(self, response: Any, *, methods: tuple[str, str], body: str, relay: str) -> None:
-        stream = getattr(response, "stream", None)
-        # The responses of httpx have all methods, but only half of them work.
-        is_other_kind = stream is not None and not hasattr(stream, body)
-        if is_other_kind or not all(hasattr(response, method) for method in methods):
-            read, end = methods
-            other = "arelay" if relay == "relay" else "relay"
-            raise TypeError(
-                f"{relay}() needs a response with {read}() and {end}() that work, which this "
-                f"{type(response).__name__} has not; responses of the other kind of client are for {other}()"
-            )
+    def __init__(
+        self, response: Any, kind: Literal["sync", "async"], *, relay: str, other_relay: str
+    ) -> None:
+        check_response(response, kind, reader=relay, other_reader=other_relay)
         self._response = response
-        status = getattr(response, "status_code", None)
-        self._is_refusal = isinstance(status, int) and status >= 400
+        self._is_refusal = has_error_status(response)
         self._gate = _Gate(response)
 
 
@@ -133,7 +125,7 @@ class Upstream(_BaseUpstream):
     """
 
     def __init__(self, response: Any) -> None:
-        super().__init__(response, methods=("iter_bytes", "close"), body="__iter__", relay="relay")
+        super().__init__(response, "sync", relay="relay()", other_relay="arelay()")
         self._lock = threading.Lock()
         self._reads: NetworkReads | None = None
         self._interrupted = False
@@ -203,7 +195,7 @@ class AsyncUpstream(_BaseUpstream):
     """
 
     def __init__(self, response: Any) -> None:
-        super().__init__(response, methods=("aiter_bytes", "aclose"), body="__aiter__", relay="arelay")
+        super().__init__(response, "async", relay="arelay()", other_relay="relay()")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         from anyio import CancelScope

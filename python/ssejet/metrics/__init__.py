@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssejet._lazy import on_demand
-from ssejet.metrics._stream import StreamMetrics
+from ssejet.metrics._stream_metrics import StreamMetrics
 
 if TYPE_CHECKING:
-    from ssejet.metrics._responses import ResponseMetrics
-    from ssejet.metrics._tokens import Latencies, TokenMetrics
+    from ssejet.metrics._response_metrics import ResponseMetrics
+    from ssejet.metrics._token_metrics import Latencies, TokenMetrics
 
 __all__ = ["Latencies", "ResponseMetrics", "StreamMetrics", "TokenMetrics"]
 
@@ -17,8 +17,8 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = on_demand(
         globals(),
         {
-            "Latencies": "ssejet.metrics._tokens",
-            "ResponseMetrics": "ssejet.metrics._responses",
-            "TokenMetrics": "ssejet.metrics._tokens",
+            "Latencies": "ssejet.metrics._token_metrics",
+            "ResponseMetrics": "ssejet.metrics._response_metrics",
+            "TokenMetrics": "ssejet.metrics._token_metrics",
         },
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ssejet._http_types import HTTPResponse
     from ssejet.errors import SSEError
-    from ssejet.metrics._stream import StreamMetrics
+    from ssejet.metrics._stream_metrics import StreamMetrics
 
 __all__ = ["BaseSubscription"]
 

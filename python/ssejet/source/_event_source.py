@@ -1,4 +1,4 @@
-"""Event sources: the events of a response, as they are."""
+"""The events of one response."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
-from ssejet._http.body import AsyncChunks
+from ssejet._http.body import AsyncChunks, ResumableChunks
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.exclusive import ConcurrentReadError
-from ssejet._http.headers import with_default_headers
-from ssejet._http.reader import ResumableChunks
-from ssejet._http.response import content_type_of
+from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
+from ssejet._http.response import has_event_stream_type
 from ssejet._http.sockets import NetworkReads
-from ssejet._media_type import is_event_stream
-from ssejet.errors import ContentTypeError
-from ssejet.typed._refusal import Beginning
+from ssejet.typed._refusal import EXCERPT_SIZE, Beginning, content_type_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,35 +24,32 @@ if TYPE_CHECKING:
 
 __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
 
-# How many bytes of another type's body its error shows, and how many seconds it waits for them: the body may
-# be a stream that never gets so far.
-_EXCERPT_SIZE = 1024
+# How many seconds an error waits for the start of the body. The body can be a stream that is silent.
 _EXCERPT_TIME = 1.0
-
-_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 
 
 class EventSource:
     """The events of a response of httpx or httpx2.
 
-    Iterate with ``for`` or ``async for``, as with httpx2's class of this name, or by ``iter_sse()`` and
-    ``aiter_sse()``, as with httpx-sse's. The response stays the caller's to close, and what its client raises
-    is passed on.
+    Iterate with ``for`` or ``async for``, as with the ``EventSource`` of httpx2, or with ``iter_sse()`` and
+    ``aiter_sse()``, as with that of httpx-sse. The caller closes the response. Errors of its client are
+    raised unchanged.
 
-    The events are those of the standard (WHATWG HTML, "Server-sent events"): always UTF-8, whatever the
-    charset parameter says. An unfinished event at the end is dropped, unless the decoder is told otherwise.
-    After an event, so is all else that is no event, as in browsers: ``Stream`` raises an error that the last
-    lines report.
+    The events are those of the standard (WHATWG HTML, "Server-sent events"). The text is always UTF-8; a
+    charset parameter does not count. An unfinished event at the end is dropped, unless the decoder has
+    ``flush_incomplete=True``.
+    After an event, text that is no event is dropped too, as in browsers. ``Stream`` raises an error that the
+    last lines report.
 
     Iterating raises:
 
-    * ``ContentTypeError`` before the first event, if the content type is not ``text/event-stream``. Up to one
-      kibibyte of the body is read for it, for a second at most; read the response yourself beforehand if you
-      need all of it.
+    * ``ContentTypeError`` before the first event, if the content type is not ``text/event-stream``. For the
+      error, up to 1 KiB of the body is read within a second. If you need the whole body, read the response
+      before you iterate.
     * ``EventTooLargeError``, after the events before the one that is too large;
-    * ``APIError`` for a JSON error and ``ContentTypeError`` for anything else, if the body is labelled as an
-      event stream and holds something else, after comments too, and no event: when it ends, or when 64 KiB of
-      that have come;
+    * ``APIError`` or ``ContentTypeError``, if the content type is right, but the body holds JSON, HTML or
+      other text and no event: when the body ends, or after 64 KiB. It is an ``APIError`` if the body is an
+      error in JSON;
     * ``APIConnectionError``, if an earlier read was cancelled and cannot go on. Over HTTP/1.1 it can.
 
     Args:
@@ -64,25 +58,24 @@ class EventSource:
 
     Attributes:
         response: the response.
-        decoder: the decoder, which knows the last event ID and the reconnection time.
+        decoder: the decoder. It has the last event ID and the reconnection time.
     """
 
     def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
         self.response: HTTPResponse = response
         self.decoder: Decoder = Decoder() if decoder is None else decoder
-        # The dialects of some decoders have events without data.
+        # In some dialects of decoders, events can have no data.
         self._has_own_decoder = decoder is not None
-        self._content_type = content_type_of(response)
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events as they arrive."""
-        if is_event_stream(self._content_type):
+        if has_event_stream_type(self.response):
             return self.decoder.iter_bytes(_checked(self.response, any_field=self._has_own_decoder))
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Iterate over the events as they arrive, asynchronously."""
-        if is_event_stream(self._content_type):
+        if has_event_stream_type(self.response):
             return _AsyncEvents(self.response, self.decoder)
         return self._arefuse()
 
@@ -92,14 +85,14 @@ class EventSource:
     def _refuse(self) -> Iterator[ServerSentEvent]:
         body = bytearray()
         reads = NetworkReads.of(self.response, Deadlines(total=_EXCERPT_TIME))
-        with suppress(Exception):  # the content type is what went wrong
+        with suppress(Exception):  # The content type is the error to raise.
             for chunk in self.response.iter_bytes():
                 body += chunk
-                if len(body) >= _EXCERPT_SIZE:
+                if len(body) >= EXCERPT_SIZE:
                     break
         if reads is not None:
             reads.release()
-        raise self._content_type_error(body)
+        raise content_type_error(self.response, bytes(body))
         yield
 
     async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
@@ -110,19 +103,15 @@ class EventSource:
         with suppress(Exception), move_on_after(_EXCERPT_TIME):
             async for chunk in chunks.iterator:
                 body += chunk
-                if len(body) >= _EXCERPT_SIZE:
+                if len(body) >= EXCERPT_SIZE:
                     break
         await chunks.aclose()
-        raise self._content_type_error(body)
+        raise content_type_error(self.response, bytes(body))
         yield
-
-    def _content_type_error(self, body: bytearray) -> ContentTypeError:
-        excerpt = bytes(body[:_EXCERPT_SIZE])
-        return ContentTypeError(self.response, content_type=self._content_type, body=excerpt)
 
 
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
-    """The chunks of a body that is labelled as an event stream; raises if it is none."""
+    """Iterate over the chunks of a body; raise an error if they are no event stream."""
     beginning = Beginning(response, any_field=any_field)
     chunks = iter(response.iter_bytes())
     try:
@@ -139,17 +128,17 @@ def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
 
 
 class _AsyncEvents:
-    """The events of a response; not an async generator, as a cancelled read would end one."""
+    """Iterates over the events. It is no async generator, as a cancelled read would end one."""
 
     def __init__(self, response: Any, decoder: Decoder) -> None:
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
         self._chunks: ResumableChunks | None = None
-        self._pending: Iterator[ServerSentEvent] = iter(())
-        self._unsettled = False
-        self._reading = False
-        self._ended = False
+        self._queue: Iterator[ServerSentEvent] = iter(())
+        self._decoder_is_paused = False
+        self._is_reading = False
+        self._has_ended = False
 
     def __aiter__(self) -> Self:
         return self
@@ -157,14 +146,15 @@ class _AsyncEvents:
     async def __anext__(self) -> ServerSentEvent:
         try:
             while True:
-                for event in self._pending:
+                for event in self._queue:
                     return event
-                if self._unsettled:
-                    self._unsettled = False
-                    self._decoder.feed(b"")  # raises what was put off until the events before it were taken
-                if self._ended:
+                if self._decoder_is_paused:
+                    events, self._decoder_is_paused = self._decoder._resume()
+                    self._queue = iter(events)
+                elif self._has_ended:
                     raise StopAsyncIteration
-                self._accept(await self._read())
+                else:
+                    self._accept(await self._read())
         except (ConcurrentReadError, StopAsyncIteration):
             raise
         except Exception:
@@ -172,18 +162,18 @@ class _AsyncEvents:
             raise
 
     async def aclose(self) -> None:
-        """Stop reading; the response stays the caller's to close."""
-        self._ended = True
-        self._pending = iter(())
-        if self._chunks is not None and not self._reading:
+        """Stop reading. The caller closes the response."""
+        self._has_ended = True
+        self._decoder_is_paused = False
+        self._queue = iter(())
+        if self._chunks is not None and not self._is_reading:
             await self._chunks.aclose()
 
     def _accept(self, chunk: bytes | None) -> None:
-        """Take in what was read; None is the end of the body."""
-        is_end = self._ended = chunk is None
-        events = self._decoder.finish() if chunk is None else self._decoder.feed(chunk)
-        self._pending = iter(events)
-        self._unsettled = bool(events) and not is_end
+        """Take in a chunk; None is the end of the body."""
+        self._has_ended = chunk is None
+        events, self._decoder_is_paused = self._decoder._feed(chunk)
+        self._queue = iter(events)
         if events:
             self._beginning = None
         elif self._beginning is not None:
@@ -193,13 +183,13 @@ class _AsyncEvents:
                 self._beginning.add(chunk)
 
     async def _read(self) -> bytes | None:
-        if self._reading:
+        if self._is_reading:
             raise ConcurrentReadError
         if self._chunks is None:
             self._chunks = ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
-        self._reading = True
+        self._is_reading = True
         try:
             return await self._chunks.fetch()
         except StopAsyncIteration:
@@ -210,25 +200,31 @@ class _AsyncEvents:
             self._chunks.on_cancelled()
             raise
         finally:
-            self._reading = False
+            self._is_reading = False
 
 
 @contextmanager
 def connect_sse(
     client: StreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> Iterator[EventSource]:
-    """Send a request and give the response's events; the response is closed at the end of the ``with`` block.
+    """Send a request and open the events of its response; the ``with`` block closes the response.
 
-    ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has its own.
+    ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has them.
 
     Args:
         client: an ``httpx.Client`` or ``httpx2.Client``.
         method: the HTTP method.
         url: the URL.
         decoder: see ``EventSource``.
-        kwargs: what else ``client.stream()`` takes.
+        kwargs: other arguments of ``client.stream()``.
+
+    Raises:
+        TypeError: the client has no ``stream()``, or is asynchronous.
     """
-    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
+    from ssejet._http.clients import check_http_client
+
+    check_http_client(client, "Client", user="connect_sse()", methods=("stream",))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)
 
@@ -238,6 +234,9 @@ async def aconnect_sse(
     client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
-    kwargs["headers"] = with_default_headers(kwargs.get("headers"), _HEADERS)
+    from ssejet._http.clients import check_http_client
+
+    check_http_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
+    kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     async with client.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)

@@ -112,8 +112,9 @@ class IncomingEvents:
     def _decode(self, data: bytes) -> tuple[list[Any], EventTooLargeError | None]:
         events: list[Any] = []
         try:
-            events = self._decoder.feed(data)
-            self._decoder.feed(b"")  # raises the error that feed() keeps back while it returns events
+            events, is_paused = self._decoder._feed(data)
+            if is_paused:
+                self._decoder._resume()  # raises the error that comes after these events
         except EventTooLargeError as error:
             return events, error
         return events, None

@@ -27,16 +27,15 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet._http.deadlines import Deadlines
-from ssejet._http.headers import with_default_headers
-from ssejet._http.response import content_type_of
-from ssejet._media_type import is_event_stream
+from ssejet._http.headers import EVENT_STREAM_HEADERS, with_default_headers
+from ssejet._http.response import has_event_stream_type
 from ssejet.errors import APIConnectionError, TruncatedStreamError
-from ssejet.metrics._stream import StreamMetrics
+from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.source._incoming import IncomingEvents
 from ssejet.source._retries import MAX_RECONNECTION_TIME, RetryPolicy
 from ssejet.source._target import REDIRECTS
-from ssejet.typed._machine import status_error
 from ssejet.typed._refusal import Beginning, Refusal, content_type_error
+from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from ssejet.source._target import Target
 
 __all__ = ["CONNECT_STATES", "READ_STATES", "ReconnectionMachine", "State"]
-
-# The standard's cache mode, as the Fetch standard sends it.
-_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 
 
 class State(Enum):
@@ -209,7 +205,7 @@ class ReconnectionMachine:
 
     def headers(self) -> list[tuple[Any, Any]]:
         """The headers of the request for ``target``."""
-        headers = with_default_headers(self.target.headers, _HEADERS)
+        headers = with_default_headers(self.target.headers, EVENT_STREAM_HEADERS)
         # HTTP strips spaces around a header's value.
         if event_id := self._incoming.last_received_id.strip(" \t"):
             headers.append((b"Last-Event-ID", event_id.encode()))
@@ -239,7 +235,7 @@ class ReconnectionMachine:
             if status != 200:
                 self._refusal = Refusal(response, self.deadlines, status_error)
                 self._move(_Signal.REFUSAL)
-            elif not is_event_stream(content_type_of(response)):
+            elif not has_event_stream_type(response):
                 self._refusal = Refusal(response, self.deadlines, content_type_error)
                 self._move(_Signal.REFUSAL)
             else:
@@ -281,7 +277,7 @@ class ReconnectionMachine:
             return False
         if got_events:
             self._beginning = None
-            beginning.settle(self.deadlines)
+            beginning.restore(self.deadlines)
         else:
             beginning.add(chunk)
             beginning.adjust(self.deadlines)

@@ -7,9 +7,10 @@ from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.exclusive import ConcurrentReadError, Turn
+from ssejet._http.async_reader import AsyncReader
+from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.failures import translated
-from ssejet._http.reader import AsyncReader, Reader
+from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard, RequestInterrupter
 from ssejet.errors import APIConnectionError, SSEError
 from ssejet.source._base_subscription import BaseSubscription
@@ -65,7 +66,7 @@ class Subscription(BaseSubscription):
     _client_class = "Client"
 
     def _set_up(self) -> None:
-        self._turn = Turn()
+        self._use = ExclusiveUse()
         self._wake = threading.Event()
         self._interrupter: RequestInterrupter | None = None
 
@@ -109,19 +110,19 @@ class Subscription(BaseSubscription):
         """End the subscription. Further calls do nothing."""
         self._closed = True
         self._machine.close()
-        self._turn.end(wake=self.restart, release=self._release)
+        self._use.end(wake=self.restart, release=self._release)
 
     _abandon = close
 
     def _advance(self) -> bool:
         """Do what the machine's state asks for; return False at the end, when the subscription is closed."""
-        turn = self._turn
-        if turn.holder is not None:
+        use = self._use
+        if use.holder is not None:
             if self._closed:
                 return False
             raise ConcurrentReadError
         try:
-            turn.holder = get_ident()
+            use.holder = get_ident()
             if not self._closed:
                 self._take_step()
         except SSEError as error:
@@ -132,9 +133,9 @@ class Subscription(BaseSubscription):
             self._machine.interrupt(cancelled=not isinstance(error, Exception))
             raise
         finally:
-            turn.holder = None
-            if turn.over:
-                turn.release(self._release)
+            use.holder = None
+            if use.ended:
+                use.release(self._release)
         if self._machine.state is State.CLOSED:
             self.close()
         return not self._closed
@@ -252,7 +253,7 @@ class AsyncSubscription(BaseSubscription):
         await self._release()
 
     def _abandon(self) -> None:
-        self._reader.abandon()
+        self._reader.close_soon()
 
     async def _advance(self) -> bool:
         """Do what the machine's state asks for; return False at the end, when the subscription is closed."""

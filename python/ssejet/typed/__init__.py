@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ssejet._http.response import AsyncByteResponse, ByteResponse
 from ssejet._http_types import AsyncStreamingClient, HTTPRequest, HTTPResponse, StreamingClient
+from ssejet.typed._async_stream import AsyncStream
 from ssejet.typed._machine import StreamMachine
-from ssejet.typed._stream import AsyncStream, Stream
+from ssejet.typed._stream import Stream
 
 __all__ = [
     "AsyncByteResponse",

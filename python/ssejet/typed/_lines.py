@@ -1,4 +1,4 @@
-"""The lines of a body that is labelled as an event stream: which of them belong to one, and which do not."""
+"""Sorts the lines of a body that is labelled as an event stream: which of them belong to one?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["BOM", "BodyLines"]
 BOM = b"\xef\xbb\xbf"
 
 _line_break = re.compile(rb"[\r\n]").search
-# A comment, or a field that the standard knows, whose name ends at a colon or at the end of the line.
+# A comment, or a field of the standard, whose name ends at a colon or at the end of the line.
 _known = re.compile(rb"(?P<COMMENT>:)|(?P<DATA>data(?::|\Z))|(?P<FIELD>(?:event|id|retry)(?::|\Z))").match
-# How JSON and HTML begin, which no event stream does.
+# The start of JSON or HTML. No event stream begins so.
 _begins_as_other = re.compile(rb"[ \t\f\v]*[{\[<]").match
-# A field that the standard does not know, which it ignores. Texts about failures may look the same.
+# A field that the standard ignores. A text about a failure may look the same.
 _unknown_field = re.compile(rb"[\w.\-]+:").match
 _trouble = re.compile(
     rb"error|exception|fail|fatal|panic|timeout|timed out|gateway|unavailable|denied|refused|forbidden|"
@@ -34,13 +34,13 @@ class _Line(Enum):
     COMMENT = auto()
     DATA = auto()
     FIELD = auto()
-    """A field that the standard knows, other than data."""
+    """A field of the standard other than data."""
     IGNORED = auto()
-    """Spaces, or a field that the standard does not know."""
+    """Spaces, or a field that is not of the standard."""
     TEXT = auto()
-    """Something else. A comment or a known field that follows excuses it."""
+    """Something else. It counts until a comment or a field of the standard follows."""
     OTHER = auto()
-    """Something that begins as JSON or HTML do. Only an event excuses it."""
+    """Something that begins as JSON or HTML do. It counts until an event follows."""
 
 
 _OF_A_STREAM = frozenset({_Line.COMMENT, _Line.DATA, _Line.FIELD})
@@ -48,23 +48,23 @@ _HARMLESS = _OF_A_STREAM | {_Line.IGNORED}
 
 
 class BodyLines:
-    """Looks for lines that no event stream has, up to the first event; the rest of the body is not looked at.
+    """Looks for lines that no event stream has, up to the first event.
 
-    Lines that belong to an event stream are not kept, however many there are.
+    It keeps no lines that belong to an event stream, so a long stream costs no memory.
 
     Args:
-        any_field: whether a block with any field counts as an event. The standard asks for data.
-        goes_on: whether to look on after an event, with what came before it forgotten.
+        any_field: whether a block with any field counts as an event. The standard requires data.
+        goes_on: whether to go on after an event, and forget what came before it.
 
     Attributes:
         has_event: whether an event has come.
-        is_stream: whether a comment or a field that the standard knows has come.
-        is_other: whether the last lines are something that begins as JSON or HTML do.
+        is_stream: whether a comment or a field of the standard has come.
+        is_other: whether the last lines begin as JSON or HTML do.
         other: the lines that no event stream has, and the start of a line that may be one.
-        held: how many of the last bytes are not known to belong to an event stream.
+        held: how many of the last bytes may not belong to an event stream.
         data_held: how many of the last bytes follow the beginning of data that no blank line has ended.
-        is_in_block: whether the bytes before those end with lines that no blank line has ended.
-        has_data: whether data is among the fields since the last blank line.
+        is_in_block: whether the bytes before ``held`` end inside of a block, which no blank line has ended.
+        has_data: whether this block has data.
     """
 
     def __init__(self, *, any_field: bool = False, goes_on: bool = False) -> None:
@@ -79,19 +79,19 @@ class BodyLines:
         self._any_field = any_field
         self._goes_on = goes_on
         self._has_field = False
-        # The worst of the lines that no event stream has: TEXT, OTHER or None.
+        # The lines that no event stream has: OTHER if one of them is OTHER, else TEXT; None if there is none.
         self._found: _Line | None = None
-        # What the unfinished line is, as soon as that is known, and where in `other` it begins.
+        # What the unfinished line is, None until that is known; and where in `other` the line begins.
         self._line: _Line | None = None
         self._line_start = 0
         self._is_first_line = True
-        # The last piece ended with a CR: an LF that comes next belongs to it, and to this line.
+        # Whether the last piece ended with a CR. An LF that comes next belongs to that line break and line.
         self._open_cr = False
         self._last_line: _Line | None = None
 
     @property
     def found(self) -> bool:
-        """Whether there are lines that no event stream has, and nothing has excused them."""
+        """Whether there are lines that no event stream has, and that still count."""
         return self._found is not None
 
     def feed(self, piece: bytes) -> None:
@@ -118,7 +118,7 @@ class BodyLines:
         self._add(piece[position:])
 
     def finish(self) -> None:
-        """Take note of the body's end, which may cut the name of a field, or the byte order mark."""
+        """Take in the end of the body. It may cut the name of a field, or the byte order mark."""
         if self._line is not None or len(self.other) == self._line_start:
             return
         line = bytes(self.other[self._line_start :])
@@ -184,7 +184,7 @@ class BodyLines:
         self._line_start = 0
 
     def _look(self, *, is_whole: bool) -> None:
-        """See what the unfinished line is, if its start tells."""
+        """Find out what the unfinished line is, if its start is enough."""
         end = self._line_start + _LONGEST_START
         line = self._kind_of(bytes(self.other[self._line_start : end]), is_whole=is_whole)
         self._line = line
@@ -202,7 +202,7 @@ class BodyLines:
                 self._forget()
 
     def _kind_of(self, start: bytes, *, is_whole: bool) -> _Line | None:
-        """What a line is; None if its start does not tell yet."""
+        """What a line is; None if its start is not enough."""
         if self._is_first_line:
             if not is_whole and BOM.startswith(start):
                 return None

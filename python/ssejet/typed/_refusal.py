@@ -1,13 +1,13 @@
-"""Responses that are no event stream: what their bodies say."""
+"""The bodies of responses that are no event stream, and the errors that tell what they say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.response import content_type_of
+from ssejet._http.response import content_type_of, has_error_status
 from ssejet.errors import ContentTypeError, request_of
 from ssejet.typed._lines import BodyLines
-from ssejet.typed._machine import error_in, reported_error
+from ssejet.typed._server_reports import error_in, reported_error, status_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,26 +15,34 @@ if TYPE_CHECKING:
     from ssejet._http.deadlines import Deadlines
     from ssejet.errors import APIError, SSEError
 
-__all__ = ["Beginning", "Refusal", "content_type_error", "other_content_error"]
+__all__ = [
+    "EXCERPT_SIZE",
+    "Beginning",
+    "Refusal",
+    "content_type_error",
+    "other_content_error",
+    "refusal_of",
+]
 
-# How much is kept of such a body: bytes.
-_SIZE = 64 * 1024
+EXCERPT_SIZE = 1024
+"""How many bytes of a body a ContentTypeError shows."""
 
-# How much of it a ContentTypeError shows: bytes.
-_EXCERPT_SIZE = 1024
+# How many bytes of a body are kept.
+_MAX_SIZE = 64 * 1024
 
-# How long such a body may take, in all and between two reads: seconds. Some have no end.
+# How many seconds such a body may take, in all and between two reads. Some have no end, and the error must
+# come soon.
 _TIME = 5.0
 _IDLE_TIME = 1.0
 
 
 class Refusal:
-    """Gathers the body of a response that is no event stream, for the error that tells of it.
+    """Collects the body of a response that is no event stream, and raises the error that it tells.
 
     Args:
         response: the response.
-        deadlines: of reading it, which are replaced: an error must not be long in coming.
-        make_error: makes the error of the response and the body's start.
+        deadlines: of reading the body. Shorter ones replace them.
+        make_error: makes the error from the response and the start of the body.
     """
 
     def __init__(
@@ -43,29 +51,35 @@ class Refusal:
         self._response = response
         self._body = bytearray()
         self._make_error = make_error
-        deadlines.restrict(_TIME, idle=_IDLE_TIME)
+        deadlines.replace_limits(_TIME, idle=_IDLE_TIME)
 
     def add(self, chunk: bytes | None) -> None:
-        """Take in a piece of the body; None is its end.
+        """Take in a chunk of the body; None is its end.
 
         Raises:
-            SSEError: there is enough.
+            SSEError: the body has ended, or is long enough.
         """
         if chunk is not None:
-            self._body += chunk[: _SIZE - len(self._body)]
-        if chunk is None or len(self._body) == _SIZE:
+            self._body += chunk[: _MAX_SIZE - len(self._body)]
+        if chunk is None or len(self._body) == _MAX_SIZE:
             raise self.error()
 
     def error(self) -> SSEError:
-        """The error, with what has come so far."""
+        """The error, made from what has come so far."""
         return self._make_error(self._response, bytes(self._body))
+
+
+def refusal_of(response: Any, deadlines: Deadlines) -> Refusal | None:
+    """What collects the body of a response with an HTTP error status; None for any other status."""
+    return Refusal(response, deadlines, status_error) if has_error_status(response) else None
 
 
 class Beginning:
     """Looks at the start of a body, up to its first event, for what no event stream has.
 
-    That is JSON, HTML or plain text, in place of the lines of an event stream or after some of them: servers
-    send comments while they wait for what fails in the end. After the first event nothing is looked for.
+    That is JSON, HTML or plain text, instead of the lines of an event stream or after some of them: some
+    servers send comments while they wait for something that fails in the end. What comes after the first
+    event is not looked at.
 
     Args:
         response: the response.
@@ -76,31 +90,32 @@ class Beginning:
         self.lines: BodyLines = BodyLines(any_field=any_field)
         self._response = response
         self._start = bytearray()
-        self._limits: Any = None
+        # The limits to restore if an event comes after all; None while they are in force.
+        self._usual_limits: tuple[Any, ...] | None = None
 
     @property
     def has_event(self) -> bool:
-        """Whether an event has come, so that there is nothing more to look for."""
+        """Whether an event has come, so that there is nothing more to look at."""
         return self.lines.has_event
 
     @property
     def is_other(self) -> bool:
-        """Whether the last thing that came begins as JSON or HTML do."""
+        """Whether the last lines begin as JSON or HTML do."""
         return self.lines.is_other
 
     def add(self, chunk: bytes) -> None:
-        """Take in a piece of the body.
+        """Take in a chunk of the body.
 
         Raises:
-            SSEError: so much has come that no event stream has, and no event after it.
+            SSEError: 64 KiB have come that no event stream has, and no event after them.
         """
-        self._start += chunk[: _EXCERPT_SIZE - len(self._start)]
+        self._start += chunk[: EXCERPT_SIZE - len(self._start)]
         self.lines.feed(chunk)
-        if self.lines.held >= _SIZE:
+        if self.lines.held >= _MAX_SIZE:
             raise self.error()
 
     def end(self) -> None:
-        """Take note of the body's end.
+        """Take in the end of the body.
 
         Raises:
             SSEError: the body has no event, but lines that no event stream has.
@@ -110,28 +125,26 @@ class Beginning:
             raise self.error()
 
     def error(self) -> SSEError:
-        """The error, with what has come so far."""
-        return other_content_error(self._response, bytes(self.lines.other[:_SIZE] or self._start))
+        """The error, made from what has come so far."""
+        return other_content_error(self._response, bytes(self.lines.other[:_MAX_SIZE] or self._start))
 
     def adjust(self, deadlines: Deadlines) -> bool:
-        """Let reading something that begins as JSON or HTML end soon: its error must not be long in coming.
-
-        What an event stream follows after all gets its time back.
+        """Shorten the deadlines while the body looks like JSON or HTML, and restore them when it does not.
 
         Returns:
             Whether the deadlines were changed.
         """
-        if self.is_other == (self._limits is not None):
+        if self.is_other == (self._usual_limits is not None):
             return False
-        if self.is_other:
-            self._limits = deadlines.limits
-            deadlines.restrict(_TIME, idle=_IDLE_TIME)
+        if self._usual_limits is None:
+            self._usual_limits = deadlines.limits
+            deadlines.replace_limits(_TIME, idle=_IDLE_TIME)
         else:
-            deadlines.limits, self._limits = self._limits, None
+            deadlines.limits, self._usual_limits = self._usual_limits, None
         return True
 
-    def settle(self, deadlines: Deadlines) -> bool:
-        """Take note that an event has come, and give the deadlines back what was taken.
+    def restore(self, deadlines: Deadlines) -> bool:
+        """Take in that an event has come, and restore the deadlines.
 
         Returns:
             Whether the deadlines were changed.
@@ -142,14 +155,14 @@ class Beginning:
 
 def content_type_error(response: Any, body: bytes) -> ContentTypeError:
     """The error for a response that is no event stream."""
-    return ContentTypeError(response, content_type=content_type_of(response), body=body[:_EXCERPT_SIZE])
+    return ContentTypeError(response, content_type=content_type_of(response), body=body[:EXCERPT_SIZE])
 
 
 def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
-    """The error for what came in place of an event stream: the one that it reports, if it reports one."""
+    """The error for a body that is no event stream: the one that it reports, if it reports one."""
     payload = error_in(body)
     if isinstance(payload, list):
-        payload = payload[0]  # what tells of the error, which relays pass on
+        payload = payload[0]  # the error object, which relays pass on
     if payload is not None:
         return reported_error(payload, request_of(response))
     return content_type_error(response, body)

@@ -30,13 +30,12 @@ from ssejet import (
 )
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import translate, translate_request, translated
-from ssejet._http.headers import with_default_headers
-from ssejet._http.response import content_type_of
-from ssejet._media_type import is_event_stream
+from ssejet._http.headers import EVENT_STREAM_HEADERS, with_default_headers
+from ssejet._http.response import has_error_status, has_event_stream_type
 from ssejet.cli._console import command_ends, error_console, fail, printable
 from ssejet.cli._printers import JSONPrinter, PrettyPrinter, Printer
-from ssejet.typed._machine import status_error
 from ssejet.typed._refusal import content_type_error
+from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["tail"]
 
 _CONNECT_SECONDS = 10.0
-_ACCEPT = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -181,16 +179,16 @@ def _lines(request: dict[str, Any], timeout: float | None) -> Iterator[bytes]:
     deadlines = Deadlines(idle=timeout)
     with httpx.Client(timeout=httpx.Timeout(timeout, connect=_CONNECT_SECONDS)) as client:
         sent = client.build_request(
-            **{**request, "headers": with_default_headers(request["headers"], _ACCEPT)}
+            **{**request, "headers": with_default_headers(request["headers"], EVENT_STREAM_HEADERS)}
         )
         with translated(lambda error: translate_request(error, sent, _CONNECT_SECONDS, deadlines)):
             response = client.send(sent, stream=True, follow_redirects=True)
         with closing(response), translated(lambda error: translate(error, response, deadlines)):
             chunks = response.iter_bytes()
-            if not response.is_success:
+            if has_error_status(response):
                 # One read, because the body may never end.
                 raise status_error(response, next(chunks, b""))
-            if not is_event_stream(content_type_of(response)):
+            if not has_event_stream_type(response):
                 raise content_type_error(response, next(chunks, b""))
             for chunk in chunks:
                 yield from chunk.splitlines(keepends=True)

@@ -12,8 +12,8 @@ use ssejet_core::{Event, Options, Parser};
 use super::buffer;
 use super::dialect::Dialect;
 use super::iter::EventIterator;
-use super::sink::{Decoded, EventMaker, list};
-use super::state::Decoder;
+use super::sink::{Collect, Decoded, EventMaker, list};
+use super::state::{Decoder, Failure};
 use crate::errors::shown;
 use crate::text;
 
@@ -57,7 +57,6 @@ impl Decoder {
             on_comment: on_comment.map(Bound::unbind),
             decoded: Decoded::default(),
             deferred: None,
-            has_more: false,
             in_callback: false,
         })
     }
@@ -104,7 +103,6 @@ impl Decoder {
     fn reset(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut this = Self::locked(slf)?;
         this.parser.reset();
-        this.has_more = false;
         // Dropping an exception may run any code, so it happens after the borrow.
         let forgotten = (mem::take(&mut this.decoded), this.deferred.take());
         drop(this);
@@ -112,11 +110,47 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether the next call returns something that was fed before, or raises a deferred exception. After
-    /// an exception it is true if the exception came from ``on_comment``, as there may be more to return.
-    #[getter(_waits)]
-    fn has_more(&self) -> bool {
-        self.has_more
+    /// Does what `feed` does, or for None what `finish` does, but raises no exception of `on_comment`:
+    /// the decoder pauses there, and `_resume` raises it.
+    ///
+    /// Returns:
+    ///     The events, and whether the decoder has paused after them.
+    ///
+    /// Raises:
+    ///     EventTooLargeError, RuntimeError, TypeError: as for ``feed``.
+    fn _feed<'py>(
+        slf: &Bound<'py, Self>,
+        chunk: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyList>, bool)> {
+        let bytes = chunk.map(buffer::bytes).transpose()?;
+        let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| match &bytes {
+            Some(bytes) => parser.feed(bytes, sink),
+            None => parser.finish(sink),
+        };
+        match Self::run(slf, step, |py, events, more| Ok((list(py, events)?, more))) {
+            Err(Failure::Other(error)) => {
+                let mut this = Self::locked(slf)?;
+                if this.deferred.is_some() {
+                    return Err(error);
+                }
+                this.deferred = Some(error.into_value(slf.py()));
+                Ok((PyList::empty(slf.py()), true))
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Goes on after a pause of `_feed`.
+    ///
+    /// Returns:
+    ///     The events that follow, and whether the decoder has paused again.
+    ///
+    /// Raises:
+    ///     EventTooLargeError: the next event is over the limit.
+    ///     Exception: what `on_comment` raised. The decoder stays paused, as more may follow.
+    fn _resume<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyList>, bool)> {
+        let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| parser.feed(&[], sink);
+        Ok(Self::run(slf, step, |py, events, more| Ok((list(py, events)?, more)))?)
     }
 
     /// The data of the event that the end of input would discard as unfinished, or None. Data that is too

@@ -39,8 +39,6 @@ pub struct Decoder {
     pub(super) decoded: Decoded,
     /// What the callback raised when events before its comment had to be returned first.
     pub(super) deferred: Option<Py<PyBaseException>>,
-    /// Whether the next call returns something that was fed before, or raises `deferred`.
-    pub(super) has_more: bool,
     /// Whether the callback is running, which must not feed this decoder.
     pub(super) in_callback: bool,
 }
@@ -86,7 +84,6 @@ impl Decoder {
         if result.is_err() || this.on_comment.is_some() || this.decoded.failed() {
             return Self::deliver(slf, guard, result, take);
         }
-        this.has_more = false;
         take(py, &mut this.decoded.events, false).map_err(Failure::Other)
     }
 
@@ -101,8 +98,6 @@ impl Decoder {
         take: impl FnOnce(Python<'py>, &mut Vec<Py<PyAny>>, bool) -> PyResult<T>,
     ) -> Result<T, Failure> {
         let py = slf.py();
-        // This stays set if any step below returns early.
-        this.has_more = true;
         this.decoded.check()?;
         if let Some(exception) = this.deferred.take() {
             return Err(PyErr::from_value(exception.into_bound(py).into_any()).into());
@@ -129,10 +124,10 @@ impl Decoder {
             return Ok(taken?);
         }
         let this = &mut *this;
-        this.has_more = result.is_err() && !this.decoded.events.is_empty();
+        let has_more = result.is_err() && !this.decoded.events.is_empty();
         match result {
-            Err(error) if !this.has_more => Err(Failure::TooLarge(event_too_large(py, error))),
-            _ => Ok(take(py, &mut this.decoded.events, this.has_more)?),
+            Err(error) if !has_more => Err(Failure::TooLarge(event_too_large(py, error))),
+            _ => Ok(take(py, &mut this.decoded.events, has_more)?),
         }
     }
 

@@ -1,11 +1,11 @@
-"""Streams of OpenAI's Responses API, whose events are dicts with a ``type``."""
+"""Metrics of streams of OpenAI's Responses API, whose events are dicts with a ``type``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ssejet.metrics._tokens import TokenMetrics
+from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["ResponseMetrics"]
 
@@ -24,12 +24,12 @@ _LAST = frozenset({"response.completed", "response.incomplete", "response.failed
 
 
 class ResponseMetrics(TokenMetrics):
-    """What a stream of Responses events measured of itself; see ``TokenMetrics``."""
+    """The metrics of a stream of the Responses API; see ``TokenMetrics``."""
 
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Look for tokens and usage in an event."""
+        """Count the token or the usage in an event."""
         kind = item.get("type") if isinstance(item, Mapping) else None
         if kind in _ANSWER:
             self.add_token(item.get("delta") or "")

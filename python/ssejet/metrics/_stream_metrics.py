@@ -1,4 +1,4 @@
-"""When the bytes of a stream arrived, and how many."""
+"""Metrics of any stream: its bytes and events."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["StreamMetrics"]
 
 
 class StreamMetrics:
-    """What a stream measured of itself, up to date at any moment.
+    """The times and counts of a stream, up to date at any moment.
 
-    The stamps are seconds of ``time.perf_counter()``, taken when bytes have been read, before they are
-    parsed: what is done with items does not count, unless it takes so long that the next bytes have to wait.
-    A stamp is None until there is something to stamp.
+    The class of a stream's ``metrics`` depends on the stream:
 
-    It depends on the stream what its ``metrics`` are:
+    * a stream of ``Client`` or ``AsyncClient`` has ``ChatMetrics``, ``CompletionMetrics`` or
+      ``ResponseMetrics``. These are ``TokenMetrics``, which measure tokens too;
+    * any other ``Stream`` or ``AsyncStream`` and a subscription have ``StreamMetrics``, or the argument
+      ``metrics``;
+    * a ``ChatCompletionStream`` has the metrics of its source, or None if the source is no stream of ssejet.
 
-    * of a stream of ``Client`` or ``AsyncClient``: ``ChatMetrics``, ``CompletionMetrics`` or
-      ``ResponseMetrics``, which are ``TokenMetrics``: they time tokens as well;
-    * of any other ``Stream`` or ``AsyncStream``, and of a subscription: ``StreamMetrics``, or what was given
-      as the argument ``metrics``;
-    * of a ``ChatCompletionStream``: its source's, or None if the source is no stream of ssejet's.
+    Times of arrival are seconds of ``time.perf_counter()``, and None before the arrival. They are taken when
+    bytes have been read, before they are parsed. So the time that the caller spends on items does not count,
+    unless the next bytes have to wait for it.
 
     Attributes:
-        started: when this object was made: by a stream, when the response's headers have arrived; by a client
-            or a subscription, before the request is sent.
-        first_byte, last_byte: when the first and the latest bytes of the body arrived.
-        first_event: when the bytes that completed the first event arrived.
-        bytes: how many bytes of the body have arrived, decompressed.
-        reads: in how many chunks they came, empty ones not counted.
-        events: how many events they completed.
+        started: when this object was made, in seconds. A stream makes it when the response's headers have
+            arrived; a client and a subscription make it before they send the request.
+        first_byte, last_byte: when the first and the latest bytes of the body arrived, in seconds.
+        first_event: when the bytes that completed the first event arrived, in seconds.
+        bytes: the number of bytes of the body, decompressed.
+        reads: the number of chunks in which they came, without empty ones.
+        events: the number of events.
         reconnections: how many times the request was sent again.
     """
 
@@ -48,8 +48,8 @@ class StreamMetrics:
         "started",
     )
 
-    # What metrics that look at items have instead: a method that is called with each, when it is taken, and
-    # whether an item was the last.
+    # Subclasses that look at items replace these by a method, which is called with each item when it is
+    # taken, and by whether the last item has come.
     observe: Callable[[Any], None] | None = None
     finished: bool = False
 
@@ -64,7 +64,7 @@ class StreamMetrics:
         self.reconnections: int = 0
 
     def add_read(self, size: int) -> None:
-        """Stamp the arrival of ``size`` bytes."""
+        """Count ``size`` bytes, which have just arrived."""
         if size:
             self.last_byte = perf_counter()
             if self.first_byte is None:
@@ -94,7 +94,7 @@ class StreamMetrics:
         return self._since_start(self.last_byte)
 
     def to_dict(self) -> dict[str, Any]:
-        """The durations in seconds and the counts, ready for a log line or JSON."""
+        """The durations in seconds and the counts, for a log line or JSON."""
         return {
             "time_to_first_byte": self.time_to_first_byte,
             "time_to_first_event": self.time_to_first_event,
@@ -109,5 +109,5 @@ class StreamMetrics:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())
         return f"{type(self).__name__}({fields})"
 
-    def _since_start(self, stamp: float | None) -> float | None:
-        return None if stamp is None else stamp - self.started
+    def _since_start(self, time: float | None) -> float | None:
+        return None if time is None else time - self.started

@@ -1,4 +1,4 @@
-"""Metrics of streams that carry a model's answer, token by token."""
+"""Metrics of a model's answer: its tokens, their latencies and their rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from array import array
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ssejet.metrics._stream import StreamMetrics
+from ssejet.metrics._stream_metrics import StreamMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Sized
@@ -15,7 +15,7 @@ __all__ = ["Latencies", "TokenMetrics", "percentile"]
 
 
 class Latencies(NamedTuple):
-    """A distribution of durations, in seconds: their mean, their median and two higher percentiles."""
+    """The mean, the median (p50) and two higher percentiles of durations, all in seconds."""
 
     mean: float
     p50: float
@@ -24,7 +24,7 @@ class Latencies(NamedTuple):
 
     @classmethod
     def of(cls, durations: Sequence[float]) -> Latencies | None:
-        """Those of the durations; None if there are none."""
+        """Summarise durations in seconds; None if there are none."""
         if not durations:
             return None
         ordered = sorted(durations)
@@ -33,37 +33,38 @@ class Latencies(NamedTuple):
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value below which a share, from 0 to 1, of the ordered values lies; in between, interpolated."""
-    place = (len(ordered) - 1) * share
-    low = int(place)
+    """The value below which a share of the ordered values lies, from 0 to 1; it is interpolated."""
+    position = (len(ordered) - 1) * share
+    low = int(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
 class TokenMetrics(StreamMetrics):
-    """What a stream measured of itself and of its tokens.
+    """The metrics of a stream and of the tokens in it.
 
-    A token is what an item brings of the answer: content, refusal, reasoning, or a tool call's name or
-    arguments. Its arrival is that of the bytes that completed its event, so tokens that came in one read have
-    latencies of 0. Some servers send several tokens in an item; ``tokens`` says how many there really were.
+    A token is a piece of the answer in one item: content, refusal, reasoning, or a tool call's name or
+    arguments. It arrives with the bytes that complete its event, so tokens of the same read have latencies of
+    0. Some servers send several tokens in one item; ``tokens`` is the best count that there is.
 
-    Subclasses know what to look for in the items: ``ChatMetrics``, ``CompletionMetrics`` and
-    ``ResponseMetrics``. To measure somebody else's stream, call ``observe()`` with each item as it comes.
+    ``ChatMetrics``, ``CompletionMetrics`` and ``ResponseMetrics`` find the tokens in the items. To measure a
+    stream that is not of ssejet, call ``observe()`` with each item when it comes.
 
     Args:
-        tokenizer: counts the tokens of a text, or gives them; asked for ``tokens`` if the server sends no
+        tokenizer: returns the tokens of a text, or their number; used for ``tokens`` if the server sends no
             usage.
 
     Attributes:
-        finished: whether the answer came to its end, as its finish reason says. An answer whose stream has
-            ended without that has failed, even if the stream ended in good order.
-        first_token, last_token: when the first and the latest token arrived, of any kind.
-        first_content_token: when the first token arrived that is no reasoning.
-        first_reasoning_token: when the first token of reasoning arrived.
-        chunks: how many items brought a token.
-        reasoning_chunks: how many of them brought reasoning.
-        prompt_tokens: tokens of the prompt, as the server counted them.
-        reasoning_tokens: tokens of reasoning, as the server counted them; they may be more than it sent.
+        finished: whether the answer has a finish reason. An answer without one has failed, even if the stream
+            ended normally.
+        first_token, last_token: when the first and the latest token of any kind arrived, in seconds.
+        first_content_token: when the first token arrived that is no reasoning, in seconds.
+        first_reasoning_token: when the first token of reasoning arrived, in seconds.
+        chunks: the number of items with a token.
+        reasoning_chunks: the number of items with reasoning.
+        prompt_tokens: the number of tokens of the prompt, from the server's usage.
+        reasoning_tokens: the number of tokens of reasoning, from the server's usage. The server may have sent
+            fewer.
     """
 
     __slots__ = (
@@ -101,11 +102,11 @@ class TokenMetrics(StreamMetrics):
         self._gaps = array("d")
 
     def add_token(self, text: str = "", *, reasoning: str = "") -> None:
-        """Count what an item brought, which arrived with the latest bytes.
+        """Count the token of an item, which arrived with the latest bytes.
 
         Args:
-            text: of the answer. It may be empty, as that of speech is.
-            reasoning: text of what the model thought before. An item with nothing else is a token of
+            text: the text of the answer in it. It can be empty, for example for speech.
+            reasoning: the text of the model's reasoning in it. An item with nothing else is a token of
                 reasoning.
         """
         now = perf_counter() if self.last_byte is None else self.last_byte
@@ -125,12 +126,12 @@ class TokenMetrics(StreamMetrics):
             self._pieces.append(reasoning + text)
 
     def add_usage(self, *, prompt: int | None, completion: int | None, reasoning: int | None) -> None:
-        """Take the server's own count of tokens; the latest holds.
+        """Take the server's own counts of tokens. Later counts replace earlier ones.
 
         Args:
-            prompt: the tokens of the prompt.
-            completion: the tokens of the answer, those of reasoning included.
-            reasoning: those of them that are reasoning.
+            prompt: the number of tokens of the prompt.
+            completion: the number of tokens of the answer, with those of reasoning.
+            reasoning: the number of tokens of reasoning.
         """
         self.prompt_tokens = prompt
         self._completion_tokens = completion
@@ -158,19 +159,19 @@ class TokenMetrics(StreamMetrics):
 
     @property
     def inter_token_latency(self) -> Latencies | None:
-        """How long tokens were in coming after the one before them; None until there are two."""
+        """The distribution of ``inter_token_latencies``; None until there are two tokens."""
         return Latencies.of(self._gaps)
 
     @property
     def tokens_from(self) -> Literal["usage", "tokenizer", "chunks"]:
-        """Where ``tokens`` are from: the server's usage, else the tokenizer, else a count of chunks."""
+        """The source of ``tokens``: the server's usage, else the tokenizer, else the number of chunks."""
         if self._completion_tokens is not None:
             return "usage"
         return "chunks" if self._tokenizer is None else "tokenizer"
 
     @property
     def tokens(self) -> int:
-        """How many tokens the answer has so far, reasoning included."""
+        """The number of tokens of the answer so far, with those of reasoning."""
         if self._completion_tokens is not None:
             return self._completion_tokens
         if self._tokenizer is None:
@@ -184,9 +185,9 @@ class TokenMetrics(StreamMetrics):
 
     @property
     def tokens_per_second(self) -> float | None:
-        """How many tokens a second came after the first; None until there are two, or if all came at once.
+        """Tokens per second, after the first token; None until there are two, or if all came at once.
 
-        Reasoning that the server counted but did not send does not count.
+        Reasoning that the server counted but did not send is left out.
         """
         if self.first_token is None or self.last_token is None or self.last_token == self.first_token:
             return None
@@ -196,7 +197,7 @@ class TokenMetrics(StreamMetrics):
         return (tokens - 1) / (self.last_token - self.first_token) if tokens > 1 else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The durations in seconds, the counts and the rate, ready for a log line or JSON."""
+        """The durations in seconds, the counts and the rate, for a log line or JSON."""
         latency = self.inter_token_latency
         return {
             **super().to_dict(),

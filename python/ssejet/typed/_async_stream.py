@@ -1,0 +1,176 @@
+"""Streams of typed items over asynchronous responses: a thin driver of ``StreamMachine``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ssejet._http.async_reader import AsyncReader, ReaderState
+from ssejet._http.exclusive import ConcurrentReadError
+from ssejet.errors import APIConnectionError
+from ssejet.typed._base_stream import BaseStream
+from ssejet.typed._machine import NOTHING_YET, MachineState
+from ssejet.typed._types import T
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ssejet._core import ServerSentEvent
+
+__all__ = ["AsyncStream"]
+
+Item = TypeVar("Item")
+
+_IDLE, _READING = ReaderState.IDLE, ReaderState.READING
+_MACHINE_READS = MachineState.READING
+
+
+class AsyncStream(BaseStream[T]):
+    """The items of an asynchronous response, as they arrive, on asyncio and trio.
+
+    ::
+
+        async with client.stream("POST", url, json=body) as response:
+            async for chunk in AsyncStream(response, cast_to=Chunk):
+                ...
+
+    Everything in the documentation of ``Stream`` holds here, too. The timeouts interrupt the reads of any
+    response. Any task may call ``aclose()`` at any time: the loop of a task that is reading ends.
+
+    A cancelled read, as by ``asyncio.wait_for(anext(stream), 1)``, loses nothing over HTTP/1.1 with httpx and
+    httpx2: the next read goes on where it was. Elsewhere a cancelled read ends the response, and the
+    next read raises an ``APIConnectionError`` that says so.
+    """
+
+    _kind = "async"
+    _advice = "use it in an `async with` block, or await aclose()"
+
+    _reader_class = AsyncReader
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _AsyncItems(self, self._machine.items)
+
+    async def __anext__(self) -> T:
+        return await anext(aiter(self))
+
+    def events(self) -> AsyncIterator[ServerSentEvent]:
+        """Iterate over the rest of the stream as events, up to and including the sentinel.
+
+        Nothing is decoded, and errors that the server reports are events like any other.
+        """
+        return _AsyncItems(self, self._machine.events)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the response and drop the items that were not taken. A second call does nothing."""
+        self._machine.close()
+        await self._reader.aclose()
+
+    close = aclose  # the name in openai-python
+
+    async def begin(self) -> Self:
+        """Wait for the first event without taking it; see ``Stream.begin()``."""
+        try:
+            while not self._machine.check_first() and await self._advance():
+                pass
+        except ConcurrentReadError:
+            raise
+        except BaseException:
+            # Nobody else has a stream that a client begins, so nobody can go on after a cancelled read.
+            if not self._machine.can_go_on() and (not self._reader.interrupted or self._owns_response):
+                await self.aclose()
+            raise
+        return self
+
+    async def _advance(self) -> bool:
+        """Read once; False at the end of the stream."""
+        if self._machine.state is not MachineState.READING:
+            return False
+        try:
+            chunk = await self._reader.read()
+        except APIConnectionError as error:
+            self._body.raise_read_error(error)
+        else:
+            if self._reader.closed:
+                return False
+            self._body.receive(chunk)
+        return True
+
+    def _raise_read_error(self, error: Exception) -> None:
+        """Raise the error of a read as one of ssejet, unless it only shows that the stream was closed."""
+        try:
+            self._reader.raise_read_error(error)
+        except APIConnectionError as failure:
+            self._body.raise_read_error(failure)
+        finally:
+            del error  # its traceback holds this frame
+
+    async def _end(self) -> None:
+        if self.saw_done:
+            await self._reader.drain()
+        await self.aclose()
+
+
+class _AsyncItems(Generic[Item]):
+    """One loop over an ``AsyncStream``.
+
+    This is no async generator: only its reader can close one that waits in a read, and only the garbage
+    collector closes one that was left early. All state is in the stream, so another loop can go on.
+    """
+
+    def __init__(self, stream: AsyncStream[Any], take: Callable[..., Iterator[Item]]) -> None:
+        self._stream = stream
+        self._take = take
+        self._ready = take(waits=True)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        stream = self._stream
+        reader = stream._reader
+        try:
+            for item in self._ready:
+                if item is not NOTHING_YET:
+                    return item
+                if stream._machine.state is not _MACHINE_READS:
+                    await stream._end()
+                    break
+                # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
+                fetch = reader.begin()
+                try:
+                    chunk = await fetch()
+                except StopAsyncIteration:
+                    chunk = None
+                except Exception as error:
+                    stream._raise_read_error(error)
+                    break
+                except BaseException:
+                    await reader.on_cancelled()
+                    raise
+                finally:
+                    if reader.state is _READING:
+                        reader.state = _IDLE
+                    else:
+                        await reader.leave()
+                if reader.state is not _IDLE:
+                    break
+                stream._body.receive(chunk)
+        except ConcurrentReadError:
+            raise
+        except BaseException:
+            if stream._machine.can_go_on():  # the generator ended where it raised
+                self._ready = self._take(waits=True)
+            elif not reader.interrupted:
+                await stream.aclose()
+            raise
+        raise StopAsyncIteration

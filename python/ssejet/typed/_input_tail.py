@@ -1,0 +1,80 @@
+"""The end of the input: what a server wrote last without making an event of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ssejet._core import Decoder
+from ssejet.typed._lines import BodyLines
+from ssejet.typed._server_reports import error_in, error_of, reported_error
+
+if TYPE_CHECKING:
+    from ssejet.errors import APIError
+
+__all__ = ["InputTail"]
+
+# How many bytes are kept.
+_MAX_SIZE = 64 * 1024
+
+_may_be_json = re.compile(rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*[{\[]").search
+_end_of_line = re.compile(rb"\r\n|[\r\n]").search
+
+
+class InputTail:
+    """Keeps the last bytes of the input: those after the last event, and the chunk that ended this event.
+
+    Attributes:
+        data: these bytes; None if there are more than are kept.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self) -> None:
+        self.data: bytes | bytearray | None = b""
+
+    def restart(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Take in a chunk that ends an event, and forget what came before."""
+        self.data = bytes(chunk)
+
+    def add(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Take in a chunk that ends no event."""
+        if self.data is None:
+            return
+        tail = self.data if isinstance(self.data, bytearray) else bytearray(self.data)
+        tail += chunk
+        if len(tail) > _MAX_SIZE:
+            # Comments may go on for hours: only the unfinished line counts.
+            del tail[: max(tail.rfind(b"\n"), tail.rfind(b"\r"))]
+        self.data = tail if len(tail) <= _MAX_SIZE else None
+
+    def clear(self) -> None:
+        """Free the bytes."""
+        self.data = b""
+
+    def error(self, request: Any, *, has_events: bool, is_answer: bool) -> APIError | None:
+        """The error that the input ends with, if it is in no event; None if there is none.
+
+        That is an event without its blank line, or JSON without a field's name.
+
+        Args:
+            request: the HTTP request, or None.
+            has_events: whether the input has any event.
+            is_answer: see ``error_of()``.
+        """
+        tail = bytes((self.data or b"")[-_MAX_SIZE:])
+        if has_events and (first_end := _end_of_line(tail)):
+            tail = tail[first_end.end() :]  # the first line may have begun in an earlier chunk
+        # Most streams end with an event: their lines must not be looked at twice.
+        if _may_be_json(tail):
+            lines = BodyLines(goes_on=True)
+            lines.feed(tail)
+            lines.finish()
+            if lines.found and (payload := error_in(lines.other)) is not None:
+                return reported_error(payload, request)
+        if not tail or tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n")):
+            return None
+        decoder = Decoder(flush_incomplete=True, max_event_size=None)
+        decoder.feed(tail)
+        errors = (error_of(event, request, is_answer=is_answer) for event in decoder.finish())
+        return next(filter(None, errors), None)
