@@ -197,7 +197,7 @@ class _Normaliser:
         events, is_paused = self._decoder._feed(chunk)
         if events:
             self._has_events = True
-            self._tail.restart(chunk)
+            self._tail.data = chunk  # restart() would cost a call at each read
         else:
             self._tail.add(chunk)
         yield from self._pass_on(events)
