@@ -47,7 +47,7 @@ class InputTail:
             self._size = len(chunks)
             chunks = self.data = [chunks]
         # Joined only at the end: this runs for each chunk that ends within an event.
-        chunks.append(bytes(chunk))
+        chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
         self._size += len(chunk)
         if self._size > _MAX_SIZE:
             # Comments may go on for hours: only the unfinished line counts.
