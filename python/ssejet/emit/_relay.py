@@ -9,7 +9,7 @@ from ssejet.emit._encoded import BLANK_LINES
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._items import ItemEncoder
 from ssejet.emit._upstream import AsyncUpstream, Upstream
-from ssejet.typed._machine import StreamMachine
+from ssejet.typed._input_tail import InputTail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +23,6 @@ Transform: TypeAlias = "Callable[[ServerSentEvent], Any]"
 
 _HEARTBEAT = 15.0
 _BOM = b"\xef\xbb\xbf"
-# How many of the last bytes are searched for an error, where they made no event.
-_TAIL_SIZE = 64 * 1024
 _LONGEST_BLANK_LINE = max(map(len, BLANK_LINES))
 
 
@@ -188,15 +186,20 @@ class _Normaliser:
     def __init__(self, transform: Transform | None, decoder: Decoder | None) -> None:
         self._transform = transform
         self._decoder = Decoder() if decoder is None else decoder
-        # The last bytes, which may hold an error that is no event.
-        self._tail = b""
+        # What the other server wrote last may be an error that is not an event.
+        self._tail = InputTail()
+        self._has_events = False
         self._encoder = ItemEncoder(None)
         self.encode = self._encoder.encode
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         events, is_paused = self._decoder._feed(chunk)
-        self._tail = chunk if events else (self._tail + chunk)[-_TAIL_SIZE:]
+        if events:
+            self._has_events = True
+            self._tail.data = chunk  # restart() would cost a call at each read
+        else:
+            self._tail.add(chunk)
         yield from self._pass_on(events)
         while is_paused:
             events, is_paused = self._decoder._resume()
@@ -205,12 +208,11 @@ class _Normaliser:
     def finish(self) -> Iterator[bytes]:
         events = self._decoder.finish()
         yield from self._pass_on(events)
-        if not events:
-            machine: StreamMachine[Any] = StreamMachine(done=None)
-            machine.receive(self._tail)
-            machine.receive_end()
-            for _ in machine.events():  # raises the error
-                pass
+        if not events and (error := self._tail.error(None, has_events=self._has_events, is_answer=False)):
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame by its traceback
 
     def _pass_on(self, events: list[ServerSentEvent]) -> Iterator[bytes]:
         for event in events:

@@ -25,13 +25,14 @@ class InputTail:
     """Keeps the last bytes of the input: those after the last event, and the chunk that ended this event.
 
     Attributes:
-        data: these bytes; None if there are more than are kept.
+        data: these bytes, or the chunks of them; None if there are more than are kept.
     """
 
-    __slots__ = ("data",)
+    __slots__ = ("_size", "data")
 
     def __init__(self) -> None:
-        self.data: bytes | bytearray | None = b""
+        self.data: bytes | list[bytes] | None = b""
+        self._size = 0
 
     def restart(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take in a chunk that ends an event, and forget what came before."""
@@ -39,14 +40,20 @@ class InputTail:
 
     def add(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take in a chunk that ends no event."""
-        if self.data is None:
+        chunks = self.data
+        if chunks is None:
             return
-        tail = self.data if isinstance(self.data, bytearray) else bytearray(self.data)
-        tail += chunk
-        if len(tail) > _MAX_SIZE:
+        if not isinstance(chunks, list):
+            self._size = len(chunks)
+            chunks = self.data = [chunks]
+        # Joined only at the end: this runs for each chunk that ends within an event.
+        chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
+        self._size += len(chunk)
+        if self._size > _MAX_SIZE:
             # Comments may go on for hours: only the unfinished line counts.
-            del tail[: max(tail.rfind(b"\n"), tail.rfind(b"\r"))]
-        self.data = tail if len(tail) <= _MAX_SIZE else None
+            tail = b"".join(chunks)
+            tail = tail[max(tail.rfind(b"\n"), tail.rfind(b"\r"), 0) :]
+            self.data = tail if len(tail) <= _MAX_SIZE else None
 
     def clear(self) -> None:
         """Free the bytes."""
@@ -62,7 +69,8 @@ class InputTail:
             has_events: whether the input has any event.
             is_answer: see ``error_of()``.
         """
-        tail = bytes((self.data or b"")[-_MAX_SIZE:])
+        data = self.data or b""
+        tail = (b"".join(data) if isinstance(data, list) else data)[-_MAX_SIZE:]
         if has_events and (first_end := _end_of_line(tail)):
             tail = tail[first_end.end() :]  # the first line may have begun in an earlier chunk
         # Most streams end with an event: their lines must not be looked at twice.

@@ -185,7 +185,8 @@ class StreamMachine(Generic[T]):
             self._enqueue(events)
         else:
             self._tail.add(chunk)
-            self._resume_at_once()
+            if self._decoder_is_paused:
+                self._resume_at_once()
 
     def receive_end(self) -> None:
         """Take in the end of the input.
