@@ -406,7 +406,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="a glance: short slices, few rounds, nothing written"
     )
-    parser.add_argument("--rounds", type=int, help="how often everybody takes a turn (default: 15)")
+    parser.add_argument("--rounds", type=int, help="the number of rounds (default: 15)")
     parser.add_argument("--output", type=Path, help="where the results go (default: benches/results/)")
     parser.add_argument("--verbose", action="store_true", help="tell who is being measured")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benches.contestant import Contestant
     from benches.workloads import Description, Workload
 
-PATIENCE = 4
+MAX_SHARES = 4
 """A contestant gets no further rounds once it has taken this many times its share of the run."""
 
 
@@ -103,7 +103,7 @@ class Run:
             passes = max(passes + 1, min(passes * 8, int(passes * self.slice_ns / elapsed)))
         passes = max(1, round(passes * self.slice_ns / elapsed))
         share = self.rounds * self.slice_ns
-        return Plan(passes, max(1, min(self.rounds, PATIENCE * share // elapsed)))
+        return Plan(passes, max(1, min(self.rounds, MAX_SHARES * share // elapsed)))
 
     def _pairs(self, shift: int) -> Iterator[tuple[Workload, Contestant]]:
         # The order rotates, so that none always follows the one that fills the caches.

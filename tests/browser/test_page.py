@@ -57,7 +57,7 @@ def state(page: Page) -> Any:
 
 
 async def leaves(playback: Watched) -> None:
-    """Wait until nobody listens any more."""
+    """Wait until no client is connected any more."""
     while playback.listening:  # noqa: ASYNC110 - what ends it happens in another thread
         await asyncio.sleep(0.005)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-# In seconds: longer than any test, but not for ever, so that a command which waits in vain fails.
+# In seconds: longer than any test, but not for ever, so that a command which waits for nothing fails.
 A_LONG_TIME = 60
 
 THOUGHT = "Hmm, *well*."
@@ -130,7 +130,7 @@ async def _failing_at_once(request: dict[str, Any], key: str) -> AsyncIterator[b
 
 
 async def _unfinished(request: dict[str, Any], key: str) -> AsyncIterator[bytes]:
-    """An answer that looks whole to everybody who does not ask for its finish reason."""
+    """An answer that looks complete unless its finish reason is checked."""
     yield _chunk({"content": "so far "})
     yield _DONE
 

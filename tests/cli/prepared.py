@@ -99,7 +99,7 @@ def _origin(*imported: str) -> socket.socket:
 def _fork_for_each_request(connection: socket.socket) -> None:
     """Fork for each request that comes, and return in the forks only."""
     while True:
-        data, fds, *_ = socket.recv_fds(connection, 2**16, 1 + len(_STREAMS))
+        data, fds, *_ = socket.recv_fds(connection, 2**18, 1 + len(_STREAMS))
         if not data:
             os._exit(0)
         request = json.loads(data)

@@ -1,4 +1,4 @@
-"""Commands whose standard input, output or error is closed, full, or has nobody at its other end."""
+"""Commands whose standard input, output or error is closed, full, or a pipe without a reader."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ HAS_LIMIT = "max_event_size" in inspect.signature(httpx2.EventSource).parameters
 # Older versions of httpx-sse end lines where `str.splitlines` does, and check content types otherwise.
 IS_OLD = not hasattr(httpx_sse._decoders, "SSELineDecoder")
 
-# What both sides take alike: see "Differences" in docs/swap-ins.md for the rest.
+# What both sides read in the same way: see "Differences" in docs/swap-ins.md for the rest.
 _lines = st.one_of(
     st.sampled_from(
         [
@@ -63,7 +63,7 @@ _lines = st.one_of(
     )
 )
 _bodies = st.lists(st.tuples(_lines, st.sampled_from(["\n", "\n", "\r\n", "\r"]))).map(
-    # httpx2 takes a CR at the very end for a blank line besides.
+    # httpx2 also takes a CR at the very end for a blank line.
     lambda lines: "".join([*(line + end for line, end in lines), ":\n"]).encode()
 )
 

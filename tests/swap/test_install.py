@@ -162,7 +162,7 @@ def test_installing_twice_does_no_more_than_once() -> None:
     assert state_of_the_process() == before
 
 
-def test_a_client_may_be_accelerated_besides() -> None:
+def test_a_client_may_also_be_accelerated() -> None:
     with ssejet.install():
         client = ssejet.accelerate(FakeServer([]).client("openai", "sync"))
         assert is_fast(chat_stream(client))

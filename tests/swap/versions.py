@@ -29,7 +29,7 @@ class Row:
 
     library: str
     requirement: str
-    besides: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -95,7 +95,7 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     venv.create(home, clear=True, with_pip=False)
     python = str(home / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-warn-script-location"]
-    subprocess.run([*pip, str(wheel), row.requirement, *row.besides, *NEEDS], check=True)
+    subprocess.run([*pip, str(wheel), row.requirement, *row.also, *NEEDS], check=True)
 
     seen = subprocess.run([python, "-c", SEE, row.module], check=True, capture_output=True, text=True).stdout
     version, left_alone = json.loads(seen)

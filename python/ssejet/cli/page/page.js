@@ -13,7 +13,7 @@ element("recording").textContent =
   `${recording.seconds.toFixed(1)} s${recording.loops ? ", over and over" : ""}.`;
 element("base-url").textContent = new URL("v1", location.href);
 
-/** One answer, from the question to its end, whichever way it is read. */
+/** One answer, from the question to its end, read with `fetch` or an `EventSource`. */
 class Answer {
   constructor() {
     this.started = performance.now();

@@ -178,7 +178,7 @@ class Validated:
             if kind is None:
                 return None
             members.setdefault(kind, []).append(member)
-        plans = {kind: self._one_of(kind, alike) for kind, alike in members.items()}
+        plans = {kind: self._one_of(kind, group) for kind, group in members.items()}
         if None in plans.values():
             return None
         return next(iter(plans.values())) if len(plans) == 1 else ("by kind", plans)
@@ -196,40 +196,40 @@ class Validated:
     def _resolved(self, schema: Any) -> Any:
         return self._schemas[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema
 
-    def _one_of(self, kind: str, alike: list[Any]) -> Plan | None:
+    def _one_of(self, kind: str, group: list[Any]) -> Plan | None:
         """Plan the members of a union that accept the same kind of JSON value."""
-        if len(alike) == 1 or kind == "null":
-            return self._plan(alike[0])
+        if len(group) == 1 or kind == "null":
+            return self._plan(group[0])
         if kind == "string":
-            plans = [self._plan(member) for member in alike]
+            plans = [self._plan(member) for member in group]
             if ("str",) in plans:
                 return ("str",)
             if all(plan[0] == "literal" for plan in plans):
                 return ("literal", [value for plan in plans for value in plan[1]])
         if kind == "object":
-            fields = [model_fields(self._resolved(member)) for member in alike]
+            fields = [model_fields(self._resolved(member)) for member in group]
             if None not in fields:
-                tagged = (self._tagged(name, alike, fields) for name in fields[0]["fields"])
+                tagged = (self._tagged(name, group, fields) for name in fields[0]["fields"])
                 return next((plan for plan in tagged if plan is not None), None)
         return None
 
     def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
         """Plan models that differ in the value of this field, or return None if they do not."""
         keys = set()
-        alike: dict[str, list[Any]] = {}
+        models_by_value: dict[str, list[Any]] = {}
         for model, own in zip(models, fields, strict=True):
             info = own["fields"].get(name)
             if info is None or info["schema"]["type"] != "literal" or self._literal(info["schema"]) is None:
                 return None
             keys.add(info.get("validation_alias", name))
             for value in info["schema"]["expected"]:
-                alike.setdefault(value, []).append(model)
-        if len(keys) > 1 or any(len(group) == len(models) for group in alike.values()):
+                models_by_value.setdefault(value, []).append(model)
+        if len(keys) > 1 or any(len(group) == len(models) for group in models_by_value.values()):
             return None
         places: dict[str, int] = {}
         plans: list[Plan] = []
-        for value, group in alike.items():
-            same = next((other for other in places if alike[other] == group), None)
+        for value, group in models_by_value.items():
+            same = next((other for other in places if models_by_value[other] == group), None)
             if same is None:
                 places[value] = len(plans)
                 plans.append(
