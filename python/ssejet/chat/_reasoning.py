@@ -38,7 +38,8 @@ class Reasoning(msgspec.Struct, eq=False):
             self.names.add("reasoning")
         fragment = reasoning if content is None else content or reasoning
         if fragment:
-            self.is_open = True
+            if not self.is_open:
+                self.is_open = True
             text = self.text
             text.parts.append(fragment)
             text.length = end = text.length + len(fragment)

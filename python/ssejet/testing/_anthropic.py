@@ -58,8 +58,8 @@ class AnthropicMock(APIMock):
         state: anything that response functions may share; by default a dict.
 
     Attributes:
-        messages: ``messages.create``, a ``Route``, also answers ``messages.stream`` and ``beta.messages``. The
-            route ``messages.count_tokens`` has a default answer.
+        messages: ``messages.create`` is a ``Route``, which also answers ``messages.stream`` and
+            ``beta.messages``. The route ``messages.count_tokens`` has a default answer.
     """
 
     name = "mock"
