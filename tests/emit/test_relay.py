@@ -393,7 +393,8 @@ def test_the_other_kind_of_response_is_refused(server: Server) -> None:
     with httpx.Client() as client, pytest.raises(TypeError, match=r"are for relay\(\)"):
         arelay(send(client, answer))
     with pytest.raises(
-        TypeError, match=r"relay\(\) needs a response with iter_bytes\(\) and close\(\).*str has not"
+        TypeError,
+        match=r"relay\(\) needs a response with iter_bytes\(\) and close\(\).*str has no iter_bytes",
     ):
         relay("not a response")
 

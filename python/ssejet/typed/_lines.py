@@ -79,7 +79,7 @@ class BodyLines:
         self._any_field = any_field
         self._goes_on = goes_on
         self._has_field = False
-        # The lines that no event stream has: OTHER if one of them is OTHER, else TEXT; None if there is none.
+        # The lines that no event stream has: OTHER if one of them is, else TEXT; None if there are none.
         self._found: _Line | None = None
         # What the unfinished line is, None until that is known; and where in `other` the line begins.
         self._line: _Line | None = None
