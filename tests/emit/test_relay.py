@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from chunks import cut
 from reference import decode
 from servers import Answer, Server, Then, compress
-from ssejet import APIError, Decoder, EventTooLargeError, ServerSentEvent, encode
+from ssejet import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    Decoder,
+    EventTooLargeError,
+    ServerSentEvent,
+    StreamError,
+    encode,
+)
 from ssejet.emit import arelay, relay, resume_headers
 from ssejet.emit._upstream import Upstream
 from strategies import BOM, chunked_streams
@@ -236,7 +245,7 @@ def test_a_break_within_an_event_breaks_the_relay_as_an_error_event_would_comple
     pieces_of: Pieces,
 ) -> None:
     response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
-    with pytest.raises(httpx.ReadError):
+    with pytest.raises(APIConnectionError, match="the connection broke: gone"):
         pieces_of(response)
     assert response.closed
 
@@ -266,6 +275,33 @@ async def test_a_refusal_is_told_asynchronously_too(server: Server) -> None:
         stream = arelay(await asend(client, answer), on_error="raise")
         with pytest.raises(APIError, match="HTTP status 503: out of order"):
             await anext(aiter(stream))
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_a_failed_read_raises_what_a_stream_raises(server: Server, library: Any) -> None:
+    answers: dict[Then, type[APIConnectionError]] = {
+        Then.DROP: APIConnectionError,
+        Then.HANG: APITimeoutError,
+    }
+    for end, error in answers.items():
+        answer = server.answer(b"data: a\n\n", end)
+        with library.Client(timeout=20 * SOON) as client, pytest.raises(error) as raised:
+            list(relay(send(client, answer), on_error="raise", heartbeat=None))
+        assert type(raised.value) is error
+        async with library.AsyncClient(timeout=20 * SOON) as aclient:
+            stream = arelay(await asend(aclient, answer), on_error="raise", heartbeat=None)
+            with pytest.raises(error) as raised:
+                [piece async for piece in stream]
+        assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_error_in_json_is_told_although_its_body_does_not_end(server: Server, status: int) -> None:
+    body = b'{"error": {"message": "no credit"}}'
+    answer = server.answer(body, Then.HANG, status=status, content_type="application/json")
+    with httpx.Client(timeout=None) as client:
+        (event,) = decoded(list(relay(send(client, answer), heartbeat=None)))
+    assert event == ServerSentEvent(event="error", data='{"error":{"message":"no credit"}}')
 
 
 # Closing
@@ -331,15 +367,14 @@ def test_an_interrupt_leaves_connections_of_other_requests_alone(server: Server)
     assert len(answer.connections) == 1
 
 
-def test_an_interrupt_leaves_a_connection_alone_that_has_been_handed_on() -> None:
+def test_an_interrupt_between_two_reads_leaves_the_socket_alone() -> None:
     ours, theirs = socket.socketpair()
 
     class Wire:
-        """A network stream whose reads are interrupted."""
+        """A network stream."""
 
         def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            upstream.interrupt()
-            return b""
+            pytest.fail("nothing is read")
 
         def get_extra_info(self, _: str) -> Any:
             return ours
@@ -349,19 +384,92 @@ def test_an_interrupt_leaves_a_connection_alone_that_has_been_handed_on() -> Non
         response: Any = Chunks(b"data: a\n\n", b"data: b\n\n")
         response.http_version = "HTTP/1.1"
         response.extensions = {"network_stream": wire}
-        response.is_closed = True
+        response.is_closed = False
         upstream = Upstream(response)
         chunks = iter(upstream)
         next(chunks)
-        wire.read(1)  # for another request
+        upstream.interrupt()
         theirs.send(b"x")
         assert ours.recv(1) == b"x"
-        response.is_closed = False
-        upstream._reads.interrupted = False  # type: ignore[union-attr]
-        wire.read(1)  # for this one
-        assert ours.recv(1) == b""
-        chunks.close()  # type: ignore[attr-defined]
+        assert list(chunks) == []
+        assert response.closed
         assert vars(wire) == {}
+
+
+@pytest.mark.parametrize("heartbeat", [None, 100.0])
+def test_another_thread_can_close_a_relay_that_waits(server: Server, heartbeat: float | None) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    with httpx.Client(timeout=None) as client:
+        stream = relay(send(client, answer), heartbeat=heartbeat)
+        pieces: list[bytes] = []
+        begun = threading.Event()
+
+        def read() -> None:
+            for piece in stream:
+                pieces.append(piece)
+                begun.set()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert begun.wait(10)
+        stream.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert answer.left.wait(10)
+    assert pieces == [b"data: a\n\n"]
+
+
+async def test_another_task_can_close_a_relay_that_waits(server: Server) -> None:
+    for heartbeat in (None, 100.0):
+        answer = server.answer(b"data: a\n\n", Then.HANG)
+        async with httpx.AsyncClient(timeout=None) as client:
+            stream = arelay(await asend(client, answer), heartbeat=heartbeat)
+            pieces = aiter(stream)
+            assert await anext(pieces) == b"data: a\n\n"
+            waiting = asyncio.create_task(anext(pieces, None))
+            await asyncio.sleep(SOON)
+            await stream.aclose()
+            assert await waiting is None
+            assert await asyncio.to_thread(answer.left.wait, 10)
+
+
+@pytest.mark.parametrize("heartbeat", [None, 100.0])
+async def test_a_read_after_a_cancelled_one_is_no_clean_end(server: Server, heartbeat: float | None) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    async with httpx.AsyncClient() as client:
+        pieces = aiter(arelay(await asend(client, answer), heartbeat=heartbeat))
+        assert await anext(pieces) == b"data: a\n\n"
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(pieces), SOON)
+        with pytest.raises(StreamError, match="an earlier read of this event stream was cancelled"):
+            await anext(pieces)
+        assert await asyncio.to_thread(answer.left.wait, 10)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_the_connection_is_used_again_if_the_reader_leaves_at_the_sentinel(
+    server: Server, library: Any
+) -> None:
+    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    with library.Client() as client:
+        for _ in range(2):
+            stream = relay(send(client, answer), heartbeat=None)
+            assert next(iter(stream)) == b"data: [DONE]\n\n"
+            stream.close()
+    assert len(answer.connections) == 1
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_the_connection_is_used_again_if_the_async_reader_leaves_at_the_sentinel(
+    server: Server, library: Any
+) -> None:
+    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    async with library.AsyncClient() as client:
+        for _ in range(2):
+            stream = arelay(await asend(client, answer), heartbeat=None)
+            assert await anext(aiter(stream)) == b"data: [DONE]\n\n"
+            await stream.aclose()
+    assert len(answer.connections) == 1
 
 
 def test_the_other_kind_of_response_is_refused(server: Server) -> None:

@@ -204,6 +204,15 @@ class Reader(_BaseReader):
         """Close the response, and make a thread that is reading it come back; more than once does no harm."""
         self._turn.end(wake=self._interrupt, release=self._release)
 
+    def interrupt(self) -> None:
+        """End the read that another thread is in, and all later ones, without waiting for that thread.
+
+        A thread that reads over HTTP/1 closes the response. In any other case, call ``close()`` too.
+        """
+        self._turn.over = True
+        if self._turn.holder is not None and self._network_reads is not None:
+            self._network_reads.interrupt()
+
     def abandon(self) -> None:
         """Close the response."""
         self.close()
@@ -235,16 +244,17 @@ class ResumableChunks:
 
     Args:
         response: the response.
+        resumable: whether to go on after a cancelled read, which costs a little at each read.
 
     Attributes:
         lost: whether a cancelled read has ended the iterators.
     """
 
-    def __init__(self, response: AsyncByteResponse) -> None:
+    def __init__(self, response: AsyncByteResponse, *, resumable: bool = True) -> None:
         self.lost: bool = False
         self._response = response
         self._chunks = AsyncChunks(response)
-        self._reads = ResumableReads.of(response, self._chunks.iterator)
+        self._reads = ResumableReads.of(response, self._chunks.iterator) if resumable else None
         # What starts a read; where the connection does not help, that of the iterator itself.
         self.fetch: Callable[[], Awaitable[bytes]] = (
             self._chunks.iterator.__anext__ if self._reads is None else self._reads.fetch
@@ -287,6 +297,11 @@ class ResumableChunks:
 class AsyncReader(_BaseReader):
     """Reads an asynchronous response, for one task at a time; any task may close it. On asyncio and trio.
 
+    Args:
+        response: see the base class.
+        deadlines: see the base class.
+        resumable: see ``ResumableChunks``.
+
     Attributes:
         closed: whether the reader was closed, which happens at the end of the body too.
         reading: whether a task is reading.
@@ -295,8 +310,9 @@ class AsyncReader(_BaseReader):
 
     close_name = "aclose"
 
-    def __init__(self, response: AsyncByteResponse, deadlines: Deadlines) -> None:
+    def __init__(self, response: AsyncByteResponse, deadlines: Deadlines, *, resumable: bool = True) -> None:
         super().__init__(response, deadlines)
+        self._resumable = resumable
         self.closed: bool = False
         self.reading: bool = False
         self.interrupted: bool = False
@@ -377,7 +393,7 @@ class AsyncReader(_BaseReader):
 
     def _make_fetch(self) -> Callable[[], Awaitable[bytes]]:
         if self._chunks is None:
-            self._chunks = ResumableChunks(self.response)
+            self._chunks = ResumableChunks(self.response, resumable=self._resumable)
         if self.interrupted:
             self.interrupted = False
             if self._chunks.lost:

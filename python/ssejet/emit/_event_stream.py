@@ -7,6 +7,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Awaitable,
     Generator,
     Iterable,
     Iterator,
@@ -16,10 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from ssejet.emit._emit_machine import Codec, EmitMachine, OnError
+from ssejet.emit._emit_machine import Codec, EmitMachine, OnError, State
 from ssejet.emit._faults import Failure, Faults
 from ssejet.emit._items import DONE, ItemEncoder
 from ssejet.emit._pump import AsyncPump, Pump, aclose, close
+from ssejet.errors import StreamError
 
 if TYPE_CHECKING:
     from random import Random
@@ -44,7 +46,9 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive", "next_pieces"]
+_ENDED = State.ENDED
+
+__all__ = ["AsyncEventStream", "EventStream", "next_pieces"]
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ class EventStream(_BaseEventStream[T]):
         return items
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        self._pieces = drive(self.machine(), self._beating())
+        self._pieces = _drive(self.machine(), self._beating())
         return self._pieces
 
     def close(self) -> None:
@@ -231,7 +235,7 @@ class AsyncEventStream(_BaseEventStream[T]):
     _iterables = (Iterable, AsyncIterable)
     _other_kind = "async or not"
 
-    _pieces: Any = None
+    _pieces: _AsyncPieces | None = None
 
     def generate(self) -> AsyncIterable[T] | Iterable[T]:
         """Make the items, by default those that were passed; a generator is closed when the client leaves."""
@@ -243,13 +247,12 @@ class AsyncEventStream(_BaseEventStream[T]):
         return self.generate()
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        pieces = adrive(self.machine(), self._beating())
-        self._pieces = pieces
-        return pieces
+        self._pieces = _AsyncPieces(self.machine(), self._beating())
+        return self._pieces
 
     async def aclose(self) -> None:
         """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
-        if self._pieces is not None and not self._pieces.ag_running:
+        if self._pieces is not None and not self._pieces.is_running:
             await self._pieces.aclose()
         close(self._items)
         await aclose(self._items)
@@ -266,11 +269,11 @@ class AsyncEventStream(_BaseEventStream[T]):
         return AsyncPump(self.open(), silence=self.heartbeat)
 
 
-def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:
+def _drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:
     """Yield what the machine makes of the items, and close them in the end."""
     try:
         yield from machine.start()
-        while not machine.ended:
+        while machine.state is not _ENDED:
             pieces: Iterable[bytes]
             try:
                 item = next(items)
@@ -285,16 +288,57 @@ def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, 
         close(items)
 
 
-async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
-    """Yield what the machine makes of the items, and close them in the end."""
-    try:
-        for piece in machine.start():
-            yield piece
-        while not machine.ended:
-            for piece in await next_pieces(machine, items):
+class _AsyncPieces(AsyncGenerator[bytes, None]):
+    """Does what ``_drive`` does, for async items.
+
+    A cancelled read closes the items. The next read raises, because an end would look like that of the
+    stream.
+    """
+
+    def __init__(self, machine: EmitMachine, items: AsyncIterator[Any]) -> None:
+        self._machine = machine
+        self._items = items
+        self._was_cancelled = False
+        self._pieces = self._run()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a read waits."""
+        return self._pieces.ag_running
+
+    def __anext__(self) -> Awaitable[bytes]:  # type: ignore[override]
+        if self._was_cancelled:
+            raise StreamError(
+                "an earlier read of this event stream was cancelled, which closed its source: what was still "
+                "to come is lost. To limit a wait without that, wait for a task that reads with "
+                "asyncio.wait(), which does not cancel it"
+            )
+        return self._pieces.__anext__()
+
+    def asend(self, value: None) -> Awaitable[bytes]:  # type: ignore[override]
+        return self.__anext__()
+
+    def athrow(self, *error: Any) -> Any:
+        return self._pieces.athrow(*error)
+
+    def aclose(self) -> Any:
+        return self._pieces.aclose()
+
+    async def _run(self) -> AsyncGenerator[bytes, None]:
+        machine, items = self._machine, self._items
+        try:
+            for piece in machine.start():
                 yield piece
-    finally:
-        await aclose(items)
+            while machine.state is not _ENDED:
+                for piece in await next_pieces(machine, items):
+                    yield piece
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            self._was_cancelled = True
+            raise
+        finally:
+            await aclose(items)
 
 
 async def next_pieces(machine: EmitMachine, items: Any) -> Iterable[bytes]:

@@ -103,6 +103,12 @@ class _Relay(EventStream[bytes]):
         self._make_codec = make_codec
         self._upstream = upstream
 
+    def close(self) -> None:
+        if self._pieces is not None and self._pieces.gi_running:
+            self._upstream.close()  # which ends the iteration that another thread is in
+        else:
+            super().close()
+
     def interrupt(self) -> None:
         self._upstream.interrupt()
 
@@ -145,20 +151,21 @@ class _Verbatim:
     def between_events(self) -> bool:
         return self._tail.endswith(BLANK_LINES)
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> tuple[bytes, ...]:
         if self._start is not None:
             chunk = self._start + chunk
             if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
                 self._start = chunk
-                return
+                return ()
             self._start = None
             self._begun = True
             chunk = chunk.removeprefix(_BOM)
-        if chunk:
-            self._begun = True
-            last = chunk if len(chunk) >= _LONGEST_BLANK_LINE else self._tail + chunk
-            self._tail = last[-_LONGEST_BLANK_LINE:]
-            yield chunk
+        if not chunk:
+            return ()
+        self._begun = True
+        last = chunk if len(chunk) >= _LONGEST_BLANK_LINE else self._tail + chunk
+        self._tail = last[-_LONGEST_BLANK_LINE:]
+        return (chunk,)
 
     def finish(self) -> Iterator[bytes]:
         if self._start:

@@ -22,21 +22,22 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from ssejet.emit._event_loops import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["current_asyncio_task", "running_loop", "stop_streams", "stopped_by_server"]
+    from ssejet.emit._event_loops import AsyncioLoop, TrioLoop
+
+__all__ = ["stop_streams", "stopped_by_server"]
 
 # How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers
 # that are left when one has ended.
 _INTERVAL = 0.05
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-
-# The event loop alone does not keep a task alive.
-_tasks: set[asyncio.Task[None]] = set()
 
 # The open streams of each event loop.
 _watches: dict[Any, _Watch] = {}
@@ -72,7 +73,7 @@ def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
 class _Watch:
     """Watches what tells one event loop's server to stop, while streams are open."""
 
-    def __init__(self, loop: _AsyncioLoop | _TrioLoop) -> None:
+    def __init__(self, loop: AsyncioLoop | TrioLoop) -> None:
         self.stops: set[Callable[[], None]] = set()
         self._loop = loop
         self._handlers = _wrap_handlers()
@@ -180,70 +181,3 @@ def _serving_objects() -> Iterator[Any]:
             if frame.f_code.co_name == "serve":
                 yield frame.f_locals.get("self")
             coroutine = coroutine.cr_await
-
-
-class _AsyncioLoop:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.key = loop
-        self.call_soon = loop.call_soon_threadsafe
-
-    def run_in_task(self, function: Callable[[], None]) -> None:
-        """Call a function soon, in a task, where anyio's task groups work."""
-
-        async def run() -> None:
-            function()
-
-        task = self.key.create_task(run())
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-    def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
-        timers: list[asyncio.TimerHandle] = []
-
-        def run() -> None:
-            timers[:] = [self.key.call_later(interval, run)]
-            function()
-
-        timers.append(self.key.call_later(interval, run))
-        return lambda: timers[0].cancel()
-
-
-class _TrioLoop:
-    def __init__(self) -> None:
-        import trio
-
-        self.key: Any = trio.lowlevel.current_trio_token()
-        self.call_soon: Any = self.key.run_sync_soon
-
-    def run_in_task(self, function: Callable[[], None]) -> None:
-        function()  # All of trio's callbacks run in a task.
-
-    def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
-        import trio
-
-        scope = trio.CancelScope()
-
-        async def run() -> None:
-            with scope:
-                while True:
-                    await trio.sleep(interval)
-                    function()
-
-        trio.lowlevel.spawn_system_task(run)
-        return cast("Callable[[], None]", scope.cancel)
-
-
-def running_loop() -> _AsyncioLoop | _TrioLoop:
-    """Give the event loop that runs, behind one interface."""
-    try:
-        return _AsyncioLoop(asyncio.get_running_loop())
-    except RuntimeError:
-        return _TrioLoop()
-
-
-def current_asyncio_task() -> asyncio.Task[Any] | None:
-    """Give the task that runs, None on another event loop."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
+from ssejet.emit._emit_machine import State
 from ssejet.emit._event_stream import next_pieces
 
 if TYPE_CHECKING:
@@ -19,11 +21,21 @@ if TYPE_CHECKING:
     from ssejet.emit._emit_machine import EmitMachine
     from ssejet.emit.starlette._source import WatchedSource
 
-__all__ = ["Connection", "DepartureError", "FrozenError", "denial"]
+__all__ = ["Connection", "DepartureError", "FrozenError", "ResponseStage", "denial"]
 
 # How long a source may keep the event loop, in seconds: one that never waits, and one that has waited.
 _TURN = 0.001
 _LONGEST_TURN = 0.02
+
+
+class ResponseStage(Enum):
+    """How far a response is. Each stage follows the one before it, and none is left out."""
+
+    NOT_BEGUN = auto()
+    BEGUN = auto()
+    COMPLETING = auto()
+    """The last message is being sent."""
+    COMPLETE = auto()
 
 
 class DepartureError(Exception):
@@ -53,16 +65,15 @@ class Connection:
         send_timeout: the seconds that sending may take; None for no limit.
 
     Attributes:
-        is_finishing: the last message is being sent, or was.
-        is_finished: the last message was sent.
+        stage: how far the response is.
     """
 
     def __init__(
         self, send: Send, start: Message, *, heartbeat: float | None, send_timeout: float | None
     ) -> None:
-        self.is_finishing = self.is_finished = False
+        self.stage: ResponseStage = ResponseStage.NOT_BEGUN
         self._send = send
-        self._start: Message | None = start
+        self._start = start
         self._heartbeat = heartbeat
         self._send_timeout = send_timeout
         self._last = self._turn = monotonic()
@@ -80,9 +91,9 @@ class Connection:
         Raises:
             DepartureError: the client has left.
         """
-        if self._start is not None:
-            message, self._start = self._start, None
-            await self._write(message)
+        if self.stage is ResponseStage.NOT_BEGUN:
+            self.stage = ResponseStage.BEGUN
+            await self._write(self._start)
 
     async def stream(self, machine: EmitMachine, items: WatchedSource, pieces: Iterable[bytes]) -> None:
         """Send these pieces, and then what the machine makes of the items, when the client can take it.
@@ -93,9 +104,10 @@ class Connection:
             DepartureError: the client has left.
         """
         send = self._send
+        begun, ended = ResponseStage.BEGUN, State.ENDED
         while True:
             for piece in pieces:
-                if self._start is not None or self._beaten is not None:
+                if self.stage is not begun or self._beaten is not None:
                     await self._get_ready()
                 began = self._sending_since = monotonic()
                 try:
@@ -106,7 +118,7 @@ class Connection:
                 self._sending_since = None
                 if now - self._turn > self._turn_length:
                     await self._give_turn(items, sent_for=now - began)
-            if machine.ended:
+            if machine.state is ended:
                 return
             pieces = await next_pieces(machine, items if items.is_watched else items.unwatched)
 
@@ -120,9 +132,9 @@ class Connection:
             await self._get_ready()
             await self._write({"type": "http.response.body", "body": piece, "more_body": True})
         await self._get_ready()
-        self.is_finishing = True
+        self.stage = ResponseStage.COMPLETING
         await self._write({"type": "http.response.body", "body": b"", "more_body": False})
-        self.is_finished = True
+        self.stage = ResponseStage.COMPLETE
 
     async def watch(self, machine: EmitMachine) -> None:
         """Send a heartbeat whenever nothing was sent for long, and look after the client.

@@ -16,7 +16,7 @@ from ssejet.emit._headers import HEADERS
 from ssejet.emit._items import DONE
 from ssejet.emit._shutdown import stopped_by_server
 from ssejet.emit.starlette._connection import Connection, DepartureError, FrozenError, denial
-from ssejet.emit.starlette._ending import Companions, Ending
+from ssejet.emit.starlette._ending import Companions, Ending, Stage
 from ssejet.emit.starlette._source import ThreadedSource, WatchedSource
 
 if TYPE_CHECKING:
@@ -173,20 +173,20 @@ class EventStreamResponse(StreamingResponse):
             except DepartureError:
                 raise
             except Exception:
-                if not machine.stopping:
+                if ending.stage is not Stage.CLOSING:
                     raise
                 self._logger.exception(_CLEANUP_FAILED, self._stream.name)
             finally:
                 await self._close(items, ending)
                 ending.source_is_closed()
-            if not ending.called:
+            if ending.stage is Stage.RUNNING:
                 await connection.finish()
 
     async def _close(
         self, source: WatchedSource | AsyncEventStream[Any] | ThreadedSource, ending: Ending
     ) -> None:
         # A server that stops has a bound for all that is left to do.
-        limit = None if ending.called else self._cleanup_time
+        limit = self._cleanup_time if ending.stage is Stage.RUNNING else None
         with anyio.move_on_after(limit, shield=True) as cleanup:
             ending.cleanup_runs_in(cleanup)
             try:

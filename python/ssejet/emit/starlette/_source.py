@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from ssejet.emit._event_loops import running_loop
 from ssejet.emit._pump import SourceThread, aclose, log_cleanup_error
-from ssejet.emit._shutdown import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator
