@@ -100,7 +100,7 @@ async def stubborn() -> AsyncIterator[int]:
     finally:
         with anyio.CancelScope(shield=True):
             for _ in range(3):
-                with contextlib.suppress(asyncio.CancelledError):
+                with contextlib.suppress(anyio.get_cancelled_exc_class()):
                     await anyio.sleep_forever()
 
 

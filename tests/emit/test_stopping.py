@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_while_the_source_cleans_up_after_a_stop(
 
 
 async def test_a_stop_while_the_source_of_a_client_that_left_cleans_up(
-    anyio_backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", 0.05)
 
@@ -110,8 +110,7 @@ async def test_a_stop_while_the_source_of_a_client_that_left_cleans_up(
         finally:
             stop_streams()
             with anyio.CancelScope(shield=True):
-                # trio has no cancellation that passes a shield.
-                await anyio.sleep(0.5 if anyio_backend == "trio" else 1000)
+                await anyio.sleep_forever()
 
     client = Client({1: lambda: client.leave()})
     await client.get(EventStreamResponse(source(), on_shutdown="bye"))
@@ -206,8 +205,32 @@ async def test_a_stop_before_the_first_item(in_thread: bool) -> None:
     assert (client.bodies, client.complete) == ([BYE], True)
 
 
+async def test_a_clean_up_that_shields_itself_again_and_again_is_cut_short(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", 0.05)
+    cancelled = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await anyio.sleep_forever()
+        finally:
+            for _ in range(3):
+                with anyio.CancelScope(shield=True), anyio.CancelScope(shield=True):
+                    try:
+                        await anyio.sleep_forever()
+                    except anyio.get_cancelled_exc_class():
+                        cancelled.append(1)
+
+    client = Client({1: stop_streams})
+    await client.get(EventStreamResponse(source(), on_shutdown="bye"))
+    assert (client.bodies, client.complete, len(cancelled)) == ([b"data: a\n\n", BYE], True, 3)
+    assert "was cut short" in caplog.text
+
+
 async def test_a_stop_cuts_the_clean_up_of_sse_starlettes_response_short_too(
-    anyio_backend: str, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def source() -> AsyncIterator[str]:
         try:
@@ -215,7 +238,7 @@ async def test_a_stop_cuts_the_clean_up_of_sse_starlettes_response_short_too(
             await anyio.sleep_forever()
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.sleep(1.5 if anyio_backend == "trio" else 1000)
+                await anyio.sleep_forever()
 
     client = Client({1: stop_streams})
     await client.get(EventSourceResponse(source(), cleanup_timeout=0.5))
