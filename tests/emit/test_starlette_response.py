@@ -367,7 +367,7 @@ def test_a_client_that_stops_to_read_is_given_up(
         assert probe.closed.wait(PATIENCE)
         assert eventually(ran.is_set)
     assert [record.message for record in caplog.records] == [
-        "a client that has not read for 0.1 seconds is given up"
+        "a client has not read for 0.1 seconds: its stream is closed"
     ]
 
 

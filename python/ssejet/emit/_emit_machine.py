@@ -12,7 +12,7 @@ from ssejet._json import dumps
 from ssejet.errors import APIError
 
 if TYPE_CHECKING:
-    from ssejet.emit._faults import Faults
+    from ssejet.emit._fault_injection import Faults
 
 __all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError", "State"]
 

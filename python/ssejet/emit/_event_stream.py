@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
+from ssejet._http.deadlines import check_seconds
+from ssejet.emit._closing import aclose, close
 from ssejet.emit._emit_machine import Codec, EmitMachine, OnError, State
-from ssejet.emit._faults import Failure, Faults
-from ssejet.emit._items import DONE, ItemEncoder
-from ssejet.emit._pump import AsyncPump, Pump, aclose, close
+from ssejet.emit._fault_injection import Failure, Faults
+from ssejet.emit._heartbeats import AsyncHeartbeatSource, HeartbeatSource
+from ssejet.emit._item_encoder import DONE, ItemEncoder
 from ssejet.errors import StreamError
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ else:
 
 _ENDED = State.ENDED
 
-__all__ = ["AsyncEventStream", "EventStream", "next_pieces"]
+__all__ = ["AsyncEventStream", "EventStream", "event_stream_of", "next_pieces"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _BaseEventStream(Generic[T]):
     """What both drivers share.
 
     Items may be models, dicts, text, ``ServerSentEvent`` objects or others with ``event`` and ``data``: see
-    ``ssejet.emit._items.ItemEncoder`` and ``ssejet.encode``.
+    ``ssejet.emit._item_encoder.ItemEncoder`` and ``ssejet.encode``.
 
     Args:
         items: what to send, if ``generate`` is not overridden.
@@ -115,8 +117,7 @@ class _BaseEventStream(Generic[T]):
             raise TypeError(f"items must be an iterable of items, not one {name}: pass a list of it")
         if items is not None and not isinstance(items, self._iterables):
             raise TypeError(f"items must be an iterable, not {name}; {self._other_kind}")
-        if heartbeat is not None and not heartbeat > 0:
-            raise ValueError(f"heartbeat must be a positive number of seconds, or None; got {heartbeat!r}")
+        check_seconds(heartbeat=heartbeat)
         if not delay >= 0:
             raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
         if on_error not in ("raise", "event") and not callable(on_error):
@@ -184,7 +185,7 @@ class EventStream(_BaseEventStream[T]):
     _other_kind = "async iterables are for AsyncEventStream"
 
     _pieces: Generator[bytes, None, None] | None = None
-    _pump: Pump[Any] | None = None
+    _heartbeat_source: HeartbeatSource[Any] | None = None
 
     def generate(self) -> Iterable[T]:
         """Make the items, by default those that were passed; a generator is closed when the client leaves."""
@@ -192,14 +193,14 @@ class EventStream(_BaseEventStream[T]):
         return items
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        self._pieces = _drive(self.machine(), self._beating())
+        self._pieces = _drive(self.machine(), self._items_with_heartbeats())
         return self._pieces
 
     def close(self) -> None:
         """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
         if self._pieces is not None:
             self._pieces.close()
-        if self._pump is None or not self._pump.started:
+        if self._heartbeat_source is None or not self._heartbeat_source.started:
             close(self._items)
 
     def open(self) -> Iterator[T]:
@@ -210,17 +211,17 @@ class EventStream(_BaseEventStream[T]):
     def interrupt(self) -> None:
         """End what making items waits for, called by another thread; not every source can do that."""
 
-    def _beating(self) -> Iterator[Any]:
+    def _items_with_heartbeats(self) -> Iterator[Any]:
         if self.heartbeat is None:
             return self.open()
         # The thread closes the items too: it may be in the middle of making one for a while.
-        self._pump = Pump(
+        self._heartbeat_source = HeartbeatSource(
             self.open,
             silence=self.heartbeat,
             interrupt=self.interrupt,
             after=partial(close, self._items),
         )
-        return self._pump
+        return self._heartbeat_source
 
 
 class AsyncEventStream(_BaseEventStream[T]):
@@ -247,7 +248,7 @@ class AsyncEventStream(_BaseEventStream[T]):
         return self.generate()
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        self._pieces = _AsyncPieces(self.machine(), self._beating())
+        self._pieces = _AsyncPieces(self.machine(), self._items_with_heartbeats())
         return self._pieces
 
     async def aclose(self) -> None:
@@ -263,10 +264,27 @@ class AsyncEventStream(_BaseEventStream[T]):
         iterator = aiter(items) if isinstance(items, AsyncIterable) else _stepwise(iter(items))
         return _adelayed(iterator, self._options.delay) if self._options.delay else iterator
 
-    def _beating(self) -> AsyncIterator[Any]:
+    def _items_with_heartbeats(self) -> AsyncIterator[Any]:
         if self.heartbeat is None:
             return self.open()
-        return AsyncPump(self.open(), silence=self.heartbeat)
+        return AsyncHeartbeatSource(self.open(), silence=self.heartbeat)
+
+
+def event_stream_of(
+    content: AsyncIterable[Any] | Iterable[Any], *, asynchronous: bool = True, **options: Any
+) -> AsyncEventStream[Any] | EventStream[Any]:
+    """Return an event stream of the items, or the content itself if it is one.
+
+    Args:
+        content: an event stream, or the items.
+        asynchronous: whether it may be an ``AsyncEventStream``.
+        options: of an event stream that is made.
+    """
+    if isinstance(content, EventStream) or (asynchronous and isinstance(content, AsyncEventStream)):
+        return content
+    if asynchronous and isinstance(content, AsyncIterable):
+        return AsyncEventStream(content, **options)
+    return EventStream(content, **options)  # type: ignore[arg-type]
 
 
 def _drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder, ServerSentEvent
-from ssejet.emit._encoded import BLANK_LINES
+from ssejet.emit._encoded_event import BLANK_LINES
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
-from ssejet.emit._items import ItemEncoder
+from ssejet.emit._item_encoder import ItemEncoder
 from ssejet.emit._upstream import AsyncUpstream, Upstream
 
 if TYPE_CHECKING:

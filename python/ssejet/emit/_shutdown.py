@@ -1,7 +1,7 @@
 """Ends open streams when their server is told to stop.
 
 A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of
-ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have waited. So the streams
+ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have has_waited. So the streams
 learn of it from what the server itself listens to:
 
 * uvicorn, its workers and its reloader: a signal, the server's flag ``should_exit``, or its closed sockets;
@@ -10,7 +10,7 @@ learn of it from what the server itself listens to:
 * any other: the application calls ``stop_streams``.
 
 No server is patched. While streams are open in the main thread, the signal handlers that are installed
-there are wrapped; they are called as before. A flag cannot be waited for: one timer for all streams of an
+there are wrapped; they are called as before. A flag cannot be has_waited for: one timer for all streams of an
 event loop looks at it twenty times a second.
 """
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["stop_streams", "stopped_by_server"]
 
-# How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers
-# that are left when one has ended.
+# How many seconds pass between two looks at the flags. It must be less than the 0.1 s of hypercorn: that
+# kills its other workers as soon as one has ended.
 _INTERVAL = 0.05
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
@@ -46,8 +46,8 @@ _watches: dict[Any, _Watch] = {}
 def stop_streams() -> None:
     """End all open streams of this process, as if its server were told to stop.
 
-    It may be called in any thread and in a signal handler, and returns at once. It is for servers that do not
-    tell their applications, such as one in a thread whose way to stop is its own.
+    Call it if your server is not one of those above, or stops in a way of its own. It may be called in any
+    thread and in a signal handler, and returns at once.
     """
     for watch in tuple(_watches.values()):
         watch.stop_soon()
@@ -55,7 +55,7 @@ def stop_streams() -> None:
 
 @contextmanager
 def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
-    """Call a function, in this event loop, when the server is told to stop while this context is open."""
+    """While this context is open, call a function in this event loop when the server is told to stop."""
     loop = running_loop()
     watch = _watches.get(loop.key)
     if watch is None:
@@ -71,7 +71,7 @@ def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
 
 
 class _Watch:
-    """Watches what tells one event loop's server to stop, while streams are open."""
+    """Watches what tells the server of one event loop to stop, while streams are open."""
 
     def __init__(self, loop: AsyncioLoop | TrioLoop) -> None:
         self.stops: set[Callable[[], None]] = set()
@@ -81,7 +81,7 @@ class _Watch:
         self._cancel = loop.repeat(self._look, _INTERVAL) if self._flags else lambda: None
 
     def stop_soon(self) -> None:
-        with suppress(RuntimeError):  # The loop is closed, and its streams with it.
+        with suppress(RuntimeError):  # The loop is closed, so its streams are too.
             self._loop.call_soon(self._stop)
 
     def close(self) -> None:
@@ -102,9 +102,9 @@ class _Watch:
 
 
 class _WrappedHandler:
-    """A signal handler that stops all streams, and does what the handler before it does.
+    """A signal handler that stops all streams, then calls the handler that it replaces.
 
-    It has the attributes of that handler, as others look there for uvicorn's server.
+    It has the attributes of that handler, because ``_uvicorn_servers`` and other packages look for ``__self__``.
     """
 
     def __init__(self, signal_number: int, handler: Callable[[int, Any], Any]) -> None:
@@ -140,11 +140,11 @@ def _wrap_handlers() -> list[_WrappedHandler]:
 def _set_handler(number: int, handler: Callable[[int, Any], Any]) -> None:
     signal.signal(number, handler)
     if sys.platform != "win32":
-        signal.siginterrupt(number, False)  # as asyncio has it, so that system calls go on
+        signal.siginterrupt(number, False)  # as asyncio does, so that system calls are not interrupted
 
 
 def _find_flags() -> list[Callable[[], bool]]:
-    """Find what says that the server stops, besides signals."""
+    """Find the flags that tell the server to stop, as signals do."""
     flags: list[Callable[[], bool]] = [partial(_is_stopping, server) for server in _uvicorn_servers()]
     if "multiprocessing" in sys.modules:
         # Hypercorn gives it to each of its worker processes.
@@ -156,7 +156,7 @@ def _find_flags() -> list[Callable[[], bool]]:
 
 
 def _is_stopping(server: Any) -> bool:
-    # After its last request (``limit_max_requests``) it closes its sockets, and sets no flag.
+    # With ``limit_max_requests``, uvicorn closes its sockets after the last request and sets no flag.
     listeners = getattr(server, "servers", ())
     return server.should_exit or not all(listener.is_serving() for listener in listeners)
 
@@ -170,7 +170,7 @@ def _uvicorn_servers() -> list[Any]:
 
 
 def _serving_objects() -> Iterator[Any]:
-    """Give the objects whose method ``serve`` runs in this event loop."""
+    """Yield the objects whose method ``serve`` runs in this event loop."""
     try:
         tasks = asyncio.all_tasks()
     except RuntimeError:  # trio

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ssejet._json import dumps
 from ssejet.emit import AsyncEventStream, EventStream
-from ssejet.emit._items import DONE, ItemEncoder
-from ssejet.emit._pump import aclose, close
+from ssejet.emit._closing import aclose, close
+from ssejet.emit._item_encoder import DONE, ItemEncoder
 from ssejet.testing._answers import MockError, StreamedAnswer
 from ssejet.testing._calls import CallLog
 from ssejet.testing._endpoints.base import Event

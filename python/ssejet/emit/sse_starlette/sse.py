@@ -16,15 +16,15 @@ from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._shutdown import stop_streams, stopped_by_server
 from ssejet.emit.sse_starlette.event import JSONServerSentEvent, ServerSentEvent, ensure_bytes
 from ssejet.emit.starlette import EventStreamResponse
-from ssejet.emit.starlette._connection import FrozenError
+from ssejet.emit.starlette._connection import ClientStalledError, wait_for_disconnect
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
     from starlette.types import Message, Receive
 
     from ssejet.emit._emit_machine import EmitMachine
-    from ssejet.emit.starlette._connection import Connection, DepartureError
-    from ssejet.emit.starlette._ending import Ending
+    from ssejet.emit.starlette._connection import ClientDisconnectError, Connection
+    from ssejet.emit.starlette._graceful_stop import GracefulStop
 
 __all__ = [
     "AppStatus",
@@ -191,12 +191,12 @@ class EventSourceResponse(EventStreamResponse):
             if not AppStatus.should_exit:
                 await exits.wait()
 
-    async def _respond(self, connection: Connection, machine: EmitMachine | None, ending: Ending) -> None:
-        # The companions begin first, so that no signal to exit is missed.
+    async def _respond(self, connection: Connection, machine: EmitMachine | None, stop: GracefulStop) -> None:
+        # The tasks begin first, so that no signal to exit is missed.
         await anyio.lowlevel.checkpoint()
-        await super()._respond(connection, machine, ending)
+        await super()._respond(connection, machine, stop)
 
-    def _companions(self) -> Iterator[Callable[[], Awaitable[None]]]:
+    def _side_tasks(self) -> Iterator[Callable[[], Awaitable[None]]]:
         if self.data_sender_callable is not None:
             yield self._send_data
         yield self._obey_exit_signal
@@ -214,7 +214,7 @@ class EventSourceResponse(EventStreamResponse):
         await anyio.sleep_forever()
 
     @contextmanager
-    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+    def _stopped_by_server(self, stop: Callable[[], None]) -> Iterator[None]:
         self._stop_source = stop
         if self._exits:
             stop()
@@ -229,18 +229,17 @@ class EventSourceResponse(EventStreamResponse):
             self._shutdown_event.set()
         return self._shutdown_grace_period
 
-    async def _departure(self, receive: Receive) -> None:
-        while (message := await receive())["type"] != "http.disconnect":
-            pass
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        message = await wait_for_disconnect(receive)
         self.active = False
         if self.client_close_handler_callable is not None:
             await self.client_close_handler_callable(message)
 
-    def _depart(self, departure: DepartureError) -> None:
-        if isinstance(departure, FrozenError):
+    def _on_disconnect(self, error: ClientDisconnectError) -> None:
+        if isinstance(error, ClientStalledError):
             raise SendTimeoutError from None
-        if departure.__cause__ is not None:
-            raise departure.__cause__
+        if error.__cause__ is not None:
+            raise error.__cause__
 
 
 class _Codec:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from ssejet._core import ServerSentEvent, encode
 from ssejet._json import dumps
-from ssejet.emit._encoded import EncodedEvent
+from ssejet.emit._encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from ssejet.emit._event_loops import current_task
-from ssejet.emit.starlette._connection import DepartureError, ResponseStage
+from ssejet.emit.starlette._connection import ClientDisconnectError, ResponseStage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssejet.emit._emit_machine import EmitMachine
     from ssejet.emit.starlette._connection import Connection
 
-__all__ = ["Companions", "Ending", "Stage"]
+__all__ = ["GracefulStop", "ResponseTasks", "Stage"]
 
 # How many seconds a source may take to close before the last event is sent.
 _CLOSING_TIME = 0.3
@@ -32,7 +32,7 @@ _ITEM_TIME = 1.0
 _CANCEL_INTERVAL = 0.05
 
 
-class Companions:
+class ResponseTasks:
     """Runs tasks beside the task of a response: when one of them or the response ends, all end.
 
     Attributes:
@@ -45,12 +45,12 @@ class Companions:
         self._tasks: Any = None
 
     async def run(
-        self, response: Callable[[], Awaitable[None]], *companions: Callable[[], Awaitable[None]]
+        self, response: Callable[[], Awaitable[None]], *tasks: Callable[[], Awaitable[None]]
     ) -> None:
         """Run all, the response in this task, and raise the exception of the first one that failed."""
         async with anyio.create_task_group() as self._tasks:
-            for function in companions:
-                self._tasks.start_soon(self._run_companion, function)
+            for function in tasks:
+                self._tasks.start_soon(self._run_side_task, function)
             await self._run(response)
         if self._errors:
             raise self._errors[0]
@@ -59,7 +59,7 @@ class Companions:
         """Start a task that ends the response; called in the event loop."""
         self._tasks.start_soon(self._run, function)
 
-    async def _run_companion(self, function: Callable[[], Awaitable[None]]) -> None:
+    async def _run_side_task(self, function: Callable[[], Awaitable[None]]) -> None:
         try:
             await function()
         except Exception as error:  # a task group would wrap it in a group of exceptions
@@ -76,7 +76,7 @@ class Companions:
 
 
 class Stage(Enum):
-    """How far an ``Ending`` is; its docstring has the transitions."""
+    """How far an ``GracefulStop`` is; its docstring has the transitions."""
 
     RUNNING = auto()
     GRACE = auto()
@@ -84,7 +84,7 @@ class Stage(Enum):
     OVER = auto()
 
 
-class Ending:
+class GracefulStop:
     """Ends one response early when it is called.
 
     ======= ===================================== ============================================ =============
@@ -106,13 +106,13 @@ class Ending:
     because its own cancel scopes demand that. This is a context manager: everything in it may be cut short.
 
     Args:
-        companions: the tasks beside the response.
+        tasks: the tasks beside the response.
         connection: sends the response.
         machine: makes the last event; None if the response has no body.
         last: the last event, None for none.
         grace: called when this is called; returns the seconds for which the source goes on.
         cleanup_time: the seconds that the clean-up may take in all; None for no limit.
-        makes_item: returns whether the source is making an item in a thread.
+        is_making_item: returns whether the source is making an item in a thread.
         warn: called with the seconds that have passed when the clean-up is cut short.
 
     Attributes:
@@ -122,26 +122,26 @@ class Ending:
 
     def __init__(
         self,
-        companions: Companions,
+        tasks: ResponseTasks,
         connection: Connection,
         machine: EmitMachine | None,
         *,
         last: Any,
         grace: Callable[[], float],
         cleanup_time: float | None,
-        makes_item: Callable[[], bool],
+        is_making_item: Callable[[], bool],
         warn: Callable[[float], None],
     ) -> None:
         self.stage: Stage = Stage.RUNNING
         self.scope = anyio.CancelScope()
-        self._companions = companions
+        self._side_tasks = tasks
         self._connection = connection
         self._machine = machine
         self._last = last
         self._get_grace = grace
         self._grace = 0.0
         self._cleanup_time = cleanup_time
-        self._makes_item = makes_item
+        self._is_making_item = is_making_item
         self._warn = warn
         self._closed = anyio.Event()
         self._over = anyio.Event()
@@ -154,7 +154,7 @@ class Ending:
             self._grace = self._get_grace()
             if not self._grace:
                 self._end_source()
-            self._companions.start_last(self._end)
+            self._side_tasks.start_last(self._end)
 
     def __enter__(self) -> None:
         pass
@@ -188,7 +188,7 @@ class Ending:
             began = monotonic()
             await self._wait(self._closed, _CLOSING_TIME)
             try:
-                if not (self._companions.ended_first or self._connection.stage is ResponseStage.COMPLETE):
+                if not (self._side_tasks.ended_first or self._connection.stage is ResponseStage.COMPLETE):
                     await self._send_last_event()
             finally:
                 await self._limit_cleanup(began)
@@ -199,13 +199,13 @@ class Ending:
                 last: Iterable[bytes] = () if self._machine is None else self._machine.stop(self._last)
                 await self._connection.finish(last)
                 return
-        raise DepartureError  # The client does not read, and the server does not wait for it.
+        raise ClientDisconnectError  # The client does not read, and the server does not wait for it.
 
     async def _limit_cleanup(self, began: float) -> None:
         limit = self._cleanup_time
         item_limit = _ITEM_TIME if limit is None else min(_ITEM_TIME, limit)
         await self._wait(self._over, began + item_limit - monotonic())
-        if not self._makes_item():
+        if not self._is_making_item():
             await self._wait(self._over, None if limit is None else began + limit - monotonic())
         if self._over.is_set():
             return
