@@ -1,6 +1,6 @@
-"""The other direction: event streams to send, to relay and to test with.
+"""Makes event streams to send, to relay and to test with.
 
-``ssejet.emit.starlette`` and ``ssejet.emit.flask`` make responses of them for those frameworks.
+``ssejet.emit.starlette`` and ``ssejet.emit.flask`` send them as responses of those frameworks.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ class EmitMachine:
         if self._faults is None:
             yield data
         else:
-            yield from self._faults.carry(data, events=events)
+            yield from self._faults.add(data, events=events)
             self._end_if_failed(self._faults)
 
     def _end_if_failed(self, faults: Faults) -> None:

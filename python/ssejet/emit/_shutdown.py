@@ -1,17 +1,17 @@
 """Ends open streams when their server is told to stop.
 
 A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of
-ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have has_waited. So the streams
-learn of it from what the server itself listens to:
+ASGI does not help: uvicorn, hypercorn and granian send its shutdown message after that wait. So this module
+looks at what tells the server itself to stop:
 
 * uvicorn, its workers and its reloader: a signal, the server's flag ``should_exit``, or its closed sockets;
-* hypercorn with workers: an event of multiprocessing, which it gives to each of them;
+* hypercorn with workers: an event of multiprocessing, which each worker gets;
 * hypercorn without workers, and granian: a signal;
-* any other: the application calls ``stop_streams``.
+* any other server: the application calls ``stop_streams``.
 
-No server is patched. While streams are open in the main thread, the signal handlers that are installed
-there are wrapped; they are called as before. A flag cannot be has_waited for: one timer for all streams of an
-event loop looks at it twenty times a second.
+No server is patched. While streams are open in the main thread, its signal handlers are wrapped, and called
+as before. Nothing tells when a flag changes, so one timer per event loop looks at the flags twenty times a
+second.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Watch:
 class _WrappedHandler:
     """A signal handler that stops all streams, then calls the handler that it replaces.
 
-    It has the attributes of that handler, because ``_uvicorn_servers`` and other packages look for ``__self__``.
+    It has the attributes of that handler: ``_uvicorn_servers`` and other packages look for ``__self__``.
     """
 
     def __init__(self, signal_number: int, handler: Callable[[int, Any], Any]) -> None:

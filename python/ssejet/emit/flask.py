@@ -1,4 +1,4 @@
-"""Event streams as responses of Flask."""
+"""Sends event streams as responses of Flask."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def event_stream_response(
     generator needs the request, wrap it in ``stream_with_context``.
 
     Args:
-        content: an ``EventStream``, a relay; or an iterable of items.
+        content: an ``EventStream``, a relay, or an iterable of items.
         status: the HTTP status.
         headers: the headers, with ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no`` by default.
-        heartbeat: see ``EventStream``. This option and the following have no effect if the content is an event
-            stream, which has options of its own.
+        heartbeat: see ``EventStream``. This option and those below have no effect on content that is an event
+            stream, as that has its own.
         on_error: see ``EventStream``.
         done: see ``EventStream``.
         dict_events: see ``EventStream``.
@@ -56,7 +56,6 @@ def event_stream_response(
         on_error=on_error,
         done=done,
         dict_events=dict_events,
-        asynchronous=False,
     )
     response = Response(stream, status, headers, mimetype="text/event-stream")
     add_headers(response.headers)

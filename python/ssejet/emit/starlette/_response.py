@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from ssejet._http.deadlines import check_seconds
-from ssejet.emit._event_stream import AsyncEventStream, EventStream, event_stream_of
+from ssejet.emit._event_stream import AsyncEventStream, EventStream, any_event_stream_of
 from ssejet.emit._headers import add_headers
 from ssejet.emit._item_encoder import DONE
 from ssejet.emit._shutdown import stopped_by_server
@@ -105,7 +105,7 @@ class EventStreamResponse(StreamingResponse):
         start_at_once: bool = False,
     ) -> None:
         check_seconds(send_timeout=send_timeout)
-        stream = event_stream_of(
+        stream = any_event_stream_of(
             content, heartbeat=heartbeat, on_error=on_error, done=done, dict_events=dict_events
         )
         super().__init__(stream, status_code, headers, background=background)
