@@ -87,7 +87,7 @@ def decoded(pieces: list[bytes]) -> list[ServerSentEvent]:
 # Verbatim
 
 
-def test_bytes_pass_through_untouched_as_they_come(pieces_of: Pieces) -> None:
+def test_bytes_are_passed_on_unchanged_as_they_come(pieces_of: Pieces) -> None:
     chunks = [b"data: a\r", b"\n\r\n: comm", b"ent\n\ndata: b\n", b"\nunfinished"]
     response = Chunks(*chunks)
     assert pieces_of(response) == chunks
@@ -95,7 +95,7 @@ def test_bytes_pass_through_untouched_as_they_come(pieces_of: Pieces) -> None:
 
 
 @pytest.mark.parametrize("chunks", [[b"\xef"], [b"\xef", b"\xbb"], [b"\xef\xbbx\n\n"]])
-def test_what_only_begins_like_a_byte_order_mark_passes_even_after_a_heartbeat(chunks: list[bytes]) -> None:
+def test_bytes_that_only_begin_like_a_byte_order_mark_pass_after_a_heartbeat_too(chunks: list[bytes]) -> None:
     machine = relay(Chunks()).machine()
     assert list(machine.heartbeat()) == [HEARTBEAT]
     sent = [piece for chunk in chunks for piece in machine.feed(chunk)]
@@ -103,7 +103,7 @@ def test_what_only_begins_like_a_byte_order_mark_passes_even_after_a_heartbeat(c
 
 
 @given(chunked_streams(), st.booleans())
-def test_heartbeats_find_a_place_between_any_two_events_and_nowhere_else(
+def test_heartbeats_are_sent_between_any_two_events_and_nowhere_else(
     chunks: list[bytes], early: bool
 ) -> None:
     machine = relay(Chunks()).machine()
@@ -147,7 +147,7 @@ def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
     assert b"data: a\ndata: b\n\n" in received
 
 
-def test_a_compressed_stream_is_relayed_as_it_was_before(server: Server) -> None:
+def test_a_compressed_stream_is_relayed_decompressed(server: Server) -> None:
     answer = server.answer(compress("gzip", b"data: a\n\n" * 100), content_encoding="gzip")
     with httpx.Client() as client:
         assert b"".join(relay(send(client, answer))) == b"data: a\n\n" * 100
@@ -168,7 +168,7 @@ def test_events_are_decoded_and_encoded_again(pieces_of: Pieces) -> None:
 
 
 @given(chunked_streams())
-def test_normalised_events_arrive_as_they_were(chunks: list[bytes]) -> None:
+def test_normalised_events_arrive_unchanged(chunks: list[bytes]) -> None:
     stream = b"".join(chunks)
     assume(decode(stream).events)  # what is no event stream is an error instead
     relayed = b"".join(relay(Chunks(*chunks), verbatim=False))
@@ -191,13 +191,13 @@ def test_events_may_be_mapped_and_filtered(pieces_of: Pieces) -> None:
     ]
 
 
-def test_an_event_over_the_limit_is_an_error_after_those_before_it(pieces_of: Pieces) -> None:
+def test_an_event_over_the_limit_is_an_error_after_the_events_before_it(pieces_of: Pieces) -> None:
     response = Chunks(b"data: a\n\ndata: " + b"x" * 100 + b"\n\n")
     events = decoded(pieces_of(response, decoder=Decoder(max_event_size=50)))
     assert [event.event for event in events] == ["message", "error"]
 
 
-def test_an_error_of_the_transform_ends_the_stream_as_asked(pieces_of: Pieces) -> None:
+def test_an_error_of_the_transform_is_handled_by_on_error(pieces_of: Pieces) -> None:
     def transform(event: ServerSentEvent) -> Any:
         return event if event.data == "a" else 1 / 0
 
@@ -220,7 +220,7 @@ def test_an_event_over_the_limit_is_an_error_at_once() -> None:
         next(pieces)
 
 
-def test_bytes_that_pass_through_cannot_be_transformed() -> None:
+def test_verbatim_excludes_a_transform_and_a_decoder() -> None:
     for options in ({"transform": str}, {"decoder": Decoder()}):
         for function in (relay, arelay):
             with pytest.raises(ValueError, match="verbatim=True passes bytes through"):
@@ -230,7 +230,7 @@ def test_bytes_that_pass_through_cannot_be_transformed() -> None:
 # Ends and errors
 
 
-def test_a_break_between_events_is_told_in_an_event(pieces_of: Pieces) -> None:
+def test_a_broken_connection_between_events_is_an_error_event(pieces_of: Pieces) -> None:
     for options in ({}, {"verbatim": False}):
         response = Chunks(b"data: a\n\n", error=httpx.ReadError("gone"))
         events = decoded(pieces_of(response, **options))
@@ -241,7 +241,7 @@ def test_a_break_between_events_is_told_in_an_event(pieces_of: Pieces) -> None:
         assert response.closed
 
 
-def test_a_break_within_an_event_breaks_the_relay_as_an_error_event_would_complete_the_broken_one(
+def test_a_broken_connection_within_an_event_is_raised(
     pieces_of: Pieces,
 ) -> None:
     response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
@@ -250,18 +250,20 @@ def test_a_break_within_an_event_breaks_the_relay_as_an_error_event_would_comple
     assert response.closed
 
 
-def test_a_normalised_break_within_an_event_is_told_as_the_broken_one_is_dropped(pieces_of: Pieces) -> None:
+def test_a_broken_connection_within_a_normalised_event_is_an_error_event(
+    pieces_of: Pieces,
+) -> None:
     response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
     assert [event.event for event in decoded(pieces_of(response, verbatim=False))] == ["message", "error"]
 
 
-def test_a_dropped_connection_is_told(server: Server) -> None:
+def test_a_dropped_connection_is_an_error_event(server: Server) -> None:
     answer = server.answer(b"data: a\n\n", Then.DROP)
     with httpx.Client() as client:
         assert [event.event for event in decoded(list(relay(send(client, answer))))] == ["message", "error"]
 
 
-def test_a_refusal_is_told_with_the_other_servers_words(server: Server) -> None:
+def test_an_error_status_is_an_error_event_with_the_error_of_the_other_server(server: Server) -> None:
     body = b'{"error": {"message": "no credit", "code": 17}}'
     answer = server.answer(body, status=429, content_type="application/json")
     with httpx.Client() as client:
@@ -269,7 +271,7 @@ def test_a_refusal_is_told_with_the_other_servers_words(server: Server) -> None:
     assert event == ServerSentEvent(event="error", data='{"error":{"message":"no credit","code":17}}')
 
 
-async def test_a_refusal_is_told_asynchronously_too(server: Server) -> None:
+async def test_an_error_status_is_an_error_of_an_async_relay_too(server: Server) -> None:
     answer = server.answer(b"out of order", status=503, content_type="text/plain")
     async with httpx.AsyncClient() as client:
         stream = arelay(await asend(client, answer), on_error="raise")
@@ -296,7 +298,7 @@ async def test_a_failed_read_raises_what_a_stream_raises(server: Server, library
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_an_error_in_json_is_told_although_its_body_does_not_end(server: Server, status: int) -> None:
+def test_an_error_in_json_whose_body_does_not_end_is_an_error_event(server: Server, status: int) -> None:
     body = b'{"error": {"message": "no credit"}}'
     answer = server.answer(body, Then.HANG, status=status, content_type="application/json")
     with httpx.Client(timeout=None) as client:
@@ -434,7 +436,7 @@ async def test_another_task_can_close_a_relay_that_waits(server: Server) -> None
 
 
 @pytest.mark.parametrize("heartbeat", [None, 100.0])
-async def test_a_read_after_a_cancelled_one_is_no_clean_end(server: Server, heartbeat: float | None) -> None:
+async def test_a_read_after_a_cancelled_one_raises(server: Server, heartbeat: float | None) -> None:
     answer = server.answer(b"data: a\n\n", Then.HANG)
     async with httpx.AsyncClient() as client:
         pieces = aiter(arelay(await asend(client, answer), heartbeat=heartbeat))
@@ -494,7 +496,7 @@ async def test_the_other_kind_of_async_response_is_refused(server: Server) -> No
 # The client's place in the stream
 
 
-def test_the_clients_place_is_passed_on(server: Server) -> None:
+def test_the_last_event_id_of_the_client_is_passed_on(server: Server) -> None:
     answer = server.answer(b"")
     id = "naïve…"
     incoming = {"Last-Event-ID": id.encode().decode("latin-1")}  # as frameworks give it
@@ -504,7 +506,7 @@ def test_the_clients_place_is_passed_on(server: Server) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Last-Event-ID": ""}])
-def test_a_client_without_a_place_sends_none(headers: dict[str, str]) -> None:
+def test_a_client_without_a_last_event_id_adds_no_header(headers: dict[str, str]) -> None:
     assert resume_headers(headers) == {}
 
 

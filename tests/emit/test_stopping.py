@@ -59,7 +59,7 @@ class Client:
             await response(SCOPE, self.receive, self.send)
 
 
-async def test_two_stops_are_one() -> None:
+async def test_a_second_stop_has_no_effect() -> None:
     def stop_twice() -> None:
         stop_streams()
         stop_streams()
@@ -161,7 +161,7 @@ async def test_a_source_in_a_thread_that_fails_to_clean_up_is_logged(
     assert "failed to clean up" in caplog.text
 
 
-async def test_a_source_that_goes_on_after_a_stop_sends_nothing_behind_the_last_event() -> None:
+async def test_a_source_that_goes_on_after_a_stop_sends_nothing_after_the_last_event() -> None:
     async def source() -> AsyncIterator[str]:
         try:
             yield "a"
@@ -176,7 +176,7 @@ async def test_a_source_that_goes_on_after_a_stop_sends_nothing_behind_the_last_
     assert (client.bodies, client.complete) == ([b"data: a\n\n", BYE], True)
 
 
-async def test_a_client_that_takes_nothing_does_not_hold_up_a_stop() -> None:
+async def test_a_client_that_takes_nothing_does_not_delay_a_stop() -> None:
     def stop() -> anyio.Event:
         stop_streams()
         return anyio.Event()

@@ -270,7 +270,7 @@ class AsyncEventStream(_BaseEventStream[T]):
 
 
 def event_stream_of(content: Iterable[Any], **options: Any) -> EventStream[Any]:
-    """Return an event stream of these items, or the content itself if it is one; it then has its own options."""
+    """Return an event stream of the content, or the content itself if it is one: it has its own options."""
     return content if isinstance(content, EventStream) else EventStream(content, **options)
 
 
