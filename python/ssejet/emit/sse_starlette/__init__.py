@@ -4,8 +4,9 @@
 
     from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
 
-The names that users import from ``sse_starlette`` and its ``sse`` and ``event`` are here. The arguments, the bytes, the exceptions and the logger's name are those of sse-starlette 3.7.
-docs/sse-starlette.md lists the differences.
+The names that users import from ``sse_starlette`` and its ``sse`` and ``event`` are here. The arguments, the
+bytes, the exceptions and the logger's name are those of sse-starlette 3.7. docs/sse-starlette.md lists the
+differences.
 """
 
 from __future__ import annotations

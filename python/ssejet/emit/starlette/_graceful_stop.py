@@ -76,7 +76,7 @@ class ResponseTasks:
 
 
 class Stage(Enum):
-    """How far an ``GracefulStop`` is; its docstring has the transitions."""
+    """How far a ``GracefulStop`` is; its docstring has the transitions."""
 
     RUNNING = auto()
     GRACE = auto()
