@@ -556,7 +556,7 @@ class TestReading:
 
         async def main() -> None:
             seen = []
-            # On a slow machine, the request of a cancelled wait may not reach the server, so a later wait stalls.
+            # On a slow machine, a cancelled request may not reach the server. Then a later wait stalls.
             async with ssejet.asubscribe(source.url, idle_timeout=1, **AT_ONCE) as subscription:
                 seen.append((await anext(subscription)).data)
                 for _ in range(2):
