@@ -89,6 +89,7 @@ def allocated_after(work: Callable[[bytes], None], stream: bytes, rounds: int) -
     return sys.getallocatedblocks()
 
 
+@pytest.mark.usefixtures("frozen_heap")
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 @pytest.mark.parametrize("work", WAYS)
 def test_no_object_is_left_behind(work: Callable[[bytes], None], block: bytes) -> None:
