@@ -174,6 +174,9 @@ class EventSourceResponse(EventStreamResponse):
     def enable_compression(self, force: bool = False) -> None:
         """Raise an error, because event streams are not compressed.
 
+        Args:
+            force: ignored.
+
         Raises:
             NotImplementedError: always.
         """
