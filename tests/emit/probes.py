@@ -16,8 +16,8 @@ from werkzeug.serving import make_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-# How long a test waits for what happens at once, in seconds.
-PATIENCE = 10.0
+# How many seconds a test waits before it fails. What it waits for happens at once.
+TIMEOUT = 10.0
 
 
 class Probe:
@@ -63,7 +63,7 @@ class Probe:
         try:
             while True:
                 if self.given == self.waits_after:
-                    self.gate.wait(PATIENCE)
+                    self.gate.wait(TIMEOUT)
                 self.given += 1
                 yield self.item
         except BaseException as error:
@@ -81,7 +81,7 @@ class Probe:
 
 def eventually(condition: Any) -> bool:
     """Wait until a condition holds; False if it does not in good time."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > end:
             return False
@@ -92,7 +92,7 @@ def eventually(condition: Any) -> bool:
 def leave_after(url: str, until: bytes = b"data: ") -> bytes:
     """Read until these bytes have come, and go away."""
     received = b""
-    with httpx.stream("GET", url, trust_env=False, timeout=PATIENCE) as response:
+    with httpx.stream("GET", url, trust_env=False, timeout=TIMEOUT) as response:
         for chunk in response.iter_bytes():
             received += chunk
             if until in received:

@@ -100,7 +100,7 @@ async def stubborn() -> AsyncIterator[int]:
     finally:
         with anyio.CancelScope(shield=True):
             for _ in range(3):
-                with contextlib.suppress(asyncio.CancelledError):
+                with contextlib.suppress(anyio.get_cancelled_exc_class()):
                     await anyio.sleep_forever()
 
 
@@ -136,7 +136,7 @@ SOURCES = {
 
 def respond(request: Request) -> EventStreamResponse:
     source: Any = SOURCES[request.path_params["source"]]
-    last = ServerSentEvent(event="shutdown", data="bye") if "farewell" in request.query_params else None
+    last = ServerSentEvent(event="shutdown", data="bye") if "last_event" in request.query_params else None
     return EventStreamResponse(source(), on_shutdown=last, heartbeat=1000.0)
 
 

@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import StreamingHttpResponse
 from django.urls import path
-from probes import PATIENCE, Probe, asgi_server, leave_after, wsgi_server
+from probes import TIMEOUT, Probe, asgi_server, leave_after, wsgi_server
 
 from ssejet.emit import AsyncEventStream, EventStream
 
@@ -49,7 +49,7 @@ def test_a_sync_stream_is_closed_when_the_client_leaves(caplog: pytest.LogCaptur
     with wsgi_server(WSGIHandler()) as url:
         leave_after(f"{url}/sync", until=FIRST + 2 * HEARTBEAT)
         probe.gate.set()
-        assert probe.closed.wait(PATIENCE)
+        assert probe.closed.wait(TIMEOUT)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
@@ -63,5 +63,5 @@ def test_an_async_stream_is_closed_when_the_client_leaves(heartbeat: float | Non
     urlpatterns.append(path("async", view))
     with asgi_server(ASGIHandler()) as (_, url):
         leave_after(f"{url}/async", until=FIRST + (2 * HEARTBEAT if heartbeat else b""))
-        assert probe.closed.wait(PATIENCE)
+        assert probe.closed.wait(TIMEOUT)
     assert probe.ended_by is asyncio.CancelledError

@@ -107,7 +107,7 @@ def test_the_fields_come_in_a_fixed_order() -> None:
     ],
     ids=repr,
 )
-def test_data_is_sent_as(data: Any, expected: bytes) -> None:
+def test_data_is_sent_as_text_or_json(data: Any, expected: bytes) -> None:
     assert encode(data) == expected
 
 
@@ -144,7 +144,7 @@ class Record:
     ],
     ids=repr,
 )
-def test_models_are_sent_in_their_own_way_wherever_they_are(value: Any, expected: Any) -> None:
+def test_models_are_encoded_by_their_own_rules_at_any_depth(value: Any, expected: Any) -> None:
     assert decode_one(encode(value)).json() == expected
 
 
@@ -196,7 +196,7 @@ def test_an_sdks_model_that_contains_itself_is_an_error() -> None:
         encode(chunk)
 
 
-def test_arguments_prevail_over_those_of_an_event() -> None:
+def test_arguments_replace_the_fields_of_an_event() -> None:
     event = ServerSentEvent(event="x", data="y", id="z", retry=1)
     assert encode(event, event="message", id="", retry=2) == b"event: message\nid: \nretry: 2\ndata: y\n\n"
 

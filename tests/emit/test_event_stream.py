@@ -105,11 +105,11 @@ CHUNK = ChatCompletionChunk.model_validate(
     ],
     ids=repr,
 )
-def test_an_item_may_be(read: Pieces, item: Any, expected: bytes) -> None:
+def test_an_item_may_be_of_any_known_kind(read: Pieces, item: Any, expected: bytes) -> None:
     assert read([item]) == [expected, DONE]
 
 
-def test_an_id_is_written_where_it_is_a_new_one(read: Pieces) -> None:
+def test_an_id_is_written_only_if_it_is_new(read: Pieces) -> None:
     events = [
         ServerSentEvent(data=data, id=id) for data, id in [("a", "1"), ("b", "1"), ("c", ""), ("d", "2")]
     ]
@@ -133,13 +133,13 @@ def test_the_sentinel_may_be_another_or_none(read: Pieces, done: Any, expected: 
     assert read(["x"], done=done) == expected
 
 
-def test_a_subclass_generates_anew_for_each_reader() -> None:
+def test_each_iteration_of_a_subclass_generates_its_items() -> None:
     greeting = Greeting()
     assert list(greeting) == list(greeting) == [b"data: Hello\n\n", b"data: world\n\n", DONE]
 
 
 @pytest.mark.parametrize("greeting", [AsyncGreeting, AGreeting, PlainGreeting])
-async def test_an_async_subclass_may_generate_under_either_name_and_of_either_kind(
+async def test_an_async_subclass_may_override_either_method_with_either_kind_of_generator(
     greeting: type[AsyncEventStream[str]],
 ) -> None:
     stream = greeting()
@@ -294,7 +294,7 @@ def test_no_heartbeat_comes_from_a_source_that_is_not_silent(read: Pieces) -> No
     assert read(["a", "b"], heartbeat=100.0) == [b"data: a\n\n", b"data: b\n\n", DONE]
 
 
-def test_with_heartbeats_a_source_lives_in_one_thread_and_in_the_readers_context() -> None:
+def test_with_heartbeats_a_source_runs_in_one_thread_and_in_the_readers_context() -> None:
     user = contextvars.ContextVar[str]("user")
     threads = []
 
@@ -356,7 +356,7 @@ def test_trio_can_read_a_stream_and_learns_that_heartbeats_need_asyncio() -> Non
 # Errors
 
 
-def test_an_error_of_the_source_is_raised_after_what_precedes_it() -> None:
+def test_an_error_of_the_source_is_raised_after_the_items_before_it() -> None:
     pieces = iter(EventStream(broken(ZeroDivisionError())))
     assert next(pieces) == b"data: one\n\n"
     with pytest.raises(ZeroDivisionError):
@@ -390,12 +390,12 @@ def test_an_error_of_the_source_becomes_an_event_that_tells_no_details(
         ("busy", {"message": "no more", "type": "server_error", "param": None, "code": None}),
     ],
 )
-def test_what_another_server_reported_is_passed_on(read: Pieces, body: Any, expected: Any) -> None:
+def test_an_error_event_has_the_error_of_another_server(read: Pieces, body: Any, expected: Any) -> None:
     _, last = read(broken(APIError("no more", body=body)), on_error="event")
     assert Decoder().feed(last)[0].json() == {"error": expected}
 
 
-def test_a_callable_says_what_an_error_becomes(read: Pieces) -> None:
+def test_a_callable_makes_the_last_item_of_an_error(read: Pieces) -> None:
     def last_words(error: Exception) -> Any:
         return ServerSentEvent(event="sorry", data=str(error))
 
@@ -497,18 +497,18 @@ def test_a_stream_breaks_where_it_is_told_to(failure: Any, expected: list[bytes]
     assert isinstance(error, ConnectionResetError)
 
 
-def test_a_stream_that_breaks_gives_what_precedes_the_break_however_it_is_cut() -> None:
+def test_a_stream_that_breaks_sends_all_bytes_before_the_break_for_any_cut() -> None:
     pieces, error = read_until_error(fail_after=Failure(bytes=12, error=httpx.ReadError("gone")), cut=5)
     assert pieces == [b"data:", b" a\n\nd", b"at"]
     assert isinstance(error, httpx.ReadError)
 
 
-def test_a_stream_may_break_off_as_if_it_were_complete(read: Pieces) -> None:
+def test_a_stream_may_end_early_as_if_it_were_complete(read: Pieces) -> None:
     assert read(["a", "b"], fail_after=Failure(events=1, error=None)) == [b"data: a\n\n"]
     assert read(["a", "b"], fail_after=Failure(bytes=3, error=None), cut=2) == [b"da", b"t"]
 
 
-def test_a_break_is_no_error_of_the_source() -> None:
+def test_on_error_does_not_handle_a_simulated_break() -> None:
     pieces, error = read_until_error(fail_after=1, on_error="event")
     assert pieces == [b"data: a\n\n"]
     assert isinstance(error, ConnectionResetError)
@@ -545,7 +545,7 @@ def test_an_option_that_makes_no_sense_is_refused(options: dict[str, Any], messa
 
 
 @pytest.mark.parametrize("items", ["text", b"bytes", {"a": 1}])
-def test_one_item_is_no_iterable_of_items(items: Any) -> None:
+def test_a_single_item_is_refused(items: Any) -> None:
     for kind in (EventStream, AsyncEventStream):
         with pytest.raises(TypeError, match=f"not one {type(items).__name__}: pass a list of it"):
             kind(items)
@@ -569,7 +569,7 @@ def test_nothing_is_imported_that_is_not_needed() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_a_failure_says_when() -> None:
+def test_a_failure_needs_a_limit() -> None:
     with pytest.raises(ValueError, match="say after how many events or bytes to fail"):
         Failure()
 

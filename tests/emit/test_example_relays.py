@@ -100,7 +100,7 @@ def test_the_text_alone_is_relayed(relay: Relay, client: httpx.Client) -> None:
 
 
 @needs_proc
-def test_nothing_is_left_of_clients_that_leave_one_after_the_other(
+def test_clients_that_leave_one_after_another_leave_no_threads_tasks_or_connections(
     relay: Relay, client: httpx.Client
 ) -> None:
     with relay.ask(client, tokens=1) as response:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 import httpx
 import pytest
-from probes import PATIENCE, Probe, eventually, leave_after, wsgi_server
+from probes import TIMEOUT, Probe, eventually, leave_after, wsgi_server
 
 from servers import Server, Then
 from ssejet import Decoder
@@ -49,7 +49,7 @@ def test_items_become_a_stream_with_the_headers_that_proxies_need(serve: Callabl
     assert response.headers["x-accel-buffering"] == "no"
 
 
-def test_status_and_headers_are_the_callers(serve: Callable[..., str]) -> None:
+def test_the_caller_sets_status_and_headers(serve: Callable[..., str]) -> None:
     url = serve(
         lambda: event_stream_response([], 201, {"cache-control": "no-store", "X-Request-ID": "7"}, done=None)
     )
@@ -63,7 +63,7 @@ def test_a_stream_is_the_body_of_a_plain_response_too(serve: Callable[..., str])
     probe = Probe()
     url = serve(lambda: flask.Response(EventStream(probe.synchronous()), mimetype="text/event-stream"))
     assert leave_after(url).startswith(b"data: xxxxxxxxxx\n\n")
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("heartbeat", [None, 100.0])
@@ -72,7 +72,7 @@ def test_a_source_is_closed_when_the_client_leaves(
 ) -> None:
     probe = Probe()
     leave_after(serve(lambda: event_stream_response(probe.synchronous(), heartbeat=heartbeat)))
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
     assert threading.current_thread() is not probe.thread
 
 
@@ -82,7 +82,7 @@ def test_a_heartbeat_shows_that_the_client_of_a_silent_source_has_left(serve: Ca
     stream = EventStream(probe.synchronous(), heartbeat=SOON)
     leave_after(serve(lambda: event_stream_response(stream)), until=first + 2 * HEARTBEAT)
     probe.gate.set()
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("with_context", [False, True])
@@ -105,16 +105,18 @@ def test_a_client_that_leaves_while_the_generator_waits_leaves_no_traceback(
         return response
 
     leave_after(serve(view), until=b"data: xxxxxxxxxx\n\n" + 2 * HEARTBEAT)
-    assert done.wait(PATIENCE)
+    assert done.wait(TIMEOUT)
     assert not probe.closed.is_set()  # it still waits
     probe.gate.set()
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
     assert eventually(lambda: any("GET /" in record.message for record in caplog.records))
     assert "Traceback" not in capfd.readouterr().err
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_a_source_that_cannot_begin_is_an_error_event_with_heartbeats_too(serve: Callable[..., str]) -> None:
+def test_a_source_that_fails_to_begin_is_an_error_event(
+    serve: Callable[..., str],
+) -> None:
     class Broken(EventStream[str]):
         def generate(self) -> Iterator[str]:
             raise ZeroDivisionError
@@ -151,7 +153,7 @@ def test_a_head_request_gets_headers_and_closes_the_source(serve: Callable[..., 
 
         response = httpx.head(serve(view), trust_env=False)
         assert response.headers["content-type"].startswith("text/event-stream")
-        assert answer.left.wait(PATIENCE)
+        assert answer.left.wait(TIMEOUT)
 
 
 def test_a_slow_client_slows_the_source(serve: Callable[..., str]) -> None:
@@ -161,7 +163,7 @@ def test_a_slow_client_slows_the_source(serve: Callable[..., str]) -> None:
         next(response.iter_raw())
         assert eventually(probe.stands_still)
         assert probe.given * 10_000 < 20_000_000
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("heartbeat", [None, 100.0])

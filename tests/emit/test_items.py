@@ -46,7 +46,7 @@ def decoded(*items: Any, **options: Any) -> list[ServerSentEvent]:
     ],
     ids=repr,
 )
-def test_an_event_of_fastapi_says_what_fastapi_sends(fields: dict[str, Any]) -> None:
+def test_an_event_of_fastapi_is_sent_as_by_fastapi(fields: dict[str, Any]) -> None:
     event = fastapi.sse.ServerSentEvent(**fields)
     data = event.raw_data if event.raw_data is not None else event.data
     if event.raw_data is None and data is not None:
@@ -72,7 +72,7 @@ def test_an_event_of_fastapi_says_what_fastapi_sends(fields: dict[str, Any]) -> 
     ],
     ids=repr,
 )
-def test_an_event_of_sse_starlette_says_what_sse_starlette_sends(kind: Any, fields: dict[str, Any]) -> None:
+def test_an_event_of_sse_starlette_is_sent_as_by_sse_starlette(kind: Any, fields: dict[str, Any]) -> None:
     expected = kind(**fields, sep="\n").encode()
     assert sorted(sent(kind(**fields)).splitlines()) == sorted(expected.splitlines())
 
@@ -82,7 +82,7 @@ def test_an_event_of_httpx_sse_arrives_as_it_was() -> None:
     assert decoded(event) == [ServerSentEvent(event="e", data="data", id="7", retry=5)]
 
 
-def test_ids_are_written_when_they_change_and_when_they_are_taken_back() -> None:
+def test_an_id_is_written_when_it_changes_and_when_it_is_reset() -> None:
     events = [sse_starlette.ServerSentEvent("x", id=id) for id in ("1", "1", None, "2", "", "2")]
     assert [event.id for event in decoded(*events)] == ["1", "1", "1", "2", "", "2"]
 
@@ -98,7 +98,7 @@ def test_an_id_that_is_a_number_is_text_on_the_wire() -> None:
     assert decoded(Row("row", {"a": 1}, 7)) == [ServerSentEvent(event="row", data='{"a":1}', id="7")]
 
 
-def test_an_id_of_another_kind_is_an_error_that_says_so() -> None:
+def test_an_id_of_another_type_is_an_error_that_names_it() -> None:
     with pytest.raises(TypeError, match="id must be str or None, not float"):
         sent(Row("row", "x", 1.5))
 
@@ -119,7 +119,7 @@ def test_an_id_of_another_kind_is_an_error_that_says_so() -> None:
     ],
     ids=repr,
 )
-def test_a_dict_is_an_event_if_that_is_asked_for(item: dict[str, Any], expected: bytes) -> None:
+def test_a_dict_is_an_event_with_dict_events(item: dict[str, Any], expected: bytes) -> None:
     assert sent(item, dict_events=True) == expected
 
 
@@ -149,7 +149,7 @@ def test_the_line_end_of_sse_starlettes_dicts_has_no_effect() -> None:
     ],
     ids=["of fastapi", "of sse-starlette", "JSON of sse-starlette", "no keys", "None", "three of None"],
 )
-def test_an_event_without_anything_in_it_is_a_blank_line_as_its_package_sends_it(empty: Any) -> None:
+def test_an_event_without_fields_is_a_blank_line_as_its_package_sends_it(empty: Any) -> None:
     assert sent("a", empty, "b", dict_events=True) == b"data: a\n\n" + b"\n" + b"data: b\n\n"
     if isinstance(empty, sse_starlette.ServerSentEvent):
         assert empty.encode() == b"\r\n"
@@ -189,7 +189,7 @@ def test_a_stream_keeps_no_class_alive(make: Any) -> None:
     assert [cls() for cls in gone] == [None] * 3
 
 
-def test_other_items_are_what_they_are_where_dicts_are_events() -> None:
+def test_dict_events_does_not_change_other_items() -> None:
     items = ["text", [1], ServerSentEvent(event="e", data="x")]
     assert sent(*items, dict_events=True) == sent(*items)
 
@@ -197,7 +197,7 @@ def test_other_items_are_what_they_are_where_dicts_are_events() -> None:
 # Encoded events
 
 
-def test_an_encoded_event_is_sent_as_it_is() -> None:
+def test_an_encoded_event_is_sent_unchanged() -> None:
     raw = encode({"a": 1}, event="e", comment="c")
     assert sent("before", EncodedEvent(raw), "after") == encode("before") + raw + encode("after")
 
@@ -216,7 +216,7 @@ def test_an_id_is_written_after_an_encoded_event_that_may_have_changed_it() -> N
 
 
 @pytest.mark.parametrize("raw", [b"data: x\n\n", b"data: x\r\n\r\n", b"data: x\r\r", b": c\n\n"])
-def test_any_line_ends_will_do_for_an_encoded_event(raw: bytes) -> None:
+def test_an_encoded_event_may_have_any_line_ends(raw: bytes) -> None:
     assert bytes(EncodedEvent(raw)) == raw
 
 
@@ -231,7 +231,7 @@ def test_text_is_refused_as_an_encoded_event() -> None:
         EncodedEvent("data: x\n\n")  # type: ignore[arg-type]
 
 
-def test_encoded_events_are_values() -> None:
+def test_encoded_events_compare_by_value() -> None:
     event = EncodedEvent(encode("x"))
     assert event == EncodedEvent(encode("x")) != EncodedEvent(encode("y"))
     assert len({event, EncodedEvent(encode("x"))}) == 1

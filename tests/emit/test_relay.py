@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from chunks import cut
 from reference import decode
 from servers import Answer, Server, Then, compress
-from ssejet import APIError, Decoder, EventTooLargeError, ServerSentEvent, encode
+from ssejet import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    Decoder,
+    EventTooLargeError,
+    ServerSentEvent,
+    StreamError,
+    encode,
+)
 from ssejet.emit import arelay, relay, resume_headers
 from ssejet.emit._upstream import Upstream
 from strategies import BOM, chunked_streams
@@ -78,7 +87,7 @@ def decoded(pieces: list[bytes]) -> list[ServerSentEvent]:
 # Verbatim
 
 
-def test_bytes_pass_through_untouched_as_they_come(pieces_of: Pieces) -> None:
+def test_bytes_are_passed_on_unchanged_as_they_come(pieces_of: Pieces) -> None:
     chunks = [b": comm", b"ent\n\nid: 1\r", b"\ndata: a\r\n\r\n", b"data: b\n", b"\nda", b"ta: unfinished"]
     response = Chunks(*chunks)
     assert pieces_of(response) == chunks
@@ -97,7 +106,7 @@ def test_a_long_first_event_does_not_wait_for_its_end(pieces_of: Pieces) -> None
 
 
 @pytest.mark.parametrize("chunks", [[b"\xef"], [b"\xef", b"\xbb"], [b"\xef\xbbx\n\n"]])
-def test_what_only_begins_like_a_byte_order_mark_passes_even_after_a_heartbeat(chunks: list[bytes]) -> None:
+def test_bytes_that_only_begin_like_a_byte_order_mark_pass_after_a_heartbeat_too(chunks: list[bytes]) -> None:
     machine = relay(Chunks()).machine()
     assert list(machine.heartbeat()) == [HEARTBEAT]
     sent = [piece for chunk in chunks for piece in machine.feed(chunk)]
@@ -105,7 +114,7 @@ def test_what_only_begins_like_a_byte_order_mark_passes_even_after_a_heartbeat(c
 
 
 @given(chunked_streams(), st.booleans())
-def test_heartbeats_find_a_place_between_any_two_events_and_nowhere_else(
+def test_heartbeats_are_sent_between_any_two_events_and_nowhere_else(
     chunks: list[bytes], early: bool
 ) -> None:
     machine = relay(Chunks()).machine()
@@ -149,7 +158,7 @@ def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
     assert b"data: a\ndata: b\n\n" in received
 
 
-def test_a_compressed_stream_is_relayed_as_it_was_before(server: Server) -> None:
+def test_a_compressed_stream_is_relayed_decompressed(server: Server) -> None:
     answer = server.answer(compress("gzip", b"data: a\n\n" * 100), content_encoding="gzip")
     with httpx.Client() as client:
         assert b"".join(relay(send(client, answer))) == b"data: a\n\n" * 100
@@ -170,7 +179,7 @@ def test_events_are_decoded_and_encoded_again(pieces_of: Pieces) -> None:
 
 
 @given(chunked_streams())
-def test_normalised_events_arrive_as_they_were(chunks: list[bytes]) -> None:
+def test_normalised_events_arrive_unchanged(chunks: list[bytes]) -> None:
     stream = b"".join(chunks)
     assume(decode(stream).events)  # what is no event stream is an error instead
     relayed = b"".join(relay(Chunks(*chunks), verbatim=False))
@@ -193,13 +202,13 @@ def test_events_may_be_mapped_and_filtered(pieces_of: Pieces) -> None:
     ]
 
 
-def test_an_event_over_the_limit_is_an_error_after_those_before_it(pieces_of: Pieces) -> None:
+def test_an_event_over_the_limit_is_an_error_after_the_events_before_it(pieces_of: Pieces) -> None:
     response = Chunks(b"data: a\n\ndata: " + b"x" * 100 + b"\n\n")
     events = decoded(pieces_of(response, decoder=Decoder(max_event_size=50)))
     assert [event.event for event in events] == ["message", "error"]
 
 
-def test_an_error_of_the_transform_ends_the_stream_as_asked(pieces_of: Pieces) -> None:
+def test_an_error_of_the_transform_is_handled_by_on_error(pieces_of: Pieces) -> None:
     def transform(event: ServerSentEvent) -> Any:
         return event if event.data == "a" else 1 / 0
 
@@ -222,7 +231,7 @@ def test_an_event_over_the_limit_is_an_error_at_once() -> None:
         next(pieces)
 
 
-def test_bytes_that_pass_through_cannot_be_transformed() -> None:
+def test_verbatim_excludes_a_transform_and_a_decoder() -> None:
     for options in ({"transform": str}, {"decoder": Decoder()}):
         for function in (relay, arelay):
             with pytest.raises(ValueError, match="verbatim=True passes bytes through"):
@@ -232,7 +241,7 @@ def test_bytes_that_pass_through_cannot_be_transformed() -> None:
 # Ends and errors
 
 
-def test_a_break_between_events_is_told_in_an_event(pieces_of: Pieces) -> None:
+def test_a_broken_connection_between_events_is_an_error_event(pieces_of: Pieces) -> None:
     for options in ({}, {"verbatim": False}):
         response = Chunks(b"data: a\n\n", error=httpx.ReadError("gone"))
         events = decoded(pieces_of(response, **options))
@@ -243,16 +252,18 @@ def test_a_break_between_events_is_told_in_an_event(pieces_of: Pieces) -> None:
         assert response.closed
 
 
-def test_a_break_within_an_event_breaks_the_relay_as_an_error_event_would_complete_the_broken_one(
+def test_a_broken_connection_within_an_event_is_raised(
     pieces_of: Pieces,
 ) -> None:
     response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
-    with pytest.raises(httpx.ReadError):
+    with pytest.raises(APIConnectionError, match="the connection broke: gone"):
         pieces_of(response)
     assert response.closed
 
 
-def test_a_normalised_break_within_an_event_is_told_as_the_broken_one_is_dropped(pieces_of: Pieces) -> None:
+def test_a_broken_connection_within_a_normalised_event_is_an_error_event(
+    pieces_of: Pieces,
+) -> None:
     response = Chunks(b"data: a\n\ndata: hal", error=httpx.ReadError("gone"))
     assert [event.event for event in decoded(pieces_of(response, verbatim=False))] == ["message", "error"]
 
@@ -270,13 +281,13 @@ def test_an_error_that_the_end_cuts_is_told_by_a_relay_that_decodes_and_passed_o
     assert (sent.data, error.event, error.json()["error"]["message"]) == ("1", "error", "late")
 
 
-def test_a_dropped_connection_is_told(server: Server) -> None:
+def test_a_dropped_connection_is_an_error_event(server: Server) -> None:
     answer = server.answer(b"data: a\n\n", Then.DROP)
     with httpx.Client() as client:
         assert [event.event for event in decoded(list(relay(send(client, answer))))] == ["message", "error"]
 
 
-def test_a_refusal_is_told_with_the_other_servers_words(server: Server) -> None:
+def test_an_error_status_is_an_error_event_with_the_error_of_the_other_server(server: Server) -> None:
     body = b'{"error": {"message": "no credit", "code": 17}}'
     answer = server.answer(body, status=429, content_type="application/json")
     with httpx.Client() as client:
@@ -284,12 +295,39 @@ def test_a_refusal_is_told_with_the_other_servers_words(server: Server) -> None:
     assert event == ServerSentEvent(event="error", data='{"error":{"message":"no credit","code":17}}')
 
 
-async def test_a_refusal_is_told_asynchronously_too(server: Server) -> None:
+async def test_an_error_status_is_an_error_of_an_async_relay_too(server: Server) -> None:
     answer = server.answer(b"out of order", status=503, content_type="text/plain")
     async with httpx.AsyncClient() as client:
         stream = arelay(await asend(client, answer), on_error="raise")
         with pytest.raises(APIError, match="HTTP status 503: out of order"):
             await anext(aiter(stream))
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_a_failed_read_raises_what_a_stream_raises(server: Server, library: Any) -> None:
+    answers: dict[Then, type[APIConnectionError]] = {
+        Then.DROP: APIConnectionError,
+        Then.HANG: APITimeoutError,
+    }
+    for end, error in answers.items():
+        answer = server.answer(b"data: a\n\n", end)
+        with library.Client(timeout=20 * SOON) as client, pytest.raises(error) as raised:
+            list(relay(send(client, answer), on_error="raise", heartbeat=None))
+        assert type(raised.value) is error
+        async with library.AsyncClient(timeout=20 * SOON) as aclient:
+            stream = arelay(await asend(aclient, answer), on_error="raise", heartbeat=None)
+            with pytest.raises(error) as raised:
+                [piece async for piece in stream]
+        assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_error_in_json_whose_body_does_not_end_is_an_error_event(server: Server, status: int) -> None:
+    body = b'{"error": {"message": "no credit"}}'
+    answer = server.answer(body, Then.HANG, status=status, content_type="application/json")
+    with httpx.Client(timeout=None) as client:
+        (event,) = decoded(list(relay(send(client, answer), heartbeat=None)))
+    assert event == ServerSentEvent(event="error", data='{"error":{"message":"no credit"}}')
 
 
 # Closing
@@ -355,15 +393,14 @@ def test_an_interrupt_leaves_connections_of_other_requests_alone(server: Server)
     assert len(answer.connections) == 1
 
 
-def test_an_interrupt_leaves_a_connection_alone_that_has_been_handed_on() -> None:
+def test_an_interrupt_between_two_reads_leaves_the_socket_alone() -> None:
     ours, theirs = socket.socketpair()
 
     class Wire:
-        """A network stream whose reads are interrupted."""
+        """A network stream."""
 
         def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            upstream.interrupt()
-            return b""
+            pytest.fail("nothing is read")
 
         def get_extra_info(self, _: str) -> Any:
             return ours
@@ -373,19 +410,92 @@ def test_an_interrupt_leaves_a_connection_alone_that_has_been_handed_on() -> Non
         response: Any = Chunks(b"data: a\n\n", b"data: b\n\n")
         response.http_version = "HTTP/1.1"
         response.extensions = {"network_stream": wire}
-        response.is_closed = True
+        response.is_closed = False
         upstream = Upstream(response)
         chunks = iter(upstream)
         next(chunks)
-        wire.read(1)  # for another request
+        upstream.interrupt()
         theirs.send(b"x")
         assert ours.recv(1) == b"x"
-        response.is_closed = False
-        upstream._reads.interrupted = False  # type: ignore[union-attr]
-        wire.read(1)  # for this one
-        assert ours.recv(1) == b""
-        chunks.close()  # type: ignore[attr-defined]
+        assert list(chunks) == []
+        assert response.closed
         assert vars(wire) == {}
+
+
+@pytest.mark.parametrize("heartbeat", [None, 100.0])
+def test_another_thread_can_close_a_relay_that_waits(server: Server, heartbeat: float | None) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    with httpx.Client(timeout=None) as client:
+        stream = relay(send(client, answer), heartbeat=heartbeat)
+        pieces: list[bytes] = []
+        begun = threading.Event()
+
+        def read() -> None:
+            for piece in stream:
+                pieces.append(piece)
+                begun.set()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert begun.wait(10)
+        stream.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert answer.left.wait(10)
+    assert pieces == [b"data: a\n\n"]
+
+
+async def test_another_task_can_close_a_relay_that_waits(server: Server) -> None:
+    for heartbeat in (None, 100.0):
+        answer = server.answer(b"data: a\n\n", Then.HANG)
+        async with httpx.AsyncClient(timeout=None) as client:
+            stream = arelay(await asend(client, answer), heartbeat=heartbeat)
+            pieces = aiter(stream)
+            assert await anext(pieces) == b"data: a\n\n"
+            waiting = asyncio.create_task(anext(pieces, None))
+            await asyncio.sleep(SOON)
+            await stream.aclose()
+            assert await waiting is None
+            assert await asyncio.to_thread(answer.left.wait, 10)
+
+
+@pytest.mark.parametrize("heartbeat", [None, 100.0])
+async def test_a_read_after_a_cancelled_one_raises(server: Server, heartbeat: float | None) -> None:
+    answer = server.answer(b"data: a\n\n", Then.HANG)
+    async with httpx.AsyncClient() as client:
+        pieces = aiter(arelay(await asend(client, answer), heartbeat=heartbeat))
+        assert await anext(pieces) == b"data: a\n\n"
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(pieces), SOON)
+        with pytest.raises(StreamError, match="an earlier read of this event stream was cancelled"):
+            await anext(pieces)
+        assert await asyncio.to_thread(answer.left.wait, 10)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_the_connection_is_used_again_if_the_reader_leaves_at_the_sentinel(
+    server: Server, library: Any
+) -> None:
+    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    with library.Client() as client:
+        for _ in range(2):
+            stream = relay(send(client, answer), heartbeat=None)
+            assert next(iter(stream)) == b"data: [DONE]\n\n"
+            stream.close()
+    assert len(answer.connections) == 1
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_the_connection_is_used_again_if_the_async_reader_leaves_at_the_sentinel(
+    server: Server, library: Any
+) -> None:
+    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    async with library.AsyncClient() as client:
+        for _ in range(2):
+            stream = arelay(await asend(client, answer), heartbeat=None)
+            assert await anext(aiter(stream)) == b"data: [DONE]\n\n"
+            await stream.aclose()
+    assert len(answer.connections) == 1
 
 
 def test_the_other_kind_of_response_is_refused(server: Server) -> None:
@@ -411,7 +521,7 @@ async def test_the_other_kind_of_async_response_is_refused(server: Server) -> No
 # The client's place in the stream
 
 
-def test_the_clients_place_is_passed_on(server: Server) -> None:
+def test_the_last_event_id_of_the_client_is_passed_on(server: Server) -> None:
     answer = server.answer(b"")
     id = "naïve…"
     incoming = {"Last-Event-ID": id.encode().decode("latin-1")}  # as frameworks give it
@@ -421,7 +531,7 @@ def test_the_clients_place_is_passed_on(server: Server) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Last-Event-ID": ""}])
-def test_a_client_without_a_place_sends_none(headers: dict[str, str]) -> None:
+def test_a_client_without_a_last_event_id_adds_no_header(headers: dict[str, str]) -> None:
     assert resume_headers(headers) == {}
 
 

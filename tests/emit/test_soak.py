@@ -7,7 +7,7 @@ from soak import soak
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory and sockets are counted in /proc")
-def test_streams_that_are_left_at_any_time_lose_nothing_and_leave_nothing() -> None:
+def test_streams_whose_clients_leave_at_any_time_lose_no_event_and_leak_nothing() -> None:
     soaked = soak(seconds=2, streams=20)
     report = soaked.report()
     assert soaked.events, report

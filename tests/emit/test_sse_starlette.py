@@ -15,7 +15,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes import PATIENCE, Probe, asgi_server, eventually, leave_after
+from probes import TIMEOUT, Probe, asgi_server, eventually, leave_after
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.routing import Route
@@ -143,7 +143,7 @@ def test_a_client_gets_the_same_response(serve: Callable[..., str], options: Any
     ],
     ids=repr,
 )
-def test_the_same_arguments_are_refused_with_the_same_words(options: dict[str, Any]) -> None:
+def test_the_same_arguments_are_refused_with_the_same_messages(options: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError)) as theirs:
         sse_starlette.EventSourceResponse([], **options)
     with pytest.raises(theirs.type, match=f"^{re.escape(str(theirs.value))}$"):
@@ -158,7 +158,7 @@ def test_pings_come_while_the_source_is_silent(serve: Callable[..., str]) -> Non
     url = serve(lambda: ours.EventSourceResponse(probe.asynchronous(), ping=SOON))
     received = leave_after(url, until=b": ping - 2")
     assert received.startswith(b"data: xxxxxxxxxx\r\n\r\n: ping - 2")
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 def test_pings_are_what_the_factory_makes(serve: Callable[..., str]) -> None:
@@ -196,7 +196,7 @@ def test_a_sender_feeds_a_channel_and_is_cancelled_when_the_client_leaves(serve:
         )
 
     assert leave_after(serve(respond)) == b"data: from the sender\r\n\r\n"
-    assert left.wait(PATIENCE)
+    assert left.wait(TIMEOUT)
     assert eventually(lambda: ended == ["http.disconnect", asyncio.CancelledError])
 
 
@@ -214,7 +214,7 @@ def test_an_error_of_the_sender_ends_the_response() -> None:
         anyio.run(run)
 
 
-def test_a_client_that_does_not_read_is_given_up_with_an_error() -> None:
+def test_a_client_that_does_not_read_ends_the_response_with_an_error() -> None:
     ran = []
     probe = Probe()
 
@@ -234,7 +234,7 @@ def test_a_client_that_does_not_read_is_given_up_with_an_error() -> None:
 
 
 @pytest.mark.parametrize("exit_by", ["the server", "AppStatus"])
-def test_a_source_may_say_goodbye_in_its_grace_period(serve: Callable[..., str], exit_by: str) -> None:
+def test_a_source_may_send_a_last_event_in_the_grace_period(serve: Callable[..., str], exit_by: str) -> None:
     begun = threading.Event()
 
     def respond() -> ours.EventSourceResponse:
@@ -246,13 +246,13 @@ def test_a_source_may_say_goodbye_in_its_grace_period(serve: Callable[..., str],
             await shutdown.wait()
             yield {"event": "goodbye", "data": "b"}
 
-        return ours.EventSourceResponse(source(), shutdown_event=shutdown, shutdown_grace_period=PATIENCE)
+        return ours.EventSourceResponse(source(), shutdown_event=shutdown, shutdown_grace_period=TIMEOUT)
 
     url = serve(respond)
     received = []
     thread = threading.Thread(target=lambda: received.append(httpx.get(url, trust_env=False).content))
     thread.start()
-    assert begun.wait(PATIENCE)
+    assert begun.wait(TIMEOUT)
     if exit_by == "AppStatus":
         ours.AppStatus.should_exit = True
     else:
@@ -285,7 +285,7 @@ def test_streams_stay_open_while_automatic_draining_is_off(serve: Callable[..., 
         ours.AppStatus.should_exit = True
         for _ in chunks:
             pass
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 def test_a_stream_that_opens_after_should_exit_was_set_ends_at_once(serve: Callable[..., str]) -> None:

@@ -11,7 +11,7 @@ import fastapi
 import httpx
 import pytest
 import trio
-from probes import PATIENCE, Probe, asgi_server, eventually, leave_after
+from probes import TIMEOUT, Probe, asgi_server, eventually, leave_after
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -75,7 +75,7 @@ def test_items_become_a_stream_with_the_headers_that_proxies_need(serve: Callabl
     assert response.headers["x-accel-buffering"] == "no"
 
 
-def test_status_and_headers_are_the_callers(serve: Callable[..., str]) -> None:
+def test_the_caller_sets_status_and_headers(serve: Callable[..., str]) -> None:
     headers = {"cache-control": "no-store", "x-request-id": "7"}
     response = get(serve(lambda: EventStreamResponse(words(), 201, headers, done=None)))
     assert (response.status_code, response.content) == (201, b"")
@@ -115,7 +115,7 @@ def test_a_head_request_gets_headers_and_the_source_is_closed_unread(serve: Call
 def test_a_source_that_waits_is_cancelled_in_its_task(serve: Callable[..., str]) -> None:
     probe = Probe(waits_after=2)
     leave_after(serve(lambda: EventStreamResponse(probe.asynchronous())))
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
     assert probe.ended_by is asyncio.CancelledError
 
 
@@ -138,7 +138,7 @@ def test_a_source_is_closed_in_its_task_while_a_slow_client_is_waited_for(
         client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
         assert eventually(probe.stands_still)
         assert not probe.closed.is_set()
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
     assert probe.ended_by is GeneratorExit
 
 
@@ -167,7 +167,7 @@ def test_a_source_that_never_waits_is_ended_too(serve: Callable[..., str]) -> No
     assert eventually(ended.is_set)
 
 
-def test_other_tasks_have_their_turn_beside_a_source_that_never_waits() -> None:
+def test_other_tasks_run_beside_a_source_that_never_waits() -> None:
     turns = 0
 
     async def run() -> None:
@@ -195,7 +195,7 @@ def test_a_source_in_threads_is_closed_when_its_wait_is_over(serve: Callable[...
     leave_after(url, until=HEARTBEAT)  # so it waits
     assert not probe.closed.wait(10 * SOON)
     probe.gate.set()
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
     assert probe.ended_by is GeneratorExit
 
 
@@ -215,7 +215,7 @@ def test_a_relay_closes_the_other_connection(
 
     received = leave_after(serve(respond), until=b"data: a\n\n" + (2 * HEARTBEAT if heartbeat else b""))
     assert received.replace(HEARTBEAT, b"") == b"data: a\n\n"
-    assert answer.left.wait(PATIENCE)
+    assert answer.left.wait(TIMEOUT)
     assert eventually(lambda: clients[0]._transport._pool.connections == [])
 
 
@@ -230,7 +230,7 @@ def test_a_relay_of_a_sync_client_closes_the_other_connection(
         return EventStreamResponse(relay(upstream, heartbeat=SOON))
 
     leave_after(serve(respond), until=b"data: a\n\n" + HEARTBEAT)  # so a thread waits in a read
-    assert answer.left.wait(PATIENCE)
+    assert answer.left.wait(TIMEOUT)
     client.close()
 
 
@@ -319,7 +319,7 @@ def test_a_source_whose_cleanup_takes_too_long_is_cancelled(
     assert eventually(lambda: outcome == ["cancelled"])
 
 
-def test_the_departure_shows_through_middleware(serve: Callable[..., str]) -> None:
+def test_a_client_that_leaves_is_noticed_through_middleware(serve: Callable[..., str]) -> None:
     class PassThrough(BaseHTTPMiddleware):
         async def dispatch(self, request: Any, call_next: Any) -> Any:
             return await call_next(request)
@@ -327,7 +327,7 @@ def test_the_departure_shows_through_middleware(serve: Callable[..., str]) -> No
     probe = Probe(waits_after=2)
     url = serve(lambda: EventStreamResponse(probe.asynchronous()), middleware=[Middleware(PassThrough)])
     leave_after(url)
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 # A client that does not read
@@ -352,7 +352,7 @@ class FrozenClient:
 
 @pytest.mark.parametrize("kind", ["asynchronous", "synchronous"])
 @pytest.mark.parametrize("heartbeat", [None, SOON])
-def test_a_client_that_stops_to_read_is_given_up(
+def test_a_client_that_stops_reading_has_its_stream_closed(
     serve: Callable[..., str], kind: str, heartbeat: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     probe = Probe(size=100_000)
@@ -364,16 +364,16 @@ def test_a_client_that_stops_to_read_is_given_up(
         return EventStreamResponse(source, background=background, heartbeat=heartbeat, send_timeout=0.1)
 
     with FrozenClient(serve(respond)):
-        assert probe.closed.wait(PATIENCE)
+        assert probe.closed.wait(TIMEOUT)
         assert eventually(ran.is_set)
     assert [record.message for record in caplog.records] == [
-        "a client that has not read for 0.1 seconds is given up"
+        "a client has not read for 0.1 seconds: its stream is closed"
     ]
 
 
-def test_a_client_that_reads_slowly_is_not_given_up(serve: Callable[..., str]) -> None:
+def test_a_client_that_reads_slowly_keeps_its_stream(serve: Callable[..., str]) -> None:
     items = ["x" * 100_000] * 30
-    url = serve(lambda: EventStreamResponse(words(*items), send_timeout=PATIENCE, done=None))
+    url = serve(lambda: EventStreamResponse(words(*items), send_timeout=TIMEOUT, done=None))
     with FrozenClient(url) as client:
         received = b""
         while not received.endswith(b"0\r\n\r\n"):
@@ -470,7 +470,7 @@ def test_an_http_exception_after_a_heartbeat_is_an_error_event(serve: Callable[.
     probe = Probe(waits_after=0)
 
     def source() -> Iterator[str]:
-        probe.gate.wait(PATIENCE)
+        probe.gate.wait(TIMEOUT)
         raise HTTPException(404)
         yield ""
 
@@ -487,7 +487,7 @@ def test_another_exception_before_the_first_item_is_an_error_event(serve: Callab
     assert (response.status_code, Decoder().feed(response.content)[0].event) == (200, "error")
 
 
-def test_any_exception_before_the_first_item_meets_the_handlers_of_the_application_if_asked(
+def test_any_exception_before_the_first_item_reaches_the_handlers_of_the_application_if_asked(
     serve: Callable[..., str],
 ) -> None:
     async def answer(_: Any, error: Exception) -> PlainTextResponse:
@@ -504,10 +504,10 @@ def test_any_exception_before_the_first_item_meets_the_handlers_of_the_applicati
 def test_a_response_begins_at_once_if_asked(serve: Callable[..., str]) -> None:
     probe = Probe(waits_after=0)
     url = serve(lambda: EventStreamResponse(probe.asynchronous(), start_at_once=True, heartbeat=None))
-    with httpx.stream("GET", url, trust_env=False, timeout=PATIENCE) as response:
+    with httpx.stream("GET", url, trust_env=False, timeout=TIMEOUT) as response:
         assert response.status_code == 200
         assert probe.given == 0
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 def test_an_http_exception_is_an_error_event_where_the_response_began_at_once(
@@ -542,7 +542,7 @@ def test_heartbeats_keep_a_silent_connection_alive(serve: Callable[..., str], ki
     url = serve(lambda: EventStreamResponse(getattr(probe, kind)(), heartbeat=SOON))
     leave_after(url, until=first + 3 * HEARTBEAT)
     probe.gate.set()
-    assert probe.closed.wait(PATIENCE)
+    assert probe.closed.wait(TIMEOUT)
 
 
 def test_a_busy_stream_has_no_heartbeats(serve: Callable[..., str]) -> None:
@@ -551,7 +551,7 @@ def test_a_busy_stream_has_no_heartbeats(serve: Callable[..., str]) -> None:
     leave_after(serve(lambda: EventStreamResponse(probe.asynchronous(), heartbeat=100.0)), until)
 
 
-def test_a_heartbeat_finds_a_relay_within_an_event_and_waits(
+def test_a_heartbeat_is_dropped_while_a_relay_is_within_an_event(
     serve: Callable[..., str], server: Server
 ) -> None:
     answer = server.answer(b"data: a\n", 20 * SOON, b"\n", Then.HANG)
@@ -606,7 +606,7 @@ def test_an_error_of_the_source_cuts_the_connection_if_asked(serve: Callable[...
         get(url)
 
 
-def test_the_server_sees_the_error_as_it_was() -> None:
+def test_the_server_gets_the_exception_itself() -> None:
     async def run(stream: Any) -> None:
         async def send(message: Any) -> None:
             pass
@@ -623,7 +623,7 @@ def test_the_server_sees_the_error_as_it_was() -> None:
             asyncio.run(run(stream))
 
 
-def test_a_break_at_a_heartbeat_is_seen_as_it_was() -> None:
+def test_a_break_at_a_heartbeat_reaches_the_server_as_itself() -> None:
     async def run() -> None:
         async def send(message: Any) -> None:
             pass
@@ -656,7 +656,7 @@ def test_a_task_group_may_stay_open_over_a_yield(serve: Callable[..., str]) -> N
     assert eventually(closed.is_set)
 
 
-async def test_a_client_that_takes_not_even_the_start_is_let_go() -> None:
+async def test_a_client_that_does_not_take_the_start_has_its_stream_closed() -> None:
     closed: list[str] = []
 
     async def source() -> AsyncIterator[str]:
@@ -672,6 +672,6 @@ async def test_a_client_that_takes_not_even_the_start_is_let_go() -> None:
         await anyio.sleep_forever()
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"version": "3.0"}}
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         await EventStreamResponse(source(), send_timeout=0.05)(scope, receive, send)
     assert closed == ["source"]

@@ -59,7 +59,7 @@ class Client:
             await response(SCOPE, self.receive, self.send)
 
 
-async def test_two_stops_are_one() -> None:
+async def test_a_second_stop_has_no_effect() -> None:
     def stop_twice() -> None:
         stop_streams()
         stop_streams()
@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_while_the_source_cleans_up_after_a_stop(
 
 
 async def test_a_stop_while_the_source_of_a_client_that_left_cleans_up(
-    anyio_backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", 0.05)
 
@@ -110,8 +110,7 @@ async def test_a_stop_while_the_source_of_a_client_that_left_cleans_up(
         finally:
             stop_streams()
             with anyio.CancelScope(shield=True):
-                # trio has no cancellation that passes a shield.
-                await anyio.sleep(0.5 if anyio_backend == "trio" else 1000)
+                await anyio.sleep_forever()
 
     client = Client({1: lambda: client.leave()})
     await client.get(EventStreamResponse(source(), on_shutdown="bye"))
@@ -162,7 +161,7 @@ async def test_a_source_in_a_thread_that_fails_to_clean_up_is_logged(
     assert "failed to clean up" in caplog.text
 
 
-async def test_a_source_that_goes_on_after_a_stop_sends_nothing_behind_the_last_event() -> None:
+async def test_a_source_that_goes_on_after_a_stop_sends_nothing_after_the_last_event() -> None:
     async def source() -> AsyncIterator[str]:
         try:
             yield "a"
@@ -177,7 +176,7 @@ async def test_a_source_that_goes_on_after_a_stop_sends_nothing_behind_the_last_
     assert (client.bodies, client.complete) == ([b"data: a\n\n", BYE], True)
 
 
-async def test_a_client_that_takes_nothing_does_not_hold_up_a_stop() -> None:
+async def test_a_client_that_takes_nothing_does_not_delay_a_stop() -> None:
     def stop() -> anyio.Event:
         stop_streams()
         return anyio.Event()
@@ -206,8 +205,32 @@ async def test_a_stop_before_the_first_item(in_thread: bool) -> None:
     assert (client.bodies, client.complete) == ([BYE], True)
 
 
+async def test_a_clean_up_that_shields_itself_again_and_again_is_cut_short(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ssejet.emit.starlette._response._CLEANUP_TIME", 0.05)
+    cancelled = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await anyio.sleep_forever()
+        finally:
+            for _ in range(3):
+                with anyio.CancelScope(shield=True), anyio.CancelScope(shield=True):
+                    try:
+                        await anyio.sleep_forever()
+                    except anyio.get_cancelled_exc_class():
+                        cancelled.append(1)
+
+    client = Client({1: stop_streams})
+    await client.get(EventStreamResponse(source(), on_shutdown="bye"))
+    assert (client.bodies, client.complete, len(cancelled)) == ([b"data: a\n\n", BYE], True, 3)
+    assert "was cut short" in caplog.text
+
+
 async def test_a_stop_cuts_the_clean_up_of_sse_starlettes_response_short_too(
-    anyio_backend: str, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def source() -> AsyncIterator[str]:
         try:
@@ -215,7 +238,7 @@ async def test_a_stop_cuts_the_clean_up_of_sse_starlettes_response_short_too(
             await anyio.sleep_forever()
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.sleep(1.5 if anyio_backend == "trio" else 1000)
+                await anyio.sleep_forever()
 
     client = Client({1: stop_streams})
     await client.get(EventSourceResponse(source(), cleanup_timeout=0.5))

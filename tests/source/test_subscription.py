@@ -556,7 +556,8 @@ class TestReading:
 
         async def main() -> None:
             seen = []
-            async with ssejet.asubscribe(source.url) as subscription:
+            # On a slow machine, a cancelled request may not reach the server. Then a later wait stalls.
+            async with ssejet.asubscribe(source.url, idle_timeout=1, **AT_ONCE) as subscription:
                 seen.append((await anext(subscription)).data)
                 for _ in range(2):
                     with anyio.move_on_after(0.05) as scope:

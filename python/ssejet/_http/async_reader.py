@@ -58,14 +58,20 @@ _CLOSING, _CLOSED = ReaderState.CLOSING, ReaderState.CLOSED
 class AsyncReader(BaseReader):
     """Reads an asynchronous response, for one task at a time; any task may close it.
 
+    Args:
+        response: see the base class.
+        deadlines: see the base class.
+        resumable: see ``ResumableChunks``.
+
     Attributes:
         state: the state, see the table at the top of the module.
     """
 
     close_name = "aclose"
 
-    def __init__(self, response: AsyncByteResponse, deadlines: Deadlines) -> None:
+    def __init__(self, response: AsyncByteResponse, deadlines: Deadlines, *, resumable: bool = True) -> None:
         super().__init__(response, deadlines)
+        self._resumable = resumable
         self.state: ReaderState = _IDLE
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
 
@@ -165,7 +171,7 @@ class AsyncReader(BaseReader):
 
     def _make_fetch(self) -> Callable[[], Awaitable[bytes]]:
         if self._chunks is None:
-            self._chunks = ResumableChunks(self.response)
+            self._chunks = ResumableChunks(self.response, resumable=self._resumable)
         self._fetch = self._fetch_in_time if self._deadlines.limited else self._chunks.fetch
         return self._fetch
 

@@ -62,16 +62,17 @@ class ResumableChunks:
 
     Args:
         response: the response.
+        resumable: whether a read may go on after a cancelled one, which costs a little at each read.
 
     Attributes:
         lost: whether a cancelled read has ended the iterators, so that no read can go on.
     """
 
-    def __init__(self, response: AsyncByteResponse) -> None:
+    def __init__(self, response: AsyncByteResponse, *, resumable: bool = True) -> None:
         self.lost: bool = False
         self._response = response
         self._chunks = AsyncChunks(response)
-        self._reads = ResumableReads.of(response, self._chunks.iterator)
+        self._reads = ResumableReads.of(response, self._chunks.iterator) if resumable else None
         # Starts a read. Where the connection does not allow more, that is the iterator's own method.
         self.fetch: Callable[[], Awaitable[bytes]] = (
             self._chunks.iterator.__anext__ if self._reads is None else self._reads.fetch

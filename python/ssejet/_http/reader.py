@@ -156,6 +156,15 @@ class Reader(BaseReader):
         """Close the response, and make a thread that is reading it return. A second call does nothing."""
         self._use.end(wake=self._interrupt, release=self._release)
 
+    def interrupt(self) -> None:
+        """End the read that another thread is in, and all later ones, without waiting for that thread.
+
+        A thread that reads over HTTP/1 closes the response. In any other case, call ``close()`` too.
+        """
+        self._use.ended = True
+        if self._use.holder is not None and self._network_reads is not None:
+            self._network_reads.interrupt()
+
     def close_soon(self) -> None:
         """Close the response."""
         self.close()

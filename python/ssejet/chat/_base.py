@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import msgspec
 
 from ssejet._core import KnownShapes
+from ssejet._json import dump_builtins, loads
 from ssejet._server_errors import is_error_answer
 from ssejet.chat._building import Buildable, attach_extra, build, build_documented, documented
 from ssejet.chat._extra import Source, added_to, remember
-from ssejet.chat._json_values import MAX_DEPTH, copy_json, dump_json, is_too_deep, load_json
+from ssejet.chat._json_values import MAX_DEPTH, copy_json, is_too_deep
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -61,7 +62,7 @@ class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
         Args:
             indent: spaces per level; None writes one line.
         """
-        return dump_json(self.to_dict(), indent)
+        return dump_builtins(self.to_dict(), indent)
 
     def __copy__(self) -> Self:
         return self
@@ -103,11 +104,11 @@ class Response(Model, frozen=True):
         try:
             response = msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec refuses
-            return cls.adopt(None, text, load_json(text))
+            return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):
             _set(response, "_sent", text)
         elif not cls.extend(response, text):
-            return cls.adopt(response, text, load_json(text))
+            return cls.adopt(response, text, loads(text))
         return response
 
     @classmethod
@@ -176,7 +177,7 @@ class Response(Model, frozen=True):
         """All that the server sent. If the object was made by hand: the fields that are not None."""
         text = self._text
         if text is not None:
-            return dict(load_json(text))
+            return dict(loads(text))
         sent = self._source
         return dict(copy_json(sent.read())) if isinstance(sent, Source) else super().to_dict()
 

@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import msgspec
-
-from ssejet._core import ServerSentEvent
-
-__all__ = ["MAX_DEPTH", "copy_json", "dump_json", "is_too_deep", "load_json"]
-
-
-def load_json(text: str) -> Any:
-    """Read all that ``json.loads`` accepts, by orjson where that accepts it."""
-    return ServerSentEvent(data=text).json()
-
-
-def dump_json(value: Any, indent: int | None = None) -> str:
-    """Write a value made of JSON types, with lone surrogates escaped."""
-    try:
-        text = msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=indent)
-    return (msgspec.json.format(text, indent=indent) if indent is not None else text).decode()
+__all__ = ["MAX_DEPTH", "copy_json", "is_too_deep"]
 
 
 def copy_json(value: Any) -> Any:

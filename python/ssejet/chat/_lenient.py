@@ -35,12 +35,10 @@ an error in place of an answer      see there                                   
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
+from ssejet._json import dump_builtins
 from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, reasoning_field
 
 __all__ = [
@@ -187,18 +185,11 @@ def documented_function(function: Mapping[str, Any]) -> Mapping[str, Any]:
     is_json = isinstance(arguments, (Mapping, list))
     if name == "arguments" and not is_json:
         return function
-    return {**_without(function, (name,)), "arguments": _json_text(arguments) if is_json else arguments}
+    return {**_without(function, (name,)), "arguments": dump_builtins(arguments) if is_json else arguments}
 
 
 def _without(data: Mapping[str, Any], names: Any) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in names}
-
-
-def _json_text(value: Any) -> str:
-    try:
-        return msgspec.json.encode(value).decode()
-    except (UnicodeEncodeError, OverflowError):  # half a character, an integer beyond 64 bits
-        return json.dumps(value, separators=(",", ":"))
 
 
 def _read_parts(parts: list[Any]) -> tuple[str | None, str, list[Any]]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ssejet.chat._json_values import load_json
+from ssejet._json import loads
 from ssejet.chat._typed_json import json_parser, strict_schema_of
 
 __all__ = ["argument_parsers", "function_tool", "tool_param"]
@@ -73,7 +73,7 @@ def _argument_parser(function: Mapping[str, Any]) -> Callable[[str], Any] | None
     model = getattr(function, "model", None)
     if model is None and not function.get("strict"):
         return None
-    parse = load_json if model is None else json_parser(model)
+    parse = loads if model is None else json_parser(model)
     return lambda text: parse(text if text.strip() else "{}")
 
 

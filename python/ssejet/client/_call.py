@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ssejet import _orjson as orjson
 from ssejet._core import ServerSentEvent, __version__
 from ssejet._http.backoff import backoff, retry_after
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import translate_request
 from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
 from ssejet._http.response import has_error_status
+from ssejet._json import dumps_by
 from ssejet._server_errors import is_error_answer
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
@@ -64,7 +64,7 @@ class Call:
         endpoint.adapt(body)
         body |= self._settings.body
         self.streams: bool = bool(body.get("stream"))
-        self._body = _encode(body)
+        self._body = dumps_by(_jsonable, body)
         self._started = perf_counter()
         self._failures = 0
         self.deadlines: Deadlines = Deadlines()
@@ -183,17 +183,6 @@ class Call:
         ):
             return delay
         raise error
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body, default=_jsonable)
-    except TypeError as error:  # also for lone surrogates and big integers, which json can encode
-        import json
-
-        if isinstance(error.__cause__, TypeError):
-            raise error.__cause__ from None
-        return json.dumps(body, default=_jsonable).encode()
 
 
 def _jsonable(value: Any) -> Any:

@@ -1,9 +1,10 @@
-"""Items in, bytes out: the rules of sending, without I/O."""
+"""Items in, bytes out: the rules of sending an event stream, without I/O."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ssejet._core import ServerSentEvent
@@ -11,9 +12,9 @@ from ssejet._json import dumps
 from ssejet.errors import APIError
 
 if TYPE_CHECKING:
-    from ssejet.emit._faults import Faults
+    from ssejet.emit._fault_injection import Faults
 
-__all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError"]
+__all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError", "State"]
 
 OnError = Literal["raise", "event"] | Callable[[Exception], Any]
 
@@ -32,68 +33,88 @@ class _Heartbeat:
 
 
 HEARTBEAT: Final = _Heartbeat()
-"""What a silent source gives in place of an item."""
+"""A silent source gives this instead of an item."""
 
 
 class Codec(Protocol):
-    """How the items of one stream become bytes."""
+    """Turns the items of one stream into bytes."""
 
     @property
     def between_events(self) -> bool:
-        """Whether the bytes given so far end where an event ends."""
+        """Whether the bytes returned so far end where an event ends."""
 
     def feed(self, item: Any, /) -> Iterable[bytes]:
-        """Give the bytes of an item: a tuple, or what makes them one by one."""
+        """Return the bytes of an item: a tuple, or an iterator that makes them one by one."""
 
     def finish(self) -> Iterable[bytes]:
-        """Give the bytes that end the stream."""
+        """Return the bytes that end the stream."""
 
     def encode(self, item: Any, /) -> bytes:
-        """The bytes of one event, which comes between two others."""
+        """Return the bytes of one event, which is sent between two others."""
 
     def heartbeat(self) -> bytes:
-        """The bytes of a comment, which comes between two events."""
+        """Return the bytes of a comment, which is sent between two events."""
+
+
+class State(Enum):
+    """What an ``EmitMachine`` does with items and exceptions; its docstring has the transitions."""
+
+    SENDING = auto()
+    CLOSING = auto()
+    ENDED = auto()
+
+
+_ENDED = State.ENDED  # a global name costs less at each item than an attribute of an enum
 
 
 class EmitMachine:
-    """Turns the items of one stream into the pieces that are written; its driver writes them.
+    """Turns the items of one stream into the pieces that its driver writes.
 
-    What a method returns is to be exhausted before the next one is called. What it raises ends the stream,
-    after the pieces that precede it.
+    ======= ================ ================== ======================= ================= ==================
+    state   an item          an exception       ``finish()``            ``stop()``        ``close_source()``
+    ======= ================ ================== ======================= ================= ==================
+    SENDING is sent          is handled as      sends the end;          sends an item;    becomes CLOSING
+                             ``on_error`` says; becomes ENDED           becomes ENDED
+                             becomes ENDED
+    CLOSING is sent          is raised          as above                as above          stays
+    ENDED   is dropped       is raised          sends nothing           sends nothing     stays
+    ======= ================ ================== ======================= ================= ==================
+
+    A simulated fault can change any state to ENDED.
+
+    Exhaust what a method returns before you call the next one. An exception that it raises ends the stream,
+    after the pieces before it.
 
     Args:
-        codec: how items become bytes.
-        on_error: what becomes of an exception of the source or the codec; see ``EventStream``.
-        faults: what goes wrong on the way; None for nothing.
+        codec: turns items into bytes.
+        on_error: how to handle an exception of the source or the codec; see ``EventStream``.
+        faults: the faults of the connection to simulate; None for none.
 
     Attributes:
-        begun: there was something to write.
-        ended: nothing more will come.
-        stopping: the source is being closed; its exceptions are passed on, as no event tells of them.
-        refusals: exceptions that are always passed on if nothing was written before, so that the driver can
-            answer with another status.
+        state: the state.
+        refusals: exceptions that are raised if nothing was sent before, whatever ``on_error`` says, so that
+            the driver can answer with another status.
     """
 
     def __init__(self, codec: Codec, *, on_error: OnError = "raise", faults: Faults | None = None) -> None:
-        self.begun: bool = False
-        self.ended: bool = False
-        self.stopping: bool = False
+        self.state: State = State.SENDING
         self.refusals: tuple[type[Exception], ...] = ()
+        self._has_sent = False
         self._codec = codec
         self._on_error = on_error
         self._faults = faults
 
     def start(self) -> Iterator[bytes]:
-        """Begin."""
+        """Begin the stream."""
         if self._faults is not None:
             yield from self._faults.start()
-            self.ended = self._faults.ended
+            self._end_if_failed(self._faults)
 
     def feed(self, item: Any) -> Iterable[bytes]:
-        """Send an item; a heartbeat only where it has a place."""
+        """Send an item. A heartbeat is dropped unless it comes between two events."""
         if item is HEARTBEAT:
             return self.heartbeat()
-        if self.ended:
+        if self.state is _ENDED:
             return ()
         try:
             frames = self._codec.feed(item)
@@ -101,18 +122,18 @@ class EmitMachine:
             return self.fail(error)
         if self._faults is None and isinstance(frames, tuple):
             # Most items of most streams come this way: generators would cost more than encoding.
-            self.begun = True
+            self._has_sent = True
             return frames
         return self._send(iter(frames))
 
     def heartbeat(self) -> Iterator[bytes]:
-        """Send a comment, if this is a place between two events."""
-        if not self.ended and self._codec.between_events:
+        """Send a comment, unless the stream is within an event."""
+        if self.state is not _ENDED and self._codec.between_events:
             yield from self._write(self._codec.heartbeat(), events=0)
 
     def finish(self) -> Iterator[bytes]:
-        """Send the end that the codec gives the stream."""
-        if not self.ended:
+        """Send what the codec ends the stream with."""
+        if self.state is not _ENDED:
             try:
                 frames = self._codec.finish()
             except Exception as error:
@@ -122,16 +143,21 @@ class EmitMachine:
         yield from self._end()
 
     def stop(self, item: Any = None) -> Iterator[bytes]:
-        """End the stream early, with a last item if this is a place between two events; None for no item."""
-        if item is not None and not self.ended and self._codec.between_events:
+        """End the stream early, with a last item unless the stream is within an event; None for no item."""
+        if item is not None and self.state is not _ENDED and self._codec.between_events:
             yield from self._write(self._codec.encode(item), events=1)
         yield from self._end()
 
+    def close_source(self) -> None:
+        """Take note that the source is being closed, so that its exceptions are not sent."""
+        if self.state is State.SENDING:
+            self.state = State.CLOSING
+
     def fail(self, error: Exception) -> Iterator[bytes]:
-        """End the stream after an exception, as ``on_error`` says."""
-        if self.stopping:
+        """Handle an exception of the source, as ``on_error`` says."""
+        if self.state is not State.SENDING:
             raise error
-        is_refusal = isinstance(error, self.refusals) and not self.begun
+        is_refusal = isinstance(error, self.refusals) and not self._has_sent
         if self._on_error == "raise" or is_refusal or not self._codec.between_events:
             yield from self._end()
             raise error
@@ -141,7 +167,7 @@ class EmitMachine:
         yield from self._end()
 
     def _send(self, frames: Iterator[bytes]) -> Iterator[bytes]:
-        while not self.ended:
+        while self.state is not _ENDED:
             try:
                 frame = next(frames, None)
             except Exception as error:
@@ -149,31 +175,39 @@ class EmitMachine:
                 return
             if frame is None:
                 return
-            yield from self._write(frame, events=1)
+            if self._faults is None:
+                self._has_sent = True
+                yield frame
+            else:
+                yield from self._write(frame, events=1)
 
     def _write(self, data: bytes, *, events: int) -> Iterator[bytes]:
-        self.begun = True
+        self._has_sent = True
         if self._faults is None:
             yield data
         else:
-            yield from self._faults.carry(data, events=events)
-            self.ended = self._faults.ended
+            yield from self._faults.add(data, events=events)
+            self._end_if_failed(self._faults)
+
+    def _end_if_failed(self, faults: Faults) -> None:
+        if faults.ended:
+            self.state = _ENDED
 
     def _end(self) -> Iterator[bytes]:
-        if self._faults is not None and not self.ended:
+        if self._faults is not None and self.state is not _ENDED:
             yield from self._faults.flush()
-        self.ended = True
+        self.state = _ENDED
 
 
 def _error_event(error: Exception) -> ServerSentEvent:
-    # What went wrong on this side is not the client's to know: messages name hosts, paths and keys.
+    # The client must not see an error of this side: its message may name hosts, paths and keys.
     body: Any = _UNKNOWN_ERROR
     if isinstance(error, APIError):
         sent = error.body
         if isinstance(sent, dict) and isinstance(sent.get("error"), dict):
             body = sent["error"]
         elif isinstance(sent, dict):
-            # In OpenAI's shape, which has a message, whatever shape the other server chose.
+            # OpenAI's shape has a message, the other server's shape may have none.
             body = {"message": error.message, **sent}
         else:
             body = {**_UNKNOWN_ERROR, "message": error.message}

@@ -1,4 +1,4 @@
-"""Event streams to send: thin drivers around ``EmitMachine``."""
+"""Event streams to send: iterators around ``EmitMachine``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from ssejet.emit._emit_machine import Codec, EmitMachine, OnError
-from ssejet.emit._faults import Failure, Faults
-from ssejet.emit._items import DONE, ItemEncoder
-from ssejet.emit._pump import AsyncPump, Pump, aclose, close
+from ssejet._http.deadlines import check_seconds
+from ssejet.emit._closing import aclose, close
+from ssejet.emit._emit_machine import Codec, EmitMachine, OnError, State
+from ssejet.emit._fault_injection import Failure, Faults
+from ssejet.emit._heartbeats import AsyncHeartbeatSource, HeartbeatSource
+from ssejet.emit._item_encoder import DONE, ItemEncoder
+from ssejet.errors import StreamError
 
 if TYPE_CHECKING:
     from random import Random
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     T = typing_extensions.TypeVar("T", default=Any)
 
     class EventStreamOptions(typing_extensions.TypedDict, total=False):
-        """What an event stream takes besides its items."""
+        """The options of an event stream."""
 
         done: Any
         dict_events: bool
@@ -44,7 +47,9 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["AsyncEventStream", "EventStream", "adrive", "drive", "next_pieces"]
+_ENDED = State.ENDED
+
+__all__ = ["AsyncEventStream", "EventStream", "any_event_stream_of", "event_stream_of", "next_pieces"]
 
 
 @dataclass(frozen=True)
@@ -59,38 +64,37 @@ class _Options:
 
 
 class _BaseEventStream(Generic[T]):
-    """What both drivers share.
+    """The options and the items of an event stream, sync or async.
 
     Items may be models, dicts, text, ``ServerSentEvent`` objects or others with ``event`` and ``data``: see
-    ``ssejet.emit._items.ItemEncoder`` and ``ssejet.encode``.
+    ``ssejet.emit._item_encoder.ItemEncoder`` and ``ssejet.encode``.
 
     Args:
-        items: what to send, if ``generate`` is not overridden.
-        done: the item that ends the stream: by default ``event: done`` with the data ``[DONE]``; a str is
-            data of no special type; None for none.
-        dict_events: send a dict as an event, with the keys ``data``, ``event``, ``id``, ``retry`` and
-            ``comment``; by default a dict is data, and sent as JSON.
-        heartbeat: the seconds of silence after which a comment is sent, between events only; None for never.
-        on_error: what becomes of an exception. ``"raise"`` passes it on, so that a server cuts the
-            connection. ``"event"`` logs it and sends a last event of type ``error``, with the error that an
-            ``APIError`` brought from another server, and without any detail of other exceptions. A callable
-            gets the exception and returns the last item. Within a relayed event, where there is no place
-            for another one, an exception is always passed on.
+        items: the items, if ``generate`` is not overridden.
+        done: the last item: by default ``event: done`` with the data ``[DONE]``. A str is sent as data
+            without a type. None for no such item.
+        dict_events: whether a dict is an event with the keys ``data``, ``event``, ``id``, ``retry`` and
+            ``comment``. By default a dict is data, which is sent as JSON.
+        heartbeat: the seconds of silence after which a comment is sent between two events; None for never.
+        on_error: how to handle an exception. ``"raise"`` raises it, so that the server cuts the connection.
+            ``"event"`` logs it and sends a last event of type ``error``: with the other server's error if it
+            is an ``APIError``, without details if not. A callable gets the exception and returns the last
+            item. Within a relayed event, which another event would break, an exception is always raised.
         delay: the seconds to wait before each item.
         cut: the size of the pieces in bytes, wherever events end, or a ``random.Random`` for pieces of
-            random sizes. A piece is held until it is full or the stream ends.
+            random sizes. A piece is sent when it is full or the stream ends.
         fail_after: the number of events after which the connection breaks with ``ConnectionResetError``, or
-            a ``Failure`` that says more.
+            a ``Failure`` with more details.
 
     Raises:
-        TypeError: ``items`` is one item, or cannot be iterated this way.
+        TypeError: ``items`` is one item, or cannot be iterated, or an option has a wrong type.
         ValueError: an option has a value that makes no sense.
     """
 
     _iterables: ClassVar[tuple[type, ...]]
     _other_kind: ClassVar[str]
 
-    # On the class, for subclasses whose __init__ has other things in mind.
+    # Defaults for subclasses whose __init__ does not call this one.
     _items: Any = None
     _options = _Options()
 
@@ -111,19 +115,18 @@ class _BaseEventStream(Generic[T]):
             raise TypeError(f"items must be an iterable of items, not one {name}: pass a list of it")
         if items is not None and not isinstance(items, self._iterables):
             raise TypeError(f"items must be an iterable, not {name}; {self._other_kind}")
-        if heartbeat is not None and not heartbeat > 0:
-            raise ValueError(f"heartbeat must be a positive number of seconds, or None; got {heartbeat!r}")
+        check_seconds(heartbeat=heartbeat)
         if not delay >= 0:
             raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
         if on_error not in ("raise", "event") and not callable(on_error):
             raise ValueError(f"on_error must be 'raise', 'event' or a callable; got {on_error!r}")
         failure = Failure(events=fail_after) if isinstance(fail_after, int) else fail_after
-        Faults(cut=cut, failure=failure)  # complains now rather than when the stream begins
+        Faults(cut=cut, failure=failure)  # raises now rather than when the stream begins
         self._items = items
         self._options = _Options(done, dict_events, heartbeat, on_error, delay, cut, failure)
 
     def machine(self) -> EmitMachine:
-        """A machine for one pass of this stream."""
+        """Return a machine for one iteration of this stream."""
         options = self._options
         faults = None
         if options.cut is not None or options.failure is not None:
@@ -137,7 +140,7 @@ class _BaseEventStream(Generic[T]):
 
     @property
     def name(self) -> str:
-        """What the log calls the source."""
+        """The name of the source in the log."""
         source = self if self._items is None else self._items
         return str(getattr(source, "__qualname__", type(source).__qualname__))
 
@@ -153,10 +156,10 @@ class _BaseEventStream(Generic[T]):
 
 
 class EventStream(_BaseEventStream[T]):
-    """The bytes of an event stream, made from items as they are asked for.
+    """Makes the bytes of an event stream from items.
 
-    Inherit and override ``generate``, or pass an iterable. Iterating gives bytes: the ``content=`` of a
-    response of httpx or httpx2, or the body of a WSGI response. Each iteration calls ``generate`` anew.
+    Pass an iterable, or inherit and override ``generate``. Iterate to get the bytes, for the ``content=`` of
+    a response of httpx or httpx2, or for the body of a WSGI response. Each iteration calls ``generate``.
 
     ::
 
@@ -167,7 +170,7 @@ class EventStream(_BaseEventStream[T]):
 
         httpx.Response(200, content=Greeting())
 
-    With ``heartbeat``, the items are made in a thread of the stream's own.
+    With ``heartbeat``, each iteration makes its items in a thread of its own.
     """
 
     if TYPE_CHECKING:  # the items of this kind cannot come asynchronously
@@ -179,98 +182,114 @@ class EventStream(_BaseEventStream[T]):
     _iterables = (Iterable,)
     _other_kind = "async iterables are for AsyncEventStream"
 
-    _pieces: Generator[bytes, None, None] | None = None
-    _pump: Pump[Any] | None = None
+    _pieces: Any = None
+    _heartbeat_source: HeartbeatSource[Any] | None = None
 
     def generate(self) -> Iterable[T]:
-        """Make the items, by default those that were passed; a generator is closed when the client leaves."""
+        """Return the items, by default those that were passed; a generator is closed at the end."""
         items: Iterable[T] = self._given_items()
         return items
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        self._pieces = drive(self.machine(), self._beating())
-        return self._pieces
+        self._pieces = pieces = _drive(self.machine(), self._items_with_heartbeats())
+        return pieces
 
     def close(self) -> None:
-        """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
+        """End the latest iteration, and close the items that were passed, even if it never began."""
         if self._pieces is not None:
             self._pieces.close()
-        if self._pump is None or not self._pump.started:
+        if self._heartbeat_source is None or not self._heartbeat_source.started:
             close(self._items)
 
     def open(self) -> Iterator[T]:
-        """Begin making items."""
+        """Return an iterator that makes the items."""
         items = iter(self.generate())
         return _delayed(items, self._options.delay) if self._options.delay else items
 
     def interrupt(self) -> None:
-        """End what making items waits for, called by another thread; not every source can do that."""
+        """End what the source waits for, if it can do that; called by another thread."""
 
-    def _beating(self) -> Iterator[Any]:
+    def _items_with_heartbeats(self) -> Iterator[Any]:
         if self.heartbeat is None:
             return self.open()
-        # The thread closes the items too: it may be in the middle of making one for a while.
-        self._pump = Pump(
+        # Only the thread can close the items, because it may be making one.
+        self._heartbeat_source = HeartbeatSource(
             self.open,
             silence=self.heartbeat,
             interrupt=self.interrupt,
             after=partial(close, self._items),
         )
-        return self._pump
+        return self._heartbeat_source
 
 
 class AsyncEventStream(_BaseEventStream[T]):
-    """The same, asynchronously: the ``content=`` of a response for an async client, or an ASGI body.
+    """Does what ``EventStream`` does, for async clients and ASGI.
 
-    ``generate``, or ``agenerate`` if you like that name better, may be an async generator or an ordinary one,
-    which must not block; and so may the iterable that is passed.
+    The iterable may be async or not, and so may the generator ``generate``, which may also be named
+    ``agenerate``. One that is not async must not block.
 
-    Heartbeats need asyncio, unless the stream is sent by ``ssejet.emit.starlette.EventStreamResponse``.
+    A read that is cancelled closes the source, and the next read raises ``StreamError``. Heartbeats need
+    asyncio, unless ``ssejet.emit.starlette.EventStreamResponse`` sends the stream.
     """
 
     _iterables = (Iterable, AsyncIterable)
     _other_kind = "async or not"
 
-    _pieces: Any = None
+    _pieces: _AsyncPieces | None = None
 
     def generate(self) -> AsyncIterable[T] | Iterable[T]:
-        """Make the items, by default those that were passed; a generator is closed when the client leaves."""
+        """Return the items, by default those that were passed; a generator is closed at the end."""
         items: AsyncIterable[T] | Iterable[T] = self._given_items()
         return items
 
     def agenerate(self) -> AsyncIterable[T] | Iterable[T]:
-        """Make the items, by default those of ``generate``."""
+        """Return the items, by default those of ``generate``."""
         return self.generate()
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        pieces = adrive(self.machine(), self._beating())
-        self._pieces = pieces
-        return pieces
+        self._pieces = _AsyncPieces(self.machine(), self._items_with_heartbeats())
+        return self._pieces
 
     async def aclose(self) -> None:
-        """End the latest iteration, and close the iterable that was passed, even if it was never iterated."""
-        if self._pieces is not None and not self._pieces.ag_running:
+        """End the latest iteration, and close the items that were passed, even if it never began."""
+        if self._pieces is not None and not self._pieces.is_running:
             await self._pieces.aclose()
         close(self._items)
         await aclose(self._items)
 
     def open(self) -> AsyncIterator[T]:
-        """Begin making items."""
+        """Return an iterator that makes the items."""
         items = self.agenerate()
         iterator = aiter(items) if isinstance(items, AsyncIterable) else _stepwise(iter(items))
         return _adelayed(iterator, self._options.delay) if self._options.delay else iterator
 
-    def _beating(self) -> AsyncIterator[Any]:
+    def _items_with_heartbeats(self) -> AsyncIterator[Any]:
         if self.heartbeat is None:
             return self.open()
-        return AsyncPump(self.open(), silence=self.heartbeat)
+        return AsyncHeartbeatSource(self.open(), silence=self.heartbeat)
 
 
-def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:
-    """Yield what the machine makes of the items, and close them in the end."""
+def event_stream_of(content: Iterable[Any], **options: Any) -> EventStream[Any]:
+    """Return an event stream of the content, or the content itself if it is one: it has its own options."""
+    return content if isinstance(content, EventStream) else EventStream(content, **options)
+
+
+def any_event_stream_of(
+    content: AsyncIterable[Any] | Iterable[Any], **options: Any
+) -> AsyncEventStream[Any] | EventStream[Any]:
+    """Do what ``event_stream_of`` does, for items that may be async."""
+    if isinstance(content, AsyncEventStream):
+        return content
+    if isinstance(content, AsyncIterable):
+        return AsyncEventStream(content, **options)
+    return event_stream_of(content, **options)
+
+
+def _drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, None]:
+    """Yield the pieces that the machine makes of the items, and close the items at the end."""
     try:
         yield from machine.start()
-        while not machine.ended:
+        while machine.state is not _ENDED:
             pieces: Iterable[bytes]
             try:
                 item = next(items)
@@ -285,20 +304,61 @@ def drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None, 
         close(items)
 
 
-async def adrive(machine: EmitMachine, items: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
-    """Yield what the machine makes of the items, and close them in the end."""
-    try:
-        for piece in machine.start():
-            yield piece
-        while not machine.ended:
-            for piece in await next_pieces(machine, items):
+class _AsyncPieces(AsyncGenerator[bytes, None]):
+    """Does what ``_drive`` does, for async items.
+
+    A cancelled read closes the items. The next read raises, because an end would look like that of the
+    stream.
+    """
+
+    def __init__(self, machine: EmitMachine, items: AsyncIterator[Any]) -> None:
+        self._machine = machine
+        self._items = items
+        self._was_cancelled = False
+        self._pieces: Any = self._run()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a read waits."""
+        return bool(self._pieces.ag_running)
+
+    def __anext__(self) -> Any:
+        if self._was_cancelled:
+            raise StreamError(
+                "an earlier read of this event stream was cancelled, which closed its source: what was still "
+                "to come is lost. To limit a wait without that, wait for a task that reads with "
+                "asyncio.wait(), which does not cancel it"
+            )
+        return self._pieces.__anext__()
+
+    def asend(self, value: None) -> Any:
+        return self.__anext__()
+
+    def athrow(self, *error: Any) -> Any:
+        return self._pieces.athrow(*error)
+
+    def aclose(self) -> Any:
+        return self._pieces.aclose()
+
+    async def _run(self) -> AsyncGenerator[bytes, None]:
+        machine, items = self._machine, self._items
+        try:
+            for piece in machine.start():
                 yield piece
-    finally:
-        await aclose(items)
+            while machine.state is not _ENDED:
+                for piece in await next_pieces(machine, items):
+                    yield piece
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            self._was_cancelled = True
+            raise
+        finally:
+            await aclose(items)
 
 
 async def next_pieces(machine: EmitMachine, items: Any) -> Iterable[bytes]:
-    """Wait for the next item, the end or an exception, and give what the machine makes of it."""
+    """Wait for the next item, the end or an exception, and return the pieces that the machine makes of it."""
     try:
         item = await items.__anext__()
     except StopAsyncIteration:

@@ -1,13 +1,13 @@
-"""Relays: the event stream of another server, passed on."""
+"""Relays: pass on the event stream of another server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ssejet._core import Decoder
-from ssejet.emit._encoded import BLANK_LINES
+from ssejet.emit._encoded_event import BLANK_LINES
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
-from ssejet.emit._items import ItemEncoder
+from ssejet.emit._item_encoder import ItemEncoder
 from ssejet.emit._upstream import AsyncUpstream, Upstream
 from ssejet.typed._input_tail import InputTail
 
@@ -37,31 +37,35 @@ def relay(
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
-    Verbatim, the bytes pass through untouched, as they come; but the data of the first event waits for its
-    end, and a byte order mark that would come after a heartbeat is left out. Normalised, each event is
-    decoded, transformed and encoded again, and comments are dropped. The end passes as it comes: no sentinel
-    is added, and none is taken away. An error that the other server's last lines make no event of, such as
-    JSON without a field's name, passes as bytes, or counts as an ``APIError`` where events are normalised.
+    A verbatim relay passes the bytes on as they come. It leaves out only a byte order mark that would follow
+    a heartbeat, and holds the data of the first event until that event ends. A normalising relay decodes each
+    event, transforms it and encodes it again, without the comments. No relay adds or removes a sentinel. If
+    the other server's last lines are an error but not an event, such as JSON without a field's name, a
+    verbatim relay passes them on as bytes; a normalising one treats them as an ``APIError``.
 
-    The result owns the response: it closes it at the end of the stream, when its reader leaves, and by
-    ``close()``.
+    The relay owns the response. It closes it at the end of the stream, when the reader of the relay leaves,
+    and by ``close()``, which any thread may call. If the reader leaves after the sentinel, the rest of the
+    body is read within limits, so that the connection can be used again.
 
     Args:
-        response: of httpx or httpx2, begun and not read, or anything with ``iter_bytes()`` and ``close()``.
-        transform: gets each event, the sentinel too, and gives the item to send in its place, or None for
-            no event; see ``EventStream`` for what items may be.
-        verbatim: whether the bytes pass through; by default they do unless there is a ``transform``.
+        response: a response of httpx or httpx2 whose body was not read, or any object with ``iter_bytes()``
+            and ``close()``.
+        transform: called with each event, the sentinel too; returns the item to send instead, or None for no
+            event. See ``EventStream`` for the items.
+        verbatim: whether the relay is verbatim; by default it is, unless there is a ``transform`` or a
+            ``decoder``.
         decoder: a ``Decoder`` of your own, for another ``max_event_size``.
-        heartbeat: see ``EventStream``. Only a heartbeat shows a WSGI server that a client has left while the
-            other server is silent.
-        on_error: see ``EventStream``. An HTTP error status counts as an ``APIStatusError``, whose body the
-            error event passes on. A body that is no event stream, such as JSON or HTML, is an error too, of
-            which the log gets a warning: an ``APIError`` if it is a JSON error, else a ``ContentTypeError``.
-            Its bytes are not passed on.
+        heartbeat: see ``EventStream``. While the other server is silent, a WSGI server needs heartbeats to
+            notice that a client has left.
+        on_error: see ``EventStream``. The exceptions are those of ``ssejet.Stream``: an HTTP error status is
+            an ``APIStatusError``, and the error event has its body. A failed read is an
+            ``APIConnectionError``. A body that is not an event stream, such as JSON or HTML, is an
+            ``APIError`` if it tells of an error, else a ``ContentTypeError``; its bytes are not passed on,
+            and the log gets a warning.
 
     Raises:
         TypeError: the response is one of an async client.
-        ValueError: ``verbatim`` goes with neither ``transform`` nor ``decoder``.
+        ValueError: ``verbatim`` is true and there is a ``transform`` or a ``decoder``.
     """
     make_codec = _codec_maker(transform, verbatim, decoder)
     return _Relay(Upstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
@@ -76,9 +80,9 @@ def arelay(
     heartbeat: float | None = _HEARTBEAT,
     on_error: OnError = "event",
 ) -> AsyncEventStream[bytes]:
-    """Do what ``relay`` does, with a response of an async client.
+    """Do what ``relay`` does, for a response of an async client.
 
-    That is one of httpx or httpx2, or anything with ``aiter_bytes()`` and ``aclose()``.
+    That is a response of httpx or httpx2, or any object with ``aiter_bytes()`` and ``aclose()``.
 
     Raises:
         TypeError: the response is one of a sync client.
@@ -89,7 +93,7 @@ def arelay(
 
 
 def resume_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Give the headers that pass the client's place in the stream on to the other server.
+    """Return the headers that tell the other server where the client's stream goes on.
 
     Args:
         headers: the headers of the client's request, as Starlette, FastAPI, Flask or Django have them.
@@ -98,7 +102,7 @@ def resume_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
         ``Last-Event-ID``, if the client sent it; as bytes, because ids are UTF-8.
     """
     id = headers.get("Last-Event-ID")
-    # Frameworks decode headers as Latin-1, whatever they hold.
+    # Frameworks decode all headers as Latin-1.
     return {b"Last-Event-ID": id.encode("latin-1")} if id else {}
 
 
@@ -107,6 +111,12 @@ class _Relay(EventStream[bytes]):
         super().__init__(upstream, **options)
         self._make_codec = make_codec
         self._upstream = upstream
+
+    def close(self) -> None:
+        if self._pieces is not None and self._pieces.gi_running:
+            self._upstream.close()  # which ends the iteration that another thread is in
+        else:
+            super().close()
 
     def interrupt(self) -> None:
         self._upstream.interrupt()
@@ -137,12 +147,12 @@ def _codec_maker(
 
 
 class _Verbatim:
-    """Passes bytes through, and knows whether they stand between two events."""
+    """Passes bytes on unchanged, and tells whether they end between two events."""
 
     def __init__(self) -> None:
         self._tail = b"\n\n"
         self._begun = False
-        # What may become a byte order mark, which is none where something precedes it.
+        # After a heartbeat: the first bytes, if they may be the start of a byte order mark.
         self._start: bytes | None = None
         self._encoder = ItemEncoder(None)
 
@@ -150,20 +160,21 @@ class _Verbatim:
     def between_events(self) -> bool:
         return self._tail.endswith(BLANK_LINES)
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> tuple[bytes, ...]:
         if self._start is not None:
             chunk = self._start + chunk
             if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
                 self._start = chunk
-                return
+                return ()
             self._start = None
             self._begun = True
             chunk = chunk.removeprefix(_BOM)
-        if chunk:
-            self._begun = True
-            last = chunk if len(chunk) >= _LONGEST_BLANK_LINE else self._tail + chunk
-            self._tail = last[-_LONGEST_BLANK_LINE:]
-            yield chunk
+        if not chunk:
+            return ()
+        self._begun = True
+        last = chunk if len(chunk) >= _LONGEST_BLANK_LINE else self._tail + chunk
+        self._tail = last[-_LONGEST_BLANK_LINE:]
+        return (chunk,)
 
     def finish(self) -> Iterator[bytes]:
         if self._start:
@@ -179,7 +190,7 @@ class _Verbatim:
 
 
 class _Normaliser:
-    """Decodes, transforms and encodes again."""
+    """Decodes events, transforms them and encodes them again."""
 
     between_events = True
 

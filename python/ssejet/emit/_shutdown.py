@@ -1,17 +1,17 @@
 """Ends open streams when their server is told to stop.
 
 A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of
-ASGI does not help: uvicorn, hypercorn and granian send its shutdown after they have waited. So the streams
-learn of it from what the server itself listens to:
+ASGI does not help: uvicorn, hypercorn and granian send its shutdown message after that wait. So this module
+looks at what tells the server itself to stop:
 
 * uvicorn, its workers and its reloader: a signal, the server's flag ``should_exit``, or its closed sockets;
-* hypercorn with workers: an event of multiprocessing, which it gives to each of them;
+* hypercorn with workers: an event of multiprocessing, which each worker gets;
 * hypercorn without workers, and granian: a signal;
-* any other: the application calls ``stop_streams``.
+* any other server: the application calls ``stop_streams``.
 
-No server is patched. While streams are open in the main thread, the signal handlers that are installed
-there are wrapped; they are called as before. A flag cannot be waited for: one timer for all streams of an
-event loop looks at it twenty times a second.
+No server is patched. While streams are open in the main thread, its signal handlers are wrapped, and called
+as before. Nothing tells when a flag changes, so one timer per event loop looks at the flags twenty times a
+second.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from ssejet.emit._event_loops import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["current_asyncio_task", "running_loop", "stop_streams", "stopped_by_server"]
+    from ssejet.emit._event_loops import AsyncioLoop, TrioLoop
 
-# How often flags are looked at, in seconds. Hypercorn looks at its event half as often, and kills the workers
-# that are left when one has ended.
+__all__ = ["stop_streams", "stopped_by_server"]
+
+# How many seconds pass between two looks at the flags. It must be less than the 0.1 s of hypercorn: that
+# kills its other workers as soon as one has ended.
 _INTERVAL = 0.05
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-
-# The event loop alone does not keep a task alive.
-_tasks: set[asyncio.Task[None]] = set()
 
 # The open streams of each event loop.
 _watches: dict[Any, _Watch] = {}
@@ -45,8 +46,8 @@ _watches: dict[Any, _Watch] = {}
 def stop_streams() -> None:
     """End all open streams of this process, as if its server were told to stop.
 
-    It may be called in any thread and in a signal handler, and returns at once. It is for servers that do not
-    tell their applications, such as one in a thread whose way to stop is its own.
+    Call it if your server is not one of those above, or stops in a way of its own. It may be called in any
+    thread and in a signal handler, and returns at once.
     """
     for watch in tuple(_watches.values()):
         watch.stop_soon()
@@ -54,7 +55,7 @@ def stop_streams() -> None:
 
 @contextmanager
 def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
-    """Call a function, in this event loop, when the server is told to stop while this context is open."""
+    """While this context is open, call a function in this event loop when the server is told to stop."""
     loop = running_loop()
     watch = _watches.get(loop.key)
     if watch is None:
@@ -70,9 +71,9 @@ def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
 
 
 class _Watch:
-    """Watches what tells one event loop's server to stop, while streams are open."""
+    """Watches what tells the server of one event loop to stop, while streams are open."""
 
-    def __init__(self, loop: _AsyncioLoop | _TrioLoop) -> None:
+    def __init__(self, loop: AsyncioLoop | TrioLoop) -> None:
         self.stops: set[Callable[[], None]] = set()
         self._loop = loop
         self._handlers = _wrap_handlers()
@@ -80,7 +81,7 @@ class _Watch:
         self._cancel = loop.repeat(self._look, _INTERVAL) if self._flags else lambda: None
 
     def stop_soon(self) -> None:
-        with suppress(RuntimeError):  # The loop is closed, and its streams with it.
+        with suppress(RuntimeError):  # The loop is closed, so its streams are too.
             self._loop.call_soon(self._stop)
 
     def close(self) -> None:
@@ -101,9 +102,9 @@ class _Watch:
 
 
 class _WrappedHandler:
-    """A signal handler that stops all streams, and does what the handler before it does.
+    """A signal handler that stops all streams, then calls the handler that it replaces.
 
-    It has the attributes of that handler, as others look there for uvicorn's server.
+    It has the attributes of that handler: ``_uvicorn_servers`` and other packages look for ``__self__``.
     """
 
     def __init__(self, signal_number: int, handler: Callable[[int, Any], Any]) -> None:
@@ -139,11 +140,11 @@ def _wrap_handlers() -> list[_WrappedHandler]:
 def _set_handler(number: int, handler: Callable[[int, Any], Any]) -> None:
     signal.signal(number, handler)
     if sys.platform != "win32":
-        signal.siginterrupt(number, False)  # as asyncio has it, so that system calls go on
+        signal.siginterrupt(number, False)  # as asyncio does, so that system calls are not interrupted
 
 
 def _find_flags() -> list[Callable[[], bool]]:
-    """Find what says that the server stops, besides signals."""
+    """Find the flags that tell the server to stop, as signals do."""
     flags: list[Callable[[], bool]] = [partial(_is_stopping, server) for server in _uvicorn_servers()]
     if "multiprocessing" in sys.modules:
         # Hypercorn gives it to each of its worker processes.
@@ -155,7 +156,7 @@ def _find_flags() -> list[Callable[[], bool]]:
 
 
 def _is_stopping(server: Any) -> bool:
-    # After its last request (``limit_max_requests``) it closes its sockets, and sets no flag.
+    # With ``limit_max_requests``, uvicorn closes its sockets after the last request and sets no flag.
     listeners = getattr(server, "servers", ())
     return server.should_exit or not all(listener.is_serving() for listener in listeners)
 
@@ -169,7 +170,7 @@ def _uvicorn_servers() -> list[Any]:
 
 
 def _serving_objects() -> Iterator[Any]:
-    """Give the objects whose method ``serve`` runs in this event loop."""
+    """Yield the objects whose method ``serve`` runs in this event loop."""
     try:
         tasks = asyncio.all_tasks()
     except RuntimeError:  # trio
@@ -180,70 +181,3 @@ def _serving_objects() -> Iterator[Any]:
             if frame.f_code.co_name == "serve":
                 yield frame.f_locals.get("self")
             coroutine = coroutine.cr_await
-
-
-class _AsyncioLoop:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.key = loop
-        self.call_soon = loop.call_soon_threadsafe
-
-    def run_in_task(self, function: Callable[[], None]) -> None:
-        """Call a function soon, in a task, where anyio's task groups work."""
-
-        async def run() -> None:
-            function()
-
-        task = self.key.create_task(run())
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-    def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
-        timers: list[asyncio.TimerHandle] = []
-
-        def run() -> None:
-            timers[:] = [self.key.call_later(interval, run)]
-            function()
-
-        timers.append(self.key.call_later(interval, run))
-        return lambda: timers[0].cancel()
-
-
-class _TrioLoop:
-    def __init__(self) -> None:
-        import trio
-
-        self.key: Any = trio.lowlevel.current_trio_token()
-        self.call_soon: Any = self.key.run_sync_soon
-
-    def run_in_task(self, function: Callable[[], None]) -> None:
-        function()  # All of trio's callbacks run in a task.
-
-    def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
-        import trio
-
-        scope = trio.CancelScope()
-
-        async def run() -> None:
-            with scope:
-                while True:
-                    await trio.sleep(interval)
-                    function()
-
-        trio.lowlevel.spawn_system_task(run)
-        return cast("Callable[[], None]", scope.cancel)
-
-
-def running_loop() -> _AsyncioLoop | _TrioLoop:
-    """Give the event loop that runs, behind one interface."""
-    try:
-        return _AsyncioLoop(asyncio.get_running_loop())
-    except RuntimeError:
-        return _TrioLoop()
-
-
-def current_asyncio_task() -> asyncio.Task[Any] | None:
-    """Give the task that runs, None on another event loop."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

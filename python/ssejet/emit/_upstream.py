@@ -1,238 +1,229 @@
-"""The response that a relay passes on: read to its end, or closed in the midst of it."""
+"""Reads the response that a relay passes on."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ssejet._http.async_reader import AsyncReader
 from ssejet._http.deadlines import Deadlines
-from ssejet._http.response import check_response, content_type_of, has_error_status, is_reusable
-from ssejet._http.sockets import NetworkReads
-from ssejet.emit._pump import aclose, close
+from ssejet._http.reader import Reader
+from ssejet._http.response import check_response, content_type_of, has_error_status
 from ssejet.errors import SSEError
-from ssejet.typed._refusal import Beginning
+from ssejet.typed._refusal import Beginning, Refusal
 from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from ssejet.errors import APIStatusError
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 __all__ = ["AsyncUpstream", "Upstream"]
 
 _logger = logging.getLogger("ssejet.emit")
 
-# How much is kept of the body of a refusal, in bytes.
-_REFUSAL_SIZE = 64 * 1024
+_SENTINEL = b"[DONE]"
 
-# How much of the data of the first event is held back, in bytes. An event that is longer passes as it comes.
+# How many bytes of the first event's data are held back. An event that is longer passes as it comes.
 _DATA_SIZE = 64 * 1024
 
 
 class _BaseUpstream:
-    def __init__(
-        self, response: Any, kind: Literal["sync", "async"], *, relay: str, other_relay: str
-    ) -> None:
-        check_response(response, kind, reader=relay, other_reader=other_relay)
-        self._response = response
-        self._is_refusal = has_error_status(response)
-        self._gate = _Gate(response)
+    """What both upstreams share: everything but reading and closing.
 
+    Args:
+        response: the response to read; it is closed with the upstream.
 
-class _Gate:
-    """Holds back what no event stream has, until an event shows that this is one all the same.
-
-    Comments pass at once. Clients of an event stream would take JSON or HTML for silence. The data of the
-    first event waits for its end: an event that tells of an error could not follow half of it.
-
-    Attributes:
-        is_open: whether an event has come, so that everything may pass.
+    Raises:
+        TypeError: the response is of the other kind of client.
     """
 
+    _reader_class: ClassVar[Any]
+    _kind: ClassVar[Literal["sync", "async"]]
+    _names: ClassVar[tuple[str, str]]
+    """The name of the function that relays such a response, and of the one for the other kind."""
+
     def __init__(self, response: Any) -> None:
-        self.is_open = False
+        name, other_name = self._names
+        check_response(response, self._kind, reader=name, other_reader=other_name)
+        self._deadlines = Deadlines()
+        self._reader = self._reader_class(response, self._deadlines)
+        self._start = _Start(response, self._deadlines, on_change=self._reader.change_deadlines)
+        self._last_chunk = b""
+
+    def _receive_start(self, chunk: bytes | None) -> Iterator[bytes]:
+        if chunk is None and self._reader.closed:
+            return  # somebody closed the upstream, which says nothing about the body
+        yield from self._start.receive(chunk)
+
+    def _is_done(self) -> bool:
+        """Whether the last chunk ends with the sentinel, so that the rest of the body is about to come."""
+        return self._last_chunk.rstrip(b"\r\n").endswith(_SENTINEL)
+
+
+class _Start:
+    """Holds back the start of a body until it proves to be an event stream.
+
+    Comments pass at once. A client of an event stream would take JSON or HTML for silence. The data of the
+    first event waits for the event's end, because an error event cannot follow half of an event.
+
+    Args:
+        response: the response.
+        deadlines: of reading it; an error that has begun must be complete soon.
+        on_change: called when the deadlines have changed.
+
+    Attributes:
+        is_over: an event has come, so everything that follows passes; or the body has ended.
+    """
+
+    def __init__(self, response: Any, deadlines: Deadlines, *, on_change: Callable[[], None]) -> None:
+        self.is_over = False
+        self._on_change = on_change
         self._response = response
+        self._deadlines = deadlines
         self._beginning = Beginning(response)
         self._held = b""
         self._holds_data = True
-        # The last byte that has passed, as a line that ends with CR goes on to LF.
+        # The last byte that has passed: a line that ends with CR may go on with LF.
         self._last_byte = b""
+        self._refusal: Refusal | None = None
+        if has_error_status(response):
+            self._refusal = Refusal(response, deadlines, status_error)
 
-    def add(self, chunk: bytes) -> Iterator[bytes]:
-        """Take in a chunk, and give what may pass.
+    def receive(self, chunk: bytes | None) -> Iterator[bytes]:
+        """Take in a chunk, or None for the end of the body, and yield what may pass.
 
         Raises:
-            SSEError: this is no event stream.
+            SSEError: this is not an event stream.
         """
+        if self._refusal is not None:
+            self._refusal.add(chunk)
+            return
+        beginning = self._beginning
         try:
-            self._beginning.add(chunk)
+            if chunk is None:
+                beginning.end()
+            else:
+                beginning.add(chunk)
         except SSEError:
-            yield from self._refuse()
+            yield from self._end_comment()
             raise
-        self.is_open = self._beginning.has_event
-        held = self._held + chunk
-        lines = self._beginning.lines
+        lines = beginning.lines
         if lines.data_held > _DATA_SIZE:
             self._holds_data = False
-        end = len(held) - max(lines.held, lines.data_held if self._holds_data else 0)
+        held = self._held + (chunk or b"")
+        end = len(held)
+        if chunk is not None:
+            end -= max(lines.held, lines.data_held if self._holds_data else 0)
         self._held = held[end:]
+        self.is_over = chunk is None or beginning.has_event
+        if beginning.adjust(self._deadlines):
+            self._on_change()
         if end:
             self._last_byte = held[end - 1 : end]
             yield held[:end]
 
-    def end(self) -> Iterator[bytes]:
-        """Take note of the end, and give what is left.
+    def fail(self, error: Exception) -> Iterator[bytes]:
+        """Raise the error that a read has raised, or what tells more: the error that the body began to tell.
 
         Raises:
-            SSEError: this is no event stream.
+            Exception: always.
         """
-        try:
-            self._beginning.end()
-        except SSEError:
-            yield from self._refuse()
-            raise
-        if self._held:
-            yield self._held
-
-    def fail(self, error: Exception) -> Iterator[bytes]:
-        """Raise what says more than the failure of a read: what has come in place of an event stream."""
+        if self._refusal is not None:
+            raise self._refusal.error() from (error.__cause__ or error)
         if self._beginning.is_other:
-            yield from self._refuse()
-            raise self._beginning.error() from error
+            yield from self._end_comment()
+            raise self._beginning.error() from (error.__cause__ or error)
+        raise error
 
-    def _refuse(self) -> Iterator[bytes]:
-        """Warn, and end the lines that have passed, so that an event can follow them."""
+    def _end_comment(self) -> Iterator[bytes]:
+        """Log what came, and end the lines that have passed, so that an event can follow them."""
         _logger.warning(
             "the other server's answer is no event stream: HTTP status %s, content type %r",
             getattr(self._response, "status_code", None),
             content_type_of(self._response),
         )
         lines = self._beginning.lines
-        is_data_kept = self._holds_data or not lines.has_data
-        if self._last_byte and lines.is_in_block and is_data_kept:
+        is_data_held = self._holds_data or not lines.has_data
+        if self._last_byte and lines.is_in_block and is_data_held:
             yield b"\r" if self._last_byte == b"\r" else b"\n"
 
 
 class Upstream(_BaseUpstream):
-    """The chunks of a synchronous response, which another thread can interrupt.
+    """The chunks of a synchronous response, in one iteration. Any thread may close it."""
 
-    Args:
-        response: a response of httpx or httpx2, or anything with ``iter_bytes()`` and ``close()``.
-
-    Raises:
-        TypeError: the response is of another kind.
-    """
-
-    def __init__(self, response: Any) -> None:
-        super().__init__(response, "sync", relay="relay()", other_relay="arelay()")
-        self._lock = threading.Lock()
-        self._reads: NetworkReads | None = None
-        self._interrupted = False
+    _reader_class = Reader
+    _kind = "sync"
+    _names = ("relay()", "arelay()")
 
     def __iter__(self) -> Iterator[bytes]:
-        reads = None
-        with self._lock:
-            if self._interrupted:
-                raise ConnectionAbortedError("the client has left")
-            if is_reusable(self._response):
-                reads = self._reads = NetworkReads.of(self._response, Deadlines())
-        chunks = iter(self._response.iter_bytes())
+        read = self._reader.read
         try:
-            if self._is_refusal:
-                raise self._refusal(chunks)
-            gate = self._gate
-            try:
-                for chunk in chunks:
-                    yield from gate.add(chunk)
-                    if gate.is_open:
-                        yield from chunks
-                        return
-            except SSEError:
-                raise
-            except Exception as error:
-                yield from gate.fail(error)
-                raise
-            yield from gate.end()
+            yield from self._read_start()
+            while (chunk := read()) is not None:
+                self._last_chunk = chunk
+                yield chunk
         finally:
-            if reads is not None:
-                reads.release()
-            close(chunks)
+            if self._is_done():
+                self._reader.drain()
             self.close()
 
+    def _read_start(self) -> Iterator[bytes]:
+        chunk: bytes | None = b""
+        while chunk is not None and not self._start.is_over:
+            try:
+                chunk = self._reader.read()
+            except Exception as error:  # noqa: PERF203 (this ends the loop)
+                yield from self._start.fail(error)
+            else:
+                self._last_chunk = chunk or b""
+                yield from self._receive_start(chunk)
+
     def close(self) -> None:
-        """Close the response."""
-        self._response.close()
+        """Close the response, and end the read that a thread waits in; from any thread, more than once."""
+        self._reader.close()
 
     def interrupt(self) -> None:
-        """End the read that another thread is in, and any that follows.
-
-        Closing a socket does not wake who reads from it; shutting it down does. It is done only while this
-        very response is read from it: HTTP/2 shares connections, and HTTP/1.1 hands them on.
-        """
-        with self._lock:
-            self._interrupted = True
-            if self._reads is not None:
-                self._reads.interrupt()
-
-    def _refusal(self, chunks: Iterator[bytes]) -> APIStatusError:
-        body = bytearray()
-        for chunk in chunks:
-            body += chunk
-            if len(body) >= _REFUSAL_SIZE:
-                break
-        return status_error(self._response, bytes(body[:_REFUSAL_SIZE]))
+        """End the read that another thread waits in, and all later ones; that thread closes the response."""
+        self._reader.interrupt()
 
 
 class AsyncUpstream(_BaseUpstream):
-    """The chunks of an asynchronous response.
+    """The chunks of an asynchronous response, in one iteration. Any task may close it."""
 
-    Args:
-        response: a response of httpx or httpx2, or anything with ``aiter_bytes()`` and ``aclose()``.
-
-    Raises:
-        TypeError: the response is of another kind.
-    """
-
-    def __init__(self, response: Any) -> None:
-        super().__init__(response, "async", relay="arelay()", other_relay="relay()")
+    # Nobody reads on after a cancelled read: the generators that it passes through have ended.
+    _reader_class = partial(AsyncReader, resumable=False)
+    _kind = "async"
+    _names = ("arelay()", "relay()")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        from anyio import CancelScope
-
-        chunks = aiter(self._response.aiter_bytes())
+        read = self._reader.read
         try:
-            if self._is_refusal:
-                raise await self._refusal(chunks)
-            gate = self._gate
-            try:
-                async for chunk in chunks:
-                    if gate.is_open:
-                        yield chunk
-                    else:
-                        for held in gate.add(chunk):
-                            yield held
-            except SSEError:
-                raise
-            except Exception as error:
-                for held in gate.fail(error):
-                    yield held
-                raise
-            for held in gate.end():
-                yield held
+            async for piece in self._read_start():
+                yield piece
+            while (chunk := await read()) is not None:
+                self._last_chunk = chunk
+                yield chunk
         finally:
-            with CancelScope(shield=True):
-                await aclose(chunks)
-                await self.aclose()
+            await self.aclose()
+
+    async def _read_start(self) -> AsyncIterator[bytes]:
+        chunk: bytes | None = b""
+        while chunk is not None and not self._start.is_over:
+            try:
+                chunk = await self._reader.read()
+            except Exception as error:
+                pieces = self._start.fail(error)
+            else:
+                self._last_chunk = chunk or b""
+                pieces = self._receive_start(chunk)
+            for piece in pieces:
+                yield piece
 
     async def aclose(self) -> None:
-        """Close the response."""
-        await self._response.aclose()
+        """Close the response, and end the read that a task waits in; from any task, more than once."""
+        from anyio import CancelScope
 
-    async def _refusal(self, chunks: AsyncIterator[bytes]) -> APIStatusError:
-        body = bytearray()
-        async for chunk in chunks:
-            body += chunk
-            if len(body) >= _REFUSAL_SIZE:
-                break
-        return status_error(self._response, bytes(body[:_REFUSAL_SIZE]))
+        with CancelScope(shield=True):
+            if self._is_done():
+                await self._reader.drain()
+            await self._reader.aclose()

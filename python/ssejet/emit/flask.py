@@ -1,4 +1,4 @@
-"""Event streams as responses of Flask."""
+"""Sends event streams as responses of Flask."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from ssejet.emit._event_stream import EventStream
-from ssejet.emit._headers import HEADERS
-from ssejet.emit._items import DONE
+from ssejet.emit._event_stream import event_stream_of
+from ssejet.emit._headers import add_headers
+from ssejet.emit._item_encoder import DONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ def event_stream_response(
     done: Any = DONE,
     dict_events: bool = False,
 ) -> Response:
-    """Make a response that sends an event stream, and closes its source when the client leaves.
+    """Make a response that sends an event stream and closes its source when the client leaves.
 
     ::
 
@@ -36,24 +36,27 @@ def event_stream_response(
         def chat() -> Response:
             return event_stream_response(answer(request.json))
 
-    A WSGI server notices that a client has left when it writes to it: at the next event or heartbeat. A
-    stream takes one thread of the server, and with heartbeats a second one, in which its source runs; wrap a
-    generator in ``stream_with_context`` if it needs the request.
+    A WSGI server notices that a client has left when it writes the next event or heartbeat. A stream takes
+    one thread of the server. With heartbeats it takes a second thread, in which its source runs. If a
+    generator needs the request, wrap it in ``stream_with_context``.
 
     Args:
-        content: an ``EventStream``, a relay; or an iterable of items.
+        content: an ``EventStream``, a relay, or an iterable of items.
         status: the HTTP status.
         headers: the headers, with ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no`` by default.
-        heartbeat: see ``EventStream``; an event stream has its own options, which hold.
+        heartbeat: see ``EventStream``. This option and those below have no effect on content that is an event
+            stream, as that has its own.
         on_error: see ``EventStream``.
         done: see ``EventStream``.
         dict_events: see ``EventStream``.
     """
-    if not isinstance(content, EventStream):
-        content = EventStream(
-            content, heartbeat=heartbeat, on_error=on_error, done=done, dict_events=dict_events
-        )
-    response = Response(content, status, headers, mimetype="text/event-stream")
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    stream = event_stream_of(
+        content,
+        heartbeat=heartbeat,
+        on_error=on_error,
+        done=done,
+        dict_events=dict_events,
+    )
+    response = Response(stream, status, headers, mimetype="text/event-stream")
+    add_headers(response.headers)
     return response

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ssejet.emit import AsyncEventStream, EventStream
-from ssejet.emit._pump import aclose, close
+from ssejet.emit._closing import aclose, close
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

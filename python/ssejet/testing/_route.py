@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ssejet._json import dumps
 from ssejet.emit import AsyncEventStream, EventStream
-from ssejet.emit._pump import close
+from ssejet.emit._closing import close
 from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, described, has_fields, is_answer
 from ssejet.testing._calls import CallLog
 from ssejet.testing._http_responses import as_exception_of, is_response, library_of

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ssejet.emit import AsyncEventStream, EventStream
-from ssejet.emit._items import DONE, ItemEncoder
-from ssejet.emit._pump import aclose, close
+from ssejet.emit._closing import aclose, close
+from ssejet.emit._item_encoder import DONE, ItemEncoder
 from ssejet.testing._endpoints.base import Event
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from ssejet.emit._pump import close
+from ssejet.emit._closing import close
 from ssejet.testing._calls import Call, CallLog, answering
 from ssejet.testing._http_responses import make_response
 

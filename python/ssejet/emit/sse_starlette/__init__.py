@@ -1,12 +1,12 @@
-"""Stands in for sse-starlette: a user changes one import.
+"""Replaces sse-starlette: change one import.
 
 ::
 
     from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
 
-The names that users import from ``sse_starlette``, its ``sse`` and its ``event`` are here.
-The arguments, the bytes that are sent, the exceptions and the logger's name are those of sse-starlette 3.7;
-docs/sse-starlette.md lists what differs on purpose.
+The names that users import from ``sse_starlette`` and its ``sse`` and ``event`` are here. The arguments, the
+bytes, the exceptions and the logger's name are those of sse-starlette 3.7. docs/sse-starlette.md lists the
+differences.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The events that sse-starlette's users make, and their bytes."""
+"""Makes and encodes events as sse-starlette does."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class ServerSentEvent:
     """An event to send.
 
     Args:
-        data: what to send, as ``str`` makes text of it; None for no data.
-        event: the event type; line ends are left out.
-        id: the event's id; line ends are left out.
+        data: the data, which ``str`` makes text of; None for no data.
+        event: the event type, without its line ends.
+        id: the event's id, without its line ends.
         retry: the reconnection time in milliseconds.
-        comment: text that clients ignore.
-        sep: how lines end, CRLF by default.
+        comment: a text that clients ignore.
+        sep: the end of each line, CRLF by default.
     """
 
     DEFAULT_SEPARATOR = "\r\n"
@@ -78,12 +78,12 @@ class JSONServerSentEvent(ServerSentEvent):
 
 
 def ensure_bytes(data: Any, sep: str) -> bytes:
-    """Encode what a source has yielded.
+    """Encode an item of a source.
 
     Args:
-        data: bytes, which are an event already; a ``ServerSentEvent``; a dict of its arguments; anything else
-            is data.
-        sep: how lines end, unless an event has its own.
+        data: bytes, which are an event already; a ``ServerSentEvent``; a dict of its arguments; or anything
+            else, which is the data of an event.
+        sep: the end of each line, unless the event has its own.
     """
     if isinstance(data, (bytes, memoryview)):
         return bytes(data)

@@ -1,4 +1,4 @@
-"""The response of sse-starlette, and what ends it."""
+"""A response with the interface of sse-starlette's."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._shutdown import stop_streams, stopped_by_server
 from ssejet.emit.sse_starlette.event import JSONServerSentEvent, ServerSentEvent, ensure_bytes
 from ssejet.emit.starlette import EventStreamResponse
-from ssejet.emit.starlette._connection import FrozenError
+from ssejet.emit.starlette._connection import ClientStalledError, wait_for_disconnect
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
     from starlette.types import Message, Receive
 
     from ssejet.emit._emit_machine import EmitMachine
-    from ssejet.emit.starlette._connection import Connection, DepartureError
-    from ssejet.emit.starlette._ending import Ending
+    from ssejet.emit.starlette._connection import ClientDisconnectError, Connection
+    from ssejet.emit.starlette._graceful_stop import GracefulStop
 
 __all__ = [
     "AppStatus",
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class SendTimeoutError(TimeoutError):
-    """A client has not read for as long as ``send_timeout``."""
+    """A client has not read for ``send_timeout`` seconds."""
 
 
 class _AppStatusType(type):
@@ -45,7 +45,7 @@ class _AppStatusType(type):
 
     @property
     def should_exit(cls) -> bool:
-        """Whether streams are to end: setting it ends those that are open, and those that come."""
+        """Whether all streams end. Set it to end those that are open and those that begin later."""
         return cls._should_exit
 
     @should_exit.setter
@@ -56,7 +56,7 @@ class _AppStatusType(type):
 
 
 class AppStatus(metaclass=_AppStatusType):
-    """Whether streams are to end."""
+    """Whether all streams end, and whether they end with the server."""
 
     enable_automatic_graceful_drain = True
     original_handler: Callable[..., Any] | None = None
@@ -73,7 +73,7 @@ class AppStatus(metaclass=_AppStatusType):
 
     @staticmethod
     def handle_exit(*args: Any, **kwargs: Any) -> None:
-        """Do what a signal to stop does."""
+        """Do what sse-starlette does at a signal to stop."""
         if AppStatus.enable_automatic_graceful_drain:
             AppStatus.should_exit = True
         if AppStatus.original_handler is not None:
@@ -85,10 +85,10 @@ class EventSourceResponse(EventStreamResponse):
 
     Args:
         content: an iterable of items, async or not: text, bytes that are an event already, dicts of the
-            arguments of ``ServerSentEvent``, such events; anything else is sent as ``str`` makes text of it.
+            arguments of ``ServerSentEvent``, such events; ``str`` makes text of anything else.
         status_code, headers, media_type, background: as for other responses.
-        ping: the seconds of silence after which a ping is sent; 0 for no pings.
-        sep: how lines end: CRLF, CR or LF.
+        ping: the seconds of silence after which a ping is sent; 0 for none.
+        sep: the end of each line: CRLF, CR or LF.
         ping_message_factory: makes a ping.
         data_sender_callable: runs while the response is sent.
         send_timeout: the seconds that the client may take to make room for an event or a ping.
@@ -160,7 +160,7 @@ class EventSourceResponse(EventStreamResponse):
 
     @property
     def ping_interval(self) -> int | float:
-        """The seconds of silence after which a ping is sent; 0 for no pings."""
+        """The seconds of silence after which a ping is sent; 0 for none."""
         return self._ping_interval
 
     @ping_interval.setter
@@ -172,7 +172,7 @@ class EventSourceResponse(EventStreamResponse):
         self._ping_interval = value
 
     def enable_compression(self, force: bool = False) -> None:
-        """Refuse to compress, with ``force`` too.
+        """Raise an error, because event streams are not compressed.
 
         Raises:
             NotImplementedError: always.
@@ -191,12 +191,12 @@ class EventSourceResponse(EventStreamResponse):
             if not AppStatus.should_exit:
                 await exits.wait()
 
-    async def _respond(self, connection: Connection, machine: EmitMachine | None, ending: Ending) -> None:
-        # The companions begin first, so that no signal to exit is missed.
+    async def _respond(self, connection: Connection, machine: EmitMachine | None, stop: GracefulStop) -> None:
+        # The other tasks begin first, so that no signal to exit is missed.
         await anyio.lowlevel.checkpoint()
-        await super()._respond(connection, machine, ending)
+        await super()._respond(connection, machine, stop)
 
-    def _companions(self) -> Iterator[Callable[[], Awaitable[None]]]:
+    def _side_tasks(self) -> Iterator[Callable[[], Awaitable[None]]]:
         if self.data_sender_callable is not None:
             yield self._send_data
         yield self._obey_exit_signal
@@ -214,7 +214,7 @@ class EventSourceResponse(EventStreamResponse):
         await anyio.sleep_forever()
 
     @contextmanager
-    def _stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+    def _stopped_by_server(self, stop: Callable[[], None]) -> Iterator[None]:
         self._stop_source = stop
         if self._exits:
             stop()
@@ -229,22 +229,21 @@ class EventSourceResponse(EventStreamResponse):
             self._shutdown_event.set()
         return self._shutdown_grace_period
 
-    async def _departure(self, receive: Receive) -> None:
-        while (message := await receive())["type"] != "http.disconnect":
-            pass
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        message = await wait_for_disconnect(receive)
         self.active = False
         if self.client_close_handler_callable is not None:
             await self.client_close_handler_callable(message)
 
-    def _depart(self, departure: DepartureError) -> None:
-        if isinstance(departure, FrozenError):
+    def _on_disconnect(self, error: ClientDisconnectError) -> None:
+        if isinstance(error, ClientStalledError):
             raise SendTimeoutError from None
-        if departure.__cause__ is not None:
-            raise departure.__cause__
+        if error.__cause__ is not None:
+            raise error.__cause__
 
 
 class _Codec:
-    """Encodes what the source of a response yields."""
+    """Encodes the items of a response as sse-starlette does."""
 
     between_events = True
 
@@ -268,11 +267,11 @@ class _Codec:
 
 
 class _EventsOfResponse:
-    """What the streams of a response have in common, async or not."""
+    """The options of the stream of a response, which may change while it is sent."""
 
     def __init__(self, content: Any, response: EventSourceResponse) -> None:
         super().__init__(done=None)  # type: ignore[call-arg]
-        # Not an argument: what cannot be iterated is found when it is sent, as by sse-starlette.
+        # Not an argument of __init__, which checks it: sse-starlette raises when the response is sent.
         self._items = content
         self._response = response
 

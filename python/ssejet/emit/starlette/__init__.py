@@ -1,7 +1,7 @@
 """Event streams as responses of Starlette and FastAPI.
 
-``_response`` has the response itself, ``_connection`` how it is sent, ``_source`` where its items come from
-and ``_ending`` how it ends when the server is told to stop.
+``_response`` has the response, ``_connection`` sends it, ``_source`` makes its items, and ``_graceful_stop``
+ends it when the server is told to stop.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The response that sends an event stream."""
+"""A response of Starlette that sends an event stream."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,23 @@ import anyio
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
-from ssejet.emit._event_stream import AsyncEventStream, EventStream
-from ssejet.emit._headers import HEADERS
-from ssejet.emit._items import DONE
+from ssejet._http.deadlines import check_seconds
+from ssejet.emit._event_stream import AsyncEventStream, EventStream, any_event_stream_of
+from ssejet.emit._headers import add_headers
+from ssejet.emit._item_encoder import DONE
 from ssejet.emit._shutdown import stopped_by_server
-from ssejet.emit.starlette._connection import Connection, DepartureError, FrozenError, denial
-from ssejet.emit.starlette._ending import Companions, Ending
+from ssejet.emit.starlette._connection import (
+    ClientDisconnectError,
+    ClientStalledError,
+    Connection,
+    deny_websocket,
+    wait_for_disconnect,
+)
+from ssejet.emit.starlette._graceful_stop import GracefulStop, ResponseTasks, Stage
 from ssejet.emit.starlette._source import ThreadedSource, WatchedSource
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from starlette.background import BackgroundTask
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EventStreamResponse"]
 
-# How long a source may take to clean up when its client has left or the server stops, in seconds.
+# How many seconds a source may take to clean up when its client has left or the server stops.
 _CLEANUP_TIME = 5.0
 
 _CLEANUP_FAILED = "the source %s of a stream failed to clean up"
@@ -44,34 +51,35 @@ class EventStreamResponse(StreamingResponse):
         async def chat(request: Request) -> EventStreamResponse:
             return EventStreamResponse(answer(request))
 
-    The source runs in the task of the response. When the client leaves, it is cancelled where it waits, or
-    closed where it stands, at once and in that task; cleanup that awaits must then be shielded, as always
-    with anyio. It is asked for an item when the one before has been written, so that a slow client slows it
-    down.
+    An async source runs in the task of the response. It makes an item when the item before has been sent, so
+    a slow client slows it down. When the client leaves, the source is cancelled if it waits, and closed if it
+    does not. Clean-up that awaits must be shielded, as always with anyio.
 
-    A source that is not async runs in a thread of its own. Where it waits it cannot be cancelled, unless it
-    is a relay: it is closed when its wait is over.
+    Any other source runs in a thread of its own. If it waits, it cannot be cancelled, unless it is a relay:
+    it is closed after its wait.
 
-    The response begins with the first item, or the first heartbeat. An ``HTTPException`` that the source
-    raises before is answered with its status, as one that the endpoint raises.
+    The response begins with the first item or heartbeat. If the source raises an ``HTTPException`` before
+    that, the client gets the status of the exception.
 
     When the server is told to stop, the source is ended as if the client had left, and the response is
-    completed within a second. A clean-up that takes longer goes on after that, for five seconds in all, or
-    for one if a thread is in the middle of an item. Then it is cut short, with a warning in the log, even if
-    it is shielded; trio cannot do that, and waits. See ``ssejet.emit._shutdown`` for how a stop is noticed,
-    and ``stop_streams`` for other servers.
+    completed within a second. A longer clean-up may go on after that: for five seconds in all, or for one if
+    a thread is making an item. Then it is cut short with a warning in the log, even if it is shielded, on
+    asyncio and trio. ``ssejet.emit._shutdown`` describes how a stop is noticed; for servers that it does not
+    know, call ``stop_streams``.
 
     Args:
         content: an ``AsyncEventStream``, an ``EventStream``, a relay; or an iterable of items, async or not.
-        status_code, headers, background: as for other responses. ``Cache-Control: no-cache`` and
-            ``X-Accel-Buffering: no`` are sent unless ``headers`` has its own.
-        heartbeat, on_error, done, dict_events: see ``EventStream``. An event stream has its own options,
-            which hold.
-        send_timeout: the seconds that the client may take to make room for an event or a heartbeat. One that
-            takes longer has stopped to read: the source is closed as if it had left. None for no limit.
-        on_shutdown: the last item if the server is told to stop, None for none.
-        start_at_once: begin the response without waiting for an item. The client learns at once that it is
-            connected; an ``HTTPException`` is then an error like any other.
+        status_code, headers, background: as for other responses. ``headers`` can replace the headers that
+            are added: ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no``.
+        heartbeat, on_error, done, dict_events: see ``EventStream``. They have no effect if the content is an
+            event stream, which has options of its own.
+        send_timeout: the seconds that the client may take to make room for an event or a heartbeat. If it
+            takes longer, it has stopped reading, and the source is closed as if the client had left. None for
+            no limit.
+        on_shutdown: the last item if the server is told to stop, None for none. It is sent within a second,
+            on asyncio and trio, unless the client does not read or a relay stands within an event.
+        start_at_once: begin the response without waiting for an item, so that the client learns at once that
+            it is connected. An ``HTTPException`` is then an error like any other.
 
     Raises:
         ValueError: an option has a value that makes no sense.
@@ -96,99 +104,91 @@ class EventStreamResponse(StreamingResponse):
         on_shutdown: Any = None,
         start_at_once: bool = False,
     ) -> None:
-        if send_timeout is not None and not send_timeout > 0:
-            raise ValueError(
-                f"send_timeout must be a positive number of seconds, or None; got {send_timeout!r}"
-            )
-        if not isinstance(content, (AsyncEventStream, EventStream)):
-            kind: Callable[..., AsyncEventStream[Any] | EventStream[Any]] = (
-                AsyncEventStream if isinstance(content, AsyncIterable) else EventStream
-            )
-            content = kind(
-                content, heartbeat=heartbeat, on_error=on_error, done=done, dict_events=dict_events
-            )
-        super().__init__(content, status_code, headers, background=background)
-        self._stream = ThreadedSource(content) if isinstance(content, EventStream) else content
+        check_seconds(send_timeout=send_timeout)
+        stream = any_event_stream_of(
+            content, heartbeat=heartbeat, on_error=on_error, done=done, dict_events=dict_events
+        )
+        super().__init__(stream, status_code, headers, background=background)
+        self._stream = ThreadedSource(stream) if isinstance(stream, EventStream) else stream
         self.send_timeout = send_timeout
         self._on_shutdown = on_shutdown
         self._start_at_once = start_at_once
         self._cleanup_time: float | None = _CLEANUP_TIME
-        for name, value in HEADERS.items():
-            self.headers.setdefault(name, value)
+        add_headers(self.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, as an ASGI application."""
         is_websocket = scope["type"] == "websocket"
-        # A HEAD request has the headers of a GET request, and nobody to stream to.
+        # The response to a HEAD request has headers and no body.
         has_body = is_websocket or scope["method"].upper() != "HEAD"
         machine = self._stream.machine()
         machine.refusals = () if self._start_at_once else (HTTPException,)
         connection = Connection(
-            denial(send) if is_websocket else send,
+            deny_websocket(send) if is_websocket else send,
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers},
             heartbeat=self._stream.heartbeat if has_body else None,
             send_timeout=self.send_timeout,
         )
-        companions = Companions()
-        ending = Ending(
-            companions,
+        tasks = ResponseTasks()
+        stop = GracefulStop(
+            tasks,
             connection,
             machine if has_body else None,
             last=self._on_shutdown,
             grace=self._grace,
             cleanup_time=self._cleanup_time,
-            makes_item=lambda: isinstance(self._stream, ThreadedSource) and self._stream.makes_item,
+            is_making_item=lambda: isinstance(self._stream, ThreadedSource) and self._stream.is_making_item,
             warn=self._warn_of_cleanup,
         )
         try:
-            await companions.run(
-                partial(self._respond, connection, machine if has_body else None, ending),
+            await tasks.run(
+                partial(self._respond, connection, machine if has_body else None, stop),
                 # A client that has asked for a websocket sends nothing until it is answered.
-                *([] if is_websocket else [partial(self._departure, receive)]),
+                *([] if is_websocket else [partial(self._wait_for_disconnect, receive)]),
                 *([partial(connection.watch, machine)] if connection.needs_watch else []),
-                *(self._companions() if has_body else []),
+                *(self._side_tasks() if has_body else []),
             )
-        except DepartureError as departure:
-            self._depart(departure)
+        except ClientDisconnectError as error:
+            self._on_disconnect(error)
         if self.background is not None:
             await self.background()
 
-    async def _respond(self, connection: Connection, machine: EmitMachine | None, ending: Ending) -> None:
-        with self._stoppable(ending), ending:
+    async def _respond(self, connection: Connection, machine: EmitMachine | None, stop: GracefulStop) -> None:
+        with self._stopped_by_server(stop), stop:
             try:
                 if machine is None:
                     await connection.finish()
                 else:
-                    await self._send_items(connection, machine, ending)
+                    await self._send_items(connection, machine, stop)
             finally:
-                await self._close(self._stream, ending)
+                await self._close(self._stream, stop)
 
-    async def _send_items(self, connection: Connection, machine: EmitMachine, ending: Ending) -> None:
+    async def _send_items(self, connection: Connection, machine: EmitMachine, stop: GracefulStop) -> None:
         if self._start_at_once:
             await connection.begin()
         items = WatchedSource(self._stream.open())
-        with ending.scope:
+        with stop.scope:
             try:
                 await connection.stream(machine, items, machine.start())
-            except DepartureError:
+            except ClientDisconnectError:
                 raise
             except Exception:
-                if not machine.stopping:
+                if stop.stage is not Stage.CLOSING:
                     raise
                 self._logger.exception(_CLEANUP_FAILED, self._stream.name)
             finally:
-                await self._close(items, ending)
-                ending.source_is_closed()
-            if not ending.called:
+                await self._close(items, stop)
+                stop.source_is_closed()
+            if stop.stage is Stage.RUNNING:
                 await connection.finish()
 
     async def _close(
-        self, source: WatchedSource | AsyncEventStream[Any] | ThreadedSource, ending: Ending
+        self, source: WatchedSource | AsyncEventStream[Any] | ThreadedSource, stop: GracefulStop
     ) -> None:
-        # A server that stops has a bound for all that is left to do.
-        limit = None if ending.called else self._cleanup_time
+        # When the server stops, GracefulStop limits the time.
+        limit = self._cleanup_time if stop.stage is Stage.RUNNING else None
         with anyio.move_on_after(limit, shield=True) as cleanup:
-            ending.cleanup_runs_in(cleanup)
+            stop.cleanup_runs_in(cleanup)
             try:
                 await source.aclose()
             except Exception:
@@ -201,20 +201,21 @@ class EventStreamResponse(StreamingResponse):
             "the cleanup of the source %s of a stream was cut short after %.1f s", self._stream.name, seconds
         )
 
-    # What the response of another package, on the same base, does otherwise.
+    # The response for sse-starlette's users overrides these.
 
-    async def _departure(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        await wait_for_disconnect(receive)
 
-    def _companions(self) -> Iterable[Callable[[], Awaitable[None]]]:
+    def _side_tasks(self) -> Iterable[Callable[[], Awaitable[None]]]:
         return ()
 
-    def _depart(self, departure: DepartureError) -> None:
-        if isinstance(departure, FrozenError):
-            self._logger.warning("a client that has not read for %s seconds is given up", self.send_timeout)
+    def _on_disconnect(self, error: ClientDisconnectError) -> None:
+        if isinstance(error, ClientStalledError):
+            self._logger.warning(
+                "a client has not read for %s seconds: its stream is closed", self.send_timeout
+            )
 
-    def _stoppable(self, stop: Callable[[], None]) -> AbstractContextManager[None]:
+    def _stopped_by_server(self, stop: Callable[[], None]) -> AbstractContextManager[None]:
         return stopped_by_server(stop)
 
     def _grace(self) -> float:

@@ -1,14 +1,16 @@
-"""Where the items of a response come from: async iterators, and threads."""
+"""The sources of a response's items: async iterators, and threads."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ssejet.emit._pump import SourceThread, aclose, log_cleanup_error
-from ssejet.emit._shutdown import running_loop
+from ssejet.emit._closing import aclose
+from ssejet.emit._event_loops import running_loop
+from ssejet.emit._source_thread import SourceThread, log_cleanup_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -19,32 +21,32 @@ __all__ = ["ThreadedSource", "WatchedSource"]
 
 
 class WatchedSource:
-    """An async iterator that can be watched: whether it waits for an item, so that others have their turn.
+    """Wraps an async iterator to see whether it waits for an item, so that other tasks can run.
 
     Attributes:
-        unwatched: the iterator.
-        is_watched: the source is watched.
-        waited: it has waited since.
+        items: the iterator.
+        is_watched: whether the next item is watched.
+        has_waited: the iterator has waited since ``watch`` was called.
     """
 
     def __init__(self, items: AsyncIterator[Any]) -> None:
-        self.unwatched = items
-        self.is_watched = self.waited = False
+        self.items = items
+        self.is_watched = self.has_waited = False
         self._step: Any = None
 
     def watch(self) -> None:
-        """Watch the source from now on, at some cost."""
+        """Watch the source from now on, which makes its items cost more."""
         self.is_watched = True
-        self.waited = False
+        self.has_waited = False
 
     def __anext__(self) -> Awaitable[Any]:
-        self._step = self.unwatched.__anext__().__await__()
+        self._step = self.items.__anext__().__await__()
         return self
 
     async def aclose(self) -> None:
-        await aclose(self.unwatched)
+        await aclose(self.items)
 
-    # While it is watched, it is its own awaitable, which passes on what goes into a step and comes out of it.
+    # The awaitable that __anext__ returns is this object: it passes on all that the iterator waits for.
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self
@@ -54,12 +56,12 @@ class WatchedSource:
 
     def __next__(self) -> Any:
         trap = next(self._step)
-        self.waited = True
+        self.has_waited = True
         return trap
 
     def send(self, value: Any) -> Any:
         trap = self._step.send(value)
-        self.waited = True
+        self.has_waited = True
         return trap
 
     def throw(self, *error: Any) -> Any:
@@ -69,11 +71,30 @@ class WatchedSource:
         self._step.close()
 
 
-class ThreadedSource:
-    """Has the items of an ``EventStream`` made in a thread, behind the interface of an async stream.
+class _State(Enum):
+    """How far a ``ThreadedSource`` is.
 
-    The thread is the stream's own: a pool has an end, and its threads keep a process alive that is told to
-    stop.
+    ========= ================ ======================== ======================== ======================
+    state     the next item    an end or an exception   ``aclose()``             ``aclose()`` cancelled
+    ========= ================ ======================== ======================== ======================
+    OPEN      is waited for    becomes ENDED            closes; becomes ENDED    becomes ABANDONED
+    ENDED     never comes                               closes                   becomes ABANDONED
+    ABANDONED never comes                               does nothing
+    ========= ================ ======================== ======================== ======================
+
+    Nobody waits for an abandoned source: an exception of its clean-up is logged.
+    """
+
+    OPEN = auto()
+    ENDED = auto()
+    ABANDONED = auto()
+
+
+class ThreadedSource:
+    """Makes the items of an ``EventStream`` in a thread, with the interface of an ``AsyncEventStream``.
+
+    Each stream has a thread of its own: the threads of a pool may all be busy, and they keep a process alive
+    that is told to stop.
     """
 
     def __init__(self, stream: EventStream[Any]) -> None:
@@ -92,7 +113,7 @@ class ThreadedSource:
         self._arrived = anyio.Event()
         self._closed = anyio.Event()
         self._failure: Exception | None = None
-        self._ended = self._abandoned = False
+        self._state = _State.OPEN
 
     @property
     def heartbeat(self) -> float | None:
@@ -100,9 +121,9 @@ class ThreadedSource:
         return self._stream.heartbeat
 
     @property
-    def makes_item(self) -> bool:
-        """Whether the source is in the middle of making an item, so that nobody can close it."""
-        return self._thread.makes_item
+    def is_making_item(self) -> bool:
+        """Whether the source is making an item, so that nobody can close it."""
+        return self._thread.is_making_item
 
     def open(self) -> AsyncIterator[Any]:
         """Begin making items."""
@@ -112,7 +133,7 @@ class ThreadedSource:
         return self
 
     async def __anext__(self) -> Any:
-        if self._ended:
+        if self._state is not _State.OPEN:
             raise StopAsyncIteration
         if self._call_soon is None:
             self._call_soon = running_loop().call_soon
@@ -122,24 +143,24 @@ class ThreadedSource:
         item, error = self._result
         if error is None:
             return item
-        self._ended = True
+        self._state = _State.ENDED
         if isinstance(error, StopIteration):
             raise StopAsyncIteration
         raise error
 
     async def aclose(self) -> None:
-        """Close the source, in its thread, unless a call before this one was cancelled."""
-        if self._abandoned:
+        """Close the source, in its thread."""
+        if self._state is _State.ABANDONED:
             return
-        self._ended = True
+        self._state = _State.ENDED
         self._call_soon = running_loop().call_soon
-        # A stream that never began has something to close too.
+        # A stream that never began has something to close too; its thread does that.
         self._thread.start()
         self._thread.close()
         try:
             await self._closed.wait()
         except BaseException:
-            self._abandoned = True
+            self._state = _State.ABANDONED
             raise
         if self._failure is not None:
             failure, self._failure = self._failure, None
@@ -156,7 +177,7 @@ class ThreadedSource:
 
     def _tell(self, function: Callable[..., None], *args: Any) -> bool:
         assert self._call_soon is not None
-        with suppress(RuntimeError):  # The event loop is closed, and the response with it.
+        with suppress(RuntimeError):  # The event loop is closed, so the response is too.
             self._call_soon(function, *args)
             return True
         return False
@@ -168,7 +189,7 @@ class ThreadedSource:
         self._arrived.set()
 
     def _receive_end(self, failure: Exception | None) -> None:
-        if self._abandoned:
+        if self._state is _State.ABANDONED:
             log_cleanup_error(failure)
         else:
             self._failure = failure

@@ -1,4 +1,4 @@
-"""What goes wrong on the way, at will: reads cut anywhere, and connections that break."""
+"""Simulates a bad connection: pieces that are cut anywhere, and a failure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LARGEST_RANDOM_PIECE = 64
 
 @dataclass(frozen=True)
 class Failure:
-    """The point where a stream fails, and how.
+    """Where a stream fails, and how.
 
     Attributes:
-        events: after so many events, heartbeats not counted; None for no limit.
-        bytes: after so many bytes, wherever that is; None for no limit.
-        error: what is raised there; None ends the stream there as if it were complete.
+        events: the number of events after which it fails, without heartbeats; None for no such limit.
+        bytes: the number of bytes after which it fails, even within an event; None for no such limit.
+        error: the exception that is raised there; None ends the stream as if it were complete.
 
     Raises:
         ValueError: there is no limit, or a negative one.
@@ -39,12 +39,12 @@ class Failure:
 
 
 class Faults:
-    """Changes what is sent as a bad connection would.
+    """Cuts and ends what is sent as a bad connection would.
 
     Args:
-        cut: the size in bytes of each piece, or a random generator for pieces of 1 to 64 bytes, wherever the
-            bytes were cut before; None leaves them as they are.
-        failure: where the stream fails; None for nowhere.
+        cut: the size of each piece in bytes, or a random generator for pieces of 1 to 64 bytes; None leaves
+            the pieces as they are.
+        failure: where the stream fails, None for nowhere.
 
     Attributes:
         ended: the stream failed without an exception.
@@ -62,14 +62,14 @@ class Faults:
         self._events = 0
         self._bytes = 0
         self._held = bytearray()
-        self._size = self._draw()
+        self._size = self._next_size()
 
     def start(self) -> Iterator[bytes]:
-        """Fail before anything is sent, if that is wanted."""
-        return self.carry(b"", events=0)
+        """Fail before anything is sent, if the failure is after 0 events or bytes."""
+        return self.add(b"", events=0)
 
-    def carry(self, data: bytes, *, events: int) -> Iterator[bytes]:
-        """Yield the pieces that these bytes, which hold so many events, make full."""
+    def add(self, data: bytes, *, events: int) -> Iterator[bytes]:
+        """Add these bytes, which hold this number of events, and yield the pieces that are full now."""
         failure = self._failure
         if failure is not None and failure.bytes is not None:
             data = data[: failure.bytes - self._bytes]
@@ -79,27 +79,27 @@ class Faults:
         while len(self._held) >= self._size:
             piece = bytes(self._held[: self._size])
             del self._held[: self._size]
-            self._size = self._draw()
+            self._size = self._next_size()
             yield piece
-        if self._cut is None or self._is_due():
+        if self._cut is None or self._is_reached():
             yield from self.flush()
-        if failure is not None and self._is_due():
+        if failure is not None and self._is_reached():
             self.ended = True
             if failure.error is not None:
                 raise failure.error
 
     def flush(self) -> Iterator[bytes]:
-        """Yield what is held until a piece is full."""
+        """Yield the piece that is not full."""
         if self._held:
             piece = bytes(self._held)
             self._held.clear()
             yield piece
 
-    def _is_due(self) -> bool:
+    def _is_reached(self) -> bool:
         failure = self._failure
         return failure is not None and (failure.events == self._events or failure.bytes == self._bytes)
 
-    def _draw(self) -> int:
+    def _next_size(self) -> int:
         if isinstance(self._cut, Random):
             return self._cut.randint(1, _LARGEST_RANDOM_PIECE)
         return sys.maxsize if self._cut is None else self._cut

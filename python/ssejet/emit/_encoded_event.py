@@ -1,33 +1,32 @@
-"""Events that are encoded once and sent to many clients."""
+"""An event that is encoded once and sent to many clients."""
 
 from __future__ import annotations
 
 __all__ = ["BLANK_LINES", "EncodedEvent"]
 
 BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r", b"\n\r\n", b"\r\r\n")
-"""How bytes end when a blank line has just ended: the end of a line, preceded by that of the line before."""
+"""The last bytes of a stream that ends with a blank line: the ends of the last two lines."""
 
 
 class EncodedEvent:
-    """The bytes of one or more whole events, sent as they are.
+    """The bytes of one or more whole events, which are sent unchanged.
 
-    An item that is plain ``bytes`` is data: it is encoded once more. This type says that the bytes are an
-    event already, so that one event for a thousand clients is encoded once::
+    Plain ``bytes`` are the data of an event, which is encoded for each client. With this type, one event for
+    a thousand clients is encoded once::
 
         event = EncodedEvent(encode(price, event="price"))
         for queue in queues:
             queue.put_nowait(event)
 
     Args:
-        raw: what ``ssejet.encode`` returned, or another encoder.
+        raw: the bytes that ``ssejet.encode`` or another encoder returned.
 
     Attributes:
         raw: the bytes.
 
     Raises:
         TypeError: ``raw`` is not bytes.
-        ValueError: the bytes do not end with a blank line, without which the next event would become part of
-            this one.
+        ValueError: the bytes do not end with a blank line, so the next event would become part of this one.
     """
 
     __slots__ = ("raw",)

@@ -1,4 +1,4 @@
-"""What a server yields, as the bytes of events."""
+"""Encodes the items that a server yields as events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from ssejet._core import ServerSentEvent, encode
 from ssejet._json import dumps
-from ssejet.emit._encoded import EncodedEvent
+from ssejet.emit._encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["DONE", "ItemEncoder"]
 
 DONE = ServerSentEvent(event="done", data="[DONE]")
-"""The end of a stream, as OpenAI's clients know it: they look at the data, browsers at the type."""
+"""The end of a stream. OpenAI's clients look for its data, browsers for its type."""
 
 _HEARTBEAT = encode(None, comment="keep-alive")
 
-# What is sent for an event without anything in it, as by FastAPI and sse-starlette: clients ignore it.
+# An event without any field is sent like this, as FastAPI and sse-starlette do. Clients ignore it.
 _NOTHING = b"\n"
 
 _OTHER_FIELDS = ("id", "retry", "comment")
@@ -31,22 +31,23 @@ class ItemEncoder:
 
     An item may be:
 
-    * a ``ServerSentEvent``; its id is written where it is a new one, as ids persist, and ``""`` is none;
-    * an ``EncodedEvent``, whose bytes are sent as they are;
+    * a ``ServerSentEvent``; its id is written only if it differs from the last one, which clients keep, and
+      ``""`` counts as no id;
+    * an ``EncodedEvent``, whose bytes are sent unchanged;
     * any other object with ``event`` (str or None) and ``data``, and perhaps ``id``, ``retry`` and
       ``comment``, such as OpenAI's assistant events and the events of FastAPI, sse-starlette and httpx-sse;
-      data that is not text goes as JSON; if it has ``raw_data`` too, as FastAPI's, all its ``data`` goes as
-      JSON;
-    * a model of the Anthropic or OpenAI SDK with a ``type``, which becomes the event type as well, as their
-      servers have it;
-    * whatever else ``ssejet.encode`` takes as data. Plain ``bytes`` are data, even if they look like an
+      data that is not text is sent as JSON; if the object has ``raw_data`` too, as FastAPI's events have,
+      text in ``data`` is sent as JSON as well;
+    * a model of the Anthropic or OpenAI SDK with a ``type``, which is sent as the event type too, as their
+      servers do;
+    * anything else that ``ssejet.encode`` takes as data. Plain ``bytes`` are data, even if they look like an
       event.
 
     Args:
         done: the item that ends a stream, None for none.
-        dict_events: a dict is an event, with the keys ``data``, ``event``, ``id``, ``retry`` and ``comment``,
-            as users of sse-starlette write it; a key ``sep`` has no effect, as there. Otherwise a dict is
-            data, and sent as JSON.
+        dict_events: whether a dict is an event with the keys ``data``, ``event``, ``id``, ``retry`` and
+            ``comment``, as in sse-starlette. A key ``sep`` has no effect, as there. Otherwise a dict is data,
+            which is sent as JSON.
     """
 
     between_events = True
@@ -62,7 +63,7 @@ class ItemEncoder:
         Raises:
             TypeError, ValueError: as ``ssejet.encode``.
         """
-        # Most items are dicts and text: they are worth a shorter way.
+        # Most items are dicts and text, so these are checked first.
         if item.__class__ is str or (item.__class__ is dict and not self._dict_events):
             return (encode(item),)
         return (self.encode(item),)
@@ -75,7 +76,7 @@ class ItemEncoder:
         """Encode an item.
 
         Raises:
-            TypeError, ValueError: as ``ssejet.encode``; or a dict has a key that no event has.
+            TypeError, ValueError: as ``ssejet.encode``; or a dict has a key that is not a field of an event.
         """
         if isinstance(item, (dict, str, bytes)):
             return self._encode_dict(item) if self._dict_events and isinstance(item, dict) else encode(item)
@@ -95,9 +96,9 @@ class ItemEncoder:
         return _HEARTBEAT
 
     def pass_on(self, event: ServerSentEvent) -> bytes:
-        """Encode a decoded event, which arrives as it was, even if its stream has taken back the last id.
+        """Encode an event of another stream unchanged, even if it resets the last id to ``""``.
 
-        A NUL in its type, which the standard lets pass and nobody sends on purpose, becomes U+FFFD.
+        A NUL in its type becomes U+FFFD: the standard allows it there, but ``encode`` does not.
         """
         event_type = event.event
         if event_type and "\0" in event_type:
@@ -136,13 +137,13 @@ class ItemEncoder:
         if raw_data is not ...:
             if raw_data is not None:
                 data = raw_data
-            elif isinstance(data, str):  # FastAPI sends text as JSON too, in quotes
+            elif isinstance(data, str):  # FastAPI sends text as JSON, in quotes
                 data = dumps(data)
         return self._encode_event(item.event, data, *(getattr(item, name, None) for name in _OTHER_FIELDS))
 
 
 def _is_event(item: Any, names: frozenset[str] | None) -> bool:
-    # Only an instance knows the attributes that its __init__ sets.
+    # Attributes that __init__ sets are not in the class, so look at the instance too.
     if names is not None and not {"event", "data"} <= names:
         return False
     event = getattr(item, "event", ...)
@@ -150,29 +151,29 @@ def _is_event(item: Any, names: frozenset[str] | None) -> bool:
 
 
 class _Names(NamedTuple):
-    """What is known of a class.
+    """The attributes of a class of items.
 
     Attributes:
-        fields: the attributes of a model, for which asking an instance is slow; None for any other class.
-        is_typed: it is a model of an SDK with a ``type``.
+        fields: the attributes of a model, whose instances are slow to ask; None for any other class.
+        is_typed: whether it is a model of an SDK with a ``type``.
     """
 
     fields: frozenset[str] | None
     is_typed: bool
 
 
-# Classes that were sent before. Their keys are weak, so that a class that nobody else needs goes away.
+# The classes of the items that were sent. The keys are weak, so this keeps no class alive.
 _known: WeakKeyDictionary[type, _Names] = WeakKeyDictionary()
 
 
 def _names(cls: type) -> _Names:
     known = _known.get(cls)
     if known is None:
-        known = _known[cls] = _look_at(cls)
+        known = _known[cls] = _find_names(cls)
     return known
 
 
-def _look_at(cls: type) -> _Names:
+def _find_names(cls: type) -> _Names:
     for attribute in ("model_fields", "__struct_fields__", "__dataclass_fields__"):
         fields: Iterable[str] | None = getattr(cls, attribute, None)
         if fields is not None:
