@@ -59,6 +59,8 @@ def test_a_dialect_gives_what_its_peer_gives(
     dialect: str, peer: Callable[[bytes], list[Event]], stream: bytes
 ) -> None:
     assume(_is_read_by_the_peers_as_by_the_standard(stream))
+    # At the end of the stream, httpx2 takes a CR for the end of a line and of the event.
+    assume(dialect != "httpx2" or not stream.endswith(b"\r"))
     decoder = Decoder(dialect=dialect)
     events = decoder.feed(stream)
     assert decoder.finish() == []
