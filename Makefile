@@ -28,7 +28,7 @@ test: $(VENV)/.test ## run the Rust and the Python tests
 
 test-fast: $(VENV)/.test ## run the unit tests, with few random examples: in under a minute
 	cargo test --locked --quiet --package ssejet-core --lib
-	HYPOTHESIS_PROFILE=fast $(PYTEST) -m "not slow" $(foreach folder,benches browser ecosystem typing,--ignore tests/$(folder))
+	HYPOTHESIS_PROFILE=fast $(PYTEST) --dist worksteal -m "not slow" $(foreach folder,benches browser ecosystem typing,--ignore tests/$(folder))
 
 # What these two need is kept out of the environment of the other tests.
 test-peers: $(VENV)-peer-suites/.ready ## run the peers' own test suites with ssejet swapped in (downloads them)

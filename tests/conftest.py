@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 from clock import clock  # noqa: F401  # a fixture
@@ -16,17 +14,11 @@ from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
 from tls import tls  # noqa: F401  # a fixture
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-
-@pytest.fixture
-def frozen_heap() -> Iterator[None]:
-    """Lets a test collect garbage often: the collector passes over the objects that exist already."""
+def pytest_collection_finish() -> None:
+    # Many tests collect garbage. The collector then passes over all that was imported for the tests.
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 # The time of an example depends on who else uses the machine, so no example has a deadline.

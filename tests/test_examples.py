@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 FIXTURES = ROOT / "tests" / "chat" / "fixtures"

@@ -17,6 +17,8 @@ from ssejet.chat import ChatCompletionChunk, ChatCompletionStreamState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 WORD = "word" * 25
 ARGUMENTS = '"' + WORD
 

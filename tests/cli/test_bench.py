@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from models import Log
 
+pytestmark = pytest.mark.slow
+
 Sit = Callable[..., Terminal]
 
 KEY = "sk-a-secret"

@@ -16,6 +16,8 @@ from ssejet.cli._recording import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 FRAMES = load("chat")
 EVENTS = [event for frame in FRAMES for event in Decoder().feed(frame.data)]
 TEXT = "".join(

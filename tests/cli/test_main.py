@@ -12,6 +12,8 @@ from command import SCRIPT, environment, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = """
 import sys
 

@@ -17,6 +17,8 @@ from ssejet.cli._server import loopback_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 CHAT = read_recording(load_bytes("chat"))
 ABC = [Frame(0.0, b"data: a\n\n"), Frame(0.0, b": comment\n\ndata: b\n\n"), Frame(0.0, b"data: [DONE]\n\n")]
 

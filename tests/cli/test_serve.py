@@ -12,6 +12,8 @@ from command import Running, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Running]
 
 

@@ -14,6 +14,8 @@ import pytest
 from command import SCRIPT, UNREAD, UNREADABLE, Done, environment, run
 from prepared import CLOSED
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Done]
 
 COMMANDS = {

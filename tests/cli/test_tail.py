@@ -17,6 +17,8 @@ from ssejet.cli._app import app
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Running]
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     User = SyncUser | AsyncUser
 
+pytestmark = pytest.mark.slow
+
 SYNC_USERS = [user for user in USERS if isinstance(user, SyncUser)]
 ASYNC_USERS = [user for user in USERS if isinstance(user, AsyncUser)]
 ASK: dict[str, Any] = {"model": "m", "messages": MESSAGES}

@@ -29,6 +29,8 @@ from ssejet import APIConnectionError, APIStatusError, Client, encode
 if TYPE_CHECKING:
     from accounts import Account
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "opentelemetry_genai.py"
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     User = SyncUser | AsyncUser
 
+pytestmark = pytest.mark.slow
+
 # openai-python's stream() raises an AssertionError for GLM's chunks.
 FIXTURES = sorted((Path(__file__).parents[1] / "chat" / "fixtures").glob("[!g]*.sse"))
 ASK: dict[str, Any] = {"model": "m", "messages": MESSAGES}

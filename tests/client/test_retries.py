@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     User = SyncUser | AsyncUser
 
+pytestmark = pytest.mark.slow
+
 METHODS = ["chat.completions.create", "completions.create", "responses.create", "chat.completions.stream"]
 OVERLOADED = encode(json.dumps({"error": {"message": "busy", "type": "overloaded_error"}}))
 LONG_AGO = "Fri, 01 Jan 2021 00:00:00 GMT"

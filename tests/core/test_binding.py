@@ -21,6 +21,8 @@ from ssejet._core import Assembler, ItemDecoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own."""

@@ -17,6 +17,8 @@ from ssejet import Decoder, EventTooLargeError, ServerSentEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 # Each of these makes other objects: shared and fresh strings, wide ones, numbers, lists, exceptions.
 BLOCKS = {
     "data alone": b'data: {"choices": [{"delta": {"content": "Hello"}}]}\n\n',
@@ -89,7 +91,6 @@ def allocated_after(work: Callable[[bytes], None], stream: bytes, rounds: int) -
     return sys.getallocatedblocks()
 
 
-@pytest.mark.usefixtures("frozen_heap")
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 @pytest.mark.parametrize("work", WAYS)
 def test_no_object_is_left_behind(work: Callable[[bytes], None], block: bytes) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from ssejet import _json
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 
 HIDE = "import sys; sys.modules['orjson'] = None\n"

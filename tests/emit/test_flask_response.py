@@ -16,6 +16,8 @@ from ssejet.emit.flask import event_stream_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 HEARTBEAT = b": keep-alive\n\n"
 DONE = b"event: done\ndata: [DONE]\n\n"
 SOON = 0.01

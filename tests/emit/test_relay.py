@@ -32,6 +32,8 @@ from strategies import BOM, chunked_streams
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 HEARTBEAT = b": keep-alive\n\n"
 SOON = 0.01
 

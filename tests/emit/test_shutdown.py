@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 APP = HERE / "stopping_app.py"
 LAST_EVENT = b"event: shutdown\ndata: bye\n\n"

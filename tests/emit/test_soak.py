@@ -5,6 +5,8 @@ import sys
 import pytest
 from soak import soak
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory and sockets are counted in /proc")
 def test_streams_whose_clients_leave_at_any_time_lose_no_event_and_leak_nothing() -> None:

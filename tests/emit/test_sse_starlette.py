@@ -26,6 +26,8 @@ from ssejet.emit._shutdown import stop_streams
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 sse_starlette = pytest.importorskip("sse_starlette", reason="it needs Python 3.11")
 
 SOON = 0.01

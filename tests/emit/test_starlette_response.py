@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from typing_extensions import Self
 
+pytestmark = pytest.mark.slow
+
 HEARTBEAT = b": keep-alive\n\n"
 DONE = b"event: done\ndata: [DONE]\n\n"
 SOON = 0.01

@@ -20,6 +20,7 @@ BYE = b"data: bye\n\n"
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.slow,
     pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"]),
 ]
 

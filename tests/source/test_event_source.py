@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Driver = SyncDriver | AsyncDriver
 
+pytestmark = pytest.mark.slow
+
 
 def read(driver: Driver, url: str, *, method: bool = False, **options: Any) -> list[ServerSentEvent]:
     """Read the events at the URL, by plain iteration or by the method of httpx-sse."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from subscribers import SUBSCRIBERS, AsyncSubscriber, SyncSubscriber
 if TYPE_CHECKING:
     from faults import Fault, FaultServer
     from ssejet import SSEError
+
+pytestmark = pytest.mark.slow
 
 # In seconds. So short that waiting for a stalled server takes no time; a server that is only slow is then
 # left and asked again, which must do no harm either.

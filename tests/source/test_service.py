@@ -17,6 +17,8 @@ from raw_server import RawServer, Request, chunk, head, read_request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 
 class Connection:
     """A stream that the service is reading, until ``None`` is sent."""

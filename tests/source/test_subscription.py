@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ssejet import SSEError
     from subscribers import Subscriber
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = [f"id: {number}\ndata: event {number}\n\n".encode() for number in range(1, 6)]
 DATA = [f"event {number}" for number in range(1, 6)]
 

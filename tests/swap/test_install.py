@@ -25,6 +25,8 @@ from ssejet.swap.openai._chat import LinearState
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 CHUNK = event('{"id": "c", "choices": [], "created": 1, "model": "m", "object": "chat.completion.chunk"}')
 
 CLASSES: list[Any] = [

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from servers import Server
 
+pytestmark = pytest.mark.slow
+
 ITEMS = list(range(6))
 
 

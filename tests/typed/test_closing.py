@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = Reply([b"data: 1\n\n", b"data: 2\n\n"], then=Then.HANG)
 COMPLETE = Reply([b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"])
 ITEMS = [1, 2]

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from fuzz_streams import CONTENT_TYPES, ITEM_READERS, body, cut, run
 
+pytestmark = pytest.mark.slow
+
 BIG = b"1" * 5000
 DATA = {
     "an integer of 5,000 digits": BIG,

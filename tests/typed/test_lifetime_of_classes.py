@@ -18,6 +18,8 @@ from typing_extensions import TypeAliasType
 from ssejet import InvalidJSONError, ServerSentEvent, StreamMachine, encode
 from ssejet._per_class import per_class
 
+pytestmark = pytest.mark.slow
+
 Made = tuple[Any, list[type]]
 
 

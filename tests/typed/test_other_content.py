@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Driver = SyncDriver | AsyncDriver
 
+pytestmark = pytest.mark.slow
+
 ERROR = {"error": {"message": "model not found", "type": "invalid_request_error"}}
 BUSY = {"error": {"message": "busy", "type": "overloaded_error"}}
 BOM = b"\xef\xbb\xbf"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from drivers import AsyncDriver
     from ssejet import SSEError
 
+pytestmark = pytest.mark.slow
+
 A_LONG_TIME = 60
 """In seconds."""
 
