@@ -34,16 +34,16 @@ from ssejet.errors import (
     TruncatedStreamError,
 )
 from ssejet.metrics._stream_metrics import StreamMetrics
-from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
-from ssejet.typed._async_stream import AsyncStream
 from ssejet.typed._machine import StreamMachine
 from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
     from ssejet.client import AsyncClient, Client
     from ssejet.metrics._token_metrics import TokenMetrics
+    from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
     from ssejet.source._subscription import AsyncSubscription, Subscription, asubscribe, subscribe
     from ssejet.swap._install import accelerate, install, uninstall
+    from ssejet.typed._async_stream import AsyncStream
 
 __all__ = [
     "APIConnectionError",
@@ -87,12 +87,16 @@ if not TYPE_CHECKING:
         globals(),
         {
             "AsyncClient": "ssejet.client",
+            "AsyncStream": "ssejet.typed._async_stream",
             "AsyncSubscription": "ssejet.source._subscription",
             "Client": "ssejet.client",
+            "EventSource": "ssejet.source._event_source",
             "Subscription": "ssejet.source._subscription",
             "TokenMetrics": "ssejet.metrics._token_metrics",
             "accelerate": "ssejet.swap._install",
+            "aconnect_sse": "ssejet.source._event_source",
             "asubscribe": "ssejet.source._subscription",
+            "connect_sse": "ssejet.source._event_source",
             "install": "ssejet.swap._install",
             "subscribe": "ssejet.source._subscription",
             "uninstall": "ssejet.swap._install",

@@ -1,10 +1,13 @@
-"""The media type of event streams."""
+"""The media type of event streams, and the byte order mark that they may begin with."""
 
 from __future__ import annotations
 
-__all__ = ["EVENT_STREAM", "is_event_stream"]
+__all__ = ["BOM", "EVENT_STREAM", "is_event_stream"]
 
 EVENT_STREAM = "text/event-stream"
+
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark, which a decoder removes from the start of a stream."""
 
 
 def is_event_stream(content_type: str) -> bool:

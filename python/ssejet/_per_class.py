@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _weakref import ref  # weakref itself takes long to import
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable

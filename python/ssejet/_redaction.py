@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 # Authorization, Proxy-Authorization, Cookie; the keys of Azure (api-key), Anthropic (x-api-key), Google
 # (x-goog-api-key) and gateways (ocp-apim-subscription-key); tokens of AWS (x-amz-security-token) and others.
-_is_secret = re.compile(r"(.*-)?(authorization|cookie|api-?key|subscription-key|token|secret)").fullmatch
+_SECRET_HEADERS = r"(.*-)?(authorization|cookie|api-?key|subscription-key|token|secret)"
 
 # Shorter values are not secret: servers without keys are given words such as "none".
 _SHORTEST_SECRET = 8
@@ -26,7 +26,7 @@ def is_secret_header(name: str) -> bool:
 
     They must not appear in errors, and must not follow a redirect to another origin.
     """
-    return _is_secret(name.lower()) is not None
+    return re.fullmatch(_SECRET_HEADERS, name.lower()) is not None
 
 
 def redacted(value: _T, request: Any) -> _T:

@@ -10,7 +10,7 @@ Names of fields are compared as ``_folded()`` writes them: ``errorMessage``, ``e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
+from functools import cache
 from typing import Any
 
 __all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_ping", "is_retryable_code"]
@@ -111,7 +111,6 @@ _PING_WORDS = frozenset(
     }
 )
 _PINGS = frozenset({"alive", "heartbeat", "keepalive", "ping", "pong"})
-_HTTP_PHRASES = frozenset(status.phrase.lower() for status in HTTPStatus)
 
 # A message joins at most this many errors; an error is searched to this depth.
 _MAX_ERRORS = 5
@@ -429,4 +428,12 @@ def _object_text(value: Mapping[str, Any], depth: int) -> str | None:
 
 
 def _is_sentence(text: str) -> bool:
-    return " " in text and text.lower() not in _HTTP_PHRASES
+    return " " in text and text.lower() not in _http_phrases()
+
+
+@cache
+def _http_phrases() -> frozenset[str]:
+    """The names of HTTP statuses, such as "bad gateway", in lower case."""
+    from http import HTTPStatus  # takes long to import
+
+    return frozenset(status.phrase.lower() for status in HTTPStatus)

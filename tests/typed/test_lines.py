@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from ssejet import Decoder
-from ssejet.typed._lines import BOM, BodyLines
+from ssejet._media_type import BOM
+from ssejet.typed._lines import BodyLines
 
 LINES = [
     b"",

@@ -49,11 +49,11 @@ def retry_after(headers: Any) -> float | None:
 
 
 # `float()` alone would also accept underscores, digits of other scripts, exponents and "nan".
-_is_number = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*", re.ASCII).fullmatch
+_NUMBER = r"(?a)\s*[0-9]+(\.[0-9]*)?\s*"
 
 
 def _number(value: str | None) -> float | None:
-    return float(value) if value is not None and _is_number(value) else None
+    return float(value) if value is not None and re.fullmatch(_NUMBER, value) else None
 
 
 def _seconds_until(date: str) -> float | None:

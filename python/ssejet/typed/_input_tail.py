@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
-from ssejet.typed._lines import BodyLines
 from ssejet.typed._server_reports import error_in, error_of, reported_error
 
 if TYPE_CHECKING:
@@ -17,8 +16,9 @@ __all__ = ["InputTail"]
 # How many bytes are kept.
 _MAX_SIZE = 64 * 1024
 
-_may_be_json = re.compile(rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*[{\[]").search
-_end_of_line = re.compile(rb"\r\n|[\r\n]").search
+# Compiled when they are needed, which is at the end of a stream at the earliest.
+_JSON_LINE = rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*[{\[]"
+_LINE_END = rb"\r\n|[\r\n]"
 
 
 class InputTail:
@@ -71,10 +71,12 @@ class InputTail:
         """
         data = self.data or b""
         tail = (b"".join(data) if isinstance(data, list) else data)[-_MAX_SIZE:]
-        if has_events and (first_end := _end_of_line(tail)):
+        if has_events and (first_end := re.search(_LINE_END, tail)):
             tail = tail[first_end.end() :]  # the first line may have begun in an earlier chunk
         # Most streams end with an event: their lines must not be looked at twice.
-        if _may_be_json(tail):
+        if re.search(_JSON_LINE, tail):
+            from ssejet.typed._lines import BodyLines  # rarely needed
+
             lines = BodyLines(goes_on=True)
             lines.feed(tail)
             lines.finish()

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-__all__ = ["BOM", "BodyLines"]
+from ssejet._media_type import BOM
 
-BOM = b"\xef\xbb\xbf"
+__all__ = ["BodyLines"]
 
 _line_break = re.compile(rb"[\r\n]").search
 # A comment, or a field of the standard, whose name ends at a colon or at the end of the line.
 _known = re.compile(rb"(?P<COMMENT>:)|(?P<DATA>data(?::|\Z))|(?P<FIELD>(?:event|id|retry)(?::|\Z))").match
+# The others are rarely needed, and compiled then.
 # The start of JSON or HTML. No event stream begins so.
-_begins_as_other = re.compile(rb"[ \t\f\v]*[{\[<]").match
+_OTHER_START = rb"[ \t\f\v]*[{\[<]"
 # A field that the standard ignores. A text about a failure may look the same.
-_unknown_field = re.compile(rb"[\w.\-]+:").match
-_trouble = re.compile(
-    rb"error|exception|fail|fatal|panic|timeout|timed out|gateway|unavailable|denied|refused|forbidden|"
-    rb"unauthori|too many|not found|limit exceeded",
-    re.IGNORECASE,
-).search
+_UNKNOWN_FIELD = rb"[\w.\-]+:"
+_TROUBLE = (
+    rb"(?i)error|exception|fail|fatal|panic|timeout|timed out|gateway|unavailable|denied|refused|forbidden|"
+    rb"unauthori|too many|not found|limit exceeded"
+)
 _FIELD_NAMES = (b"data", b"event", b"id", b"retry")
 
 # How many bytes of a line decide what it is.
@@ -215,9 +215,9 @@ class BodyLines:
         is_whole = is_whole or len(start) == _LONGEST_START
         if start.isspace():
             return _Line.IGNORED if is_whole else None
-        if _begins_as_other(start):
+        if re.match(_OTHER_START, start):
             return _Line.OTHER
         if not is_whole:
             return None
-        is_ignored = self.is_stream and _unknown_field(start) and not _trouble(start)
+        is_ignored = self.is_stream and re.match(_UNKNOWN_FIELD, start) and not re.search(_TROUBLE, start)
         return _Line.IGNORED if is_ignored else _Line.TEXT

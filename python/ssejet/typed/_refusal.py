@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._http.response import content_type_of, has_error_status
 from ssejet.errors import ContentTypeError, request_of
-from ssejet.typed._lines import BodyLines
 from ssejet.typed._server_reports import error_in, reported_error, status_error
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from ssejet._http.deadlines import Deadlines
     from ssejet.errors import APIError, SSEError
+    from ssejet.typed._lines import BodyLines
 
 __all__ = [
     "EXCERPT_SIZE",
@@ -87,7 +87,9 @@ class Beginning:
     """
 
     def __init__(self, response: Any, *, any_field: bool = False) -> None:
-        self.lines: BodyLines = BodyLines(any_field=any_field)
+        from ssejet.typed import _lines  # not at the top, as it takes long to import
+
+        self.lines: BodyLines = _lines.BodyLines(any_field=any_field)
         self._response = response
         self._start = bytearray()
         # The limits to restore if an event comes after all; None while they are in force.

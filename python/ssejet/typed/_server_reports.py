@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent
+from ssejet._media_type import BOM
 from ssejet._server_errors import error_message, is_error, is_error_answer
 from ssejet.errors import APIError, APIStatusError
-from ssejet.typed._lines import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
