@@ -140,6 +140,8 @@ class StreamMachine(Generic[T]):
         self._raised_by_comment = False
         self._cast = make_cast(cast_to)
         self._sentinel = Sentinel(done)
+        # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
+        self._seeks_sentinel = self._cast.answer is None or "{" in self._sentinel.start
         self._require_done = require_done
         self._request = request
         self._queue: Iterator[ServerSentEvent] = iter(())
@@ -233,16 +235,15 @@ class StreamMachine(Generic[T]):
         if answer is not None:
             knows_shape, set_slot, slot = answer.knows_shape, answer.set_slot, answer.slot
         sentinel = self._sentinel
-        sentinel_start, sentinel_max, is_sentinel = sentinel.start, sentinel.max_length, sentinel.matches
-        # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
-        seeks_sentinel = answer is None or "{" in sentinel_start
+        sentinel_start, sentinel_max = sentinel.start, sentinel.max_length
+        seeks_sentinel = self._seeks_sentinel
         observe = self.metrics.observe
         ordinary: str | None = "message"
         while True:
             for event in self._queue:
                 data = event.data
                 if seeks_sentinel and (
-                    data.startswith(sentinel_start) or (len(data) <= sentinel_max and is_sentinel(data))
+                    data.startswith(sentinel_start) or (len(data) <= sentinel_max and sentinel.matches(data))
                 ):
                     self._end_at_sentinel()
                     break
@@ -268,7 +269,7 @@ class StreamMachine(Generic[T]):
                 try:
                     item = decode(event if takes_event else data)
                 except decoding_errors() as error:
-                    if is_sentinel(data):
+                    if sentinel.matches(data):
                         self._end_at_sentinel()
                         break
                     if cast.convert is not None and data.strip() in {"", "null"}:
