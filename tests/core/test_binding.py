@@ -15,6 +15,7 @@ import msgspec
 import pydantic
 import pytest
 
+from kept_classes import if_orjson_lets_classes_die
 from ssejet import Decoder, ServerSentEvent, encode
 from ssejet._core import Assembler, ItemDecoder
 
@@ -284,6 +285,7 @@ def test_what_a_slot_drops_is_released_at_once() -> None:
         tracemalloc.stop()
 
 
+@if_orjson_lets_classes_die
 @pytest.mark.parametrize("kind", ["pydantic", "openai", "msgspec", "plain"])
 def test_encode_keeps_no_class_alive(kind: str) -> None:
     from openai import BaseModel as OpenAIModel

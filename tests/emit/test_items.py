@@ -12,6 +12,7 @@ import msgspec
 import pydantic
 import pytest
 
+from kept_classes import if_orjson_lets_classes_die
 from ssejet import Decoder, ServerSentEvent, encode
 from ssejet.emit import EncodedEvent, EventStream
 
@@ -177,6 +178,7 @@ MAKERS: dict[str, Any] = {
 }
 
 
+@if_orjson_lets_classes_die
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_a_stream_keeps_no_class_alive(make: Any) -> None:
     def use() -> list[weakref.ref[Any]]:

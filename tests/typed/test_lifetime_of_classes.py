@@ -15,6 +15,7 @@ import pydantic
 import pytest
 from typing_extensions import TypeAliasType
 
+from kept_classes import if_orjson_lets_classes_die
 from ssejet import InvalidJSONError, ServerSentEvent, StreamMachine, encode
 from ssejet._per_class import per_class
 
@@ -204,6 +205,7 @@ def test_a_class_that_was_asked_for_dies_when_its_stream_is_over(make: Callable[
     assert [one() for one in alive] == [None] * len(alive)
 
 
+@if_orjson_lets_classes_die
 @pytest.mark.parametrize("make", [a_struct, a_dataclass, a_model, an_attrs_class])
 def test_a_class_whose_instances_were_sent_dies(make: Callable[[], Made]) -> None:
     cls, classes = make()

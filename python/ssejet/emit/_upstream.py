@@ -191,7 +191,7 @@ class AsyncUpstream(_BaseUpstream):
     """The chunks of an asynchronous response, in one iteration. Any task may close it."""
 
     # Nobody reads on after a cancelled read: the generators that it passes through have ended.
-    _reader_class = partial(AsyncReader, resumable=False)
+    _reader_class = staticmethod(partial(AsyncReader, resumable=False))
     _kind = "async"
     _names = ("arelay()", "relay()")
 
