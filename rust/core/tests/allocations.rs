@@ -1,4 +1,4 @@
-//! Lines that say nothing cost no memory: neither comments nobody listens to, nor unknown fields.
+//! Ignored lines cost no memory: comments without a listener, and unknown fields.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use ssejet_core::{Event, Options, Parser, Sink};
 
 thread_local! {
-    /// Of this thread alone: the tests run side by side.
+    /// Only of this thread, because tests run in parallel.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
