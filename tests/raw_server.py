@@ -143,7 +143,7 @@ class ScriptServer(RawServer):
     Attributes:
         replies: what is still to come.
         requests: what was asked, and when by the server's clock, in seconds.
-        replied: how many replies were sent, those that hang but for their end.
+        replied: how many replies were sent; a reply that hangs counts without its end.
     """
 
     def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:

@@ -45,7 +45,7 @@ class Log:
         self._left.set()
 
     def wait_until_left(self) -> None:
-        """Wait until a client has gone away from an answer that was under way."""
+        """Wait until a client has left during an answer."""
         assert self._left.wait(A_LONG_TIME), "no client left"
 
 

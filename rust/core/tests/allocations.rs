@@ -67,7 +67,7 @@ fn the_allocator_counts() {
 }
 
 #[test]
-fn comments_that_nobody_hears_cost_no_allocation_however_they_are_cut() {
+fn comments_without_a_listener_cost_no_allocation_however_they_are_cut() {
     let stream = b": keep-alive\n\n:\r\n: ping - 2026-01-01 00:00:00\r\r".repeat(1000);
     for read_size in [1, 7, 64, 1000, stream.len()] {
         assert_eq!(allocations(&stream, read_size), 0, "in reads of {read_size}");
