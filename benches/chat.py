@@ -122,7 +122,7 @@ def _pieces(count: int) -> list[str]:
 
 @dataclass
 class Reader:
-    """Somebody who reads a stream, and keeps what a user would look at."""
+    """A library that reads a stream, and keeps what a user would look at."""
 
     name: str
     version: str
@@ -245,7 +245,7 @@ def _our_parsed_call(http: httpx2.Client, keep: Keep) -> None:
 
 @dataclass
 class LoopbackReader:
-    """Somebody who reads a stream that a server sends, one event per write, with asyncio."""
+    """A library that reads a server's stream with asyncio; the server sends one event per write."""
 
     name: str
     version: str

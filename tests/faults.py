@@ -36,9 +36,9 @@ class Then(Enum):
     """How a connection ends."""
 
     END = auto()
-    """As HTTP has it, and the connection stays open."""
+    """The body ends correctly, and the connection stays open."""
     CLOSE = auto()
-    """The socket is closed, wherever the body is."""
+    """The socket is closed, even in the middle of the body."""
     RESET = auto()
     """The socket is reset."""
     STALL = auto()
@@ -78,12 +78,12 @@ class Fault:
 
 @dataclass
 class Source:
-    """Events, served with a fault for each request in turn, and without when there are none left.
+    """Serves events: each request gets the next fault, and no fault when all are used.
 
     Once all events have been received, as Last-Event-ID says, the server answers 204.
 
     Attributes:
-        url: where it is. What is below it is served alike.
+        url: the URL of the server. Each path below it gives the same events.
         blocks: the events as they are sent; the n-th sets the last event ID to n.
         faults: what is still to go wrong.
         requests: what was asked.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# In seconds: longer than any test takes, but not for ever, so that a test which waits in vain fails.
+# In seconds: longer than any test takes, but finite, so that a test that hangs fails.
 A_LONG_TIME = 60
 
 
@@ -71,7 +71,7 @@ class RawServer:
         self.stop()
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        """Wait until something is true, looked at whenever there is news; for long, but not for ever."""
+        """Wait until a condition is true, and check it at each change; fail after ``A_LONG_TIME``."""
         with self._changed:
             assert self._changed.wait_for(condition, timeout=A_LONG_TIME)
 
@@ -117,7 +117,7 @@ class Then(Enum):
     """How a response ends."""
 
     END = auto()
-    """As HTTP has it."""
+    """The body ends correctly."""
     DROP = auto()
     """The connection is closed in the middle of the body."""
     HANG = auto()
@@ -143,7 +143,7 @@ class ScriptServer(RawServer):
     Attributes:
         replies: what is still to come.
         requests: what was asked, and when by the server's clock, in seconds.
-        replied: how many replies were sent, those that hang but for their end.
+        replied: how many replies were sent; a reply that hangs counts without its end.
     """
 
     def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:

@@ -52,7 +52,7 @@ def decode(
 ) -> Decoded:
     """Decode a whole stream.
 
-    ``comments`` says whether somebody listens to comments: an unheard comment is not held in memory, so it
+    ``comments`` says whether comments have a listener. Without one, a comment is not kept in memory, so it
     does not count towards ``max_event_size``.
     """
     # The standard decodes UTF-8 first and splits lines afterwards. Splitting first gives the same lines, as

@@ -30,7 +30,7 @@ class Then(Enum):
     """Send nothing more until the client goes away."""
 
 
-# In seconds: longer than any test takes, but not for ever, so that a vain wait fails its test.
+# In seconds: longer than any test takes, but finite, so that a test that hangs fails.
 A_LONG_TIME = 60
 
 Step = bytes | float | threading.Event | Then

@@ -46,7 +46,7 @@ MODULES = [
     ),
 ]
 
-# What somebody else's docstring says.
+# A phrase that refers to another docstring.
 REFERENCE = re.compile(r"\b(see|as|what) ``|takes what", re.IGNORECASE)
 
 

@@ -1,12 +1,12 @@
-"""JSON in and out: every other module reads and writes JSON by these functions.
+"""Decodes and encodes JSON for every other module.
 
 ::
 
     loads            text → values, as json.loads
     dumps            any value that a user sends → bytes
-    dumps_by         the same, with a function for values of other classes
+    dumps_by         values of JSON types, and others that a function converts → bytes
     dump_builtins    values of JSON types → text
-    copyable         values nested too deep for pickle and copy
+    copyable         the fields of an object → fields that pickle and copy accept
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ _INTERRUPTIONS: dict[str, type[BaseException]] = {
     cls.__name__: cls for cls in (GeneratorExit, KeyboardInterrupt, MemoryError, SystemExit)
 }
 
-# pydantic-core's message for an exception that a serializer raised, where it does not chain the exception.
+# pydantic-core's message for an exception of a serializer. It does not always set ``__cause__``.
 _raised_by_serializer = re.compile(r"Error calling function `[^`]*`: (\w+)(?:: (.*))?").search
 
 
 def loads(text: str) -> Any:
-    """Decode JSON with the results of ``json.loads``, at orjson's speed where orjson gives the same result.
+    """Decode JSON as ``json.loads`` does, with orjson where its result is the same.
 
     Raises:
         json.JSONDecodeError: the text is not JSON.
-        RecursionError: it is nested too deep for the stack of this thread.
+        RecursionError: the text is nested too deep for the stack of this thread.
     """
     return ServerSentEvent(data=text).json()
 
 
 def dump_builtins(value: Any, indent: int | None = None) -> str:
-    """Encode a value of JSON types as text; lone surrogates are escaped.
+    """Encode a value of JSON types as text, with lone surrogates escaped.
 
     Args:
-        value: dicts, lists, strings, numbers, bools and None.
-        indent: the spaces for each level; None writes everything on one line, without spaces.
+        value: a dict, list, string, number, bool or None.
+        indent: how many spaces to indent each level; None writes one line without spaces.
     """
     try:
         encoded = msgspec.json.encode(value)
@@ -73,11 +73,11 @@ def dump_builtins(value: Any, indent: int | None = None) -> str:
 def dumps(value: Any) -> bytes:
     """Encode a value as JSON in UTF-8.
 
-    NaN and the infinities, which JSON does not have, become null, as in JavaScript. They are an error if the
-    value also holds something that only the standard library encodes.
+    NaN and infinity become null, as in JavaScript. They are an error if the value also holds something that
+    only the standard library can encode.
 
     Raises:
-        TypeError: the value, or something in it, has no JSON form.
+        TypeError: the value, or a part of it, cannot be encoded.
     """
     try:
         return _encoder(value.__class__)(value)
@@ -87,58 +87,58 @@ def dumps(value: Any) -> bytes:
 
 
 def dumps_by(default: Callable[[Any], Any], value: Any) -> bytes:
-    """Encode a value of JSON types and others, which a function converts.
+    """Encode a value of JSON types, and convert values of other types with a function.
 
     Args:
-        default: converts a value that has no JSON form of its own, or raises ``TypeError``.
+        default: converts a value that is not of a JSON type, or raises ``TypeError``.
         value: the value.
 
     Raises:
-        TypeError: what ``default`` raised.
+        TypeError: the error of ``default``.
     """
     try:
         return _orjson.dumps(value, default)
-    except TypeError as error:  # also for lone surrogates and integers beyond 64 bits
+    except TypeError as error:  # orjson also raises it for lone surrogates and integers beyond 64 bits
         if isinstance(error.__cause__, TypeError):
             raise error.__cause__ from None
         return json.dumps(value, default=default).encode()
 
 
 def dumps_on_small_stack(value: Any) -> bytes:
-    """Encode a value as ``dumps`` does, on a thread whose stack an encoder could overflow.
+    """Encode a value as ``dumps`` does, after a check that the stack of this thread is large enough.
 
     Raises:
-        TypeError: as ``dumps``, or the value is nested too deep.
+        TypeError: the value cannot be encoded, or is nested too deep.
     """
     _check_depth(value)
     return dumps(value)
 
 
 def dump_refused(value: Any, refused: Exception) -> bytes:
-    """Encode a value as ``dumps`` does, after the fast encoder of its class has refused it.
+    """Encode a value with the standard library, after the fast encoder of its class failed.
 
     Args:
         value: the value.
-        refused: the encoder's error.
+        refused: the error of the fast encoder.
     """
     _raise_interruption(refused)
     _check_depth(value)
     try:
-        # Only fast encoders refuse lone surrogates, integers beyond 64 bits and keys that are not strings.
+        # The standard library also takes lone surrogates, larger integers, and keys that are not strings.
         plain = msgspec.to_builtins(value, str_keys=True, enc_hook=builtins)
         return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         _raise_interruption(error)
         raise TypeError(
             f"cannot send {value.__class__.__qualname__} as JSON: {refused}; "
-            "send text, a model, or what JSON can hold"
+            "send text, a model, or a value of JSON types"
         ) from refused
 
 
 def _raise_interruption(error: Exception) -> None:
-    """Raise a ``KeyboardInterrupt``, a ``MemoryError`` and the like that an encoder hid in its own error.
+    """Raise the ``KeyboardInterrupt``, ``MemoryError`` or similar that is behind an encoder's error.
 
-    orjson and pydantic-core turn every exception of a function that they call into a ``TypeError`` or
+    orjson and pydantic-core call functions, and turn each exception of them into a ``TypeError`` or
     ``ValueError``.
     """
     cause: BaseException | None = error
@@ -154,45 +154,45 @@ def _is_interruption(cls: type[BaseException]) -> bool:
     return not issubclass(cls, Exception) or issubclass(cls, MemoryError)
 
 
-# Bytes of the stack that encoders need at most for a level of builtins, and for one of pydantic's models.
+# How many bytes of stack an encoder needs at most for one level of builtins, or of pydantic models.
 _LEVEL_SIZE = 512
 _MODEL_LEVEL_SIZE = 2048
 
-# CPython allows fewer levels than this.
-_MOST_LEVELS = 10_000
+# Encoders stop at fewer levels than this.
+_MAX_LEVELS = 10_000
 
 
 def _check_depth(value: Any) -> None:
-    """Make sure that the stack of this thread is large enough to follow the value's nesting.
+    """Check that the stack of this thread is large enough to encode a nested value.
 
     Raises:
-        TypeError: it is not.
+        TypeError: the stack is too small.
     """
     left = _stack_left()
-    if left >= _MOST_LEVELS * _LEVEL_SIZE:
+    if left >= _MAX_LEVELS * _LEVEL_SIZE:
         return
     needed = 0
     size = _LEVEL_SIZE
     level = [value]
     while level:
-        # Each object counts once: it may be in many places, or hold itself.
+        # Each object counts once, even if it is in many places.
         below: dict[int, Any] = {}
         for item in level:
             if hasattr(item, "__pydantic_fields_set__"):
-                size = _MODEL_LEVEL_SIZE  # and for everything in it
+                size = _MODEL_LEVEL_SIZE  # for this level and all levels below it
             below.update((id(part), part) for part in _parts(item))
         needed += size
         if needed > left:
             raise TypeError(
                 f"cannot send {value.__class__.__qualname__} as JSON: it is nested too deep for the stack of "
-                "this thread, or holds itself; send it from a thread with a larger stack, see "
+                "this thread, or contains itself; send it from a thread with a larger stack, see "
                 "threading.stack_size()"
             )
         level = [*below.values()]
 
 
 def _parts(value: Any) -> Iterable[Any]:
-    """The values that an encoder finds inside a value."""
+    """The values directly inside a value."""
     if isinstance(value, (str, bytes, int, float)) or value is None:
         return ()
     if isinstance(value, dict):
@@ -208,7 +208,7 @@ def _parts(value: Any) -> Iterable[Any]:
     return [getattr(value, field.name, None) for field in getattr(cls, "__attrs_attrs__", ())]
 
 
-# Looking at a class takes longer than encoding a token, so each class is looked at once.
+# Choosing an encoder takes longer than encoding a token, so the choice is cached for each class.
 @per_class
 def _encoder(cls: type[Any]) -> Callable[[Any], bytes]:
     if hasattr(cls, "model_dump_json"):
@@ -221,7 +221,7 @@ def _encoder(cls: type[Any]) -> Callable[[Any], bytes]:
 
 
 def _encode_sdk_model(model: Any) -> bytes:
-    # The same as model.to_json(), without the two calls between that and pydantic-core.
+    # The result is that of model.to_json(), with two Python calls fewer.
     encoded: bytes = model.__pydantic_serializer__.to_json(
         model, by_alias=True, exclude_unset=True, warnings=False
     )
@@ -239,7 +239,7 @@ def _encode_own_model(model: Any) -> bytes:
 
 
 def builtins(value: Any) -> Any:
-    """Convert a value that an encoder does not know into one that it knows."""
+    """Convert a model to JSON types, for an encoder that does not know its class."""
     cls = type(value)
     if hasattr(cls, "model_dump"):
         options = {"by_alias": True, "exclude_unset": True, "warnings": False} if _is_of_an_sdk(cls) else {}
@@ -265,16 +265,13 @@ def _is_of_an_sdk(cls: type) -> bool:
     return hasattr(cls, "to_json")
 
 
-# pickle and copy take values up to this depth as they are. Their own limit depends on the depth of the call
-# stack, and is a few hundred levels at most.
-_MOST_DEPTH = 50
+# pickle and copy get values up to this depth unchanged. Their own limit is a few hundred levels, or fewer if
+# the call stack is deep.
+_MAX_DEPTH = 50
 
 
 def copyable(fields: dict[str, Any]) -> dict[str, Any]:
-    """Prepare the fields of an object for pickle and deepcopy: values nested too deep become JSON text.
-
-    Unpickling or copying decodes the text again.
-    """
+    """Replace values that are nested too deep for pickle and copy by JSON text, which both decode again."""
     deep: dict[str, Any] = {}
     for name, value in fields.items():
         if _is_deep(value):
@@ -284,7 +281,7 @@ def copyable(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Text(str):
-    """JSON text that unpickling and copying decode."""
+    """JSON text. To unpickle or copy it is to decode it."""
 
     __slots__ = ()
 
@@ -295,14 +292,14 @@ class _Text(str):
 def _decode(text: str) -> Any:
     try:
         return loads(text)
-    except (RecursionError, ValueError):  # this thread's stack may be smaller
+    except (RecursionError, ValueError):  # the stack of this thread may be too small
         return text
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether a value is nested deep in lists and dicts."""
+    """Whether lists and dicts are nested deeper than ``_MAX_DEPTH`` in a value."""
     level = [value]
-    for _ in range(_MOST_DEPTH):
+    for _ in range(_MAX_DEPTH):
         level = [inner for each in level for inner in _nested(each)]
         if not level:
             return False
@@ -310,7 +307,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def _nested(value: Any) -> Iterator[Any]:
-    # JSON is decoded to these types, not to subclasses.
+    # Decoded JSON has these types, not subclasses of them.
     if type(value) is list:
         yield from (each for each in value if type(each) in (list, dict))
     elif type(value) is dict:
@@ -319,7 +316,7 @@ def _nested(value: Any) -> Iterator[Any]:
 
 def _encoded(value: Any) -> Iterator[str]:
     """The JSON text of a value, in pieces."""
-    # A stack of iterators over text and inner values, so that the depth of the value does not matter.
+    # A list of iterators takes the place of recursion, so any depth works.
     todo: list[Iterator[Any]] = [iter((value,))]
     while todo:
         for each in todo[-1]:
@@ -335,7 +332,7 @@ def _encoded(value: Any) -> Iterator[str]:
 
 
 def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
-    """The inner values of a list or dict, and the JSON text between them."""
+    """The values in a list or dict, and the JSON text around them."""
     comma = _Text("")
     if isinstance(value, list):
         yield _Text("[")
@@ -348,7 +345,7 @@ def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
     yield _Text("{")
     for name, each in value.items():
         if not isinstance(name, str):
-            raise TypeError("keys of JSON objects are strings")
+            raise TypeError("the keys of a JSON object must be strings")
         yield _Text(f"{comma}{json.dumps(name)}:")
         yield each
         comma = _Text(",")

@@ -41,7 +41,7 @@ def test_openai_python_reads_the_same(name: str, reads: object, streams: dict[st
     assert chat.Reader("openai", "1", reads, chat._openai).check(streams[name]) is None
 
 
-def test_whoever_reads_something_else_is_told(streams: dict[str, chat.Workload]) -> None:
+def test_a_reader_with_other_results_is_an_error(streams: dict[str, chat.Workload]) -> None:
     def reads_too_little(http: object, keep: chat.Keep) -> None:
         keep("The")
 

@@ -59,7 +59,7 @@ def test_the_harness_reports_as_many_turns_as_it_announces() -> None:
     assert len(turns) == run.turns
 
 
-def test_whoever_decodes_wrongly_gets_a_reason_and_no_time() -> None:
+def test_a_wrong_decoder_gets_a_reason_and_no_time() -> None:
     contestant = Fake("wrong", 100, wrong="0 events instead of 2")
     samples = Run([PAIR], [contestant], rounds=2, slice_ns=1000).measure()
     assert samples.figures == {}
@@ -67,7 +67,7 @@ def test_whoever_decodes_wrongly_gets_a_reason_and_no_time() -> None:
     assert contestant.log == []
 
 
-def test_whoever_is_very_slow_is_spared_rounds() -> None:
+def test_a_very_slow_contestant_runs_fewer_rounds() -> None:
     samples = Run([PAIR], [Fake("slow", 40_000), Fake("slower", 10**9)], rounds=10, slice_ns=1000).measure()
     assert len(samples.figures[Cell("pair", "slow")]) == 1
     assert len(samples.figures[Cell("pair", "slower")]) == 1

@@ -75,7 +75,7 @@ def theirs(chunks: list[dict[str, Any]], **options: Any) -> list[list[Any] | Rai
 
 
 def ours(chunks: list[dict[str, Any]], *, adopt: bool = False, **options: Any) -> list[list[Any] | Raised]:
-    """Our events, likewise; ``adopt`` gives our state openai-python's chunks."""
+    """The events of our state for each chunk; ``adopt`` gives it openai-python's chunks."""
     state = ChatCompletionStreamState(**options)
     results: list[list[Any] | Raised] = []
     for chunk in chunks:

@@ -598,7 +598,7 @@ def test_a_long_stream_is_gathered_without_being_copied() -> None:
     events: list[Any] = []
     for _ in range(2000):
         events += state.handle_chunk(ChatCompletionChunk.from_dict(chunk(says(piece)).to_dict()))
-    # Two megabytes, of which nobody has read a snapshot yet: the events hold the pieces alone.
+    # Two megabytes. No snapshot was read yet, so the events hold only the pieces.
     assert all(event.delta is piece for event in events if isinstance(event, ContentDeltaEvent))
     assert len(events[-1].snapshot) == 2_000_000
     assert len(events[3].snapshot) == 2_000

@@ -587,7 +587,7 @@ ERRORS: list[tuple[Any, str, Any, bool]] = [
         "INTERNAL_FAILURE",
         False,
     ),
-    # Laravel, Dify, Telegram, and whoever says no more than this
+    # Laravel, Dify, Telegram, and other servers with such short errors
     ({"message": "Server Error", "exception": "PDOException", "line": 7}, "Server Error", None, False),
     (
         {"event": "error", "code": "invalid_param", "message": "Bad", "status": 400},

@@ -28,7 +28,7 @@ PREFIXES = [
     "true",
     "-12",
     "[1, 2",
-    # Where jiter stops without an error, for good:
+    # Where jiter stops without an error, whatever follows:
     "[1 2",
     "[1}",
     '{"a":1]',

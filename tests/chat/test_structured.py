@@ -209,9 +209,7 @@ def test_a_snapshot_holds_what_is_known_so_far() -> None:
 @pytest.mark.parametrize(
     ("model", "error"), [(Point, pydantic.ValidationError), (StructPoint, msgspec.ValidationError)]
 )
-def test_an_answer_that_does_not_fit_is_an_error_for_whoever_reads_it(
-    model: Any, error: type[Exception]
-) -> None:
+def test_an_answer_that_does_not_fit_is_an_error_when_it_is_read(model: Any, error: type[Exception]) -> None:
     stream = ChatCompletionStream(pieces('{"x": 1}'), response_format=model)
     events = list(stream)
     assert events[-1].content == '{"x": 1}'
@@ -223,8 +221,8 @@ def test_an_answer_that_does_not_fit_is_an_error_for_whoever_reads_it(
     assert stream.current_completion_snapshot.choices[0].message.parsed == {"x": 1}
 
 
-def test_what_was_read_in_vain_is_let_go() -> None:
-    def read_in_vain() -> None:
+def test_a_snapshot_that_failed_to_parse_is_freed() -> None:
+    def read_and_fail() -> None:
         [*_, done] = ChatCompletionStream(pieces("{}"), response_format=Point)
         with pytest.raises(pydantic.ValidationError):
             _ = done.parsed
@@ -235,7 +233,7 @@ def test_what_was_read_in_vain_is_let_go() -> None:
         return sum(issubclass(type(each), Parsed) for each in gc.get_objects())
 
     before = held()
-    read_in_vain()
+    read_and_fail()
     assert held() == before
 
 

@@ -150,9 +150,7 @@ def test_no_arguments_at_all_are_an_empty_object() -> None:
     ("tool", "error"),
     [(Weather, pydantic.ValidationError), (WeatherStruct, msgspec.ValidationError), (STRICT, ValueError)],
 )
-def test_arguments_that_do_not_fit_are_an_error_for_whoever_reads_them(
-    tool: Any, error: type[Exception]
-) -> None:
+def test_arguments_that_do_not_fit_are_an_error_when_they_are_read(tool: Any, error: type[Exception]) -> None:
     name = "Weather" if tool is STRICT else tool.__name__
     stream = stream_of('["Oslo"' if tool is STRICT else "[]", tools=[tool], name=name)
     events = list(stream)

@@ -148,7 +148,7 @@ _BETWEEN_KEYS = 2
 
 
 class Terminal:
-    """The command on a pseudo-terminal, as if somebody sat there."""
+    """Runs the command on a pseudo-terminal, as a user does."""
 
     def __init__(self, *arguments: str, columns: int = 80, **more: str) -> None:
         self._controller, terminal = pty.openpty()

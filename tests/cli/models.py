@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-# In seconds: longer than any test, but not for ever, so that a command which waits for nothing fails.
+# In seconds: longer than any test, but finite, so that a command that hangs fails.
 A_LONG_TIME = 60
 
 THOUGHT = "Hmm, *well*."
@@ -39,14 +39,14 @@ class Log:
 
     def wait_until_asked(self) -> None:
         """Wait for a request."""
-        assert self._asked.wait(A_LONG_TIME), "nobody asked"
+        assert self._asked.wait(A_LONG_TIME), "no request came"
 
     def note_that_one_left(self) -> None:
         self._left.set()
 
     def wait_until_left(self) -> None:
-        """Wait until a client has gone away from an answer that was under way."""
-        assert self._left.wait(A_LONG_TIME), "nobody left"
+        """Wait until a client has left during an answer."""
+        assert self._left.wait(A_LONG_TIME), "no client left"
 
 
 logs: dict[str, Log] = {}

@@ -88,11 +88,11 @@ def fork(
 
 @cache
 def _origin(*imported: str) -> socket.socket:
-    """The connection to a process that forks; it ends with this one."""
+    """The connection to a process that forks; that process ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, __file__, str(theirs.fileno()), *imported]
-        subprocess.Popen(command, pass_fds=[theirs.fileno()]).returncode = 0  # nobody waits for it
+        subprocess.Popen(command, pass_fds=[theirs.fileno()]).returncode = 0  # not waited for
     return ours
 
 

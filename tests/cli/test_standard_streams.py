@@ -44,7 +44,7 @@ def run_fixture(api: str, server: str) -> Callable[..., Done]:
 
 
 @every_command
-def test_a_closed_output_is_written_to_nobody(run: Run, command: str) -> None:
+def test_output_to_a_closed_stream_is_dropped(run: Run, command: str) -> None:
     done = run(command, stdout=CLOSED)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr

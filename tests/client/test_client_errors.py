@@ -106,7 +106,7 @@ def test_an_answer_without_the_fields_of_answers_is_an_error(
     error = user.call(account, method).error
     assert isinstance(error, InvalidJSONError)
     path = method.removesuffix(".create").replace(".", "/")
-    assert f"no answer of {path} (" in str(error)
+    assert f"not an answer of {path} (" in str(error)
     assert body in str(error)
 
 

@@ -117,7 +117,7 @@ def test_another_interpreter_is_told_what_to_do() -> None:
 
         code = "import sys; sys.path[:] = " + repr(sys.path) + {SUBINTERPRETER!r}
         assert _testcapi.run_in_subinterp(code) == 0
-        # The first interpreter is none the worse for it.
+        # The first interpreter still works.
         (event,) = ssejet.Decoder().feed(b"data: 1\\n\\n")
         assert type(event) is ssejet.ServerSentEvent and event.json() == 1
         """

@@ -483,7 +483,7 @@ def test_a_callback_may_raise_again_and_again() -> None:
     assert decoder.finish() == []
 
 
-def test_an_exception_that_nobody_comes_to_get_is_reported() -> None:
+def test_an_exception_that_no_call_raises_is_reported() -> None:
     def callback(comment: str) -> None:
         raise _RefusalError(comment)
 
@@ -692,7 +692,7 @@ def test_after_an_early_break_the_decoder_goes_on_where_the_chunk_ended() -> Non
     assert decoder.feed(b"ta: c\n\n") == [C]
 
 
-def test_an_early_break_closes_a_generator_that_nobody_else_holds() -> None:
+def test_an_early_break_closes_a_generator_without_other_references() -> None:
     closed: list[bool] = []
 
     def chunks() -> Iterator[bytes]:

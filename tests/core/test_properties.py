@@ -60,8 +60,8 @@ def test_each_byte_gives_all_that_it_completes(stream: bytes, options: dict[str,
 @given(strategies.streams(), st.sampled_from(DIALECTS))
 def test_listening_to_comments_changes_no_event(stream: bytes, dialect: str) -> None:
     heard = decode_chunks([stream], dialect=dialect)
-    unheard = decode_chunks([stream], dialect=dialect, comments=False)
-    assert unheard == replace(heard, comments=[])
+    without_comments = decode_chunks([stream], dialect=dialect, comments=False)
+    assert without_comments == replace(heard, comments=[])
 
 
 @given(

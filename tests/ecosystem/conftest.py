@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def openai_url() -> Iterator[str]:
-    """The base URL of an endpoint that speaks OpenAI's API, a new one lest connections outlive their loop."""
+    """The base URL of a new server of OpenAI's API. With an old one, connections could outlive their loop."""
     with serve(openai_api) as url:
         yield f"{url}/v1"
 

@@ -1,4 +1,4 @@
-"""A chat model's server that talks for ever, and counts who listens."""
+"""A server of a chat model that never stops talking, and counts its clients."""
 
 from __future__ import annotations
 

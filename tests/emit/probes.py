@@ -25,7 +25,7 @@ class Probe:
 
     Args:
         size: the bytes of each item.
-        waits_after: the number of items after which it waits for ever, or until ``gate`` is set.
+        waits_after: the number of items after which it waits without end, or until ``gate`` is set.
     """
 
     def __init__(self, *, size: int = 10, waits_after: int | None = None) -> None:

@@ -129,16 +129,16 @@ class _Clients:
                 self.soaked.wrong.append(f"{type(error).__name__}: {error}")
 
     async def _listen(self, client: httpx.AsyncClient, end: float) -> None:
-        """Ask for some tokens, and leave before the end more often than not."""
+        """Ask for some tokens, and leave before the end in about half of the cases."""
         tokens = self.chance.randint(0, MOST_TOKENS)
-        patience = self.chance.choice([tokens + 1, self.chance.randint(0, tokens)])
+        leave_after = self.chance.choice([tokens + 1, self.chance.randint(0, tokens)])
         question = {"tokens": tokens, "pause": self.chance.choice(PAUSES)}
         path = self.chance.choice(["verbatim", "normalised"])
         self.soaked.streams += 1
         expected = 0
         decoder = Decoder(on_comment=self._count_heartbeat)
         async with client.stream("POST", f"{self.relay}/{path}", json=question) as response:
-            if patience > 0:
+            if leave_after > 0:
                 async for event in decoder.aiter_bytes(response.aiter_bytes()):
                     if event.data == "[DONE]":
                         break
@@ -147,7 +147,7 @@ class _Clients:
                         raise AssertionError(f"event {expected} of {path} is {found!r}")
                     expected += 1
                     self.soaked.events += 1
-                    if expected == patience or time.monotonic() > end:
+                    if expected == leave_after or time.monotonic() > end:
                         self.soaked.left += 1
                         return
                 if expected != tokens:

@@ -383,7 +383,7 @@ def test_a_client_that_reads_slowly_keeps_its_stream(serve: Callable[..., str]) 
     assert received.count(b"data: ") == len(items)
 
 
-def test_a_heartbeat_that_nobody_takes_ends_the_stream() -> None:
+def test_a_heartbeat_that_the_client_does_not_read_ends_the_stream() -> None:
     """The source is silent, and only heartbeats fill the buffers."""
     closed = []
 

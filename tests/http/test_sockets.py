@@ -230,6 +230,6 @@ class TestInterruption:
             theirs.send(b"data")
             reads.interrupt()
             assert connection.read(10, 60) == b""
-            # Nobody waited, so the connection was left as it was.
+            # No read was waiting, so the connection is unchanged.
             reads.release()
             assert connection.read(10, 60) == b"data"

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def pytest_configure() -> None:
-    """Swap ssejet in, in the way that the runner asks for."""
+    """Swap ssejet in, as the runner asks."""
     module = os.environ["SWAP_IN"]
     if module == "install":
         import ssejet

@@ -295,7 +295,7 @@ class TestGivingUp:
         monkeypatch.setattr("ssejet.source._retries.perf_counter", lambda: now)
         machine = make_machine(reconnection_time=1.0, max_outage=10.0, max_backoff=1.0)
         assert make_machine().begin_attempt() == float("inf")
-        now += 3600  # until somebody reads
+        now += 3600  # until the caller reads
         assert machine.begin_attempt() == 10
         now += 4
         machine.fail(broken())

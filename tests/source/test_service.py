@@ -36,7 +36,7 @@ class Harness(RawServer):
         self.response: tuple[int, dict[str, str]] = (200, {"Content-Type": "text/event-stream"})
         self.requests: list[Request] = []
         self.reports: list[tuple[str, Any]] = []
-        self.unheard = ""
+        self.ignored_path = ""
         self._streams: list[Connection] = []
 
     def connection(self) -> Connection:
@@ -56,7 +56,7 @@ class Harness(RawServer):
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
-        if request.path == self.unheard:
+        if request.path == self.ignored_path:
             return False
         if request.path.startswith("/callback/"):
             self.tell(lambda: self.reports.append((request.path, json.loads(request.body))))
@@ -169,7 +169,7 @@ def test_events_and_comments_are_reported_in_order(create: Any, harness: Harness
 
 
 def test_a_report_that_fails_does_not_stop_the_next(create: Any, harness: Harness) -> None:
-    harness.unheard = "/callback/2"
+    harness.ignored_path = "/callback/2"
     create()
     harness.send(harness.connection(), b"data: 1\n\ndata: 2\n\ndata: 3\n\n")
     harness.wait_until(lambda: len(harness.reports) == 2)

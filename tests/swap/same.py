@@ -32,7 +32,7 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """What can be seen of an error, but for where it was raised."""
+    """All visible parts of an error, except where it was raised."""
     seen = {
         key: value for key, value in vars(error).items() if key not in {"request", "response", "__notes__"}
     }

@@ -32,7 +32,7 @@ CLASSES = {
 
 @dataclass
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream, httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """What a server sends: pieces of bytes, and then perhaps an error, or nothing more for ever."""
+    """What a server sends: pieces of bytes, then perhaps an error, or a silence without end."""
 
     pieces: list[bytes]
     error: Exception | None = None

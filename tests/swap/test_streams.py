@@ -447,7 +447,7 @@ def test_streams_of_another_format_are_left_alone_with_a_warning(cls: Any) -> No
         assert client._make_sse_decoder == stock
 
 
-def test_kin_of_anthropics_client_whose_streams_are_event_streams_are_accelerated(mode: str) -> None:
+def test_clients_like_anthropics_whose_streams_are_event_streams_are_accelerated(mode: str) -> None:
     cls = AnthropicVertex if mode == "sync" else AsyncAnthropicVertex
     http = HTTP["anthropic"].Client if mode == "sync" else HTTP["anthropic"].AsyncClient
     server = FakeServer([DELTA] * 2)

@@ -669,9 +669,7 @@ class TestSecondReader:
 class TestGarbageCollection:
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("read", [0, 1])
-    def test_of_a_response_that_nobody_closed_warns_and_closes_it(
-        self, http: Any, read: int, server: Server
-    ) -> None:
+    def test_of_an_unclosed_response_warns_and_closes_it(self, http: Any, read: int, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
         with http.Client(verify=NO_TLS, timeout=A_LONG_TIME) as client:
             response = client.send(client.build_request("GET", answer.url), stream=True)
@@ -687,9 +685,7 @@ class TestGarbageCollection:
                 gc.collect()
         assert answer.left.wait(A_LONG_TIME)
 
-    async def test_of_an_async_response_that_nobody_closed_warns_and_lets_its_reading_end(
-        self, server: Server
-    ) -> None:
+    async def test_of_an_unclosed_async_response_warns_and_ends_its_reading(self, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
         async with httpx2.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client:
             response = await client.send(client.build_request("GET", answer.url), stream=True)
@@ -741,7 +737,7 @@ class TestGarbageCollection:
         anyio.run(main, backend=backend)
         assert answer.left.wait(A_LONG_TIME)
 
-    def test_of_a_loop_over_a_nameless_stream_warns_when_nobody_can_close_it_any_more(self) -> None:
+    def test_of_a_loop_over_a_nameless_stream_warns_when_it_can_no_longer_be_closed(self) -> None:
         responses: list[int] = []
 
         class Watched(FakeResponse):

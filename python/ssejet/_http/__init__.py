@@ -1,1 +1,1 @@
-"""HTTP: all that ssejet knows of responses, clients, headers, connections and sockets."""
+"""All HTTP rules: responses, clients, headers, connections and sockets."""

@@ -157,10 +157,10 @@ def _is_plain(response: Any) -> bool:
 
 
 async def aclose_chunks(chunks: AsyncIterator[bytes], response: Any) -> None:
-    """Close an iterator over the bytes of a response before its end. Nobody else may read from it.
+    """Close an iterator over the bytes of a response before its end. No other code may read from it.
 
-    httpx's iterators leave those that they wrap to the garbage collector when they are closed, and trio warns
-    of that. A cancelled read ends all of them.
+    A closed iterator of httpx leaves the iterators inside it to the garbage collector, and trio warns about
+    this. A cancelled read ends all of them.
     """
     if is_httpx_response(response):
         from anyio import CancelScope

@@ -1,4 +1,4 @@
-"""Time limits of a stream."""
+"""Limits how long a stream may take."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ssejet.errors import APITimeoutError
 
 __all__ = ["Deadlines", "check_seconds"]
 
-# The tick of the coarsest clock that an event loop uses, in seconds.
+# A timer can fire this many seconds early: the resolution of the coarsest clock of event loops.
 _CLOCK_TICK = 0.02
 
 
 class Deadlines:
-    """How long a stream may wait for bytes and for events.
+    """The time limits of a stream; None means no limit.
 
     Args:
-        idle: seconds that one wait for bytes may last; None for no limit.
-        data: seconds that the stream may wait between two events. Bytes that complete no event do not count.
-        total: seconds after which the stream must have ended.
-        start: when ``total`` begins, as a time of ``time.perf_counter()``; None for now.
+        idle: the most seconds of one wait for bytes.
+        data: the most seconds of waiting between two events. Bytes that complete no event do not restart it.
+        total: the most seconds from ``start`` to the end of the stream.
+        start: a time of ``time.perf_counter()``; None for now.
 
     Attributes:
-        limited: whether there is any limit.
+        limited: whether any limit is set.
 
     Raises:
         TypeError: a limit is not a number.
@@ -47,7 +47,7 @@ class Deadlines:
         self._data = data
         self._total = total
         self._end = inf if total is None else (perf_counter() if start is None else start) + total
-        # Only waiting counts: time that a slow consumer takes for an event is not the server's silence.
+        # Only waiting counts: the time that a slow consumer takes for an event is not the server's fault.
         self._data_left = inf if data is None else data
         self._data_end = inf
 
@@ -64,17 +64,17 @@ class Deadlines:
         return wait
 
     def wait(self) -> float:
-        """How many seconds the current wait may still last: 0 or less if the time is over."""
+        """Return how many seconds the current wait may still last: 0 or less if the time is over."""
         left = min(self._end, self._data_end) - perf_counter()
         return left if self._idle is None else min(left, self._idle)
 
     def end(self, *, got_events: bool) -> None:
-        """End a wait."""
+        """End a wait; ``got_events`` restarts the limit between events."""
         if self._data is not None:
             self._data_left = self._data if got_events else self._data_end - perf_counter()
 
     def replace_limits(self, seconds: float, *, idle: float | None = None) -> None:
-        """Replace all limits: by ``seconds`` from now in all, and ``idle`` seconds for one wait."""
+        """Replace all limits: the stream may take ``seconds`` from now, and one wait ``idle`` seconds."""
         self.limited = True
         self._idle = idle
         self._data = None
@@ -84,7 +84,7 @@ class Deadlines:
 
     @property
     def limits(self) -> tuple[Any, ...]:
-        """The limits, as values to set again after ``replace_limits()``."""
+        """The limits and how much of them is used. Set it to restore them after ``replace_limits()``."""
         return tuple(getattr(self, name) for name in self.__slots__)
 
     @limits.setter
@@ -93,7 +93,7 @@ class Deadlines:
             setattr(self, name, value)
 
     def error(self, request: Any) -> APITimeoutError:
-        """The error for a wait that was too long. It names the limit that was passed."""
+        """Make the error for a wait that took too long. It names the limit that was exceeded."""
         now = perf_counter() + _CLOCK_TICK
         if now >= self._end:
             message = f"the stream took longer than timeout={self._total:g} seconds"

@@ -61,7 +61,7 @@ class ExclusiveUse:
     def __init__(self) -> None:
         self.holder: int | None = None
         self.ended: bool = False
-        self._lock = threading.RLock()  # a signal handler may interrupt the thread that has it
+        self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
         self._is_released = False
         self._released = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Warns when a response is garbage-collected that nobody has closed."""
+"""Warns when a response is garbage-collected before it is closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def guard_response(reader: BaseReader, message: str) -> bool:
     """Leave a response to its owner, and warn if it is garbage-collected before the owner closes it.
 
     Args:
-        reader: the reader of the response, which nobody uses any more.
+        reader: the reader of the response, which is no longer used.
         message: the text of the warning.
 
     Returns:

@@ -157,7 +157,7 @@ class _SyncHook(_ReadHook):
     # There is no lock, as it would cost at each read. `waiting` is set before `interrupted` is read, and
     # reset before it is read again, so an interrupt is never missed.
     def call(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        # If a response is closed, the connection may now serve a request of somebody else.
+        # If a response is closed, its connection may already serve another request.
         users = [user for user in self.users if not user.response.is_closed]
         for user in users:
             if user.deadlines.limited:
@@ -243,7 +243,7 @@ class _AsyncHook(_ReadHook):
                 data: bytes = await self.read(max_bytes, timeout)
                 return data
             except BaseException as error:
-                # The user that this read is for; None if somebody else reads the response.
+                # The user that this read is for; None if other code reads the response.
                 reader = next((user for user in self.users if user.stepping), None)
                 if reader is None or not _is_cancellation(error):
                     raise

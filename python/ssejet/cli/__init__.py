@@ -21,7 +21,7 @@ def main() -> None:
 
     The exit status is 0 for success, 1 for a failure (standard error says why), 2 for wrong arguments or a
     missing package, 130 after Ctrl-C. A closed standard stream acts like the null device. Output that cannot
-    be written is an error; output that nobody reads is not.
+    be written is an error, except if the pipe's reader has left.
     """
     try:
         allow_interrupts()

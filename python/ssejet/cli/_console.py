@@ -95,7 +95,7 @@ def fail(message: str) -> NoReturn:
 
 @contextmanager
 def command_ends() -> Iterator[None]:
-    """End a command as shells expect: status 130 after Ctrl-C, 0 when nobody reads the output any more."""
+    """End a command as shells expect: status 130 after Ctrl-C, 0 when the reader of the output has left."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""One call of an endpoint: its request, its answer and its retries, without I/O."""
+"""Makes the request of one call, decodes the answer and decides on retries, without I/O."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Call"]
 
-# Waits between attempts, in seconds. If the server asks for a longer wait than the last one, the call fails.
+# Waits between attempts, in seconds. If the server asks for more than _MAX_RETRY_AFTER, the call fails.
 _MIN_BACKOFF = 0.25
 _MAX_BACKOFF = 8.0
 _MAX_RETRY_AFTER = 60.0
@@ -46,7 +46,7 @@ class Call:
     Args:
         settings: the client's settings.
         endpoint: the endpoint.
-        params: the parameters of the request, and the options of the call.
+        params: the parameters of the request and the options of the call.
 
     Attributes:
         streams: whether the request asks for a stream.
@@ -54,7 +54,7 @@ class Call:
 
     Raises:
         TypeError: a parameter cannot be sent, or an option is of the wrong kind.
-        ValueError: an option has a value that makes no sense.
+        ValueError: an option has an invalid value.
     """
 
     def __init__(self, settings: Settings, endpoint: Endpoint, params: Mapping[str, Any]) -> None:
@@ -73,13 +73,14 @@ class Call:
         """Build the request with a client of httpx or httpx2.
 
         Raises:
-            APITimeoutError: ``timeout`` has passed.
+            APITimeoutError: the time of ``timeout`` is over.
         """
         settings = self._settings
         self.deadlines = Deadlines(idle=settings.idle_timeout, total=settings.timeout, start=self._started)
-        silence = self.deadlines.begin(None)
-        connect = min(silence, settings.connect_timeout or inf)
-        timeouts = [None if seconds == inf else seconds for seconds in (connect, silence, silence, silence)]
+        wait = self.deadlines.begin(None)
+        connect = min(wait, settings.connect_timeout or inf)
+        # The order of httpx: connect, read, write, pool.
+        timeouts = [None if seconds == inf else seconds for seconds in (connect, wait, wait, wait)]
         headers = {
             "Accept": ACCEPT_ANSWER[self.streams],
             "Content-Type": "application/json",
@@ -97,16 +98,16 @@ class Call:
         )
 
     def translate(self, error: Exception, request: Any) -> Exception:
-        """Make an error of ssejet from an error of sending the request."""
+        """Translate an error of the HTTP library, raised by the request, to an error of ssejet."""
         failure = translate_request(error, request, self._settings.connect_timeout, self.deadlines)
         if isinstance(failure, APITimeoutError):
-            # If the time for the whole call is up, the error names that limit.
+            # If ``timeout`` is over too, the error names that limit.
             out_of_time = self.deadlines.error(request)
             return out_of_time if out_of_time.kind == "total" else failure
         return failure
 
     def open_stream(self, stream_class: Callable[..., Any], response: Any) -> Any:
-        """Open the stream of a response, with the metrics of the endpoint."""
+        """Make the stream of a response, with the metrics of the endpoint."""
         settings = self._settings
         metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
         metrics.started = self._started
@@ -124,12 +125,12 @@ class Call:
         return stream
 
     def result(self, response: Any, body: bytes) -> Any:
-        """Decode the body of a response that is no stream.
+        """Decode the body of a response that is not a stream.
 
         Raises:
             APIStatusError: the status is an error.
             APIError: the body reports an error.
-            InvalidJSONError: the body is not JSON, or no answer of this endpoint, such as an empty object.
+            InvalidJSONError: the body is not JSON, or not an answer of this endpoint, for example ``{}``.
         """
         if has_error_status(response):
             raise status_error(response, body)
@@ -137,32 +138,32 @@ class Call:
         try:
             result = self._endpoint.parse(event.data)
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            if is_error_answer(payload := payload_of(event)):  # a list of one
+            if is_error_answer(payload := payload_of(event)):  # for example, in a list of one
                 raise reported_error(payload, request_of(response)) from error
             raise self._invalid(response, event, str(error)) from error
-        # Text of a known shape is an answer. Only other text needs a closer look.
+        # A struct that was decoded from text is an answer. Anything else needs the checks below.
         if not isinstance(result, msgspec.Struct) or type(result._source) is not str:  # type: ignore[attr-defined]
             payload = payload_of(event)
             is_answer = self._endpoint.is_answer(payload)
-            # A response of the Responses API has an ``error`` field of its own. It is an answer.
+            # In the Responses API, an answer can have an ``error`` field.
             if is_error_answer(payload) and not (is_answer and isinstance(result, dict)):
                 raise reported_error(payload, request_of(response))
             if not is_answer:
-                raise self._invalid(response, event, "JSON of another kind; check base_url")
+                raise self._invalid(response, event, "it is other JSON; check base_url")
         return result
 
     def _invalid(self, response: Any, event: ServerSentEvent, reason: str) -> InvalidJSONError:
-        reason = f"no answer of {self._endpoint.path} ({reason})"
+        reason = f"not an answer of {self._endpoint.path} ({reason})"
         return InvalidJSONError(reason, event=event, index=None, request=request_of(response))
 
     def retry_delay(self, error: SSEError) -> float:
-        """How many seconds to wait before the request is sent again.
+        """Count a failure, and return how many seconds to wait before sending the request again.
 
         Args:
-            error: why the call has failed, before any part of the answer was given to the caller.
+            error: the failure. The caller has received no part of the answer.
 
         Raises:
-            SSEError: the error, if the request must not be sent again.
+            SSEError: ``error``, if the request must not be sent again.
         """
         delay = None
         retryable = error.retryable
@@ -194,4 +195,4 @@ def _jsonable(value: Any) -> Any:
         return value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)
-    raise TypeError(f"{type(value).__name__} cannot be sent as JSON: pass dicts, lists, strings, numbers")
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON: use dicts, lists, strings or numbers")

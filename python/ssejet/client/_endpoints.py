@@ -1,4 +1,4 @@
-"""The endpoints of an OpenAI-compatible server: their paths, answers and metrics."""
+"""Describes the endpoints of an OpenAI-compatible server: paths, answers and metrics."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["CHAT", "COMPLETIONS", "RESPONSES", "Endpoint"]
 
 
 class Endpoint(NamedTuple):
-    """One of the API's endpoints.
+    """An endpoint of the API.
 
     Attributes:
-        path: the path below the base URL.
-        item: the type of a stream's items, as ``cast_to``.
-        parse: makes the result from the JSON text of a response.
+        path: the path, relative to the base URL.
+        item: the ``cast_to`` of its streams.
+        parse: decodes the JSON text of a response to the result.
         is_answer: whether decoded JSON is an answer of this endpoint.
-        metrics: the class of the metrics of its streams.
-        adapt: changes the parameters, in place, to what the API takes.
+        metrics: the metrics class of its streams.
+        adapt: converts the parameters in place to what the API takes.
     """
 
     path: str
@@ -38,15 +38,15 @@ class Endpoint(NamedTuple):
     adapt: Callable[[dict[str, Any]], None] = lambda _: None
 
 
-def _put_schemas(body: dict[str, Any]) -> None:
-    """Replace the types in a body with JSON Schemas."""
+def _types_to_schemas(body: dict[str, Any]) -> None:
+    """Replace Python types in a request's parameters with JSON Schemas."""
     if "response_format" in body:
         body["response_format"] = response_format_param(body["response_format"])
     if "tools" in body:
         body["tools"] = [tool_param(tool) for tool in body["tools"]]
 
 
-def _json_of(text: str) -> Any:
+def _loads(text: str) -> Any:
     return ServerSentEvent(data=text).json()
 
 
@@ -71,7 +71,7 @@ CHAT = Endpoint(
     ChatCompletion.from_json,
     _has_choices,
     ChatMetrics,
-    adapt=_put_schemas,
+    adapt=_types_to_schemas,
 )
 COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, _has_choices, CompletionMetrics)
-RESPONSES = Endpoint("responses", None, _json_of, _is_response, ResponseMetrics)
+RESPONSES = Endpoint("responses", None, _loads, _is_response, ResponseMetrics)

@@ -33,7 +33,7 @@ class SourceThread(Generic[T]):
         on_end: called at the end of the thread with the exception of the clean-up, or None.
 
     Attributes:
-        is_making_item: the source is making an item, so nobody can close it.
+        is_making_item: whether the source is making an item, so that it cannot be closed.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class _BaseUpstream:
 
     def _receive_start(self, chunk: bytes | None) -> Iterator[bytes]:
         if chunk is None and self._reader.closed:
-            return  # somebody closed the upstream, which says nothing about the body
+            return  # the upstream was closed, so the body did not end here
         yield from self._start.receive(chunk)
 
     def _is_done(self) -> bool:
@@ -190,7 +190,7 @@ class Upstream(_BaseUpstream):
 class AsyncUpstream(_BaseUpstream):
     """The chunks of an asynchronous response, in one iteration. Any task may close it."""
 
-    # Nobody reads on after a cancelled read: the generators that it passes through have ended.
+    # A cancelled read ends the generators around it, so no read can follow.
     _reader_class = staticmethod(partial(AsyncReader, resumable=False))
     _kind = "async"
     _names = ("arelay()", "relay()")

@@ -1,4 +1,4 @@
-"""Metrics of streams: times in seconds, bytes, events and tokens."""
+"""Metrics of streams: times, bytes, events and tokens."""
 
 from __future__ import annotations
 

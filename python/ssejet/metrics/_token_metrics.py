@@ -1,4 +1,4 @@
-"""Metrics of a model's answer: its tokens, their latencies and their rate."""
+"""Measures the tokens of a model's answer: their number, latencies and rate."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Latencies(NamedTuple):
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value below which a share of the ordered values lies, from 0 to 1; it is interpolated."""
+    """A percentile of sorted values, interpolated; ``share`` is from 0 to 1, for example 0.95."""
     position = (len(ordered) - 1) * share
     low = int(position)
     high = min(low + 1, len(ordered) - 1)
@@ -43,28 +43,28 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 class TokenMetrics(StreamMetrics):
     """The metrics of a stream and of the tokens in it.
 
-    A token is a piece of the answer in one item: content, refusal, reasoning, or a tool call's name or
-    arguments. It arrives with the bytes that complete its event, so tokens of the same read have latencies of
-    0. Some servers send several tokens in one item; ``tokens`` is the best count that there is.
+    An item with a piece of the answer counts as one token: content, refusal, reasoning, or a tool call's name
+    or arguments. It arrives with the bytes that complete its event, so tokens of the same read have latencies
+    of 0. Some servers send several tokens in one item; ``tokens`` is the best available count.
 
     ``ChatMetrics``, ``CompletionMetrics`` and ``ResponseMetrics`` find the tokens in the items. To measure a
-    stream that is not of ssejet, call ``observe()`` with each item when it comes.
+    stream of another library, call ``observe()`` with each item when it arrives.
 
     Args:
-        tokenizer: returns the tokens of a text, or their number; used for ``tokens`` if the server sends no
+        tokenizer: returns the tokens of a text, or their number. ``tokens`` uses it if the server sends no
             usage.
 
     Attributes:
-        finished: whether the answer has a finish reason. An answer without one has failed, even if the stream
-            ended normally.
+        finished: whether the answer has a finish reason. An answer without one is incomplete, even if the
+            stream ended normally.
         first_token, last_token: when the first and the latest token of any kind arrived, in seconds.
-        first_content_token: when the first token arrived that is no reasoning, in seconds.
+        first_content_token: when the first token that is not reasoning arrived, in seconds.
         first_reasoning_token: when the first token of reasoning arrived, in seconds.
         chunks: the number of items with a token.
         reasoning_chunks: the number of items with reasoning.
         prompt_tokens: the number of tokens of the prompt, from the server's usage.
-        reasoning_tokens: the number of tokens of reasoning, from the server's usage. The server may have sent
-            fewer.
+        reasoning_tokens: the number of tokens of reasoning, from the server's usage. It can be higher than
+            the number that was sent.
     """
 
     __slots__ = (
@@ -102,11 +102,11 @@ class TokenMetrics(StreamMetrics):
         self._gaps = array("d")
 
     def add_token(self, text: str = "", *, reasoning: str = "") -> None:
-        """Count the token of an item, which arrived with the latest bytes.
+        """Count one item as a token that arrived with the latest bytes.
 
         Args:
-            text: the text of the answer in it. It can be empty, for example for speech.
-            reasoning: the text of the model's reasoning in it. An item with nothing else is a token of
+            text: the item's text of the answer. It can be empty, for example for speech.
+            reasoning: the item's text of reasoning. An item with reasoning and no text is a token of
                 reasoning.
         """
         now = perf_counter() if self.last_byte is None else self.last_byte
@@ -126,11 +126,11 @@ class TokenMetrics(StreamMetrics):
             self._pieces.append(reasoning + text)
 
     def add_usage(self, *, prompt: int | None, completion: int | None, reasoning: int | None) -> None:
-        """Take the server's own counts of tokens. Later counts replace earlier ones.
+        """Set the server's counts of tokens. They replace earlier ones.
 
         Args:
             prompt: the number of tokens of the prompt.
-            completion: the number of tokens of the answer, with those of reasoning.
+            completion: the number of tokens of the answer, including reasoning.
             reasoning: the number of tokens of reasoning.
         """
         self.prompt_tokens = prompt
@@ -144,7 +144,7 @@ class TokenMetrics(StreamMetrics):
 
     @property
     def time_to_first_content_token(self) -> float | None:
-        """Seconds from the start to the first token that is no reasoning."""
+        """Seconds from the start to the first token that is not reasoning."""
         return self._since_start(self.first_content_token)
 
     @property
@@ -171,7 +171,7 @@ class TokenMetrics(StreamMetrics):
 
     @property
     def tokens(self) -> int:
-        """The number of tokens of the answer so far, with those of reasoning."""
+        """The number of tokens of the answer so far, including reasoning."""
         if self._completion_tokens is not None:
             return self._completion_tokens
         if self._tokenizer is None:
@@ -185,9 +185,9 @@ class TokenMetrics(StreamMetrics):
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Tokens per second, after the first token; None until there are two, or if all came at once.
+        """Tokens per second after the first token; None for fewer than two, or if all arrived together.
 
-        Reasoning that the server counted but did not send is left out.
+        Tokens of reasoning do not count if the server sent none of them.
         """
         if self.first_token is None or self.last_token is None or self.last_token == self.first_token:
             return None

@@ -1,4 +1,4 @@
-"""The events of one connection after another, decoded and kept until they are taken."""
+"""Decodes the events of each connection in turn, and queues them until they are taken."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["IncomingEvents"]
 
 
 class IncomingEvents:
-    """Decodes events, keeps those that were not taken yet, and knows the ID of the last one that was.
+    """Decodes events, queues them until they are taken, and tracks the ID to resume after.
 
     Args:
-        last_event_id: where to resume; ``""`` is the beginning.
+        last_event_id: the ID to resume after; ``""`` is the beginning.
         max_event_size: see ``Decoder``.
-        on_comment: called with each comment, in its order among the events.
+        on_comment: called with each comment, in order with the events.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class IncomingEvents:
 
     @property
     def last_event_id(self) -> str:
-        """The ID of the last event that was taken. To set it is to choose where the next stream resumes."""
+        """The ID of the last event that was taken. If it is set, the next stream resumes after that ID."""
         if self._next_decoder is not None:
             return self._next_decoder.last_event_id
         return self._last_taken_id if length_hint(self._queue) else self._decoder.last_event_id
@@ -52,7 +52,7 @@ class IncomingEvents:
 
     @property
     def last_received_id(self) -> str:
-        """The ID to resume after. Events that wait in the queue count as received."""
+        """The ID of the last event that was received, taken or not: the next request resumes after it."""
         return (self._next_decoder or self._decoder).last_event_id
 
     @property
@@ -61,7 +61,7 @@ class IncomingEvents:
         return self._retry_before if self._decoder.retry is None else self._decoder.retry
 
     def begin_stream(self) -> None:
-        """Begin to decode a stream, which resumes where ``last_event_id`` was set to."""
+        """Begin to decode a stream, after the ``last_event_id`` that was set, if one was."""
         if self._next_decoder is not None:
             self._retry_before = self.retry
             self._decoder, self._next_decoder = self._next_decoder, None
@@ -80,7 +80,7 @@ class IncomingEvents:
             events, error = self._decode(chunk)
             self._queue = iter([*self._queue, *events])
             return len(events), error
-        # A decoder gives all comments of a chunk before its events. Line by line, they stay in order.
+        # A decoder reports all comments of its input before the events. Single lines keep the order.
         count = 0
         error = None
         for line in chunk.splitlines(keepends=True):
@@ -94,7 +94,7 @@ class IncomingEvents:
         return count, error
 
     def take(self) -> Iterator[ServerSentEvent]:
-        """Iterate over the events that have arrived and were not taken yet."""
+        """Take the events in the queue one by one, and call ``on_comment`` with the comments between them."""
         for item in self._queue:
             if isinstance(item, str):
                 assert self._on_comment is not None
@@ -104,9 +104,9 @@ class IncomingEvents:
                 yield item
 
     def drop(self) -> None:
-        """Drop the events that were not taken; to resume at ``last_event_id`` brings them again."""
+        """Drop the events that were not taken, and resume before them: after the last one that was taken."""
         self.last_event_id = self.last_event_id
-        for _ in self._queue:  # This also ends an iteration that is under way.
+        for _ in self._queue:  # this also ends a running iteration over take()
             pass
 
     def _decode(self, data: bytes) -> tuple[list[Any], EventTooLargeError | None]:

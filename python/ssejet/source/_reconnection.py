@@ -1,6 +1,6 @@
-"""The states of an event source: the processing model of the WHATWG standard, without I/O.
+"""Implements the processing model of the WHATWG standard for event sources, without I/O.
 
-The driver does what the state asks for, and reports the result by calling the method:
+The driver does what the table says for each state, and reports the result by calling the method:
 
 ===========  ==========  =======================================  ====================================
 state        readyState  the driver                               next states
@@ -15,9 +15,16 @@ WAITING      connecting  waits for ``delay``, ``reconnect()``     CONNECTING
 CLOSED       closed      does nothing                             CLOSED
 ===========  ==========  =======================================  ====================================
 
-From each state but WAITING and CLOSED, ``fail()`` leads to WAITING, or to CLOSED if the event source gives
-up, and ``interrupt()`` leads to CONNECTING, or to INTERRUPTED if the request must not be repeated. From each
-state but CLOSED, ``reconnect()`` leads to CONNECTING, and ``close()`` to CLOSED.
+These methods also change the state:
+
+===============  =========================  ===========================================================
+method           from                       to
+===============  =========================  ===========================================================
+``fail()``       not WAITING or CLOSED      WAITING, or CLOSED if the event source gives up
+``interrupt()``  not WAITING or CLOSED      CONNECTING, or INTERRUPTED if the request must not be repeated
+``reconnect()``  not CLOSED                 CONNECTING
+``close()``      any state                  CLOSED
+===============  =========================  ===========================================================
 """
 
 from __future__ import annotations
@@ -66,11 +73,11 @@ _DEFERRING_STATES = frozenset({State.FAILING, State.INTERRUPTED})
 
 
 class _Signal(Enum):
-    """What moves an event source from a state to the next."""
+    """The inputs that change the state."""
 
     REDIRECT = auto()
-    STREAM = auto()  # The response is an event stream.
-    REFUSAL = auto()  # The response is something else.
+    STREAM = auto()  # the response is an event stream
+    REFUSAL = auto()  # the response is something else
     NO_CONTENT = auto()
     CHUNK = auto()
     OVERSIZE = auto()
@@ -102,30 +109,31 @@ _TRANSITIONS: dict[State, dict[_Signal, State]] = {
     State.FAILING: _FAILURE,
     State.INTERRUPTED: _FAILURE,
     State.WAITING: {_Signal.RECONNECT: State.CONNECTING, _Signal.CLOSE: State.CLOSED},
-    # close() can come at any moment from any thread. What the driver reports afterwards changes nothing.
+    # Any thread can call close() at any time. Later reports of the driver change nothing.
     State.CLOSED: dict.fromkeys(_Signal, State.CLOSED),
 }
 
 
 class ReconnectionMachine:
-    """Decides what an event source does next; its driver does it.
+    """Decides what the driver of an event source does next.
 
     Args:
         target: the request for the events.
-        last_event_id: where to resume; ``""`` is the beginning.
+        last_event_id: the ID to resume after; ``""`` is the beginning.
         max_event_size: see ``Decoder``.
-        on_comment: called with each comment, in its order among the events.
+        on_comment: called with each comment, in order with the events.
         on_error, reconnection_time, max_backoff, max_attempts, max_outage: see ``RetryPolicy``.
-        repeat: whether the request may be sent again after the server received it; None: if it is idempotent.
+        repeat: whether the request may be sent again after the server received it; None means only if it is
+            idempotent.
         idle_timeout: seconds that a wait for bytes may last; None for no limit.
         data_timeout: seconds that may be spent waiting for an event; None for no limit.
 
     Attributes:
         state: what the driver does next; see the table at the top.
-        delay: seconds to wait, in the state WAITING.
+        delay: seconds to wait in the state WAITING.
         target: the request to send.
-        deadlines: for the response and its body.
-        metrics: what the event source measured.
+        deadlines: the deadlines of the response and its body.
+        metrics: the metrics of the event source.
     """
 
     def __init__(
@@ -150,8 +158,8 @@ class ReconnectionMachine:
         self.deadlines: Deadlines = Deadlines(idle=idle_timeout, data=data_timeout)
         self.metrics: StreamMetrics = StreamMetrics()
         self._timeouts = {"idle": idle_timeout, "data": data_timeout}
-        # The target without temporary redirects.
-        self._home = target
+        # The target of the next reconnection: only permanent redirects change it.
+        self._permanent_target = target
         self._incoming = IncomingEvents(
             last_event_id=last_event_id, max_event_size=max_event_size, on_comment=on_comment
         )
@@ -172,7 +180,7 @@ class ReconnectionMachine:
 
     @property
     def last_event_id(self) -> str:
-        """The ID of the last event that was taken. To set it is to choose where the next stream resumes."""
+        """The ID of the last event that was taken. If it is set, the next stream resumes after that ID."""
         return self._incoming.last_event_id
 
     @last_event_id.setter
@@ -181,52 +189,52 @@ class ReconnectionMachine:
 
     @property
     def reconnection_time(self) -> float:
-        """Seconds to wait before connecting again: the server's latest ``retry``, else the caller's."""
+        """Seconds to wait before reconnecting: the server's latest ``retry``, or else the caller's option."""
         retry = self._incoming.retry
         seconds = self._retries.reconnection_time if retry is None else retry / 1000
         return min(seconds, MAX_RECONNECTION_TIME)
 
     @property
     def ready_state(self) -> Literal["connecting", "open", "closed"]:
-        """The standard's ``readyState``, by name."""
+        """The name of the standard's ``readyState``."""
         if self.state is State.CLOSED:
             return "closed"
         return "open" if self.state in {State.OPEN, State.FAILING} else "connecting"
 
     @property
     def url(self) -> Any:
-        """The URL of the events; permanent redirects change it."""
-        return self._home.url
+        """The URL of the event source. Permanent redirects change it."""
+        return self._permanent_target.url
 
     @property
     def can_resume(self) -> bool:
-        """Whether another connection can go on after the last event that was taken."""
+        """Whether a new connection can resume after the last event that was taken."""
         return self._retries.repeatable and bool(self.last_event_id)
 
     def headers(self) -> list[tuple[Any, Any]]:
         """The headers of the request for ``target``."""
         headers = with_default_headers(self.target.headers, EVENT_STREAM_HEADERS)
-        # HTTP strips spaces around a header's value.
+        # HTTP does not allow spaces around a header's value.
         if event_id := self._incoming.last_received_id.strip(" \t"):
             headers.append((b"Last-Event-ID", event_id.encode()))
         return headers
 
     def begin_attempt(self) -> float:
-        """Begin to wait for a response, and return how many seconds that may last; ``inf`` for no limit."""
+        """Begin an attempt, and return how many seconds it may wait for a response; ``inf`` for no limit."""
         left = self._retries.begin_attempt()
         return min(self.deadlines.begin(None), left)
 
     def accept(self, response: Any) -> bool:
-        """Take in a response's head, and return whether the driver must read the body.
+        """Receive the status and headers of a response, and return whether the driver must read the body.
 
         Raises:
-            APIStatusError: a redirect that cannot be followed.
+            APIStatusError: the response is a redirect that cannot be followed.
         """
         status = response.status_code
         if status in REDIRECTS:
             self.target = self.target.redirected(response)
             if self.target.permanent:
-                self._home = replace(self.target, redirects=0)
+                self._permanent_target = replace(self.target, redirects=0)
             self._move(_Signal.REDIRECT)
         elif status == 204:
             self._move(_Signal.NO_CONTENT)
@@ -245,12 +253,12 @@ class ReconnectionMachine:
         return self.state in READ_STATES
 
     def receive(self, chunk: bytes | None) -> None:
-        """Take in a chunk of the body; None is its end.
+        """Receive a chunk of the body, or None at its end.
 
         Raises:
             APIStatusError: the status was not 200.
-            APIError: the body is an error in place of an event stream.
-            ContentTypeError: the body is no event stream.
+            APIError: the body reports an error and is not an event stream.
+            ContentTypeError: the body is not an event stream.
             TruncatedStreamError: the body has ended.
         """
         self._move(_Signal.CHUNK)
@@ -271,7 +279,7 @@ class ReconnectionMachine:
             self.deadlines.end(got_events=count > 0)
 
     def _looks_like_other(self, chunk: bytes, *, got_events: bool) -> bool:
-        """Whether the body, which had no event before this chunk, seems to be no event stream."""
+        """Whether the body does not look like an event stream up to its first event; False after that."""
         beginning = self._beginning
         if beginning is None:
             return False
@@ -284,14 +292,14 @@ class ReconnectionMachine:
         return beginning.is_other
 
     def events(self) -> Iterator[ServerSentEvent]:
-        """Iterate over the events that have arrived and were not taken yet."""
+        """Take the events that have arrived, one by one."""
         return self._incoming.take()
 
     def raise_deferred(self) -> None:
-        """Raise the error that had to wait until the events before it were taken, if there is one.
+        """Raise the error that waits until the events before it are taken, if there is one.
 
         Raises:
-            APIConnectionError: a wait was interrupted, and the request must not be repeated.
+            APIConnectionError: connecting or reading was interrupted, and the request must not be repeated.
             EventTooLargeError: the next event is over the limit.
         """
         if self.state in _DEFERRING_STATES:
@@ -299,10 +307,10 @@ class ReconnectionMachine:
             raise self._deferred
 
     def on_read_error(self, error: APIConnectionError) -> None:
-        """Raise the error of a read, or a better one.
+        """Raise the error of a failed read, or the error that the body reports.
 
         Raises:
-            SSEError: the error that the body tells, if the response is no event stream; else the given error.
+            SSEError: what the body reports, if it is not an event stream; else ``error``.
         """
         try:
             if self._refusal is not None:
@@ -314,10 +322,10 @@ class ReconnectionMachine:
             del error  # Its traceback refers to this frame.
 
     def fail(self, error: SSEError) -> None:
-        """Decide what follows a failure: a wait before the next attempt, or the end.
+        """Decide whether to wait and reconnect after a failure, or to give up.
 
         Raises:
-            SSEError: the error, if the event source gives up. The end of a stream is no error, unless
+            SSEError: ``error``, if the event source gives up. The end of a stream is an error only if
                 ``max_attempts`` or ``max_outage`` is reached.
         """
         self._retries.end_attempt(failed=True)
@@ -332,17 +340,18 @@ class ReconnectionMachine:
             self._move(signal)
 
     def interrupt(self, *, cancelled: bool) -> None:
-        """Go on after connecting or reading was interrupted by something that is no failure of the stream.
+        """Prepare to go on after an exception, such as ``KeyboardInterrupt``, stopped connecting or reading.
 
         Args:
-            cancelled: whether the server may have the request, so that only a repeatable one is sent again.
+            cancelled: whether the server may have received the request. If so, it is sent again only if it is
+                repeatable.
         """
         if self.state in {State.WAITING, State.CLOSED}:
             return
         if cancelled and not self._retries.repeatable:
             self._deferred = APIConnectionError(
-                "a wait for an event was interrupted, and the request must not be sent again to go on: pass "
-                "repeat=True if it may be repeated, or limit waits by idle_timeout or data_timeout"
+                "the stream was interrupted, and cannot go on, as its request must not be sent again: pass "
+                "repeat=True if it may be repeated, or limit waits with idle_timeout or data_timeout"
             )
             self._move(_Signal.INTERRUPTION)
         elif self.state not in CONNECT_STATES:
@@ -352,7 +361,7 @@ class ReconnectionMachine:
         """Prepare to send the request again."""
         self._retries.end_attempt(failed=False)
         self._move(_Signal.RECONNECT)
-        self.target = self._home
+        self.target = self._permanent_target
         self.deadlines = Deadlines(**self._timeouts)
         self.metrics.reconnections += 1
         self._incoming.end_stream()
@@ -367,7 +376,7 @@ class ReconnectionMachine:
         """Go to the next state.
 
         Raises:
-            RuntimeError: the table has no such transition; this is a mistake in the driver.
+            RuntimeError: the state does not allow the signal; this is a bug in the driver.
         """
         state = _TRANSITIONS[self.state].get(signal)
         if state is None:

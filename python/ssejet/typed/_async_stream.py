@@ -85,7 +85,7 @@ class AsyncStream(BaseStream[T]):
         except ConcurrentReadError:
             raise
         except BaseException:
-            # Nobody else has a stream that a client begins, so nobody can go on after a cancelled read.
+            # The client has not returned its stream yet, so no code can go on after a cancelled read.
             if not self._machine.can_go_on() and (not self._reader.interrupted or self._owns_response):
                 await self.aclose()
             raise

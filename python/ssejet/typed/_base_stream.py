@@ -1,4 +1,4 @@
-"""What ``Stream`` and ``AsyncStream`` share."""
+"""The base class of ``Stream`` and ``AsyncStream``."""
 
 from __future__ import annotations
 
@@ -31,40 +31,40 @@ __all__ = ["BaseStream"]
 
 
 class BaseStream(Generic[T]):
-    """What both streams share: all but reading and closing.
+    """The base class of both streams. A subclass adds reading and closing.
 
     Args:
         response: the response to read; the stream closes it.
-        cast_to: what the items are. None: what ``event.json()`` gives. A msgspec Struct, dataclass,
-            TypedDict, or a union or generic of such: decoded by msgspec. A pydantic model, or a union or
-            generic that holds one: decoded by pydantic-core. Any other callable gets the ``ServerSentEvent``
-            and makes the item.
-        decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments. An exception of
-            its ``on_comment`` leaves the stream open: another loop goes on with the items after that comment.
-        done: the sentinel, as the start of an event's data; None if the stream has none.
+        cast_to: the type of the items. None: the result of ``event.json()``. A msgspec Struct, dataclass,
+            TypedDict, or a union or generic of these: decoded by msgspec. A pydantic model, or a union or
+            generic with one: decoded by pydantic-core. Any other callable gets the ``ServerSentEvent`` and
+            returns the item.
+        decoder: your own ``Decoder``, for another ``max_event_size`` or to receive comments. If its
+            ``on_comment`` raises, the stream stays open, and another loop goes on after that comment.
+        done: the sentinel: the event whose data starts with this text ends the stream. None if there is none.
         require_done: whether input that ends without the sentinel raises ``TruncatedStreamError``.
-        idle_timeout: seconds that a wait for bytes may last; None leaves that to the client's read timeout.
-        data_timeout: seconds that may be spent waiting between two events. Comments keep ``idle_timeout``
-            from passing, not this.
-        timeout: seconds in which the stream must end, from now, or from the start of ``metrics``.
-        metrics: where to keep what the stream measures; None for a new ``StreamMetrics``. A
-            ``TokenMetrics`` times tokens too, and lets ``require_done`` accept a finish reason as the end.
+        idle_timeout: the most seconds of one wait for bytes; None leaves it to the client's read timeout.
+        data_timeout: the most seconds of waiting between two events. Comments do not restart it, but they
+            restart ``idle_timeout``.
+        timeout: the most seconds until the stream ends, from now, or from the start of ``metrics``.
+        metrics: receives the measurements; None for a new ``StreamMetrics``. A ``TokenMetrics`` also times
+            tokens, and lets ``require_done`` accept a finish reason as the end.
 
     Attributes:
         response: the response.
 
     Raises:
-        TypeError: the response cannot be read this way, or ``cast_to`` or ``decoder`` is of the wrong kind.
-        ValueError: an option has a value that makes no sense.
+        TypeError: the response cannot be read by this class, or ``cast_to`` or ``decoder`` has a wrong type.
+        ValueError: an option has an invalid value.
     """
 
     _kind: ClassVar[Literal["sync", "async"]]
     _advice: ClassVar[str]
     _reader_class: ClassVar[type[Any]]
 
-    _reader: Any = None  # until __init__ has ended
+    _reader: Any = None  # None if __init__ failed
 
-    # Whether nobody else has the response, so that only the stream can close it.
+    # Whether no other code has the response, so that only the stream can close it.
     _owns_response = False
 
     # One overload for each kind of cast_to, as in StreamMachine.
@@ -115,8 +115,8 @@ class BaseStream(Generic[T]):
     ) -> None:
         name, other = ("Stream", "AsyncStream") if self._kind == "sync" else ("AsyncStream", "Stream")
         check_response(response, self._kind, reader=name, other_reader=other)
-        plain: Any = response
-        self.response: HTTPResponse = plain
+        untyped: Any = response
+        self.response: HTTPResponse = untyped
         self._machine: StreamMachine[T] = StreamMachine(
             cast_to=cast_to,
             decoder=decoder,
@@ -137,7 +137,7 @@ class BaseStream(Generic[T]):
 
     @property
     def metrics(self) -> StreamMetrics:
-        """What the stream has measured so far; ``StreamMetrics`` says which class that is."""
+        """The measurements so far; ``StreamMetrics`` says which class that is."""
         return self._machine.metrics
 
     def __repr__(self) -> str:
@@ -152,7 +152,7 @@ class BaseStream(Generic[T]):
             return
         message = f"{self!r} was neither closed nor read to its end: {self._advice}"
         if reader.suspended:
-            reader.close_soon()  # nobody can go on with the cancelled read
+            reader.close_soon()  # no other code can go on with the cancelled read
         elif self._owns_response or not guard_response(reader, message):
             with suppress(Exception):
                 reader.close_soon()

@@ -10,9 +10,9 @@ ENDED    ignored          ignored           CLOSED               CLOSED: raises 
 CLOSED   ignored          ignored           CLOSED               CLOSED: the iteration ends
 ======== ================ ================= ==================== =========================================
 
-READING and ENDED have a queue of events that nobody has taken. Behind it the decoder can be paused, at an
-exception of ``on_comment`` or at an event over the limit, which must come after the items before it. When the
-queue is empty, the machine resumes the decoder. This raises the error, or puts more events into the queue.
+READING and ENDED have a queue of events that are not taken yet. The decoder pauses at an exception of
+``on_comment`` or an event over the limit, because the items before that error must come first. When the queue
+is empty, the machine resumes the decoder, which raises the error or adds events to the queue.
 """
 
 from __future__ import annotations

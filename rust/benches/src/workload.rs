@@ -11,7 +11,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Reads a workload. Its bytes stay for good, so that handing out chunks costs nobody anything.
+    /// Reads a workload. Its bytes are never freed, so that chunks are borrowed at no cost.
     pub fn read(file: &Path, read_size: usize) -> std::io::Result<Self> {
         let body: &'static [u8] = fs::read(file)?.leak();
         Ok(Self {

@@ -1,4 +1,4 @@
-//! Writes blocks so that a parser gives back what went in.
+//! Encodes blocks. A parser decodes them to the same fields.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -8,14 +8,14 @@ use memchr::memchr3;
 use crate::InvalidField;
 use crate::lines::Line;
 
-/// The fields of one block, in the order in which they are written.
+/// The fields of one block, in the order of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block<'a> {
-    /// A comment. Each of its lines is written after a colon and a space.
+    /// A comment. It may have several lines.
     pub comment: Option<&'a [u8]>,
     /// The event type.
     pub event_type: Option<&'a [u8]>,
-    /// The last event ID from this block on. An empty one resets it.
+    /// The last event ID from this block on. An empty id resets it.
     pub id: Option<&'a [u8]>,
     /// The reconnection time in milliseconds.
     pub retry: Option<u64>,
@@ -28,8 +28,8 @@ impl Block<'_> {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`] if the event type or the id holds CR or LF, which end a line, or NUL, which
-    /// makes parsers ignore an id. Nothing is written then.
+    /// [`InvalidField`] if the event type or the id contains CR or LF, which end a line, or NUL, which
+    /// makes parsers ignore an id. Then nothing is written.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), InvalidField> {
         check("event", self.event_type)?;
         check("id", self.id)?;
@@ -55,7 +55,7 @@ impl Block<'_> {
     }
 }
 
-/// Refuses a value that cannot stand on one line.
+/// Checks that a value contains no CR, LF or NUL.
 fn check(field: &'static str, value: Option<&[u8]>) -> Result<(), InvalidField> {
     match value.and_then(|value| memchr3(b'\r', b'\n', 0, value).map(|index| value[index])) {
         Some(byte) => Err(InvalidField { field, byte }),
@@ -63,7 +63,7 @@ fn check(field: &'static str, value: Option<&[u8]>) -> Result<(), InvalidField> 
     }
 }
 
-/// Writes each line of the value as a line that begins with `start`.
+/// Writes `start` and a line of the value, for each line.
 fn lines(start: &[u8], mut value: &[u8], out: &mut Vec<u8>) {
     while let Some(cut) = Line::cut(value) {
         line(start, cut.content, out);

@@ -96,8 +96,8 @@ pub(crate) enum Start<'c> {
     Name(Name),
     /// The field is known. `after_colon` may start with the space that is not part of the value.
     Value { field: Field, after_colon: &'c [u8] },
-    /// The line holds no known field, whatever follows.
-    Nothing,
+    /// The field is not a known one.
+    Unknown,
 }
 
 impl Name {
@@ -116,14 +116,14 @@ impl Name {
         match colon(start) {
             Some(colon) => match Field::named(&start[..colon]) {
                 Some(field) => Start::Value { field, after_colon: &piece[colon + 1 - self.len..] },
-                None => Start::Nothing,
+                None => Start::Unknown,
             },
             None if FIELDS.iter().any(|(name, _)| name.starts_with(start)) => {
                 let mut name = Self { len, ..Self::default() };
                 name.bytes[..len].copy_from_slice(start);
                 Start::Name(name)
             }
-            None => Start::Nothing,
+            None => Start::Unknown,
         }
     }
 }

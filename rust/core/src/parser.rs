@@ -1,4 +1,4 @@
-//! The parser. Only this module knows and changes where in the stream the parser stands.
+//! The parser. Only this module reads and changes the parser's state.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -8,36 +8,35 @@ use crate::{Dispatch, Event, EventTooLarge, Options, Sink};
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// A buffer with a larger capacity is freed when its event is over.
+/// The most bytes of capacity that a buffer keeps after its event.
 const KEPT_CAPACITY: usize = 64 << 10;
 
 /// Where in a line the last chunk stopped.
 ///
 /// | state | next piece of the line | end of the line |
 /// |---|---|---|
-/// | `Bom` | the mark is skipped; `None` or `Nothing` follows | |
-/// | `None` | `Name` | |
-/// | `Name` | `Name`, `Colon` or `Nothing` | the field has no value |
+/// | `Bom` | the mark is skipped; `Bom`, `LineStart` or `Ignored` follows | |
+/// | `LineStart` | `Name` | |
+/// | `Name` | `Name`, `Colon` or `Ignored` | the field has no value |
 /// | `Colon` | `Value` | the value is empty |
 /// | `Value` | `Value` | the value is complete |
-/// | `Nothing` | `Nothing` | the line is dropped |
+/// | `Ignored` | `Ignored` | the line is dropped |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tail {
-    /// At the start of a line.
-    None,
+    LineStart,
     /// At the start of the stream, after this many bytes of the byte order mark.
     Bom(usize),
-    /// In the name of a field that may be known.
+    /// In a name that a known field may have.
     Name(Name),
-    /// After the colon. A space that comes next may not be part of the value.
+    /// After the colon. A space that comes next is not part of the value, except in a comment.
     Colon(Field),
-    /// In a value. Data is appended to the block's data as it arrives, other values to `tail_bytes`.
+    /// In a value. The block's data receives data as it arrives; `tail_bytes` receives other values.
     Value(Field),
-    /// In a line that holds no known field.
-    Nothing,
+    /// In a line without a known field.
+    Ignored,
 }
 
-/// The fields since the last blank line that had to be copied.
+/// The fields since the last blank line, as far as they are copied.
 #[derive(Clone, Debug, Default)]
 struct Block {
     data: Vec<u8>,
@@ -49,9 +48,9 @@ struct Block {
     has_field: bool,
 }
 
-/// The parts of the current block that are still borrowed from the chunk.
+/// The fields since the last blank line that are still borrowed from the chunk.
 ///
-/// A part is either here or in [`Block`]. What is here when the chunk ends is copied to the block.
+/// At the end of the chunk they are copied to the [`Block`].
 #[derive(Clone, Copy, Default)]
 struct Borrowed<'c> {
     data: Option<&'c [u8]>,
@@ -60,34 +59,34 @@ struct Borrowed<'c> {
 
 /// An incremental parser of event streams.
 ///
-/// The same bytes give the same events however they are cut into chunks. A cut never makes the
-/// parser read a byte again.
+/// The events do not depend on how the bytes are cut into chunks, and a cut never makes the parser read a
+/// byte again.
 #[derive(Clone, Debug)]
 pub struct Parser {
     options: Options,
     tail: Tail,
     tail_bytes: Vec<u8>,
-    /// The last chunk ended with a CR, so an LF that comes next belongs to it.
+    /// The last chunk ended with a CR. If an LF comes next, both are one line end.
     open_cr: bool,
     failed: bool,
     block: Block,
-    // These outlive blocks and connections.
+    // The fields below outlive blocks and connections.
     last_event_id: Vec<u8>,
     has_last_event_id: bool,
     reconnection_time: Option<u64>,
 }
 
 impl Block {
-    /// Starts a line of the data.
+    /// Starts a line of data: joins it to the line before it.
     fn start_data(&mut self) {
         if mem::replace(&mut self.has_data, true) {
             self.data.push(b'\n');
         }
     }
 
-    /// Copies what is borrowed from a chunk, at the end of the chunk.
+    /// Copies the borrowed fields, at the end of their chunk.
     #[inline]
-    fn keep(&mut self, borrowed: Borrowed<'_>) {
+    fn copy(&mut self, borrowed: Borrowed<'_>) {
         if let Some(data) = borrowed.data {
             self.start_data();
             self.data.extend_from_slice(data);
@@ -98,16 +97,16 @@ impl Block {
         }
     }
 
-    /// The number of bytes that the block would hold with an empty line of this field added.
+    /// The size of the block in bytes, with an empty line of this field added.
     #[inline]
-    fn held(&self, borrowed: Borrowed<'_>, field: Field) -> usize {
+    fn size_with(&self, borrowed: Borrowed<'_>, field: Field) -> usize {
         let data = borrowed.data.unwrap_or(&self.data);
         let joiner = field == Field::Data && (self.has_data || borrowed.data.is_some());
         let event_type = borrowed.event_type.unwrap_or(&self.event_type);
         data.len() + usize::from(joiner) + event_type.len() + self.id.len()
     }
 
-    /// Whether the blank line dispatches an event.
+    /// Whether a blank line dispatches an event.
     #[inline]
     fn is_dispatched(&self, rule: Dispatch, borrowed: Borrowed<'_>, last_event_id: &[u8]) -> bool {
         let has_data = self.has_data || borrowed.data.is_some();
@@ -123,7 +122,7 @@ impl Block {
         }
     }
 
-    /// Whether the block holds no copied part.
+    /// Whether the block holds nothing that affects an event.
     #[inline]
     fn is_unused(&self) -> bool {
         !self.has_data && !self.has_id && self.retry.is_none() && self.event_type.is_empty()
@@ -167,7 +166,7 @@ impl Parser {
         }
     }
 
-    /// Sets the last event ID, to resume after the event with this id. An empty id is the same as none.
+    /// Sets the last event ID, to resume after the event with this id. An empty id means no id.
     #[must_use]
     pub fn with_last_event_id(mut self, id: &[u8]) -> Self {
         self.last_event_id = id.to_vec();
@@ -175,29 +174,30 @@ impl Parser {
         self
     }
 
-    /// The last event ID at the last blank line; empty if there is none.
+    /// The last event ID as of the last blank line; empty if there is none.
     #[must_use]
     pub fn last_event_id(&self) -> &[u8] {
         &self.last_event_id
     }
 
-    /// The reconnection time in milliseconds from the last valid `retry` line.
+    /// The reconnection time in milliseconds, from the last valid `retry` line.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<u64> {
         self.reconnection_time
     }
 
-    /// Whether an event was too large. The parser then takes nothing until [`reset`](Self::reset).
+    /// Whether an event was too large. The parser then refuses input until [`reset`](Self::reset).
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed
     }
 
-    /// Takes the next bytes of the stream and delivers what they complete.
+    /// Parses the next bytes of the stream, and calls the sink with the events that they complete.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] if the unfinished event is larger than the limit, and at each call after that.
+    /// [`EventTooLarge`] if an event is larger than the limit, and at each later call until
+    /// [`reset`](Self::reset).
     #[inline]
     pub fn feed(&mut self, chunk: &[u8], sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         if self.failed {
@@ -208,14 +208,14 @@ impl Parser {
             self.open_cr = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        if self.tail != Tail::None {
+        if self.tail != Tail::LineStart {
             rest = self.resume(rest, sink)?;
         }
         if rest.is_empty() { Ok(()) } else { self.lines(rest, sink) }
     }
 
-    /// Takes the end of the stream. An unfinished event is discarded, or dispatched if
-    /// [`Options::flush_incomplete`] is set. The parser is then ready for the next connection.
+    /// Ends the stream. An unfinished event is dropped, or dispatched if
+    /// [`Options::flush_incomplete`] is set. Then the parser is ready for the next connection.
     ///
     /// # Errors
     ///
@@ -234,22 +234,22 @@ impl Parser {
         Ok(())
     }
 
-    /// Delivers the event that the end of the input would dispatch with
-    /// [`Options::flush_incomplete`], and changes nothing. The event is copied, so one that holds more
-    /// than `limit` bytes is not delivered.
+    /// Calls the sink with the event that [`finish`](Self::finish) would dispatch with
+    /// [`Options::flush_incomplete`], without changing the parser. This copies the event, so an event of
+    /// more than `limit` bytes is skipped.
     pub fn peek_unfinished(&self, limit: usize, sink: &mut (impl Sink + ?Sized)) {
-        let held = self.tail_bytes.len() + self.block.data.len() + self.block.event_type.len();
-        if self.failed || held > limit {
+        let size = self.tail_bytes.len() + self.block.data.len() + self.block.event_type.len();
+        if self.failed || size > limit {
             return;
         }
         let mut copy = self.clone();
         copy.options.flush_incomplete = true;
-        // The only error is that the event is too large. Then there is none to deliver.
+        // If the event is too large, there is no event to deliver.
         let _ = copy.finish(sink);
     }
 
-    /// Forgets what is unfinished, for a new connection or after an error. The last event ID and
-    /// the reconnection time stay, because they belong to the event source, not to the connection.
+    /// Drops an unfinished event, for a new connection or after an error. The last event ID and the
+    /// reconnection time stay: they belong to the event source, not to the connection.
     pub fn reset(&mut self) {
         self.tail = Tail::Bom(0);
         self.open_cr = false;
@@ -258,7 +258,7 @@ impl Parser {
         recycle(&mut self.tail_bytes);
     }
 
-    /// Parses a chunk from the start of a line on.
+    /// Parses bytes that begin with the start of a line.
     #[inline]
     fn lines(&mut self, mut rest: &[u8], sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         let mut borrowed = Borrowed::default();
@@ -276,12 +276,12 @@ impl Parser {
                 self.field(field, value, &mut borrowed, sink)?;
             }
         }
-        self.block.keep(borrowed);
+        self.block.copy(borrowed);
         if rest.is_empty() { Ok(()) } else { self.start_tail(rest) }
     }
 
-    /// The type and the data of an event that this line and a blank line after it complete, and what
-    /// follows them. Most events are one line of data, perhaps with a type, and need no block.
+    /// If this line and a blank line after it complete a short event: its type, its data, and the bytes
+    /// after it. Most events are one line of data, perhaps with a type. They need no block.
     #[inline]
     fn short_event<'c>(
         &self,
@@ -298,7 +298,7 @@ impl Parser {
         fits.then_some((event_type, data, after))
     }
 
-    /// Takes a complete field.
+    /// Adds a complete field to the block.
     #[inline]
     fn field<'c>(
         &mut self,
@@ -310,7 +310,7 @@ impl Parser {
         if field == Field::Comment && !self.options.comments {
             return Ok(());
         }
-        self.check_size(self.block.held(*borrowed, field) + value.len())?;
+        self.check_size(self.block.size_with(*borrowed, field) + value.len())?;
         match field {
             Field::Data => {
                 self.block.has_field = true;
@@ -348,7 +348,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Takes the blank line that ends a block.
+    /// Ends a block at its blank line.
     #[inline]
     fn dispatch(&mut self, borrowed: Borrowed<'_>, sink: &mut (impl Sink + ?Sized)) {
         if self.block.has_id {
@@ -369,14 +369,14 @@ impl Parser {
         sink.event(Event { event_type, data, last_event_id, retry });
     }
 
-    /// Takes the start of a line whose end has not arrived.
+    /// Starts a line whose end has not arrived.
     fn start_tail(&mut self, line: &[u8]) -> Result<(), EventTooLarge> {
         self.tail = Tail::Name(Name::default());
         self.extend_tail(line)
     }
 
-    /// Takes the next piece of a line that started in an earlier chunk. Gives what follows the line,
-    /// which is nothing if its end has not arrived.
+    /// Continues a line that started in an earlier chunk. Returns the bytes after the line; there are none
+    /// if its end has not arrived.
     fn resume<'c>(
         &mut self,
         chunk: &'c [u8],
@@ -386,13 +386,13 @@ impl Parser {
             Tail::Bom(_) => self.resume_bom(chunk),
             _ => chunk,
         };
-        if self.tail == Tail::None {
+        if self.tail == Tail::LineStart {
             return Ok(chunk);
         }
         let cut = Line::cut(chunk);
         let piece = cut.as_ref().map_or(chunk, |cut| cut.content);
         match self.tail {
-            // The middle of a long event takes this way, so it must not cost a function call.
+            // This branch handles the middle of a long event, so it must not cost a function call.
             Tail::Value(Field::Data) => self.extend_value(Field::Data, piece)?,
             _ => self.extend_tail(piece)?,
         }
@@ -402,20 +402,20 @@ impl Parser {
         Ok(cut.rest)
     }
 
-    /// Skips the byte order mark, and gives what follows it.
+    /// Skips the byte order mark, and returns the bytes after it.
     fn resume_bom<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
         let Tail::Bom(seen) = self.tail else { return chunk };
         let missing = &BOM[seen..];
         let common = missing.iter().zip(chunk).take_while(|(a, b)| a == b).count();
         self.tail = if common == missing.len() {
-            Tail::None
+            Tail::LineStart
         } else if common == chunk.len() {
             Tail::Bom(seen + common)
         } else if seen + common == 0 {
-            Tail::None
+            Tail::LineStart
         } else {
-            // No known field begins with a part of the mark.
-            Tail::Nothing
+            // A line that begins with a part of the mark has no known field.
+            Tail::Ignored
         };
         &chunk[common..]
     }
@@ -435,19 +435,19 @@ impl Parser {
                     self.tail = Tail::Name(name);
                     Ok(())
                 }
-                Start::Nothing => {
-                    self.tail = Tail::Nothing;
+                Start::Unknown => {
+                    self.tail = Tail::Ignored;
                     Ok(())
                 }
             },
-            Tail::Nothing | Tail::None | Tail::Bom(_) => Ok(()),
+            Tail::Ignored | Tail::LineStart | Tail::Bom(_) => Ok(()),
         }
     }
 
-    /// Takes what follows the colon of a line whose end has not arrived.
+    /// Starts the value of a line whose end has not arrived.
     fn start_value(&mut self, field: Field, after_colon: &[u8]) -> Result<(), EventTooLarge> {
         if field == Field::Comment && !self.options.comments {
-            self.tail = Tail::Nothing;
+            self.tail = Tail::Ignored;
             return Ok(());
         }
         if field == Field::Data {
@@ -469,9 +469,9 @@ impl Parser {
         self.check_size(block.data.len() + block.event_type.len() + block.id.len() + self.tail_bytes.len())
     }
 
-    /// Takes the end of a line that started in an earlier chunk.
+    /// Ends a line that started in an earlier chunk.
     fn end_tail(&mut self, sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
-        let tail = mem::replace(&mut self.tail, Tail::None);
+        let tail = mem::replace(&mut self.tail, Tail::LineStart);
         if let Tail::Colon(Field::Data) | Tail::Value(Field::Data) = tail {
             // The value is already in the data.
             self.block.has_field = true;
@@ -481,21 +481,21 @@ impl Parser {
         let parsed = match &tail {
             Tail::Colon(field) | Tail::Value(field) => Some((*field, &value[..])),
             Tail::Name(name) => lines::field(name.as_bytes()),
-            Tail::Nothing | Tail::None | Tail::Bom(_) => None,
+            Tail::Ignored | Tail::LineStart | Tail::Bom(_) => None,
         };
         let mut borrowed = Borrowed::default();
         let result = match parsed {
             Some((field, value)) => self.field(field, value, &mut borrowed, sink),
             None => Ok(()),
         };
-        self.block.keep(borrowed);
+        self.block.copy(borrowed);
         self.tail_bytes = value;
         result
     }
 
     #[inline]
-    fn check_size(&mut self, held: usize) -> Result<(), EventTooLarge> {
-        if held > self.options.max_event_size {
+    fn check_size(&mut self, size: usize) -> Result<(), EventTooLarge> {
+        if size > self.options.max_event_size {
             self.failed = true;
             self.block.clear();
             recycle(&mut self.tail_bytes);

@@ -1,4 +1,4 @@
-//! Lines that say nothing cost no memory: neither comments nobody listens to, nor unknown fields.
+//! Ignored lines cost no memory: comments without a listener, and unknown fields.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use ssejet_core::{Event, Options, Parser, Sink};
 
 thread_local! {
-    /// Of this thread alone: the tests run side by side.
+    /// Only of this thread, because tests run in parallel.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -67,7 +67,7 @@ fn the_allocator_counts() {
 }
 
 #[test]
-fn comments_that_nobody_hears_cost_no_allocation_however_they_are_cut() {
+fn comments_without_a_listener_cost_no_allocation_however_they_are_cut() {
     let stream = b": keep-alive\n\n:\r\n: ping - 2026-01-01 00:00:00\r\r".repeat(1000);
     for read_size in [1, 7, 64, 1000, stream.len()] {
         assert_eq!(allocations(&stream, read_size), 0, "in reads of {read_size}");

@@ -1,4 +1,4 @@
-//! The extension module `ssejet._core`: makes Python objects straight from the parser's slices.
+//! The extension module `ssejet._core`: makes Python objects directly from the parser's slices.
 //!
 //! Imports run one way: `items` → `build`, `decoder` → `event` → the single files; `encode` → `event`,
 //! `decoder`.
@@ -58,7 +58,7 @@ mod _core {
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
-    // Python calls this again when the module was deleted from `sys.modules` and is imported again.
+    // Python calls this again if the module is deleted from `sys.modules` and imported again.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         interpreter::claim(module.py())?;

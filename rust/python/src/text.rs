@@ -1,4 +1,4 @@
-//! Python strings from the bytes of a stream.
+//! Makes Python strings from the bytes of a stream.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -19,40 +19,40 @@ pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>
             unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
         })
     } else {
-        wide(py, bytes)
+        decode_wide(py, bytes)
     }
 }
 
-/// Decodes UTF-8 that is not only ASCII.
+/// Decodes UTF-8 that contains other characters than ASCII.
 ///
-/// CPython's own decoder enlarges the string each time it finds a wider character. This looks ahead, and
-/// makes a string of the right size and width. In most streams the wide characters are close together, and
-/// the ASCII before and after them needs no look.
-fn wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+/// CPython's decoder copies the string to a larger one at each wider character. This function scans the
+/// bytes first, and makes a string of the right size and width. In most streams the wide characters are
+/// close together, so the ASCII before and after them is only copied.
+fn decode_wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     let (head, rest) = bytes.split_at(ascii_blocks(bytes.chunks_exact(BLOCK)));
     let (rest, tail) = rest.split_at(rest.len() - ascii_blocks(rest.rchunks_exact(BLOCK)));
     let Ok(text) = simdutf8::basic::from_utf8(rest) else {
-        return replaced(py, bytes);
+        return decode_malformed(py, bytes);
     };
     let parts = Parts { head, text, tail };
     let len = head.len() + text.chars().count() + tail.len();
     // SAFETY: `len` is the number of characters of the parts. In valid UTF-8 the highest byte is the
-    // first byte of the widest kind of character, and says how wide it is.
+    // first byte of the widest character, and tells its width.
     unsafe {
         match fold(rest, 0, u8::max) {
-            ..=0xC3 => filled::<u8>(py, len, '\u{FF}', &parts),
-            0xC4..=0xEF => filled::<u16>(py, len, '\u{FFFF}', &parts),
-            0xF0.. => filled::<u32>(py, len, '\u{10FFFF}', &parts),
+            ..=0xC3 => join::<u8>(py, len, '\u{FF}', &parts),
+            0xC4..=0xEF => join::<u16>(py, len, '\u{FFFF}', &parts),
+            0xF0.. => join::<u32>(py, len, '\u{10FFFF}', &parts),
         }
     }
 }
 
-/// Makes a string of the parts.
+/// Joins the parts to a string.
 ///
 /// # Safety
 ///
-/// `len` must be the number of their characters. None may be wider than `T` or `widest`.
-unsafe fn filled<'py, T: Unit>(
+/// `len` must be the number of their characters. No character may be wider than `T` or `widest`.
+unsafe fn join<'py, T: Unit>(
     py: Python<'py>,
     len: usize,
     widest: char,
@@ -66,8 +66,8 @@ unsafe fn filled<'py, T: Unit>(
 
 /// Decodes malformed UTF-8.
 #[cold]
-fn replaced<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    // SAFETY: `py` shows that this thread is attached. The function reads `len` bytes, and gives a
+fn decode_malformed<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    // SAFETY: `py` shows that this thread is attached. The function reads `len` bytes, and returns a
     // new reference to a `str`, or null with an exception set.
     unsafe {
         let len = signed(bytes.len());
@@ -84,10 +84,10 @@ fn new<T>(
     widest: char,
     fill: impl FnOnce(*mut T),
 ) -> PyResult<Bound<'_, PyString>> {
-    // SAFETY: `py` shows that this thread is attached. `PyUnicode_New` gives a new reference to a
+    // SAFETY: `py` shows that this thread is attached. `PyUnicode_New` returns a new reference to a
     // `str` with room for `len` characters as wide as `widest`, or null with an exception set. No
-    // other code has seen the string, so it may be filled. The empty string is shared, but nothing
-    // is written to it.
+    // other code has seen the string, so this may write to it. The empty string is shared, but this
+    // does not write to it.
     unsafe {
         let object = ffi::PyUnicode_New(signed(len), widest.into());
         let string = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked();
@@ -98,14 +98,14 @@ fn new<T>(
     }
 }
 
-/// The same as `<[u8]>::is_ascii`, in a fifth of its instructions for a chat chunk.
+/// The same as `<[u8]>::is_ascii`, with a fifth of its instructions for a chat chunk.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
     fold(bytes, 0, |union, byte| union | byte) < 0x80
 }
 
-/// Folds bytes in strides, which the compiler turns into vector instructions. The last stride overlaps the
-/// one before it, so no byte of a long slice is handled alone. The function may get a byte twice.
+/// Folds bytes in blocks of a fixed size, so that the compiler uses vector instructions. The last block can
+/// overlap the one before it: the function may get a byte twice.
 #[inline]
 fn fold(bytes: &[u8], initial: u8, function: impl Fn(u8, u8) -> u8) -> u8 {
     const STRIDE: usize = 64;
@@ -150,10 +150,10 @@ impl Unit for u32 {
     }
 }
 
-/// The size of the blocks in which ASCII is looked for.
+/// The number of bytes that `ascii_blocks` checks at once.
 const BLOCK: usize = 16;
 
-/// The number of bytes in the blocks before the first one that is not only ASCII.
+/// The number of bytes before the first block that is not all ASCII.
 #[inline]
 fn ascii_blocks<'a>(blocks: impl Iterator<Item = &'a [u8]>) -> usize {
     const NOT_ASCII: u128 = u128::from_ne_bytes([0x80; BLOCK]);
@@ -163,7 +163,7 @@ fn ascii_blocks<'a>(blocks: impl Iterator<Item = &'a [u8]>) -> usize {
     blocks.take_while(is_ascii).count() * BLOCK
 }
 
-/// A text between two runs of ASCII.
+/// A text, and the ASCII before and after it.
 struct Parts<'a> {
     head: &'a [u8],
     text: &'a str,
@@ -171,7 +171,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Writes the characters.
+    /// Writes the characters of all parts.
     ///
     /// # Safety
     ///
@@ -183,7 +183,7 @@ impl Parts<'_> {
             data = write_ascii(self.head, data);
             let mut rest = self.text.as_bytes();
             while !rest.is_empty() {
-                let (character, after) = first(rest);
+                let (character, after) = split_first_char(rest);
                 data.write(T::of(character));
                 data = data.add(1);
                 rest = after;
@@ -193,7 +193,7 @@ impl Parts<'_> {
     }
 }
 
-/// Writes ASCII, and gives the address after it.
+/// Writes ASCII, and returns the address after it.
 ///
 /// # Safety
 ///
@@ -210,7 +210,7 @@ unsafe fn write_ascii<T: Unit>(ascii: &[u8], data: *mut T) -> *mut T {
 
 /// Splits off the first character of valid UTF-8.
 #[inline]
-fn first(utf8: &[u8]) -> (u32, &[u8]) {
+fn split_first_char(utf8: &[u8]) -> (u32, &[u8]) {
     let six = |byte: &u8| u32::from(byte & 0x3F);
     match utf8 {
         [a @ ..0x80, rest @ ..] => (u32::from(*a), rest),

@@ -240,7 +240,7 @@ def _exit_with_reader() -> None:
 
     def watch() -> None:
         poll.poll()
-        # Not sys.exit: the main thread is blocked in a read, and nobody reads the output.
+        # sys.exit would not end the main thread, which is blocked in a read.
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -25,7 +25,7 @@ _CLOSING_TIME = 0.3
 # How many seconds sending the last event may take.
 _LAST_EVENT_TIME = 0.5
 
-# How many seconds a thread may take to make its item. Until then nobody can close its source.
+# How many seconds a thread may take to make its item. Until then its source cannot be closed.
 _ITEM_TIME = 1.0
 
 # How many seconds after a task was cancelled it is cancelled again, if it has not ended.

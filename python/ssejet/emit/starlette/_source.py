@@ -82,7 +82,7 @@ class _State(Enum):
     ABANDONED never comes                               does nothing
     ========= ================ ======================== ======================== ======================
 
-    Nobody waits for an abandoned source: an exception of its clean-up is logged.
+    No caller waits for an abandoned source, so an exception of its clean-up is logged.
     """
 
     OPEN = auto()
@@ -122,7 +122,7 @@ class ThreadedSource:
 
     @property
     def is_making_item(self) -> bool:
-        """Whether the source is making an item, so that nobody can close it."""
+        """Whether the source is making an item, so that it cannot be closed."""
         return self._thread.is_making_item
 
     def open(self) -> AsyncIterator[Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Responses"]
 
-# The items with a text that is streamed: the field that has it, and the names of its events.
+# For each item with a streamed text: the field of the text, and the names of its events.
 _STREAMED_FIELDS = {
     "function_call": ("arguments", "response.function_call_arguments"),
     "custom_tool_call": ("input", "response.custom_tool_call_input"),

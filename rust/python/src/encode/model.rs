@@ -108,7 +108,7 @@ fn write(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Written {
         let int = value.extract::<i64>().map_err(|error| refused_if::<PyOverflowError>(value.py(), error))?;
         print(out, format_args!("{int}"));
     } else if let Ok(float) = value.cast_exact::<PyFloat>() {
-        // Rust's shortest form is JSON's, but for the infinities and NaN.
+        // Rust's shortest form is valid JSON, except for infinity and NaN.
         let float = Some(float.value()).filter(|float| float.is_finite()).ok_or(Stop::Refused)?;
         print(out, format_args!("{float:?}"));
     } else if let Ok(members) = value.cast_exact::<PyDict>() {
