@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import msgspec
 
 from ssejet._core import KnownShapes
-from ssejet._json import dump_builtins, loads
+from ssejet._json import dump_builtins, loads, to_json_types
 from ssejet._server_errors import is_error_answer
 from ssejet.chat._building import Buildable, attach_extra, build, build_documented, documented
 from ssejet.chat._extra import Source, added_to, remember
@@ -235,4 +235,4 @@ def to_builtins(value: Any) -> Any:
         return [to_builtins(item) for item in value]
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
-    return msgspec.to_builtins(value)
+    return to_json_types(value)
