@@ -205,7 +205,7 @@ def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple, set, frozenset)):
         return value
     cls = type(value)
-    if hasattr(cls, "__pydantic_fields__"):
+    if hasattr(cls, "__pydantic_extra__"):  # a model; the fields of a dataclass of pydantic are below
         return [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
     return [getattr(value, name, None) for name in _fields(cls)]
 

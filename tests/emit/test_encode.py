@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import datetime
 import json
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pydantic
+import pydantic.dataclasses
 import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
@@ -203,6 +206,26 @@ def test_a_private_field_of_a_dataclass_is_never_sent() -> None:
     for number in (1, 2**70):
         sent = decode_one(encode({"x": [Secretive("a")], "n": number})).json()
         assert sent == {"x": [{"name": "a"}], "n": number}
+
+
+@pydantic.dataclasses.dataclass
+class Validated:
+    name: Any
+    inner: Any = None
+
+
+@pytest.mark.parametrize("hold", [lambda x: x, lambda x: {"x": x}, lambda x: Tagged(x)])
+def test_a_dataclass_of_pydantics_is_sent_from_any_thread(hold: Any) -> None:
+    value = hold(Validated(2**70, [Validated("b", 1)]))
+    here = encode(value)
+    assert b'"name":1180591620717411303424,"inner":[{"name":"b","inner":1}]' in here
+    before = threading.stack_size(256 * 1024)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            there = pool.submit(encode, value)
+    finally:
+        threading.stack_size(before)
+    assert there.result() == here
 
 
 @pytest.mark.parametrize("hold", [lambda x: x, lambda x: {"n": x}, lambda x: [x], lambda x: Tagged(None, x)])
