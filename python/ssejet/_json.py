@@ -96,14 +96,18 @@ def dumps_by(default: Callable[[Any], Any], value: Any) -> bytes:
         value: the value.
 
     Raises:
-        TypeError: what ``default`` raised.
+        TypeError: what ``default`` raised, or the value is nested too deep.
+        ValueError: an integer has too many digits, or NaN is next to what only the standard library takes.
     """
     try:
         return _orjson.dumps(value, default)
     except TypeError as error:  # also for lone surrogates and integers beyond 64 bits
         if isinstance(error.__cause__, TypeError):
             raise error.__cause__ from None
-        return json.dumps(value, default=default).encode()
+    try:
+        return _dump_slowly(value, default)
+    except RecursionError:
+        raise TypeError("cannot be sent as JSON: it is nested too deep, or holds itself") from None
 
 
 def dumps_on_small_stack(value: Any) -> bytes:
@@ -126,9 +130,7 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
     _raise_interruption(refused)
     _check_depth(value)
     try:
-        # Only fast encoders refuse lone surrogates, integers beyond 64 bits and keys that are not strings.
-        plain = to_json_types(_without_private_fields(value), str_keys=True)
-        return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
+        return _dump_slowly(value, builtins)
     except (TypeError, ValueError, RecursionError) as error:
         _raise_interruption(error)
         # A ValueError comes from the standard library, and names a limit that is left: the digits of an
@@ -138,6 +140,13 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
             f"cannot send {value.__class__.__qualname__} as JSON: {reason}; "
             "send text, a model, or what JSON can hold"
         ) from refused
+
+
+def _dump_slowly(value: Any, default: Callable[[Any], Any]) -> bytes:
+    """Encode what fast encoders refuse: lone surrogates, large integers, keys that are not strings."""
+    value = _replace(_without_private_fields(value), _keeps_added_fields, default)
+    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=default)
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _raise_interruption(error: Exception) -> None:
@@ -252,17 +261,13 @@ def _encode_struct(struct: Any) -> bytes:
     return msgspec.json.encode(_with_added_fields(struct), enc_hook=builtins)
 
 
-def to_json_types(value: Any, *, str_keys: bool = False) -> Any:
+def to_json_types(value: Any) -> Any:
     """Convert a value to JSON types; our models become what the server sent.
-
-    Args:
-        value: the value.
-        str_keys: whether keys of dicts become strings.
 
     Raises:
         TypeError: the value, or something in it, has no JSON form.
     """
-    return msgspec.to_builtins(_with_added_fields(value), str_keys=str_keys, enc_hook=builtins)
+    return msgspec.to_builtins(_with_added_fields(value), enc_hook=builtins)
 
 
 def builtins(value: Any) -> Any:

@@ -55,9 +55,13 @@ def _encoder(default: Callable[[Any], Any] | None, *, allow_nan: bool) -> Callab
             return value.value
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return dataclass_fields(value)
+        refused = f"Type is not JSON serializable: {type(value).__qualname__}"
         if default is None:
-            raise TypeError(f"Type is not JSON serializable: {type(value).__qualname__}")
-        return default(value)
+            raise TypeError(refused)
+        try:
+            return default(value)
+        except TypeError as error:
+            raise TypeError(refused) from error
 
     return json.JSONEncoder(
         ensure_ascii=False, allow_nan=allow_nan, separators=(",", ":"), default=encodable
