@@ -6,6 +6,7 @@
     dumps            any value that a user sends → bytes
     dumps_by         values of JSON types, and others that a function converts → bytes
     dump_builtins    values of JSON types → text
+    to_json_types    any value that a user sends → values of JSON types
     copyable         the fields of an object → fields that pickle and copy accept
 """
 
@@ -36,6 +37,7 @@ __all__ = [
     "dumps_on_small_stack",
     "is_plain",
     "loads",
+    "to_json_types",
 ]
 
 _INTERRUPTIONS: dict[str, type[BaseException]] = {
@@ -94,14 +96,18 @@ def dumps_by(default: Callable[[Any], Any], value: Any) -> bytes:
         value: the value.
 
     Raises:
-        TypeError: the error of ``default``.
+        TypeError: the error of ``default``, or the value is nested too deep.
+        ValueError: an integer has too many digits, or NaN is next to what only the standard library takes.
     """
     try:
         return _orjson.dumps(value, default)
     except TypeError as error:  # orjson also raises it for lone surrogates and integers beyond 64 bits
         if isinstance(error.__cause__, TypeError):
             raise error.__cause__ from None
-        return json.dumps(value, default=default).encode()
+    try:
+        return _dump_slowly(value, default)
+    except RecursionError:
+        raise TypeError("cannot be sent as JSON: it is nested too deep, or holds itself") from None
 
 
 def dumps_on_small_stack(value: Any) -> bytes:
@@ -124,15 +130,23 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
     _raise_interruption(refused)
     _check_depth(value)
     try:
-        # The standard library also takes lone surrogates, larger integers, and keys that are not strings.
-        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=builtins)
-        return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
+        return _dump_slowly(value, builtins)
     except (TypeError, ValueError, RecursionError) as error:
         _raise_interruption(error)
+        # A ValueError comes from the standard library, and names a limit that is left: the digits of an
+        # integer, NaN. The fast encoder names its own, such as 64 bits.
+        reason = error if isinstance(error, ValueError) else refused
         raise TypeError(
-            f"cannot send {value.__class__.__qualname__} as JSON: {refused}; "
+            f"cannot send {value.__class__.__qualname__} as JSON: {reason}; "
             "send text, a model, or a value of JSON types"
         ) from refused
+
+
+def _dump_slowly(value: Any, default: Callable[[Any], Any]) -> bytes:
+    """Encode what fast encoders refuse: lone surrogates, large integers, keys that are not strings."""
+    value = _replace(_without_private_fields(value), _keeps_added_fields, default)
+    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=default)
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _raise_interruption(error: Exception) -> None:
@@ -200,12 +214,17 @@ def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple, set, frozenset)):
         return value
     cls = type(value)
-    if hasattr(cls, "__pydantic_fields__"):
+    if hasattr(cls, "__pydantic_extra__"):  # a model; the fields of a dataclass of pydantic are below
         return [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
+    return [getattr(value, name, None) for name in _fields(cls)]
+
+
+def _fields(cls: type[Any]) -> list[str]:
+    """The names of the fields of a Struct, a dataclass or an attrs class; of any other class none."""
     for fields in ("__struct_fields__", "__dataclass_fields__"):
         if hasattr(cls, fields):
-            return [getattr(value, name, None) for name in getattr(cls, fields)]
-    return [getattr(value, field.name, None) for field in getattr(cls, "__attrs_attrs__", ())]
+            return [*getattr(cls, fields)]
+    return [field.name for field in getattr(cls, "__attrs_attrs__", ())]
 
 
 # Choosing an encoder takes longer than encoding a token, so the choice is cached for each class.
@@ -214,9 +233,9 @@ def _encoder(cls: type[Any]) -> Callable[[Any], bytes]:
     if hasattr(cls, "model_dump_json"):
         return _encode_sdk_model if _is_of_an_sdk(cls) else _encode_model
     if issubclass(cls, msgspec.Struct):
-        if hasattr(cls, "to_json"):  # ssejet's own models, which keep unknown fields of the server
+        if _keeps_added_fields(cls):
             return _encode_own_model
-        return partial(msgspec.json.encode, enc_hook=builtins)
+        return partial(msgspec.json.encode, enc_hook=builtins) if _is_flat(cls) else _encode_struct
     return partial(_orjson.dumps, default=builtins)
 
 
@@ -238,6 +257,19 @@ def _encode_own_model(model: Any) -> bytes:
     return encoded
 
 
+def _encode_struct(struct: Any) -> bytes:
+    return msgspec.json.encode(_with_added_fields(struct), enc_hook=builtins)
+
+
+def to_json_types(value: Any) -> Any:
+    """Convert a value to JSON types; our models become what the server sent.
+
+    Raises:
+        TypeError: the value, or something in it, has no JSON form.
+    """
+    return msgspec.to_builtins(_with_added_fields(value), enc_hook=builtins)
+
+
 def builtins(value: Any) -> Any:
     """Convert a model to JSON types, for an encoder that does not know its class."""
     cls = type(value)
@@ -245,8 +277,138 @@ def builtins(value: Any) -> Any:
         options = {"by_alias": True, "exclude_unset": True, "warnings": False} if _is_of_an_sdk(cls) else {}
         return value.model_dump(mode="json", **options)
     if issubclass(cls, msgspec.Struct):
-        return value.to_dict() if hasattr(cls, "to_dict") else msgspec.to_builtins(value, enc_hook=builtins)
+        return to_json_types(value)
     raise TypeError(f"{cls.__qualname__} has no JSON form")
+
+
+@per_class
+def _keeps_added_fields(cls: type[Any]) -> bool:
+    """Whether a class is a model of ours, which keeps fields that msgspec does not see."""
+    return issubclass(cls, msgspec.Struct) and hasattr(cls, "to_json") and hasattr(cls, "to_dict")
+
+
+def _with_added_fields(value: Any) -> Any:
+    """The value, or a copy of it with a dict in place of each of our models.
+
+    msgspec encodes a Struct itself, and so loses the fields that a server added to our models.
+    """
+    return _replace(value, _keeps_added_fields, lambda model: model.to_dict())
+
+
+def _without_private_fields(value: Any) -> Any:
+    """The value, or a copy of it with a dict in place of each dataclass, as orjson encodes it."""
+    from ssejet._without_orjson import dataclass_fields  # here, as few programs need it
+
+    return _replace(value, lambda cls: hasattr(cls, "__dataclass_fields__"), dataclass_fields, structs=False)
+
+
+def _replace(
+    value: Any,
+    is_replaced: Callable[[type[Any]], bool],
+    replacement: Callable[[Any], Any],
+    *,
+    structs: bool = True,
+) -> Any:
+    """Replace the instances of some classes in a value. What holds one is copied, all else stays.
+
+    Args:
+        value: the value.
+        is_replaced: whether to replace the instances of a class.
+        replacement: gives what stands in for an instance, which is searched too.
+        structs: whether to search msgspec's Structs.
+    """
+    if not _holds(value, is_replaced, structs=structs):
+        return value
+    from copy import copy  # here, as few programs need it
+
+    def replaced(each: Any) -> Any:
+        cls = type(each)
+        if is_replaced(cls):
+            return replaced(replacement(each))
+        if isinstance(each, dict):
+            return {key: replaced(inner) for key, inner in each.items()}
+        if isinstance(each, (list, tuple, set, frozenset)):
+            return [replaced(inner) for inner in each]
+        fields = _fields(cls) if structs or not issubclass(cls, msgspec.Struct) else ()
+        if not fields:
+            return each
+        # A copy keeps what the class says about its encoding, such as other names and a tag.
+        each = copy(each)
+        for name in fields:
+            if hasattr(each, name):
+                _set_field(each, name, replaced(getattr(each, name)))
+        return each
+
+    return replaced(value)
+
+
+def _holds(value: Any, is_searched: Callable[[type[Any]], bool], *, structs: bool) -> bool:
+    """Whether a value is, or holds at any depth, an instance of a class that is searched for."""
+    # Each object is visited once, as a value may hold itself. The list keeps them alive, so ids are unique.
+    seen: set[int] = set()
+    todo = [value]
+    for each in todo:
+        cls = type(each)
+        inner: Iterable[Any]
+        if cls is dict:
+            inner = each.values()
+        elif cls is list:
+            inner = each
+        elif is_searched(cls):
+            return True
+        elif structs or not issubclass(cls, msgspec.Struct):
+            inner = _reader(cls)(each)
+        else:
+            continue
+        if id(each) not in seen:
+            seen.add(id(each))
+            todo += [part for part in inner if part.__class__ not in _SCALARS]
+    return False
+
+
+@per_class
+def _reader(cls: type[Any]) -> Callable[[Any], Iterable[Any]]:
+    """The function that gives the values in an instance of a class. Models encode theirs themselves."""
+    if issubclass(cls, msgspec.Struct):
+        return msgspec.structs.astuple
+    return _no_parts if hasattr(cls, "model_dump") else _parts
+
+
+def _no_parts(_: Any) -> tuple[()]:
+    return ()
+
+
+def _set_field(instance: Any, name: str, value: Any) -> None:
+    if isinstance(instance, msgspec.Struct):
+        msgspec.structs.force_setattr(instance, name, value)
+    else:
+        object.__setattr__(instance, name, value)  # also if it is frozen
+
+
+_SCALARS = frozenset({bool, bytes, float, int, str, type(None)})
+
+
+def _is_flat(cls: type[msgspec.Struct]) -> bool:
+    """Whether the fields of a Struct hold only scalars, and lists and dicts of scalars, by their types."""
+    from msgspec import inspect
+
+    try:
+        todo = [field.type for field in inspect.type_info(cls).fields]  # type: ignore[attr-defined]
+    except Exception:  # types that cannot be found or understood: msgspec encodes without them
+        return False
+    while todo:
+        part = todo.pop()
+        if isinstance(part, inspect.DictType):
+            todo += (part.key_type, part.value_type)
+        elif isinstance(part, inspect.UnionType):
+            todo += part.types
+        elif isinstance(part, (inspect.ListType, inspect.SetType, inspect.VarTupleType)):
+            todo.append(part.item_type)
+        elif not isinstance(
+            part, (inspect.BoolType, inspect.FloatType, inspect.IntType, inspect.NoneType, inspect.StrType)
+        ):
+            return False
+    return True
 
 
 def is_plain(cls: type[Any]) -> bool:

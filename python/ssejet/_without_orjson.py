@@ -18,7 +18,7 @@ from msgspec.json import decode as loads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dataclass_fields", "dumps", "loads"]
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
@@ -54,17 +54,22 @@ def _encoder(default: Callable[[Any], Any] | None, *, allow_nan: bool) -> Callab
         if isinstance(value, enum.Enum):
             return value.value
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return _fields_of(value)
+            return dataclass_fields(value)
+        refused = f"Type is not JSON serializable: {type(value).__qualname__}"
         if default is None:
-            raise TypeError(f"Type is not JSON serializable: {type(value).__qualname__}")
-        return default(value)
+            raise TypeError(refused)
+        try:
+            return default(value)
+        except TypeError as error:
+            raise TypeError(refused) from error
 
     return json.JSONEncoder(
         ensure_ascii=False, allow_nan=allow_nan, separators=(",", ":"), default=encodable
     ).encode
 
 
-def _fields_of(value: Any) -> dict[str, Any]:
+def dataclass_fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that orjson encodes: those whose names do not begin with an underscore."""
     fields = getattr(value, "__dict__", None)
     if fields is None:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

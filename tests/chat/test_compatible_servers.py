@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from ssejet import APIError, InvalidJSONError, SSEError, Stream
+from ssejet import APIError, InvalidJSONError, SSEError, Stream, StreamError
 from ssejet._server_errors import error_message, is_error_answer, is_retryable_code
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionStream, ChatCompletionStreamState
 
@@ -88,6 +88,8 @@ class TestChunks:
             "null",
             "",
             " ",
+            '"ping"',
+            '"keep-alive"',
         ],
     )
     @pytest.mark.parametrize("cast_to", [ChatCompletionChunk, None])
@@ -113,6 +115,16 @@ class TestChunks:
     def test_are_not_pings_of_any_kind(self, ping: str) -> None:
         stream = opened(ping + chunk({"content": "Hi"}) + ping + chunk(finish="stop") + ping + DONE)
         assert stream.get_final_completion().choices[0].message.content == "Hi"
+
+    @pytest.mark.parametrize("text", ["[1]", "[]", "[[]]", "0", "1.5", "true", "false", '"hello"'])
+    @pytest.mark.parametrize("cast_to", [ChatCompletionChunk, None])
+    @pytest.mark.parametrize("before", ["", chunk({"content": "Hi"})], ids=["first", "later"])
+    def test_are_never_json_that_is_no_object(self, text: str, cast_to: Any, before: str) -> None:
+        response = httpx.Response(200, content=(before + data(text) + chunk(finish="stop") + DONE).encode())
+        with pytest.raises(StreamError) as caught:
+            ChatCompletionStream(Stream(response, cast_to=cast_to)).until_done()
+        assert type(caught.value) is (StreamError if cast_to is None else InvalidJSONError)
+        assert (caught.value.partial is None) == (before == "")
 
     @pytest.mark.parametrize("text", ["hello", "event: note\ndata: 5"])
     def test_are_an_error_where_text_came_that_is_no_ping(self, text: str) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,8 +13,10 @@ from pydantic import BaseModel
 from users import KEY, MESSAGES, USERS
 
 from ssejet import Client, __version__
+from ssejet._json import dumps_by
 from ssejet.chat import ChatCompletionMessage, ChatCompletionMessageToolCall
 from ssejet.chat._models import Function
+from ssejet.client._call import _jsonable
 
 if TYPE_CHECKING:
     from accounts import Account
@@ -246,3 +250,35 @@ class TestOptions:
     def test_that_are_missing_raise_at_once(self) -> None:
         with Client(api_key=KEY) as client, pytest.raises(TypeError, match="messages"):
             client.chat.completions.create(model="m")  # type: ignore[call-overload]
+
+
+class Note(msgspec.Struct):
+    about: Any
+
+
+@dataclass
+class Pair:
+    left: Any
+    _right: Any = None
+
+
+@pytest.mark.parametrize("big", [1, 2**70, "\ud800"], ids=["plain", "big", "surrogate"])
+def test_a_body_keeps_all_fields_of_a_message_in_whatever_holds_it(big: Any) -> None:
+    sent = {"role": "assistant", "content": "Hi", "odd": 1}
+    message = ChatCompletionMessage.from_dict(sent)
+    body = {"n": big, "struct": Note([message]), "pair": Pair(message, "private"), "message": message}
+    assert json.loads(dumps_by(_jsonable, body)) == {
+        "n": big,
+        "struct": {"about": [sent]},
+        "pair": {"left": sent},
+        "message": sent,
+    }
+
+
+def test_a_body_with_a_large_integer_is_still_json() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumps_by(_jsonable, {"n": 2**70, "x": math.nan})
+    loop: list[Any] = [2**70]
+    loop.append(loop)
+    with pytest.raises(TypeError, match="nested too deep, or holds itself"):
+        dumps_by(_jsonable, {"x": loop})

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import datetime
 import json
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pydantic
+import pydantic.dataclasses
 import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseFormatTextJSONSchemaConfig, ResponseTextConfig
 
-from ssejet import Decoder, ServerSentEvent, encode
+from ssejet import Decoder, ServerSentEvent, chat, encode
 from strategies import json_values
 
 _characters = st.characters(exclude_categories=["Cs"])
@@ -146,6 +149,89 @@ class Record:
 )
 def test_models_are_encoded_by_their_own_rules_at_any_depth(value: Any, expected: Any) -> None:
     assert decode_one(encode(value)).json() == expected
+
+
+class Tagged(msgspec.Struct, frozen=True, rename="camel", tag=True, omit_defaults=True):
+    the_chunk: Any
+    big_number: Any = 0
+    others: list[Any] = []
+
+    def __post_init__(self) -> None:
+        if isinstance(self.the_chunk, dict):
+            raise TypeError("encoding must not construct the Struct again")
+
+
+SENT = {
+    "id": "1",
+    "choices": [{"index": 0, "delta": {"content": "Hi", "odd": 1}, "seed": 3}],
+    "added": {"by": "the server"},
+}
+CHUNK = chat.ChatCompletionChunk.from_dict(SENT)
+
+
+@pytest.mark.parametrize("big", [0, 2**70, "\ud800"], ids=["plain", "big", "surrogate"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (lambda big: {"x": CHUNK, "n": big}, lambda big: {"x": SENT, "n": big}),
+        (lambda big: [CHUNK, big, (CHUNK,)], lambda big: [SENT, big, [SENT]]),
+        (lambda big: Record(big, CHUNK), lambda big: {"name": big, "inner": SENT}),
+        (
+            lambda big: Tagged([CHUNK], big),
+            lambda big: {"type": "Tagged", "theChunk": [SENT], "bigNumber": big},
+        ),
+        (lambda big: Tagged(Record(big, {"x": CHUNK})), None),
+        (lambda big: {"x": Tagged(CHUNK), "n": big}, None),
+        (lambda big: Record(big, Tagged(Record("", CHUNK))), None),
+        (lambda big: Tagged(CHUNK.choices[0].delta, big), None),
+    ],
+)
+def test_a_chunk_keeps_what_its_server_added_in_whatever_holds_it(
+    value: Any, expected: Any, big: Any
+) -> None:
+    sent = decode_one(encode(value(big))).json()
+    if expected is not None and big != 0:
+        assert sent == expected(big)
+    assert '"odd": 1' in json.dumps(sent)
+    assert "refusal" not in json.dumps(sent)  # no field that the server did not send
+    assert CHUNK.to_dict() == SENT
+
+
+def test_a_private_field_of_a_dataclass_is_never_sent() -> None:
+    @dataclass
+    class Secretive:
+        name: str
+        _key: str = "secret"
+
+    for number in (1, 2**70):
+        sent = decode_one(encode({"x": [Secretive("a")], "n": number})).json()
+        assert sent == {"x": [{"name": "a"}], "n": number}
+
+
+@pydantic.dataclasses.dataclass
+class Validated:
+    name: Any
+    inner: Any = None
+
+
+@pytest.mark.parametrize("hold", [lambda x: x, lambda x: {"x": x}, lambda x: Tagged(x)])
+def test_a_dataclass_of_pydantics_is_sent_from_any_thread(hold: Any) -> None:
+    value = hold(Validated(2**70, [Validated("b", 1)]))
+    here = encode(value)
+    assert b'"name":1180591620717411303424,"inner":[{"name":"b","inner":1}]' in here
+    before = threading.stack_size(256 * 1024)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            there = pool.submit(encode, value)
+    finally:
+        threading.stack_size(before)
+    assert there.result() == here
+
+
+@pytest.mark.parametrize("hold", [lambda x: x, lambda x: {"n": x}, lambda x: [x], lambda x: Tagged(None, x)])
+def test_an_integer_of_too_many_digits_is_an_error_that_names_this_limit(hold: Any) -> None:
+    with pytest.raises(TypeError, match=r"as JSON: Exceeds the limit \(4300 digits\)"):
+        encode(hold(10**5000))
 
 
 def test_an_sdks_model_is_sent_as_its_server_would_without_what_was_never_set() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import msgspec
 
 from ssejet._core import KnownShapes
-from ssejet._json import dump_builtins, loads
+from ssejet._json import dump_builtins, loads, to_json_types
 from ssejet._server_errors import is_error_answer
 from ssejet.chat._building import Buildable, attach_extra, build, build_documented, documented
 from ssejet.chat._extra import Source, added_to, remember
@@ -22,7 +22,7 @@ from ssejet.chat._json_values import MAX_DEPTH, copy_json, is_too_deep
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Model", "Response", "to_builtins"]
+__all__ = ["Model", "Response"]
 
 
 class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
@@ -52,7 +52,7 @@ class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
         """The fields that are not None, and those that the server added, as JSON types."""
         fields = msgspec.structs.asdict(self)
         return {
-            **{name: to_builtins(value) for name, value in fields.items() if value is not None},
+            **{name: to_json_types(value) for name, value in fields.items() if value is not None},
             **self.extra,
         }
 
@@ -225,14 +225,3 @@ def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, 
 # What ``remember`` does, without the call.
 _set = msgspec.structs.force_setattr
 _shapes_of = functools.cache(lambda cls: KnownShapes())
-
-
-def to_builtins(value: Any) -> Any:
-    """Models, and the users' own typed objects, as JSON types."""
-    if isinstance(value, Model):
-        return value.to_dict()
-    if isinstance(value, list):
-        return [to_builtins(item) for item in value]
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    return msgspec.to_builtins(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 import msgspec
 
-from ssejet.chat._base import to_builtins
+from ssejet._json import to_json_types
 from ssejet.chat._models import (
     ChatCompletionChunk,
     ChatCompletionTokenLogprob,
@@ -57,7 +57,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     def to_dict(self) -> dict[str, Any]:
         """The type and the fields, as JSON types."""
-        fields = {name: to_builtins(getattr(self, name)) for name in self.fields}
+        fields = {name: to_json_types(getattr(self, name)) for name in self.fields}
         return {"type": self.type, **fields}
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._redaction import redacted
-from ssejet._server_errors import is_error_answer
+from ssejet._server_errors import is_error_answer, is_ping
 from ssejet.chat._choices import ChoiceState
 from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
@@ -268,7 +268,8 @@ def _find_usage(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage |
 
 def _adopt(chunk: Any) -> ChatCompletionChunk:
     """A dict, or a chunk of openai-python's, as our chunk."""
-    if chunk is None:  # some servers send ``null``
+    # Some servers send ``null``, or a ping as a text. Typed streams skip both.
+    if chunk is None or (isinstance(chunk, str) and is_ping(None, chunk)):
         chunk = {}
     if isinstance(chunk, (str, int, float, list)):  # a stream without cast_to gives any JSON
         if is_error_answer(chunk):

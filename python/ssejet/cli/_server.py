@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from ssejet._media_type import EVENT_STREAM
 from ssejet.cli._recording import Frame, replay
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
 
     async def chat_completions(request: Request) -> StreamingResponse:
         return StreamingResponse(
-            replay(frames, pace=pace), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+            replay(frames, pace=pace), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"}
         )
 
     return Starlette(routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])])

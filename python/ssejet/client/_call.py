@@ -14,7 +14,7 @@ from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import translate_request
 from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
 from ssejet._http.response import has_error_status
-from ssejet._json import dumps_by
+from ssejet._json import dumps_by, to_json_types
 from ssejet._server_errors import is_error_answer
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
@@ -194,5 +194,5 @@ def _jsonable(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
+        return to_json_types(value)
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: use dicts, lists, strings or numbers")

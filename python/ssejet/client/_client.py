@@ -15,8 +15,7 @@ from ssejet.client._call import Call
 from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
 from ssejet.client._settings import Settings
 from ssejet.errors import SSEError
-from ssejet.typed._async_stream import AsyncStream
-from ssejet.typed._stream import Stream
+from ssejet.typed import AsyncStream, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sized

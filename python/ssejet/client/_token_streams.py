@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
-from ssejet.typed._async_stream import AsyncStream
-from ssejet.typed._stream import Stream
+from ssejet.typed import AsyncStream, Stream
 
 __all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "TokenStream"]
 

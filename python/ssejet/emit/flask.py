@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
+from ssejet._media_type import EVENT_STREAM
 from ssejet.emit._event_stream import event_stream_of
 from ssejet.emit._headers import add_headers
 from ssejet.emit._item_encoder import DONE
@@ -57,6 +58,6 @@ def event_stream_response(
         done=done,
         dict_events=dict_events,
     )
-    response = Response(stream, status, headers, mimetype="text/event-stream")
+    response = Response(stream, status, headers, mimetype=EVENT_STREAM)
     add_headers(response.headers)
     return response

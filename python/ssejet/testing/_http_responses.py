@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ssejet._media_type import EVENT_STREAM
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import aclose, close
 
@@ -53,7 +54,7 @@ def make_response(answer: Any, request: Any) -> Any:
     """
     library = library_of(request)
     if isinstance(answer, (EventStream, AsyncEventStream)):
-        headers = [("content-type", "text/event-stream")]
+        headers = [("content-type", EVENT_STREAM)]
         return library.Response(200, headers=headers, stream=_body_class(library)(copy.copy(answer)))
     if is_response(answer):
         headers = list(answer.headers.raw)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._http_types import HTTPResponse
-    from ssejet.emit._event_stream import AsyncEventStream, EventStream
+    from ssejet.emit import AsyncEventStream, EventStream
 
     Answer: TypeAlias = HTTPResponse | EventStream[Any] | AsyncEventStream[Any]
 

@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 from starlette.datastructures import MutableHeaders
 
+from ssejet._media_type import EVENT_STREAM
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._shutdown import stop_streams, stopped_by_server
 from ssejet.emit.sse_starlette.event import JSONServerSentEvent, ServerSentEvent, ensure_bytes
@@ -112,7 +113,7 @@ class EventSourceResponse(EventStreamResponse):
         content: AsyncIterable[Any] | Iterable[Any],
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
-        media_type: str | None = "text/event-stream",
+        media_type: str | None = EVENT_STREAM,
         background: BackgroundTask | None = None,
         ping: float | None = None,
         sep: str | None = None,

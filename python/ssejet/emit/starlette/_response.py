@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from ssejet._http.deadlines import check_seconds
+from ssejet._media_type import EVENT_STREAM
 from ssejet.emit._event_stream import AsyncEventStream, EventStream, any_event_stream_of
 from ssejet.emit._headers import add_headers
 from ssejet.emit._item_encoder import DONE
@@ -85,7 +86,7 @@ class EventStreamResponse(StreamingResponse):
         ValueError: an option has a value that makes no sense.
     """
 
-    media_type = "text/event-stream"
+    media_type = EVENT_STREAM
 
     _logger = logging.getLogger("ssejet.emit")
 
