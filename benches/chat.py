@@ -1,8 +1,8 @@
 """`python -m benches.chat`: measures chat streams of ssejet and openai-python on the same bytes.
 
-The time is that of a program that reads a stream, from the first byte of the body to the last event.
-In process, httpx2 reads the body from memory. Over loopback, the figures are the processor time of this
-process; the server is another process.
+It measures how long a program reads a stream, from the first byte of the body to the last event. In most
+workloads, httpx2 reads the body from memory. In the loopback workload, another process serves the body, and
+the figures are the CPU time of this process.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Order(BaseModel):
 
 
 def workloads() -> dict[str, Workload]:
-    """The streams, by the names that the goals know."""
+    """The workloads, by the names that `benches.goals` uses."""
     made = [
         _stream("typed", "chat chunks", _texts(EVENTS)),
         _stream("events", "chat events", _texts(EVENTS)),
@@ -105,7 +105,7 @@ def _texts(count: int) -> list[str]:
 
 
 def _pieces(count: int) -> list[str]:
-    """An order as JSON, in so many pieces, of which the first and the last are empty."""
+    """Split the JSON of an order into `count` pieces. The first and the last piece are empty."""
     items: list[dict[str, object]] = []
     size = 4 * (count - 2)
     while len(text := json.dumps({"items": items, "paid": True})) < size:
@@ -122,7 +122,7 @@ def _pieces(count: int) -> list[str]:
 
 @dataclass
 class Reader:
-    """A library that reads a stream, and keeps what a user would look at."""
+    """A program that reads a stream, and passes what a user would read to `keep`."""
 
     name: str
     version: str
@@ -136,21 +136,21 @@ class Reader:
         seen: list[Any] = []
         self.read(self._client(workload), seen.append)
         expected = _expected(workload)
-        if seen and not isinstance(seen[0], str):  # partial parses, of which the last is the whole
+        if seen and not isinstance(seen[0], str):  # partial parses; the last one is complete
             return None if seen[-1] == json.loads(expected) else f"it ends with {str(seen[-1])[-60:]}"
         return (
             None
             if "".join(seen) == expected
-            else f"{len(''.join(seen))} instead of {len(expected)} characters"
+            else f"{len(''.join(seen))} characters instead of {len(expected)}"
         )
 
     def time(self, workload: Workload, passes: int) -> int:
         client = self._client(workload)
-        forget = deque[Any](maxlen=0).append
+        discard = deque[Any](maxlen=0).append
         gc.collect()
         started = self.clock()
         for _ in range(passes):
-            self.read(client, forget)
+            self.read(client, discard)
         return self.clock() - started
 
     def _client(self, workload: Workload) -> Any:
@@ -167,7 +167,7 @@ def _response(workload: Workload) -> httpx2.Response:
 
 
 def _expected(workload: Workload) -> str:
-    """The text that a stream amounts to, or a call's arguments."""
+    """The complete text of a stream, or the arguments of its tool call."""
     parts = []
     for data in workload.data:
         delta = json.loads(data)["choices"][0]["delta"]
@@ -186,7 +186,7 @@ def _our_chunks(http: httpx2.Client, keep: Keep) -> None:
             keep(chunk.choices[0].delta.content or "")
 
 
-def _their_chunks(client: openai.OpenAI, keep: Keep) -> None:
+def _openai_chunks(client: openai.OpenAI, keep: Keep) -> None:
     for chunk in client.chat.completions.create(**REQUEST, stream=True):
         keep(chunk.choices[0].delta.content or "")
 
@@ -198,7 +198,7 @@ def _our_events(http: httpx2.Client, keep: Keep) -> None:
                 keep(event.delta)
 
 
-def _their_events(client: openai.OpenAI, keep: Keep) -> None:
+def _openai_events(client: openai.OpenAI, keep: Keep) -> None:
     with client.chat.completions.stream(**REQUEST) as stream:
         for event in stream:
             if event.type == "content.delta":
@@ -213,7 +213,7 @@ def _our_parses(http: httpx2.Client, keep: Keep) -> None:
                 keep(event.parsed)
 
 
-def _their_parses(client: openai.OpenAI, keep: Keep) -> None:
+def _openai_parses(client: openai.OpenAI, keep: Keep) -> None:
     with client.chat.completions.stream(**REQUEST, response_format=Order) as stream:
         for event in stream:
             if event.type == "content.delta":
@@ -228,7 +228,7 @@ def _our_call(http: httpx2.Client, keep: Keep) -> None:
                 keep(event.arguments_delta)
 
 
-def _their_call(client: openai.OpenAI, keep: Keep) -> None:
+def _openai_call(client: openai.OpenAI, keep: Keep) -> None:
     with client.chat.completions.stream(**REQUEST, tools=[STRICT_TOOL]) as stream:
         for event in stream:
             if event.type == "tool_calls.function.arguments.delta":
@@ -245,7 +245,7 @@ def _our_parsed_call(http: httpx2.Client, keep: Keep) -> None:
 
 @dataclass
 class LoopbackReader:
-    """A library that reads a server's stream with asyncio; the server sends one event per write."""
+    """A program that reads a server's stream with asyncio. The server sends one event per write."""
 
     name: str
     version: str
@@ -258,14 +258,14 @@ class LoopbackReader:
         seen: list[Any] = []
         self.loop.run_until_complete(self._read(1, seen.append))
         if isinstance(seen[0], bytes):
-            return None if b"".join(seen) == workload.body else "the body is not what was sent"
-        return None if "".join(seen) == _expected(workload) else "the text is not what was sent"
+            return None if b"".join(seen) == workload.body else "the body differs from what the server sent"
+        return None if "".join(seen) == _expected(workload) else "the text differs from what the server sent"
 
     def time(self, workload: Workload, passes: int) -> int:
-        forget = deque[Any](maxlen=0).append
+        discard = deque[Any](maxlen=0).append
         gc.collect()
         started = process_time_ns()
-        self.loop.run_until_complete(self._read(passes, forget))
+        self.loop.run_until_complete(self._read(passes, discard))
         return process_time_ns() - started
 
     async def _read(self, passes: int, keep: Keep) -> None:
@@ -290,21 +290,21 @@ async def _typed_chunks(response: httpx.Response, keep: Keep) -> None:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """A process that sends the loopback workload; gives its URL."""
+    """Start the server process of the loopback workload, and yield its URL."""
     command = [sys.executable, "-m", "benches.chat", "--serve"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
         finally:
-            process.communicate()  # the end of its input ends it
+            process.communicate()  # closes its standard input, so that it exits
 
 
 def _serve() -> None:
-    """Send the stream to each client that connects, until the input ends.
+    """Send the stream for each request, until standard input closes.
 
-    A pause after each event lets the client wait for the next, as clients of language models do. Without it,
-    what a read brings would depend on who is faster.
+    After each event, the server pauses, so that the client waits for the next one, as with a language model.
+    Without the pause, the number of events per read would depend on the speed of both processes.
     """
     body = workloads()["loopback"].body
     events = [event + b"\n\n" for event in body.split(b"\n\n")[:-1]]
@@ -365,14 +365,14 @@ def main() -> None:
     with _server() as url:
         gc.collect()
         gc.freeze()
-        measure(["typed"], pair(_our_chunks, _their_chunks))
-        measure(["events"], pair(_our_events, _their_events))
-        measure(["structured"], pair(_our_parses, _their_parses))
-        measure(["text-1k", "text-16k"], pair(_our_events, _their_events)[:1])
+        measure(["typed"], pair(_our_chunks, _openai_chunks))
+        measure(["events"], pair(_our_events, _openai_events))
+        measure(["structured"], pair(_our_parses, _openai_parses))
+        measure(["text-1k", "text-16k"], pair(_our_events, _openai_events)[:1])
         measure(
             ["tool-1k", "tool-16k"],
             [
-                *pair(_our_call, _their_call)[:1],
+                *pair(_our_call, _openai_call)[:1],
                 Reader("ssejet, parsed", ours, _our_parsed_call, lambda http: http),
             ],
         )
@@ -404,11 +404,11 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benches.chat", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="a glance: short slices, few rounds, nothing written"
+        "--quick", action="store_true", help="a rough check: short slices, few rounds, no output file"
     )
     parser.add_argument("--rounds", type=int, help="the number of rounds (default: 15)")
-    parser.add_argument("--output", type=Path, help="where the results go (default: benches/results/)")
-    parser.add_argument("--verbose", action="store_true", help="tell who is being measured")
+    parser.add_argument("--output", type=Path, help="the file for the results")
+    parser.add_argument("--verbose", action="store_true", help="print each step")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)

@@ -1,7 +1,6 @@
-"""The decoders for Python under pytest-benchmark: `pytest benches --benchmark-columns=median,iqr,rounds`.
+"""Measures the Python decoders with pytest-benchmark: `pytest benches --benchmark-columns=median,iqr,rounds`.
 
-It measures one contestant after the other; `python -m benches.run`, where they take turns, is what ratios are
-taken from.
+The contestants run one after the other here. For ratios, use `python -m benches.run`, where they take turns.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The workloads: deterministic event streams, their events, and the sizes of their reads.
 
-`python -m benches.workloads DIRECTORY` writes them to files for the contestants in other languages.
+`python -m benches.workloads DIRECTORY` writes them to files, for the contestants in other languages.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ CJK = (
 
 
 class Description(NamedTuple):
-    """The description of a measured workload."""
+    """The title and the sizes of a workload, as the results store them."""
 
     title: str
     events: int
@@ -71,13 +71,13 @@ class Description(NamedTuple):
 
 @dataclass(frozen=True)
 class Workload:
-    """A stream of events."""
+    """A stream of events, and how many bytes each read returns."""
 
     name: str
     title: str
     body: bytes = field(repr=False)
     data: tuple[str, ...] = field(repr=False)
-    """The `data` of each event, as a correct decoder gives it."""
+    """The `data` of each event that a correct decoder returns."""
     read_size: int
 
     @cached_property
@@ -90,7 +90,7 @@ class Workload:
         return Description(self.title, len(self.data), len(self.body), self.read_size)
 
     def write(self, directory: Path) -> Path:
-        """Write the stream to a file, and its data to another one, each followed by NUL."""
+        """Write files: the stream, the `data` of each event with NUL after it, and the read size."""
         path = directory / f"{self.name}.sse"
         path.write_bytes(self.body)
         path.with_suffix(".expected").write_bytes(b"".join(data.encode() + b"\0" for data in self.data))
@@ -143,7 +143,7 @@ def _workload(
 def chat_chunk(
     delta: dict[str, object], finish_reason: str | None = None, size: int = CHAT_EVENT_BYTES
 ) -> str:
-    """Make a chunk of a chat completion as OpenAI sends it; `obfuscation` gives all the same length."""
+    """Make a chunk of a chat completion like OpenAI's, padded to `size` with `obfuscation`."""
     chunk: dict[str, object] = {
         "id": "chatcmpl-CaXq2mT7bXvS0dYJkR4uHn8wLz5Ge",
         "object": "chat.completion.chunk",
@@ -156,7 +156,7 @@ def chat_chunk(
 
 
 def _anthropic(text: str) -> str:
-    """Make a delta as Anthropic sends it; with its `event:` line it is as long as a chat chunk."""
+    """Make a delta like Anthropic's. With its `event:` line, it has the size of a chat chunk."""
     delta: dict[str, object] = {
         "type": "content_block_delta",
         "index": 0,
@@ -167,18 +167,18 @@ def _anthropic(text: str) -> str:
 
 
 def _small(token: str) -> str:
-    """Make the smallest chunk that a compatible server sends for a token."""
+    """Make a chunk with only the fields that every compatible server sends."""
     chunk: dict[str, object] = {"choices": [{"index": 0, "delta": {"content": token}, "finish_reason": None}]}
     return _padded(chunk, "id", SMALL_EVENT_BYTES - len("data: \n\n"))
 
 
 def _large(index: int, size: int) -> str:
-    """Make an event with a picture or a file in base64."""
+    """Make an event with a large base64 field, like an image."""
     return _padded({"type": "response.image.partial", "partial_image_index": index}, "b64_json", size)
 
 
 def _padded(value: dict[str, object], key: str, size: int) -> str:
-    """Make JSON text of exactly `size` bytes of UTF-8, padded in `key`."""
+    """Make JSON of exactly `size` bytes in UTF-8, by padding the field `key`."""
     missing = size - len(_json({**value, key: ""}).encode())
     if missing < 0:
         raise ValueError(f"{-missing} bytes too long: {value}")

@@ -32,9 +32,9 @@ def test_we_read_what_was_sent(name: str, reads: object, streams: dict[str, chat
 @pytest.mark.parametrize(
     ("name", "reads"),
     [
-        ("typed", chat._their_chunks),
-        ("events", chat._their_events),
-        ("structured", chat._their_parses),
+        ("typed", chat._openai_chunks),
+        ("events", chat._openai_events),
+        ("structured", chat._openai_parses),
     ],
 )
 def test_openai_python_reads_the_same(name: str, reads: object, streams: dict[str, chat.Workload]) -> None:
@@ -47,7 +47,7 @@ def test_a_reader_with_other_results_is_an_error(streams: dict[str, chat.Workloa
 
     reader = chat.Reader("lazy", "1", reads_too_little, lambda http: http)
     assert (
-        reader.check(streams["typed"]) == f"3 instead of {len(chat._expected(streams['typed']))} characters"
+        reader.check(streams["typed"]) == f"3 characters instead of {len(chat._expected(streams['typed']))}"
     )
 
 

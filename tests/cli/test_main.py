@@ -58,7 +58,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     done = without(packages, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f'ssejet: this command needs {first}, which is not installed: pip install "ssejet[{extras}]"\n'
+        f'ssejet: this command needs {first}, which is not installed; run pip install "ssejet[{extras}]"\n'
     )
 
 

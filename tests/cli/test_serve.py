@@ -58,7 +58,7 @@ def test_wrong_arguments_are_explained(arguments: list[str], message: str) -> No
 
 def test_a_recording_without_events_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty.sse").write_bytes(b"")
-    assert run("serve", str(tmp_path / "empty.sse")) == (1, "", "ssejet: empty.sse holds no event\n")
+    assert run("serve", str(tmp_path / "empty.sse")) == (1, "", "ssejet: empty.sse has no events\n")
 
 
 def test_a_port_that_is_taken_is_an_error_that_says_what_to_do() -> None:
@@ -66,5 +66,5 @@ def test_a_port_that_is_taken_is_an_error_that_says_what_to_do() -> None:
         port = taken.getsockname()[1]
         done = run("serve", "--port", str(port))
     assert (done.returncode, done.stdout) == (1, "")
-    message = f"ssejet: cannot serve on port {port}: Address already in use; --port 0 takes"
+    message = f"ssejet: cannot serve on port {port}: Address already in use; use --port 0 for any free port"
     assert done.stderr.startswith(message)

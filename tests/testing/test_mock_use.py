@@ -107,7 +107,7 @@ def client(provider: Provider) -> Iterator[Any]:
         (7, r"not 7 \(int\)"),
         (b"bytes", r"not b'bytes' \(bytes\)"),
         (["a", "list"], "not list"),
-        (EventStream, "not the class EventStream: make an instance of it"),
+        (EventStream, "not the class EventStream: create an instance of it"),
         ((item for item in "ab"), "not a generator: wrap it in an EventStream"),
         (lambda: "x", "gets the request, and route and state if it has such parameters"),
         (lambda request, other: "x", "missing a required argument: 'other'"),
@@ -185,17 +185,17 @@ def test_a_misspelt_route_or_attribute_is_named(provider: Provider, mock: Any) -
 
 
 def test_wrong_options_are_refused(provider: Provider) -> None:
-    with pytest.raises(TypeError, match="base_url is a text, not 7"):
+    with pytest.raises(TypeError, match="base_url must be a string, not 7"):
         provider.mock(base_url=7)
     with pytest.raises(TypeError, match="decorates a function, not str; its options are keywords"):
         provider.decorator("https://example.com")
     with pytest.raises(TypeError, match="decorates a function, not the class"):
         provider.decorator(type("Test", (), {}))
-    with pytest.raises(ValueError, match="between 400 and 599"):
+    with pytest.raises(ValueError, match="from 400 to 599"):
         MockError("x", status=200)
-    with pytest.raises(ValueError, match="give an error too"):
+    with pytest.raises(ValueError, match="set error, and after to 0 or more"):
         StreamedAnswer("x", after=1)
-    with pytest.raises(TypeError, match="error is a MockError or its message, not int"):
+    with pytest.raises(TypeError, match="error must be a MockError or a message, not int"):
         StreamedAnswer("x", error=5)  # type: ignore[arg-type]
 
 

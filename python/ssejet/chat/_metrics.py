@@ -1,4 +1,4 @@
-"""Metrics of chat completions, and of completions of the older kind."""
+"""Metrics of chat completions, and of the older completions endpoint."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["ChatMetrics", "CompletionMetrics"]
 
 
 class _ChoiceMetrics(TokenMetrics):
-    """What both share: choices that finish, and usage.
+    """Tracks finish reasons and token usage for both endpoints.
 
-    ``finished`` is True once each choice that began has a finish reason. The reason ``error``, which some
-    servers send when they fail, does not count.
+    ``finished`` is True once every choice so far has a finish reason. The reason ``error`` does not count:
+    some servers send it when they fail.
     """
 
     __slots__ = ("_closed", "_open")
@@ -52,13 +52,14 @@ class ChatMetrics(_ChoiceMetrics):
 
         stream = Stream(response, cast_to=ChatCompletionChunk, metrics=ChatMetrics())
 
-    The chunks may be ssejet's, openai-python's or dicts. Several choices are measured as one stream.
+    A chunk may be ssejet's, openai-python's or a dict. If a chunk has several choices, the metrics do not
+    separate them.
     """
 
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Measure an item: a chunk, or a dict of its fields."""
+        """Measure a chunk, or a dict with its fields."""
         chunk = ChatCompletionChunk.from_dict(item) if type(item) is dict else item
         for choice in chunk.choices or ():
             if choice.delta is not None:
@@ -75,7 +76,7 @@ class ChatMetrics(_ChoiceMetrics):
             text += "".join(map(_call_text, delta.tool_calls))
         if delta.function_call is not None:
             text += _function_text(delta.function_call)
-        # openai-python's objects have only the fields that were sent.
+        # openai-python's objects lack the fields that the server did not send.
         reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
         if text or reasoning:
             self.add_token(text, reasoning=reasoning)
@@ -89,7 +90,7 @@ class CompletionMetrics(_ChoiceMetrics):
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
-        """Measure an item: a chunk, or a dict of its fields."""
+        """Measure a chunk, or a dict with its fields."""
         chunk = Completion.from_dict(item) if type(item) is dict else item
         for choice in chunk.choices or ():
             if choice.text:

@@ -20,13 +20,13 @@ def main() -> None:
     """Run the command line and exit.
 
     The exit status is 0 for success, 1 for a failure (standard error says why), 2 for wrong arguments or a
-    missing package, 130 after Ctrl-C. A closed standard stream acts like the null device. Output that cannot
-    be written is an error, except if the pipe's reader has left.
+    missing package, 130 after Ctrl-C. A closed standard stream acts like the null device. A full disk is an
+    error. A closed pipe, as after ``| head``, is not.
     """
     try:
         allow_interrupts()
         open_closed_streams()
-        # Here, so that this module can be imported, and explain what is missing, without the extras.
+        # Imported here, because this module must work without the extras to say which one is missing.
         from ssejet.cli._app import app
 
         try:
@@ -45,7 +45,7 @@ def main() -> None:
         abandon_output()
         sys.exit(0)
     except OSError as error:
-        # The commands handle errors of files and connections. The rest come from standard output.
+        # The commands handle errors of files and connections. Any other OSError comes from standard output.
         if error.filename is not None or isinstance(error, ConnectionError):
             raise
         abandon_output()
@@ -53,10 +53,10 @@ def main() -> None:
             print(f"ssejet: cannot write the output: {error.strerror or error}", file=sys.stderr, flush=True)
         sys.exit(1)
     finally:
-        exit_at_interrupts()  # the interpreter's own end takes time too
+        exit_at_interrupts()  # the interpreter takes time to exit
 
 
 def _explain_missing(package: str) -> int:
     remedy = f'pip install "ssejet[{_EXTRAS[package]}]"'
-    print(f"ssejet: this command needs {package}, which is not installed: {remedy}", file=sys.stderr)
+    print(f"ssejet: this command needs {package}, which is not installed; run {remedy}", file=sys.stderr)
     return 2

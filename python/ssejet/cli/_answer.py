@@ -19,26 +19,26 @@ __all__ = ["JSONView", "MarkdownView", "TextView", "View"]
 
 
 class View(Protocol):
-    """Shows answers, each piece as soon as it arrives."""
+    """Shows an answer while it arrives."""
 
     def begin(self) -> None:
-        """A question is about to be sent."""
+        """Prepare for the answer to a new question."""
 
     def chunk(self, chunk: ChatCompletionChunk) -> None:
-        """A chunk has arrived; its texts follow."""
+        """Show a chunk. Calls of ``reasoning`` and ``content`` with its text follow."""
 
     def reasoning(self, text: str) -> None:
-        """A piece of the model's reasoning has arrived."""
+        """Show more of the model's reasoning."""
 
     def content(self, text: str) -> None:
-        """A piece of the answer has arrived."""
+        """Show more of the answer."""
 
     def end(self, metrics: TokenMetrics | None) -> None:
-        """The answer has ended or failed; ``metrics`` is None if it never began."""
+        """End the answer, complete or not. ``metrics`` is None if no answer began."""
 
 
 class MarkdownView:
-    """Shows rendered Markdown with dimmed reasoning, on a terminal."""
+    """Renders the answer as Markdown, and its reasoning dimmed, for a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -60,7 +60,7 @@ class MarkdownView:
 
 
 class TextView:
-    """Prints the answer as the model wrote it, without its reasoning, for a pipe."""
+    """Prints the answer as plain text, without the reasoning, for a pipe."""
 
     def begin(self) -> None:
         self._last = "\n"
@@ -79,14 +79,14 @@ class TextView:
             self._print("\n")
 
     def _print(self, text: str) -> None:
-        # Not with a rich console, which prints its last text again after a Ctrl-C.
+        # A rich console would print its last text again after Ctrl-C.
         self._last = text[-1:] or self._last
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 class JSONView:
-    """Prints the chunks as the server sent them, one per line, then an object with the metrics."""
+    """Prints each chunk as one line of JSON, then the metrics as another."""
 
     def begin(self) -> None:
         pass

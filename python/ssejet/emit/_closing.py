@@ -1,4 +1,4 @@
-"""Closes iterators of which nothing is known."""
+"""Closes iterators of any type."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["aclose", "close"]
 
 
 def close(iterator: Any) -> None:
-    """Close an iterator, if it can be closed."""
+    """Close an iterator, if it has ``close``."""
     method = getattr(iterator, "close", None)
     if method is not None:
         method()
 
 
 async def aclose(iterator: Any) -> None:
-    """Close an async iterator, if it can be closed."""
+    """Close an async iterator, if it has ``aclose``."""
     method = getattr(iterator, "aclose", None)
     if method is not None:
         await method()

@@ -1,17 +1,17 @@
-"""Ends open streams when their server is told to stop.
+"""Ends open streams when the server begins to stop.
 
-A server that stops waits for open responses, and an event stream may never end. The lifespan protocol of
-ASGI does not help: uvicorn, hypercorn and granian send its shutdown message after that wait. So this module
-looks at what tells the server itself to stop:
+A stopping server waits for open responses, but an event stream may never end. ASGI's lifespan protocol does
+not help: uvicorn, hypercorn and granian send the shutdown message only after that wait. So this module
+watches for the same stop requests as the server:
 
-* uvicorn, its workers and its reloader: a signal, the server's flag ``should_exit``, or its closed sockets;
-* hypercorn with workers: an event of multiprocessing, which each worker gets;
+* uvicorn, with or without workers or reloader: a signal, the flag ``should_exit``, or closed sockets;
+* hypercorn with workers: a multiprocessing event;
 * hypercorn without workers, and granian: a signal;
 * any other server: the application calls ``stop_streams``.
 
-No server is patched. While streams are open in the main thread, its signal handlers are wrapped, and called
-as before. Nothing tells when a flag changes, so one timer per event loop looks at the flags twenty times a
-second.
+This module patches no server. While streams are open in the main thread, it wraps the signal handlers, and
+still calls the original ones. A flag sends no notice when it changes, so one timer per event loop checks the
+flags 20 times per second.
 """
 
 from __future__ import annotations
@@ -33,55 +33,55 @@ if TYPE_CHECKING:
 
 __all__ = ["stop_streams", "stopped_by_server"]
 
-# How many seconds pass between two looks at the flags. It must be less than the 0.1 s of hypercorn: that
-# kills its other workers as soon as one has ended.
-_INTERVAL = 0.05
+# The seconds between two checks of the flags. It must be less than hypercorn's 0.1 s, because hypercorn kills
+# the other workers as soon as one ends.
+_CHECK_INTERVAL = 0.05
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
-# The open streams of each event loop.
-_watches: dict[Any, _Watch] = {}
+# One watcher for each event loop that has open streams.
+_watchers: dict[Any, _StopWatcher] = {}
 
 
 def stop_streams() -> None:
-    """End all open streams of this process, as if its server were told to stop.
+    """End all open streams of this process.
 
-    Call it if your server is not one of those above, or stops in a way of its own. It may be called in any
-    thread and in a signal handler, and returns at once.
+    Call it before the server stops, if the server is not uvicorn, hypercorn or granian. You can call it from
+    any thread and from a signal handler. It returns at once.
     """
-    for watch in tuple(_watches.values()):
-        watch.stop_soon()
+    for watcher in tuple(_watchers.values()):
+        watcher.stop_soon()
 
 
 @contextmanager
 def stopped_by_server(stop: Callable[[], None]) -> Iterator[None]:
-    """While this context is open, call a function in this event loop when the server is told to stop."""
+    """Call a function in this event loop if the server begins to stop while this context is open."""
     loop = running_loop()
-    watch = _watches.get(loop.key)
-    if watch is None:
-        watch = _watches[loop.key] = _Watch(loop)
-    watch.stops.add(stop)
+    watcher = _watchers.get(loop.key)
+    if watcher is None:
+        watcher = _watchers[loop.key] = _StopWatcher(loop)
+    watcher.callbacks.add(stop)
     try:
         yield
     finally:
-        watch.stops.discard(stop)
-        if not watch.stops:
-            watch.close()
-            del _watches[loop.key]
+        watcher.callbacks.discard(stop)
+        if not watcher.callbacks:
+            watcher.close()
+            del _watchers[loop.key]
 
 
-class _Watch:
-    """Watches what tells the server of one event loop to stop, while streams are open."""
+class _StopWatcher:
+    """Watches, for one event loop, whether the server begins to stop."""
 
     def __init__(self, loop: AsyncioLoop | TrioLoop) -> None:
-        self.stops: set[Callable[[], None]] = set()
+        self.callbacks: set[Callable[[], None]] = set()
         self._loop = loop
         self._handlers = _wrap_handlers()
         self._flags = _find_flags()
-        self._cancel = loop.repeat(self._look, _INTERVAL) if self._flags else lambda: None
+        self._cancel = loop.repeat(self._check_flags, _CHECK_INTERVAL) if self._flags else lambda: None
 
     def stop_soon(self) -> None:
-        with suppress(RuntimeError):  # The loop is closed, so its streams are too.
+        with suppress(RuntimeError):  # the loop is closed, so no stream is open
             self._loop.call_soon(self._stop)
 
     def close(self) -> None:
@@ -89,22 +89,22 @@ class _Watch:
         for handler in self._handlers:
             handler.unwrap()
 
-    def _look(self) -> None:
+    def _check_flags(self) -> None:
         if any(flag() for flag in self._flags):
             self._stop()
 
     def _stop(self) -> None:
-        self._loop.run_in_task(self._call_stops)
+        self._loop.run_in_task(self._call_all)
 
-    def _call_stops(self) -> None:
-        for stop in tuple(self.stops):
-            stop()
+    def _call_all(self) -> None:
+        for callback in tuple(self.callbacks):
+            callback()
 
 
 class _WrappedHandler:
-    """A signal handler that stops all streams, then calls the handler that it replaces.
+    """A signal handler that stops all streams, then calls the original handler.
 
-    It has the attributes of that handler: ``_uvicorn_servers`` and other packages look for ``__self__``.
+    It has the original handler's attributes: ``_uvicorn_servers`` and other packages read ``__self__``.
     """
 
     def __init__(self, signal_number: int, handler: Callable[[int, Any], Any]) -> None:
@@ -129,7 +129,7 @@ def _wrap_handlers() -> list[_WrappedHandler]:
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             handler = signal.getsignal(number)
-            # Python's own handler raises KeyboardInterrupt, which ends the event loop and all it runs.
+            # Python's default handler raises KeyboardInterrupt, which already ends the event loop.
             if callable(handler) and handler is not signal.default_int_handler:
                 new = _WrappedHandler(number, handler)
                 _set_handler(number, new)
@@ -140,14 +140,14 @@ def _wrap_handlers() -> list[_WrappedHandler]:
 def _set_handler(number: int, handler: Callable[[int, Any], Any]) -> None:
     signal.signal(number, handler)
     if sys.platform != "win32":
-        signal.siginterrupt(number, False)  # as asyncio does, so that system calls are not interrupted
+        signal.siginterrupt(number, False)  # restart interrupted system calls, as asyncio does
 
 
 def _find_flags() -> list[Callable[[], bool]]:
-    """Find the flags that tell the server to stop, as signals do."""
+    """Find the flags that tell the server to stop."""
     flags: list[Callable[[], bool]] = [partial(_is_stopping, server) for server in _uvicorn_servers()]
     if "multiprocessing" in sys.modules:
-        # Hypercorn gives it to each of its worker processes.
+        # hypercorn passes an event as an argument to each worker process.
         options = getattr(sys.modules["multiprocessing"].current_process(), "_kwargs", {})
         is_set = getattr(options.get("shutdown_event"), "is_set", None)
         if is_set is not None:
@@ -170,7 +170,7 @@ def _uvicorn_servers() -> list[Any]:
 
 
 def _serving_objects() -> Iterator[Any]:
-    """Yield the objects whose method ``serve`` runs in this event loop."""
+    """Yield each object whose method ``serve`` is running in this event loop."""
     try:
         tasks = asyncio.all_tasks()
     except RuntimeError:  # trio

@@ -1,4 +1,4 @@
-"""What a route may answer; errors and disturbed streams look as the provider sends them."""
+"""The answers that a route can give, with errors and faulty streams in the provider's format."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
     from ssejet.emit import Failure
 
-__all__ = ["KINDS", "MockError", "StreamedAnswer", "described", "has_fields", "is_answer"]
+__all__ = ["KINDS", "MockError", "StreamedAnswer", "describe", "has_fields", "is_answer"]
 
 KINDS = (
-    "a text, a dict or model with the answer's fields, an EventStream, a StreamedAnswer, a MockError, a "
-    "response of httpx or httpx2, an exception, or a function that returns one of these"
+    "a string, a dict or model with the answer's fields, an EventStream, a StreamedAnswer, a MockError, an "
+    "httpx or httpx2 response, an exception, or a function that returns one of these"
 )
 
 
 @dataclass(frozen=True)
 class MockError:
-    """An error that the API reports, in the provider's form.
+    """An error from the API, in the provider's format.
 
-    As a route's response it is an HTTP error status with a body; in a ``StreamedAnswer`` it is an event.
+    As a route's response, it is an HTTP error with a body. In a ``StreamedAnswer``, it is an event.
 
     Args:
         message: the text of the error.
-        status: the HTTP status. An error inside a stream has none.
-        type: the provider's type of error; by default that of the status.
-        code: the provider's code, if it has codes.
-        param: the wrong parameter, if the provider names it.
-        headers: other headers, such as ``{"retry-after": "1"}``.
+        status: the HTTP status, from 400 to 599; not sent inside a stream.
+        type: the provider's error type; by default the one for the status.
+        code: the provider's error code, for providers with codes.
+        param: the name of the wrong parameter, for providers that report it.
+        headers: more response headers, such as ``{"retry-after": "1"}``.
     """
 
     message: str
@@ -47,22 +47,22 @@ class MockError:
 
     def __post_init__(self) -> None:
         if not 400 <= self.status <= 599:
-            raise ValueError(f"the status of an error is between 400 and 599, not {self.status!r}")
+            raise ValueError(f"status must be from 400 to 599, not {self.status!r}")
 
 
 @dataclass(frozen=True)
 class StreamedAnswer:
-    """An answer whose stream has an error, pings or cuts.
+    """An answer whose stream has an error, pings, cuts or a broken connection.
 
-    A request without ``stream`` gets the error, if there is one, else the answer.
+    A request without ``stream`` gets the error, if you give one, else the answer.
 
     Args:
-        answer: any other answer that a route takes: a text, or its fields.
-        error: an error that the server sends inside the stream, which then ends; or the error's message.
-        after: how many events come before the error; None for half of them.
-        ping_every: how many events come between two pings, which look as the provider sends them: Anthropic's
-            are events, OpenAI's are comments; 0 for no pings.
-        cut: the size of the pieces in bytes; see ``EventStream``.
+        answer: the answer: a string, or a dict or model with its fields.
+        error: the error that ends the stream, or only its message.
+        after: the number of events before the error; None for half of the events.
+        ping_every: the number of events between two pings; 0 for no pings. Anthropic's pings are events,
+            OpenAI's are comments.
+        cut: the size in bytes of the pieces that the stream is sent in; see ``EventStream``.
         fail_after: when the connection breaks; see ``EventStream``.
     """
 
@@ -75,21 +75,23 @@ class StreamedAnswer:
 
     def __post_init__(self) -> None:
         if self.error is not None and not isinstance(self.error, (MockError, str)):
-            raise TypeError(f"error is a MockError or its message, not {type(self.error).__name__}")
+            raise TypeError(f"error must be a MockError or a message, not {type(self.error).__name__}")
         if self.after is not None and (self.error is None or self.after < 0):
-            raise ValueError("after is the number of events, 0 or more, before an error: give an error too")
+            raise ValueError(
+                "after is the number of events before the error: set error, and after to 0 or more"
+            )
         if self.ping_every < 0:
-            raise ValueError(f"ping_every is a number of events, 0 or more; got {self.ping_every!r}")
+            raise ValueError(f"ping_every must be 0 or more, not {self.ping_every!r}")
 
 
 def is_answer(answer: Any) -> bool:
-    """Whether this is one of ``KINDS``, other than a function."""
+    """Whether a value is one of ``KINDS`` and not a function."""
     kinds = (EventStream, AsyncEventStream, StreamedAnswer, MockError, BaseException)
     return isinstance(answer, kinds) or is_response(answer) or has_fields(answer)
 
 
 def has_fields(answer: Any) -> bool:
-    """Whether this is a text, or has the fields of an answer."""
+    """Whether a value is a string, a dict or a model, to fill an answer's fields."""
     if isinstance(answer, (str, Mapping)):
         return True
     cls = type(answer)
@@ -97,10 +99,10 @@ def has_fields(answer: Any) -> bool:
     return is_model and not isinstance(answer, (StreamedAnswer, MockError))
 
 
-def described(value: Any) -> str:
-    """What an error calls a value that is not an answer, with advice if there is some."""
+def describe(value: Any) -> str:
+    """Describe a wrong value for an error message, with advice if possible."""
     if isinstance(value, type):
-        return f"the class {value.__name__}: make an instance of it"
+        return f"the class {value.__name__}: create an instance of it"
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
         return "a generator: wrap it in an EventStream or AsyncEventStream"
     if value is None:

@@ -1,4 +1,4 @@
-"""The mock of Anthropic's API."""
+"""A mock of Anthropic's API."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AnthropicMock(APIMock):
     Args:
         base_url: where the API is, without ``/v1``; by default Anthropic's own URL, that of the environment
             variable ``ANTHROPIC_BASE_URL``, and Azure's.
-        state: anything that response functions may share; by default a dict.
+        state: any object for the response functions to share; by default a dict.
 
     Attributes:
         messages: ``messages.create`` is a ``Route``, which also answers ``messages.stream`` and
@@ -72,7 +72,7 @@ class AnthropicMock(APIMock):
         self.messages: _Messages = _Messages("mock.messages", create=create, count_tokens=count_tokens)
 
     def path_of(self, url: Any) -> str | None:
-        """The path of an endpoint, such as ``/v1/messages``; None if the URL is not of this API."""
+        """The endpoint's path, such as ``/v1/messages``, or None if the URL belongs to another API."""
         bases = [self.base_url] if self.base_url else [_BASE_URL, os.environ.get("ANTHROPIC_BASE_URL")]
         path = path_below(bases, url)
         is_foundry = _FOUNDRY_HOST.fullmatch(url.host) and url.path.startswith("/anthropic/")
@@ -81,7 +81,7 @@ class AnthropicMock(APIMock):
         return path
 
     def error_body(self, error: MockError) -> dict[str, Any]:
-        """The body of an error response if the request has no route."""
+        """The body of the error response to a request without a route."""
         return anthropic_error(error)
 
 
@@ -90,7 +90,7 @@ def mock_anthropic(function: F, /) -> F: ...
 @overload
 def mock_anthropic(*, base_url: str | None = ..., state: Any = ...) -> MockDecorator[AnthropicMock]: ...
 def mock_anthropic(function: Any = None, /, *, base_url: str | None = None, state: Any = None) -> Any:
-    """Decorate a test, or any function, so that Anthropic's API is mocked while it runs.
+    """Mock Anthropic's API while the decorated function, such as a test, runs.
 
     ::
 
@@ -100,10 +100,10 @@ def mock_anthropic(function: Any = None, /, *, base_url: str | None = None, stat
         with mock_anthropic() as mock: ...
 
     Args:
-        function: the function, async or not. If it has a parameter ``mock_anthropic``, it gets the
-            ``AnthropicMock``, a new one for each call.
-        base_url: where the API is; see ``AnthropicMock``.
-        state: what response functions may share, copied for each call.
+        function: a function, sync or async. Each call gets a new ``AnthropicMock``, as the argument
+            ``mock_anthropic`` if the function has that parameter.
+        base_url: the URL of the API; see ``AnthropicMock``.
+        state: an object for the response functions to share. Each call gets a copy.
     """
     decorator = MockDecorator(AnthropicMock, parameter="mock_anthropic", base_url=base_url, state=state)
     return decorator if function is None else decorator(function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ssejet.testing._answers import MockError, described
+from ssejet.testing._answers import MockError, describe
 from ssejet.testing._http_responses import library_of
 from ssejet.testing._patching import activate, deactivate
 from ssejet.testing._route import Route, mistake
@@ -60,7 +60,7 @@ class APIMock(MockTransport):
 
     def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
         if base_url is not None and not isinstance(base_url, str):
-            raise TypeError(f"base_url is a text, not {described(base_url)}")
+            raise TypeError(f"base_url must be a string, not {describe(base_url)}")
         super().__init__(None)
         self.base_url = base_url
         self.state: Any = {} if state is None else state

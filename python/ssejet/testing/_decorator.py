@@ -7,7 +7,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ssejet.testing._answers import described
+from ssejet.testing._answers import describe
 from ssejet.testing._api_mock import APIMock
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class MockDecorator(Generic[M]):
     def __call__(self, function: F) -> F:
         """Decorate a function, async or not, or a generator, async or not."""
         if isinstance(function, type) or not callable(function):
-            given = described(function)
+            given = describe(function)
             raise TypeError(f"@{self._parameter} decorates a function, not {given}; its options are keywords")
         wrapper: Any = functools.wraps(function)(self._wrapped(function))
         signature = inspect.signature(function)

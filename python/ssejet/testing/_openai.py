@@ -1,4 +1,4 @@
-"""The mock of OpenAI's API."""
+"""A mock of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["OpenAIMock", "mock_openai"]
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _BASE_URL = "https://api.openai.com/v1"
-# The path of Azure's URLs has a deployment, a version, or neither.
+# A path of Azure's has a deployment, a version, or neither.
 _AZURE_PREFIX = re.compile(r"(/openai)?(/deployments/[^/]+|/v1)?(?=/)")
 _AZURE_HOST = re.compile(r"(.*\.)?azure\.(com|us|cn)|.*\.azure-api\.(net|us|cn)")
 
 
-class _Creating(Resource):
+class _Create(Resource):
     create: Route
 
 
 class _Chat(Resource):
-    completions: _Creating
+    completions: _Create
 
 
 class OpenAIMock(APIMock):
-    """A mock of OpenAI's API, of Azure's, or of one compatible with it.
+    """A mock of OpenAI's API, Azure OpenAI, or a compatible API.
 
     ::
 
@@ -44,13 +44,13 @@ class OpenAIMock(APIMock):
             ...
             assert mock.chat.completions.create.call_count == 1
 
-    See ``APIMock`` for what it does within its ``with`` block, and ``Route.response`` for the answers.
+    See ``APIMock`` for which requests it answers, and ``Route.response`` for the answers.
 
     Args:
-        base_url: where the API is; by default OpenAI's own URL, that of the environment variable
-            ``OPENAI_BASE_URL``, and Azure's: hosts of Azure, paths with ``/openai/deployments/``, and those
-            with ``/openai/`` and an ``api-version``.
-        state: anything that response functions may share; by default a dict.
+        base_url: the URL of the API. By default, the mock answers for OpenAI's URL, for the URL in the
+            environment variable ``OPENAI_BASE_URL``, and for Azure's URLs: paths with
+            ``/openai/deployments/``, and paths with ``/openai/`` on an Azure host or with an ``api-version``.
+        state: any object for the response functions to share; by default a dict.
 
     Attributes:
         chat: ``chat.completions.create`` is a ``Route``.
@@ -62,13 +62,13 @@ class OpenAIMock(APIMock):
 
     def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
         super().__init__(base_url=base_url, state=state)
-        completions = _Creating("mock.chat.completions", create=self._add(ChatCompletions()))
+        completions = _Create("mock.chat.completions", create=self._add(ChatCompletions()))
         self.chat: _Chat = _Chat("mock.chat", completions=completions)
-        self.completions: _Creating = _Creating("mock.completions", create=self._add(Completions()))
-        self.responses: _Creating = _Creating("mock.responses", create=self._add(Responses()))
+        self.completions: _Create = _Create("mock.completions", create=self._add(Completions()))
+        self.responses: _Create = _Create("mock.responses", create=self._add(Responses()))
 
     def path_of(self, url: Any) -> str | None:
-        """The path of an endpoint, such as ``/chat/completions``; None if the URL is not of this API."""
+        """The endpoint's path, such as ``/chat/completions``, or None if the URL belongs to another API."""
         bases = [self.base_url] if self.base_url else [_BASE_URL, os.environ.get("OPENAI_BASE_URL")]
         path = path_below(bases, url)
         if path is None and self.base_url is None and _is_azure(url):
@@ -76,7 +76,7 @@ class OpenAIMock(APIMock):
         return None if path is None else _AZURE_PREFIX.sub("", path, count=1)
 
     def error_body(self, error: MockError) -> dict[str, Any]:
-        """The body of an error response if the request has no route."""
+        """The body of the error response to a request without a route."""
         return openai_error(error)
 
 
@@ -91,7 +91,7 @@ def mock_openai(function: F, /) -> F: ...
 @overload
 def mock_openai(*, base_url: str | None = ..., state: Any = ...) -> MockDecorator[OpenAIMock]: ...
 def mock_openai(function: Any = None, /, *, base_url: str | None = None, state: Any = None) -> Any:
-    """Decorate a test, or any function, so that OpenAI's API is mocked while it runs.
+    """Mock OpenAI's API while the decorated function, such as a test, runs.
 
     ::
 
@@ -101,10 +101,10 @@ def mock_openai(function: Any = None, /, *, base_url: str | None = None, state: 
         with mock_openai() as mock: ...
 
     Args:
-        function: the function, async or not. If it has a parameter ``mock_openai``, it gets the
-            ``OpenAIMock``, a new one for each call.
-        base_url: where the API is; see ``OpenAIMock``.
-        state: what response functions may share, copied for each call.
+        function: a function, sync or async. Each call gets a new ``OpenAIMock``, as the argument
+            ``mock_openai`` if the function has that parameter.
+        base_url: the URL of the API; see ``OpenAIMock``.
+        state: an object for the response functions to share. Each call gets a copy.
     """
     decorator = MockDecorator(OpenAIMock, parameter="mock_openai", base_url=base_url, state=state)
     return decorator if function is None else decorator(function)

@@ -1,4 +1,4 @@
-"""Takes the place of the network in httpx and httpx2, while a mock is active."""
+"""Patches the transports of httpx and httpx2 while a mock is active."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIBRARIES = ("httpx", "httpx2")
 
 
 class Mock(Protocol):
-    """An object that answers requests in place of the network."""
+    """Answers requests that would go to the network."""
 
     def owns(self, request: Any) -> bool:
         """Whether a request is for this mock."""
@@ -26,22 +26,22 @@ class Mock(Protocol):
         """Answer a request."""
 
     async def handle_async_request(self, request: Any) -> Any:
-        """Answer a request of an asynchronous client."""
+        """Answer a request from an async client."""
 
 
-# All active mocks of this process, in the order in which they were entered. The transports are patched while
-# there is one. Mocks of several threads or tasks may end in any order.
+# All active mocks of this process, oldest first. Mocks of several threads or tasks may end in any order. The
+# transports stay patched until none is active.
 _active: list[Mock] = []
 _originals: list[tuple[Any, str, Any]] = []
 _lock = Lock()
 
-# The mocks that were entered in this thread or task, or in the one that started it. They come first, so
-# several tests can run at once, each with its own mock.
+# The mocks of this thread or task, and of the one that started it. They have priority, so that each
+# concurrent test uses its own mock.
 _entered: ContextVar[tuple[Mock, ...]] = ContextVar("ssejet_entered_mocks", default=())
 
 
 def activate(mock: Mock) -> None:
-    """Let a mock answer the requests that it owns, whichever HTTP transport would send them."""
+    """Send the requests that a mock owns to it, from all HTTP transports."""
     with _lock:
         if not _active:
             _patch_transports()
@@ -50,13 +50,13 @@ def activate(mock: Mock) -> None:
 
 
 def deactivate(mock: Mock) -> None:
-    """Undo one ``activate``. When no mock is active, requests go to the network again."""
+    """Undo one ``activate``. After the last one, all requests go to the network again."""
     with _lock:
         _remove_last(_active, mock)
         if not _active:
             while _originals:
                 setattr(*_originals.pop())
-    # There is no token to reset, because a fixture may end in another context than it began in.
+    # ContextVar.reset() would fail here, because a fixture may end in another context than it began in.
     entered = list(_entered.get())
     if mock in entered:
         _remove_last(entered, mock)
@@ -67,8 +67,8 @@ def _remove_last(mocks: list[Mock], mock: Mock) -> None:
     del mocks[len(mocks) - 1 - mocks[::-1].index(mock)]
 
 
-def _owner_of(request: Any) -> Mock | None:
-    """The latest mock of this context that owns a request, else the latest of any context."""
+def _mock_for(request: Any) -> Mock | None:
+    """The newest mock that owns a request: from this context if possible, else from any other."""
     with _lock:
         active = list(_active)
     own = [mock for mock in _entered.get() if mock in active]
@@ -79,27 +79,27 @@ def _patch_transports() -> None:
     for name in _LIBRARIES:
         if importlib.util.find_spec(name) is not None:
             library = importlib.import_module(name)
-            _patch(library.HTTPTransport, "handle_request", _patched_sync)
-            _patch(library.AsyncHTTPTransport, "handle_async_request", _patched_async)
+            _patch(library.HTTPTransport, "handle_request", _with_mocks)
+            _patch(library.AsyncHTTPTransport, "handle_async_request", _with_async_mocks)
 
 
-def _patch(cls: Any, name: str, patched: Callable[[Any], Any]) -> None:
+def _patch(cls: Any, name: str, wrap: Callable[[Any], Any]) -> None:
     original = getattr(cls, name)
     _originals.append((cls, name, original))
-    setattr(cls, name, patched(original))
+    setattr(cls, name, wrap(original))
 
 
-def _patched_sync(send: Any) -> Any:
+def _with_mocks(send: Any) -> Any:
     def handle_request(transport: Any, request: Any) -> Any:
-        mock = _owner_of(request)
+        mock = _mock_for(request)
         return send(transport, request) if mock is None else mock.handle_request(request)
 
     return handle_request
 
 
-def _patched_async(send: Any) -> Any:
+def _with_async_mocks(send: Any) -> Any:
     async def handle_async_request(transport: Any, request: Any) -> Any:
-        mock = _owner_of(request)
+        mock = _mock_for(request)
         return await (send(transport, request) if mock is None else mock.handle_async_request(request))
 
     return handle_async_request

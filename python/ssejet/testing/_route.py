@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from ssejet._json import dumps
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import close
-from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, described, has_fields, is_answer
+from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, describe, has_fields, is_answer
 from ssejet.testing._calls import CallLog
 from ssejet.testing._http_responses import as_exception_of, is_response, library_of
 from ssejet.testing._streams import RawEventStream, with_event_names
@@ -80,7 +80,7 @@ class Route:
         offered: tuple[str, ...] = ()
         if not is_answer(response):
             if isinstance(response, type) or not callable(response):
-                raise TypeError(f"{self._name}.response is {KINDS}; not {described(response)}")
+                raise TypeError(f"{self._name}.response is {KINDS}; not {describe(response)}")
             offered = _offered_parameters(response, f"{self._name}.response")
         self._response, self._offered = response, offered
 
@@ -121,7 +121,7 @@ class Route:
         """
         if not is_answer(answer):
             close(answer)
-            raise TypeError(f"the function of {self._name}.response returns {KINDS}; not {described(answer)}")
+            raise TypeError(f"the function of {self._name}.response returns {KINDS}; not {describe(answer)}")
         if isinstance(answer, BaseException):
             raise as_exception_of(library_of(call.request), answer, call.request)
         if is_response(answer):
@@ -145,7 +145,7 @@ class Route:
     def _fields(self, answer: Any, body: dict[str, Any]) -> dict[str, Any]:
         given = self._endpoint.from_text(answer) if isinstance(answer, str) else json.loads(dumps(answer))
         if not isinstance(given, dict):
-            raise TypeError(f"{self._name}.response is {KINDS}; not {described(answer)}")
+            raise TypeError(f"{self._name}.response is {KINDS}; not {describe(answer)}")
         try:
             return self._endpoint.complete(given, body)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -160,7 +160,7 @@ class Route:
             return self.complete(streamed.answer if error is None else error, call)
         if not has_fields(streamed.answer):
             raise TypeError(
-                f"a StreamedAnswer has a text or the answer's fields, not {described(streamed.answer)}"
+                f"a StreamedAnswer has a text or the answer's fields, not {describe(streamed.answer)}"
             )
         items = list(self._endpoint.stream(self._fields(streamed.answer, body), body))
         done = self._endpoint.done

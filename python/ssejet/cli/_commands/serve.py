@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from pathlib import Path  # noqa: TC003 - typer looks at it
+from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import Annotated
 
 import typer
@@ -23,12 +23,12 @@ def serve(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="The recording, an event stream. A comment such as `: @1.250` before an event is its time "
-            "in seconds. Without FILE, the recording of `ssejet demo`.",
+            help="The recorded event stream. A comment such as `: @1.250` gives the time of the events after "
+            "it, in seconds. Default: the recording of `ssejet demo`.",
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 for any free port.")
     ] = _PORT,
     pace: Annotated[
         float, typer.Option("--pace", metavar="X", help="Play the recording X times as fast as recorded.")
@@ -39,21 +39,21 @@ def serve(
         typer.Option(
             "--rate",
             metavar="N",
-            help="Play N events per second instead of at their times (30 if they have none).",
+            help="Play N events per second instead of at the recorded times. Default without times: 30.",
         ),
     ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Repeat the recording forever.")] = False,
     fail_after: Annotated[
         int | None,
         typer.Option("--fail-after", metavar="N", min=1, help="Break the connection after N events."),
     ] = None,
 ) -> None:
-    """Serve a recorded stream on the loopback interface, as OpenAI's API and on a page.
+    """Serve a recorded stream on localhost, as OpenAI's API and as a web page.
 
-    `POST /v1/chat/completions` plays it to any client of OpenAI's API, `GET /events` to a browser's
-    `EventSource`, and `/` is a page that shows both. `?fail_after=N` breaks one connection.
+    `POST /v1/chat/completions` plays it to clients of OpenAI's API, and `GET /events` to a browser's
+    `EventSource`. The page `/` shows both. `?fail_after=N` in a URL breaks that connection after N events.
     """
-    # Here, because the other commands do not need these packages.
+    # Imported here, because the other commands do not need these packages.
     from ssejet.cli._playback import Playback, playback_app, read_recording
     from ssejet.cli._server import loopback_server
 
@@ -76,15 +76,15 @@ def serve(
         fail_after=fail_after,
     )
     if not playback.frames:
-        fail(f"{name} holds no event")
+        fail(f"{name} has no events")
     console = standard_console()
     with command_ends():
         try:
             with loopback_server(playback_app(playback), port=port) as url:
                 console.print(f"{name} at {url}/", style="bold")
                 console.print(f"For clients of OpenAI's API: base_url={url}/v1")
-                console.print("Ctrl-C stops it.", style="dim")
+                console.print("Press Ctrl-C to stop.", style="dim")
                 threading.Event().wait()
         except OSError as error:
             reason = os.strerror(error.errno or 0)
-            fail(f"cannot serve on port {port}: {reason}; --port 0 takes any free port")
+            fail(f"cannot serve on port {port}: {reason}; use --port 0 for any free port")

@@ -1,9 +1,9 @@
 """Makes plans for values that pydantic validates.
 
-The SDKs let pydantic validate unions in lenient mode. A plan converts nothing: if a value already has the
-right type, and only one member of each union accepts it, lenient and strict validation give the same. So a
-plan selects a union's member by the discriminator, or by the type of the JSON value. If neither is enough, it
-calls pydantic for that value. It refuses a value of a wrong type.
+The SDKs let pydantic validate in lenient mode, which converts values. A plan never converts: it refuses a
+value of a wrong type. A plan gives pydantic's result because lenient and strict validation agree if the value
+has the right type and only one member of each union accepts it. A plan selects that member by the
+discriminator or by the type of the JSON value. If neither is enough, it calls pydantic for that value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Validated", "default_of", "model_fields"]
 
 Plan = tuple[Any, ...]
 
-_KINDS = {
+_JSON_TYPES = {
     "str": "string",
     "literal": "string",
     "int": "number",
@@ -35,11 +35,11 @@ _KINDS = {
 }
 
 # Keys of a schema that do not affect validation.
-_REMARKS = frozenset({"type", "metadata", "serialization", "ref"})
+_IGNORED_KEYS = frozenset({"type", "metadata", "serialization", "ref"})
 
 
 def model_fields(schema: Any) -> Any:
-    """Return the fields in a model's core schema, or None if it has none."""
+    """Return the schema of a model's fields; None if this is not the schema of a model with fields."""
     if schema["type"] == "definitions":
         schema = schema["schema"]
     if schema["type"] != "model" or schema["schema"]["type"] != "model-fields":
@@ -48,24 +48,25 @@ def model_fields(schema: Any) -> Any:
 
 
 def default_of(value: Any, make: Callable[[], Any]) -> Plan:
-    """Plan a default: immutable values are shared, others are made each time."""
+    """Plan a default: share an immutable value, call ``make`` each time for any other."""
     return ("value", value) if value is None or type(value) in {str, int, float, bool} else ("factory", make)
 
 
 class Validated:
     """Makes plans from pydantic's schemas.
 
-    Each type of schema has a method with its name, which returns None if the schema has unknown parts.
+    The method ``_x_y`` plans a schema of type ``x-y``. If there is no such method, or it returns None because
+    the schema has unknown parts, the plan calls pydantic.
     """
 
     def __init__(self, schemas: dict[str, Any], plans: list[Any]) -> None:
         self._schemas = schemas
         self._plans = plans
-        self._places: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
 
     @classmethod
     def plan(cls, type_: Any, definitions: list[Any]) -> Plan:
-        """Make the plan for a type, and add the types that it refers to to the definitions."""
+        """Make the plan for a type. Append the plans of the types that it refers to to ``definitions``."""
         schema: Any = TypeAdapter(type_).core_schema
         if schema["type"] == "definitions":
             schemas = {definition["ref"]: definition for definition in schema["definitions"]}
@@ -75,24 +76,24 @@ class Validated:
     def _plan(self, schema: Any) -> Plan:
         make = getattr(self, f"_{schema['type'].replace('-', '_')}", None)
         plan: Plan | None = make and make(schema)
-        return self._lenient(schema) if plan is None else plan
+        return self._call_pydantic(schema) if plan is None else plan
 
-    def _lenient(self, schema: Any) -> Plan:
+    def _call_pydantic(self, schema: Any) -> Plan:
         needed: dict[str, Any] = {}
         self._collect(schema, needed)
         if needed:
             schema = core_schema.definitions_schema(schema, list(needed.values()))
-        return ("call", _Lenient(schema))
+        return ("call", _PydanticValidator(schema))
 
     def _collect(self, schema: Any, needed: dict[str, Any]) -> None:
-        """Find all definitions that a schema refers to."""
+        """Add all definitions that a schema refers to to ``needed``."""
         if isinstance(schema, dict):
             ref = schema.get("schema_ref", "")
             if schema.get("type") == "definition-ref" and ref not in needed:
                 needed[ref] = self._schemas[ref]
                 self._collect(needed[ref], needed)
             for key, value in schema.items():
-                if key not in _REMARKS:
+                if key not in _IGNORED_KEYS:
                     self._collect(value, needed)
         elif isinstance(schema, list | tuple):
             for value in schema:
@@ -105,7 +106,7 @@ class Validated:
         return ("null",)
 
     def _str(self, schema: Any) -> Plan | None:
-        return (schema["type"],) if schema.keys() <= _REMARKS else None
+        return (schema["type"],) if schema.keys() <= _IGNORED_KEYS else None
 
     _int = _float = _bool = _str
 
@@ -118,15 +119,15 @@ class Validated:
 
     def _default(self, schema: Any) -> Plan | None:
         known = {"schema", "default", "default_factory", "copy_default"}
-        return self._plan(schema["schema"]) if schema.keys() <= _REMARKS | known else None
+        return self._plan(schema["schema"]) if schema.keys() <= _IGNORED_KEYS | known else None
 
     def _list(self, schema: Any) -> Plan | None:
-        if not schema.keys() <= _REMARKS | {"items_schema"}:
+        if not schema.keys() <= _IGNORED_KEYS | {"items_schema"}:
             return None
         return ("list", self._plan(schema.get("items_schema", _ANY)))
 
     def _dict(self, schema: Any) -> Plan | None:
-        if not schema.keys() <= _REMARKS | {"keys_schema", "values_schema"}:
+        if not schema.keys() <= _IGNORED_KEYS | {"keys_schema", "values_schema"}:
             return None
         if self._plan(schema.get("keys_schema", _ANY)) not in {("any",), ("str",)}:
             return None
@@ -134,12 +135,12 @@ class Validated:
 
     def _definition_ref(self, schema: Any) -> Plan:
         ref = schema["schema_ref"]
-        place = self._places.get(ref)
-        if place is None:
-            place = self._places[ref] = len(self._plans)
-            self._plans.append(None)  # a definition may refer to itself
-            self._plans[place] = self._plan(self._schemas[ref])
-        return ("definition", place)
+        position = self._positions.get(ref)
+        if position is None:
+            position = self._positions[ref] = len(self._plans)
+            self._plans.append(None)  # reserve the position, because a definition may refer to itself
+            self._plans[position] = self._plan(self._schemas[ref])
+        return ("definition", position)
 
     def _model(self, schema: Any) -> Plan | None:
         fields = schema["schema"]
@@ -170,11 +171,11 @@ class Validated:
         return (name, key, self._plan(schema), default)
 
     def _union(self, schema: Any) -> Plan | None:
-        if not schema.keys() <= _REMARKS | {"choices"}:
+        if not schema.keys() <= _IGNORED_KEYS | {"choices"}:
             return None
         members: dict[str, list[Any]] = {}
         for member in self._members(schema):
-            kind = _KINDS.get(self._resolved(member)["type"])
+            kind = _JSON_TYPES.get(self._resolved(member)["type"])
             if kind is None:
                 return None
             members.setdefault(kind, []).append(member)
@@ -214,7 +215,7 @@ class Validated:
         return None
 
     def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
-        """Plan models that differ in the value of this field, or return None if they do not."""
+        """Plan a union of models with this field as the discriminator; None if it cannot be one."""
         keys = set()
         models_by_value: dict[str, list[Any]] = {}
         for model, own in zip(models, fields, strict=True):
@@ -226,27 +227,27 @@ class Validated:
                 models_by_value.setdefault(value, []).append(model)
         if len(keys) > 1 or any(len(group) == len(models) for group in models_by_value.values()):
             return None
-        places: dict[str, int] = {}
+        positions: dict[str, int] = {}
         plans: list[Plan] = []
         for value, group in models_by_value.items():
-            same = next((other for other in places if models_by_value[other] == group), None)
+            same = next((other for other in positions if models_by_value[other] == group), None)
             if same is None:
-                places[value] = len(plans)
+                positions[value] = len(plans)
                 plans.append(
                     self._plan(group[0])
                     if len(group) == 1
-                    else self._lenient(core_schema.union_schema(group))
+                    else self._call_pydantic(core_schema.union_schema(group))
                 )
             else:
-                places[value] = places[same]
-        return ("tagged", keys.pop(), places, plans)
+                positions[value] = positions[same]
+        return ("tagged", keys.pop(), positions, plans)
 
 
 _ANY = core_schema.any_schema()
 
 
-class _Lenient:
-    """Validates one value with pydantic; prepared on first use."""
+class _PydanticValidator:
+    """Validates a value with pydantic. Builds the validator on first use."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema

@@ -1,8 +1,8 @@
 """The state behind openai-python's ``chat.completions.stream()``, with a constant cost per chunk.
 
-For every chunk, openai-python dumps and rebuilds the whole message, and parses all of its JSON. Here a usual
-chunk, one that only adds text, is added to a new message, so that a message which the user kept does not
-change. openai-python handles every other chunk.
+For every chunk, openai-python dumps and rebuilds the whole message, and parses all of its JSON. This module
+only adds the text of a chunk to a copy of the message, so that messages which the user kept do not change. A
+chunk that contains more than text goes to openai-python.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LinearState"]
 
-_LONGEST_ESCAPE = len(r"\ud83d\ude00")
+_MAX_ESCAPE_LENGTH = len(r"\ud83d\ude00")
 
 _new = object.__new__
 _set = object.__setattr__
@@ -45,12 +45,12 @@ _MESSAGE_FIELDS = frozenset(ParsedChatCompletionMessageSnapshot.model_fields)
 _DUMPED_FIELDS = _MESSAGE_FIELDS - {"parsed"}
 _CALL_FIELDS = frozenset(ParsedFunctionToolCall.model_fields)
 _FUNCTION_FIELDS = frozenset(ParsedFunction.model_fields) - {"parsed_arguments"}
-_GROWING_FIELDS = ("content", "refusal", "role")
-_OTHER_FIELDS = _DUMPED_FIELDS - {*_GROWING_FIELDS, "tool_calls"}
+_TEXT_FIELDS = ("content", "refusal", "role")
+_OTHER_FIELDS = _DUMPED_FIELDS - {*_TEXT_FIELDS, "tool_calls"}
 
 
 class _Step(NamedTuple):
-    """The effect of one choice of a chunk: the new message, and the fragments of its tool calls."""
+    """What one choice of a chunk changes: the new message, and the fragments of tool calls in it."""
 
     choice: Any
     snapshot: Any
@@ -59,13 +59,13 @@ class _Step(NamedTuple):
 
 
 class LinearState(ChatCompletionStreamState[Any]):
-    """openai-python's state, with its own handling of usual chunks."""
+    """openai-python's state, but it handles chunks that only add text itself."""
 
     _texts: dict[Any, PartialJSON]
 
     @classmethod
     def of(cls, state: ChatCompletionStreamState[Any]) -> ChatCompletionStreamState[Any]:
-        """Convert openai-python's own state."""
+        """Convert openai-python's own state. A subclass of it is returned unchanged."""
         if type(state) is not ChatCompletionStreamState:
             return state
         self = _new(cls)
@@ -74,7 +74,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         return self
 
     def handle_chunk(self, chunk: ChatCompletionChunk) -> Iterable[Any]:
-        """Handle a chunk, and return its events."""
+        """Add a chunk, and return its events."""
         completion = self._ChatCompletionStreamState__current_completion_snapshot  # type: ignore[attr-defined]
         steps = self._steps(completion, chunk)
         if steps is None:
@@ -82,7 +82,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         values = completion.__dict__
         values["usage"] = chunk.usage
         values["system_fingerprint"] = chunk.system_fingerprint
-        completion.__pydantic_fields_set__ |= _CHUNK_SETS
+        completion.__pydantic_fields_set__ |= _FIELDS_FROM_CHUNK
         events = [_event(ChunkEvent, {"type": "chunk", "chunk": chunk, "snapshot": completion})]
         for step in steps:
             step.snapshot.__dict__["message"] = step.message
@@ -90,7 +90,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         return events
 
     def _steps(self, completion: Any, chunk: Any) -> list[_Step] | None:
-        """Find the effects of a chunk without changing anything; None if openai-python must handle it."""
+        """Compute the changes of a chunk without applying them; None if openai-python must handle it."""
         if (
             completion is None
             or type(chunk) is not ChatCompletionChunk
@@ -121,12 +121,12 @@ class LinearState(ChatCompletionStreamState[Any]):
             or not message.__pydantic_fields_set__ >= _DUMPED_FIELDS
         ):
             return None
-        values = _grown(message.__dict__, delta.__dict__)
+        values = _with_delta(message.__dict__, delta.__dict__)
         if values is None or any(values[name] is not None for name in _OTHER_FIELDS):
             return None
         extra: Any = message.__pydantic_extra__
         if delta.__pydantic_extra__:
-            extra = _grown_extra(extra, delta.__pydantic_extra__)
+            extra = _with_extra_delta(extra, delta.__pydantic_extra__)
             if extra is None:
                 return None
         fields_set = set(_DUMPED_FIELDS)
@@ -156,12 +156,12 @@ class LinearState(ChatCompletionStreamState[Any]):
         )
 
     def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any] | None) -> list[Any] | None:
-        """Return the tool calls after a chunk; None if openai-python must handle it."""
+        """Copy the tool calls and add the fragments; None if openai-python must handle the chunk."""
         if not calls:
             return None
         grown = list(calls)
         for position, call in enumerate(calls):
-            if not _is_whole(call):
+            if not _has_all_fields(call):
                 return None
             if "parsed_arguments" not in call.function.__pydantic_fields_set__:
                 grown[position] = _with_function(call, call.function.__dict__)
@@ -174,7 +174,7 @@ class LinearState(ChatCompletionStreamState[Any]):
             position = fragment.index
             if type(position) is not int or not 0 <= position < len(grown):
                 return None
-            call = _grown_call(grown[position], fragment)
+            call = _with_fragment(grown[position], fragment)
             if call is None:
                 return None
             grown[position] = call
@@ -190,16 +190,16 @@ class LinearState(ChatCompletionStreamState[Any]):
         return grown
 
     def _parsed(self, key: Any, text: str) -> Any:
-        """Parse a text that has grown as partial JSON; None if openai-python must do it."""
+        """Parse the new end of a partial JSON text; None if openai-python must parse it."""
         partial = self._texts.get(key)
         if partial is None:
             partial = self._texts[key] = PartialJSON()
-        known = partial.length
-        partial.feed(text[known:])
+        parsed_length = partial.length
+        partial.feed(text[parsed_length:])
         if partial.broken:
             return None
-        if "\\" in text[max(0, known - _LONGEST_ESCAPE) :]:
-            try:  # jiter refuses a wrong escape before its string ends
+        if "\\" in text[max(0, parsed_length - _MAX_ESCAPE_LENGTH) :]:
+            try:  # jiter rejects an invalid escape even in an unfinished string
                 return from_json(text.encode(), partial_mode=True)
             except ValueError:
                 return None
@@ -237,11 +237,11 @@ class LinearState(ChatCompletionStreamState[Any]):
         )
 
 
-_CHUNK_SETS = {"usage", "system_fingerprint"}
+_FIELDS_FROM_CHUNK = {"usage", "system_fingerprint"}
 
 
 def _model(cls: type[BaseModel], values: dict[str, Any], extra: Any, fields_set: set[str]) -> Any:
-    """Make a model as ``construct`` does."""
+    """Create a model without validation, as ``construct`` does."""
     model = _new(cls)
     _set(model, "__dict__", values)
     _set(model, "__pydantic_private__", None)
@@ -254,10 +254,10 @@ def _event(cls: type[BaseModel], values: dict[str, Any]) -> Any:
     return _model(cls, values, {}, set(values))
 
 
-def _grown(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
-    """Add a delta's text to a message's fields; None if the delta does more than that."""
+def _with_delta(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
+    """Copy a message's fields and add a delta's text; None if the delta contains more than text."""
     values = message.copy()
-    for name in _GROWING_FIELDS:
+    for name in _TEXT_FIELDS:
         text = delta[name]
         if text is not None:
             before = message[name]
@@ -269,7 +269,7 @@ def _grown(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | N
     return values
 
 
-def _grown_extra(extra: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
+def _with_extra_delta(extra: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
     values = extra.copy()
     for name, text in delta.items():
         if name not in extra:
@@ -282,8 +282,8 @@ def _grown_extra(extra: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]
     return values
 
 
-def _is_whole(call: Any) -> bool:
-    """Whether a tool call is complete, except for more text."""
+def _has_all_fields(call: Any) -> bool:
+    """Whether fragments can only add text to a tool call, because all its fields are set."""
     if type(call) is not ParsedFunctionToolCall or type(call.function) is not ParsedFunction:
         return False
     return (
@@ -294,8 +294,8 @@ def _is_whole(call: Any) -> bool:
     )
 
 
-def _grown_call(call: Any, fragment: Any) -> Any:
-    """Add a fragment to a tool call; None if it does more than add text."""
+def _with_fragment(call: Any, fragment: Any) -> Any:
+    """Copy a tool call and add a fragment; None if the fragment contains more than text."""
     if fragment.__pydantic_extra__ or fragment.function.__pydantic_extra__:
         return None
     if fragment.type != call.type and "type" in fragment.__pydantic_fields_set__:
@@ -316,7 +316,7 @@ def _grown_call(call: Any, fragment: Any) -> Any:
 
 
 def _with_function(call: Any, function: dict[str, Any]) -> Any:
-    was = call.function
-    fields_set = was.__pydantic_fields_set__ | {"parsed_arguments"}
-    values = {**call.__dict__, "function": _model(type(was), function, was.__pydantic_extra__, fields_set)}
+    old = call.function
+    fields_set = old.__pydantic_fields_set__ | {"parsed_arguments"}
+    values = {**call.__dict__, "function": _model(type(old), function, old.__pydantic_extra__, fields_set)}
     return _model(type(call), values, call.__pydantic_extra__, call.__pydantic_fields_set__)

@@ -1,14 +1,14 @@
-"""The endpoints of the mocks: each makes an answer, whole or as a stream, from a text or a few fields.
+"""The endpoints of the mocks. Each makes a full answer or a stream from a string or a few fields.
 
 To mock another endpoint:
 
-1. Copy the file whose answers are most like the new ones: ``choices`` (chunks with choices, ``[DONE]``),
-   ``responses`` or ``messages`` (events with types). The shortest endpoint is ``TokenCount`` in ``messages``,
-   which has no stream.
-2. Subclass ``Endpoint``. Its abstract methods are what you must write; ``base`` has what you can use: ids,
-   words, token counts, errors.
-3. Export the class here, and give it to ``self._add`` in the mock, ``_openai.OpenAIMock`` or
-   ``_anthropic.AnthropicMock``, which makes it a ``Route``. For another provider, copy the mock too.
+1. Copy the module with the most similar answers: ``choices`` (chunks with choices, then ``[DONE]``),
+   ``responses`` or ``messages`` (typed events). For an endpoint without a stream, copy ``TokenCount`` in
+   ``messages``.
+2. Subclass ``Endpoint`` and write its abstract methods. ``base`` has helpers for ids, words, token counts and
+   errors.
+3. Export the class here. To get its ``Route``, pass an instance to ``self._add`` in ``_openai.OpenAIMock`` or
+   ``_anthropic.AnthropicMock``. For another provider, copy one of these mocks.
 4. Test it with the provider's SDK, as ``tests/testing/test_openai_answers.py`` does.
 """
 
