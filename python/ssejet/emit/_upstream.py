@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ssejet._http.async_reader import AsyncReader
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.reader import Reader
-from ssejet._http.response import check_response, content_type_of, has_error_status
+from ssejet._http.response import check_response, content_type_of
 from ssejet.errors import SSEError
-from ssejet.typed._refusal import Beginning, Refusal
-from ssejet.typed._server_reports import status_error
+from ssejet.typed._refusal import Beginning, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -85,9 +84,7 @@ class _Start:
         self._holds_data = True
         # The last byte that has passed: a line that ends with CR may go on with LF.
         self._last_byte = b""
-        self._refusal: Refusal | None = None
-        if has_error_status(response):
-            self._refusal = Refusal(response, deadlines, status_error)
+        self._refusal = refusal_of(response, deadlines)
 
     def receive(self, chunk: bytes | None) -> Iterator[bytes]:
         """Take in a chunk, or None for the end of the body, and yield what may pass.
