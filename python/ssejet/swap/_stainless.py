@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary, ref
 
 from ssejet.swap._driver import EventDecoder, Relay, adrive, drive
 from ssejet.swap._plan.builder import Builder, Models, builder
+from ssejet.swap._support import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ssejet._core import ItemDecoder, ServerSentEvent
     from ssejet.swap._support import Patch
 
-__all__ = ["accelerated", "async_stream", "derived", "remade", "sync_stream", "usual_builder"]
+__all__ = ["accelerate_client", "accelerated", "async_stream", "derived", "sync_stream", "usual_builder"]
 
 _T = TypeVar("_T")
 
@@ -52,7 +53,24 @@ def sync_stream(
         decoder_for: gives the decoder for a stream, or None if the SDK must read it.
         idle: an event that the SDK makes an item of, see ``Relay``.
     """
+    return _stream_method(stock, decoder_for, idle, read="iter_bytes", drive=drive)
 
+
+def async_stream(
+    stock: Callable[[Any], Any], decoder_for: Callable[[Any], ItemDecoder | None], idle: ServerSentEvent
+) -> Callable[[Any], Any]:
+    """Make an ``AsyncStream.__stream__``, see ``sync_stream``."""
+    return _stream_method(stock, decoder_for, idle, read="aiter_bytes", drive=adrive)
+
+
+def _stream_method(
+    stock: Callable[[Any], Any],
+    decoder_for: Callable[[Any], ItemDecoder | None],
+    idle: ServerSentEvent,
+    *,
+    read: str,
+    drive: Callable[..., Any],
+) -> Callable[[Any], Any]:
     @wraps(stock)
     def stream(self: Any) -> Any:
         decoder = decoder_for(self)
@@ -61,24 +79,7 @@ def sync_stream(
         # The SDK's generator gets a copy, so that it and the stream do not keep each other alive.
         twin = copy(self)
         twin._decoder = relay = Relay(idle)
-        return drive(self.response.iter_bytes(), decoder, relay, stock(twin), self.response)
-
-    return stream
-
-
-def async_stream(
-    stock: Callable[[Any], Any], decoder_for: Callable[[Any], ItemDecoder | None], idle: ServerSentEvent
-) -> Callable[[Any], Any]:
-    """Make an ``AsyncStream.__stream__``, see ``sync_stream``."""
-
-    @wraps(stock)
-    def stream(self: Any) -> Any:
-        decoder = decoder_for(self)
-        if decoder is None:
-            return stock(self)
-        twin = copy(self)
-        twin._decoder = relay = Relay(idle)
-        return adrive(self.response.aiter_bytes(), decoder, relay, stock(twin), self.response)
+        return drive(getattr(self.response, read)(), decoder, relay, stock(twin), self.response)
 
     return stream
 
@@ -125,7 +126,27 @@ def _names_of(cls: type) -> dict[str, Any]:
     return {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
 
 
-def remade(client: Any, cls: type) -> Any:
+def accelerate_client(client: Any, mixin: Any, streams: dict[Any, Any], stock_decoder: Any) -> Any:
+    """Make a client with fast streams, see ``ssejet.accelerate``.
+
+    Args:
+        client: the client.
+        mixin: see ``accelerated()``; with the ``_make_sse_decoder`` of ssejet.
+        streams: see ``accelerated()``.
+        stock_decoder: the SDK's own ``_make_sse_decoder``.
+
+    Raises:
+        UnsupportedError: its streams are not event streams.
+    """
+    cls: Any = type(client)
+    if isinstance(client, mixin):
+        return client
+    if cls._make_sse_decoder not in {stock_decoder, mixin._make_sse_decoder}:
+        raise UnsupportedError(f"the streams of {cls.__name__} are not event streams")
+    return _remade(client, accelerated(cls, mixin, streams))
+
+
+def _remade(client: Any, cls: type) -> Any:
     """Copy a client into a subclass of its class.
 
     Both share what ``with_options()`` shares, such as the HTTP client. Resources such as ``client.chat``

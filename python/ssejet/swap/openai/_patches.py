@@ -16,7 +16,14 @@ from ssejet._core import ItemDecoder, ServerSentEvent
 from ssejet.swap._driver import EventDecoder
 from ssejet.swap._plan.builder import Models
 from ssejet.swap._plan.probe import compare, see
-from ssejet.swap._stainless import accelerated, async_stream, derived, remade, sync_stream, usual_builder
+from ssejet.swap._stainless import (
+    accelerate_client,
+    accelerated,
+    async_stream,
+    derived,
+    sync_stream,
+    usual_builder,
+)
 from ssejet.swap._support import Patch, UnsupportedError
 from ssejet.swap.openai._chat import LinearState
 
@@ -149,9 +156,4 @@ def accelerate(client: Any) -> Any:
     Raises:
         UnsupportedError: its streams are not event streams.
     """
-    cls: Any = type(client)
-    if isinstance(client, _Accelerated):
-        return client
-    if cls._make_sse_decoder not in {_stock_decoder, _make_sse_decoder}:
-        raise UnsupportedError(f"the streams of {cls.__name__} are not event streams")
-    return remade(client, _accelerated(cls))
+    return accelerate_client(client, _Accelerated, _STREAMS, _stock_decoder)
