@@ -53,14 +53,14 @@ def sync_stream(
         decoder_for: gives the decoder for a stream, or None if the SDK must read it.
         idle: an event that the SDK makes an item of, see ``Relay``.
     """
-    return _stream_method(stock, decoder_for, idle, read="iter_bytes", drive=drive)
+    return _stream_method(stock, decoder_for, idle, is_async=False)
 
 
 def async_stream(
     stock: Callable[[Any], Any], decoder_for: Callable[[Any], ItemDecoder | None], idle: ServerSentEvent
 ) -> Callable[[Any], Any]:
     """Make an ``AsyncStream.__stream__``, see ``sync_stream``."""
-    return _stream_method(stock, decoder_for, idle, read="aiter_bytes", drive=adrive)
+    return _stream_method(stock, decoder_for, idle, is_async=True)
 
 
 def _stream_method(
@@ -68,8 +68,7 @@ def _stream_method(
     decoder_for: Callable[[Any], ItemDecoder | None],
     idle: ServerSentEvent,
     *,
-    read: str,
-    drive: Callable[..., Any],
+    is_async: bool,
 ) -> Callable[[Any], Any]:
     @wraps(stock)
     def stream(self: Any) -> Any:
@@ -79,7 +78,10 @@ def _stream_method(
         # The SDK's generator gets a copy, so that it and the stream do not keep each other alive.
         twin = copy(self)
         twin._decoder = relay = Relay(idle)
-        return drive(getattr(self.response, read)(), decoder, relay, stock(twin), self.response)
+        response = self.response
+        if is_async:
+            return adrive(response.aiter_bytes(), decoder, relay, stock(twin), response)
+        return drive(response.iter_bytes(), decoder, relay, stock(twin), response)
 
     return stream
 
