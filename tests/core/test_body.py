@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 import threading
@@ -414,6 +415,27 @@ def test_a_buffer_that_feeds_the_same_reader_is_read_after_that() -> None:
     assert reader.feed(Data()) == b"second"  # type: ignore[arg-type]
     assert b"first" in inner
     assert reader.error is None
+
+
+def test_no_object_is_left_behind() -> None:
+    def read_bodies(rounds: int) -> int:
+        for _ in range(rounds):
+            for framing in ("chunked", "until-close", 5, 10**6):
+                reader = BodyReader(framing)  # type: ignore[arg-type]
+                reader.feed(data)
+                reader.feed(bytearray(data))
+                reader.finish()
+                assert (reader.error, reader.excess, repr(reader)) != ("", None, "")
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    data = b"5\r\nhello\r\n5\r\nhello\r\nx"
+    references = sys.getrefcount(data)
+    read_bodies(20)
+    before = read_bodies(5)
+    # A leak of one object for each round would be 200.
+    assert read_bodies(200) - before < 100
+    assert sys.getrefcount(data) == references
 
 
 def test_threads_that_share_a_reader_get_all_bytes_or_an_error() -> None:

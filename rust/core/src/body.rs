@@ -1,4 +1,4 @@
-//! Unframes HTTP/1.1 message bodies. Only this module knows and changes where in a body the reader stands.
+//! Takes HTTP/1.1 message bodies off their framing: chunked, of a known length, or until the connection closes.
 
 use core::error::Error;
 use core::fmt;
@@ -73,13 +73,16 @@ impl Error for BodyError {}
 /// | | CR | `SizeLf` |
 /// | `SizeSpace` | space, tab | `SizeSpace` |
 /// | | CR | `SizeLf` |
-/// | `Extension` | CR LF | `Data`, or `Trailer` if the size is 0 |
+/// | `Extension` | any byte but LF | `Extension` |
+/// | | LF after CR | `Data`, or `Trailer` if the size is 0 |
 /// | `SizeLf` | LF | `Data`, or `Trailer` if the size is 0 |
 /// | `Data` | all of the data | `DataCr` |
 /// | `DataCr` | CR | `DataLf` |
 /// | `DataLf` | LF | `Size` |
-/// | `Trailer` | the end of an empty line | `Complete` |
+/// | `Trailer` | part of a header field | `Trailer` |
+/// | | the end of an empty line | `Complete` |
 /// | `Length` | all of the data | `Complete` |
+/// | `UntilClose` | the end of the connection | `Complete` |
 ///
 /// Any other input is an error, and the state is then `Failed`.
 ///
