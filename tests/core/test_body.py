@@ -122,7 +122,25 @@ _endings = st.tuples(
 ).map(b"".join)
 _noise = st.lists(
     st.sampled_from(
-        [b"0", b"1", b"a", b"F", b"g", b"-", b"+", b"_", b"\r\n", b"\r", b"\n", b";", b" ", b"\t", b":", b"x"]
+        [
+            b"0",
+            b"1",
+            b"a",
+            b"F",
+            b"g",
+            b"-",
+            b"+",
+            b"_",
+            b"\r\n",
+            b"\r\n\r\n",
+            b"\r",
+            b"\n",
+            b";",
+            b" ",
+            b"\t",
+            b":",
+            b"x",
+        ]
     )
 ).map(b"".join)
 _chunked = st.tuples(
@@ -169,6 +187,8 @@ VECTORS: dict[str, tuple[bytes, bytes, bytes | None]] = {
     "upper case": (b"A\r\n0123456789\r\n0\r\n\r\n", b"0123456789", b""),
     "lower case": (b"a\r\n0123456789\r\n0\r\n\r\n", b"0123456789", b""),
     "no size": (b"\r\nx\r\n0\r\n\r\n", b"", None),
+    "an empty line instead of the last size": (b"1\r\nx\r\n\r\n\r\n", b"x", None),
+    "spaces instead of a size": (b" \r\n\r\n", b"", None),
     "no size before an extension": (b";a\r\n\r\n", b"", None),
     "a sign": (b"+1\r\nx\r\n0\r\n\r\n", b"", None),
     "a prefix": (b"0x1\r\nx\r\n0\r\n\r\n", b"", None),
@@ -211,6 +231,20 @@ def test_each_form_reads_as_expected_and_as_h11_reads_it_at_every_cut(name: str)
     for pieces in ways_to_cut(stream):
         assert read("chunked", pieces) == expected, pieces
         assert read_with_h11("chunked", pieces) == expected, pieces
+
+
+EVERY_PART = b"1;e\r\nx\r\n0 \r\nA: b\r\n c\r\n\r\n"
+
+
+@pytest.mark.parametrize("place", range(len(EVERY_PART)))
+def test_each_byte_in_each_place_reads_as_h11_reads_it(place: int) -> None:
+    stream = EVERY_PART
+    for byte in range(256):
+        for changed in (
+            stream[:place] + bytes([byte]) + stream[place:],
+            stream[:place] + bytes([byte]) + stream[place + 1 :],
+        ):
+            assert read("chunked", [changed]) == read_with_h11("chunked", [changed]), changed
 
 
 # Long lines

@@ -45,7 +45,7 @@ fn chunked_bodies_give_their_payload_and_what_follows_them() {
 #[test]
 fn malformed_chunks_are_errors_after_the_payload_before_them() {
     for (input, payload, error) in [
-        ("\r\n", "", BodyError::InvalidSize),
+        ("\r\n\r\n", "", BodyError::InvalidSize),
         ("x\r\n", "", BodyError::InvalidSize),
         ("-1\r\n", "", BodyError::InvalidSize),
         ("0x1\r\n", "", BodyError::InvalidSize),
@@ -115,6 +115,22 @@ fn a_body_that_ends_early_is_an_error_unless_it_ends_with_the_connection() {
     check(Framing::Length(0), b"ab", b"", b"ab", Ok(()));
     check(Framing::UntilClose, b"abc", b"abc", b"", Ok(()));
     check(Framing::UntilClose, b"", b"", b"", Ok(()));
+}
+
+#[test]
+fn each_byte_in_each_place_reads_as_a_naive_reader_reads_it() {
+    let stream = b"1;e\r\nx\r\n0 \r\nA: b\r\n c\r\n\r\n";
+    for place in 0..stream.len() {
+        for byte in 0..=u8::MAX {
+            for after in [place, place + 1] {
+                let changed = [&stream[..place], &[byte], &stream[after..]].concat();
+                let Read { payload, rest, end } = read(Framing::Chunked, [&changed[..]]);
+                let shown = changed.escape_ascii();
+                let found = Read { payload, rest, end: end.map_err(|_| ()) };
+                assert_eq!(found, naive(Framing::Chunked, &changed), "{shown}");
+            }
+        }
+    }
 }
 
 fn framing() -> impl Strategy<Value = Framing> {
