@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from ssejet._core import ServerSentEvent, _check_nesting, _stack_left
 from ssejet._lazy import loaded
 from ssejet._per_class import per_class
+from ssejet._pydantic import has_validator, is_from_pydantic_1, validator_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +159,7 @@ def _holds_pydantic(type_: Any) -> bool:
     seen: dict[int, Any] = {}  # an alias may hold itself
     while parts:
         part = parts.pop()
-        if _is_pydantic(part):
+        if has_validator(part):
             return True
         if id(part) not in seen:
             seen[id(part)] = part
@@ -168,20 +169,10 @@ def _holds_pydantic(type_: Any) -> bool:
     return False
 
 
-def _is_pydantic(type_: Any) -> bool:
-    return isinstance(type_, type) and (
-        hasattr(type_, "__pydantic_validator__") or hasattr(type_, "__get_validators__")
-    )
-
-
 def _pydantic_cast(type_: Any) -> Cast:
-    validator = getattr(type_, "__pydantic_validator__", None)
-    if validator is None:
-        if hasattr(type_, "__get_validators__"):  # a model of pydantic 1
-            return Cast(type_.parse_raw, type_.parse_obj)
-        from pydantic import TypeAdapter
-
-        validator = TypeAdapter(type_).validator
+    if is_from_pydantic_1(type_):
+        return Cast(type_.parse_raw, type_.parse_obj)
+    validator = validator_of(type_)
     return Cast(validator.validate_json, validator.validate_python)
 
 
