@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from ssejet._core import ServerSentEvent, _check_nesting, _stack_left
 from ssejet._lazy import loaded
 from ssejet._per_class import per_class
-from ssejet._pydantic import has_validator, is_from_pydantic_1, validator_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +154,8 @@ def _same(value: Any) -> Any:
 
 
 def _holds_pydantic(type_: Any) -> bool:
+    from ssejet._pydantic import has_validator  # here, as a stream of plain JSON needs none of it
+
     parts = [type_]
     seen: dict[int, Any] = {}  # an alias may hold itself
     while parts:
@@ -170,6 +171,8 @@ def _holds_pydantic(type_: Any) -> bool:
 
 
 def _pydantic_cast(type_: Any) -> Cast:
+    from ssejet._pydantic import is_from_pydantic_1, validator_of
+
     if is_from_pydantic_1(type_):
         return Cast(type_.parse_raw, type_.parse_obj)
     validator = validator_of(type_)
