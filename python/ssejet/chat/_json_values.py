@@ -1,4 +1,4 @@
-"""JSON: reading, writing and copying it, and how deep it may be nested."""
+"""Copies decoded JSON, and checks how deep it is nested."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from ssejet._pydantic import can_dump
 from ssejet._redaction import redacted
 from ssejet._server_errors import is_error_answer, is_ping
 from ssejet.chat._choices import ChoiceState
@@ -276,13 +277,15 @@ def _adopt(chunk: Any) -> ChatCompletionChunk:
             raise reported_error(chunk, None)
         raise StreamError(f"a chunk must be an object, but {type(chunk).__name__} came")
     if not isinstance(chunk, Mapping):
-        to_dict = getattr(chunk, "to_dict", None) or getattr(chunk, "model_dump", None)
-        if to_dict is None:
+        if hasattr(chunk, "to_dict"):
+            chunk = chunk.to_dict()
+        elif can_dump(type(chunk)):
+            chunk = chunk.model_dump()
+        else:
             raise TypeError(
                 "expected a ChatCompletionChunk of ssejet or openai-python, or a dict; "
                 f"got {type(chunk).__name__}"
             )
-        chunk = to_dict()
     if is_too_deep(chunk):
         raise StreamError("a chunk is nested too deep to be kept")
     return ChatCompletionChunk.from_dict(chunk)

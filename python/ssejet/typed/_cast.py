@@ -154,11 +154,13 @@ def _same(value: Any) -> Any:
 
 
 def _holds_pydantic(type_: Any) -> bool:
+    from ssejet._pydantic import has_validator  # here, as a stream of plain JSON needs none of it
+
     parts = [type_]
     seen: dict[int, Any] = {}  # an alias may hold itself
     while parts:
         part = parts.pop()
-        if _is_pydantic(part):
+        if has_validator(part):
             return True
         if id(part) not in seen:
             seen[id(part)] = part
@@ -168,20 +170,12 @@ def _holds_pydantic(type_: Any) -> bool:
     return False
 
 
-def _is_pydantic(type_: Any) -> bool:
-    return isinstance(type_, type) and (
-        hasattr(type_, "__pydantic_validator__") or hasattr(type_, "__get_validators__")
-    )
-
-
 def _pydantic_cast(type_: Any) -> Cast:
-    validator = getattr(type_, "__pydantic_validator__", None)
-    if validator is None:
-        if hasattr(type_, "__get_validators__"):  # a model of pydantic 1
-            return Cast(type_.parse_raw, type_.parse_obj)
-        from pydantic import TypeAdapter
+    from ssejet._pydantic import is_from_pydantic_1, validator_of
 
-        validator = TypeAdapter(type_).validator
+    if is_from_pydantic_1(type_):
+        return Cast(type_.parse_raw, type_.parse_obj)
+    validator = validator_of(type_)
     return Cast(validator.validate_json, validator.validate_python)
 
 
