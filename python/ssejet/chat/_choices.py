@@ -22,6 +22,8 @@ from ssejet.chat._text import Text, str_or_none
 from ssejet.chat._tool_calls import ToolCall, ToolCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ssejet.chat._content import Content
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._extra import Fields
@@ -58,7 +60,7 @@ class ChoiceState(msgspec.Struct, eq=False):
     _message_extra: Fields | None = None
 
     def add(
-        self, choice: Choice, events: list[ChatCompletionStreamEvent[Any]], *, may_have_extra: bool
+        self, choice: Choice, events: list[ChatCompletionStreamEvent[Any]], may_have_extra: bool, /
     ) -> None:
         """Add what a chunk has of this choice, and append the events that it causes.
 
@@ -96,7 +98,7 @@ class ChoiceState(msgspec.Struct, eq=False):
             text = self._content.text
             if text is None:
                 text = self._content.begin(parses_partially=self.parses_partially)
-            if content and reasoning is not None and reasoning.is_open:
+            if reasoning is not None and reasoning.is_open and content:
                 reasoning.end(events)
             text.parts.append(content)
             text.length = end = text.length + len(content)
@@ -106,8 +108,8 @@ class ChoiceState(msgspec.Struct, eq=False):
                 reasoning.end(events)
             self._content.add_refusal(delta.refusal, events)
         fragments = delta.tool_calls
-        touched: list[ToolCall] = []
-        if fragments:
+        touched: list[ToolCall] | None = None
+        if fragments is not None and fragments:
             if reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             if self._tool_calls is None:
@@ -117,12 +119,12 @@ class ChoiceState(msgspec.Struct, eq=False):
             self._content.add_logprobs(choice.logprobs, events)
         if delta.audio is not None or delta.annotations is not None or delta.function_call is not None:
             self._add_rest(delta)
-        if choice.finish_reason:
+        if choice.finish_reason is not None and choice.finish_reason:
             self.finish_reason = choice.finish_reason
-        if self.finish_reason or touched:
-            self._end(touched, events)
+        if touched is not None or self.finish_reason is not None:
+            self._end(touched or (), events)
 
-    def _end(self, touched: list[ToolCall], events: list[ChatCompletionStreamEvent[Any]]) -> None:
+    def _end(self, touched: Sequence[ToolCall], events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append the events for what ends because of a finish reason, or because a call begins."""
         calls = self._tool_calls
         content = self._content

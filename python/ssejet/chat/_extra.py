@@ -44,6 +44,7 @@ class Sent:
 
     if TYPE_CHECKING:
         __struct_fields__: ClassVar[tuple[str, ...]]
+        _sent: Any
 
 
 class Place(NamedTuple):

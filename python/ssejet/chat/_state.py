@@ -88,10 +88,10 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         """
         self._formats = Formats.of(response_format, input_tools)
         self._choices: dict[int, ChoiceState] = {}
-        self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
         # The first value that a chunk has. Azure's first chunk has none.
         self._id = self._model = ""
+        self._lacks_names = True
         self._created = 0
         self._service_tier: str | None = None
         # The latest value.
@@ -120,39 +120,41 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         events: list[ChatCompletionStreamEvent[ResponseFormatT]] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
             chunk = _adopt(chunk)
-        # The JSON text, or a Source if the chunk has unknown fields or was not made from a text.
-        source: Any = getattr(chunk, "_sent", None)
-        is_unusual = type(source) is Source
-        if is_unusual and source.places is None and not self._is_chunk(source.data):
-            self._last_other = source
-            return []
-        is_first = self._first is None
-        if is_first:
-            self._first = chunk
-        self._last = chunk
-        if not self._model or not self._id:
-            self._take_names(chunk)
-        if chunk.service_tier is not None and self._service_tier is None:
-            self._service_tier = chunk.service_tier
         usage = chunk.usage
+        try:
+            # The JSON text, or a Source if the chunk has unknown fields or was not made from a text.
+            source = chunk._sent
+        except AttributeError:  # made by hand
+            source = None
+        is_unusual = type(source) is Source
         if is_unusual:
+            if source.places is None and not self._is_chunk(source.data):
+                self._last_other = source
+                return []
             # As in openai-python, the first chunk's fields count; later ones only add to them.
             if source.places is None or (source.places and not source.places[0].path):
                 self._extra.complete(chunk, source)
             usage = _find_usage(chunk, source) if usage is None else usage
+        is_first = self._last is None
+        self._last = chunk
+        if self._lacks_names:
+            self._take_names(chunk)
+        if chunk.service_tier is not None and self._service_tier is None:
+            self._service_tier = chunk.service_tier
         if usage is not None and (self._usage is None or usage != _NO_USAGE):
             self._usage = usage
         if chunk.moderation is not None:
             self._moderation = copy_json(chunk.moderation)
         cut = None
         for choice in chunk.choices:
-            state = self._choices.get(choice.index)
-            if state is None:
+            try:
+                state = self._choices[choice.index]
+            except KeyError:
                 index, formats = choice.index, self._formats
                 state = ChoiceState(index, not is_first, formats, Content(index, formats.content))
                 self._choices[index] = state
-            state.add(choice, events, may_have_extra=is_unusual)
-            if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
+            state.add(choice, events, is_unusual)
+            if choice.finish_reason is not None and choice.finish_reason in _CUT_SHORT:
                 cut = choice.finish_reason
         # As in openai-python, a first chunk does not raise; get_final_completion() does.
         if cut is not None and not is_first and self._formats.parse_anything():
@@ -166,7 +168,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     @property
     def has_started(self) -> bool:
         """Whether a chunk has come."""
-        return self._first is not None
+        return self._last is not None
 
     @property
     def is_finished(self) -> bool:
@@ -193,7 +195,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             Exception: the content or a call's arguments do not fit their type; the error is that of the
                 type's library.
         """
-        if self._first is None:
+        if self._last is None:
             raise self._no_chunk_error()
         for state in self._in_order():
             if state.finish_reason in _CUT_SHORT:
@@ -223,6 +225,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._id = self._id or chunk.id
         self._created = self._created or chunk.created
         self._model = self._model or chunk.model
+        self._lacks_names = not (self._id and self._model)
 
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
         last = self._last

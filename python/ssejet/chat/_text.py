@@ -11,7 +11,7 @@ from ssejet.chat._partial import PartialJSON, parse_prefix
 __all__ = ["Prefix", "Text", "str_or_none"]
 
 
-class Text(msgspec.Struct, eq=False):
+class Text:
     """A text that grows.
 
     An event remembers the length that the text had, which is all it needs to read its snapshot later.
@@ -24,12 +24,16 @@ class Text(msgspec.Struct, eq=False):
         length: in characters.
     """
 
-    choice_index: int = 0
-    is_json: bool = False
-    parts: list[str] = msgspec.field(default_factory=list)
-    length: int = 0
-    _joined: str = ""
-    _json: PartialJSON | None = None
+    # Not a msgspec Struct: setting an attribute of one costs much more.
+    __slots__ = ("_joined", "_json", "choice_index", "is_json", "length", "parts")
+
+    def __init__(self, choice_index: int = 0, is_json: bool = False, begin: str = "") -> None:
+        self.choice_index: int = choice_index
+        self.is_json: bool = is_json
+        self.parts: list[str] = [begin]
+        self.length: int = len(begin)
+        self._joined = ""
+        self._json: PartialJSON | None = None
 
     def __str__(self) -> str:
         return self.prefix(self.length)
@@ -42,9 +46,7 @@ class Text(msgspec.Struct, eq=False):
 
     def fork(self, *, is_json: bool) -> Text:
         """A new text that begins as this one. What is added to one later is not in the other."""
-        fork = Text(self.choice_index, is_json)
-        fork.add(str(self))
-        return fork
+        return Text(self.choice_index, is_json, str(self))
 
     def prefix(self, length: int) -> str:
         """The first ``length`` characters."""

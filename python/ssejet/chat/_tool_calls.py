@@ -125,7 +125,7 @@ class ToolCall(msgspec.Struct, eq=False):
     def add_name(self, name: str) -> None:
         """Set the name, or add to it: a name that grows begins with what came before; else it is a piece."""
         if not self.name_so_far.length:
-            self.name_so_far = Prefix(Text(parts=[name], length=len(name)), len(name))
+            self.name_so_far = Prefix(Text(begin=name), len(name))
             self._name = name
             return
         text = self.name_so_far.text
