@@ -3,8 +3,8 @@
 The way of a chunk:
 
 1. ``typed`` decodes the text of an event into a ``ChatCompletionChunk`` (``_models``, ``_base``).
-2. If the text has a form that OpenAI does not document, ``_lenient`` brings it into the documented form, and
-   ``_building`` makes models of it. ``_extra`` keeps the fields that are not OpenAI's.
+2. If the text has a form that OpenAI does not document, ``_lenient`` brings the whole chunk into the
+   documented form. ``_extra`` keeps the fields that are not OpenAI's.
 3. ``_completion_stream``, the sync and the async driver, gives the chunk to ``ChatCompletionStreamState``.
 4. ``_state`` takes what belongs to the whole completion, and gives each choice to its ``ChoiceState``.
 5. ``_choices`` gives each field of the delta to what gathers it: ``_content`` (content, refusal and their log

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import msgspec
 
 from ssejet._core import ServerSentEvent
-from ssejet.chat._json_values import copy_json
 
 __all__ = [
     "CONTENT_PARTS",
@@ -23,6 +22,7 @@ __all__ = [
     "Source",
     "WholeChoice",
     "added_to",
+    "copy_json",
     "gather",
     "keep_latest",
     "reasoning_field",
@@ -110,6 +110,15 @@ def _read_place(source: Source, place: Place) -> dict[str, Any]:
 def remember(model: msgspec.Struct, sent: Any) -> None:
     """Tell a model, although it is frozen, what it was made from, or what the server added to it."""
     msgspec.structs.force_setattr(model, "_sent", sent)
+
+
+def copy_json(value: Any) -> Any:
+    """Copy decoded JSON."""
+    if isinstance(value, dict):
+        return {
+            name: copy_json(each) if isinstance(each, (dict, list)) else each for name, each in value.items()
+        }
+    return [copy_json(each) for each in value] if isinstance(value, list) else value
 
 
 # How those of many chunks are gathered.

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._redaction import redacted
 from ssejet._server_errors import is_error_answer, is_ping
+from ssejet.chat._base import is_too_deep
 from ssejet.chat._choices import ChoiceState
 from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
-from ssejet.chat._extra import Fields, Source, added_to, remember
+from ssejet.chat._extra import Fields, Source, added_to, copy_json, remember
 from ssejet.chat._formats import Formats
-from ssejet.chat._json_values import copy_json, is_too_deep
 from ssejet.chat._models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import (
     ContentFilterFinishReasonError,
@@ -255,14 +255,12 @@ _NO_USAGE = CompletionUsage()
 
 def _find_usage(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage | None:
     """The usage in the choice, where Moonshot sends it, or in ``x_groq``."""
-    for place in source.places or ():
-        if "usage" in place.names or "x_groq" in place.names:
-            break
-    else:
-        if source.places is not None:
-            return None
-    places = [added_to(choice) for choice in chunk.choices if getattr(choice, "_sent", None)]
-    for added in (*places, (added_to(chunk) or {}).get("x_groq")):
+    places = source.places
+    if places is not None and not any("usage" in place.names or "x_groq" in place.names for place in places):
+        return None
+    in_choices = [added_to(choice) for choice in chunk.choices if getattr(choice, "_sent", None)]
+    data = source.data or source.read()
+    for added in (*in_choices, data.get("x_groq")):
         usage = added.get("usage") if isinstance(added, Mapping) else None
         if isinstance(usage, Mapping) and usage:
             return CompletionUsage.from_dict(usage)
