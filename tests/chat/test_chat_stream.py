@@ -280,6 +280,38 @@ def test_callbacks_run_before_the_event_is_given() -> None:
     assert seen == ["callback Hel", "loop Hel", "callback lo", "loop lo"]
 
 
+def test_a_callback_that_is_registered_amid_the_events_of_a_chunk_gets_those_that_follow(reader: Any) -> None:
+    stream = reader.open(HELLO)
+    seen: list[Any] = []
+    [first] = reader.events(stream, limit=1)
+    assert first.type == "chunk"
+    stream.on("content.delta", lambda delta: seen.append(delta))
+    stream.on("chunk", seen.append)
+    events = [first, *reader.events(stream)]
+    assert [event.type for event in events] == [event.type for event in reader.events(reader.open(HELLO))]
+    assert [each for each in seen if isinstance(each, str)] == ["Hel", "lo"]
+    assert [each for each in seen if not isinstance(each, str)] == [
+        event for event in events[1:] if event.type == "chunk"
+    ]
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), StreamError("a")], ids=["its own", "ssejet's"])
+def test_after_the_exception_of_a_callback_a_loop_goes_on_with_the_next_event(
+    reader: Any, error: Exception
+) -> None:
+    def fail(delta: str) -> None:
+        if delta == "Hel":
+            raise error
+
+    stream = reader.open(HELLO).on("content.delta", fail)
+    with pytest.raises(type(error)) as caught:
+        reader.events(stream)
+    if isinstance(error, StreamError):
+        assert caught.value.partial.choices[0].message.content == "Hel"
+    assert [event.delta for event in reader.events(stream) if event.type == "content.delta"] == ["lo"]
+    assert reader.call(stream, "get_final_completion").choices[0].message.content == "Hello"
+
+
 async def test_async_callbacks_are_awaited() -> None:
     seen: list[str] = []
 

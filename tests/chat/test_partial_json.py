@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jiter import from_json
 
-from ssejet.chat._partial import PartialJSON
-from ssejet.chat._text import Text
+from ssejet.chat._text import PartialJSON, Text
 
 PREFIXES = [
     "  ",

@@ -10,7 +10,7 @@ The way of a chunk:
 5. ``_choices`` gives each field of the delta to what gathers it: ``_content`` (content, refusal and their log
    probabilities), ``_reasoning``, or ``_tool_calls``, which finds the call of each fragment.
 6. Each of these appends the fragment to a ``Text``, and an event to the chunk's list (``_events``).
-7. An event refers to the text and its length, so its snapshot is joined, and its JSON parsed (``_partial``,
+7. An event refers to the text and its length, so its snapshot is joined, and its JSON parsed (``_text``,
    ``_formats``), when they are read.
 8. The driver calls the callbacks (``_callbacks``) and gives out the events. At the end, the state puts the
    completion together from its choices.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
@@ -120,9 +120,24 @@ class Response(Model, frozen=True):
             return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):
             _set(response, "_sent", text)
-        elif not cls.extend(response, text):
-            return cls.adopt(response, text, loads(text))
-        return response
+            return response
+        return cls.complete(response, text, lambda: loads(text))
+
+    @classmethod
+    def complete(cls, response: Self | None, text: str, read: Callable[[], Any]) -> Self:
+        """Add to a response what its type does not know, if the shape of its text is not known to be plain.
+
+        Args:
+            response: as msgspec read it; None if it could not.
+            text: the JSON text.
+            read: gives what the text gives, or raises.
+
+        Raises:
+            msgspec.ValidationError: it is not an object, or is nested too deep.
+        """
+        if response is not None and cls.extend(response, text):
+            return response
+        return cls.adopt(response, text, read())
 
     @classmethod
     def extend(cls, response: Self, text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ssejet.chat._events import ContentDeltaEvent
-from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, added_to, gather, keep_latest, remember
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, gather, keep_latest, remember
 from ssejet.chat._models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -77,9 +77,11 @@ class ChoiceState(msgspec.Struct, eq=False):
             if self._has_begun:
                 self._parse_partially()
             self._has_begun = True
+        is_whole = False
         if may_have_extra:
             added = getattr(choice, "_sent", None)
-            if type(added) is WholeChoice:
+            is_whole = type(added) is WholeChoice
+            if is_whole:
                 choice = self._without_repeats(choice)
             if added:
                 self._extra = keep_latest(self._extra, choice)
@@ -97,14 +99,15 @@ class ChoiceState(msgspec.Struct, eq=False):
         if content is not None:
             text = self._content.text
             if text is None:
-                text = self._content.begin(parses_partially=self.parses_partially)
+                is_json = self.parses_partially and self._formats.content is not None
+                text = self._content.text = Text(self.index, is_json)
             if reasoning is not None and reasoning.is_open and content:
                 reasoning.end(events)
             text.parts.append(content)
             text.length = end = text.length + len(content)
             events.append(ContentDeltaEvent(text, end, content))
         if delta.refusal is not None:
-            if delta.refusal and reasoning is not None:
+            if delta.refusal and reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             self._content.add_refusal(delta.refusal, events)
         fragments = delta.tool_calls
@@ -114,7 +117,9 @@ class ChoiceState(msgspec.Struct, eq=False):
                 reasoning.end(events)
             if self._tool_calls is None:
                 self._tool_calls = ToolCalls(self.index, self._formats.arguments)
-            touched = self._tool_calls.add(fragments, events, parses=self.parses_partially)
+            touched = self._tool_calls.add(
+                fragments, events, parses=self.parses_partially, are_whole=is_whole
+            )
         if choice.logprobs is not None:
             self._content.add_logprobs(choice.logprobs, events)
         if delta.audio is not None or delta.annotations is not None or delta.function_call is not None:
@@ -130,14 +135,14 @@ class ChoiceState(msgspec.Struct, eq=False):
         content = self._content
         has_text = content.text is not None or content.refusal is not None or content.has_logprobs
         if self.finish_reason:
-            if self._reasoning is not None:
+            if self._reasoning is not None and self._reasoning.is_open:
                 self._reasoning.end(events)
             if has_text:
                 content.end(events)
-            if calls is not None:
-                calls.end(events)
         if calls is None:
             return
+        if self.finish_reason:
+            calls.end(events, completes=not touched)
         for call in touched:
             previous = calls.current
             if call is not previous:
@@ -146,7 +151,7 @@ class ChoiceState(msgspec.Struct, eq=False):
                 calls.current = call
                 if previous is not None:
                     calls.leave(previous, events)
-        if self.finish_reason:
+        if self.finish_reason and touched:
             calls.complete(events)
 
     def _add_rest(self, delta: ChoiceDelta) -> None:
@@ -167,7 +172,10 @@ class ChoiceState(msgspec.Struct, eq=False):
             )
 
     def _without_repeats(self, choice: Choice) -> Choice:
-        """Of a choice that holds the whole message so far, what the chunks before it did not give."""
+        """Of a choice that holds the whole message so far, what the chunks before it did not give.
+
+        ``ToolCalls`` does the same for the calls.
+        """
         delta = choice.delta
         reasoning = None if self._reasoning is None else self._reasoning.text
         changes: dict[str, Any] = {}
@@ -179,8 +187,6 @@ class ChoiceState(msgspec.Struct, eq=False):
         ):
             if value and before is not None and before.length and (rest := before.rest_of(value)) is not None:
                 changes[name] = rest or None
-        if delta.tool_calls and self._tool_calls is not None:
-            changes["tool_calls"] = self._tool_calls.what_is_new(delta.tool_calls) or None
         function = delta.function_call
         if function is not None and self._function_call is not None:
             rest = self._function_call.arguments.rest_of(function.arguments or "")
@@ -188,14 +194,15 @@ class ChoiceState(msgspec.Struct, eq=False):
                 changes["function_call"] = msgspec.structs.replace(function, name=None, arguments=rest)
         if delta.annotations is not None and self._annotations is not None:
             changes["annotations"] = [each for each in delta.annotations if each not in self._annotations]
-        if not changes:
+        extra = getattr(delta, "_sent", None)
+        if not changes and not extra:
             return choice
         changed = msgspec.structs.replace(delta, **changes)
-        if extra := added_to(delta):
+        if extra:
             gathered = self._message_extra
             remember(changed, extra if gathered is None else gathered.news(extra))
         again = msgspec.structs.replace(choice, delta=changed)
-        remember(again, added_to(choice))
+        msgspec.structs.force_setattr(again, "_sent", choice._sent)
         return again
 
     def _parse_partially(self) -> None:

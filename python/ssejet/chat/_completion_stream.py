@@ -328,11 +328,16 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     raise StopAsyncIteration
                 if self._chunks is None:
                     self._chunks = aiter(self._source)
-                chunk = await anext(self._chunks, _NOTHING)
-                self._ended = chunk is _NOTHING
-                machine.pending = iter(machine.finish() if self._ended else machine.state.handle_chunk(chunk))
+                try:
+                    chunk = await anext(self._chunks, _NOTHING)
+                    self._ended = chunk is _NOTHING
+                    machine.pending = iter(
+                        machine.finish() if self._ended else machine.state.handle_chunk(chunk)
+                    )
+                except SSEError:
+                    self._ended = True
+                    raise
         except SSEError as error:
-            self._ended = True
             machine.keep_partial(error)
             raise
 

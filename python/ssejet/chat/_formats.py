@@ -45,10 +45,12 @@ class Parsed(msgspec.Struct, Generic[ValueT], eq=False):
     """A value that is parsed once, when it is first read.
 
     Attributes:
-        text: what is parsed.
+        text: the text whose first ``length`` characters are parsed.
+        length: in characters.
     """
 
-    text: str
+    text: Text
+    length: int
     _parse: Callable[[str], ValueT] | None
     _value: ValueT | None = None
 
@@ -60,7 +62,7 @@ class Parsed(msgspec.Struct, Generic[ValueT], eq=False):
                 all that it refers to.
         """
         if self._parse is not None:
-            self._value = self._parse(self.text)
+            self._value = self._parse(self.text.prefix(self.length))
             self._parse = None
         return self._value
 

@@ -132,7 +132,11 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
                 self._last_other = source
                 return []
             # As in openai-python, the first chunk's fields count; later ones only add to them.
-            if source.places is None or (source.places and not source.places[0].path):
+            if (
+                not _KNOWN_FIELDS.issuperset(source.data)
+                if source.places is None
+                else source.places and not source.places[0].path
+            ):
                 self._extra.complete(chunk, source)
             usage = _find_usage(chunk, source) if usage is None else usage
         is_first = self._last is None
@@ -248,6 +252,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def _in_order(self) -> list[ChoiceState]:
         return [self._choices[index] for index in sorted(self._choices)]
 
+
+_KNOWN_FIELDS = frozenset(ChatCompletionChunk.__struct_fields__)
 
 # Some servers send an empty object after the usage.
 _NO_USAGE = CompletionUsage()

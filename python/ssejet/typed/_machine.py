@@ -416,20 +416,21 @@ class StreamMachine(Generic[T]):
             raise self._invalid(event, error) from error
 
     def _complete_answer(self, answer: AnswerCast, event: ServerSentEvent, item: Any) -> Any:
-        """The item of an answer whose JSON has another shape than earlier ones.
+        """The item of an answer whose JSON may hold more than known fields in known places.
 
         Raises:
             APIError: it is no answer, but reports an error.
         """
-        if item is not None and answer.extend(item, event.data):
-            return item
+        try:
+            return answer.complete(item, event.data, lambda: self._read_answer(event))
+        except decoding_errors() as error:
+            raise self._invalid(event, error) from error
+
+    def _read_answer(self, event: ServerSentEvent) -> Any:
         payload = payload_of(event)
         if is_error_answer(payload):
             raise self._api_error(payload)
-        try:
-            return answer.adopt(item, event.data, payload)
-        except decoding_errors() as error:
-            raise self._invalid(event, error) from error
+        return payload
 
     def _decode_again(self, event: ServerSentEvent, error: Exception) -> Any:
         """The item of data that ``json()`` accepts and typed decoders do not, such as NaN.
