@@ -77,11 +77,9 @@ class ChoiceState(msgspec.Struct, eq=False):
             if self._has_begun:
                 self._parse_partially()
             self._has_begun = True
-        is_whole = False
         if may_have_extra:
             added = getattr(choice, "_sent", None)
-            is_whole = type(added) is WholeChoice
-            if is_whole:
+            if type(added) is WholeChoice:
                 choice = self._without_repeats(choice)
             if added:
                 self._extra = keep_latest(self._extra, choice)
@@ -117,8 +115,9 @@ class ChoiceState(msgspec.Struct, eq=False):
                 reasoning.end(events)
             if self._tool_calls is None:
                 self._tool_calls = ToolCalls(self.index, self._formats.arguments)
+            are_whole = may_have_extra and type(getattr(choice, "_sent", None)) is WholeChoice
             touched = self._tool_calls.add(
-                fragments, events, parses=self.parses_partially, are_whole=is_whole
+                fragments, events, parses=self.parses_partially, are_whole=are_whole
             )
         if choice.logprobs is not None:
             self._content.add_logprobs(choice.logprobs, events)

@@ -159,12 +159,13 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     print(event.delta, end="")
             completion = stream.get_final_completion()
 
-    If a loop ends early, another loop can go on. Iterating raises the errors of the source; an
+    If a loop ends early, or a callback raises, another loop goes on with the next event. Iterating raises the errors of the source; an
     ``SSEError`` has what had arrived as its ``partial``. It also raises:
 
     * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer must be parsed but was
       cut short;
-    * ``StreamError``, if a tool-call fragment without an index could belong to several calls;
+    * ``StreamError``, if a tool-call fragment without an index could belong to several calls, or if a
+      chunk's choices are neither a list nor an object;
     * ``TruncatedStreamError``, with ``require_finish``.
     """
 

@@ -115,7 +115,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             APIError: the server reports an error in place of a chunk, or in a choice.
             LengthFinishReasonError: the answer must be parsed, but the token limit cut it short.
             ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
-            StreamError: a tool-call fragment without an index could belong to several calls.
+            StreamError: a tool-call fragment without an index could belong to several calls, or ``choices``
+                is neither a list nor an object.
         """
         events: list[ChatCompletionStreamEvent[ResponseFormatT]] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
@@ -128,7 +129,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             source = None
         is_unusual = type(source) is Source
         if is_unusual:
-            if source.places is None and not self._is_chunk(source.data):
+            if source.places is None and not self._is_chunk(source):
                 self._last_other = source
                 return []
             # As in openai-python, the first chunk's fields count; later ones only add to them.
@@ -209,20 +210,28 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def _no_chunk_error(self) -> TruncatedStreamError:
         message = "the stream ended before its first chunk: there is no completion"
         if self._last_other is not None:
-            other = self._last_other
-            text = redacted(repr(other.data) if other.text is None else other.text, self._request)
-            shown = text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
+            shown = self._excerpt(self._last_other)
             message += f"; the last object is not a chunk, as it has no choices: {shown}"
         return TruncatedStreamError(message)
 
-    def _is_chunk(self, data: Any) -> bool:
+    def _excerpt(self, source: Source) -> str:
+        text = redacted(repr(source.data) if source.text is None else source.text, self._request)
+        return text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
+
+    def _is_chunk(self, source: Source) -> bool:
         """Whether an object is a chunk.
 
         Raises:
             APIError: the object is an error that the server reports.
+            StreamError: there is no way to read its choices.
         """
+        data = source.data
         if is_error_answer(data):
             raise reported_error(dict(data), self._request)
+        choices = data.get("choices")
+        if choices and not isinstance(choices, (list, Mapping)):
+            kind, shown = type(choices).__name__, self._excerpt(source)
+            raise StreamError(f"the choices of a chunk must be a list, not {kind}: {shown}")
         return "choices" in data
 
     def _take_names(self, chunk: ChatCompletionChunk) -> None:
