@@ -159,8 +159,8 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     print(event.delta, end="")
             completion = stream.get_final_completion()
 
-    If a loop ends early, or a callback raises, another loop goes on with the next event. Iterating raises the errors of the source; an
-    ``SSEError`` has what had arrived as its ``partial``. It also raises:
+    If a loop ends early, or a callback raises, another loop goes on with the next event. Iterating raises the
+    errors of the source; an ``SSEError`` has what had arrived as its ``partial``. It also raises:
 
     * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer must be parsed but was
       cut short;
