@@ -75,11 +75,11 @@ class Content(msgspec.Struct, eq=False):
         if more.content:
             self._content_logprobs = content = self._content_logprobs or []
             content += more.content
-            events.append(LogprobsContentDeltaEvent(index, more.content, content, len(content)))
+            events.append(LogprobsContentDeltaEvent(index, content, len(content), more.content))
         if more.refusal:
             self._refusal_logprobs = refusal = self._refusal_logprobs or []
             refusal += more.refusal
-            events.append(LogprobsRefusalDeltaEvent(index, more.refusal, refusal, len(refusal)))
+            events.append(LogprobsRefusalDeltaEvent(index, refusal, len(refusal), more.refusal))
 
     def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append the event for the end of each text that has begun; each comes once."""

@@ -326,14 +326,10 @@ class ToolCallDoneEvent(_OfText, frozen=True):
         return ParsedFunction(name=self.name, arguments=self.arguments, parsed_arguments=self._parsed.get())
 
 
-class LogprobsContentDeltaEvent(Event, frozen=True):
-    """More log probabilities of the answer: ``content`` is new, ``snapshot`` is all so far."""
-
-    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
-    fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
+class _LogprobsDelta(Event, frozen=True):
+    """Mixin: more log probabilities."""
 
     choice_index: int
-    content: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
     _end: int
 
@@ -341,6 +337,15 @@ class LogprobsContentDeltaEvent(Event, frozen=True):
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
         """All so far."""
         return self._all[: self._end]
+
+
+class LogprobsContentDeltaEvent(_LogprobsDelta, frozen=True):
+    """More log probabilities of the answer: ``content`` is new, ``snapshot`` is all so far."""
+
+    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
+    fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
+
+    content: list[ChatCompletionTokenLogprob]
 
 
 class LogprobsContentDoneEvent(Event, frozen=True):
@@ -353,21 +358,13 @@ class LogprobsContentDoneEvent(Event, frozen=True):
     content: list[ChatCompletionTokenLogprob]
 
 
-class LogprobsRefusalDeltaEvent(Event, frozen=True):
+class LogprobsRefusalDeltaEvent(_LogprobsDelta, frozen=True):
     """More log probabilities of the refusal: ``refusal`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
     fields: ClassVar[tuple[str, ...]] = ("refusal", "snapshot")
 
-    choice_index: int
     refusal: list[ChatCompletionTokenLogprob]
-    _all: list[ChatCompletionTokenLogprob]
-    _end: int
-
-    @property
-    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
-        """All so far."""
-        return self._all[: self._end]
 
 
 class LogprobsRefusalDoneEvent(Event, frozen=True):
