@@ -363,7 +363,7 @@ def test_details_of_one_index_in_one_chunk_are_merged() -> None:
     assert message.choices[0].message.extra == {"details": [{"index": 0, "type": "t", "text": "abab"}]}
 
 
-def test_a_field_that_is_called_as_ours_for_parts_is_kept() -> None:
+def test_a_field_of_the_server_that_is_named_content_parts_is_kept() -> None:
     deltas = [{"content_parts": 1}, {"content": [{"type": "image"}]}, {"content_parts": "x"}]
     message = typed(*map(chunk, deltas)).get_final_completion().choices[0].message
     assert message.extra == {"content_parts": [1, {"type": "image"}, "x"]}

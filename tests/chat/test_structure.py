@@ -179,7 +179,7 @@ def returns_of(texts: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *UNDOCUMENTED_KINDS])
-def test_each_chunk_the_first_too_returns_from_one_file_to_another_fewer_than_ten_times(kind: str) -> None:
+def test_each_chunk_returns_from_one_file_to_another_fewer_than_ten_times(kind: str) -> None:
     texts = {**KINDS, **UNDOCUMENTED_KINDS}[kind]
     for text in texts:
         ChatCompletionChunk.from_json(text)  # makes the shape of the text known

@@ -139,7 +139,7 @@ class _BaseChatStream(Generic[ResponseFormatT]):
         Raises:
             TypeError: the callback has a parameter that is not a field of the event, or is async in the sync
                 class.
-            ValueError: there is no such type of event.
+            ValueError: no event has this type.
         """
         if inspect.iscoroutinefunction(callback) and not self._awaits_callbacks:
             raise TypeError("a ChatCompletionStream cannot await callbacks; use an AsyncChatCompletionStream")

@@ -77,7 +77,7 @@ class Source(msgspec.Struct, eq=False):
     def read(self) -> Any:
         """The JSON object."""
         if self.data is None and self.text is not None:
-            # As load_json does, which would be one more call for each chunk.
+            # As loads() does, which would be one more call for each chunk.
             self.data = ServerSentEvent(data=self.text).json()
         return self.data
 
@@ -124,7 +124,7 @@ def copy_json(value: Any) -> Any:
 # How those of many chunks are gathered.
 
 CONTENT_PARTS = "content_parts"
-"""The extra field with those parts of a message's content that are no text, as they came."""
+"""The extra field with those parts of a message's content that are not text, as they came."""
 
 # Texts that do not grow. Some servers repeat them in each chunk.
 _NAMES = frozenset(

@@ -55,7 +55,7 @@ class Parsed(msgspec.Struct, Generic[ValueT], eq=False):
     _value: ValueT | None = None
 
     def get(self) -> ValueT | None:
-        """The value; None if there is no way to parse the text.
+        """The value; None if the text is not to be parsed.
 
         Raises:
             Exception: the parser's, if the text cannot be parsed. It is not kept, as its traceback would keep
@@ -77,6 +77,6 @@ def best_value(complete: Parsed[Any] | None, text: Text) -> Any:
     if complete is not None:
         try:
             return complete.get()
-        except Exception:  # whatever the response format's or the model's library raises
+        except Exception:  # any error of the library of the response format or of the model
             pass
     return text.value(text.length)

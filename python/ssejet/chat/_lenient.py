@@ -8,7 +8,7 @@ returns it, or a copy in which it or a part of it is changed. A model names its 
 what the server sends               which servers                                where it is read
 =================================== ============================================ ============================
 one choice that is not in a list    not recorded                                 ``_with_choices``
-an object without choices: a ping   llama-cpp-python, sub2api                    ``_state``: is no chunk
+an object without choices: a ping   llama-cpp-python, sub2api                    ``_state``: not a chunk
 no id and no model at first         Azure                                        ``_state``: the first counts
 usage in the choice, in ``x_groq``  Moonshot, Groq                               ``_state``: ``_find_usage``
 a text for a delta or a message     not recorded                                 ``documented_choice``

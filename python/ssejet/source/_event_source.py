@@ -39,8 +39,8 @@ class EventSource:
     The events are those of the standard (WHATWG HTML, "Server-sent events"). The text is always UTF-8; a
     charset parameter does not count. An unfinished event at the end is dropped, unless the decoder has
     ``flush_incomplete=True``.
-    After an event, text that is no event is dropped too, as in browsers. ``Stream`` raises an error that the
-    last lines report.
+    After an event, text that is not an event is dropped too, as in browsers. ``Stream`` raises an error that
+    the last lines report.
 
     Iterating raises:
 
@@ -112,7 +112,7 @@ class EventSource:
 
 
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
-    """Iterate over the chunks of a body; raise an error if they are no event stream."""
+    """Iterate over the chunks of a body; raise an error if they are not an event stream."""
     beginning = Beginning(response, any_field=any_field)
     chunks = iter(response.iter_bytes())
     try:
@@ -140,7 +140,7 @@ class _State(Enum):
 
 
 class _AsyncEvents:
-    """Iterates over the events. It is no async generator, as a cancelled read would end one.
+    """Iterates over the events. It is not an async generator, because a cancelled read would end one.
 
     ======= ============================= ============================================ =========
     state   when all events are taken     then                                         aclose()
@@ -176,9 +176,7 @@ class _AsyncEvents:
                     is_open = self._state is _State.PAUSED
                     self._give_out(*self._decoder._resume(), is_open=is_open)
                 else:
-                    chunk = await self._read()
-                    if self._state is not _State.ENDED:
-                        self._accept(chunk)
+                    self._accept(await self._read())
         except (ConcurrentReadError, StopAsyncIteration):
             raise
         except Exception:
@@ -197,6 +195,8 @@ class _AsyncEvents:
 
     def _accept(self, chunk: bytes | None) -> None:
         """Take in a chunk; None is the end of the body."""
+        if self._state is _State.ENDED:  # aclose() was called during the read
+            return
         events, is_paused = self._decoder._feed(chunk)
         self._give_out(events, is_paused, is_open=chunk is not None)
         if events:

@@ -17,7 +17,7 @@ __all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "
 # that hold themselves, pydantic can take more.
 _ENOUGH_STACK = 512 * 1024
 
-# How many of the things that are wrong with an item are told.
+# How many of the problems of an item an error lists.
 _COMPLAINTS = 5
 
 

@@ -423,7 +423,7 @@ class StreamMachine(Generic[T]):
         """The item of an answer whose JSON may hold more than known fields in known places.
 
         Raises:
-            APIError: it is no answer, but reports an error.
+            APIError: it is an error in place of an answer.
         """
         try:
             return answer.complete(item, event.data, lambda: self._read_answer(event))
