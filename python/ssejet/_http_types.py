@@ -11,7 +11,33 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-__all__ = ["AsyncStreamingClient", "HTTPRequest", "HTTPResponse", "StreamingClient"]
+__all__ = [
+    "AdaptedResponse",
+    "AsyncStreamingClient",
+    "HTTPRequest",
+    "HTTPResponse",
+    "StreamingClient",
+    "original_of",
+]
+
+
+class AdaptedResponse:
+    """The base class of what stands for a response of another HTTP library.
+
+    Args:
+        response: the response of the library.
+
+    Attributes:
+        original: the response of the library, which is what users get.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self.original: Any = response
+
+
+def original_of(response: Any) -> Any:
+    """The response that the user has: what an adapter stands for, or else the argument."""
+    return response.original if isinstance(response, AdaptedResponse) else response
 
 
 class HTTPRequest(Protocol):

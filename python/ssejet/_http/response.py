@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ssejet._lazy import loaded
 from ssejet._media_type import is_event_stream
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncByteResponse",
     "ByteResponse",
-    "check_response",
     "content_type_of",
     "has_error_status",
     "has_event_stream_type",
@@ -45,37 +44,6 @@ class AsyncByteResponse(Protocol):
 
     async def aclose(self) -> object:
         """Release the connection."""
-
-
-def check_response(response: Any, kind: Literal["sync", "async"], *, reader: str, other_reader: str) -> None:
-    """Check that a response can be read synchronously, or asynchronously.
-
-    Args:
-        response: the response.
-        kind: how it is to be read.
-        reader: what reads it, for the error message.
-        other_reader: what reads responses of the other kind.
-
-    Raises:
-        TypeError: it cannot be read this way.
-    """
-    is_async = kind == "async"
-    names = ("aiter_bytes", "aclose") if is_async else ("iter_bytes", "close")
-    missing = [f"{name}()" for name in names if not callable(getattr(response, name, None))]
-    # A response of httpx has the methods of both kinds, but only those of its client's kind work.
-    body = getattr(response, "stream", None)
-    needed, other = ("__aiter__", "__iter__") if is_async else ("__iter__", "__aiter__")
-    if missing:
-        fault = f"has no {' and no '.join(missing)}"
-    elif hasattr(body, other) and not hasattr(body, needed):
-        fault = "is of the other kind"
-    else:
-        return
-    read, close = names
-    raise TypeError(
-        f"{reader} needs a response with {read}() and {close}(), but this {type(response).__name__} {fault}; "
-        f"responses of the other kind of client are for {other_reader}"
-    )
 
 
 def has_error_status(response: Any) -> bool:
