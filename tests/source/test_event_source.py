@@ -98,6 +98,9 @@ class TestEvents:
             read(driver, server.answer(b"data: x\n\n", Then.DROP).url)
 
     def test_can_be_of_a_response_that_was_read(self, driver: Driver) -> None:
+        if not hasattr(driver.http, "Response"):
+            pytest.skip("responses of this library cannot be read twice")
+
         def source() -> EventSource:
             headers = {"content-type": "text/event-stream"}
             return EventSource(driver.http.Response(200, headers=headers, content=b"data: x\n\n"))
@@ -150,7 +153,7 @@ class TestHeaders:
     def test_of_the_caller_are_sent_and_never_changed(
         self, driver: Driver, server: Server, make: Any
     ) -> None:
-        headers, untouched = make(driver.http), make(driver.http)
+        headers, untouched = (make(driver.http if hasattr(driver.http, "Headers") else httpx) for _ in range(2))
         answer = server.answer()
         read(driver, answer.url, headers=headers)
         assert headers == untouched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.adapters.base import AsyncResponseAdapter
@@ -54,13 +54,25 @@ class AiohttpAdapter(AsyncResponseAdapter):
     def _is_consumed(self) -> bool:
         # The whole body may have come, but wait to be read; a broken one raises its error when it is read.
         stream = self._stream
-        closed = self.original.closed and not stream.is_eof() and stream.exception() is None
-        return self._content() is not None or stream.at_eof() or closed
+        is_read = stream.at_eof() and getattr(stream, "total_bytes", 0) > 0
+        was_closed = self.original.closed and not stream.is_eof()
+        return self._content() is not None or is_read or was_closed
 
     async def read(self) -> bytes:
         """What has arrived; ``b""`` at the end of the body."""
         # No lines are read, so the limit for their length does not count.
-        return await self._stream.readany()  # type: ignore[no-any-return]
+        try:
+            return await self._stream.readany()  # type: ignore[no-any-return]
+        except Exception:
+            if rest := self._buffered():
+                return rest
+            raise
+
+    def _buffered(self) -> bytes:
+        """What came before an error, which aiohttp raises first. The method is not documented."""
+        with suppress(Exception):
+            return bytes(self._stream._read_nowait(-1))
+        return b""
 
     async def aclose(self) -> None:
         """Close the connection, unless the body has ended, which has released it."""

@@ -116,7 +116,7 @@ class SyncResponseAdapter(ResponseAdapter):
 
     def network_reads(self, deadlines: Deadlines) -> SocketReads | None:
         """What limits and interrupts the reads; None if the library does not allow that."""
-        self._reads = SocketReads.of(self, self._socket, deadlines)
+        self._reads = SocketReads.of(self, self._connection, deadlines)
         return self._reads
 
     def iter_bytes(self) -> Iterator[bytes]:
@@ -125,13 +125,7 @@ class SyncResponseAdapter(ResponseAdapter):
             yield from self._body_already_read()
             return
         read = self._read_function()
-        reads = self._reads
-        while True:
-            if reads is not None:
-                reads.limit_next()
-            chunk = read(READ_SIZE)
-            if not chunk:
-                return
+        while chunk := read(READ_SIZE):
             yield chunk
 
     def close(self) -> None:
@@ -142,9 +136,13 @@ class SyncResponseAdapter(ResponseAdapter):
         """A function that returns what has arrived, at most so many bytes; ``b""`` at the end of the body."""
         raise NotImplementedError
 
-    def _socket(self) -> Any:
-        """The socket of the connection, if it serves only this response. It may raise any exception."""
-        return None
+    def _connection(self) -> tuple[Any, Any]:
+        """The inner response that reads the connection by ``read1()``, and the socket.
+
+        Raises:
+            Exception: any one, if they cannot be found, or if the connection serves other responses too.
+        """
+        raise NotImplementedError
 
 
 class AsyncResponseAdapter(ResponseAdapter):

@@ -47,8 +47,8 @@ class HTTPClientAdapter(SyncResponseAdapter):
             raise IncompleteRead(b"", response.length)
         return chunk
 
-    def _socket(self) -> Any:
-        return socket_of(self.original)
+    def _connection(self) -> tuple[Any, Any]:
+        return self.original, socket_of(self.original)
 
 
 def socket_of(response: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._http.adapters.base import AsyncResponseAdapter, SyncResponseAdapter
 from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
-from ssejet._http.adapters.urllib3 import is_consumed, read_function, urllib3_socket
+from ssejet._http.adapters.urllib3 import connection_of, is_consumed, read_function
 from ssejet._http.urls import TextURL
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class RequestsAdapter(_RequestsMembers, SyncResponseAdapter):
 
         return read
 
-    def _socket(self) -> Any:
-        return urllib3_socket(self.original.raw)
+    def _connection(self) -> tuple[Any, Any]:
+        return connection_of(self.original.raw)
 
 
 class AsyncNiquestsAdapter(_RequestsMembers, AsyncResponseAdapter):

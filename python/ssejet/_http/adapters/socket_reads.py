@@ -21,43 +21,64 @@ __all__ = ["SocketReads"]
 class SocketReads:
     """Does for a response of another library what ``NetworkReads`` does for one of httpx.
 
+    The library reads the connection by ``read1()`` of an inner response, often more than once for one chunk. This
+    replaces that method, to set how long the socket may wait.
+
     Args:
         response: the adapter of the response.
-        sock: the socket that it reads.
+        inner: the response with the method.
+        sock: the socket.
         deadlines: how long its reads may take.
     """
 
-    def __init__(self, response: Any, sock: Any, deadlines: Deadlines) -> None:
+    def __init__(self, response: Any, inner: Any, sock: Any, deadlines: Deadlines) -> None:
         self._response = response
+        self._inner: Any = inner
         self._socket = sock
         self._deadlines = deadlines
         self._own_timeout: float | None = sock.gettimeout()
         self._is_limited = False
+        self._read1: Callable[[int], bytes] = inner.read1
 
     @classmethod
-    def of(cls, response: Any, find_socket: Callable[[], Any], deadlines: Deadlines) -> Self | None:
-        """Watch the reads of a response; None if its socket cannot be found."""
-        with suppress(Exception):  # these are no documented attributes
-            sock = find_socket()
+    def of(cls, response: Any, find: Callable[[], tuple[Any, Any]], deadlines: Deadlines) -> Self | None:
+        """Watch the reads of a response; None if its library does not allow that.
+
+        Args:
+            response: the adapter of the response.
+            find: returns the inner response and the socket. It may raise any exception.
+            deadlines: how long the reads may take.
+        """
+        with suppress(Exception):  # the attributes are not documented
+            inner, sock = find()
             if callable(sock.settimeout):
-                return cls(response, sock, deadlines)
+                reads = cls(response, inner, sock, deadlines)
+                inner.read1 = reads.read1
+                return reads
         return None
 
-    def limit_next(self) -> None:
-        """Set how long the next read may take."""
-        if self._deadlines.limited:
-            own = inf if self._own_timeout is None else self._own_timeout
-            wait = max(SHORTEST_WAIT, min(self._deadlines.wait(), own))
-            self._is_limited = True
-            self._set_timeout(None if wait == inf else wait)
-        elif self._is_limited:
-            self.release()
+    def read1(self, size: int = -1) -> bytes:
+        """Read what has arrived, within the deadlines.
+
+        Raises:
+            TimeoutError: no time is left.
+        """
+        if self._inner is not None:
+            if self._deadlines.limited:
+                self._limit()
+            elif self._is_limited:
+                self._set_own_timeout()
+        return self._read1(size)
 
     def release(self) -> None:
-        """Give the socket its own timeout again. A second call does nothing."""
-        if self._is_limited:
-            self._is_limited = False
-            self._set_timeout(self._own_timeout)
+        """Leave the inner response and the socket as they were. A second call does nothing."""
+        inner, self._inner = self._inner, None
+        if inner is None:
+            return
+        self._set_own_timeout()
+        # If another reader has replaced the method too, this one only passes its calls on.
+        if vars(inner).get("read1") == self.read1:
+            del inner.read1
 
     def interrupt(self) -> bool:
         """Wake a thread that waits for more of the body. Any thread may call this.
@@ -71,6 +92,20 @@ class SocketReads:
     def get_extra_info(self, name: str) -> Any:
         """The socket, as a network stream of httpx gives it."""
         return self._socket if name == "socket" else None
+
+    def _limit(self) -> None:
+        left = self._deadlines.wait()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        own = inf if self._own_timeout is None else self._own_timeout
+        seconds = max(SHORTEST_WAIT, min(left, own))
+        self._is_limited = True
+        self._set_timeout(None if seconds == inf else seconds)
+
+    def _set_own_timeout(self) -> None:
+        if self._is_limited:
+            self._is_limited = False
+            self._set_timeout(self._own_timeout)
 
     def _set_timeout(self, seconds: float | None) -> None:
         with suppress(OSError):  # the socket is closed

@@ -12,7 +12,7 @@ from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["PoolManagerAdapter", "Urllib3Adapter", "is_consumed", "read_function", "urllib3_socket"]
+__all__ = ["PoolManagerAdapter", "Urllib3Adapter", "is_consumed", "read_function", "connection_of"]
 
 
 class Urllib3Adapter(SyncResponseAdapter):
@@ -53,8 +53,8 @@ class Urllib3Adapter(SyncResponseAdapter):
     def _read_function(self) -> Callable[[int], bytes]:
         return read_function(self.original)
 
-    def _socket(self) -> Any:
-        return urllib3_socket(self.original)
+    def _connection(self) -> tuple[Any, Any]:
+        return connection_of(self.original)
 
 
 def is_consumed(response: Any) -> bool:
@@ -72,10 +72,26 @@ def read_function(response: Any) -> Callable[[int], bytes]:
         # The body may be a file of the user's, without a method to read what is there.
         inner = getattr(response, "_fp", None)
         if inner is None or hasattr(inner, "read1"):
+            if hasattr(inner, "_eot"):  # of urllib3-future
+                return _ReadOfUrllib3Future(response)
             return lambda size: response.read1(size, decode_content=True)  # type: ignore[no-any-return]
     elif callable(getattr(response._fp, "read1", None)):
         return _ReadOfUrllib3V1(response)
     return lambda size: response.read(1, decode_content=True)  # type: ignore[no-any-return]
+
+
+class _ReadOfUrllib3Future:
+    """Reads on where ``read1()`` returns nothing, because what has come decompresses to nothing yet."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def __call__(self, size: int) -> bytes:
+        response = self._response
+        while True:
+            chunk: bytes = response.read1(size, decode_content=True)
+            if chunk or response.closed:
+                return chunk
 
 
 class _ReadOfUrllib3V1:
@@ -108,13 +124,17 @@ class _ReadOfUrllib3V1:
         return chunk
 
 
-def urllib3_socket(response: Any) -> Any:
-    """The socket of a response, if no other response uses it too. These are no documented attributes."""
+def connection_of(response: Any) -> tuple[Any, Any]:
+    """The inner response and the socket, by attributes that are not documented.
+
+    Raises:
+        Exception: they cannot be found, or other responses use the connection too.
+    """
     if response.version not in {10, 11}:
-        return None
+        raise ValueError(response.version)
     inner = response._fp
     sock = getattr(inner, "_sock", None)  # of urllib3-future
-    return socket_of(inner) if sock is None else sock
+    return inner, socket_of(inner) if sock is None else sock
 
 
 class PoolManagerAdapter(ClientAdapter):
