@@ -139,6 +139,11 @@ def accepts(http: Any, encoding: str) -> bool:
         return encoding in client.headers["accept-encoding"]
 
 
+def status_of(response: Any) -> int:
+    """The status of a response of any library."""
+    return int(response.status_code if hasattr(response, "status_code") else response.status)
+
+
 def is_closed(response: Any) -> bool:
     """Whether a response of any library is closed."""
     if hasattr(response, "is_closed"):

@@ -166,7 +166,13 @@ def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[
                 return error
         return None
 
-    return pieces, anyio.run(main, backend=driver.backend)
+    async def end_well() -> Exception | None:
+        error = await main()
+        if driver.http is Aiohttp:
+            await anyio.sleep(0.25)  # as its documentation advises: it ends TLS in the background
+        return error
+
+    return pieces, anyio.run(end_well, backend=driver.backend)
 
 
 def running_threads() -> set[threading.Thread]:
