@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import niquests
+import pytest
 import requests
 import urllib3
 
@@ -24,12 +25,21 @@ class _Requests:
 
     headers: Any
 
-    def __init__(self, timeout: float | None = None, verify: Any = True) -> None:
+    def __init__(
+        self,
+        timeout: float | None = None,
+        verify: Any = True,
+        auth: Any = None,
+        headers: Any = (),
+        params: Any = (),
+    ) -> None:
         super().__init__()
         self.read_timeout = timeout
         self.verify = False
         self.trust_env = False
-        self.headers.update(ENCODINGS)
+        self.auth = auth
+        self.headers.update(ENCODINGS | dict(headers))
+        self.params = dict(params)
 
 
 class RequestsClient(_Requests, requests.Session):
@@ -45,17 +55,36 @@ class AsyncNiquestsClient(_Requests, niquests.AsyncSession):
 
 
 class Urllib3Client(urllib3.PoolManager):
-    def __init__(self, timeout: float | None = None, verify: Any = True) -> None:
-        super().__init__(headers=ENCODINGS, cert_reqs="CERT_NONE", assert_hostname=False)
+    def __init__(
+        self,
+        timeout: float | None = None,
+        verify: Any = True,
+        auth: Any = None,
+        headers: Any = (),
+        params: Any = (),
+    ) -> None:
+        if params:
+            pytest.skip("urllib3 has no parameters for all requests")
+        all_headers = ENCODINGS | dict(headers)
+        if auth is not None:
+            all_headers |= urllib3.util.make_headers(basic_auth=":".join(auth))
+        super().__init__(headers=all_headers, cert_reqs="CERT_NONE", assert_hostname=False)
         self.read_timeout = timeout
 
 
-def aiohttp_client(timeout: float | None = None, verify: Any = True) -> aiohttp.ClientSession:
+def aiohttp_client(
+    timeout: float | None = None, verify: Any = True, auth: Any = None, headers: Any = (), params: Any = ()
+) -> aiohttp.ClientSession:
     """A session; aiohttp warns about subclasses."""
+    if params:
+        pytest.skip("aiohttp has no parameters for all requests")
+    all_headers = ENCODINGS | dict(headers)
+    if auth is not None:
+        all_headers |= urllib3.util.make_headers(basic_auth=":".join(auth))
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, sock_read=timeout),
         connector=aiohttp.TCPConnector(ssl=False),
-        headers=ENCODINGS,
+        headers=all_headers,
     )
 
 
@@ -97,6 +126,9 @@ class Requests:
     RemoteProtocolError = requests.exceptions.ChunkedEncodingError
     DecodingError = requests.exceptions.ContentDecodingError
     TransportError = requests.exceptions.RequestException
+    UnsupportedProtocol = requests.exceptions.InvalidSchema
+    InvalidURL = requests.exceptions.InvalidURL
+    ConnectError = requests.exceptions.ConnectionError
     ReadTimeout = requests.exceptions.ConnectionError
 
 
@@ -106,6 +138,9 @@ class Niquests:
     RemoteProtocolError = niquests.exceptions.ChunkedEncodingError
     DecodingError = niquests.exceptions.ContentDecodingError
     TransportError = niquests.exceptions.RequestException
+    UnsupportedProtocol = niquests.exceptions.InvalidSchema
+    InvalidURL = niquests.exceptions.InvalidURL
+    ConnectError = niquests.exceptions.ConnectionError
     ReadTimeout = niquests.exceptions.ConnectionError
 
 
@@ -114,6 +149,9 @@ class Urllib3:
     RemoteProtocolError = urllib3.exceptions.ProtocolError
     DecodingError = urllib3.exceptions.DecodeError
     TransportError = urllib3.exceptions.HTTPError
+    UnsupportedProtocol = urllib3.exceptions.URLSchemeUnknown
+    InvalidURL = urllib3.exceptions.LocationParseError
+    ConnectError = urllib3.exceptions.NewConnectionError
     ReadTimeout = urllib3.exceptions.ReadTimeoutError
 
 
@@ -122,6 +160,9 @@ class Aiohttp:
     RemoteProtocolError = aiohttp.ClientPayloadError
     DecodingError = aiohttp.ClientPayloadError
     TransportError = aiohttp.ClientError
+    UnsupportedProtocol = aiohttp.NonHttpUrlClientError
+    InvalidURL = aiohttp.InvalidURL
+    ConnectError = aiohttp.ClientConnectorError
     ReadTimeout = aiohttp.ServerTimeoutError
 
 

@@ -4,7 +4,6 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import aiohttp
 import httpx
 import httpx2
 import pytest
@@ -24,8 +23,7 @@ from ssejet import (
 
 if TYPE_CHECKING:
     from drivers import AsyncDriver, SyncDriver
-    from http_libraries import status_of
-from servers import Server
+    from servers import Server
 
     Driver = SyncDriver | AsyncDriver
 
@@ -156,7 +154,9 @@ class TestHeaders:
     def test_of_the_caller_are_sent_and_never_changed(
         self, driver: Driver, server: Server, make: Any
     ) -> None:
-        headers, untouched = (make(driver.http if hasattr(driver.http, "Headers") else httpx) for _ in range(2))
+        headers, untouched = (
+            make(driver.http if hasattr(driver.http, "Headers") else httpx) for _ in range(2)
+        )
         answer = server.answer()
         read(driver, answer.url, headers=headers)
         assert headers == untouched
@@ -180,7 +180,7 @@ def test_other_arguments_of_a_request_are_passed_on(driver: Driver, server: Serv
     body = {"httpx": "content", "httpx2": "content", "Urllib3": "body"}.get(library, "data")
     auth = {
         "Urllib3": {"headers": {"Authorization": "Basic dXNlcg=="}},
-        "Aiohttp": {"auth": aiohttp.BasicAuth("user", "password")},
+        "Aiohttp": {"headers": {"Authorization": "Basic dXNlcg=="}},
     }.get(library, {"auth": ("user", "password")})
     read(driver, answer.url, **{body: b"hello"}, **auth)
     (headers,) = answer.requests

@@ -51,7 +51,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def url_of(error: Any, outcome: Outcome) -> str:
-    """The URL of the error's request, or what the server was asked if the library's response has no request."""
+    """The URL of the error's request, or the URL asked for if it is unknown."""
     assert error.request is request_of(outcome.stream.response)
     return outcome.url if error.request is None else str(error.request.url)
 

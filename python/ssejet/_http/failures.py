@@ -43,6 +43,7 @@ _AIOHTTP = ("aiohttp.client_exceptions",)
 # Classes that a version does not have are left out.
 _CLASSES: tuple[tuple[_Failure, tuple[str, ...], tuple[str, ...]], ...] = (
     (_Failure.MISUSE, _HTTPX, ("LocalProtocolError", "UnsupportedProtocol")),
+    (_Failure.MISUSE, _AIOHTTP, ("InvalidURL", "NonHttpUrlClientError")),
     (_Failure.NO_CONNECTION, _HTTPX, ("ConnectError",)),
     (_Failure.NO_CONNECTION, _URLLIB3, ("NewConnectionError",)),  # in urllib3 1 a ConnectTimeoutError
     (_Failure.CONNECT_TIMEOUT, _HTTPX, ("ConnectTimeout",)),

@@ -88,12 +88,24 @@ class AsyncNiquestsAdapter(_RequestsMembers, AsyncResponseAdapter):
     def __init__(self, response: Any) -> None:
         super().__init__(response)
         self._chunks: Any = None
+        self._reading_task: Any = None
+        self._is_closing = False
 
     async def read(self) -> bytes:
         """What has arrived; ``b""`` at the end of the body."""
-        if self._chunks is None:
-            self._chunks = await self.original.iter_content(-1)
-        return await anext(self._chunks, b"")  # type: ignore[no-any-return]
+        from asyncio import CancelledError, current_task
+
+        task = self._reading_task = current_task()
+        try:
+            if self._chunks is None:
+                self._chunks = await self.original.iter_content(-1)
+            return await anext(self._chunks, b"")  # type: ignore[no-any-return]
+        except CancelledError:
+            if not self._is_closing or _is_cancelled_again(task):
+                raise
+            return b""
+        finally:
+            self._reading_task = None
 
     async def end_reading(self) -> None:
         """Close the library's iterator."""
@@ -102,7 +114,16 @@ class AsyncNiquestsAdapter(_RequestsMembers, AsyncResponseAdapter):
 
     async def aclose(self) -> None:
         """Release the connection."""
+        if self._reading_task is not None:
+            # The library lets no task close what another one reads.
+            self._is_closing = True
+            self._reading_task.cancel()
         await self.original.close()
+
+
+def _is_cancelled_again(task: Any) -> bool:
+    """Take back our own cancellation of a task, and return whether there is another one."""
+    return hasattr(task, "uncancel") and task.uncancel() > 0
 
 
 def _translated(error: Exception, response: Any) -> Exception:
