@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptedResponse",
+    "AiohttpClient",
     "AsyncStreamingClient",
     "HTTPRequest",
     "HTTPResponse",
+    "PoolClient",
+    "SessionClient",
     "StreamingClient",
     "original_of",
 ]
@@ -126,3 +129,27 @@ class AsyncStreamingClient(Protocol):
     @property
     def stream(self) -> Callable[..., AbstractAsyncContextManager[Any]]:
         """The method that sends a request and returns the response before it reads the body."""
+
+
+class SessionClient(Protocol):
+    """A session of requests or niquests."""
+
+    @property
+    def prepare_request(self) -> Any:
+        """The method that makes the request to send."""
+
+
+class PoolClient(Protocol):
+    """A ``PoolManager`` of urllib3."""
+
+    @property
+    def connection_from_url(self) -> Any:
+        """The method that finds the pool of a URL."""
+
+
+class AiohttpClient(Protocol):
+    """A ``ClientSession`` of aiohttp."""
+
+    @property
+    def ws_connect(self) -> Any:
+        """The method that opens a WebSocket."""

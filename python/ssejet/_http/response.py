@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ssejet._lazy import loaded
 from ssejet._media_type import is_event_stream
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "AiohttpResponse",
     "AsyncByteResponse",
     "ByteResponse",
+    "ContentResponse",
+    "FileResponse",
+    "ReadableResponse",
     "content_type_of",
     "has_error_status",
     "has_event_stream_type",
@@ -36,6 +40,48 @@ class ByteResponse(Protocol):
         """Release the connection."""
 
 
+class ContentResponse(Protocol):
+    """A response of requests or niquests."""
+
+    raw: Any
+
+    @property
+    def iter_content(self) -> Any:
+        """The method that iterates over the body."""
+
+    @property
+    def close(self) -> Any:
+        """The method that releases the connection."""
+
+
+class FileResponse(Protocol):
+    """A response of urllib3 or ``http.client``."""
+
+    status: int
+
+    @property
+    def read1(self) -> Any:
+        """The method that reads what has arrived."""
+
+    @property
+    def close(self) -> Any:
+        """The method that closes the response."""
+
+
+class AiohttpResponse(Protocol):
+    """A response of aiohttp."""
+
+    status: int
+
+    @property
+    def request_info(self) -> Any:
+        """The request."""
+
+    @property
+    def close(self) -> Any:
+        """The method that closes the connection."""
+
+
 class AsyncByteResponse(Protocol):
     """A response that is read asynchronously."""
 
@@ -44,6 +90,12 @@ class AsyncByteResponse(Protocol):
 
     async def aclose(self) -> object:
         """Release the connection."""
+
+
+ReadableResponse: TypeAlias = (
+    "ByteResponse | AsyncByteResponse | ContentResponse | FileResponse | AiohttpResponse"
+)
+"""What a stream reads; each library's responses are one of these."""
 
 
 def has_error_status(response: Any) -> bool:

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from ssejet._core import ServerSentEvent
     from ssejet._http.adapters import Kind
-    from ssejet._http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
+    from ssejet._http_types import (
+        AiohttpClient,
+        AsyncStreamingClient,
+        HTTPResponse,
+        PoolClient,
+        SessionClient,
+        StreamingClient,
+    )
 
 __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
 
@@ -31,7 +38,7 @@ _EXCERPT_TIME = 1.0
 
 
 class EventSource:
-    """The events of a response of httpx or httpx2.
+    """The events of a response of httpx, httpx2, requests, urllib3, niquests, ``http.client`` or aiohttp.
 
     Iterate with ``for`` or ``async for``, as with the ``EventSource`` of httpx2, or with ``iter_sse()`` and
     ``aiter_sse()``, as with that of httpx-sse. The caller closes the response. Errors of its client are
@@ -226,18 +233,24 @@ class _AsyncEvents:
 
 @contextmanager
 def connect_sse(
-    client: StreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+    client: StreamingClient | SessionClient | PoolClient,
+    method: str,
+    url: Any,
+    *,
+    decoder: Decoder | None = None,
+    **kwargs: Any,
 ) -> Iterator[EventSource]:
     """Send a request and open the events of its response; the ``with`` block closes the response.
 
     ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has them.
 
     Args:
-        client: an ``httpx.Client`` or ``httpx2.Client``.
+        client: a ``Client`` of httpx or httpx2, a ``Session`` of requests or niquests, or a ``PoolManager`` of
+            urllib3.
         method: the HTTP method.
         url: the URL.
         decoder: see ``EventSource``.
-        kwargs: other arguments of ``client.stream()``.
+        kwargs: other arguments of ``client.stream()``, or of ``client.request()`` if it has no ``stream()``.
 
     Raises:
         TypeError: the client has no ``stream()``, or is asynchronous.
@@ -252,9 +265,18 @@ def connect_sse(
 
 @asynccontextmanager
 async def aconnect_sse(
-    client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+    client: AsyncStreamingClient | SessionClient | AiohttpClient,
+    method: str,
+    url: Any,
+    *,
+    decoder: Decoder | None = None,
+    **kwargs: Any,
 ) -> AsyncIterator[EventSource]:
-    """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
+    """Do what ``connect_sse`` does, asynchronously.
+
+    The client is an ``AsyncClient`` of httpx or httpx2, an ``aiohttp.ClientSession`` or a
+    ``niquests.AsyncSession``.
+    """
     from ssejet._http.clients import usable_client
 
     usable: Any = usable_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, Unpack
 
     from ssejet._core import Decoder, ServerSentEvent
-    from ssejet._http.response import AsyncByteResponse, ByteResponse
+    from ssejet._http.response import ReadableResponse
     from ssejet._http_types import HTTPResponse
     from ssejet.metrics._stream_metrics import StreamMetrics
     from ssejet.typed._types import CastTo, StreamOptions
@@ -72,7 +72,7 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: None = None,
         **options: Unpack[StreamOptions],
@@ -80,7 +80,7 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: TypeForm[T],
         **options: Unpack[StreamOptions],
@@ -88,7 +88,7 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: Callable[[ServerSentEvent], T],
         **options: Unpack[StreamOptions],
@@ -96,14 +96,14 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: UnionType,
         **options: Unpack[StreamOptions],
     ) -> None: ...
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: CastTo[T] | UnionType = None,
         decoder: Decoder | None = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ssejet._http.deadlines import Deadlines
 
-__all__ = ["AsyncResponseAdapter", "ResponseAdapter", "SyncResponseAdapter", "version_text"]
+__all__ = ["READ_SIZE", "AsyncResponseAdapter", "ResponseAdapter", "SyncResponseAdapter", "version_text"]
 
 # How many bytes one read may take: what a TLS record holds four times.
 READ_SIZE = 64 * 1024

@@ -6,7 +6,7 @@ import sys
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.adapters.base import AsyncResponseAdapter, SyncResponseAdapter
+from ssejet._http.adapters.base import READ_SIZE, AsyncResponseAdapter, SyncResponseAdapter
 from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
 from ssejet._http.adapters.urllib3 import connection_of, is_consumed, read_function
 from ssejet._http.urls import TextURL
@@ -64,7 +64,7 @@ class RequestsAdapter(_RequestsMembers, SyncResponseAdapter):
             original._gather()  # niquests, multiplexed: the head has not been received yet
         raw = original.raw
         if not hasattr(raw, "_fp"):  # some other file
-            return getattr(raw, "read1", lambda size: raw.read(1))  # type: ignore[no-any-return]
+            return getattr(raw, "read1", lambda size: raw.read(1))
         read_raw = read_function(raw)
 
         def read(size: int) -> bytes:
@@ -97,15 +97,33 @@ class AsyncNiquestsAdapter(_RequestsMembers, AsyncResponseAdapter):
 
         task = self._reading_task = current_task()
         try:
-            if self._chunks is None:
-                self._chunks = await self.original.iter_content(-1)
-            return await anext(self._chunks, b"")  # type: ignore[no-any-return]
+            return await self._read_now()
         except CancelledError:
             if not self._is_closing or _is_cancelled_again(task):
                 raise
             return b""
         finally:
             self._reading_task = None
+
+    async def _read_now(self) -> bytes:
+        original = self.original
+        if getattr(original, "lazy", False):
+            await original._gather()  # multiplexed: the head has not been received yet
+        raw = original.raw
+        if not hasattr(raw, "read1"):  # an older version, whose iterator may wait for more if it decompresses
+            if self._chunks is None:
+                self._chunks = await original.iter_content(-1)
+            return await anext(self._chunks, b"")  # type: ignore[no-any-return]
+        while True:
+            try:
+                chunk: bytes = await raw.read1(READ_SIZE, decode_content=True)
+            except Exception as error:
+                raise _translated(error, original) from error
+            if chunk or raw.closed:
+                break
+        if not chunk:
+            original._content_consumed = True
+        return chunk
 
     async def end_reading(self) -> None:
         """Close the library's iterator."""
@@ -138,7 +156,7 @@ def _translated(error: Exception, response: Any) -> Exception:
         ("SSLError", exceptions.SSLError),
     ):
         if name in names:
-            return translation(error)  # type: ignore[no-any-return]
+            return translation(error)
     return error
 
 

@@ -32,7 +32,7 @@ class SocketReads:
     """
 
     def __init__(self, response: Any, inner: Any, sock: Any, deadlines: Deadlines) -> None:
-        self._response = response
+        self._response: Any = response
         self._inner: Any = inner
         self._socket = sock
         self._deadlines = deadlines
@@ -75,6 +75,7 @@ class SocketReads:
         inner, self._inner = self._inner, None
         if inner is None:
             return
+        self._response = None  # else both would refer to each other
         self._set_own_timeout()
         # If another reader has replaced the method too, this one only passes its calls on.
         if vars(inner).get("read1") == self.read1:
@@ -87,7 +88,8 @@ class SocketReads:
             Whether the thread wakes up, or there is none.
         """
         # When the body has ended, the connection may already serve another request.
-        return self._response.is_closed or shut_down(self)
+        response = self._response
+        return response is None or response.is_closed or shut_down(self)
 
     def get_extra_info(self, name: str) -> Any:
         """The socket, as a network stream of httpx gives it."""

@@ -74,10 +74,10 @@ def read_function(response: Any) -> Callable[[int], bytes]:
         if inner is None or hasattr(inner, "read1"):
             if hasattr(inner, "_eot"):  # of urllib3-future
                 return _ReadOfUrllib3Future(response)
-            return lambda size: response.read1(size, decode_content=True)  # type: ignore[no-any-return]
+            return lambda size: response.read1(size, decode_content=True)
     elif callable(getattr(response._fp, "read1", None)):
         return _ReadOfUrllib3V1(response)
-    return lambda size: response.read(1, decode_content=True)  # type: ignore[no-any-return]
+    return lambda size: response.read(1, decode_content=True)
 
 
 class _ReadOfUrllib3Future:
