@@ -68,6 +68,8 @@ def read_function(response: Any) -> Callable[[int], bytes]:
 
     ``read(n)`` waits for n bytes, and so does ``stream(n)`` if the body is not chunked.
     """
+    if _is_plain_and_chunked(response):
+        return _ReadOfInnerResponse(response)
     if hasattr(response, "read1"):
         # The body may be a file of the user's, without a method to read what is there.
         inner = getattr(response, "_fp", None)
@@ -78,6 +80,40 @@ def read_function(response: Any) -> Callable[[int], bytes]:
     elif callable(getattr(response._fp, "read1", None)):
         return _ReadOfUrllib3V1(response)
     return lambda size: response.read(1, decode_content=True)
+
+
+def _is_plain_and_chunked(response: Any) -> bool:
+    """Whether the inner response of ``http.client`` gives the body itself, and checks that it is whole."""
+    return (
+        type(response).__module__ == "urllib3.response"
+        and type(getattr(response, "_fp", None)).__module__ == "http.client"
+        and bool(response.chunked)
+        and response.length_remaining is None
+        and "content-encoding" not in response.headers
+        and hasattr(response, "_fp_bytes_read")
+        and hasattr(response, "_error_catcher")
+    )
+
+
+class _ReadOfInnerResponse:
+    """Reads from the inner response, past four calls of urllib3. It leaves errors and the end to urllib3."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._read1 = response._fp.read1
+
+    def __call__(self, size: int) -> bytes:
+        response = self._response
+        try:
+            chunk: bytes = self._read1(size)
+        except BaseException:
+            with response._error_catcher():
+                raise
+        if chunk:
+            response._fp_bytes_read += len(chunk)  # as tell() returns it
+        else:
+            response.drain_conn()  # gives the connection back
+        return chunk
 
 
 class _ReadOfUrllib3Future:
