@@ -17,7 +17,6 @@ from faults import Fault, Framing, Then
 from http_libraries import Aiohttp, is_closed
 from raw_server import Reply, ScriptServer
 from raw_server import Then as ReplyThen
-from subscribers import can_interrupt_requests
 from ssejet import (
     APIConnectionError,
     APIStatusError,
@@ -26,6 +25,7 @@ from ssejet import (
     EventTooLargeError,
     TruncatedStreamError,
 )
+from subscribers import can_interrupt_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["PoolManagerAdapter", "Urllib3Adapter", "is_consumed", "read_function", "connection_of"]
+__all__ = ["PoolManagerAdapter", "Urllib3Adapter", "connection_of", "is_consumed", "read_function"]
 
 
 class Urllib3Adapter(SyncResponseAdapter):
