@@ -1,3 +1,4 @@
+# ruff: noqa: SIM117, PERF203, ASYNC110, PT012, PT031, B023
 """What is special about the responses of each HTTP library, on real connections."""
 
 from __future__ import annotations
@@ -336,13 +337,13 @@ class TestAStreamThatIsLeftOpen:
     def test_is_silent_if_its_response_is_closed(self, driver: Any, server: Server) -> None:
         url = server.answer(EVENTS[0], Then.HANG).url
 
-        class Enough(Exception):
+        class EnoughError(Exception):
             pass
 
         def stop() -> None:
-            raise Enough
+            raise EnoughError
 
-        with pytest.raises(Enough):
+        with pytest.raises(EnoughError):
             read_each(driver, url, stop)
         gc.collect()
 

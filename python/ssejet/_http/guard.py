@@ -73,8 +73,8 @@ class _Guard:
 class _ForeignGuard:
     """Stands in for the method that closes a response of another library.
 
-    It does not refer to the response. Else both would be collected in a cycle, where the response's parts close
-    themselves first, so that nothing could tell that they were open.
+    It does not refer to the response. Else both would be collected in a cycle, where the response's parts
+    close themselves first, so that nothing could tell that they were open.
     """
 
     def __init__(self, response: ResponseAdapter, message: str) -> None:

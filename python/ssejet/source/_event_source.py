@@ -133,8 +133,9 @@ class EventSource:
             return self._readable
         loops = {"sync": "for", "async": "async for"}
         raise TypeError(
-            f"iterate over this response with `{loops[self._kind or kind]}`: a {type(self.response).__name__} of "
-            f"{type(self.response).__module__.partition('.')[0]} cannot be read with `{loops[kind]}`"
+            f"iterate over this response with `{loops[self._kind or kind]}`: a "
+            f"{type(self.response).__name__} of {type(self.response).__module__.partition('.')[0]} "
+            f"cannot be read with `{loops[kind]}`"
         )
 
 
@@ -245,8 +246,8 @@ def connect_sse(
     ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has them.
 
     Args:
-        client: a ``Client`` of httpx or httpx2, a ``Session`` of requests or niquests, or a ``PoolManager`` of
-            urllib3.
+        client: a ``Client`` of httpx or httpx2, a ``Session`` of requests or niquests, or a ``PoolManager``
+            of urllib3.
         method: the HTTP method.
         url: the URL.
         decoder: see ``EventSource``.

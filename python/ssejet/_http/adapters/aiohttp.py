@@ -91,10 +91,7 @@ class AiohttpSessionAdapter(ClientAdapter):
         from aiohttp import ClientTimeout
 
         connect, read = request.timeout
-        if "auth" in options:
-            session = self._without_credentials()
-        else:
-            session = self._client
+        session = self._without_credentials() if "auth" in options else self._client
         try:
             response = await session.request(
                 request.method,
@@ -122,7 +119,7 @@ class AiohttpSessionAdapter(ClientAdapter):
         await self._client.close()
 
     def _without_credentials(self) -> Any:
-        """A session with the same connections, but without headers, cookies and credentials that are secret."""
+        """A session with the same connections, but without secret headers, cookies and credentials."""
         from aiohttp import ClientSession, DummyCookieJar
 
         client = self._client

@@ -1,7 +1,7 @@
 """What the adapters of all libraries share.
 
-An adapter gives a response of another library the members of httpx's that the readers use. The user never sees
-it: ``original_of()`` gives the response that the user has.
+An adapter gives a response of another library the members of httpx's that the readers use. The user never
+sees it: ``original_of()`` gives the response that the user has.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ResponseAdapter(AdaptedResponse):
         return bool(getattr(self._raw(), "closed", False))
 
     def closed_check(self) -> Callable[[], bool]:
-        """A function that tells whether the body still waits to be read, and does not keep the response alive.
+        """A function that tells whether the response is closed, and does not keep it alive.
 
         It is for the time when the response is gone. Many responses close themselves before they go.
         """
@@ -102,8 +102,8 @@ class ResponseAdapter(AdaptedResponse):
             )
         else:
             raise RuntimeError(
-                "the body of this response has already been read or closed: read it only once, through ssejet, "
-                f"and {self.remedy}"
+                "the body of this response has already been read or closed: read it only once, "
+                f"through ssejet, and {self.remedy}"
             )
 
 

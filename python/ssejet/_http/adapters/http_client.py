@@ -25,7 +25,7 @@ class HTTPClientAdapter(SyncResponseAdapter):
         return self.original.isclosed()  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Close the response. If the body has not ended, shut down the connection, which has the rest of it."""
+        """Close the response, and shut down the connection if it still has a part of the body."""
         if not self.original.isclosed() and self._reads is not None and self.original.length != 0:
             shut_down(self._reads)
         self.original.close()

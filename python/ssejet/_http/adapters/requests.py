@@ -113,7 +113,7 @@ class AsyncNiquestsAdapter(_RequestsMembers, AsyncResponseAdapter):
         if not hasattr(raw, "read1"):  # an older version, whose iterator may wait for more if it decompresses
             if self._chunks is None:
                 self._chunks = await original.iter_content(-1)
-            return await anext(self._chunks, b"")  # type: ignore[no-any-return]
+            return await anext(self._chunks, b"")
         while True:
             try:
                 chunk: bytes = await raw.read1(READ_SIZE, decode_content=True)
@@ -156,7 +156,7 @@ def _translated(error: Exception, response: Any) -> Exception:
         ("SSLError", exceptions.SSLError),
     ):
         if name in names:
-            return translation(error)
+            return translation(error)  # type: ignore[no-any-return]
     return error
 
 

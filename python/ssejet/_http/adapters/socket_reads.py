@@ -21,8 +21,8 @@ __all__ = ["SocketReads"]
 class SocketReads:
     """Does for a response of another library what ``NetworkReads`` does for one of httpx.
 
-    The library reads the connection by ``read1()`` of an inner response, often more than once for one chunk. This
-    replaces that method, to set how long the socket may wait.
+    The library reads the connection by ``read1()`` of an inner response, often more than once for one chunk.
+    This replaces that method, to set how long the socket may wait.
 
     Args:
         response: the adapter of the response.
