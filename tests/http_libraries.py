@@ -68,7 +68,7 @@ class Urllib3Client(urllib3.PoolManager):
         all_headers = ENCODINGS | dict(headers)
         if auth is not None:
             all_headers |= urllib3.util.make_headers(basic_auth=":".join(auth))
-        super().__init__(headers=all_headers, cert_reqs="CERT_NONE", assert_hostname=False)
+        super().__init__(headers=all_headers, cert_reqs="CERT_NONE")
         self.read_timeout = timeout
 
 
@@ -160,7 +160,7 @@ class Aiohttp:
     RemoteProtocolError = aiohttp.ClientPayloadError
     DecodingError = aiohttp.ClientPayloadError
     TransportError = aiohttp.ClientError
-    UnsupportedProtocol = aiohttp.NonHttpUrlClientError
+    UnsupportedProtocol = getattr(aiohttp, "NonHttpUrlClientError", aiohttp.InvalidURL)
     InvalidURL = aiohttp.InvalidURL
     ConnectError = aiohttp.ClientConnectorError
     ReadTimeout = aiohttp.ServerTimeoutError
