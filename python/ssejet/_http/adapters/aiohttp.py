@@ -88,8 +88,11 @@ class AiohttpSessionAdapter(ClientAdapter):
 
     async def send(self, request: RequestToSend, **options: Any) -> AiohttpAdapter:
         """Send a request. Redirects are not followed."""
-        from aiohttp import ClientTimeout
+        from aiohttp import ClientTimeout, InvalidURL, client_exceptions
 
+        is_old = not hasattr(client_exceptions, "NonHttpUrlClientError")
+        if is_old and request.url.scheme not in {"", "http", "https"}:
+            raise InvalidURL(request.url)  # older versions would report a failed connection
         connect, read = request.timeout
         session = self._without_credentials() if "auth" in options else self._client
         try:
