@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ssejet._http.pool_index import index_pools
+
 __all__ = ["check_http_client", "make_http_client"]
 
 
@@ -54,4 +56,6 @@ def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> A
             "there is no HTTP library to connect with: pip install httpx, or pip install httpx2"
         )
     library = import_module(name)
-    return getattr(library, kind)(limits=library.Limits(**limits))
+    client = getattr(library, kind)(limits=library.Limits(**limits))
+    index_pools(client)
+    return client
