@@ -1,8 +1,8 @@
 """`python -m benches.many_streams`: what one chunk costs when many streams are live in one process.
 
 A server in another process sends the same number of chunks a second over all streams together, one chunk in
-each write, whether there are 20 streams or 1,000. Each measurement runs in a process of its own. Its figures are
-the client's processor time: for a chunk while all streams run, and for opening and closing a stream.
+each write, whether there are 20 streams or 1,000. Each measurement runs in a process of its own. Its figures
+are the client's processor time: for a chunk while all streams run, and for opening and closing a stream.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import multiprocessing
 import statistics
 import time
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -46,7 +46,7 @@ _CHUNK, _END = _frame(_EVENT), _frame(_LAST_EVENT) + b"0\r\n\r\n"
 class _Server(asyncio.Protocol):
     """One connection of the server; the class knows all streams."""
 
-    streams: list[asyncio.Transport]
+    streams: ClassVar[list[asyncio.Transport]]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
@@ -64,7 +64,7 @@ def serve(pipe: Connection) -> None:
     """Serve rounds: the parent sends (streams, chunks a second), then None to end the streams."""
 
     class Server(_Server):
-        streams: list[asyncio.Transport] = []
+        streams: ClassVar[list[asyncio.Transport]] = []
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
@@ -269,7 +269,11 @@ def _sdk(library: str) -> Any:
         import ssejet
 
         http: Any = import_module(library)
-        own = {} if library == "httpx2" else {"http_client": http.AsyncClient(limits=http.Limits(max_connections=None))}
+        own = (
+            {}
+            if library == "httpx2"
+            else {"http_client": http.AsyncClient(limits=http.Limits(max_connections=None))}
+        )
         async with ssejet.accelerate(openai.AsyncOpenAI(base_url=url, api_key="key", **own)) as client:
 
             async def open_stream() -> AsyncIterator[None]:
@@ -348,10 +352,14 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.many_streams", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
-    parser.add_argument("--rate", type=int, default=10_000, metavar="N", help="chunks a second over all streams")
+    parser.add_argument(
+        "--rate", type=int, default=10_000, metavar="N", help="chunks a second over all streams"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="default: %(default)s")
     parser.add_argument("--streams", type=int, nargs="+", default=[20, 1000], metavar="N")
-    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="VARIANT"
+    )
     options = parser.parse_args()
     bench = Bench()
     figures: dict[tuple[str, int], list[dict[str, float]]] = {}
@@ -360,8 +368,13 @@ def main() -> None:
             for count in options.streams:
                 figure = bench.measure(variant, count, rate=options.rate, seconds=options.seconds)
                 figures.setdefault((variant, count), []).append(figure)
-    print(f"processor time of the client in microseconds, medians of {options.rounds}; {options.rate} chunks a second")
-    print("| what | streams | a chunk | × of fewest | an opening | a closing | busy | rate | full collections |")
+    print(
+        f"processor time of the client in microseconds, medians of {options.rounds} rounds; "
+        f"{options.rate:,} chunks a second"
+    )
+    print(
+        "| what | streams | a chunk | × of fewest | an opening | a closing | busy | rate | full collections |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for (variant, count), runs in figures.items():
         median = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
@@ -369,7 +382,8 @@ def main() -> None:
         ratio = statistics.median(a["chunk"] / b["chunk"] for a, b in zip(runs, fewest, strict=True))
         print(
             f"| {variant} | {count:,} | {median['chunk']:.1f} | {ratio:.2f} | {median['open']:.0f} | "
-            f"{median['close']:.0f} | {median['busy']:.0%} | {median['rate']:,.0f} | {median['collections']:.0f} |"
+            f"{median['close']:.0f} | {median['busy']:.0%} | {median['rate']:,.0f} | "
+            f"{median['collections']:.0f} |"
         )
 
 

@@ -69,7 +69,7 @@ def test_an_event_loop_that_is_blocked_makes_reads_late(api: str) -> None:
         async with Load({"base_url": api, "api_key": ""}, [request], concurrency=2) as load:
 
             async def block() -> None:
-                while not load.results.reads:
+                while not load.results.reads:  # noqa: ASYNC110
                     await asyncio.sleep(0)
                 # The event loop stands still, while more tokens arrive.
                 time.sleep(0.2)  # noqa: ASYNC251

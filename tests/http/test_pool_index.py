@@ -20,13 +20,14 @@ import anyio
 import anyio.from_thread
 import httpx
 import httpx2
+import openai
 import pytest
 
 import ssejet
 from drivers import NO_TLS
 from raw_server import A_LONG_TIME, RawServer, chunk, head, read_request
+from ssejet import index_pools
 from ssejet._http.clients import make_http_client
-from ssejet._http.pool_index import index_pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 WHOLE = head(200, {"Transfer-Encoding": "chunked"}) + chunk(b"data: 1\n\n") + chunk(b"")
-BEGINNING = head(200, {"Transfer-Encoding": "chunked", "Content-Type": "text/event-stream"}) + chunk(b"data: 1\n\n")
+BEGINNING = head(200, {"Transfer-Encoding": "chunked", "Content-Type": "text/event-stream"}) + chunk(
+    b"data: 1\n\n"
+)
 
 
 class PoolServer(RawServer):
-    """Answers ``/whole`` at once, ``/live`` when released, and ``/broken`` with half a body; it is a proxy too.
+    """Answers ``/whole`` at once, ``/live`` when released, and ``/broken`` with half a body; also a proxy.
 
     Attributes:
         accepted: how many connections have been made.
@@ -248,7 +251,9 @@ def test_a_connection_that_broke_is_not_used_again(make: Maker, server: PoolServ
         assert use.read(use.open(f"{server.base}whole"))
 
 
-def test_a_server_that_refuses_connections_leaves_nothing_in_the_pool(make: Maker, server: PoolServer) -> None:
+def test_a_server_that_refuses_connections_leaves_nothing_in_the_pool(
+    make: Maker, server: PoolServer
+) -> None:
     with PoolServer() as other:
         gone = other.base
     with make(limits={"max_connections": 1}) as use:
@@ -339,7 +344,9 @@ def test_connections_that_the_server_has_closed_are_not_used_and_soon_dropped(
         assert len(pool_of(use).connections) == 2
 
 
-def test_a_full_pool_closes_an_idle_connection_to_reach_another_server(make: Maker, server: PoolServer) -> None:
+def test_a_full_pool_closes_an_idle_connection_to_reach_another_server(
+    make: Maker, server: PoolServer
+) -> None:
     with make(limits={"max_connections": 1}) as use, PoolServer() as other:
         use.read(use.open(f"{server.base}whole"))
         use.read(use.open(f"{other.base}whole"))
@@ -358,7 +365,9 @@ def test_closing_the_client_closes_idle_and_live_connections(make: Maker, server
         assert "Requests: 0 active, 0 queued | Connections: 0 active, 0 idle" in repr(pool_of(use))
 
 
-def test_a_connection_that_closes_just_before_its_request_is_replaced(make: Maker, server: PoolServer) -> None:
+def test_a_connection_that_closes_just_before_its_request_is_replaced(
+    make: Maker, server: PoolServer
+) -> None:
     with make() as use:
         use.read(use.open(f"{server.base}whole"))
         (connection,) = pool_of(use).connections
@@ -394,7 +403,9 @@ def test_opening_a_stream_costs_the_same_with_few_and_with_many_open(make: Maker
 
                 async def go() -> None:
                     sys.setprofile(count)
-                    response = await use.client.send(use.client.build_request("GET", f"{server.base}live"), stream=True)
+                    response = await use.client.send(
+                        use.client.build_request("GET", f"{server.base}live"), stream=True
+                    )
                     await response.aclose()
                     sys.setprofile(None)
 
@@ -530,34 +541,61 @@ def test_a_pool_that_may_share_connections_is_left_alone(make: Maker) -> None:
         assert not is_indexed(pool_of(use))
 
 
-def test_a_pool_that_has_been_used_is_left_alone(make: Maker, server: PoolServer) -> None:
+def test_a_pool_that_has_been_used_is_left_alone_with_a_warning(make: Maker, server: PoolServer) -> None:
     with make(http2=True) as use:
         pool = pool_of(use)
-        pool._http2 = False
         use.read(use.open(f"{server.base}whole"))
-        index_pools(use.client)
+        pool._http2 = False
+        with pytest.warns(RuntimeWarning, match="it has been used"):
+            index_pools(use.client)
         assert not is_indexed(pool)
         assert use.read(use.open(f"{server.base}whole"))
 
 
+def test_indexing_a_pool_twice_changes_nothing(make: Maker, server: PoolServer) -> None:
+    with make() as use:
+        use.read(use.open(f"{server.base}whole"))
+        requests = pool_of(use)._requests
+        assert index_pools(use.client) is use.client
+        assert pool_of(use)._requests is requests
+        use.read(use.open(f"{server.base}whole"))
+        assert server.accepted == 1
+
+
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
 @pytest.mark.parametrize("missing", ["_max_connections", "_connections", "_requests", "_http2"])
-def test_a_pool_of_an_unknown_version_is_left_alone(library: Any, missing: str) -> None:
-    with library.Client(verify=NO_TLS) as client:
+def test_a_pool_of_an_unknown_version_is_left_alone_with_a_warning(library: Any, missing: str) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
         pool = client._transport._pool
         value = pool.__dict__.pop(missing)
-        index_pools(client)
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
         assert not is_indexed(pool)
         setattr(pool, missing, value)
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
-def test_a_subclass_of_a_pool_is_left_alone(library: Any) -> None:
-    with library.Client(verify=NO_TLS) as client:
+def test_a_pool_of_another_class_is_left_alone_with_a_warning(library: Any) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
         pool = client._transport._pool
         pool.__class__ = type("Pool", (type(pool),), {"__module__": "elsewhere"})
-        index_pools(client)
+        with pytest.warns(RuntimeWarning, match=r"ssejet does not know elsewhere\.Pool"):
+            index_pools(client)
         assert not is_indexed(pool)
+
+
+@pytest.mark.parametrize("wrong", [object(), "http://127.0.0.1"])
+def test_what_is_no_client_has_no_pools(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="takes a client of httpx or httpx2, got"):
+        index_pools(wrong)
+
+
+def test_an_accelerated_sdk_shares_the_pool(server: PoolServer) -> None:
+    http = index_pools(httpx.Client(trust_env=False))
+    with ssejet.accelerate(
+        openai.OpenAI(api_key="key", base_url=f"{server.base}live", http_client=http)
+    ) as client:
+        assert is_indexed(client._client._transport._pool)
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
@@ -584,7 +622,9 @@ def test_the_clients_that_ssejet_makes_have_indexed_pools(
     import importlib.util
 
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda module: find_spec(module) if module == name else None)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda module: find_spec(module) if module == name else None
+    )
     client = make_http_client(kind, max_connections=None)
     assert type(client).__module__.partition(".")[0] == name
     assert is_indexed(client._transport._pool)

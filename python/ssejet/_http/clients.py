@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ssejet._http.pool_index import index_pools
+from ssejet._http.pool_index import index_new_client
 
 __all__ = ["check_http_client", "make_http_client"]
 
@@ -57,5 +57,5 @@ def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> A
         )
     library = import_module(name)
     client = getattr(library, kind)(limits=library.Limits(**limits))
-    index_pools(client)
+    index_new_client(client)
     return client

@@ -1,28 +1,30 @@
 """Lets httpx's connection pool find a free connection at once, however many are open.
 
-httpcore's pool looks at every connection whenever a request starts or ends, so 1,000 streams that open and close
-cost a million looks. ``index_pools`` gives a pool a pass that looks only at what has changed:
+httpcore's pool looks at every connection whenever a request starts or ends, so 1,000 streams that open and
+close cost a million looks. An index gives a pool a pass that looks only at what has changed:
 
 - the connections of the requests that have ended since the last pass;
 - the requests that wait for a connection, in their order;
 - the idle connections: the newest of an origin is used again, the oldest expires first.
 
-All else stays httpcore's: connections, streams, limits, timeouts, proxies, and the class of the pool. A pool is left
-as it is if it is unknown, has been used, or may have HTTP/2 connections, which several requests share.
+All else stays httpcore's: connections, streams, limits, timeouts, proxies, and the class of the pool.
 """
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections import OrderedDict, deque
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["index_pools"]
+__all__ = ["index_new_client", "index_pools"]
+
+_ClientT = TypeVar("_ClientT")
 
 _LIBRARIES = ("httpcore", "httpcore2")
 _POOLS = ("ConnectionPool", "HTTPProxy", "SOCKSProxy")
@@ -31,13 +33,60 @@ _POOLS = ("ConnectionPool", "HTTPProxy", "SOCKSProxy")
 _CHECKS = 4
 
 
-def index_pools(client: Any) -> None:
-    """Index the pools of a client of httpx or httpx2, also those of its proxies and mounts."""
-    transports = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
-    for transport in transports:
-        pool = getattr(transport, "_pool", None)
-        if _is_known(pool):
-            _PoolIndex(pool)
+def index_pools(client: _ClientT) -> _ClientT:
+    """Let a client of httpx or httpx2 hold many streams, each of which costs what it costs alone.
+
+    Without this, httpx looks at every connection of the client whenever a stream opens or closes. All else
+    stays the same: connections, limits, timeouts, proxies and mounts. ssejet's own clients need no call.
+
+    ::
+
+        client = ssejet.index_pools(httpx.AsyncClient(limits=httpx.Limits(max_connections=None)))
+
+    Pools that may have HTTP/2 connections do not change: there, many streams share few connections.
+    Transports of other libraries do not change either.
+
+    Args:
+        client: a client, synchronous or asynchronous, that has sent no request yet.
+
+    Returns:
+        The given client.
+
+    Warns:
+        RuntimeWarning: a pool stays as it is, because it has been used or ssejet does not know its version.
+
+    Raises:
+        TypeError: the object is no client of httpx or httpx2.
+    """
+    if not any(cls.__module__.partition(".")[0] in ("httpx", "httpx2") for cls in type(client).__mro__):
+        raise TypeError(f"index_pools() takes a client of httpx or httpx2, got {type(client).__name__!r}")
+    for obstacle in _index_all(client):
+        warnings.warn(f"index_pools() leaves a pool as it is: {obstacle}", RuntimeWarning, stacklevel=2)
+    return client
+
+
+def index_new_client(client: Any) -> None:
+    """Index the pools of a client that ssejet has made, as far as possible."""
+    for _ in _index_all(client):
+        pass
+
+
+def _index_all(client: Any) -> Iterator[str]:
+    """Index the pools of all transports that are httpx's own; yield what hinders it."""
+    for transport in [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]:
+        kind = type(transport)
+        if kind.__module__.partition(".")[0] in ("httpx", "httpx2") and kind.__name__.endswith(
+            "HTTPTransport"
+        ):
+            pool = getattr(transport, "_pool", None)
+            if not _is_known(pool):
+                yield f"ssejet does not know {type(pool).__module__}.{type(pool).__qualname__}"
+            elif pool._http2 or isinstance(pool._requests, _Requests):
+                continue
+            elif pool._requests or pool._connections:
+                yield "it has been used"
+            else:
+                _PoolIndex(pool)
 
 
 def _is_known(pool: Any) -> bool:
@@ -46,19 +95,19 @@ def _is_known(pool: Any) -> bool:
         kind.__module__.partition(".")[0] in _LIBRARIES
         and kind.__name__.removeprefix("Async") in _POOLS
         and hasattr(kind, "_assign_requests_to_connections")
-        and {"_max_connections", "_max_keepalive_connections"} <= attributes.keys()
-        and (attributes.get("_http1"), attributes.get("_http2")) == (True, False)
-        # Version by version, these are what the pass is about. An index makes them something else.
-        and attributes.get("_connections") == attributes.get("_requests") == []
+        and {"_http1", "_http2", "_max_connections", "_max_keepalive_connections"} <= attributes.keys()
+        # A version that keeps something else here has another pass.
+        and type(attributes.get("_requests")) in (list, _Requests)
+        and type(attributes.get("_connections")) in (list, dict)
     )
 
 
 class _PoolIndex:
     """The state of a pool, which the pool's lock guards.
 
-    A connection is taken by one request, or idle. When its request ends, it becomes idle or is dropped. When it is
-    idle, a request takes it, or it is dropped: it has expired, it is one too many, the server has closed it, or the
-    pool needs room for another origin.
+    A connection is taken by one request, or idle. When its request ends, it becomes idle or is dropped. When
+    it is idle, a request takes it, or it is dropped: it has expired, it is one too many, the server has closed
+    it, or the pool needs room for another origin.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -119,8 +168,8 @@ class _PoolIndex:
             if len(self._idle) <= most_idle and not (oldest.is_closed() or oldest.has_expired()):
                 break
             self._drop(oldest, closing)
-        checked = 0
-        for checked, connection in enumerate(islice(self._to_check, _CHECKS), 1):
+        checked = tuple(islice(self._to_check, _CHECKS))
+        for connection in checked:
             if connection in self._idle and connection.has_expired():
                 self._drop(connection, closing)
         if not checked and self._idle:
@@ -198,11 +247,15 @@ def _watched(kind: type[Any]) -> type[Any]:
         def clear_connection(self) -> None:
             connection = self.connection
             super().clear_connection()
-            # This is outside of the pool's lock, so it comes after the request is seen to wait.
+            # This is outside of the pool's lock: a pass that finds the request must see that it waits.
             index = self.index()
             if index is not None:
                 index.released.append(connection)
                 index.waiting.append(self)
 
-    Watched.__name__, Watched.__qualname__, Watched.__module__ = kind.__name__, kind.__qualname__, kind.__module__
+    Watched.__name__, Watched.__qualname__, Watched.__module__ = (
+        kind.__name__,
+        kind.__qualname__,
+        kind.__module__,
+    )
     return Watched

@@ -90,8 +90,8 @@ class Results:
         cpu_seconds: the processor time of this process.
         delays: how late the event loop woke up, sampled regularly, in seconds.
         reads: how many reads brought tokens or other items.
-        late_reads: how many of them came late, because the event loop was behind. Their time stamps, and so the
-            latencies, are later than the bytes.
+        late_reads: how many of them came late, because the event loop was behind. Their time stamps, and so
+            the latencies, are later than the bytes.
     """
 
     samples: list[Sample] = field(default_factory=list)

@@ -36,8 +36,8 @@ _BINS = 12
 _BAR = 24
 _LABEL = 9
 
-# Above these, the load generator itself may be the limit: its share of one processor, its delay in seconds, which
-# also grows when others use the machine, and the share of the reads that came late.
+# Above these, the load generator itself may be the limit: its share of one processor, its delay in seconds,
+# which also grows when others use the machine, and the share of the reads that came late.
 _BUSY = 0.8
 _LATE = 0.05
 _LATE_READS = 0.01
@@ -195,9 +195,10 @@ class Report:
         lateness = f", at most {duration(delays[-1])} late (p99 {duration(self._delay())})" if delays else ""
         yield f"  Load generator: busy {self._cpu():.0%} of the time{lateness}."
         if results.late_reads:
+            share = results.late_reads / results.reads
             yield (
-                f"  {results.late_reads:,} of {results.reads:,} reads ({results.late_reads / results.reads:.1%}) came more "
-                f"than {duration(LATE)} late: their latencies include that."
+                f"  {results.late_reads:,} of {results.reads:,} reads ({share:.1%}) came more than "
+                f"{duration(LATE)} late: their latencies include that."
             )
         if self._is_limit():
             yield "  It was a limit itself: use a lower concurrency, or a machine that is less busy."
