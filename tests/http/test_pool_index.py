@@ -614,6 +614,26 @@ def test_a_client_is_freed_without_the_garbage_collector(library: Any, server: P
         gc.enable()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+def test_a_client_that_is_collected_with_live_responses_raises_nothing(
+    library: Any, server: PoolServer
+) -> None:
+    client = index_pools(library.Client(verify=NO_TLS, trust_env=False))
+    responses = []
+    for _ in range(3):
+        response = client.send(client.build_request("GET", f"{server.base}live"), stream=True)
+        reader = response.iter_bytes()
+        assert next(reader) == b"data: 1\n\n"
+        responses += [response, reader]
+    cycle: list[Any] = [client, *responses]
+    cycle.append(cycle)
+    del client, responses, response, reader, cycle
+    gc.collect()
+    server.wait_until(lambda: server.connections == 0)
+
+
 @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
 @pytest.mark.parametrize("name", ["httpx", "httpx2"])
 def test_the_clients_that_ssejet_makes_have_indexed_pools(

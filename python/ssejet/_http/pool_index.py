@@ -106,8 +106,8 @@ class _PoolIndex:
     """The state of a pool, which the pool's lock guards.
 
     A connection is taken by one request, or idle. When its request ends, it becomes idle or is dropped. When
-    it is idle, a request takes it, or it is dropped: it has expired, it is one too many, the server has closed
-    it, or the pool needs room for another origin.
+    it is idle, a request takes it, or it is dropped: it has expired, it is one too many, the server has
+    closed it, or the pool needs room for another origin.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -127,7 +127,9 @@ class _PoolIndex:
     def _assign(self) -> list[Any]:
         """Give connections to waiting requests, and return the connections to close."""
         pool = self._pool()
-        assert pool is not None, "its method was called"
+        if pool is None:
+            # The garbage collector is at it: it clears weak references, then closes responses.
+            return []
         if pool._connections is not self._origins:  # aclose() has replaced it
             self._idle.clear()
             self._idle_by_origin.clear()
