@@ -78,7 +78,7 @@ def _index_all(client: Any) -> Iterator[str]:
         if kind.__module__.partition(".")[0] in ("httpx", "httpx2") and kind.__name__.endswith(
             "HTTPTransport"
         ):
-            pool = getattr(transport, "_pool", None)
+            pool: Any = getattr(transport, "_pool", None)
             if not _is_known(pool):
                 yield f"ssejet does not know {type(pool).__module__}.{type(pool).__qualname__}"
             elif pool._http2 or isinstance(pool._requests, _Requests):
@@ -218,7 +218,7 @@ class _Requests:
     def append(self, request: Any) -> None:
         index = self._index()
         assert index is not None, "the pool holds it"
-        request.__class__ = _watched(type(request))
+        request.__class__ = _watched(type(request))  # type: ignore[arg-type]
         request.index = self._index
         self._requests[request] = None
         index.waiting.append(request)
