@@ -25,7 +25,7 @@ import pytest
 
 import ssejet
 from drivers import NO_TLS
-from raw_server import A_LONG_TIME, RawServer, chunk, head, read_request
+from raw_server import A_LONG_TIME, RawServer, ScriptServer, chunk, head, read_request
 from ssejet import index_pools
 from ssejet._http.clients import make_http_client
 
@@ -127,6 +127,9 @@ class SyncUse:
     def close_client(self) -> None:
         self.client.close()
 
+    def close_transport(self) -> None:
+        self.client._transport.close()
+
 
 class AsyncUse:
     """An asynchronous client, used from outside of its event loop."""
@@ -151,6 +154,9 @@ class AsyncUse:
 
     def close_client(self) -> None:
         self._portal.call(self.client.aclose)
+
+    def close_transport(self) -> None:
+        self._portal.call(self.client._transport.aclose)
 
 
 Use = SyncUse | AsyncUse
@@ -314,16 +320,17 @@ def test_busy_connections_do_not_count_as_idle_ones(make: Maker, server: PoolSer
             use.read(response)
 
 
-def test_an_idle_connection_expires(make: Maker, server: PoolServer) -> None:
-    with make(limits={"max_connections": None, "keepalive_expiry": 0.01}) as use:
-        live = [use.open(f"{server.base}live") for _ in range(3)]
+def test_all_idle_connections_that_have_expired_are_closed_at_the_next_request(
+    make: Maker, server: PoolServer
+) -> None:
+    with make(limits={"max_connections": None, "keepalive_expiry": 0.01}) as use, PoolServer() as other:
+        live = [use.open(f"{server.base}live") for _ in range(10)]
         server.release()
         for response in live:
             use.read(response)
         time.sleep(0.02)
-        response = use.open(f"{server.base}live")
-        server.wait_until(lambda: server.connections == 1)
-        assert server.accepted == 4
+        response = use.open(f"{other.base}live")
+        server.wait_until(lambda: server.connections == 0)
         assert len(pool_of(use).connections) == 1
         use.close(response)
 
@@ -365,22 +372,75 @@ def test_closing_the_client_closes_idle_and_live_connections(make: Maker, server
         assert "Requests: 0 active, 0 queued | Connections: 0 active, 0 idle" in repr(pool_of(use))
 
 
+def test_closed_connections_are_dropped_soon_although_older_ones_are_open(
+    make: Maker, server: PoolServer
+) -> None:
+    with make(limits={"max_connections": None, "keepalive_expiry": None}) as use, PoolServer() as other:
+        old = [use.open(f"{other.base}live") for _ in range(2)]
+        other.release()
+        live = [use.open(f"{server.base}live") for _ in range(6)]
+        for response in old:
+            use.read(response)
+        server.release()
+        for response in live:
+            use.read(response)
+        server.hang_up()
+        # The newest connection is used, so the oldest one stays the oldest.
+        for _ in range(6):
+            use.read(use.open(f"{other.base}whole"))
+        assert other.accepted == 2
+        assert len(pool_of(use).connections) == 2
+
+
+def test_a_transport_that_was_closed_connects_again(make: Maker, server: PoolServer) -> None:
+    with make() as use:
+        use.read(use.open(f"{server.base}whole"))
+        use.close_transport()
+        server.wait_until(lambda: server.connections == 0)
+        for _ in range(2):
+            use.read(use.open(f"{server.base}whole"))
+        assert server.accepted == 2
+        assert len(pool_of(use).connections) == 1
+
+
 def test_a_connection_that_closes_just_before_its_request_is_replaced(
     make: Maker, server: PoolServer
 ) -> None:
     with make() as use:
         use.read(use.open(f"{server.base}whole"))
         (connection,) = pool_of(use).connections
-        inner = connection._connection
+        if make.backend is None:
+            handle = connection.handle_request
 
-        def has_expired() -> bool:
-            inner._state = type(inner._state).CLOSED
-            return False
+            def close_and_handle(request: Any) -> Any:
+                connection.close()
+                return handle(request)
 
-        connection.has_expired = has_expired
+            connection.handle_request = close_and_handle
+        else:
+            ahandle = connection.handle_async_request
+
+            async def aclose_and_handle(request: Any) -> Any:
+                await connection.aclose()
+                return await ahandle(request)
+
+            connection.handle_async_request = aclose_and_handle
         assert use.read(use.open(f"{server.base}whole"))
         assert server.accepted == 2
         assert len(pool_of(use).connections) == 1
+
+
+def test_a_tunnel_without_an_end_is_closed_and_forgotten(make: Maker) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    # The tunnel leads to a server that never answers the client's handshake.
+    with PoolServer() as proxy, ScriptServer() as silent, make(verify=context, proxy=proxy.base) as use:
+        url = silent.base.replace("http:", "https:")
+        with pytest.raises(make.library.TimeoutException):
+            use.open(f"{url}whole", timeout=0.2)
+        proxy.wait_until(lambda: proxy.connections == 0)
+        (transport,) = use.client._mounts.values()
+        assert transport._pool.connections == []
 
 
 def test_opening_a_stream_costs_the_same_with_few_and_with_many_open(make: Maker, server: PoolServer) -> None:
