@@ -179,13 +179,17 @@ async def _run_all(count: int, clock: Clock, run: Callable[[], Awaitable[AsyncIt
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-def _over_response(library: str, read: Callable[[Any], AsyncIterator[Any]]) -> Any:
+def _over_response(library: str, read: Callable[[Any], AsyncIterator[Any]], *, indexed: bool = False) -> Any:
     async def run_all(url: str, count: int, clock: Clock) -> None:
         from importlib import import_module
 
         http: Any = import_module(library)
         limits = http.Limits(max_connections=None)
         async with http.AsyncClient(limits=limits, timeout=600, trust_env=False) as client:
+            if indexed:
+                from ssejet import index_pools
+
+                index_pools(client)
 
             async def open_stream() -> AsyncIterator[None]:
                 response = await client.send(client.build_request("GET", url), stream=True)
@@ -291,6 +295,8 @@ VARIANTS: dict[str, Any] = {
     "httpx2, bytes": _over_response("httpx2", _bare),
     "AsyncStream, httpx": _over_response("httpx", _typed),
     "AsyncStream, httpx2": _over_response("httpx2", _typed),
+    "AsyncStream, httpx, index_pools": _over_response("httpx", _typed, indexed=True),
+    "AsyncStream, httpx2, index_pools": _over_response("httpx2", _typed, indexed=True),
     "AsyncClient": _client,
     "AsyncOpenAI, accelerated, httpx": _sdk("httpx"),
     "AsyncOpenAI, accelerated": _sdk("httpx2"),
