@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import get_ident  # threading itself takes long to import
 from contextlib import suppress
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ssejet._http.body import iter_chunks
