@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import resource
 import ssl
 import sys
 import threading
@@ -711,6 +712,51 @@ def test_the_clients_that_ssejet_makes_have_indexed_pools(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         del client
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"], ids=str)
+def test_a_process_without_free_files_says_so_and_how_to_have_more(
+    backend: str | None, server: PoolServer
+) -> None:
+    url = server.base
+    ask: dict[str, Any] = {"model": "m", "messages": [], "stream": True}
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def check(error: pytest.ExceptionInfo[ssejet.APIConnectionError]) -> None:
+        assert "too many open files; raise its limit: ulimit -n" in str(error.value)
+
+    def refuse() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+
+    async def main() -> None:
+        async with (
+            ssejet.AsyncClient(api_key="", base_url="http://127.0.0.1:1", max_retries=0) as nobody,
+            ssejet.AsyncClient(api_key="", base_url=url, max_retries=0) as client,
+        ):
+            # What is imported at the first error cannot be imported without files.
+            with pytest.raises(ssejet.APIConnectionError, match="cannot connect"):
+                await nobody.chat.completions.create(**ask)
+            refuse()
+            with pytest.raises(ssejet.APIConnectionError) as error:
+                await client.chat.completions.create(**ask)
+            check(error)
+
+    try:
+        if backend is not None:
+            anyio.run(main, backend=backend)
+            return
+        with (
+            ssejet.Client(api_key="", base_url="http://127.0.0.1:1", max_retries=0) as nobody,
+            ssejet.Client(api_key="", base_url=url, max_retries=0) as client,
+        ):
+            with pytest.raises(ssejet.APIConnectionError, match="cannot connect"):
+                nobody.chat.completions.create(**ask)
+            refuse()
+            with pytest.raises(ssejet.APIConnectionError) as error:
+                client.chat.completions.create(**ask)
+            check(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_our_clients_have_indexed_pools() -> None:

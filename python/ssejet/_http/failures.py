@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ def translate_request(
         return deadlines.error(request)
     reason = str(error) or type(error).__name__
     if isinstance(error, _errors("ConnectError")):
+        if _is_out_of_files(error):
+            reason = "this process has too many open files; raise its limit: ulimit -n"
         return APIConnectionError(f"cannot connect to {origin}: {reason}", request=request)
     if isinstance(error, (*_errors("RequestError"), *loaded(("ssl", "SSLError")))):
         return APIConnectionError(f"no response from {origin}: {reason}", request=request)
@@ -90,6 +93,16 @@ def invalid_url_errors() -> tuple[type[Exception], ...]:
 def was_sent(error: BaseException) -> bool:
     """Whether the server may have received the request that failed with this error."""
     return not isinstance(error.__cause__, _errors("ConnectError", "ConnectTimeout", "PoolTimeout"))
+
+
+def _is_out_of_files(error: BaseException | None) -> bool:
+    """Whether a connection failed because no file could be opened; asynchronous clients do not say so."""
+    while error is not None:
+        causes = getattr(error, "exceptions", (error,))
+        if any(getattr(cause, "errno", None) in (errno.EMFILE, errno.ENFILE) for cause in causes):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _errors(*names: str) -> tuple[type[Any], ...]:
