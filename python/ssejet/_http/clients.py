@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ssejet._http.adapters import adapted_client
+from ssejet._http.pool_index import index_new_client
 
 __all__ = ["check_http_client", "make_http_client", "usable_client"]
 
@@ -77,4 +78,6 @@ def make_http_client(kind: ClientKind, **limits: Any) -> Any:
             "there is no HTTP library to connect with: pip install httpx, or pip install httpx2"
         )
     library = import_module(name)
-    return getattr(library, kind)(limits=library.Limits(**limits))
+    client = getattr(library, kind)(limits=library.Limits(**limits))
+    index_new_client(client)
+    return client

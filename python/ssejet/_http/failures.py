@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,8 @@ def translate_request(
         return deadlines.error(request)
     reason = str(error) or type(error).__name__
     if failure is _Failure.NO_CONNECTION:
+        if _is_out_of_files(error):
+            reason = "this process has too many open files; raise its limit: ulimit -n"
         return APIConnectionError(f"cannot connect to {origin}: {reason}", request=request)
     return APIConnectionError(f"no response from {origin}: {reason}", request=request)
 
@@ -175,3 +178,13 @@ def _nested(error: BaseException) -> Iterator[BaseException]:
     for each in (*error.args, getattr(error, "reason", None)):
         if isinstance(each, Exception):
             yield from _nested(each)
+
+
+def _is_out_of_files(error: BaseException | None) -> bool:
+    """Whether a connection failed because no file could be opened; asynchronous clients do not say so."""
+    while error is not None:
+        causes = getattr(error, "exceptions", (error,))
+        if any(getattr(cause, "errno", None) in (errno.EMFILE, errno.ENFILE) for cause in causes):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
