@@ -100,7 +100,7 @@ fn is_harmless(json: &[u8]) -> bool {
 /// The number of opening brackets, those inside of strings included.
 #[inline]
 fn brackets(json: &[u8]) -> usize {
-    // A part is so short that its count fits into a byte: so the compiler counts many bytes at once.
+    // The count of such a short part fits into a byte, so the compiler counts many bytes at once.
     json.chunks(u8::MAX.into())
         .map(|part| usize::from(part.iter().map(|byte| u8::from(matches!(byte, b'[' | b'{'))).sum::<u8>()))
         .sum()
@@ -202,8 +202,8 @@ impl Hash {
 fn quotes(word: u64) -> u64 {
     const LOW_BITS: u64 = u64::from_ne_bytes([0x7f; 8]);
     let differences = word ^ u64::from_ne_bytes([b'"'; 8]);
-    // No sum of two bytes overflows, so that each byte has a result of its own.
-    !((differences & LOW_BITS) + LOW_BITS | differences | LOW_BITS)
+    // No byte of the sum overflows into the next one.
+    !(((differences & LOW_BITS) + LOW_BITS) | differences | LOW_BITS)
 }
 
 /// What is a hash already needs no other.
