@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_o
 
 import msgspec
 
-from ssejet._core import KnownShapes
+from ssejet._core import AnswerBuilder, KnownShapes
 from ssejet._json import dump_builtins, loads, to_json_types
 from ssejet._server_errors import is_error_answer
 from ssejet.chat._extra import Place, Sent, Source, WholeChoice, added_to, copy_json, remember
+from ssejet.chat._plan import assembler_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -103,6 +104,12 @@ class Response(Model, frozen=True):
         A shape with fields that a server added has their places.
         """
         return _shapes_of(cls)
+
+    @classmethod
+    def builder(cls) -> AnswerBuilder | None:
+        """What builds the answers of one stream if their shapes are known; None if only msgspec can."""
+        assembler = _assembler_of(cls)
+        return None if assembler is None else AnswerBuilder(assembler, cls.shapes())
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -395,3 +402,4 @@ def is_too_deep(value: Any) -> bool:
 # What ``remember`` does, without the call.
 _set = msgspec.structs.force_setattr
 _shapes_of = functools.cache(lambda cls: KnownShapes())
+_assembler_of = functools.cache(lambda cls: assembler_of(cls, Model))

@@ -36,9 +36,11 @@ class AnswerCast:
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
+        build: makes the answer of an event without msgspec if its text is of such a shape, or returns the
+            event. None if only msgspec can make these answers.
     """
 
-    __slots__ = ("complete", "knows_shape", "set_slot", "slot")
+    __slots__ = ("build", "complete", "knows_shape", "set_slot", "slot")
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
@@ -47,6 +49,8 @@ class AnswerCast:
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete
+        builder = model.builder()
+        self.build: Callable[[ServerSentEvent], Any] | None = None if builder is None else builder.build
 
 
 class Cast:

@@ -236,15 +236,22 @@ class StreamMachine(Generic[T]):
         decode = cast.decoder()
         takes_event = cast.takes_event
         answer = cast.answer
+        build = None
         if answer is not None:
             knows_shape, set_slot, slot = answer.knows_shape, answer.set_slot, answer.slot
+            build = None if self._seeks_sentinel else answer.build
         sentinel = self._sentinel
         sentinel_start, sentinel_max = sentinel.start, sentinel.max_length
         seeks_sentinel = self._seeks_sentinel
         observe = self.metrics.observe
         ordinary: str | None = "message"
         while True:
-            for event in self._queue:
+            for event in self._queue if build is None else map(build, self._queue):
+                if build is not None and type(event) is not ServerSentEvent:
+                    if observe is not None:
+                        observe(event)
+                    yield event
+                    continue
                 data = event.data
                 if seeks_sentinel and (
                     data.startswith(sentinel_start) or (len(data) <= sentinel_max and sentinel.matches(data))

@@ -16,6 +16,7 @@ mod errors;
 mod event;
 mod interpreter;
 mod items;
+mod shape_hash;
 mod sizes;
 mod stack;
 mod text;
@@ -43,6 +44,9 @@ mod _core {
 
     #[pymodule_export]
     use super::event::restore_event;
+
+    #[pymodule_export]
+    use super::items::AnswerBuilder;
 
     #[pymodule_export]
     use super::items::ItemDecoder;

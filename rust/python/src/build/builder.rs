@@ -7,8 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 
 use super::cursor::{Cursor, Kind, Number, Refused};
-use super::plan::{Model, Node, Plan, Tagged};
+use super::layout::Instance;
+use super::opening::Opening;
+use super::plan::{Keys, Missing, Model, Node, Plan, Struct, Tagged};
 use crate::errors::Stop;
+use crate::shape_hash::{ShapeHash, kind};
 use crate::stack;
 use crate::text::text;
 
@@ -20,6 +23,9 @@ impl From<Refused> for Stop {
         Self::Refused
     }
 }
+
+/// Marks the end of a Struct in a shape.
+const END: u64 = u64::MAX;
 
 /// How many sets of fields are kept for a model. Most streams have two or three.
 const MAX_SETS: usize = 16;
@@ -56,6 +62,8 @@ pub struct Builder<'py, 'a> {
     error_key: Option<&'a [u8]>,
     /// The address at which the stack gets short. Nothing is built of JSON that is nested deeper.
     floor: usize,
+    /// The shape of the Structs that were built.
+    shape: ShapeHash,
 }
 
 type Built<'py> = Result<Bound<'py, PyAny>, Stop>;
@@ -63,7 +71,7 @@ type Built<'py> = Result<Bound<'py, PyAny>, Stop>;
 impl<'py, 'a> Builder<'py, 'a> {
     #[inline]
     pub fn new(py: Python<'py>, plan: &'a Plan, memory: &'a mut Memory, error_key: Option<&'a [u8]>) -> Self {
-        Self { py, plan, memory, error_key, floor: stack::floor() }
+        Self { py, plan, memory, error_key, floor: stack::floor(), shape: ShapeHash::default() }
     }
 
     /// Refuses to nest deeper than the stack allows.
@@ -93,8 +101,8 @@ impl<'py, 'a> Builder<'py, 'a> {
         let Node::Tagged(tagged) = &plan.root else { return Err(Stop::Refused) };
         let last = &mut self.memory.choices[tagged.place];
         let Some(Node::Model(model)) = tagged.choice(event_type, last) else { return Err(Stop::Refused) };
-        let event_place = model.place(&tagged.key).ok_or(Refused)?;
-        let data_place = model.place(b"data").ok_or(Refused)?;
+        let event_place = model.keys.place(&tagged.key).ok_or(Refused)?;
+        let data_place = model.keys.place(b"data").ok_or(Refused)?;
         let values = model.defaults.bind(self.py).copy().map_err(Stop::Error)?;
         let data = self.whole(&model.fields[data_place].node, data)?;
         let event_type = self.text(event_type)?;
@@ -123,6 +131,8 @@ impl<'py, 'a> Builder<'py, 'a> {
                 Number::Float(_) => Err(Stop::Refused),
             },
             Node::Float => match cursor.number()? {
+                // For a number that is too large, some readers give infinity, and others refuse.
+                Number::Float(value) if value.is_infinite() => Err(Stop::Refused),
                 Number::Float(value) => Ok(PyFloat::new(self.py, value).into_any()),
                 // Integers in this range are exact.
                 #[allow(clippy::cast_precision_loss)]
@@ -145,6 +155,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             Node::List(node) => self.list(node, cursor),
             Node::Dict(node) => self.dict(node, cursor),
             Node::Model(model) => self.model(model, cursor),
+            Node::Struct(model) => self.structure(model, cursor),
             Node::Tagged(tagged) => {
                 let tag = find_tag(tagged, *cursor)?;
                 let choice = tagged.choice(&tag, &mut self.memory.choices[tagged.place]);
@@ -215,6 +226,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             let item = self.build(node, cursor)?;
             list.append(item).map_err(Stop::Error)
         })?;
+        self.shape.add(list.is_empty().into());
         Ok(list.into_any())
     }
 
@@ -237,7 +249,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         let mut set = 0;
         let mut count = 0;
         cursor.object(|cursor, key| {
-            let Some(place) = self.place(model, count, &key) else {
+            let Some(place) = self.place(model.place, &model.keys, count, &key) else {
                 if !model.sets_extra && key.starts_with(b"_") {
                     return Err(Stop::Refused);
                 }
@@ -259,18 +271,111 @@ impl<'py, 'a> Builder<'py, 'a> {
     /// The index of the field with this key. The field that came at this point in the last object is looked
     /// at first.
     #[inline]
-    fn place(&mut self, model: &Model, count: usize, key: &[u8]) -> Option<usize> {
-        let order = &mut self.memory.models[model.place].order;
+    fn place(&mut self, model: usize, keys: &Keys, count: usize, key: &[u8]) -> Option<usize> {
+        let order = &mut self.memory.models[model].order;
         match order.get_mut(count) {
-            Some(&mut place) if *model.fields[place].key == *key => Some(place),
-            Some(known) => model.place(key).inspect(|&place| *known = place),
-            None => model.place(key).inspect(|&place| {
+            Some(&mut place) if keys.is_at(place, key) => Some(place),
+            Some(known) => keys.place(key).inspect(|&place| *known = place),
+            None => keys.place(key).inspect(|&place| {
                 // Without this bound, a key that is repeated would make it grow.
-                if order.len() < model.fields.len() {
+                if order.len() < keys.len() {
                     order.push(place);
                 }
             }),
         }
+    }
+
+    /// Builds the Struct of a whole text.
+    ///
+    /// Returns:
+    ///     The Struct, with `source` as what it was made from, and the shape of the text.
+    ///
+    /// # Errors
+    ///
+    /// See `Stop`.
+    #[inline]
+    pub fn answer(
+        &mut self,
+        data: &[u8],
+        source: &Bound<'py, PyString>,
+        opening: &mut Opening,
+    ) -> Result<(Bound<'py, PyAny>, ShapeHash), Stop> {
+        let plan = self.plan;
+        let Node::Struct(model) = &plan.root else { return Err(Stop::Refused) };
+        let mut cursor = Cursor::new(data);
+        let mut instance = model.layout.start(self.py).map_err(Stop::Error)?;
+        if let Some(start) = opening.end_in(data) {
+            let mut count = opening.fill(&mut instance);
+            self.shape = opening.shape;
+            cursor.rest_of_object(start, |cursor, key| {
+                self.field(model, &mut instance, &mut count, cursor, &key).map(drop)
+            })?;
+        } else {
+            let mut count = 0;
+            opening.clear();
+            let mut is_open = true;
+            cursor.object(|cursor, key| {
+                let place = self.field(model, &mut instance, &mut count, cursor, &key)?;
+                is_open = is_open && model.fields[place].node.is_scalar();
+                if let (true, Some(end)) = (is_open, cursor.after_comma()) {
+                    opening.extend(place, instance.get(place), &data[..end], self.shape);
+                }
+                Ok::<_, Stop>(())
+            })?;
+        }
+        cursor.end()?;
+        instance.set_source(source.clone());
+        Ok((self.finish(model, instance)?, self.shape))
+    }
+
+    fn structure(&mut self, model: &Struct, cursor: &mut Cursor<'_>) -> Built<'py> {
+        self.check_stack()?;
+        let mut instance = model.layout.start(self.py).map_err(Stop::Error)?;
+        let mut count = 0;
+        cursor.object(|cursor, key| self.field(model, &mut instance, &mut count, cursor, &key).map(drop))?;
+        self.shape.add(END);
+        self.finish(model, instance)
+    }
+
+    /// Builds a field of a Struct, at its value.
+    ///
+    /// Returns:
+    ///     Its index.
+    #[inline]
+    fn field(
+        &mut self,
+        model: &Struct,
+        instance: &mut Instance<'py, '_>,
+        count: &mut usize,
+        cursor: &mut Cursor<'_>,
+        key: &[u8],
+    ) -> Result<usize, Stop> {
+        let place = self.place(model.place, &model.keys, *count, key).ok_or(Refused)?;
+        if instance.has(place) {
+            return Err(Stop::Refused); // the key is repeated
+        }
+        self.shape.add((place as u64) << 8 | u64::from(kind(cursor.value()?)));
+        instance.set(place, self.build(&model.fields[place].node, cursor)?);
+        *count += 1;
+        Ok(place)
+    }
+
+    /// Gives the fields that the JSON does not have their defaults.
+    #[inline]
+    fn finish(&self, model: &Struct, mut instance: Instance<'py, '_>) -> Built<'py> {
+        let py = self.py;
+        for (place, field) in model.fields.iter().enumerate() {
+            if !instance.has(place) {
+                instance.set(
+                    place,
+                    match &field.default {
+                        Missing::Value(value) => value.bind(py).clone(),
+                        Missing::List => PyList::empty(py).into_any(),
+                    },
+                );
+            }
+        }
+        Ok(instance.finish())
     }
 
     /// Refuses an object that reports an error.

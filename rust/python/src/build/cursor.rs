@@ -118,7 +118,7 @@ impl<'a> Cursor<'a> {
     fn container<E: From<Refused>>(
         &mut self,
         [open, close]: [u8; 2],
-        mut each: impl FnMut(&mut Self) -> Result<(), E>,
+        each: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.expect(open)?;
         if self.depth == MAX_DEPTH {
@@ -127,21 +127,32 @@ impl<'a> Cursor<'a> {
         self.depth += 1;
         if self.peek()? == close {
             self.at += 1;
+            self.depth -= 1;
+            Ok(())
         } else {
-            loop {
-                each(self)?;
-                match self.peek()? {
-                    b',' => self.at += 1,
-                    byte if byte == close => {
-                        self.at += 1;
-                        break;
-                    }
-                    _ => return Err(Refused.into()),
+            self.rest(close, each)
+        }
+    }
+
+    /// Reads the members or items from here to the end of the object or array.
+    #[inline]
+    fn rest<E: From<Refused>>(
+        &mut self,
+        close: u8,
+        mut each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            each(self)?;
+            match self.peek()? {
+                b',' => self.at += 1,
+                byte if byte == close => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
                 }
+                _ => return Err(Refused.into()),
             }
         }
-        self.depth -= 1;
-        Ok(())
     }
 
     /// Calls `each` with each key, at the value, which it must read.
@@ -150,11 +161,43 @@ impl<'a> Cursor<'a> {
         &mut self,
         mut each: impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.container(*b"{}", |cursor| {
-            let key = cursor.string()?;
-            cursor.expect(b':')?;
-            each(cursor, key)
-        })
+        self.container(*b"{}", |cursor| cursor.member(&mut each))
+    }
+
+    /// Does what `object` does for an outermost object whose first members have been read before. They end
+    /// at `start`, after a comma.
+    #[inline]
+    pub fn rest_of_object<E: From<Refused>>(
+        &mut self,
+        start: usize,
+        mut each: impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.at = start;
+        self.depth = 1;
+        self.rest(b'}', |cursor| cursor.member(&mut each))
+    }
+
+    #[inline]
+    fn member<E: From<Refused>>(
+        &mut self,
+        each: &mut impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let key = self.string()?;
+        self.expect(b':')?;
+        each(self, key)
+    }
+
+    /// The text from the next value on.
+    #[inline]
+    pub fn value(&mut self) -> Result<&'a [u8], Refused> {
+        self.peek()?;
+        Ok(&self.bytes[self.at..])
+    }
+
+    /// The index after the comma that comes next, if one does.
+    #[inline]
+    pub fn after_comma(&mut self) -> Option<usize> {
+        matches!(self.peek(), Ok(b',')).then_some(self.at + 1)
     }
 
     /// Calls `each` at each item, which it must read.

@@ -75,21 +75,27 @@ impl Maker {
 
 /// The offset of a slot in the instances of a class.
 fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
-    let refusal = || PyTypeError::new_err(format!("{name} is no slot of the class"));
-    let descriptor = class.getattr(name).map_err(|_| refusal())?;
+    let descriptor = class.getattr(name).ok();
+    descriptor
+        .and_then(|descriptor| member_offset(class, &descriptor))
+        .ok_or_else(|| PyTypeError::new_err(format!("{name} is no slot of the class")))
+}
+
+/// The offset of the slot of a member descriptor, if this is one, in the instances of a class.
+pub fn member_offset(class: &Bound<'_, PyType>, descriptor: &Bound<'_, PyAny>) -> Option<isize> {
     // SAFETY: the descriptor is alive. If its type is that of member descriptors, it has their layout.
     // It then refers to a definition that lives as long as it does, and to the type whose instances
     // have the member. Instances of subclasses have the member at the same offset.
     let definition = unsafe {
         if ffi::Py_TYPE(descriptor.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
-            return Err(refusal());
+            return None;
         }
         let descriptor = descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>();
         if ffi::PyType_IsSubtype(class.as_type_ptr(), (*descriptor).d_common.d_type) == 0 {
-            return Err(refusal());
+            return None;
         }
         &*(*descriptor).d_member.cast::<ffi::PyMemberDef>()
     };
     let plain = definition.type_code == ffi::Py_T_OBJECT_EX && definition.flags == 0;
-    if plain { Ok(definition.offset) } else { Err(refusal()) }
+    plain.then_some(definition.offset)
 }

@@ -3,9 +3,12 @@
 mod assembler;
 mod builder;
 mod cursor;
+mod layout;
 mod maker;
+mod opening;
 mod plan;
 
 pub use crate::errors::Stop;
 pub use assembler::Assembler;
 pub use builder::{Builder, Memory};
+pub use opening::Opening;

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::layout::Layout;
 use super::maker::Maker;
 use crate::stack;
 
@@ -65,6 +66,7 @@ pub enum Node {
     List(Box<Node>),
     Dict(Box<Node>),
     Model(Box<Model>),
+    Struct(Box<Struct>),
     /// An object: the string that it has for a key says what is built.
     Tagged(Tagged),
     /// The kind of the JSON value says what is built.
@@ -76,6 +78,15 @@ pub enum Node {
 }
 
 impl Node {
+    /// Whether what is built is immutable, and refers to nothing else.
+    pub fn is_scalar(&self) -> bool {
+        match self {
+            Self::String | Self::Int | Self::Float | Self::Boolean | Self::Null | Self::Literal(..) => true,
+            Self::Nullable(node) => node.is_scalar(),
+            _ => false,
+        }
+    }
+
     /// The definitions that this node refers to before anything is read.
     fn next_definitions(&self, found: &mut Vec<usize>) {
         match self {
@@ -91,6 +102,7 @@ impl Node {
         match self {
             Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
             Self::Model(model) => model.traverse(visit),
+            Self::Struct(model) => model.traverse(visit),
             Self::Tagged(tagged) => tagged.choices.iter().try_for_each(|node| node.traverse(visit)),
             Self::ByKind(nodes) => nodes.each().try_for_each(|node| node.traverse(visit)),
             Self::Call(function) => visit.call(function),
@@ -153,7 +165,7 @@ pub struct Model {
     pub place: usize,
     pub maker: Maker,
     pub fields: Vec<Field>,
-    places: HashMap<Box<[u8]>, usize>,
+    pub keys: Keys,
     /// The set of the fields that the JSON must have.
     pub required: u128,
     /// The fields whose default a function makes for each instance.
@@ -168,11 +180,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// The index of the field with this key.
-    pub fn place(&self, key: &[u8]) -> Option<usize> {
-        self.places.get(key).copied()
-    }
-
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.maker.class)?;
         visit.call(&self.defaults)?;
@@ -189,12 +196,78 @@ impl Model {
 /// A field of a model.
 pub struct Field {
     pub name: Py<PyString>,
-    pub key: Box<[u8]>,
     pub node: Node,
+}
+
+/// A msgspec Struct.
+pub struct Struct {
+    /// Its number among the models of the plan.
+    pub place: usize,
+    pub layout: Layout,
+    pub fields: Vec<StructField>,
+    pub keys: Keys,
+}
+
+impl Struct {
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.layout.class)?;
+        for field in &self.fields {
+            field.node.traverse(visit)?;
+            if let Missing::Value(value) = &field.default {
+                visit.call(value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A field of a Struct.
+pub struct StructField {
+    pub node: Node,
+    pub default: Missing,
+}
+
+/// What a field holds if the JSON does not have its key.
+pub enum Missing {
+    Value(Py<PyAny>),
+    /// An empty list of its own for each instance.
+    List,
+}
+
+/// The keys of the fields of a model, in the order of the fields.
+#[derive(Default)]
+pub struct Keys {
+    keys: Vec<Box<[u8]>>,
+    places: HashMap<Box<[u8]>, usize>,
+}
+
+impl Keys {
+    fn push(&mut self, key: Box<[u8]>) {
+        self.places.insert(key.clone(), self.keys.len());
+        self.keys.push(key);
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether the field at this index has this key.
+    #[inline]
+    pub fn is_at(&self, place: usize, key: &[u8]) -> bool {
+        *self.keys[place] == *key
+    }
+
+    /// The index of the field with this key.
+    pub fn place(&self, key: &[u8]) -> Option<usize> {
+        self.places.get(key).copied()
+    }
 }
 
 /// The name of a field, its key in JSON, what is built of its value, and its default.
 type FieldPlan<'py> = (Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
+
+/// The slot of a Struct's field, its key in JSON, what is built of its value, and its default.
+type StructFieldPlan<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
 /// Reads a plan from the tuples that `ssejet.swap._plan.builder` describes it with.
 #[derive(Default)]
@@ -246,6 +319,7 @@ impl Reader {
             "list" => Node::List(self.boxed(&argument(1)?)?),
             "dict" => Node::Dict(self.boxed(&argument(1)?)?),
             "model" => Node::Model(Box::new(self.model(plan)?)),
+            "struct" => Node::Struct(Box::new(self.structure(plan)?)),
             "tagged" => Node::Tagged(self.tagged(plan)?),
             "by kind" => Node::ByKind(Box::new(self.by_kind(argument(1)?.cast()?)?)),
             "call" => Node::Call(argument(1)?.unbind()),
@@ -306,7 +380,7 @@ impl Reader {
             place,
             maker: Maker::new(plan.get_item(1)?.cast::<PyType>()?)?,
             fields: Vec::new(),
-            places: HashMap::new(),
+            keys: Keys::default(),
             required: 0,
             factories: Vec::new(),
             defaults: defaults.clone().unbind(),
@@ -323,11 +397,36 @@ impl Reader {
                 _ => model.required |= 1 << place,
             }
             defaults.set_item(&name, value)?;
-            let key = bytes(&key)?;
-            model.places.insert(key.clone(), place);
-            model.fields.push(Field { name: name.unbind(), key, node: self.node(&field)? });
+            model.keys.push(bytes(&key)?);
+            model.fields.push(Field { name: name.unbind(), node: self.node(&field)? });
         }
         Ok(model)
+    }
+
+    /// Reads `("struct", class, fields, text_slot)`, each field being `(slot, key, plan, default)` and a
+    /// default `("value", …)` or `("list",)`. The slots are the descriptors of the members; `text_slot`, or
+    /// None, is the one for what an instance was made from.
+    fn structure(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Struct> {
+        let plans: Vec<StructFieldPlan<'_>> = plan.get_item(2)?.extract()?;
+        if plans.len() > MAX_FIELDS {
+            return Err(PyValueError::new_err("a Struct of too many fields"));
+        }
+        let place = self.models;
+        self.models += 1;
+        let slots: Vec<_> = plans.iter().map(|(slot, ..)| slot.clone()).collect();
+        let layout = Layout::new(plan.get_item(1)?.cast::<PyType>()?, &slots, &plan.get_item(3)?)?;
+        let mut fields = Vec::new();
+        let mut keys = Keys::default();
+        for (_, key, field, default) in plans {
+            let kind: String = default.get_item(0)?.extract()?;
+            let default = match &*kind {
+                "list" => Missing::List,
+                _ => Missing::Value(default.get_item(1)?.unbind()),
+            };
+            keys.push(bytes(&key)?);
+            fields.push(StructField { node: self.node(&field)?, default });
+        }
+        Ok(Struct { place, layout, fields, keys })
     }
 }
 

@@ -1,8 +1,10 @@
 //! From bytes to typed items.
 
+mod answers;
 mod decoder;
 mod rules;
 mod shapes;
 
+pub use answers::AnswerBuilder;
 pub use decoder::ItemDecoder;
 pub use shapes::KnownShapes;

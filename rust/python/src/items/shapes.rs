@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::shape_hash::{ShapeHash, kind};
+
 /// Servers send a few shapes. With more than this, the set begins anew.
 const MOST: usize = 4096;
 
@@ -39,7 +41,7 @@ impl KnownShapes {
     /// Whether a text of this shape was added without a note. One that may be nested deep, or that may
     /// hold an integer too long for Python, is never known.
     #[pyo3(signature = (text, /))]
-    fn knows(&self, text: &Bound<'_, PyString>) -> bool {
+    pub fn knows(&self, text: &Bound<'_, PyString>) -> bool {
         find(text).is_some_and(|shape| matches!(self.lock().get(&shape), Some(None)))
     }
 
@@ -111,7 +113,7 @@ fn brackets(json: &[u8]) -> usize {
 /// Each key ends with a quote and a colon, with space between them at most. The brackets and commas
 /// right before a key tell how it is nested.
 fn shape(json: &[u8]) -> u64 {
-    let mut hash = Hash(0);
+    let mut hash = ShapeHash::default();
     for colon in memchr_iter(b':', json) {
         let mut end = colon;
         while end > 0 && json[end - 1].is_ascii_whitespace() {
@@ -125,7 +127,7 @@ fn shape(json: &[u8]) -> u64 {
         if escapes % 2 == 1 {
             continue; // an escaped quote inside a string
         }
-        let start = hash.add_key(&json[..end]);
+        let start = add_key(&mut hash, &json[..end]);
         let mut structure = 1;
         for &byte in json[..start.saturating_sub(1)].iter().rev() {
             match byte {
@@ -141,60 +143,34 @@ fn shape(json: &[u8]) -> u64 {
     hash.0
 }
 
-/// What kind of value begins here. Empty texts, zero and the word "error" are kinds of their own, as they
-/// make the difference between an error and none.
+/// Adds the key that ends where the text ends, and gives the index of its first byte. The key is read
+/// backwards, eight bytes at a time, because only its end is known.
 #[inline]
-fn kind(mut value: &[u8]) -> u8 {
-    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = value {
-        value = rest;
+fn add_key(hash: &mut ShapeHash, text: &[u8]) -> usize {
+    let mut left = text;
+    while let Some((rest, &last)) = left.split_last_chunk() {
+        let word = u64::from_le_bytes(last);
+        let quotes = quotes(word);
+        if quotes != 0 {
+            let size = quotes.leading_zeros() / 8;
+            // Without the quote and what is before it.
+            let word = word.checked_shr(u64::BITS - 8 * size).unwrap_or(0);
+            return end_key(hash, word, text, left.len() - size as usize);
+        }
+        hash.add(word);
+        left = rest;
     }
-    match value {
-        [b'"', b'"', ..] => b'e',
-        [b'"', b'e', ..] if value.starts_with(b"\"error\"") => b'E',
-        [b'1'..=b'9' | b'-', ..] => b'1',
-        [first, ..] => *first,
-        [] => 0,
-    }
+    let start = left.iter().rposition(|&byte| byte == b'"').map_or(0, |quote| quote + 1);
+    let key = &left[start..];
+    let mut word = [0; 8];
+    word[..key.len()].copy_from_slice(key);
+    end_key(hash, u64::from_le_bytes(word), text, start)
 }
 
-/// A quick hash; servers that look for collisions only deceive themselves.
-struct Hash(u64);
-
-impl Hash {
-    #[inline]
-    fn add(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-
-    /// Adds the key that ends where the text ends, and gives the index of its first byte. The key is read
-    /// backwards, eight bytes at a time, because only its end is known.
-    #[inline]
-    fn add_key(&mut self, text: &[u8]) -> usize {
-        let mut left = text;
-        while let Some((rest, &last)) = left.split_last_chunk() {
-            let word = u64::from_le_bytes(last);
-            let quotes = quotes(word);
-            if quotes != 0 {
-                let size = quotes.leading_zeros() / 8;
-                // Without the quote and what is before it.
-                let word = word.checked_shr(u64::BITS - 8 * size).unwrap_or(0);
-                return self.end_key(word, text, left.len() - size as usize);
-            }
-            self.add(word);
-            left = rest;
-        }
-        let start = left.iter().rposition(|&byte| byte == b'"').map_or(0, |quote| quote + 1);
-        let key = &left[start..];
-        let mut word = [0; 8];
-        word[..key.len()].copy_from_slice(key);
-        self.end_key(u64::from_le_bytes(word), text, start)
-    }
-
-    #[inline]
-    fn end_key(&mut self, word: u64, text: &[u8], start: usize) -> usize {
-        self.add(word << 8 | (text.len() - start) as u64 & 0xff);
-        start
-    }
+#[inline]
+fn end_key(hash: &mut ShapeHash, word: u64, text: &[u8], start: usize) -> usize {
+    hash.add(word << 8 | (text.len() - start) as u64 & 0xff);
+    start
 }
 
 /// The high bits of the bytes that are quotes.
