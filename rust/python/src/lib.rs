@@ -10,6 +10,7 @@
 
 mod body;
 mod build;
+mod calls;
 mod decoder;
 mod encode;
 mod errors;
@@ -25,6 +26,7 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    use super::calls::speed_up;
     use super::{Bound, PyModule, PyModuleMethods, PyResult, event, interpreter};
 
     #[pymodule_export]
@@ -69,7 +71,11 @@ mod _core {
     // Python calls this again if the module is deleted from `sys.modules` and imported again.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        interpreter::claim(module.py())?;
-        module.add("ServerSentEvent", event::class(module.py())?)
+        let py = module.py();
+        interpreter::claim(py)?;
+        speed_up!(py, Decoder, "feed", Decoder::feed)?;
+        speed_up!(py, Decoder, "_feed", Decoder::feed_or_finish)?;
+        speed_up!(py, AnswerBuilder, "build", AnswerBuilder::build)?;
+        module.add("ServerSentEvent", event::class(py)?)
     }
 }

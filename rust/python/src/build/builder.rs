@@ -307,15 +307,15 @@ impl<'py, 'a> Builder<'py, 'a> {
         if let Some(start) = opening.end_in(data) {
             let mut count = opening.fill(&mut instance);
             self.shape = opening.shape;
-            cursor.rest_of_object(start, |cursor, key| {
-                self.field(model, &mut instance, &mut count, cursor, &key).map(drop)
+            cursor.rest_of_members(start, |cursor| {
+                self.field(model, &mut instance, &mut count, cursor).map(drop)
             })?;
         } else {
             let mut count = 0;
             opening.clear();
             let mut is_open = true;
-            cursor.object(|cursor, key| {
-                let place = self.field(model, &mut instance, &mut count, cursor, &key)?;
+            cursor.members(|cursor| {
+                let place = self.field(model, &mut instance, &mut count, cursor)?;
                 is_open = is_open && model.fields[place].node.is_scalar();
                 if let (true, Some(end)) = (is_open, cursor.after_comma()) {
                     opening.extend(place, instance.get(place), &data[..end], self.shape);
@@ -332,12 +332,12 @@ impl<'py, 'a> Builder<'py, 'a> {
         self.check_stack()?;
         let mut instance = model.layout.start(self.py).map_err(Stop::Error)?;
         let mut count = 0;
-        cursor.object(|cursor, key| self.field(model, &mut instance, &mut count, cursor, &key).map(drop))?;
+        cursor.members(|cursor| self.field(model, &mut instance, &mut count, cursor).map(drop))?;
         self.shape.add(END);
         self.finish(model, instance)
     }
 
-    /// Builds a field of a Struct, at its value.
+    /// Builds a field of a Struct, at its key.
     ///
     /// Returns:
     ///     Its index.
@@ -348,9 +348,15 @@ impl<'py, 'a> Builder<'py, 'a> {
         instance: &mut Instance<'py, '_>,
         count: &mut usize,
         cursor: &mut Cursor<'_>,
-        key: &[u8],
     ) -> Result<usize, Stop> {
-        let place = self.place(model.place, &model.keys, *count, key).ok_or(Refused)?;
+        let expected = self.memory.models[model.place].order.get(*count);
+        let place = match expected {
+            Some(&place) if model.keys.written(place).is_some_and(|key| cursor.take_key(key)) => place,
+            _ => {
+                let key = cursor.key()?;
+                self.place(model.place, &model.keys, *count, &key).ok_or(Refused)?
+            }
+        };
         if instance.has(place) {
             return Err(Stop::Refused); // the key is repeated
         }

@@ -161,30 +161,48 @@ impl<'a> Cursor<'a> {
         &mut self,
         mut each: impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.container(*b"{}", |cursor| cursor.member(&mut each))
+        self.members(|cursor| {
+            let key = cursor.key()?;
+            each(cursor, key)
+        })
     }
 
-    /// Does what `object` does for an outermost object whose first members have been read before. They end
+    /// Calls `each` at each key of an object. It must read the key and the value.
+    #[inline]
+    pub fn members<E: From<Refused>>(
+        &mut self,
+        each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.container(*b"{}", each)
+    }
+
+    /// Does what `members` does for an outermost object whose first members have been read before. They end
     /// at `start`, after a comma.
     #[inline]
-    pub fn rest_of_object<E: From<Refused>>(
+    pub fn rest_of_members<E: From<Refused>>(
         &mut self,
         start: usize,
-        mut each: impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
+        each: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.at = start;
         self.depth = 1;
-        self.rest(b'}', |cursor| cursor.member(&mut each))
+        self.rest(b'}', each)
     }
 
+    /// Reads a key and the colon after it.
     #[inline]
-    fn member<E: From<Refused>>(
-        &mut self,
-        each: &mut impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn key(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
         let key = self.string()?;
         self.expect(b':')?;
-        each(self, key)
+        Ok(key)
+    }
+
+    /// Reads a key and the colon after it, if they are written like this.
+    #[inline]
+    pub fn take_key(&mut self, written: &[u8]) -> bool {
+        let found = self.peek().is_ok() && self.bytes[self.at..].starts_with(written);
+        self.at += if found { written.len() } else { 0 };
+        found
     }
 
     /// The text from the next value on.

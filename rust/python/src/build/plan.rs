@@ -238,17 +238,27 @@ pub enum Missing {
 #[derive(Default)]
 pub struct Keys {
     keys: Vec<Box<[u8]>>,
+    /// How they are usually written, with the colon. Those that need escapes are not known.
+    written: Vec<Option<Box<[u8]>>>,
     places: HashMap<Box<[u8]>, usize>,
 }
 
 impl Keys {
     fn push(&mut self, key: Box<[u8]>) {
         self.places.insert(key.clone(), self.keys.len());
+        let is_plain = key.iter().all(|byte| !matches!(byte, ..b' ' | b'"' | b'\\'));
+        self.written.push(is_plain.then(|| [b"\"", &*key, b"\":"].concat().into()));
         self.keys.push(key);
     }
 
     pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// How the key of the field at this index is usually written, with the colon.
+    #[inline]
+    pub fn written(&self, place: usize) -> Option<&[u8]> {
+        self.written[place].as_deref()
     }
 
     /// Whether the field at this index has this key.

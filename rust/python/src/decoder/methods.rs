@@ -5,7 +5,7 @@ use std::mem;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyInt, PyList, PyString};
+use pyo3::types::{PyInt, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{Event, Options, Parser};
 
@@ -78,7 +78,7 @@ impl Decoder {
     ///     RuntimeError: the decoder is in use, by another thread or by the caller of ``on_comment``.
     ///     TypeError: the chunk is of another type.
     #[pyo3(signature = (chunk))]
-    fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    pub fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = buffer::bytes(chunk)?;
         Ok(Self::run(slf, |parser, sink| parser.feed(&bytes, sink), |py, events, _| list(py, events))?)
     }
@@ -118,23 +118,24 @@ impl Decoder {
     ///
     /// Raises:
     ///     EventTooLargeError, RuntimeError, TypeError: as for ``feed``.
-    fn _feed<'py>(
+    #[pyo3(name = "_feed")]
+    pub fn feed_or_finish<'py>(
         slf: &Bound<'py, Self>,
-        chunk: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<(Bound<'py, PyList>, bool)> {
-        let bytes = chunk.map(buffer::bytes).transpose()?;
+        chunk: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let bytes = if chunk.is_none() { None } else { Some(buffer::bytes(chunk)?) };
         let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| match &bytes {
             Some(bytes) => parser.feed(bytes, sink),
             None => parser.finish(sink),
         };
-        match Self::run(slf, step, |py, events, more| Ok((list(py, events)?, more))) {
+        match Self::run(slf, step, |py, events, more| (list(py, events)?, more).into_pyobject(py)) {
             Err(Failure::Other(error)) => {
                 let mut this = Self::locked(slf)?;
                 if this.deferred.is_some() {
                     return Err(error);
                 }
                 this.deferred = Some(error.into_value(slf.py()));
-                Ok((PyList::empty(slf.py()), true))
+                (PyList::empty(slf.py()), true).into_pyobject(slf.py())
             }
             result => Ok(result?),
         }

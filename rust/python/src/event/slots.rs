@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::json;
 use super::object::{FIELDS, Fields, Object, TYPE};
+use crate::calls::slot;
 use crate::sizes::signed;
 
 const DOC: &CStr = c"ServerSentEvent(*, event='message', data='', id='', retry=None)
@@ -57,18 +58,7 @@ pub fn restore_event<'py>(
     Fields([event, data, id, retry]).create(py)
 }
 
-// The functions of the slots and methods follow. `slot!` wraps them with PyO3's own wrappers, which tell
-// PyO3 that the thread is attached. Without that, PyO3 would release objects at some later call, and
-// dropped exceptions would keep their data alive. The wrappers also turn errors and panics into
-// exceptions.
-
-/// Makes a function that Python can call of one that PyO3 can call. The names of the wrappers are those of
-/// CPython's function types. PyO3's macros expand to this wrapper; it is not documented.
-macro_rules! slot {
-    ($wrapper:ident, $function:path) => {
-        pyo3::impl_::trampoline::get_trampoline_function!($wrapper, $function)
-    };
-}
+// The functions of the slots and methods follow.
 
 unsafe fn new(
     py: Python<'_>,

@@ -50,7 +50,7 @@ impl AnswerBuilder {
     /// Returns:
     ///     The answer, or the event itself if it needs a closer look.
     #[pyo3(signature = (event, /))]
-    fn build<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    pub fn build<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         // If another thread uses this builder, the event takes the longer way.
         let Ok(mut this) = slf.try_borrow_mut() else { return Ok(event.clone()) };
         match this.answer(event) {
