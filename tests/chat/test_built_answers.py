@@ -235,6 +235,14 @@ def test_an_event_of_another_type_is_left_to_the_machine(event_type: str) -> Non
     assert not is_built(builder, text, event_type=event_type)
 
 
+def test_after_many_unusual_texts_an_ordinary_one_is_built_again() -> None:
+    builder = builder_of(ChatCompletionChunk, CHUNK)
+    ordinary, unusual = json.dumps(CHUNK), UNUSUAL["an unknown field"]
+    assert not any(is_built(builder, unusual) for _ in range(50))
+    assert any(is_built(builder, ordinary) for _ in range(16))
+    assert all(is_built(builder, ordinary) for _ in range(50))
+
+
 def test_what_is_no_event_is_given_back() -> None:
     builder = builder_of(ChatCompletionChunk, CHUNK)
     for value in (None, "text", object()):

@@ -59,13 +59,13 @@ pub(crate) use speed_up;
 ///
 /// `slf` must be an instance of the class, and the others the arguments of a call.
 #[inline]
-pub unsafe fn only_argument<'a, 'py, T: PyClass>(
-    py: Python<'py>,
+pub unsafe fn only_argument<'a, T: PyClass>(
+    py: Python<'_>,
     slf: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
-) -> Option<(Borrowed<'a, 'py, T>, Borrowed<'a, 'py, PyAny>)> {
+) -> Option<(Borrowed<'a, '_, T>, Borrowed<'a, '_, PyAny>)> {
     if count != 1 || !names.is_null() {
         return None;
     }
@@ -90,14 +90,14 @@ impl General {
     #[cold]
     pub unsafe fn call(
         &self,
-        slf: *mut ffi::PyObject,
+        object: *mut ffi::PyObject,
         arguments: *const *mut ffi::PyObject,
         count: ffi::Py_ssize_t,
         names: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         let function = self.0.get().expect("it is set before the method calls it");
         // SAFETY: the caller promises the arguments.
-        unsafe { function(slf, arguments, count, names) }
+        unsafe { function(object, arguments, count, names) }
     }
 
     /// Puts another function in its place.

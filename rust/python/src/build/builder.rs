@@ -325,7 +325,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         }
         cursor.end()?;
         instance.set_source(source.clone());
-        Ok((self.finish(model, instance)?, self.shape))
+        Ok((self.finish(model, instance), self.shape))
     }
 
     fn structure(&mut self, model: &Struct, cursor: &mut Cursor<'_>) -> Built<'py> {
@@ -334,7 +334,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         let mut count = 0;
         cursor.members(|cursor| self.field(model, &mut instance, &mut count, cursor).map(drop))?;
         self.shape.add(END);
-        self.finish(model, instance)
+        Ok(self.finish(model, instance))
     }
 
     /// Builds a field of a Struct, at its key.
@@ -368,7 +368,7 @@ impl<'py, 'a> Builder<'py, 'a> {
 
     /// Gives the fields that the JSON does not have their defaults.
     #[inline]
-    fn finish(&self, model: &Struct, mut instance: Instance<'py, '_>) -> Built<'py> {
+    fn finish(&self, model: &Struct, mut instance: Instance<'py, '_>) -> Bound<'py, PyAny> {
         let py = self.py;
         for (place, field) in model.fields.iter().enumerate() {
             if !instance.has(place) {
@@ -381,7 +381,7 @@ impl<'py, 'a> Builder<'py, 'a> {
                 );
             }
         }
-        Ok(instance.finish())
+        instance.finish()
     }
 
     /// Refuses an object that reports an error.

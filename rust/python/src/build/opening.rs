@@ -30,7 +30,7 @@ impl Opening {
     /// Returns:
     ///     Their number.
     #[inline]
-    pub fn fill<'py>(&self, instance: &mut Instance<'py, '_>) -> usize {
+    pub fn fill(&self, instance: &mut Instance<'_, '_>) -> usize {
         for (place, value) in &self.values {
             instance.set(*place, value.bind(instance.py()).clone());
         }

@@ -237,7 +237,7 @@ pub enum Missing {
 /// The keys of the fields of a model, in the order of the fields.
 #[derive(Default)]
 pub struct Keys {
-    keys: Vec<Box<[u8]>>,
+    in_order: Vec<Box<[u8]>>,
     /// How they are usually written, with the colon. Those that need escapes are not known.
     written: Vec<Option<Box<[u8]>>>,
     places: HashMap<Box<[u8]>, usize>,
@@ -245,14 +245,14 @@ pub struct Keys {
 
 impl Keys {
     fn push(&mut self, key: Box<[u8]>) {
-        self.places.insert(key.clone(), self.keys.len());
+        self.places.insert(key.clone(), self.in_order.len());
         let is_plain = key.iter().all(|byte| !matches!(byte, ..b' ' | b'"' | b'\\'));
         self.written.push(is_plain.then(|| [b"\"", &*key, b"\":"].concat().into()));
-        self.keys.push(key);
+        self.in_order.push(key);
     }
 
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.in_order.len()
     }
 
     /// How the key of the field at this index is usually written, with the colon.
@@ -264,7 +264,7 @@ impl Keys {
     /// Whether the field at this index has this key.
     #[inline]
     pub fn is_at(&self, place: usize, key: &[u8]) -> bool {
-        *self.keys[place] == *key
+        *self.in_order[place] == *key
     }
 
     /// The index of the field with this key.

@@ -13,6 +13,10 @@ use crate::shape_hash::ShapeHash;
 /// A stream has a few shapes. With more than this, the list begins anew.
 const MOST: usize = 16;
 
+/// After this many events in a row that are not ordinary, only one of as many is tried: some servers send a
+/// field of their own in each chunk.
+const MANY: u32 = 16;
+
 /// Builds the answers of one stream from its events, if they are ordinary: all of known fields, and no error.
 ///
 /// Args:
@@ -28,6 +32,8 @@ pub struct AnswerBuilder {
     known: Vec<ShapeHash>,
     /// The type of ordinary events.
     event_type: Py<PyString>,
+    /// How many events came since the last ordinary one.
+    others: u32,
 }
 
 #[pymethods]
@@ -41,6 +47,7 @@ impl AnswerBuilder {
             opening: Opening::default(),
             known: Vec::new(),
             event_type: PyString::intern(assembler.py(), DEFAULT_TYPE).unbind(),
+            others: 0,
             assembler: assembler.unbind(),
         }
     }
@@ -53,8 +60,15 @@ impl AnswerBuilder {
     pub fn build<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         // If another thread uses this builder, the event takes the longer way.
         let Ok(mut this) = slf.try_borrow_mut() else { return Ok(event.clone()) };
+        this.others = this.others.wrapping_add(1);
+        if this.others > MANY && this.others % MANY != 0 {
+            return Ok(event.clone());
+        }
         match this.answer(event) {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                this.others = 0;
+                Ok(answer)
+            }
             Err(Stop::Refused) => Ok(event.clone()),
             Err(Stop::Error(error)) => Err(error),
         }
