@@ -67,7 +67,7 @@ def _value(type_: Any, base: type[Any], within: tuple[Any, ...]) -> Plan:
         return ("nullable", _REFUSED)
     origin, members = get_origin(type_), get_args(type_)
     if origin is list:
-        return ("list", _value(*members, base, within))
+        return ("list", _value(members[0], base, within))
     if origin in {Union, UnionType} and len(members) == 2 and members[1] is NoneType:
         return ("nullable", _value(members[0], base, within))
     return _SCALARS.get(type_, _REFUSED)
