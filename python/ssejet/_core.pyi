@@ -7,6 +7,7 @@ from typing_extensions import Buffer, Self
 
 __all__ = [
     "DEBUG",
+    "AnswerBuilder",
     "Assembler",
     "BodyReader",
     "Decoder",
