@@ -41,13 +41,13 @@ class MockDecorator(Generic[M]):
         return mock.__enter__()
 
     def __exit__(self, *exc_info: object) -> None:
-        self._entered.pop().__exit__()
+        self._entered.pop().__exit__(*exc_info)
 
     async def __aenter__(self) -> M:
         return self.__enter__()
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.__exit__()
+        self.__exit__(*exc_info)
 
     def __call__(self, function: F) -> F:
         """Decorate a function, async or not, or a generator, async or not."""

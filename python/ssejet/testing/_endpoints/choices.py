@@ -7,20 +7,22 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from ssejet.testing._endpoints.base import Endpoint, count_tokens, new_id, pieces, text_of_json
+from ssejet.testing._endpoints.base import StatelessEndpoint, count_tokens, new_id, pieces, text_of_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["ChatCompletions", "Completions"]
+__all__ = ["ENDPOINTS"]
 
 
-class _Choices(Endpoint):
+class _Choices(StatelessEndpoint):
     """What both endpoints share: ``n``, usage, and the chunks of several choices in turn."""
 
     kind: str
     chunk_kind: str
     id_prefix: str
+    creates = True
+    fields = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint")
 
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
         """The id, the type and the model of the answer."""
@@ -200,3 +202,6 @@ def _in_turn(parts: list[Iterator[dict[str, Any]]]) -> Iterable[dict[str, Any]]:
                 yield part
                 left.append(each)
         parts = left
+
+
+ENDPOINTS = (ChatCompletions(), Completions())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet.testing._endpoints.base import (
-    Endpoint,
+    StatelessEndpoint,
     Event,
     anthropic_error,
     count_tokens,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ssejet.testing._answers import MockError
 
-__all__ = ["Messages", "TokenCount"]
+__all__ = ["ENDPOINTS"]
 
 _SIGNATURE = "bW9jaw=="
 # What a block has at its start, before its deltas.
@@ -27,12 +27,16 @@ _EMPTY = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
 _PING = Event("ping", {"type": "ping"})
 
 
-class Messages(Endpoint):
+class Messages(StatelessEndpoint):
     """``POST /v1/messages``."""
 
     name = "messages.create"
     path = "/v1/messages"
-    done: str | None = None
+    fields = (
+        "id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "container",
+        "stop_details",
+    )  # fmt: skip
+    done = None
     names_events = True
     ping = _PING
 
@@ -97,28 +101,17 @@ class Messages(Endpoint):
         yield "message_stop", {}
 
 
-class TokenCount(Endpoint):
+class TokenCount(StatelessEndpoint):
     """``POST /v1/messages/count_tokens``."""
 
     name = "messages.count_tokens"
+    has_default = True
     path = "/v1/messages/count_tokens"
-    done: str | None = None
-
-    def from_text(self, text: str) -> dict[str, Any]:
-        """Refuse: a count has no text."""
-        raise TypeError("mock.messages.count_tokens answers with input_tokens, not with a text")
-
-    def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The number of tokens of the request: each word is one."""
-        return {"input_tokens": _input_tokens(body)}
+    done = None
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Add the missing fields to an answer."""
-        return self.defaults(body) | fields
-
-    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """Refuse: a count is never streamed."""
-        raise TypeError("the API does not stream mock.messages.count_tokens: leave stream out")
+        """Add the number of tokens of the request: each word is one."""
+        return {"input_tokens": _input_tokens(body)} | fields
 
     def error_body(self, error: MockError) -> dict[str, Any]:
         """The body of a response with an error status."""
@@ -169,3 +162,6 @@ def _deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
     elif _has_input(block):
         for piece in ["", *pieces(text_of_json(block["input"]))]:
             yield {"type": "input_json_delta", "partial_json": piece}
+
+
+ENDPOINTS = (Messages(), TokenCount())
