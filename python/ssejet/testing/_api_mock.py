@@ -118,6 +118,10 @@ class APIMock(MockTransport):
         """Whether a request is for this API."""
         return self.path_of(request.url) is not None
 
+    def refuses(self, request: Any) -> bool:
+        """Whether the mock answers a request with an error, although it is for another API."""
+        return False
+
     def answer(self, call: Call) -> Any:
         """The answer to a call, or an awaitable of it."""
         route, path = self._route_of(call)
@@ -146,10 +150,13 @@ class APIMock(MockTransport):
 
     def _route_of(self, call: Call) -> tuple[Route | None, dict[str, str]]:
         """The route of a request, and its path parameters."""
-        path = self.path_of(call.request.url) or ""
+        return self._route_of_request(call.request)
+
+    def _route_of_request(self, request: Any) -> tuple[Route | None, dict[str, str]]:
+        path = self.path_of(request.url) or ""
         for route in self._routes:
             match = route.endpoint.pattern.fullmatch(path)
-            if match and route.endpoint.method == call.request.method:
+            if match and route.endpoint.method == request.method:
                 return route, match.groupdict()
         return None, {}
 
@@ -158,7 +165,7 @@ class APIMock(MockTransport):
         wanted = f"{call.request.method} {path}"
         known = [f"{route.endpoint.method} {route.endpoint.path}" for route in self._routes]
         if len(known) > _FEW_ROUTES:
-            known = get_close_matches(wanted, known, 3, 0) + ["others"]
+            known = [*get_close_matches(wanted, known, 3, 0), "others"]
         return MockError(mistake(f"the mock has no {wanted}; it has {', '.join(known)}"), status=404)
 
 

@@ -22,6 +22,9 @@ class Mock(Protocol):
     def owns(self, request: Any) -> bool:
         """Whether a request is for this mock."""
 
+    def refuses(self, request: Any) -> bool:
+        """Whether the mock answers a request with an error, if no other mock owns it."""
+
     def handle_request(self, request: Any) -> Any:
         """Answer a request."""
 
@@ -72,7 +75,9 @@ def _mock_for(request: Any) -> Mock | None:
     with _lock:
         active = list(_active)
     own = [mock for mock in _entered.get() if mock in active]
-    return next((mock for mock in reversed([*active, *own]) if mock.owns(request)), None)
+    newest_first = [*active, *own][::-1]
+    owner = next((mock for mock in newest_first if mock.owns(request)), None)
+    return owner or next((mock for mock in newest_first if mock.refuses(request)), None)
 
 
 def _patch_transports() -> None:

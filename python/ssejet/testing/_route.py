@@ -12,7 +12,7 @@ from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import close
 from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, describe, has_fields, is_answer
 from ssejet.testing._calls import CallLog
-from ssejet.testing._endpoints.base import Asked, Refusal
+from ssejet.testing._endpoints.base import Asked, RefusedError
 from ssejet.testing._http_responses import as_exception_of, is_response, library_of
 from ssejet.testing._multipart import parse_form
 from ssejet.testing._streams import RawEventStream, with_event_names
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ssejet.testing._endpoints import Endpoint
     from ssejet.testing._store import StateStore
 
-__all__ = ["Route", "mistake"]
+__all__ = ["Route", "accepted_arguments", "mistake"]
 
 _UNSET: Any = object()
 
@@ -107,18 +107,27 @@ class Route:
 
     @responses.setter
     def responses(self, responses: Iterable[Any]) -> None:
+        self.set_responses(responses)
+
+    def set_responses(self, responses: Iterable[Any], *, strict: bool = True) -> None:
+        """Set ``responses``.
+
+        Args:
+            responses: the answers.
+            strict: whether answers that are left at the end are an error.
+        """
         if isinstance(responses, (str, bytes, Mapping)):
             raise TypeError(f"{self._name}.responses is a list of answers, not one: set response instead")
         answers = list(responses)
         for place, answer in enumerate(answers):
             self._check(answer, f"{self._name}.responses[{place}]")
-        self._response, self._in_turn = _UNSET, _InTurn(answers)
+        self._response, self._in_turn = _UNSET, _InTurn(answers, strict=strict)
 
     @property
     def unused(self) -> str | None:
         """Which answers in ``responses`` no request has got, as a sentence; None if there are none."""
         turn = self._in_turn
-        if turn is None or turn.given >= len(turn.answers):
+        if turn is None or not turn.strict or turn.given >= len(turn.answers):
             return None
         count, total = len(turn.answers) - turn.given, len(turn.answers)
         return f"{count} of {total} answers in {self._name}.responses were never asked for"
@@ -150,7 +159,7 @@ class Route:
         if isinstance(response, _Default) or self._is_answer(response):
             return response
         offered = {"route": self, "state": self._mock.state, "store": self._mock.store}
-        return response(call.request, **_accepted(response, offered | self._also_offered(), path))
+        return response(call.request, **accepted_arguments(response, offered | self._also_offered(), path))
 
     def complete(self, answer: Any, call: Call, path: dict[str, str]) -> Any:
         """Make a response or an event stream of the answer to a call.
@@ -176,12 +185,12 @@ class Route:
             return with_event_names(answer) if self.endpoint.names_events else answer
         try:
             if isinstance(answer, MockError):
-                raise Refusal(answer)
+                raise RefusedError(answer)
             asked = _asked(call, path, self._mock.store)
             if isinstance(answer, StreamedAnswer):
                 return self._streamed(answer, asked, call)
             return self._plain(answer, asked, call)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return self._error_response(refusal.error, call)
 
     def _next_response(self) -> Any:
@@ -276,12 +285,13 @@ class _Default:
 class _InTurn:
     """Answers for one request after another."""
 
-    def __init__(self, answers: list[Any]) -> None:
+    def __init__(self, answers: list[Any], *, strict: bool) -> None:
         self.answers = answers
+        self.strict = strict
         self.given = 0
 
 
-def _accepted(function: Any, offered: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
+def accepted_arguments(function: Any, offered: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
     """Those of the offered arguments and path parameters that a function takes."""
     try:
         parameters = inspect.signature(function).parameters
@@ -303,7 +313,7 @@ def _check_function(function: Any, name: str, offered: list[str]) -> None:
     except (TypeError, ValueError):
         return
     try:
-        signature.bind(None, **_accepted(function, dict.fromkeys(offered), {}))
+        signature.bind(None, **accepted_arguments(function, dict.fromkeys(offered), {}))
     except TypeError as error:
         others = f"{', '.join(offered[:-1])} and {offered[-1]}"
         raise TypeError(

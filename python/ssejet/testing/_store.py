@@ -11,14 +11,23 @@ from ssejet._json import dumps, loads
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from openai.types import FileObject, Model, VectorStore
-    from openai.types.beta import Assistant, Thread
-    from openai.types.beta.threads import Message, Run
+    from openai.types import FileObject, Model
+    from openai.types.beta import Assistant
+    from openai.types.beta.threads import Message
     from openai.types.beta.threads.runs import RunStep
     from openai.types.responses import Response
-    from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
+    from openai.types.vector_stores import VectorStoreFile
 
-__all__ = ["ContentStore", "Page", "StateStore", "Store", "fields_of", "first_and_last", "model_of"]
+__all__ = [
+    "ContentStore",
+    "Page",
+    "StateStore",
+    "Store",
+    "construct",
+    "fields_of",
+    "first_and_last",
+    "model_of",
+]
 
 M = TypeVar("M")
 
@@ -348,14 +357,22 @@ def fields_of(obj: Any) -> dict[str, Any]:
 
 def model_of(fields: dict[str, Any]) -> Any:
     """The model of openai-python for an object; the same dict if there is none."""
-    module, _, name = _MODELS.get(f"{fields.get('object')}", "").partition(":")
-    if not module:
-        return fields
+    model = _MODELS.get(f"{fields.get('object')}")
     try:
-        model = getattr(import_module(module), name)
+        return fields if model is None else construct(model, fields)
     except (ImportError, AttributeError):  # openai-python is missing, or older or newer than this object
         return fields
-    return model.construct(**fields)
+
+
+def construct(model: str, fields: dict[str, Any]) -> Any:
+    """A model of openai-python, made as its client makes it.
+
+    Args:
+        model: the module and the class, with a colon between them.
+        fields: the fields.
+    """
+    module, _, name = model.partition(":")
+    return getattr(import_module(module), name).construct(**fields)
 
 
 def first_and_last(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:

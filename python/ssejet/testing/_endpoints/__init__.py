@@ -1,14 +1,15 @@
 """The endpoints of the mocks. Each makes a full answer or a stream from a string or a few fields.
 
-To mock another endpoint of OpenAI's or Anthropic's, add it to ``ENDPOINTS`` of the module with its subject. For a new
-subject, write a module with ``ENDPOINTS``, and list it here. Copy the module with the most similar answers:
+To mock another endpoint of OpenAI's or Anthropic's, add it to ``ENDPOINTS`` of the module with its subject.
+For a new subject, write a module with ``ENDPOINTS``, and list it here. Copy the one with the most similar
+answers:
 
 * ``models``: objects that the mock keeps. Each endpoint is one line, because ``objects`` has what they do.
 * ``embeddings``: an answer that depends only on the request, without a stream.
 * ``choices``: chunks with choices, then ``[DONE]``.
 * ``responses``, ``messages``: typed events.
 
-``base`` has the interface, and helpers for ids, words, token counts and errors. Then add the route's name to the
+``base`` has the interface, and helpers for ids, words, token counts and errors. Add the route's name to the
 classes in ``_openai_routes``, which type checkers read, and test it with the provider's SDK.
 """
 
@@ -27,14 +28,14 @@ from ssejet.testing._endpoints import (
     runs,
     vector_stores,
 )
-from ssejet.testing._endpoints.base import Asked, Endpoint, Refusal, anthropic_error, openai_error
+from ssejet.testing._endpoints.base import Asked, Endpoint, RefusedError, anthropic_error, openai_error
 
 __all__ = [
     "ANTHROPIC_ENDPOINTS",
     "OPENAI_ENDPOINTS",
     "Asked",
     "Endpoint",
-    "Refusal",
+    "RefusedError",
     "anthropic_error",
     "openai_error",
 ]

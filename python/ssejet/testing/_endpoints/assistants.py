@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ssejet.testing._endpoints.base import Asked
 from ssejet.testing._endpoints.objects import Create, Delete, Kind, List, Retrieve, Update, now
 from ssejet.testing._endpoints.vector_stores import with_vector_stores
 
-__all__ = ["ASSISTANT", "ENDPOINTS", "MESSAGE", "THREAD", "add_message", "create_thread"]
+if TYPE_CHECKING:
+    from ssejet.testing._endpoints.base import Asked
+
+__all__ = ["ASSISTANT", "ENDPOINTS", "MESSAGE", "THREAD", "add_message", "create_thread", "make_message"]
 
 ASSISTANT = Kind(
     "assistant",

@@ -24,7 +24,7 @@ __all__ = [
     "Asked",
     "Endpoint",
     "Event",
-    "Refusal",
+    "RefusedError",
     "StatelessEndpoint",
     "anthropic_error",
     "count_tokens",
@@ -89,7 +89,7 @@ class Asked:
         return self.body.get("stream") in (True, "true") or self.query.get("stream") == "true"
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """The endpoint refuses a request, as the API does: with this error."""
 
     def __init__(self, error: MockError) -> None:
@@ -139,7 +139,7 @@ class Endpoint(ABC):
             asked: the request.
 
         Raises:
-            Refusal: the API would answer with an error.
+            RefusedError: the API would answer with an error.
         """
 
     def events(self, answer: Any, asked: Asked) -> Iterable[Any]:

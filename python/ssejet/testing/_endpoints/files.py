@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ssejet.testing._answers import MockError
-from ssejet.testing._endpoints.base import Asked, Refusal
+from ssejet.testing._endpoints.base import Asked, RefusedError
 from ssejet.testing._endpoints.objects import Create, Delete, Kind, List, ObjectEndpoint, Retrieve
 
 __all__ = ["ENDPOINTS", "FILE"]
@@ -33,9 +33,9 @@ class Upload(Create):
         """The file that the form has."""
         uploaded = next((each for each in asked.files if each[0] == "file"), None)
         if uploaded is None:
-            raise Refusal(MockError("'file' is a required property", status=400, param="file"))
+            raise RefusedError(MockError("'file' is a required property", status=400, param="file"))
         if "purpose" not in asked.body:
-            raise Refusal(MockError("'purpose' is a required property", status=400, param="purpose"))
+            raise RefusedError(MockError("'purpose' is a required property", status=400, param="purpose"))
         _, filename, content = uploaded
         fields = {"filename": filename, "bytes": len(content), "purpose": asked.body["purpose"]}
         file = self.kind.keep(self.kind.make(fields | (given or {}), asked), asked)

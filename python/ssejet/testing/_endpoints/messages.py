@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet.testing._endpoints.base import (
-    StatelessEndpoint,
     Event,
+    StatelessEndpoint,
     anthropic_error,
     count_tokens,
     new_id,

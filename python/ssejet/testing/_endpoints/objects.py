@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ssejet.testing._answers import MockError
-from ssejet.testing._endpoints.base import Asked, Endpoint, Refusal, new_id, unknown_field
+from ssejet.testing._endpoints.base import Asked, Endpoint, RefusedError, new_id, unknown_field
 from ssejet.testing._store import first_and_last
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def now() -> int:
     return int(time.time())
 
 
-def not_found(noun: str, id: str | None) -> Refusal:
+def not_found(noun: str, id: str | None) -> RefusedError:
     """The API's error for an object that does not exist."""
-    return Refusal(MockError(f"No {noun} found with id '{id}'.", status=404))
+    return RefusedError(MockError(f"No {noun} found with id '{id}'.", status=404))
 
 
 class Kind:
@@ -127,7 +127,7 @@ class Kind:
         """Check that the parents in the path exist.
 
         Raises:
-            Refusal: one does not.
+            RefusedError: one does not.
         """
         for parent in self.parents:
             parent.require(asked)
@@ -136,7 +136,7 @@ class Kind:
         """The object that the path names.
 
         Raises:
-            Refusal: it, or one of its parents, does not exist.
+            RefusedError: it, or one of its parents, does not exist.
         """
         self.require_parents(asked)
         id = asked.path[self.parameter]

@@ -9,7 +9,7 @@ from ssejet.testing._answers import MockError
 from ssejet.testing._endpoints.base import (
     Asked,
     Event,
-    Refusal,
+    RefusedError,
     StatelessEndpoint,
     count_tokens,
     new_id,
@@ -50,8 +50,8 @@ class Responses(StatelessEndpoint):
     fields = (
         "id", "object", "created_at", "model", "status", "output", "error", "incomplete_details",
         "instructions", "parallel_tool_calls", "tool_choice", "tools", "metadata", "usage",
-        "previous_response_id", "temperature", "top_p", "reasoning", "text", "truncation", "user", "background",
-        "conversation", "max_output_tokens", "service_tier", "store", "completed_at",
+        "previous_response_id", "temperature", "top_p", "reasoning", "text", "truncation", "user",
+        "background", "conversation", "max_output_tokens", "service_tier", "store", "completed_at",
     )  # fmt: skip
     done = None
     names_events = True
@@ -177,7 +177,7 @@ def _require(asked: Asked) -> dict[str, Any]:
     id = asked.path["response_id"]
     response = asked.store.responses.fields(id)
     if response is None:
-        raise Refusal(MockError(f"Response with id '{id}' not found.", status=404))
+        raise RefusedError(MockError(f"Response with id '{id}' not found.", status=404))
     return response
 
 

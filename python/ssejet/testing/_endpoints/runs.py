@@ -31,7 +31,7 @@ from ssejet.testing._endpoints.base import (
     Asked,
     Endpoint,
     Event,
-    Refusal,
+    RefusedError,
     count_tokens,
     new_id,
     openai_error,
@@ -170,7 +170,9 @@ class SubmitToolOutputs(RunEndpoint):
     def act(self, given: dict[str, Any] | None, asked: Asked) -> Any:
         """Keep the outputs, and what the run does then."""
         run = self.kind.require(asked)
-        outputs = {each.get("tool_call_id"): each.get("output") for each in asked.body.get("tool_outputs", [])}
+        outputs = {
+            each.get("tool_call_id"): each.get("output") for each in asked.body.get("tool_outputs", [])
+        }
         _check_outputs(run, outputs)
         play = _Play(run | {"status": "queued", "required_action": None}, asked)
         play.finish_tool_calls(outputs)
@@ -186,7 +188,7 @@ class CancelRun(ObjectEndpoint):
         self.kind.check(given or {})
         if run["status"] in _ENDS:
             message = f"Cannot cancel run with status '{run['status']}'."
-            raise Refusal(MockError(message, status=400))
+            raise RefusedError(MockError(message, status=400))
         self.kind.keep(run | {"status": "cancelled", "cancelled_at": now()} | (given or {}), asked)
         return run | {"status": "cancelling"} | (given or {})
 
@@ -361,13 +363,13 @@ def _assistant(asked: Asked) -> dict[str, Any]:
 
 def _check_outputs(run: dict[str, Any], outputs: dict[str, Any]) -> None:
     if run["status"] in _ENDS:
-        message = f"Runs in status \"{run['status']}\" do not accept tool outputs."
-        raise Refusal(MockError(message, status=400))
+        message = f'Runs in status "{run["status"]}" do not accept tool outputs.'
+        raise RefusedError(MockError(message, status=400))
     action = run.get("required_action") or {}
     expected = [call["id"] for call in action.get("submit_tool_outputs", {}).get("tool_calls", [])]
     if expected and sorted(expected) != sorted(outputs):
         message = f"Expected tool outputs for call_ids {expected}, got {list(outputs)}"
-        raise Refusal(MockError(message, status=400))
+        raise RefusedError(MockError(message, status=400))
 
 
 def _end_of(fields: dict[str, Any], *, does_something: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ssejet.testing._endpoints.base import Asked
 from ssejet.testing._endpoints.files import FILE
 from ssejet.testing._endpoints.objects import (
     Create,
@@ -22,7 +21,9 @@ from ssejet.testing._store import first_and_last
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ENDPOINTS", "with_vector_stores"]
+    from ssejet.testing._endpoints.base import Asked
+
+__all__ = ["ENDPOINTS", "VECTOR_STORE", "VECTOR_STORE_FILE", "with_vector_stores"]
 
 _NO_FILES = {"cancelled": 0, "completed": 0, "failed": 0, "in_progress": 0, "total": 0}
 
