@@ -49,7 +49,7 @@ class OpenAIMock(APIMock):
 
     Args:
         base_url: the URL of the API. By default, the mock answers for OpenAI's URL, for the URL in the
-            environment variable ``OPENAIOPENAI_URL``, and for Azure's URLs: paths with
+            environment variable ``OPENAI_BASE_URL``, and for Azure's URLs: paths with
             ``/openai/deployments/``, and paths with ``/openai/`` on an Azure host or with an ``api-version``.
         state: any object for the response functions to share; by default a dict.
 
@@ -77,7 +77,7 @@ class OpenAIMock(APIMock):
 
     def path_of(self, url: Any) -> str | None:
         """The endpoint's path, such as ``/chat/completions``, or None if the URL belongs to another API."""
-        bases = [self.base_url] if self.base_url else [OPENAI_URL, os.environ.get("OPENAIOPENAI_URL")]
+        bases = [self.base_url] if self.base_url else [OPENAI_URL, os.environ.get("OPENAI_BASE_URL")]
         path = path_below(bases, url)
         if path is None and self.base_url is None and _is_azure(url):
             path = url.path[url.path.index("/openai/") :]

@@ -210,7 +210,7 @@ class Route:
 
     def _plain(self, answer: Any, asked: Asked, call: Call) -> Any:
         fields = self._fields(answer, asked)
-        if asked.streams:
+        if asked.streams or self.endpoint.always_streams:
             return EventStream(list(self.endpoint.events(fields, asked)), done=self.endpoint.done)
         status = self._mock.created_status if self.endpoint.creates else 200
         response = library_of(call.request).Response
@@ -250,7 +250,7 @@ class Route:
 
     def _streamed(self, streamed: StreamedAnswer, asked: Asked, call: Call) -> Any:
         error = MockError(streamed.error) if isinstance(streamed.error, str) else streamed.error
-        if not asked.streams:
+        if not (asked.streams or self.endpoint.always_streams):
             return self.complete(streamed.answer if error is None else error, call, asked.path)
         if not has_fields(streamed.answer):
             raise TypeError(

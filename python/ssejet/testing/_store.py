@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from ssejet._json import dumps, loads
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterable
 
-    from openai.types import FileObject, Model
-    from openai.types.beta import Assistant
-    from openai.types.beta.threads import Message
+    # Some of these are only in quotes, in the bases of classes.
+    from openai.types import FileObject, Model, VectorStore  # noqa: F401
+    from openai.types.beta import Assistant, Thread  # noqa: F401
+    from openai.types.beta.threads import Message, Run  # noqa: F401
     from openai.types.beta.threads.runs import RunStep
     from openai.types.responses import Response
-    from openai.types.vector_stores import VectorStoreFile
+    from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch  # noqa: F401
 
 __all__ = [
     "ContentStore",
@@ -89,7 +91,7 @@ class Store(Generic[M]):
     def __contains__(self, id: object) -> bool:
         return id in self._objects
 
-    def put(self, obj: M) -> None:
+    def put(self, obj: M | Mapping[str, Any]) -> None:
         """Store an object, in place of one with the same id.
 
         Args:
@@ -98,12 +100,13 @@ class Store(Generic[M]):
         Raises:
             TypeError: it has no id, or is of another kind.
         """
-        read = obj.get if isinstance(obj, Mapping) else lambda name: getattr(obj, name, None)
-        if not isinstance(read("id"), str):
+        is_dict = isinstance(obj, Mapping)
+        id, kind = (obj.get(name) if is_dict else getattr(obj, name, None) for name in ("id", "object"))
+        if not isinstance(id, str):
             raise TypeError(f"the store of {self._kind!r} objects takes objects with an id, not {obj!r:.80}")
-        if self._kind and read("object") not in (None, self._kind):
-            raise TypeError(f"the store of {self._kind!r} objects takes no object {read('object')!r}")
-        self._objects[read("id")] = dict(obj) if isinstance(obj, Mapping) else obj
+        if self._kind and kind not in (None, self._kind):
+            raise TypeError(f"the store of {self._kind!r} objects takes no object {kind!r}")
+        self._objects[id] = dict(obj) if is_dict else obj
 
     def get(self, id: str) -> M | None:
         """The object with an id; None if there is none."""
@@ -159,7 +162,7 @@ class Store(Generic[M]):
         count = 20 if limit is None else int(limit)
         return Page(rows[:count], has_more=len(rows) > count)
 
-    def _listed(self, equal: dict[str, Any], *page: Any) -> list[M]:
+    def _listed(self, equal: dict[str, Any], *page: Any) -> builtins.list[M]:
         return [cast("M", self.get(row["id"])) for row in self.page(equal, *page).rows]
 
 
@@ -298,7 +301,7 @@ class VectorStoreFileBatchStore(Store["VectorStoreFileBatch"]):
         super().__init__("vector_store.files_batch")
         self._files: dict[str, list[str]] = {}
 
-    def get_related_files(self, batch_id: str) -> list[str]:  # type: ignore[valid-type]
+    def get_related_files(self, batch_id: str) -> list[str]:
         """The ids of a batch's files."""
         return self._files.get(batch_id, [])
 

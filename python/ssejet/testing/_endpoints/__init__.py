@@ -20,8 +20,10 @@ from ssejet.testing._endpoints import (
     choices,
     embeddings,
     files,
+    google_genai,
     images,
     messages,
+    mistral,
     models,
     moderations,
     responses,
@@ -29,14 +31,20 @@ from ssejet.testing._endpoints import (
     vector_stores,
 )
 from ssejet.testing._endpoints.base import Asked, Endpoint, RefusedError, anthropic_error, openai_error
+from ssejet.testing._endpoints.google_genai import google_error
+from ssejet.testing._endpoints.mistral import mistral_error
 
 __all__ = [
     "ANTHROPIC_ENDPOINTS",
+    "GOOGLE_GENAI_ENDPOINTS",
+    "MISTRAL_ENDPOINTS",
     "OPENAI_ENDPOINTS",
     "Asked",
     "Endpoint",
     "RefusedError",
     "anthropic_error",
+    "google_error",
+    "mistral_error",
     "openai_error",
 ]
 
@@ -53,3 +61,5 @@ OPENAI_ENDPOINTS: tuple[Endpoint, ...] = (
     *runs.ENDPOINTS,
 )
 ANTHROPIC_ENDPOINTS: tuple[Endpoint, ...] = messages.ENDPOINTS
+MISTRAL_ENDPOINTS: tuple[Endpoint, ...] = mistral.ENDPOINTS
+GOOGLE_GENAI_ENDPOINTS: tuple[Endpoint, ...] = google_genai.ENDPOINTS

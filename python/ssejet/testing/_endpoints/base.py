@@ -108,6 +108,7 @@ class Endpoint(ABC):
         has_default: whether it answers if a test sets nothing.
         creates: whether it creates something, for mocks that answer such requests with the status 201.
         takes_bytes: whether a test may set bytes as its answer.
+        always_streams: whether it streams even if a request does not say so.
         done: the sentinel of its streams.
         names_events: whether its events have types.
         ping: what keeps a connection open: an item, or the bytes of a comment.
@@ -119,6 +120,7 @@ class Endpoint(ABC):
     has_default: bool = False
     creates: bool = False
     takes_bytes: bool = False
+    always_streams: bool = False
     done: str | ServerSentEvent | None = "[DONE]"
     names_events = False
     ping: Any = encode(None, comment="ping")

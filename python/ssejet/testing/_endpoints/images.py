@@ -50,7 +50,11 @@ class Images(StatelessEndpoint):
         asked = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}
         asked |= {name: body[name] for name in asked if body.get(name) not in (None, "auto")}
         tokens = count_tokens({"prompt": body.get("prompt")})
-        usage = {"input_tokens": tokens, "output_tokens": len(images), "total_tokens": tokens + len(images)}
+        usage: dict[str, Any] = {
+            "input_tokens": tokens,
+            "output_tokens": len(images),
+            "total_tokens": tokens + len(images),
+        }
         usage["input_tokens_details"] = {"image_tokens": 0, "text_tokens": tokens}
         return (
             {"created": now(), "usage": usage} | asked | fields | {"data": [empty | each for each in images]}

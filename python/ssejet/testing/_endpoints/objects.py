@@ -111,7 +111,7 @@ class Kind:
         """
         self.check(fields)
         begun = {"id": new_id(self._id_prefix), "object": self.object, self._created: now()}
-        return begun | copy.deepcopy(self._defaults) | self.scope(asked) | fields
+        return {**begun, **copy.deepcopy(self._defaults), **self.scope(asked), **fields}
 
     def scope(self, asked: Asked) -> dict[str, str]:
         """The ids of the parents, from the path."""

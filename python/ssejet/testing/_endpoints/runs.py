@@ -278,7 +278,7 @@ class _Play:
             message |= {"completed_at": None, "incomplete_at": now()}
         details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
         step = self._begin_step({"type": "message_creation", "step_details": details})
-        empty = {"status": "in_progress", "content": [], "completed_at": None}
+        empty: dict[str, Any] = {"status": "in_progress", "content": [], "completed_at": None}
         empty |= {"incomplete_at": None, "incomplete_details": None}
         self.emit("created", message | empty)
         self.emit("in_progress", message | empty)
@@ -425,7 +425,7 @@ def _content_deltas(content: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if part["type"] == "text":
             words = pieces(part["text"]["value"]) or [""]
             for place, piece in enumerate(words):
-                empty = {"annotations": []} if place == 0 else {}
+                empty: dict[str, Any] = {"annotations": []} if place == 0 else {}
                 yield begun | {"text": {"value": piece} | empty}
             for place, annotation in enumerate(part["text"]["annotations"]):
                 yield begun | {"text": {"annotations": [{"index": place} | annotation]}}

@@ -64,10 +64,8 @@ class OpenAIMock(_openai.OpenAIMock):
     def owns(self, request: Any) -> bool:
         """Whether the mock has a route for a request, and does not pass it through."""
         route, _ = self._route_of_request(request)
-        target = route or self._router.find(request)
-        if target is None:
-            return super().owns(request)
-        return not target.passes  # type: ignore[attr-defined,no-any-return]
+        target: Any = route or self._router.find(request)
+        return super().owns(request) if target is None else not target.passes
 
     def refuses(self, request: Any) -> bool:
         """Whether the mock answers a request with an error, because it has no route."""
@@ -97,8 +95,7 @@ class OpenAIMock(_openai.OpenAIMock):
 
 
 class _Decorator(MockDecorator[OpenAIMock]):
-    def _new_mock(self) -> OpenAIMock:
-        return self._make(state=self._state)
+    _copies_state = False
 
 
 @overload

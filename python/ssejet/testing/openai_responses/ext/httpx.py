@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from httpx import *  # noqa: F403
 
-from ssejet.testing._transport import MockTransport as MockTransport
+from ssejet.testing._transport import MockTransport as MockTransport  # type: ignore[assignment]
