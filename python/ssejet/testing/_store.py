@@ -88,9 +88,6 @@ class Store(Generic[M]):
     def __len__(self) -> int:
         return len(self._objects)
 
-    def __contains__(self, id: object) -> bool:
-        return id in self._objects
-
     def put(self, obj: M | Mapping[str, Any]) -> None:
         """Store an object, in place of one with the same id.
 
@@ -100,24 +97,26 @@ class Store(Generic[M]):
         Raises:
             TypeError: it has no id, or is of another kind.
         """
-        is_dict = isinstance(obj, Mapping)
-        id, kind = (obj.get(name) if is_dict else getattr(obj, name, None) for name in ("id", "object"))
+        kept: Any = dict(obj) if isinstance(obj, Mapping) else obj
+        read = kept.get if isinstance(kept, dict) else lambda name: getattr(kept, name, None)
+        id, kind = read("id"), read("object")
         if not isinstance(id, str):
             raise TypeError(f"the store of {self._kind!r} objects takes objects with an id, not {obj!r:.80}")
         if self._kind and kind not in (None, self._kind):
             raise TypeError(f"the store of {self._kind!r} objects takes no object {kind!r}")
-        self._objects[id] = dict(obj) if is_dict else obj
+        self._objects[self._new_key(id, kept)] = kept
 
     def get(self, id: str) -> M | None:
         """The object with an id; None if there is none."""
-        obj = self._objects.get(id)
-        if isinstance(obj, dict):
-            obj = self._objects[id] = model_of(obj)
-        return cast("M | None", obj)
+        return self._model(self._key(id, {}))
 
     def delete(self, id: str) -> bool:
         """Remove an object. Returns whether there was one."""
-        return self._objects.pop(id, None) is not None
+        return self.remove(id, {})
+
+    def remove(self, id: str, scope: Mapping[str, Any]) -> bool:
+        """Remove an object with these fields. Returns whether there was one."""
+        return self._objects.pop(self._key(id, scope), None) is not None
 
     def list(
         self,
@@ -136,9 +135,11 @@ class Store(Generic[M]):
         """
         return self._listed({}, limit, order, after, before)
 
-    def fields(self, id: str | None) -> dict[str, Any] | None:
-        """A copy of an object as a dict; None if there is none."""
-        return None if id not in self._objects else fields_of(self._objects[id])
+    def fields(self, id: str | None, scope: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """A copy of an object with these fields as a dict; None if there is none."""
+        obj = self._objects.get(self._key(f"{id}", scope or {}))
+        found = None if obj is None else fields_of(obj)
+        return found if found is None or _has(found, scope or {}) else None
 
     def page(
         self,
@@ -151,7 +152,7 @@ class Store(Generic[M]):
         """The page of the objects whose fields equal the given ones."""
         rows = [fields_of(obj) for obj in list(self._objects.values())]
         wanted = {name: value for name, value in (equal or {}).items() if value is not None}
-        rows = [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+        rows = [row for row in rows if _has(row, wanted)]
         if order == "desc" or (order is None and self._newest_first):
             rows.reverse()
         ids = [row["id"] for row in rows]
@@ -163,7 +164,23 @@ class Store(Generic[M]):
         return Page(rows[:count], has_more=len(rows) > count)
 
     def _listed(self, equal: dict[str, Any], *page: Any) -> builtins.list[M]:
-        return [cast("M", self.get(row["id"])) for row in self.page(equal, *page).rows]
+        rows = self.page(equal, *page).rows
+        return [cast("M", self._model(self._key(row["id"], row))) for row in rows]
+
+    def _model(self, key: str) -> M | None:
+        """The object with a key, after a dict became a model."""
+        obj = self._objects.get(key)
+        if isinstance(obj, dict):
+            obj = self._objects[key] = model_of(obj)
+        return cast("M | None", obj)
+
+    def _new_key(self, id: str, obj: Any) -> str:
+        """The key of a new object."""
+        return id
+
+    def _key(self, id: str, scope: Mapping[str, Any]) -> str:
+        """The key of an object with these fields."""
+        return id
 
 
 class FileStore(Store["FileObject"]):
@@ -177,10 +194,10 @@ class FileStore(Store["FileObject"]):
         """All files, or those with a purpose."""
         return self._listed({"purpose": purpose}, 10_000)
 
-    def delete(self, id: str) -> bool:
+    def remove(self, id: str, scope: Mapping[str, Any]) -> bool:
         """Remove a file and its bytes. Returns whether there was one."""
         self.content.delete(id)
-        return super().delete(id)
+        return super().remove(id, scope)
 
 
 class ContentStore:
@@ -278,7 +295,15 @@ class ThreadStore(Store["Thread"]):
 
 
 class VectorStoreFileStore(Store["VectorStoreFile"]):
-    """The files of all vector stores."""
+    """The files of all vector stores. The same file may be in several."""
+
+    def _new_key(self, id: str, obj: Any) -> str:
+        return f"{fields_of(obj).get('vector_store_id')}/{id}"
+
+    def _key(self, id: str, scope: Mapping[str, Any]) -> str:
+        if "vector_store_id" in scope:
+            return f"{scope['vector_store_id']}/{id}"
+        return next((key for key in reversed(self._objects) if key.endswith(f"/{id}")), "")
 
     def list(  # type: ignore[override]
         self,
@@ -351,6 +376,10 @@ class StateStore:
                 setattr(store, part, Store())
             store = getattr(store, part)
         return cast("Store[Any]", store)
+
+
+def _has(row: dict[str, Any], fields: Mapping[str, Any]) -> bool:
+    return all(row.get(name) == value for name, value in fields.items())
 
 
 def fields_of(obj: Any) -> dict[str, Any]:

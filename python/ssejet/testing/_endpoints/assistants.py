@@ -116,7 +116,7 @@ def _part(part: Any) -> dict[str, Any]:
     text = part.get("text")
     if part.get("type", "text") == "text":
         value = {"value": text} if isinstance(text, str) else text or {"value": ""}
-        return part | {"type": "text", "text": {"annotations": []} | value}
+        return {**part, "type": "text", "text": {"annotations": []} | value}
     return dict(part)
 
 

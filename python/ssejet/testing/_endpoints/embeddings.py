@@ -16,7 +16,7 @@ class Embeddings(StatelessEndpoint):
 
     name = "embeddings.create"
     path = "/embeddings"
-    fields = ("object", "data", "model", "usage")
+    fields: tuple[str, ...] = ("object", "data", "model", "usage")
     has_default = True
     creates = True
 

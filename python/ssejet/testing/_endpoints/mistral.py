@@ -52,7 +52,7 @@ class MistralEmbeddings(Embeddings):
     """``POST /v1/embeddings``."""
 
     path = "/v1/embeddings"
-    fields = (*Embeddings.fields, "id")
+    fields: tuple[str, ...] = (*Embeddings.fields, "id")
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         """Add the missing fields to an answer. Mistral's parameters have a plural."""

@@ -140,8 +140,8 @@ class Kind:
         """
         self.require_parents(asked)
         id = asked.path[self.parameter]
-        obj = self.store(asked).fields(id)
-        if obj is None or any(obj.get(name) != value for name, value in self.scope(asked).items()):
+        obj = self.store(asked).fields(id, self.scope(asked))
+        if obj is None:
             raise not_found(self.noun, id)
         return obj
 
@@ -199,7 +199,7 @@ class Retrieve(ObjectEndpoint):
         if given is None:
             return self.kind.require(asked)
         id = asked.path[self.kind.parameter]
-        found = self.kind.store(asked).fields(id)
+        found = self.kind.store(asked).fields(id, self.kind.scope(asked))
         self.kind.check(given)
         obj = self.kind.make({"id": id}, asked) if found is None else found
         return self.kind.keep(obj | given, asked)
@@ -265,5 +265,5 @@ class Delete(ObjectEndpoint):
         id = asked.path[self.kind.parameter]
         if given is None:
             self.kind.require(asked)
-        self.kind.store(asked).delete(id)
+        self.kind.store(asked).remove(id, self.kind.scope(asked))
         return {"id": id, "object": self.kind.deleted, "deleted": True} | (given or {})

@@ -116,7 +116,7 @@ class Responses(StatelessEndpoint):
         reasoning = count_tokens([item for item in answer["output"] if item.get("type") == "reasoning"])
         return {
             "input_tokens": asked,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": said,
             "output_tokens_details": {"reasoning_tokens": reasoning},
             "total_tokens": asked + said,
