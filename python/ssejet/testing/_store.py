@@ -98,7 +98,7 @@ class Store(Generic[M]):
             TypeError: it has no id, or is of another kind.
         """
         kept: Any = dict(obj) if isinstance(obj, Mapping) else obj
-        read = kept.get if isinstance(kept, dict) else lambda name: getattr(kept, name, None)
+        read: Any = kept.get if isinstance(kept, dict) else lambda name: getattr(kept, name, None)
         id, kind = read("id"), read("object")
         if not isinstance(id, str):
             raise TypeError(f"the store of {self._kind!r} objects takes objects with an id, not {obj!r:.80}")
