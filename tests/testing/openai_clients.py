@@ -1,4 +1,4 @@
-"""Clients of openai for the tests of the mocks: sync and async, of both HTTP libraries, for OpenAI and Azure."""
+"""Clients of openai for the tests of the mocks: sync and async, with either HTTP library, also for Azure."""
 
 from __future__ import annotations
 

@@ -383,15 +383,24 @@ def test_answers_in_turn(sync_client: Any, mock_openai: OpenAIMock) -> None:
 def test_answers_that_nobody_asked_for_are_an_error_at_the_end() -> None:
     client = CLIENTS["sync"]()
     message = r"2 of 3 answers in mock\.embeddings\.create\.responses were never asked for"
-    with pytest.raises(AssertionError, match=message), OpenAIMock() as mock:
-        mock.embeddings.create.responses = [{"data": [[1.0]]}] * 3
-        assert client.embeddings.create(model="m", input="Hi").data[0].embedding == [1.0]
+
+    def run() -> None:
+        with OpenAIMock() as mock:
+            mock.embeddings.create.responses = [{"data": [[1.0]]}] * 3
+            assert client.embeddings.create(model="m", input="Hi").data[0].embedding == [1.0]
+
+    with pytest.raises(AssertionError, match=message):
+        run()
 
 
 def test_an_error_of_the_test_is_not_hidden_by_answers_that_are_left() -> None:
-    with pytest.raises(ZeroDivisionError), OpenAIMock() as mock:
-        mock.embeddings.create.responses = [{}]
-        _ = 1 / 0
+    def run() -> None:
+        with OpenAIMock() as mock:
+            mock.embeddings.create.responses = [{}]
+            _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        run()
 
 
 @pytest.mark.parametrize("wrong", ["one", {"choices": []}, b"x"], ids=["text", "dict", "bytes"])
@@ -462,7 +471,7 @@ def test_type_checkers_know_the_routes_that_there_are(mock_openai: OpenAIMock) -
         found: set[str] = set()
         hints: dict[str, Any] = {}
         for cls in reversed(resource.__mro__[:-1]):
-            hints |= {name: hint for name, hint in vars(cls).get("__annotations__", {}).items()}
+            hints |= dict(vars(cls).get("__annotations__", {}).items())
         module = __import__("ssejet.testing._openai_routes", fromlist=["x"])
         for name, hint in hints.items():
             if hint == "Route":

@@ -249,8 +249,8 @@ async def test_outputs_for_other_calls_are_refused(client: Any, mock_openai: Ope
     run = await wait(client.beta.threads.runs.create(**await thread_and_assistant(client)))
     place = {"run_id": run.id, "thread_id": run.thread_id}
     message = r"Expected tool outputs for call_ids \['call_1', 'call_2'\], got \['call_1'\]"
+    outputs = [{"tool_call_id": "call_1", "output": "1"}]
     with pytest.raises(openai.BadRequestError, match=message):
-        outputs = [{"tool_call_id": "call_1", "output": "1"}]
         await wait(client.beta.threads.runs.submit_tool_outputs(**place, tool_outputs=outputs))
 
 

@@ -554,9 +554,9 @@ async def test_a_stream_of_a_run_changes_the_store_once(is_async: bool) -> None:
         thread = client.beta.threads.create()
         ids = {"thread_id": thread.id, "assistant_id": assistant.id}
         if is_async:
-            async with openai.AsyncOpenAI(api_key="k") as other:
-                async with other.beta.threads.runs.stream(**ids, event_handler=AsyncHandler()) as stream:
-                    await stream.until_done()
+            other = openai.AsyncOpenAI(api_key="k")
+            async with other, other.beta.threads.runs.stream(**ids, event_handler=AsyncHandler()) as stream:
+                await stream.until_done()
         else:
             with client.beta.threads.runs.stream(**ids, event_handler=Handler()) as handler:
                 handler.until_done()

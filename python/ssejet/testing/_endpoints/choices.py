@@ -89,6 +89,8 @@ class ChatCompletions(_Choices):
     kind = "chat.completion"
     chunk_kind = "chat.completion.chunk"
     id_prefix = "chatcmpl-"
+    cuts_tool_calls = True
+    """Whether the arguments of a tool call come word by word."""
 
     def from_text(self, text: str) -> dict[str, Any]:
         """One choice with this text."""
@@ -106,7 +108,7 @@ class ChatCompletions(_Choices):
         message = choice.get("message") or {}
         index = {"index": choice["index"]}
         yield index | {"delta": {"role": message.get("role", "assistant")}, "finish_reason": None}
-        for delta in _deltas(message):
+        for delta in _deltas(message, cuts_tool_calls=self.cuts_tool_calls):
             yield index | {"delta": delta, "finish_reason": None}
         rest = {name: value for name, value in choice.items() if name != "message" and value is not None}
         yield rest | {"delta": {}, "finish_reason": _finish_reason(choice)}
@@ -159,14 +161,14 @@ def _complete_call(call: dict[str, Any]) -> dict[str, Any]:
     return call
 
 
-def _deltas(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _deltas(message: dict[str, Any], *, cuts_tool_calls: bool) -> Iterator[dict[str, Any]]:
     """All of a message but its role: reasoning first, texts word by word."""
     for name, value in sorted(message.items(), key=lambda field: not field[0].startswith("reasoning")):
         if name == "role" or value is None:
             continue
         if name == "tool_calls":
             for index, call in enumerate(value):
-                for part in _call_parts(call):
+                for part in _call_parts(call) if cuts_tool_calls else [call]:
                     yield {"tool_calls": [{"index": index} | part]}
         elif name == "function_call":
             for part in _function_parts(value, "arguments"):

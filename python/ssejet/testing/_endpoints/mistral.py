@@ -32,6 +32,7 @@ class MistralChat(ChatCompletions):
     """
 
     id_prefix = ""
+    cuts_tool_calls = False
 
     def __init__(self, name: str, path: str) -> None:
         self.name = name
