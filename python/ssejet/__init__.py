@@ -38,6 +38,7 @@ from ssejet.typed._machine import StreamMachine
 from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
+    from ssejet._http.pool_index import index_pools
     from ssejet.client import AsyncClient, Client
     from ssejet.metrics._token_metrics import TokenMetrics
     from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
@@ -76,6 +77,7 @@ __all__ = [
     "asubscribe",
     "connect_sse",
     "encode",
+    "index_pools",
     "install",
     "subscribe",
     "uninstall",
@@ -97,6 +99,7 @@ if not TYPE_CHECKING:
             "aconnect_sse": "ssejet.source._event_source",
             "asubscribe": "ssejet.source._subscription",
             "connect_sse": "ssejet.source._event_source",
+            "index_pools": "ssejet._http.pool_index",
             "install": "ssejet.swap._install",
             "subscribe": "ssejet.source._subscription",
             "uninstall": "ssejet.swap._install",

@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 
     from ssejet._http.deadlines import Deadlines
 
-__all__ = ["HandshakeGuard", "NetworkReads", "RequestInterrupter", "ResumableReads"]
+__all__ = [
+    "SHORTEST_WAIT",
+    "HandshakeGuard",
+    "NetworkReads",
+    "RequestInterrupter",
+    "ResumableReads",
+    "shut_down",
+]
 
 # The events of httpx's tracing that tell of a new connection.
 _CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.connect_unix_socket.complete"})
 
 # A socket takes a timeout of 0 as "do not block". This one times out at once.
-_SHORTEST_WAIT = 0.001
+SHORTEST_WAIT = 0.001
 
 
 class RequestInterrupter:
@@ -61,14 +68,14 @@ class RequestInterrupter:
         with self._lock:
             self._interrupted = True
             if self._network_stream is not None:
-                _shut_down(self._network_stream)
+                shut_down(self._network_stream)
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
         if name in {*_CONNECTED, "connection.start_tls.complete"}:
             with self._lock:
                 self._network_stream = info["return_value"]
                 if self._interrupted:
-                    _shut_down(self._network_stream)
+                    shut_down(self._network_stream)
 
 
 class HandshakeGuard:
@@ -162,7 +169,7 @@ class _SyncHook(_ReadHook):
         for user in users:
             if user.deadlines.limited:
                 wait = min(user.deadlines.wait(), inf if timeout is None else timeout)
-                timeout = max(_SHORTEST_WAIT, wait)
+                timeout = max(SHORTEST_WAIT, wait)
         data = b""
         try:
             for user in users:
@@ -232,7 +239,7 @@ class NetworkReads:
         with self.lock:
             hook = self._hook
             self.interrupted = True
-            return hook is None or not self.waiting or _shut_down(hook.network_stream)
+            return hook is None or not self.waiting or shut_down(hook.network_stream)
 
 
 class _AsyncHook(_ReadHook):
@@ -362,7 +369,7 @@ def _is_cancellation(error: BaseException) -> bool:
     return isinstance(error, get_cancelled_exc_class())
 
 
-def _shut_down(network_stream: Any) -> bool:
+def shut_down(network_stream: Any) -> bool:
     """Shut down the socket of a synchronous network stream; return whether it has one."""
     import socket
 
