@@ -56,6 +56,7 @@ def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
 
 # The files that encode or decode JSON themselves, and why they cannot call ``ssejet._json``.
 DIRECT_JSON = {
+    "_http/adapters/requests_to_send.py": "sends the bytes that httpx sends, and raises its errors",
     "chat/_base.py": "decodes text to a model of ssejet",
     "chat/_typed_json.py": "decodes text to a user's type, and makes its schema",
     "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",

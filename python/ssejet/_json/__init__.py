@@ -7,6 +7,7 @@
     dumps_by         values of JSON types, and others that a function converts → bytes
     dump_builtins    values of JSON types → text
     to_json_types    any value that a user sends → values of JSON types
+    field_names      the fields of a class of Structs, a dataclass or an attrs class
     is_deeper        whether a value is nested deeper than so many levels
     copyable         the fields of an object → fields that pickle and copy accept
 """
@@ -14,7 +15,7 @@
 from __future__ import annotations
 
 from ssejet._json.copies import copyable
-from ssejet._json.depth import is_deeper
+from ssejet._json.depth import field_names, is_deeper
 from ssejet._json.reading import loads
 from ssejet._json.writing import (
     builtins,
@@ -35,6 +36,7 @@ __all__ = [
     "dumps",
     "dumps_by",
     "dumps_on_small_stack",
+    "field_names",
     "is_deeper",
     "is_plain",
     "loads",

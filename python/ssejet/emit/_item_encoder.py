@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ssejet._core import ServerSentEvent, encode
-from ssejet._json import dumps
+from ssejet._json import dumps, field_names
 from ssejet._pydantic import is_sdk_model, model_fields
 from ssejet.emit._encoded_event import EncodedEvent
 
@@ -175,11 +175,8 @@ def _names(cls: type) -> _Names:
 
 
 def _find_names(cls: type) -> _Names:
-    fields = model_fields(cls)
-    for attribute in ("__struct_fields__", "__dataclass_fields__"):
-        if fields is None:
-            fields = getattr(cls, attribute, None)
-    if fields is None:
+    fields = model_fields(cls) or field_names(cls)
+    if not fields:
         return _Names(None, is_typed=False)
     names = frozenset(fields).union(dir(cls))
     return _Names(names, is_typed="type" in names and is_sdk_model(cls))
