@@ -129,7 +129,7 @@ def _holds(value: Any, is_searched: Callable[[type[Any]], bool], *, structs: boo
 # Reading the types of a class takes as long as encoding hundreds of its instances, so the result is kept.
 @per_class
 def part_reader(cls: type[Any]) -> Callable[[Any], Iterable[Any]]:
-    """The function that gives the values in an instance of a class that may be or hold models of ours."""
+    """Find the function that reads, from an instance, the values that may be or hold models of ours."""
     if issubclass(cls, msgspec.Struct):
         return _field_reader(cls)
     return no_parts if _pydantic.can_dump(cls) else parts_of  # pydantic's models encode what they hold

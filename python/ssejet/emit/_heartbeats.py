@@ -88,7 +88,7 @@ class HeartbeatSource(Generic[T]):
         return item
 
     def close(self) -> None:
-        """Close the source; if it waits and cannot be interrupted, it is closed after its wait."""
+        """Close the source, in its thread. A wait that cannot be interrupted comes to its end first."""
         self._state = _State.ENDED
         self._thread.close()
         self._thread.join(_CLOSING_TIME)

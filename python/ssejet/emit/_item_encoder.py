@@ -47,7 +47,7 @@ class ItemEncoder:
     Args:
         done: the item that ends a stream, None for none.
         dict_events: whether a dict is an event with the keys ``data``, ``event``, ``id``, ``retry`` and
-            ``comment``, as in sse-starlette. A key ``sep`` has no effect, as there. Otherwise a dict is data,
+            ``comment``, as in sse-starlette. A key ``sep`` has no effect. Otherwise a dict is data,
             which is sent as JSON.
     """
 

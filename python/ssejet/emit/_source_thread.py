@@ -102,7 +102,7 @@ class SourceThread(Generic[T]):
         self._wanted.release()
 
     def close(self) -> None:
-        """Have the source closed; if it waits and cannot be interrupted, it is closed after its wait."""
+        """Close the source, in its thread. A wait that cannot be interrupted comes to its end first."""
         self._move(_CLOSE)
         if self._thread is not None:
             self._wanted.release()
@@ -147,6 +147,6 @@ class SourceThread(Generic[T]):
 
 
 def log_cleanup_error(error: Exception | None) -> None:
-    """Log the exception that the clean-up of a source has raised, if it has."""
+    """Log the exception of a source's clean-up, if there is one."""
     if error is not None:
         _logger.error("the source of a stream failed to clean up", exc_info=error)

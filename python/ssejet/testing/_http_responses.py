@@ -24,7 +24,7 @@ def library_of(request: Any) -> Any:
 
 
 def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
-    """The same exception for this call: of the client's library, and with its request."""
+    """The same exception, as one of the client's library with the request of this call."""
     cls = type(error)
     if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
         return error

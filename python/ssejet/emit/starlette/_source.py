@@ -21,12 +21,12 @@ __all__ = ["ThreadedSource", "WatchedSource"]
 
 
 class WatchedSource:
-    """Wraps an async iterator to see whether it waits for an item, so that other tasks can run.
+    """Wraps an async iterator, and sees whether it ever waits, which lets other tasks run.
 
     Attributes:
         items: the iterator.
         is_watched: whether the next item is watched.
-        has_waited: the iterator has waited since ``watch`` was called.
+        has_waited: whether the iterator has waited since ``watch`` was called.
     """
 
     def __init__(self, items: AsyncIterator[Any]) -> None:
