@@ -8,7 +8,7 @@
     dump_builtins    values of JSON types → text
     to_json_types    any value that a user sends → values of JSON types
     field_names      the fields of a class of Structs, a dataclass or an attrs class
-    is_deeper        whether a value is nested deeper than so many levels
+    is_deeper        whether a value is nested deeper than a number of levels
     copyable         the fields of an object → fields that pickle and copy accept
 """
 

@@ -21,7 +21,7 @@ _MAX_LEVELS = 10_000
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and dicts are nested deeper in a value than so many levels."""
+    """Whether lists and dicts in a value are nested deeper than this many levels."""
     level = [value]
     for _ in range(levels):
         # Each object counts once: a value that holds itself twice would double the level each time.

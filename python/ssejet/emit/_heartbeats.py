@@ -46,7 +46,7 @@ class HeartbeatSource(Generic[T]):
     Args:
         open_source: makes the iterator.
         silence: the seconds after which a source counts as silent.
-        interrupt: called by another thread to end what the source waits for.
+        interrupt: called by another thread to end a wait of the source.
         after: called in the thread of the source when the source is closed; not if that thread never started.
     """
 

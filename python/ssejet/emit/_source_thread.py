@@ -54,7 +54,7 @@ class SourceThread(Generic[T]):
     Args:
         open_source: makes the iterator.
         deliver: called in the thread with an item and None, or with None and the exception of the source.
-        interrupt: called by another thread to end what the source waits for.
+        interrupt: called by another thread to end a wait of the source.
         after: called in the thread when the source is closed.
         on_end: called at the end of the thread with the exception of the clean-up, or None.
     """

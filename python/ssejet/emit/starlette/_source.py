@@ -21,7 +21,7 @@ __all__ = ["ThreadedSource", "WatchedSource"]
 
 
 class WatchedSource:
-    """Wraps an async iterator, and sees whether it ever waits, which lets other tasks run.
+    """Wraps an async iterator, and notes whether it has waited. Other tasks run only then.
 
     Attributes:
         items: the iterator.
@@ -93,8 +93,8 @@ class _State(Enum):
 class ThreadedSource:
     """Makes the items of an ``EventStream`` in a thread, with the interface of an ``AsyncEventStream``.
 
-    Each stream has a thread of its own: the threads of a pool may all be busy, and they keep a process alive
-    that is told to stop.
+    Each stream has a thread of its own: the threads of a pool may all be busy, and would keep a stopping process
+    alive.
     """
 
     def __init__(self, stream: EventStream[Any]) -> None:
