@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, overload
 
-from ssejet._pydantic import can_dump, to_builtins
+from ssejet._pydantic import can_dump
 from ssejet._redaction import redacted
 from ssejet._server_errors import is_error_answer, is_ping
 from ssejet.chat._base import is_too_deep
@@ -296,7 +296,7 @@ def _adopt(chunk: Any) -> ChatCompletionChunk:
         if hasattr(chunk, "to_dict"):
             chunk = chunk.to_dict()
         elif can_dump(type(chunk)):
-            chunk = to_builtins(chunk)
+            chunk = chunk.model_dump()
         else:
             raise TypeError(
                 "expected a ChatCompletionChunk of ssejet or openai-python, or a dict; "

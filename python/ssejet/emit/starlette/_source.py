@@ -93,8 +93,8 @@ class _State(Enum):
 class ThreadedSource:
     """Makes the items of an ``EventStream`` in a thread, with the interface of an ``AsyncEventStream``.
 
-    Each stream has a thread of its own: the threads of a pool may all be busy, and would keep a stopping process
-    alive.
+    Each stream has a thread of its own: the threads of a pool may all be busy, and would keep a stopping
+    process alive.
     """
 
     def __init__(self, stream: EventStream[Any]) -> None:
