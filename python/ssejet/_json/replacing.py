@@ -74,7 +74,7 @@ def replace(
     Args:
         value: the value.
         is_replaced: whether to replace the instances of a class.
-        replacement: gives what stands in for an instance, which is searched too.
+        replacement: gives the value that replaces an instance, and is searched too.
         structs: whether to search msgspec's Structs.
     """
     if not _holds(value, is_replaced, structs=structs):

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_RECONNECTION_TIME", "RetryPolicy"]
 
-# A server can ask for more than a clock can wait: seconds.
+# The longest wait, in seconds: a server can ask for more than a clock can wait.
 MAX_RECONNECTION_TIME = 24 * 60 * 60.0
 
-# How long the last attempt of an outage may take at least: 0 would mean no limit to HTTP clients. Seconds.
+# The last attempt of an outage gets at least so many seconds: to HTTP clients, 0 would mean no limit.
 _MIN_ATTEMPT_TIME = 0.001
 
 
