@@ -31,7 +31,7 @@ class RetryPolicy:
         on_error: called with each failure; True reconnects, False gives up, None follows the standard.
         repeatable: whether the request may be sent again after the server received it.
         reconnection_time: seconds to wait before connecting again, until the server sets another time.
-        max_backoff: seconds at which the waits between failing attempts stop growing.
+        max_backoff: seconds up to which the waits between failing attempts double.
         max_attempts: how many attempts in a row may fail; None for no limit.
         max_outage: how many seconds may pass without a byte, from the first attempt on; None for no limit.
 
