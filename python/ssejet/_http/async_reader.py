@@ -62,6 +62,7 @@ class AsyncReader(BaseReader):
         response: see the base class.
         deadlines: see the base class.
         resumable: see ``ResumableChunks``.
+        direct: see the base class.
 
     Attributes:
         state: the state, see the table at the top of the module.
@@ -69,8 +70,15 @@ class AsyncReader(BaseReader):
 
     close_name = "aclose"
 
-    def __init__(self, response: AsyncByteResponse, deadlines: Deadlines, *, resumable: bool = True) -> None:
-        super().__init__(response, deadlines)
+    def __init__(
+        self,
+        response: AsyncByteResponse,
+        deadlines: Deadlines,
+        *,
+        resumable: bool = True,
+        direct: bool = True,
+    ) -> None:
+        super().__init__(response, deadlines, direct=direct)
         self._resumable = resumable
         self.state: ReaderState = _IDLE
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
@@ -171,9 +179,20 @@ class AsyncReader(BaseReader):
 
     def _make_fetch(self) -> Callable[[], Awaitable[bytes]]:
         if self._chunks is None:
-            self._chunks = ResumableChunks(self.response, resumable=self._resumable)
-        self._fetch = self._fetch_in_time if self._deadlines.limited else self._chunks.fetch
+            self._chunks = self._begin_body()
+        keeps_deadlines = self._is_direct or not self._deadlines.limited
+        self._fetch = self._chunks.fetch if keeps_deadlines else self._fetch_in_time
         return self._fetch
+
+    def _begin_body(self) -> Any:
+        if self._is_direct:
+            from ssejet._http.direct._asyncio import AsyncDirectChunks
+
+            chunks = AsyncDirectChunks.of(self.response, self._deadlines)
+            if chunks is not None:
+                return chunks
+            self._is_direct = False
+        return ResumableChunks(self.response, resumable=self._resumable)
 
     async def _fetch_in_time(self) -> bytes:
         from anyio import move_on_after
@@ -224,7 +243,10 @@ class AsyncReader(BaseReader):
         """Close the response soon, in a new task, if an event loop runs in this thread."""
         _run_soon(self.aclose)
 
-    # on_collected() does nothing: the event loop closes the iterators, which are collected too.
+    def on_collected(self) -> None:
+        """Close the response soon, unless the event loop does that: it closes iterators that are collected."""
+        if self._is_direct and self._chunks is not None:
+            self.close_soon()
 
     def release_connection(self) -> None:
         """Stop watching the network stream, which would keep the response alive."""
