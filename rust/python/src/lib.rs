@@ -1,13 +1,14 @@
 //! The extension module `ssejet._core`: makes Python objects directly from the parser's slices.
 //!
 //! Imports run one way: `items` → `build`, `decoder` → `event` → the single files; `encode` → `event`,
-//! `decoder`.
+//! `decoder`; `body` → `decoder`.
 
 // Docstrings are written for Python.
 #![allow(clippy::doc_markdown)]
 // Python's calling conventions decide what is passed by value.
 #![allow(clippy::needless_pass_by_value)]
 
+mod body;
 mod build;
 mod decoder;
 mod encode;
@@ -24,6 +25,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     use super::{Bound, PyModule, PyModuleMethods, PyResult, event, interpreter};
+
+    #[pymodule_export]
+    use super::body::BodyReader;
 
     #[pymodule_export]
     use super::build::Assembler;
