@@ -15,9 +15,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.direct._body import READ_SIZE
+from ssejet._http.exclusive import ConcurrentReadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from ssejet._http.direct._body import Body
 
@@ -118,6 +119,7 @@ class Arrivals:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._tls: _TLS | None = None
+        self._timeout = body.connection.read_timeout
         if first:
             self.data_received(first)
         if layers:
@@ -140,6 +142,20 @@ class Arrivals:
             if not waiter.done():
                 waiter.set_result(None)
 
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Iterate over what is left of the body."""
+        while True:
+            while self.payloads:
+                yield self.take()
+            if self.body.is_over:
+                break
+            await self.wait(self._timeout)
+            if self.timed_out:
+                self.timed_out = False
+                self.body.fail("ReadTimeout")
+        self.release()
+        self.body.end()
+
     def take(self) -> bytes:
         """Take the next piece of the body, which must have arrived."""
         payload = self.payloads.popleft()
@@ -151,6 +167,8 @@ class Arrivals:
 
     def wait(self, timeout: float | None) -> asyncio.Future[None]:
         """A future that is done when something has arrived, or after so many seconds."""
+        if self._waiter is not None and not self._waiter.done():
+            raise ConcurrentReadError
         waiter = self._waiter = self._loop.create_future()
         if timeout is not None:
             self.timed_out = False
@@ -192,6 +210,12 @@ class Arrivals:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def close(self) -> None:
+        """End the body here, and hand the connection back."""
+        self.body.fail("ReadError")
+        self.release()
+        self._wake()
 
     def release_soon(self) -> None:
         """Hand the connection back, from any thread."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ssejet._http.deadlines import Deadlines
 from ssejet._http.direct import _anyio
 from ssejet._http.direct._body import Body
 from ssejet._http.direct._httpcore import Connection, find
@@ -13,7 +14,6 @@ from ssejet.errors import request_of
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ssejet._http.deadlines import Deadlines
     from ssejet._http.direct._anyio import Arrivals
 
 __all__ = ["AsyncDirectChunks", "unsupported"]
@@ -35,22 +35,26 @@ class AsyncDirectChunks:
 
     lost = False
 
-    def __init__(self, connection: Connection, deadlines: Deadlines) -> None:
-        self._response = connection.response
+    def __init__(self, connection: Connection, response: Any, deadlines: Deadlines) -> None:
+        self._response = response
         self._deadlines = deadlines
         self._timeout = connection.read_timeout
         self._body = Body(connection)
         self._arrivals: Arrivals = _anyio.arrivals_of(
-            connection.network_stream, self._body, connection.take()
+            connection.network_stream, self._body, connection.take(response)
         )
+        connection.replace_stream(self._arrivals)
 
     @classmethod
-    def of(cls, response: Any, deadlines: Deadlines) -> Self | None:
+    def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
         """Take over the connection of a response; None if it cannot be read directly."""
         connection = find(response, "async")
         if isinstance(connection, str) or unsupported(connection):
             return None
-        return cls(connection, deadlines)
+        return cls(connection, response, Deadlines() if deadlines is None else deadlines)
+
+    def __aiter__(self) -> Self:
+        return self
 
     async def fetch(self) -> bytes:
         """The next bytes of the body.
@@ -78,15 +82,14 @@ class AsyncDirectChunks:
         self._response._num_bytes_downloaded += len(payload)
         return payload
 
+    __anext__ = fetch
+
     async def _end(self) -> NoReturn:
-        error = self._body.end()
         self.release_connection()
-        await self._response.aclose()
         try:
-            if error is not None:
-                raise error
+            self._body.end()
         finally:
-            del error  # its traceback holds this frame
+            await self._response.aclose()
         raise StopAsyncIteration
 
     def on_cancelled(self) -> None:

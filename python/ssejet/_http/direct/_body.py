@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.direct._standin import BodyReader
+from ssejet._core import BodyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,12 @@ class Body:
     def is_over(self) -> bool:
         """Whether no more bytes of the socket are needed."""
         reader = self._reader
-        return reader.is_complete or reader.error is not None or self.failure is not None
+        return (
+            reader.is_complete
+            or reader.error is not None
+            or self.failure is not None
+            or self._is_released
+        )
 
     def receive_end(self) -> None:
         """Take in that the server has closed its side of the connection."""
@@ -70,20 +75,24 @@ class Body:
         if not self.is_over:
             self.failure = self.connection.error(name, message, cause)
 
-    def end(self) -> BaseException | None:
-        """End the reading, before the driver closes the response.
+    def end(self) -> None:
+        """End the reading, before the response is closed. A second call does nothing.
 
-        Returns:
-            The error to raise; None at the end of a body, and from the second call on.
+        Raises:
+            Exception: the error that has ended the body.
         """
         if self._is_released:
-            return None
+            return
         self._is_released = True
         reader = self._reader
-        if self.failure is not None:
-            return self.failure
-        if reader.error is not None:
-            return self.connection.error("RemoteProtocolError", reader.error)
-        if not reader.excess:
+        error = self.failure
+        if error is None and reader.error is not None:
+            error = self.connection.error("RemoteProtocolError", reader.error)
+        try:
+            if error is not None:
+                raise error
+        finally:
+            self.failure = None
+            del error  # its traceback holds this frame
+        if not reader.excess_size:
             self.connection.complete()
-        return None

@@ -22,13 +22,14 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from weakref import WeakSet
 
 from ssejet._http.response import http_version_of
 from ssejet._http.sockets import is_own_trace
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
 __all__ = ["Connection", "Kind", "find", "is_read_directly", "is_switched_off"]
@@ -44,34 +45,60 @@ _CHANGED = "other code has changed the methods of the HTTP library that read a b
 _taken: WeakSet[Any] = WeakSet()
 
 
+class Source(Protocol):
+    """What reads the body in place of httpcore."""
+
+    def close(self) -> None:
+        """Stop reading, and hand the connection back to httpcore."""
+
+
+class SyncSource(Source, Protocol):
+    """A source for a synchronous response."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Iterate over what is left of the body."""
+
+
+class AsyncSource(Source, Protocol):
+    """A source for an asynchronous response."""
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Iterate over what is left of the body."""
+
+
 class Connection:
-    """The connection that a response is received on.
+    """The connection that a response is received on. It does not refer to the response.
 
     Attributes:
-        response: the response.
         network_stream: httpcore's network stream.
         framing: how the body is framed, see ``BodyReader``.
         read_timeout: how many seconds a read may take; None without a limit.
     """
 
     def __init__(self, response: Any, parts: _Parts, pool_stream: Any, h11_state: Any) -> None:
-        self.response: Any = response
         body_stream = pool_stream._stream
         self.network_stream: Any = body_stream._connection._network_stream
         self.framing: str | int = _framing(h11_state._reader)
         self.read_timeout: float | None = body_stream._request.extensions.get("timeout", {}).get("read")
+        self._request = response._request
         self._parts = parts
+        self._pool_stream = pool_stream
         self._h11_state = h11_state
 
-    def take(self) -> bytes:
-        """Begin to read the body, and return the bytes of it that h11 has got."""
-        _taken.add(self.response)
-        self.response.is_stream_consumed = True
-        self.response._num_bytes_downloaded = 0
+    def take(self, response: Any) -> bytes:
+        """Begin to read the body of the response, and return the bytes of the socket that h11 has got."""
+        _taken.add(response)
+        response.is_stream_consumed = True
+        response._num_bytes_downloaded = 0
         data, _ = self._h11_state.trailing_data
         if data:
             self._h11_state._receive_buffer.maybe_extract_at_most(len(data))
         return bytes(data)
+
+    def replace_stream(self, source: SyncSource | AsyncSource) -> None:
+        """Let a source read the body, for all code that iterates over the response's stream or closes it."""
+        kind = _AsyncByteStream if self._parts.is_async else _ByteStream
+        self._pool_stream._stream = kind(self._pool_stream._stream, source)
 
     def complete(self) -> None:
         """Tell h11 that the whole body was read, so that httpcore can use the connection again."""
@@ -88,9 +115,39 @@ class Connection:
         """
         inner = getattr(self._parts.httpcore, name)(message)
         inner.__cause__ = cause
-        error: Exception = getattr(self._parts.httpx, name)(message, request=self.response._request)
+        error: Exception = getattr(self._parts.httpx, name)(message, request=self._request)
         error.__cause__ = inner
         return error
+
+
+class _ByteStream:
+    """Takes the place of httpcore's stream of a body that is read directly."""
+
+    def __init__(self, stream: Any, source: Any) -> None:
+        self._stream = stream
+        self._source = source
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._source.pieces()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._source.close()
+        self._stream.close()
+
+
+class _AsyncByteStream:
+    """Takes the place of httpcore's stream of a body that is read directly."""
+
+    def __init__(self, stream: Any, source: Any) -> None:
+        self._stream = stream
+        self._source = source
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._source.pieces()  # type: ignore[no-any-return]
+
+    async def aclose(self) -> None:
+        self._source.close()
+        await self._stream.aclose()
 
 
 class _Parts:
@@ -102,7 +159,8 @@ class _Parts:
     """
 
     def __init__(self, library: str, kind: Kind) -> None:
-        is_async = kind == "async"
+        self.is_async: bool = kind == "async"
+        is_async = self.is_async
         core = _CORES[library]
         models, client, transport = (
             _module(library, name) for name in ("_models", "_client", "_transports.default")
