@@ -186,9 +186,9 @@ class AsyncReader(BaseReader):
 
     def _begin_body(self) -> Any:
         if self._is_direct:
-            from ssejet._http.direct._asyncio import AsyncDirectChunks
+            from ssejet._http.direct import direct_async_chunks
 
-            chunks = AsyncDirectChunks.of(self.response, self._deadlines)
+            chunks = direct_async_chunks(self.response, self._deadlines)
             if chunks is not None:
                 return chunks
             self._is_direct = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ssejet._core import Decoder
 from ssejet._http.body import AsyncChunks, ResumableChunks
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import ResponseBytes, direct_async_chunks
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
 from ssejet._http.response import has_event_stream_type
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
+    from ssejet._http.direct._asyncio import AsyncDirectChunks
     from ssejet._http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
 
 __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
@@ -113,7 +115,7 @@ class EventSource:
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
     """Iterate over the chunks of a body; raise an error if they are no event stream."""
     beginning = Beginning(response, any_field=any_field)
-    chunks = iter(response.iter_bytes())
+    chunks = iter(ResponseBytes(response))
     try:
         for chunk in chunks:
             beginning.add(chunk)
@@ -134,7 +136,7 @@ class _AsyncEvents:
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
-        self._chunks: ResumableChunks | None = None
+        self._chunks: ResumableChunks | AsyncDirectChunks | None = None
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._decoder_is_paused = False
         self._is_reading = False
@@ -186,7 +188,7 @@ class _AsyncEvents:
         if self._is_reading:
             raise ConcurrentReadError
         if self._chunks is None:
-            self._chunks = ResumableChunks(self._response)
+            self._chunks = direct_async_chunks(self._response) or ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
         self._is_reading = True

@@ -18,5 +18,6 @@ _asyncio    the driver for responses on asyncio
 from __future__ import annotations
 
 from ssejet._http.direct._report import DirectReading, direct_reading
+from ssejet._http.direct._response_bytes import ResponseBytes, direct_async_chunks
 
-__all__ = ["DirectReading", "direct_reading"]
+__all__ = ["DirectReading", "ResponseBytes", "direct_async_chunks", "direct_reading"]
