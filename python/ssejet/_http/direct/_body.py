@@ -52,13 +52,7 @@ class Body:
     @property
     def is_over(self) -> bool:
         """Whether no more bytes of the socket are needed."""
-        reader = self._reader
-        return (
-            reader.is_complete
-            or reader.error is not None
-            or self.failure is not None
-            or self._is_released
-        )
+        return self._reader.is_over or self.failure is not None or self._is_released
 
     def receive_end(self) -> None:
         """Take in that the server has closed its side of the connection."""
