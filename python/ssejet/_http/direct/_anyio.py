@@ -11,6 +11,7 @@ import ssl
 import sys
 from collections import deque
 from contextlib import suppress
+from math import inf
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -170,8 +171,9 @@ class Arrivals:
         if self._waiter is not None and not self._waiter.done():
             raise ConcurrentReadError
         waiter = self._waiter = self._loop.create_future()
-        if timeout is not None:
-            self.timed_out = False
+        if timeout is None:
+            self._due = inf
+        else:
             due = self._due = self._loop.time() + timeout
             timer = self._timer
             # Most waits are short. So one timer serves many: it goes on when it is not due.
@@ -187,11 +189,11 @@ class Arrivals:
         waiter = self._waiter
         if waiter is None or waiter.done() or timer is None:
             return
-        if self._due > timer.when():
+        if self._due <= timer.when():
+            self.timed_out = True
+            self._wake()
+        elif self._due != inf:
             self._timer = self._loop.call_at(self._due, self._on_timer)
-            return
-        self.timed_out = True
-        self._wake()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
