@@ -65,7 +65,7 @@ class ExactServer(RawServer):
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
-        for step in self._answers[request.path.split("?")[0]]:
+        for step in self._answers["/" + request.path.rsplit("/", 1)[1]]:  # a proxy gets the whole URL
             if isinstance(step, bytes):
                 writer.write(step)
                 await writer.drain()
