@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import subprocess
 import sys
 import textwrap
@@ -19,6 +18,7 @@ from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_lengt
 from proxies import Proxy
 from raw_server import chunk
 from ssejet import AsyncStream, Stream, direct_reading
+from tls import unverified
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 EVENTS = [b"data: %d\n\n" % number for number in range(5)]
 STEPS = (CHUNKED, *map(chunk, EVENTS), chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 ITEMS = list(range(5))
-
-
-def unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 @pytest.fixture(params=[httpx, httpx2], ids=lambda module: module.__name__)

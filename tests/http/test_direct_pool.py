@@ -10,9 +10,9 @@ import httpx
 import httpx2
 import pytest
 
-from drivers import NO_TLS
 from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from raw_server import chunk
+from tls import unverified
 from ssejet import AsyncStream, Stream, direct_reading
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def errors_of(error: BaseException | None, *, with_text: bool) -> list[tuple[str
 def see(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Seen:
     seen = Seen()
     before = server.accepted
-    with http.Client(timeout=0.3 if "silence" in name else 60, verify=NO_TLS) as client:
+    with http.Client(timeout=0.3 if "silence" in name else 60, verify=unverified()) as client:
         with client.stream("GET", server.answer(*ENDINGS[name][0])) as response:
             stream = Stream(response, direct=direct)
             try:
@@ -93,8 +93,11 @@ def see(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Se
                 seen.errors = errors_of(error, with_text=name not in OTHER_TEXTS)
             assert bool(direct_reading(response)) is direct
         record(seen, response, client)
-        client.get(server.answer(of_length(0)))
-        seen.later_pool = repr(client._transport._pool)
+        if "until" in name:
+            leave_pool_alone(seen, client, direct=direct)
+        else:
+            client.get(server.answer(of_length(0)))
+            seen.later_pool = repr(client._transport._pool)
     seen.connections = server.accepted - before
     return seen
 
@@ -102,7 +105,7 @@ def see(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Se
 async def asee(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Seen:
     seen = Seen()
     before = server.accepted
-    async with http.AsyncClient(timeout=0.3 if "silence" in name else 60, verify=NO_TLS) as client:
+    async with http.AsyncClient(timeout=0.3 if "silence" in name else 60, verify=unverified()) as client:
         async with client.stream("GET", server.answer(*ENDINGS[name][0])) as response:
             stream = AsyncStream(response, direct=direct)
             try:
@@ -112,8 +115,11 @@ async def asee(http: ModuleType, server: ExactServer, name: str, *, direct: bool
                 seen.errors = errors_of(error, with_text=name not in OTHER_TEXTS)
             assert bool(direct_reading(response)) is direct
         record(seen, response, client)
-        await client.get(server.answer(of_length(0)))
-        seen.later_pool = repr(client._transport._pool)
+        if "until" in name:
+            leave_pool_alone(seen, client, direct=direct)
+        else:
+            await client.get(server.answer(of_length(0)))
+            seen.later_pool = repr(client._transport._pool)
     seen.connections = server.accepted - before
     return seen
 
@@ -126,9 +132,16 @@ def record(seen: Seen, response: Any, client: Any) -> None:
     seen.pool = repr(client._transport._pool)
 
 
-@pytest.fixture(scope="module")
-def exact() -> Iterator[ExactServer]:
-    with ExactServer() as server:
+def leave_pool_alone(seen: Seen, client: Any, *, direct: bool) -> None:
+    """Do not use a pool again that keeps a connection that has ended, as httpcore's does."""
+    if direct:
+        assert client._transport._pool.connections == []
+    seen.pool = ""
+
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def exact(request: pytest.FixtureRequest) -> Iterator[ExactServer]:
+    with ExactServer(request.getfixturevalue("tls") if request.param == "tls" else None) as server:
         yield server
 
 
@@ -142,13 +155,13 @@ class TestEndings:
     def test_look_the_same_on_both_ways(self, http: ModuleType, exact: ExactServer, name: str) -> None:
         seen = see(http, exact, name, direct=True)
         assert seen == see(http, exact, name, direct=False)
-        assert seen.connections == (1 if ENDINGS[name][1] else 2)
+        assert seen.connections == (1 if ENDINGS[name][1] or "until" in name else 2)
 
     @pytest.mark.parametrize("name", ENDINGS)
     async def test_look_the_same_on_asyncio(self, http: ModuleType, exact: ExactServer, name: str) -> None:
         seen = await asee(http, exact, name, direct=True)
         assert seen == await asee(http, exact, name, direct=False)
-        assert seen.connections == (1 if ENDINGS[name][1] else 2)
+        assert seen.connections == (1 if ENDINGS[name][1] or "until" in name else 2)
 
 
 class TestExcessBytes:
@@ -156,7 +169,7 @@ class TestExcessBytes:
 
     @pytest.mark.parametrize("body", [(CHUNKED, *CHUNKS, b"0\r\n\r\nHTTP/1.1 500 Forged\r\n\r\n")], ids=["x"])
     def test_end_the_connection(self, http: ModuleType, exact: ExactServer, body: tuple[Step, ...]) -> None:
-        with http.Client(verify=NO_TLS) as client:
+        with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(b"".join(body))) as response:
                 assert list(Stream(response)) == [1, 2]
             assert client._transport._pool.connections == []
@@ -164,7 +177,7 @@ class TestExcessBytes:
 
     async def test_end_the_connection_on_asyncio(self, http: ModuleType, exact: ExactServer) -> None:
         url = exact.answer(CHUNKED + b"".join(CHUNKS) + b"0\r\n\r\nHTTP/1.1 500 Forged\r\n\r\n")
-        async with http.AsyncClient(verify=NO_TLS) as client:
+        async with http.AsyncClient(verify=unverified()) as client:
             async with client.stream("GET", url) as response:
                 assert [item async for item in AsyncStream(response)] == [1, 2]
             assert client._transport._pool.connections == []
@@ -174,7 +187,7 @@ class TestExcessBytes:
 class TestLeavingEarly:
     @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
     def test_ends_the_connection(self, http: ModuleType, exact: ExactServer, direct: bool) -> None:
-        with http.Client(verify=NO_TLS) as client:
+        with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, Then.HANG)) as response:
                 stream = Stream(response, direct=direct)
                 assert next(stream) == 1
@@ -185,7 +198,7 @@ class TestLeavingEarly:
     async def test_ends_the_connection_on_asyncio(
         self, http: ModuleType, exact: ExactServer, direct: bool
     ) -> None:
-        async with http.AsyncClient(verify=NO_TLS) as client:
+        async with http.AsyncClient(verify=unverified()) as client:
             async with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, Then.HANG)) as response:
                 stream = AsyncStream(response, direct=direct)
                 assert await anext(stream) == 1
@@ -196,7 +209,7 @@ class TestLeavingEarly:
     def test_lets_no_second_stream_read_the_response(
         self, http: ModuleType, exact: ExactServer, direct: bool
     ) -> None:
-        with http.Client(verify=NO_TLS) as client:
+        with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, Then.HANG)) as response:
                 first = Stream(response, direct=direct)
                 assert next(first) == 1
@@ -207,7 +220,7 @@ class TestLeavingEarly:
                 first.close()
 
     def test_lets_the_response_s_stream_go_on(self, http: ModuleType, exact: ExactServer) -> None:
-        with http.Client(verify=NO_TLS) as client:
+        with http.Client(verify=unverified()) as client:
             steps = (CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], b"0\r\n\r\n")
             with client.stream("GET", exact.answer(*steps)) as response:
                 stream = Stream(response)
@@ -220,7 +233,7 @@ class TestLeavingEarly:
     async def test_lets_the_response_s_stream_go_on_on_asyncio(
         self, http: ModuleType, exact: ExactServer
     ) -> None:
-        async with http.AsyncClient(verify=NO_TLS) as client:
+        async with http.AsyncClient(verify=unverified()) as client:
             steps = (CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], b"0\r\n\r\n")
             async with client.stream("GET", exact.answer(*steps)) as response:
                 stream = AsyncStream(response)
@@ -235,7 +248,7 @@ class TestCancelledReads:
     async def test_lose_nothing(self, http: ModuleType, exact: ExactServer) -> None:
         events = [chunk(b"data: %d\n\n" % number) for number in range(20)]
         steps = [step for event in events for step in (event[:4], Then.WAIT, event[4:])]
-        async with http.AsyncClient(verify=NO_TLS) as client:
+        async with http.AsyncClient(verify=unverified()) as client:
             async with client.stream("GET", exact.answer(CHUNKED, *steps, b"0\r\n\r\n")) as response:
                 items = []
                 stream = AsyncStream(response)

@@ -88,5 +88,6 @@ class Body:
         finally:
             self.failure = None
             del error  # its traceback holds this frame
-        if not reader.excess_size:
+        # httpcore would use a connection again that the server has ended, if it has not noticed the end.
+        if not reader.excess_size and self.connection.framing != "until-close":
             self.connection.complete()
