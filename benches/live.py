@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import mmap
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +55,19 @@ def framed(data: bytes) -> bytes:
 
 
 class Pacer:
-    """Writes one event to each stream per tick, one write each, spread over the tick."""
+    """Writes the events of all streams in turn, one write each, at even intervals.
 
-    def __init__(self, chunks: int, interval: float) -> None:
+    It waits for a client that is late, because two events in one read would cost less than two reads. The
+    client counts what it has received in memory that both share.
+    """
+
+    def __init__(self, streams: int, chunks: int, interval: float, received: memoryview) -> None:
+        self.streams = streams
         self.chunks = chunks
         self.interval = interval
+        self.received = received
+        self.writers: list[asyncio.StreamWriter] = []
+        self.ended: list[asyncio.Future[None]] = []
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -66,29 +76,52 @@ class Pacer:
                 if line.lower().startswith(b"content-length:"):
                     await reader.readexactly(int(line.split(b":")[1]))
             writer.write(HEAD)
-            piece = framed(EVENT)
-            loop = asyncio.get_running_loop()
-            due = loop.time() + 0.2
-            for _ in range(self.chunks):
-                due += self.interval
-                await asyncio.sleep(max(0, due - loop.time()))
-                writer.write(piece)
-            writer.write(framed(DONE) + framed(b""))
+            self.writers.append(writer)
+            self.ended.append(ended := asyncio.get_running_loop().create_future())
+            if len(self.writers) == self.streams:
+                writers, self.writers = self.writers, []
+                ends, self.ended = self.ended, []
+                await self.write_all(writers)
+                for each in ends:
+                    each.set_result(None)
+            else:
+                await ended
             await writer.drain()
         writer.close()
 
+    async def write_all(self, writers: list[asyncio.StreamWriter]) -> None:
+        piece = framed(EVENT)
+        loop = asyncio.get_running_loop()
+        most = max(1, len(writers) // 2)
+        sent = 0
+        due = loop.time() + 0.2
+        for _ in range(self.chunks):
+            for writer in writers:
+                due = max(due + self.interval / len(writers), loop.time())
+                await asyncio.sleep(due - loop.time())
+                while sent - self.received[0] >= most:
+                    await asyncio.sleep(0.0001)
+                writer.write(piece)
+                sent += 1
+        for writer in writers:
+            writer.write(framed(DONE) + framed(b""))
 
-async def serve(chunks: int, interval: float, certificate: str) -> None:
+
+async def serve(streams: int, chunks: int, interval: float, shared: str, certificate: str) -> None:
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-    server = await asyncio.start_server(
-        Pacer(chunks, interval).handle, "127.0.0.1", 0, ssl=context, backlog=2000
-    )
+    pacer = Pacer(streams, chunks, interval, shared_counter(shared))
+    server = await asyncio.start_server(pacer.handle, "127.0.0.1", 0, ssl=context, backlog=2000)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()
+
+
+def shared_counter(path: str) -> memoryview:
+    with Path(path).open("r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), 8)).cast("Q")
 
 
 def make_certificate(folder: Path) -> Path:
@@ -109,21 +142,22 @@ def make_certificate(folder: Path) -> Path:
 class Clock:
     """Measures from when all streams run until the first of them ends."""
 
-    def __init__(self, streams: int) -> None:
+    def __init__(self, streams: int, received: memoryview) -> None:
         self.streams = streams
-        self.counts = [0] * streams
+        self.received = received
+        received[0] = 0
         self.running = 0
         self.start: tuple[float, int] | None = None
         self.stop: tuple[float, int] | None = None
 
-    def warmed_up(self, stream: int) -> None:
+    def warmed_up(self) -> None:
         self.running += 1
         if self.running == self.streams:
-            self.start = (time.process_time(), sum(self.counts))
+            self.start = (time.process_time(), self.received[0])
 
     def ended(self) -> None:
         if self.stop is None:
-            self.stop = (time.process_time(), sum(self.counts))
+            self.stop = (time.process_time(), self.received[0])
 
     def microseconds(self) -> float:
         assert self.start is not None
@@ -146,19 +180,19 @@ def is_chunk(item: Any) -> None:
 
 
 async def run_streams(clock: Clock, open_stream: Callable[[], Any]) -> None:
-    async def consume(index: int) -> None:
+    async def consume() -> None:
         count = 0
-        counts = clock.counts
+        received = clock.received
         async with open_stream() as stream:
             async for item in stream:
                 count += 1
-                counts[index] = count
+                received[0] += 1
                 if count == WARM_UP:
                     is_chunk(item)
-                    clock.warmed_up(index)
+                    clock.warmed_up()
             clock.ended()
 
-    await asyncio.gather(*[consume(index) for index in range(clock.streams)])
+    await asyncio.gather(*[consume() for _ in range(clock.streams)])
 
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -170,9 +204,8 @@ async def floor_async(base: str, clock: Clock) -> None:
     from ssejet.chat import ChatCompletionChunk
 
     class Reader(asyncio.Protocol):
-        def __init__(self, index: int, ended: asyncio.Future[None]) -> None:
+        def __init__(self, ended: asyncio.Future[None]) -> None:
             self.head = b""
-            self.index = index
             self.body = BodyReader("chunked").feed
             self.machine = StreamMachine(cast_to=ChatCompletionChunk)
             self.feed = self.machine.feed
@@ -191,10 +224,10 @@ async def floor_async(base: str, clock: Clock) -> None:
                 self.head = None  # type: ignore[assignment]
             for item in self.feed(self.body(data)):
                 self.count += 1
-                clock.counts[self.index] = self.count
+                clock.received[0] += 1
                 if self.count == WARM_UP:
                     is_chunk(item)
-                    clock.warmed_up(self.index)
+                    clock.warmed_up()
             if self.machine.done and not self.ended.done():
                 clock.ended()
                 self.ended.set_result(None)
@@ -203,8 +236,8 @@ async def floor_async(base: str, clock: Clock) -> None:
     port = int(base.rsplit(":", 1)[1])
     context = tls_context() if base.startswith("https") else None
     ends = [loop.create_future() for _ in range(clock.streams)]
-    for index, end in enumerate(ends):
-        await loop.create_connection(lambda i=index, e=end: Reader(i, e), "127.0.0.1", port, ssl=context)
+    for end in ends:
+        await loop.create_connection(partial(Reader, end), "127.0.0.1", port, ssl=context)
     await asyncio.gather(*ends)
 
 
@@ -297,13 +330,13 @@ ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
 
 def run_stream(clock: Clock, stream: Iterator[Any]) -> None:
     count = 0
-    counts = clock.counts
+    received = clock.received
     for item in stream:
         count += 1
-        counts[0] = count
+        received[0] += 1
         if count == WARM_UP:
             is_chunk(item)
-            clock.warmed_up(0)
+            clock.warmed_up()
     clock.ended()
 
 
@@ -406,9 +439,9 @@ SYNC: dict[str, Callable[[str, Clock], None]] = {
 # ------------------------------------------------------------------------------------------------- the parent
 
 
-def measure(kind: str, variant: str, base: str, streams: int) -> float:
+def measure(kind: str, variant: str, base: str, streams: int, shared: str) -> float:
     """Run a variant in this process, and return its microseconds per chunk."""
-    clock = Clock(streams)
+    clock = Clock(streams, shared_counter(shared))
     if kind == "async":
         asyncio.run(ASYNC[variant](base, clock))  # type: ignore[arg-type]
     else:
@@ -416,8 +449,8 @@ def measure(kind: str, variant: str, base: str, streams: int) -> float:
     return clock.microseconds()
 
 
-def run_child(kind: str, variant: str, base: str, streams: int) -> float:
-    command = [sys.executable, "-m", "benches.live", "--child", kind, variant, base, str(streams)]
+def run_child(*arguments: str) -> float:
+    command = [sys.executable, "-m", "benches.live", "--child", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
     return float(done.stdout)
 
@@ -436,13 +469,16 @@ def main() -> None:
     options = parser.parse_args()
     is_async = options.kind == "async"
     streams = (options.streams or 20) if is_async else 1
-    chunks = options.chunks or (400 if is_async else 3000)
-    interval = options.interval or (0.01 if is_async else 0.0007)
+    chunks = options.chunks or (200 if is_async else 3000)
+    interval = options.interval or (0.01 if is_async else 0.0005)
     variants = [name for name in (ASYNC if is_async else SYNC) if not options.only or name in options.only.split(",")]
     figures: dict[str, list[float]] = {name: [] for name in variants}
     with tempfile.TemporaryDirectory() as folder:
         certificate = str(make_certificate(Path(folder))) if options.tls else ""
-        command = [sys.executable, "-m", "benches.live", "--serve", str(chunks), str(interval), certificate]
+        shared = Path(folder) / "received"
+        shared.write_bytes(bytes(8))
+        setting = [str(value) for value in (streams, chunks, interval, shared, certificate)]
+        command = [sys.executable, "-m", "benches.live", "--serve", *setting]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
@@ -450,7 +486,7 @@ def main() -> None:
             base = f"{'https' if options.tls else 'http'}://127.0.0.1:{port}"
             for _ in range(options.rounds):
                 for name in variants:
-                    figures[name].append(run_child(options.kind, name, base, streams))
+                    figures[name].append(run_child(options.kind, name, base, str(streams), str(shared)))
         finally:
             server.terminate()
             server.wait()
@@ -467,8 +503,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]))
+        streams_text, chunks_text, interval_text, *files = sys.argv[2:]
+        asyncio.run(serve(int(streams_text), int(chunks_text), float(interval_text), *files))
     elif sys.argv[1:2] == ["--child"]:
-        print(measure(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])))
+        print(measure(*sys.argv[2:5], int(sys.argv[5]), sys.argv[6]))
     else:
         main()
