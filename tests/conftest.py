@@ -25,23 +25,18 @@ _SERVERS = {"account", "faults", "harness", "script", "server", "service", "tls_
 _FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """How bodies are read: directly, where that is possible, or the ordinary way."""
-    before = os.environ.get("SSEJET_DIRECT")
-    os.environ["SSEJET_DIRECT"] = "1" if request.param == "direct" else "0"
-    yield request.param
-    if before is None:
-        del os.environ["SSEJET_DIRECT"]
-    else:
-        os.environ["SSEJET_DIRECT"] = before
+    way = getattr(request, "param", "direct")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSEJET_DIRECT", "1" if way == "direct" else "0")
+        yield way
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     folder = metafunc.definition.path.parent.name
     if folder in _FOLDERS and not _SERVERS.isdisjoint(metafunc.fixturenames):
-        if "way" not in metafunc.fixturenames:
-            metafunc.fixturenames.append("way")
         metafunc.parametrize("way", ["direct", "ordinary"], indirect=True)
 
 

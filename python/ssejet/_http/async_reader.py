@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from ssejet._http.deadlines import Deadlines
+    from ssejet._http.direct._asyncio import AsyncDirectChunks
     from ssejet._http.response import AsyncByteResponse
 
 __all__ = ["AsyncReader", "ReaderState"]
@@ -66,6 +67,7 @@ class AsyncReader(BaseReader):
 
     Attributes:
         state: the state, see the table at the top of the module.
+        direct: the chunks, if they are read directly; None before the first read, too.
     """
 
     close_name = "aclose"
@@ -82,6 +84,7 @@ class AsyncReader(BaseReader):
         self._resumable = resumable
         self.state: ReaderState = _IDLE
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
+        self.direct: AsyncDirectChunks | None = None
 
     @property
     def closed(self) -> bool:
@@ -190,6 +193,7 @@ class AsyncReader(BaseReader):
 
             chunks = direct_async_chunks(self.response, self._deadlines)
             if chunks is not None:
+                self.direct = chunks
                 return chunks
             self._is_direct = False
         return ResumableChunks(self.response, resumable=self._resumable)

@@ -146,9 +146,13 @@ class _AsyncItems(Generic[Item]):
                     await stream._end()
                     break
                 # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
+                direct = reader.direct
+                if direct is not None and reader.state is _IDLE and (chunk := direct.take()):
+                    stream._body.receive(chunk)
+                    continue
                 fetch = reader.begin()
                 try:
-                    chunk = await fetch()
+                    chunk = await (fetch if direct is None else direct.wait)()
                 except StopAsyncIteration:
                     chunk = None
                 except Exception as error:
@@ -164,7 +168,8 @@ class _AsyncItems(Generic[Item]):
                         await reader.leave()
                 if reader.state is not _IDLE:
                     break
-                stream._body.receive(chunk)
+                if direct is None or chunk is None:
+                    stream._body.receive(chunk)
         except ConcurrentReadError:
             raise
         except BaseException:

@@ -105,20 +105,19 @@ class Arrivals:
     Attributes:
         payloads: the pieces of the body that were not taken.
         body: the body.
-        timed_out: whether the last wait has taken too long.
     """
 
     def __init__(self, layers: list[Any], body: Body, first: bytes) -> None:
         self.payloads: deque[bytes] = deque()
         self.body = body
-        self.timed_out = False
         self._feed = body.feed
         self._size = 0
         self._is_paused = False
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._due = inf
+        self._fails = True
         self._tls: _TLS | None = None
         self._timeout = body.connection.read_timeout
         if first:
@@ -141,7 +140,7 @@ class Arrivals:
         if waiter is not None:
             self._waiter = None
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(True)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Iterate over what is left of the body."""
@@ -151,9 +150,6 @@ class Arrivals:
             if self.body.is_over:
                 break
             await self.wait(self._timeout)
-            if self.timed_out:
-                self.timed_out = False
-                self.body.fail("ReadTimeout")
         self.release()
         self.body.end()
 
@@ -166,22 +162,31 @@ class Arrivals:
             self._resume()
         return payload
 
-    def wait(self, timeout: float | None) -> asyncio.Future[None]:
-        """A future that is done when something has arrived, or after so many seconds."""
+    def wait(self, timeout: float | None, *, fails: bool = True) -> asyncio.Future[bool]:
+        """Wait until something has arrived.
+
+        Args:
+            timeout: the most seconds to wait; None without a limit.
+            fails: whether the body ends with an error when the time is over.
+
+        Returns:
+            A future of whether it has arrived in time.
+        """
         if self._waiter is not None and not self._waiter.done():
             raise ConcurrentReadError
-        waiter = self._waiter = self._loop.create_future()
+        waiter = self._waiter = asyncio.Future(loop=self._loop)
         if timeout is None:
             self._due = inf
-        else:
-            due = self._due = self._loop.time() + timeout
-            timer = self._timer
-            # Most waits are short. So one timer serves many: it goes on when it is not due.
-            if timer is None:
-                self._timer = self._loop.call_at(due, self._on_timer)
-            elif due < timer.when():
-                timer.cancel()
-                self._timer = self._loop.call_at(due, self._on_timer)
+            return waiter
+        self._fails = fails
+        due = self._due = self._loop.time() + timeout
+        timer = self._timer
+        # Most waits are short. So one timer serves many: it goes on when it is not due.
+        if timer is None:
+            self._timer = self._loop.call_at(due, self._on_timer)
+        elif due < timer.when():
+            timer.cancel()
+            self._timer = self._loop.call_at(due, self._on_timer)
         return waiter
 
     def _on_timer(self) -> None:
@@ -190,15 +195,16 @@ class Arrivals:
         if waiter is None or waiter.done() or timer is None:
             return
         if self._due <= timer.when():
-            self.timed_out = True
-            self._wake()
+            if self._fails:
+                self.body.fail("ReadTimeout")
+            self._wake(in_time=False)
         elif self._due != inf:
             self._timer = self._loop.call_at(self._due, self._on_timer)
 
-    def _wake(self) -> None:
+    def _wake(self, *, in_time: bool = True) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            waiter.set_result(in_time)
 
     def _receive_eof(self) -> None:
         if self._tls is not None:
@@ -305,11 +311,11 @@ class _UnixArrivals(Arrivals):
         self._readable: asyncio.Future[None] | None = None
         super().__init__(layers, body, first)
 
-    def wait(self, timeout: float | None) -> asyncio.Future[None]:
+    def wait(self, timeout: float | None, *, fails: bool = True) -> asyncio.Future[bool]:
         if self._readable is None:
             self._readable = self._stream._wait_until_readable(self._loop)
             self._readable.add_done_callback(self._on_readable)
-        return super().wait(timeout)
+        return super().wait(timeout, fails=fails)
 
     def _on_readable(self, readable: asyncio.Future[None]) -> None:
         self._readable = None

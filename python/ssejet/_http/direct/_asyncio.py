@@ -12,6 +12,8 @@ from ssejet._http.direct._httpcore import Connection, find
 from ssejet.errors import request_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from typing_extensions import Self
 
     from ssejet._http.direct._anyio import Arrivals
@@ -39,6 +41,8 @@ class AsyncDirectChunks:
         self._response = response
         self._deadlines = deadlines
         self._timeout = connection.read_timeout
+        # Whether the deadlines know that a read has begun.
+        self._is_in_time = False
         self._body = Body(connection)
         self._arrivals: Arrivals = _anyio.arrivals_of(
             connection.network_stream, self._body, connection.take(response)
@@ -62,27 +66,49 @@ class AsyncDirectChunks:
         Raises:
             StopAsyncIteration: the body has ended.
         """
-        arrivals, deadlines = self._arrivals, self._deadlines
-        limit = deadlines.begin(request_of(self._response)) if deadlines.limited else inf
-        while not arrivals.payloads:
-            if self._body.is_over:
-                await self._end()
-            timeout = self._timeout
-            if timeout is None or limit < timeout:
-                timeout = None if limit == inf else limit
-            await arrivals.wait(timeout)
-            if arrivals.timed_out:
-                arrivals.timed_out = False
-                if timeout is limit:
-                    raise deadlines.error(request_of(self._response))
-                self._body.fail("ReadTimeout")
-            elif deadlines.limited:
-                limit = deadlines.wait()
-        payload = arrivals.take()
-        self._response._num_bytes_downloaded += len(payload)
-        return payload
+        while not (chunk := self.take()):
+            await self.wait()
+        return chunk
 
     __anext__ = fetch
+
+    # The parts of fetch(), for a caller that reads so often that one more coroutine would cost too much.
+
+    def take(self) -> bytes:
+        """Take the next bytes of the body that have arrived; ``b""`` if there are none yet."""
+        if self._deadlines.limited and not self._is_in_time:
+            self._deadlines.begin(request_of(self._response))
+            self._is_in_time = True
+        arrivals = self._arrivals
+        if not arrivals.payloads:
+            return b""
+        self._is_in_time = False
+        chunk = arrivals.take()
+        self._response._num_bytes_downloaded += len(chunk)
+        return chunk
+
+    def wait(self) -> Awaitable[bool]:
+        """Wait until there is something to take.
+
+        Raises:
+            StopAsyncIteration: when it is awaited: the body has ended.
+        """
+        if self._arrivals.payloads:
+            return _no_wait()
+        if self._body.is_over:
+            return self._end()
+        timeout = self._timeout
+        if not self._deadlines.limited:
+            return self._arrivals.wait(timeout)
+        limit = self._deadlines.wait()
+        if timeout is not None and timeout <= limit:
+            return self._arrivals.wait(timeout)
+        return self._wait_in_time(limit)
+
+    async def _wait_in_time(self, limit: float) -> bool:
+        if not await self._arrivals.wait(None if limit == inf else limit, fails=False):
+            raise self._deadlines.error(request_of(self._response))
+        return True
 
     async def _end(self) -> NoReturn:
         self.release_connection()
@@ -107,3 +133,7 @@ class AsyncDirectChunks:
         # The event loop would keep a connection that it reads.
         if hasattr(self, "_arrivals"):
             self._arrivals.release_soon()
+
+
+async def _no_wait() -> bool:
+    return True
