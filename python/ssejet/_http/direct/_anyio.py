@@ -14,6 +14,7 @@ from contextlib import suppress
 from math import inf
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ssejet._http.direct._body import READ_SIZE
 from ssejet._http.exclusive import ConcurrentReadError
@@ -97,6 +98,19 @@ def arrivals_of(network_stream: Any, body: Body, first: bytes) -> Arrivals:
     return _UnixArrivals(stream, layers, body, first)
 
 
+# What event loops read into. All connections of one share it, as it uses up what it has read at once.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    if sys.platform == "win32":
+        return memoryview(bytearray(READ_SIZE))  # its event loop reads into many buffers at the same time
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = memoryview(bytearray(READ_SIZE))
+    return buffer
+
+
 class Arrivals:
     """What has arrived of a body, and the wait for more.
 
@@ -121,13 +135,13 @@ class Arrivals:
         self._tls: _TLS | None = None
         self._timeout = body.connection.read_timeout
         if first:
-            self.data_received(first)
+            self.receive(first)
         if layers:
             self._tls = _TLS(layers, body, self._writer())
             self._feed = self._tls.feed
-            self.data_received(b"")
+            self.receive(b"")
 
-    def data_received(self, data: bytes) -> None:
+    def receive(self, data: bytes | memoryview) -> None:
         """Take in bytes of the socket."""
         payload = self._feed(data)
         if payload:
@@ -209,7 +223,7 @@ class Arrivals:
     def _receive_eof(self) -> None:
         if self._tls is not None:
             self._tls.receive_eof()
-            self.data_received(b"")
+            self.receive(b"")
         self.body.receive_end()
         self._wake()
 
@@ -244,8 +258,12 @@ class Arrivals:
         raise NotImplementedError
 
 
-class _TransportArrivals(Arrivals, asyncio.Protocol):
-    """Reads a transport, in place of anyio's protocol."""
+class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
+    """Reads a transport, in place of anyio's protocol.
+
+    It gives the event loop a buffer to read into. Otherwise the event loop allocates 256 KiB for each read,
+    which may cost more than all the rest.
+    """
 
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream
@@ -253,14 +271,21 @@ class _TransportArrivals(Arrivals, asyncio.Protocol):
         self._protocol = protocol = stream._protocol
         self._is_released = False
         super().__init__(layers, body, first)
+        self._buffer = _buffer_of(self._loop)
         queue = [*protocol.read_queue]
         protocol.read_queue.clear()
         protocol.read_event.clear()
         transport.set_protocol(self)
         for data in queue:
-            self.data_received(data)
+            self.receive(data)
         if not self._is_paused:
             transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.receive(self._buffer[:nbytes])
 
     def eof_received(self) -> bool | None:
         keeps_open: bool | None = self._protocol.eof_received()
@@ -330,7 +355,7 @@ class _UnixArrivals(Arrivals):
             self._wake()
         else:
             if data:
-                self.data_received(data)
+                self.receive(data)
             else:
                 self._receive_eof()
 
@@ -362,7 +387,7 @@ class _TLS:
         self._body = body
         self._write = write
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take in bytes of the socket, and return those of the body in them."""
         try:
             for layer in self._layers:
@@ -376,7 +401,7 @@ class _TLS:
             self._body.receive_end()
         return payload
 
-    def _decrypt(self, layer: Any, data: bytes) -> bytes:
+    def _decrypt(self, layer: Any, data: bytes | memoryview) -> bytes:
         incoming, ssl_object = layer._read_bio, layer._ssl_object
         if data:
             incoming.write(data)

@@ -45,7 +45,7 @@ class Body:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._reader = BodyReader(connection.framing)
-        self.feed: Callable[[bytes], bytes] = self._reader.feed
+        self.feed: Callable[[bytes | memoryview], bytes] = self._reader.feed
         self.failure: BaseException | None = None
         self._is_released = False
 
