@@ -147,12 +147,14 @@ class _AsyncItems(Generic[Item]):
                     break
                 # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
                 direct = reader.direct
-                if direct is not None and reader.state is _IDLE and (chunk := direct.take()):
-                    stream._body.receive(chunk)
-                    continue
                 fetch = reader.begin()
                 try:
-                    chunk = await (fetch if direct is None else direct.wait)()
+                    if direct is None:
+                        chunk = await fetch()
+                    else:
+                        if not direct.arrived:
+                            await direct.wait()
+                        chunk = direct.take()
                 except StopAsyncIteration:
                     chunk = None
                 except Exception as error:
@@ -168,7 +170,7 @@ class _AsyncItems(Generic[Item]):
                         await reader.leave()
                 if reader.state is not _IDLE:
                     break
-                if direct is None or chunk is None:
+                if chunk != b"" or direct is None:
                     stream._body.receive(chunk)
         except ConcurrentReadError:
             raise

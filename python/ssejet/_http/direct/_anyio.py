@@ -98,6 +98,52 @@ def arrivals_of(network_stream: Any, body: Body, first: bytes) -> Arrivals:
     return _UnixArrivals(stream, layers, body, first)
 
 
+class _Wait(asyncio.Future[bool]):
+    """The wait of a task for what arrives. It resumes the task itself, not in another turn of the event loop.
+
+    A turn costs more than all that is done with a piece of a body. Tasks are resumed by a callback that they
+    add to what they wait for, so a task need not know of this.
+    """
+
+    _resume: Callable[[Any], object] | None = None
+    _task_context: Any = None
+
+    def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
+        if self._resume is not None or self.done():
+            super().add_done_callback(fn, context=context)
+        else:
+            self._resume = fn
+            self._task_context = context
+
+    def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
+        if self._resume == fn:
+            self._resume = None
+            return 1
+        return super().remove_done_callback(fn)
+
+    def cancel(self, msg: Any = None) -> bool:
+        return super().cancel(msg=msg) and self._resume_soon()
+
+    def end_now(self) -> None:
+        """End the wait, and run the task until it waits again. Only the event loop itself may call this."""
+        self.set_result(True)
+        resume = self._resume
+        if resume is not None:
+            self._resume = None
+            self._task_context.run(resume, self)
+
+    def end_soon(self, *, in_time: bool) -> None:
+        """End the wait; the task goes on in another turn of the event loop."""
+        self.set_result(in_time)
+        self._resume_soon()
+
+    def _resume_soon(self) -> bool:
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            self.get_loop().call_soon(resume, self, context=self._task_context)
+        return True
+
+
 # What event loops read into. All connections of one share it, as it uses up what it has read at once.
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
 
@@ -128,7 +174,7 @@ class Arrivals:
         self._size = 0
         self._is_paused = False
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[bool] | None = None
+        self._waiter: _Wait | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = inf
         self._fails = True
@@ -154,7 +200,10 @@ class Arrivals:
         if waiter is not None:
             self._waiter = None
             if not waiter.done():
-                waiter.set_result(True)
+                if asyncio.current_task(self._loop) is None:
+                    waiter.end_now()
+                else:
+                    waiter.end_soon(in_time=True)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Iterate over what is left of the body."""
@@ -188,7 +237,7 @@ class Arrivals:
         """
         if self._waiter is not None and not self._waiter.done():
             raise ConcurrentReadError
-        waiter = self._waiter = asyncio.Future(loop=self._loop)
+        waiter = self._waiter = _Wait(loop=self._loop)
         if timeout is None:
             self._due = inf
             return waiter
@@ -218,7 +267,7 @@ class Arrivals:
     def _wake(self, *, in_time: bool = True) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            waiter.set_result(in_time)
+            waiter.end_soon(in_time=in_time)
 
     def _receive_eof(self) -> None:
         if self._tls is not None:

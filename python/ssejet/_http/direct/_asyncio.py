@@ -12,7 +12,7 @@ from ssejet._http.direct._httpcore import Connection, find
 from ssejet.errors import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Collection
 
     from typing_extensions import Self
 
@@ -33,6 +33,7 @@ class AsyncDirectChunks:
 
     Attributes:
         lost: whether a cancelled read has ended the body: never.
+        arrived: the pieces of the body that have arrived and were not taken.
     """
 
     lost = False
@@ -48,6 +49,7 @@ class AsyncDirectChunks:
             connection.network_stream, self._body, connection.take(response)
         )
         connection.replace_stream(self._arrivals)
+        self.arrived: Collection[bytes] = self._arrivals.payloads
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
@@ -66,49 +68,54 @@ class AsyncDirectChunks:
         Raises:
             StopAsyncIteration: the body has ended.
         """
-        while not (chunk := self.take()):
-            await self.wait()
-        return chunk
+        while True:
+            if not self.arrived:
+                await self.wait()
+            if chunk := self.take():
+                return chunk
 
     __anext__ = fetch
 
     # The parts of fetch(), for a caller that reads so often that one more coroutine would cost too much.
 
-    def take(self) -> bytes:
-        """Take the next bytes of the body that have arrived; ``b""`` if there are none yet."""
-        if self._deadlines.limited and not self._is_in_time:
-            self._deadlines.begin(request_of(self._response))
-            self._is_in_time = True
-        arrivals = self._arrivals
-        if not arrivals.payloads:
-            return b""
-        self._is_in_time = False
-        chunk = arrivals.take()
-        self._response._num_bytes_downloaded += len(chunk)
-        return chunk
-
-    def wait(self) -> Awaitable[bool]:
-        """Wait until there is something to take.
+    def wait(self) -> Awaitable[object]:
+        """Wait until there may be something to take.
 
         Raises:
             StopAsyncIteration: when it is awaited: the body has ended.
         """
-        if self._arrivals.payloads:
-            return _no_wait()
-        if self._body.is_over:
+        body = self._body
+        if body.is_over:
             return self._end()
         timeout = self._timeout
         if not self._deadlines.limited:
             return self._arrivals.wait(timeout)
-        limit = self._deadlines.wait()
+        limit = self._begin()
         if timeout is not None and timeout <= limit:
             return self._arrivals.wait(timeout)
         return self._wait_in_time(limit)
 
-    async def _wait_in_time(self, limit: float) -> bool:
+    def take(self) -> bytes:
+        """Take the next bytes of the body that have arrived; ``b""`` if there are none."""
+        if self._deadlines.limited:
+            self._begin()
+        if not self.arrived:
+            return b""
+        self._is_in_time = False
+        chunk = self._arrivals.take()
+        self._response._num_bytes_downloaded += len(chunk)
+        return chunk
+
+    def _begin(self) -> float:
+        """Tell the deadlines that a read has begun, and return how many seconds it may still wait."""
+        if self._is_in_time:
+            return self._deadlines.wait()
+        self._is_in_time = True
+        return self._deadlines.begin(request_of(self._response))
+
+    async def _wait_in_time(self, limit: float) -> None:
         if not await self._arrivals.wait(None if limit == inf else limit, fails=False):
             raise self._deadlines.error(request_of(self._response))
-        return True
 
     async def _end(self) -> NoReturn:
         self.release_connection()
@@ -134,6 +141,3 @@ class AsyncDirectChunks:
         if hasattr(self, "_arrivals"):
             self._arrivals.release_soon()
 
-
-async def _no_wait() -> bool:
-    return True
