@@ -4,7 +4,7 @@ Each variant runs in a process of its own, in turn, round by round. Its figure i
 per typed chunk. The clock starts when all streams run, so that connecting is not part of it. The floor does
 the least that gives the same chunks: it feeds what the socket gives to the decoder.
 
-    python -m benches.live [--kind async|sync] [--tls] [--rounds 5] [--streams 20] [--only floor,httpx] [--json FILE]
+    python -m benches.live [--kind async|sync] [--tls] [--rounds 5] [--only floor,httpx] [--json FILE]
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Pacer:
             for writer in writers:
                 due = max(due + self.interval / len(writers), loop.time())
                 await asyncio.sleep(due - loop.time())
-                while sent - self.received[0] >= most:
+                while sent - self.received[0] >= most:  # noqa: ASYNC110 (another process counts)
                     await asyncio.sleep(0.0001)
                 writer.write(piece)
                 sent += 1
@@ -329,10 +329,8 @@ ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
 
 
 def run_stream(clock: Clock, stream: Iterator[Any]) -> None:
-    count = 0
     received = clock.received
-    for item in stream:
-        count += 1
+    for count, item in enumerate(stream, 1):
         received[0] += 1
         if count == WARM_UP:
             is_chunk(item)
@@ -412,9 +410,7 @@ def openai_sync(base: str, clock: Clock, *, fast: bool = False) -> None:
 
     import ssejet
 
-    client = openai.OpenAI(
-        api_key="k", base_url=base, http_client=DefaultHttpxClient(verify=tls_context())
-    )
+    client = openai.OpenAI(api_key="k", base_url=base, http_client=DefaultHttpxClient(verify=tls_context()))
     if fast:
         client = ssejet.accelerate(client)
     with client, client.chat.completions.create(model="m", messages=[], stream=True) as stream:
@@ -471,7 +467,9 @@ def main() -> None:
     streams = (options.streams or 20) if is_async else 1
     chunks = options.chunks or (200 if is_async else 3000)
     interval = options.interval or (0.01 if is_async else 0.0005)
-    variants = [name for name in (ASYNC if is_async else SYNC) if not options.only or name in options.only.split(",")]
+    variants = [
+        name for name in (ASYNC if is_async else SYNC) if not options.only or name in options.only.split(",")
+    ]
     figures: dict[str, list[float]] = {name: [] for name in variants}
     with tempfile.TemporaryDirectory() as folder:
         certificate = str(make_certificate(Path(folder))) if options.tls else ""
@@ -497,8 +495,16 @@ def main() -> None:
     for name, values in figures.items():
         print(f"{name:16} {statistics.median(values):8.1f} µs   {ratios[name]:5.2f} × {variants[0]}")
     if options.json:
-        setting = {"kind": options.kind, "tls": options.tls, "streams": streams, "chunks": chunks, "interval": interval}
-        options.json.write_text(json.dumps({"setting": setting, "figures": figures, "ratios": ratios}, indent=1))
+        setting = {
+            "kind": options.kind,
+            "tls": options.tls,
+            "streams": streams,
+            "chunks": chunks,
+            "interval": interval,
+        }
+        options.json.write_text(
+            json.dumps({"setting": setting, "figures": figures, "ratios": ratios}, indent=1)
+        )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
 from tls import tls  # noqa: F401  # a fixture
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

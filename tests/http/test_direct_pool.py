@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import httpx2
 import pytest
-
 from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
+
 from raw_server import chunk
-from tls import unverified
 from ssejet import AsyncStream, Stream, direct_reading
+from tls import unverified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,7 +255,7 @@ class TestCancelledReads:
                 while len(items) < len(events):
                     try:
                         items.append(await asyncio.wait_for(anext(stream), 0.002))
-                    except TimeoutError:
+                    except asyncio.TimeoutError:  # noqa: PERF203, UP041 (it is another class in Python 3.10)
                         exact.go_on()
                 assert [item async for item in stream] == []
                 assert direct_reading(response)

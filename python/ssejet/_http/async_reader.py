@@ -248,7 +248,7 @@ class AsyncReader(BaseReader):
         _run_soon(self.aclose)
 
     def on_collected(self) -> None:
-        """Close the response soon, unless the event loop does that: it closes iterators that are collected."""
+        """Close the response soon, unless the event loop does: it closes iterators that are collected."""
         if self._is_direct and self._chunks is not None:
             self.close_soon()
 

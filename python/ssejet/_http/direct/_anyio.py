@@ -63,7 +63,9 @@ def unsupported(network_stream: Any) -> str | None:
             return "the connection is ending"
         return None
     if type(stream) is backend.UNIXSocketStream:
-        return None if _is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
+        return (
+            None if _is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
+        )
     return _OTHER_STREAM.format(_name(stream))
 
 

@@ -140,4 +140,3 @@ class AsyncDirectChunks:
         # The event loop would keep a connection that it reads.
         if hasattr(self, "_arrivals"):
             self._arrivals.release_soon()
-

@@ -15,7 +15,7 @@ RELEASED                                                                the end 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ssejet._core import BodyReader
 

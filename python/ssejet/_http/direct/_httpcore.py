@@ -1,5 +1,4 @@
-"""Finds the connection under a response of httpx or httpx2. Only this module uses the insides of httpx,
-httpcore and h11.
+"""Finds the connection under a response. Only this module uses the insides of httpx, httpcore and h11.
 
 A response holds its connection like this::
 
@@ -19,7 +18,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -197,7 +196,11 @@ class _Parts:
             (transport, self.response_stream, (each, close)),
             (pool, self.pool_stream, (each, close)),
             (http11, self.body_stream, (each, close)),
-            (http11, self.connection, ("_receive_response_body", "_receive_event", "_response_closed", close)),
+            (
+                http11,
+                self.connection,
+                ("_receive_response_body", "_receive_event", "_response_closed", close),
+            ),
             (h11_connection, self.h11_connection, ("next_event", "receive_data", "_process_event")),
         )
         self.fault: str | None = None
@@ -220,7 +223,7 @@ def _module(package: str, name: str) -> ModuleType:
     return import_module(f"{package}.{name}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parts_of(response_class: type, kind: Kind) -> _Parts | str:
     """The classes that a response must consist of, or why there are none."""
     for library in _CORES:
@@ -268,7 +271,10 @@ def _find(response: Any, parts: _Parts) -> Connection | str:
     if "content-encoding" in response.headers:
         return f"the body is compressed (content-encoding: {response.headers['content-encoding']})"
     bound_stream = response.stream
-    if type(bound_stream) is not parts.bound_stream or type(bound_stream._stream) is not parts.response_stream:
+    if (
+        type(bound_stream) is not parts.bound_stream
+        or type(bound_stream._stream) is not parts.response_stream
+    ):
         return f"a transport of another kind has made the body: {_name(bound_stream)}"
     pool_stream = bound_stream._stream._httpcore_stream
     if type(pool_stream) is not parts.pool_stream or type(pool_stream._pool) not in parts.pools:
