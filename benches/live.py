@@ -7,6 +7,8 @@ the least that gives the same chunks: it feeds what the socket gives to the deco
     python -m benches.live [--kind async|sync] [--tls] [--rounds 5] [--only floor,httpx] [--json FILE]
 """
 
+# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+
 from __future__ import annotations
 
 import argparse

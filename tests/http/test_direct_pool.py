@@ -1,5 +1,7 @@
 """Direct reading leaves everything as httpcore would: the items, the errors, the response and the pool."""
 
+# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+
 from __future__ import annotations
 
 import asyncio
@@ -255,7 +257,7 @@ class TestCancelledReads:
                 while len(items) < len(events):
                     try:
                         items.append(await asyncio.wait_for(anext(stream), 0.002))
-                    except asyncio.TimeoutError:  # noqa: PERF203, UP041 (it is another class in Python 3.10)
+                    except asyncio.TimeoutError:  # noqa: PERF203 (it is another class in Python 3.10)
                         exact.go_on()
                 assert [item async for item in stream] == []
                 assert direct_reading(response)

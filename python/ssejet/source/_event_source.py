@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
-    from ssejet._http.direct._asyncio import AsyncDirectChunks
     from ssejet._http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
 
 __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
@@ -136,7 +135,7 @@ class _AsyncEvents:
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
-        self._chunks: ResumableChunks | AsyncDirectChunks | None = None
+        self._chunks: Any = None
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._decoder_is_paused = False
         self._is_reading = False
@@ -193,7 +192,7 @@ class _AsyncEvents:
             raise self._chunks.error()
         self._is_reading = True
         try:
-            return await self._chunks.fetch()
+            return await self._chunks.fetch()  # type: ignore[no-any-return]
         except StopAsyncIteration:
             return None
         except Exception:

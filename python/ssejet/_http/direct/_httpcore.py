@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Kind", "find", "is_read_directly", "is_switched_off"]
 
 Kind = Literal["sync", "async"]
+Framing = Literal["chunked", "until-close"] | int
 
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
@@ -77,7 +78,7 @@ class Connection:
     def __init__(self, response: Any, parts: _Parts, pool_stream: Any, h11_state: Any) -> None:
         body_stream = pool_stream._stream
         self.network_stream: Any = body_stream._connection._network_stream
-        self.framing: str | int = _framing(h11_state._reader)
+        self.framing: Framing = _framing(h11_state._reader)
         self.read_timeout: float | None = body_stream._request.extensions.get("timeout", {}).get("read")
         self._request = response._request
         self._parts = parts
@@ -174,20 +175,20 @@ class _Parts:
         self.httpcore: Any = import_module(core)
         self.h11: Any = http11.h11
         self.logger: logging.Logger = http11.logger
-        self.response: type = models.Response
-        self.bound_stream: type = client.BoundAsyncStream if is_async else client.BoundSyncStream
-        self.response_stream: type = getattr(transport, f"{prefix}ResponseStream")
-        self.pool_stream: type = pool.PoolByteStream
-        self.pools: set[type] = {
+        self.response: Any = models.Response
+        self.bound_stream: Any = client.BoundAsyncStream if is_async else client.BoundSyncStream
+        self.response_stream: Any = getattr(transport, f"{prefix}ResponseStream")
+        self.pool_stream: Any = pool.PoolByteStream
+        self.pools: set[Any] = {
             getattr(pool, f"{prefix}ConnectionPool"),
             getattr(proxy, f"{prefix}HTTPProxy"),
             getattr(socks, f"{prefix}SOCKSProxy"),
         }
-        self.body_stream: type = http11.HTTP11ConnectionByteStream
-        self.connection: type = getattr(http11, f"{prefix}HTTP11Connection")
+        self.body_stream: Any = http11.HTTP11ConnectionByteStream
+        self.connection: Any = getattr(http11, f"{prefix}HTTP11Connection")
         self.active: Any = http11.HTTPConnectionState.ACTIVE
         h11_connection = _module("h11", "_connection")
-        self.h11_connection: type = h11_connection.Connection
+        self.h11_connection: Any = h11_connection.Connection
         each, close = ("__aiter__", "aclose") if is_async else ("__iter__", "close")
         raw, decoded = ("aiter_raw", "aiter_bytes") if is_async else ("iter_raw", "iter_bytes")
         self._methods: tuple[tuple[ModuleType, type, tuple[str, ...]], ...] = (
@@ -224,7 +225,7 @@ def _module(package: str, name: str) -> ModuleType:
 
 
 @cache
-def _parts_of(response_class: type, kind: Kind) -> _Parts | str:
+def _parts_of(response_class: Any, kind: Kind) -> _Parts | str:
     """The classes that a response must consist of, or why there are none."""
     for library in _CORES:
         if response_class is getattr(sys.modules.get(library), "Response", None):
@@ -254,7 +255,7 @@ def find(response: Any, kind: Kind) -> Connection | str:
     """Find the connection that carries the body, or the reason why the body cannot be read directly."""
     if is_switched_off():
         return "the environment variable SSEJET_DIRECT=0 switches it off"
-    parts = _parts_of(type(response), kind)
+    parts = _parts_of(type(response), kind)  # type: ignore[arg-type]
     if isinstance(parts, str):
         return parts
     try:
@@ -311,7 +312,7 @@ def _overrides(instance: Any, *names: str) -> bool:
     return not vars(instance).keys().isdisjoint(names)
 
 
-def _framing(reader: Any) -> str | int:
+def _framing(reader: Any) -> Framing:
     """How the body is framed, as h11 has decided.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ssejet._http.direct._httpcore import Kind, find, is_read_directly
+from ssejet._http.direct._httpcore import Connection, Kind, find, is_read_directly
 
 __all__ = ["DirectReading", "direct_reading"]
 
@@ -44,10 +44,13 @@ def direct_reading(response: Any) -> DirectReading:
         return DirectReading(possible=True)
     kind: Kind = "async" if hasattr(getattr(response, "stream", None), "__aiter__") else "sync"
     found = find(response, kind)
-    if not isinstance(found, str):
-        if kind == "sync":
-            from ssejet._http.direct._sync import unsupported
-        else:
-            from ssejet._http.direct._asyncio import unsupported
-        found = unsupported(found)
-    return DirectReading(possible=not found, reason=found or "")
+    return DirectReading(possible=False, reason=found) if isinstance(found, str) else _report(found, kind)
+
+
+def _report(connection: Connection, kind: Kind) -> DirectReading:
+    if kind == "sync":
+        from ssejet._http.direct._sync import unsupported
+    else:
+        from ssejet._http.direct._asyncio import unsupported
+    reason = unsupported(connection)
+    return DirectReading(possible=not reason, reason=reason or "")
