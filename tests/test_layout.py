@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import re
 import subprocess
@@ -51,6 +52,71 @@ def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
         if re.search(r"^\s*(import|from) orjson", path.read_text(), re.MULTILINE)
     ]
     assert found == ["_orjson.py"]
+
+
+# The files that encode or decode JSON themselves, and why they cannot call ``ssejet._json``.
+DIRECT_JSON = {
+    "chat/_base.py": "decodes text to a model of ssejet",
+    "chat/_typed_json.py": "decodes text to a user's type, and makes its schema",
+    "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",
+    "emit/sse_starlette/event.py": "sends the bytes that sse-starlette sends, and raises its errors",
+    "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",
+    "testing/_endpoints/base.py": "writes arguments with spaces, as models do",
+    "typed/_cast.py": "decodes text to a user's type",
+}
+
+_JSON_LIBRARIES = ("json", "msgspec.json", "orjson")
+
+
+def _uses_json(path: Path) -> bool:
+    """Whether a file uses a function or class of a JSON library, except its errors."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module in _JSON_LIBRARIES:
+            return True
+        imported = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        if "msgspec.json" in imported or "orjson" in imported:
+            return True
+        if (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) in _JSON_LIBRARIES
+            and node.attr
+            in {
+                "Decoder",
+                "Encoder",
+                "JSONDecoder",
+                "JSONEncoder",
+                "decode",
+                "dump",
+                "dumps",
+                "encode",
+                "load",
+                "loads",
+                "schema",
+            }
+        ):
+            return True
+    return False
+
+
+def test_json_is_encoded_and_decoded_in_one_package() -> None:
+    root = Path(ssejet.__path__[0])
+    paths = [path for path in root.rglob("*.py") if _uses_json(path)]
+    found = {path.relative_to(root).as_posix() for path in paths}
+    owners = {name for name in found if name.startswith("_json/")} | {"_orjson.py", "_without_orjson.py"}
+    assert found - owners == set(DIRECT_JSON)
+
+
+def test_one_module_knows_pydantic_by_its_attributes() -> None:
+    asked = re.compile(
+        r"""["'](model_dump|model_dump_json|model_fields|model_validate_json|to_json|__get_validators__|"""
+        r"""__pydantic_\w+)["']|^\s*(import|from) pydantic\b""",
+        re.MULTILINE,
+    )
+    root = Path(ssejet.__path__[0])
+    paths = [path for path in root.rglob("*.py") if asked.search(path.read_text())]
+    found = {path.relative_to(root).as_posix() for path in paths}
+    # The swap-ins rebuild models of SDKs. A model of ours is not pydantic's, though it has to_json().
+    assert {name for name in found if not name.startswith("swap/")} == {"_json/replacing.py", "_pydantic.py"}
 
 
 def test_a_public_module_has_all_that_it_exports() -> None:

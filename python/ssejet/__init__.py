@@ -39,6 +39,7 @@ from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
     from ssejet._http.direct import DirectReading, direct_reading
+    from ssejet._http.pool_index import index_pools
     from ssejet.client import AsyncClient, Client
     from ssejet.metrics._token_metrics import TokenMetrics
     from ssejet.source._event_source import EventSource, aconnect_sse, connect_sse
@@ -79,6 +80,7 @@ __all__ = [
     "connect_sse",
     "direct_reading",
     "encode",
+    "index_pools",
     "install",
     "subscribe",
     "uninstall",
@@ -102,6 +104,7 @@ if not TYPE_CHECKING:
             "asubscribe": "ssejet.source._subscription",
             "connect_sse": "ssejet.source._event_source",
             "direct_reading": "ssejet._http.direct",
+            "index_pools": "ssejet._http.pool_index",
             "install": "ssejet.swap._install",
             "subscribe": "ssejet.source._subscription",
             "uninstall": "ssejet.swap._install",

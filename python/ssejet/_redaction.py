@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ def _secrets_in(name: str, value: str) -> Iterator[str]:
 
 
 def _decoded(credentials: str) -> str:
+    from binascii import a2b_base64  # here, as few programs need it
+
     try:
         return a2b_base64(credentials).decode("utf-8", "replace")
     except ValueError:  # not Base64

@@ -6,7 +6,7 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pydantic
@@ -19,6 +19,9 @@ from openai.types.responses import ResponseFormatTextJSONSchemaConfig, ResponseT
 
 from ssejet import Decoder, ServerSentEvent, chat, encode
 from strategies import json_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _characters = st.characters(exclude_categories=["Cs"])
 _lines = st.text(st.one_of(st.sampled_from("\n\n: \tda\ufeff\x00\u2028\x85"), _characters), max_size=30)
@@ -370,3 +373,48 @@ def test_values_that_contain_themselves_are_an_error() -> None:
 def test_only_data_is_positional() -> None:
     with pytest.raises(TypeError):
         encode("x", "y")  # type: ignore[misc]
+
+
+class Base(msgspec.Struct):
+    number: int = 0
+
+
+class HoldsModel(Base):
+    chunk: Any = None
+
+
+class HoldsStruct(msgspec.Struct, rename="camel"):
+    the_item: Base
+    text: str = ""
+
+
+class HoldsAny(msgspec.Struct):
+    item: Any
+    names: list[str] = []
+
+
+WITH_ADDED_FIELD = {"id": "1", "choices": [], "added_by_server": [1]}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda chunk: HoldsAny(chunk),
+        lambda chunk: HoldsAny({"deep": [chunk]}),
+        lambda chunk: HoldsAny(HoldsAny((chunk,))),
+        lambda chunk: HoldsStruct(HoldsModel(1, chunk)),
+        lambda chunk: HoldsStruct(HoldsModel(1, HoldsStruct(HoldsModel(2, [chunk])))),
+    ],
+    ids=["a field", "a list in a dict", "a tuple in a Struct", "a subclass", "a subclass in a subclass"],
+)
+def test_a_struct_sends_all_that_a_chunk_inside_it_keeps(wrap: Callable[[Any], Any]) -> None:
+    (event,) = Decoder().feed(encode(wrap(chat.ChatCompletionChunk.from_dict(WITH_ADDED_FIELD))))
+    assert '"added_by_server":[1]' in event.data
+
+
+def test_a_struct_in_a_struct_is_sent_under_its_own_names() -> None:
+    (event,) = Decoder().feed(encode(HoldsStruct(HoldsModel(1, HoldsAny({"a": 1})), "x")))
+    assert event.json() == {
+        "theItem": {"number": 1, "chunk": {"item": {"a": 1}, "names": []}},
+        "text": "x",
+    }

@@ -16,7 +16,7 @@ one of them sees the other.
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock, allocate_lock, get_ident  # threading itself takes long to import
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ class ExclusiveUse:
         ended: whether the use was ended.
     """
 
-    __slots__ = ("_is_released", "_lock", "_released", "ended", "holder")
+    __slots__ = ("_in_use", "_is_released", "_lock", "ended", "holder")
 
     def __init__(self) -> None:
         self.holder: int | None = None
         self.ended: bool = False
-        self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
+        self._lock = RLock()  # a signal handler may interrupt the thread that holds it
         self._is_released = False
-        self._released = threading.Event()
+        self._in_use = allocate_lock()  # held until the thing is released
+        self._in_use.acquire()
 
     def end(self, *, wake: Callable[[], None], release: Callable[[], None]) -> None:
         """End the use, and return when the thing is released. Any thread may call this, more than once.
@@ -79,8 +80,8 @@ class ExclusiveUse:
             return
         wake()
         # A signal handler runs in a thread that may be the user: waiting for it would never end.
-        if holder != threading.get_ident():
-            self._released.wait(_WAKE_TIME)
+        if holder != get_ident() and self._in_use.acquire(timeout=_WAKE_TIME):
+            self._in_use.release()  # for others that wait
 
     def release(self, release: Callable[[], None]) -> None:
         """Release the thing, unless that was done."""
@@ -91,4 +92,4 @@ class ExclusiveUse:
             try:
                 release()
             finally:
-                self._released.set()
+                self._in_use.release()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from _thread import get_ident  # threading itself takes long to import
 from contextlib import suppress
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from ssejet._http.adapters.base import SyncResponseAdapter
 from ssejet._http.body import iter_chunks
 from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.failures import translate
@@ -16,11 +17,12 @@ from ssejet.errors import request_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ssejet._http.adapters.socket_reads import SocketReads
     from ssejet._http.deadlines import Deadlines
     from ssejet._http.direct._sync import DirectChunks
     from ssejet._http.response import AsyncByteResponse, ByteResponse
 
-__all__ = ["DRAIN_SIZE", "DRAIN_TIME", "BaseReader", "Reader"]
+__all__ = ["DRAIN_SIZE", "DRAIN_TIME", "BaseReader", "Reader", "network_reads"]
 
 # How many bytes and seconds a reader spends on the rest of a body so that the connection can be used again.
 DRAIN_SIZE = 64 * 1024
@@ -87,14 +89,14 @@ class Reader(BaseReader):
         # None until the first read, and after the deadlines have changed.
         self._fetch: Callable[[], bytes] | None = None
         # From the start, so that a thread that closes this reader finds them.
-        self._network_reads: NetworkReads | DirectChunks | None = None
+        self._network_reads: NetworkReads | SocketReads | DirectChunks | None = None
         if self._is_direct:
             from ssejet._http.direct._sync import DirectChunks
 
             self._network_reads = DirectChunks.of(response, deadlines)
         self._is_direct = self._network_reads is not None
         if not self._is_direct:
-            self._network_reads = NetworkReads.of(response, deadlines)
+            self._network_reads = network_reads(response, deadlines)
 
     @property
     def closed(self) -> bool:
@@ -207,6 +209,13 @@ class Reader(BaseReader):
         self.release_connection()
         self._chunks = self._fetch = None
         self.response.close()
+
+
+def network_reads(response: Any, deadlines: Deadlines) -> NetworkReads | SocketReads | None:
+    """What limits and interrupts the reads of a response; None if its library does not allow that."""
+    if isinstance(response, SyncResponseAdapter):
+        return response.network_reads(deadlines)
+    return NetworkReads.of(response, deadlines)
 
 
 def _read_rest(chunks: Iterator[bytes]) -> None:

@@ -5,7 +5,7 @@ It watches the reads of that connection: to end them from another thread, and to
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock  # threading itself takes long to import
 from contextlib import suppress
 from math import inf
 from types import coroutine
@@ -50,7 +50,7 @@ class RequestInterrupter:
     """
 
     def __init__(self, request: Any) -> None:
-        self._lock = threading.RLock()  # a signal handler may interrupt its owner
+        self._lock = RLock()  # a signal handler may interrupt its owner
         self._network_stream: Any = None
         self._interrupted = False
         request.extensions["trace"] = self._trace
@@ -117,7 +117,7 @@ def is_own_trace(trace: Any) -> bool:
 
 
 # Held while a hook is set or removed: the connection's next response may do that at the same time.
-_hooking = threading.RLock()
+_hooking = RLock()
 
 
 class _ReadHook:
@@ -213,7 +213,7 @@ class NetworkReads:
         self.deadlines = deadlines
         self.waiting = False
         self.interrupted: bool = False
-        self.lock: threading.RLock = threading.RLock()  # a signal handler may interrupt its owner
+        self.lock: RLock = RLock()  # a signal handler may interrupt its owner
         self._hook: _SyncHook | None = None
 
     @classmethod

@@ -1,7 +1,4 @@
-"""The users' types: the schema that a request sends for a type, and the parser of its answer.
-
-pydantic's classes are recognised by their attributes; pydantic is imported only for such a class.
-"""
+"""Makes, for a user's type, the schema that a request sends and the parser of its answer."""
 
 from __future__ import annotations
 
@@ -9,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+
+from ssejet._pydantic import is_dataclass, is_model, type_adapter
 
 __all__ = ["json_parser", "strict_schema", "strict_schema_of"]
 
@@ -22,13 +21,11 @@ def json_parser(type_: Any) -> Callable[[str], Any]:
     Raises:
         TypeError: ``type_`` is none of these.
     """
-    if _is_pydantic_model(type_):
+    if is_model(type_):
         parse: Callable[[str], Any] = type_.model_validate_json
         return parse
-    if _is_pydantic_dataclass(type_):
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(type_).validate_json
+    if is_dataclass(type_):
+        return type_adapter(type_).validate_json  # type: ignore[no-any-return]
     _check(type_)
     return msgspec.json.Decoder(type_).decode
 
@@ -42,12 +39,10 @@ def strict_schema_of(type_: Any) -> dict[str, Any]:
     Raises:
         TypeError: ``type_`` is none of these, or a part of it has no schema.
     """
-    if _is_pydantic_model(type_):
+    if is_model(type_):
         return strict_schema(type_.model_json_schema())
-    if _is_pydantic_dataclass(type_):
-        from pydantic import TypeAdapter
-
-        return strict_schema(TypeAdapter(type_).json_schema())
+    if is_dataclass(type_):
+        return strict_schema(type_adapter(type_).json_schema())
     _check(type_)
     return strict_schema(_without_root_reference(msgspec.json.schema(type_)))
 
@@ -111,14 +106,6 @@ def _mentions(schema: Any, reference: str) -> bool:
     if isinstance(schema, dict):
         return schema.get("$ref") == reference or any(_mentions(each, reference) for each in schema.values())
     return isinstance(schema, list) and any(_mentions(each, reference) for each in schema)
-
-
-def _is_pydantic_model(type_: Any) -> bool:
-    return isinstance(type_, type) and hasattr(type_, "model_validate_json")
-
-
-def _is_pydantic_dataclass(type_: Any) -> bool:
-    return isinstance(type_, type) and hasattr(type_, "__pydantic_validator__")
 
 
 def _check(type_: Any) -> None:

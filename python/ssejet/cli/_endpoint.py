@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +18,7 @@ from ssejet import (
     TruncatedStreamError,
 )
 from ssejet._http.failures import was_sent
+from ssejet._json import loads
 from ssejet.typed._server_reports import status_error
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def request_params(
         if name in {"messages", "stream"}:
             raise typer.BadParameter(f"{name} is set by this command", param_hint="--param")
         try:
-            request[name] = json.loads(value)
+            request[name] = loads(value)
         except ValueError:
             request[name] = value
     return request

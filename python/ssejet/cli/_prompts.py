@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from ssejet._json import loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def from_file(path: Path) -> list[dict[str, Any]]:
 
 
 def _from_json(line: str) -> dict[str, Any]:
-    request: dict[str, Any] = json.loads(line)
+    request: dict[str, Any] = loads(line)
     if "prompt" in request:
         request |= from_text(request.pop("prompt"))
     if not isinstance(request.get("messages"), list):

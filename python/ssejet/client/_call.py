@@ -15,6 +15,7 @@ from ssejet._http.failures import translate_request
 from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
 from ssejet._http.response import has_error_status
 from ssejet._json import dumps_by, to_json_types
+from ssejet._pydantic import can_dump
 from ssejet._server_errors import is_error_answer
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
@@ -191,7 +192,7 @@ def _jsonable(value: Any) -> Any:
     for method in ("to_param", "to_dict"):
         if hasattr(value, method):
             return getattr(value, method)()
-    if hasattr(value, "model_dump"):
+    if can_dump(type(value)):
         return value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, msgspec.Struct):
         return to_json_types(value)

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from ssejet._core import ServerSentEvent, encode
 from ssejet._json import dumps
+from ssejet._pydantic import is_sdk_model, model_fields
 from ssejet.emit._encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
@@ -174,10 +175,11 @@ def _names(cls: type) -> _Names:
 
 
 def _find_names(cls: type) -> _Names:
-    for attribute in ("model_fields", "__struct_fields__", "__dataclass_fields__"):
-        fields: Iterable[str] | None = getattr(cls, attribute, None)
-        if fields is not None:
-            names = frozenset(fields).union(dir(cls))
-            is_typed = "type" in names and hasattr(cls, "to_json") and hasattr(cls, "model_dump_json")
-            return _Names(names, is_typed)
-    return _Names(None, is_typed=False)
+    fields = model_fields(cls)
+    for attribute in ("__struct_fields__", "__dataclass_fields__"):
+        if fields is None:
+            fields = getattr(cls, attribute, None)
+    if fields is None:
+        return _Names(None, is_typed=False)
+    names = frozenset(fields).union(dir(cls))
+    return _Names(names, is_typed="type" in names and is_sdk_model(cls))

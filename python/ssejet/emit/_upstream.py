@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ssejet._http.async_reader import AsyncReader
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.readable import readable_response
 from ssejet._http.reader import Reader
-from ssejet._http.response import check_response, content_type_of
+from ssejet._http.response import content_type_of
 from ssejet.errors import SSEError
 from ssejet.typed._refusal import Beginning, refusal_of
 
@@ -43,7 +44,7 @@ class _BaseUpstream:
 
     def __init__(self, response: Any) -> None:
         name, other_name = self._names
-        check_response(response, self._kind, reader=name, other_reader=other_name)
+        response = readable_response(response, self._kind, reader=name, other_reader=other_name)
         self._deadlines = Deadlines()
         self._reader = self._reader_class(response, self._deadlines)
         self._start = _Start(response, self._deadlines, on_change=self._reader.change_deadlines)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from ssejet._pydantic import model_fields
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.testing._http_responses import is_response
 
@@ -95,7 +96,7 @@ def has_fields(answer: Any) -> bool:
     if isinstance(answer, (str, Mapping)):
         return True
     cls = type(answer)
-    is_model = hasattr(cls, "model_fields") or hasattr(cls, "__struct_fields__") or is_dataclass(cls)
+    is_model = model_fields(cls) is not None or hasattr(cls, "__struct_fields__") or is_dataclass(cls)
     return is_model and not isinstance(answer, (StreamedAnswer, MockError))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+
+from ssejet._json import loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Call:
         Raises:
             json.JSONDecodeError: it is not JSON.
         """
-        return json.loads(self.request.content)
+        return loads(self.request.content)
 
     @property
     def closed(self) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import json
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ssejet._json import dumps
+from ssejet._json import dumps, loads
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import close
 from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, describe, has_fields, is_answer
@@ -143,7 +142,7 @@ class Route:
         return f"{self._mock.name}.{self._endpoint.name}"
 
     def _fields(self, answer: Any, body: dict[str, Any]) -> dict[str, Any]:
-        given = self._endpoint.from_text(answer) if isinstance(answer, str) else json.loads(dumps(answer))
+        given = self._endpoint.from_text(answer) if isinstance(answer, str) else loads(dumps(answer))
         if not isinstance(given, dict):
             raise TypeError(f"{self._name}.response is {KINDS}; not {describe(answer)}")
         try:

@@ -1,10 +1,11 @@
-//! Unframes HTTP/1.1 message bodies. Only this module knows and changes where in a body the reader stands.
+//! Takes HTTP/1.1 message bodies off their framing: chunked, of a known length, or until the connection closes.
 
 use core::error::Error;
 use core::fmt;
 
 /// The number of bytes that the line of a chunk's size may have, and all lines of the trailers together.
-const MAX_LINES: usize = 16 << 10;
+/// h11 has the same limit under httpcore when the bytes arrive one by one.
+const MAX_LINES: usize = (100 << 10) + 1;
 
 /// The number of digits that a chunk's size may have, leading zeros included.
 const MAX_DIGITS: u8 = 20;
@@ -42,11 +43,19 @@ pub enum BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::InvalidSize => "the line of a chunk's size is malformed",
-            Self::SizeTooLarge => "a chunk's size does not fit into 64 bits",
-            Self::InvalidChunkEnd => "the data of a chunk is not followed by CRLF",
-            Self::InvalidTrailer => "a line of the trailers is malformed",
-            Self::LineTooLong => "the line of a chunk's size, or the trailers, are too long",
+            Self::InvalidSize => {
+                "the line of a chunk's size is malformed: \
+                 expected 1 to 20 hexadecimal digits, then an extension after ';' or nothing, then CRLF"
+            }
+            Self::SizeTooLarge => "a chunk's size is too large: expected one that fits into 64 bits",
+            Self::InvalidChunkEnd => "the data of a chunk is longer than its size: expected CRLF after it",
+            Self::InvalidTrailer => {
+                "a line after the last chunk is malformed: expected a header field or an empty line"
+            }
+            Self::LineTooLong => {
+                "the line of a chunk's size, or the lines after the last chunk, are too long: \
+                 expected at most 100 KiB"
+            }
             Self::Incomplete => "the connection ended before the end of the body",
         })
     }
@@ -64,15 +73,23 @@ impl Error for BodyError {}
 /// | | CR | `SizeLf` |
 /// | `SizeSpace` | space, tab | `SizeSpace` |
 /// | | CR | `SizeLf` |
-/// | `Extension` | CR LF | `Data`, or `Trailer` if the size is 0 |
+/// | `Extension` | any byte but LF | `Extension` |
+/// | | LF after CR | `Data`, or `Trailer` if the size is 0 |
 /// | `SizeLf` | LF | `Data`, or `Trailer` if the size is 0 |
 /// | `Data` | all of the data | `DataCr` |
 /// | `DataCr` | CR | `DataLf` |
 /// | `DataLf` | LF | `Size` |
-/// | `Trailer` | the end of an empty line | `Complete` |
+/// | `Trailer` | part of a header field | `Trailer` |
+/// | | the end of an empty line | `Complete` |
 /// | `Length` | all of the data | `Complete` |
+/// | `UntilClose` | the end of the connection | `Complete` |
 ///
 /// Any other input is an error, and the state is then `Failed`.
+///
+/// The grammar is that of h11, which accepts more than the standard where servers need it: spaces after a
+/// size, a bare LF at the end of a trailer, folded trailers. A size ends at CRLF only. Unlike h11, this
+/// reader refuses sizes beyond 64 bits, limits lines at the same length however they are cut, and ignores
+/// what trailers say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: u8, size: u64 },

@@ -1,33 +1,13 @@
-//! Bodies fed whole, byte by byte, and in every split into two, with bytes after their end.
+//! Bodies whole, byte by byte, in every split into two, and at random against a naive reader.
 
+mod common;
+
+use common::body::{Read, naive, read};
+use common::cut;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use ssejet_core::body::{Body, BodyError, Framing};
-
-/// What reading a body gave: the payload, what followed, and how it ended.
-#[derive(Debug, PartialEq, Eq)]
-struct Read {
-    payload: Vec<u8>,
-    rest: Vec<u8>,
-    end: Result<(), BodyError>,
-}
-
-fn read<'i>(framing: Framing, pieces: impl IntoIterator<Item = &'i [u8]>) -> Read {
-    let mut body = Body::new(framing);
-    let mut read = Read { payload: Vec::new(), rest: Vec::new(), end: Ok(()) };
-    for piece in pieces {
-        match body.feed(piece, |part| read.payload.extend_from_slice(part)) {
-            Ok(rest) => read.rest.extend_from_slice(rest),
-            Err(error) => {
-                assert_eq!(body.feed(b"more", |_| panic!("nothing follows an error")), Err(error));
-                read.end = Err(error);
-                assert_eq!(body.finish(), read.end);
-                return read;
-            }
-        }
-    }
-    assert_eq!(body.excess(), read.rest.len() as u64);
-    read.end = body.finish();
-    read
-}
 
 #[track_caller]
 fn check(framing: Framing, input: &[u8], payload: &[u8], rest: &[u8], end: Result<(), BodyError>) {
@@ -65,7 +45,7 @@ fn chunked_bodies_give_their_payload_and_what_follows_them() {
 #[test]
 fn malformed_chunks_are_errors_after_the_payload_before_them() {
     for (input, payload, error) in [
-        ("\r\n", "", BodyError::InvalidSize),
+        ("\r\n\r\n", "", BodyError::InvalidSize),
         ("x\r\n", "", BodyError::InvalidSize),
         ("-1\r\n", "", BodyError::InvalidSize),
         ("0x1\r\n", "", BodyError::InvalidSize),
@@ -103,13 +83,21 @@ fn the_largest_size_is_that_of_64_bits() {
 
 #[test]
 fn long_lines_are_errors_and_long_payload_is_not() {
-    let long = "a".repeat(16 << 10);
-    let error = Err(BodyError::LineTooLong);
-    check(Framing::Chunked, format!("1;{long}").as_bytes(), b"", b"", error);
-    check(Framing::Chunked, format!("1{}", " ".repeat(16 << 10)).as_bytes(), b"", b"", error);
-    check(Framing::Chunked, format!("0\r\n{long}:").as_bytes(), b"", b"", error);
-    check(Framing::Chunked, format!("0\r\n{}", "a:b\r\n".repeat(4 << 10)).as_bytes(), b"", b"", error);
-    let chunk = format!("4000\r\n{long}\r\n");
+    const MOST: usize = (100 << 10) + 1;
+    for [start, filler, end] in [["1;", "a", "\r\nx\r\n0\r\n\r\n"], ["1", " ", "\r\nx\r\n0\r\n\r\n"]] {
+        let longest = start.to_owned() + &filler.repeat(MOST - start.len() - 2);
+        check(Framing::Chunked, (longest.clone() + end).as_bytes(), b"x", b"", Ok(()));
+        let too_long = longest + filler + end;
+        check(Framing::Chunked, too_long.as_bytes(), b"", b"", Err(BodyError::LineTooLong));
+    }
+    let fields = "a:b\r\n".repeat(MOST / 5 - 1);
+    let last = format!("c:{}\r\n\r\n", "d".repeat(MOST - fields.len() - 6));
+    check(Framing::Chunked, format!("0\r\n{fields}{last}rest").as_bytes(), b"", b"rest", Ok(()));
+    let too_long = format!("0\r\n{fields}x{last}");
+    check(Framing::Chunked, too_long.as_bytes(), b"", b"", Err(BodyError::LineTooLong));
+
+    let long = "a".repeat(0x20000);
+    let chunk = format!("20000\r\n{long}\r\n");
     let input = format!("{chunk}{chunk}0\r\n\r\n");
     check(Framing::Chunked, input.as_bytes(), long.repeat(2).as_bytes(), b"", Ok(()));
 }
@@ -127,4 +115,103 @@ fn a_body_that_ends_early_is_an_error_unless_it_ends_with_the_connection() {
     check(Framing::Length(0), b"ab", b"", b"ab", Ok(()));
     check(Framing::UntilClose, b"abc", b"abc", b"", Ok(()));
     check(Framing::UntilClose, b"", b"", b"", Ok(()));
+}
+
+#[test]
+fn each_byte_in_each_place_reads_as_a_naive_reader_reads_it() {
+    let stream = b"1;e\r\nx\r\n0 \r\nA: b\r\n c\r\n\r\n";
+    for place in 0..stream.len() {
+        for byte in 0..=u8::MAX {
+            for after in [place, place + 1] {
+                let changed = [&stream[..place], &[byte], &stream[after..]].concat();
+                let Read { payload, rest, end } = read(Framing::Chunked, [&changed[..]]);
+                let shown = changed.escape_ascii();
+                let found = Read { payload, rest, end: end.map_err(|_| ()) };
+                assert_eq!(found, naive(Framing::Chunked, &changed), "{shown}");
+            }
+        }
+    }
+}
+
+fn framing() -> impl Strategy<Value = Framing> {
+    prop_oneof![
+        8 => Just(Framing::Chunked),
+        1 => Just(Framing::UntilClose),
+        1 => prop_oneof![0..64_u64, Just(u64::MAX)].prop_map(Framing::Length),
+    ]
+}
+
+fn chunk() -> impl Strategy<Value = Vec<u8>> {
+    const DATA_ENDS: &[&str] = &["\r\n", "\r\n", "\r\n", "\n", "\r"];
+    const ENDS: &[&str] =
+        &["\r\n", "\r\n", "\r\n", " \r\n", ";\r\n", ";a=\"b\"\r\n", ";\r\r\n", ";\n\r\n", "\n"];
+    (0..40_usize, 0..3_usize, select(ENDS), select(DATA_ENDS)).prop_map(|(size, zeros, line_end, end)| {
+        format!("{}{size:x}{line_end}{}{end}", "0".repeat(zeros), "d".repeat(size)).into_bytes()
+    })
+}
+
+fn end() -> impl Strategy<Value = Vec<u8>> {
+    const LINES: &[&str] = &[
+        "A: b\r\n",
+        "a:\n",
+        " folded\r\n",
+        "\t\r\n",
+        "a:\x01é\r\n",
+        "no colon\r\n",
+        "a: \x0B\n",
+        "a:\r\r\n",
+    ];
+    vec(select(LINES), 0..4)
+        .prop_map(|lines| ["0\r\n", &lines.concat(), "\r\nHTTP/1.1 200 OK\r\n"].concat().into_bytes())
+}
+
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    const TOKENS: &[&str] = &[
+        "0",
+        "1",
+        "a",
+        "F",
+        "\r\n",
+        "\r",
+        "\n",
+        "\r\n\r\n",
+        ";",
+        " ",
+        "\t",
+        ":",
+        "A:b",
+        "x",
+        "\0",
+        "ffffffffffffffff",
+    ];
+    select(TOKENS).prop_map(|token| token.as_bytes().to_vec())
+}
+
+/// Bodies that are mostly well formed, and some with noise.
+fn input() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        (vec(chunk(), 0..4), end()).prop_map(|(chunks, end)| [chunks.concat(), end].concat()),
+        vec(prop_oneof![chunk(), end(), noise(), noise()], 0..8).prop_map(|parts| parts.concat()),
+        vec(noise(), 0..12).prop_map(|parts| parts.concat()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn bodies_read_as_a_naive_reader_reads_them_however_they_are_cut(
+        framing in framing(),
+        input in input(),
+        places in vec(any::<prop::sample::Index>(), 0..6),
+        kept in any::<prop::sample::Index>(),
+        is_whole in any::<bool>(),
+    ) {
+        let input = if is_whole { &input[..] } else { &input[..kept.index(input.len() + 1)] };
+        let mut places: Vec<_> = places.iter().map(|place| place.index(input.len() + 1)).collect();
+        places.sort_unstable();
+        let whole = read(framing, [input]);
+        prop_assert_eq!(&read(framing, cut(input, &places)), &whole);
+        prop_assert_eq!(&read(framing, input.chunks(1)), &whole);
+        let Read { payload, rest, end } = whole;
+        prop_assert_eq!(Read { payload, rest, end: end.map_err(|_| ()) }, naive(framing, input));
+    }
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import stat
@@ -32,6 +31,7 @@ from ssejet._http.deadlines import Deadlines
 from ssejet._http.failures import translate, translate_request, translated
 from ssejet._http.headers import EVENT_STREAM_HEADERS, with_default_headers
 from ssejet._http.response import has_error_status, has_event_stream_type
+from ssejet._json import loads
 from ssejet.cli._console import command_ends, error_console, fail, printable
 from ssejet.cli._printers import JSONPrinter, PrettyPrinter, Printer
 from ssejet.typed._refusal import content_type_error
@@ -221,7 +221,7 @@ def _headers(lines: list[str], body: bytes | None, last_event_id: str | None) ->
 
 def _is_json(body: bytes) -> bool:
     try:
-        json.loads(body)
+        loads(body)
     except ValueError:
         return False
     return True

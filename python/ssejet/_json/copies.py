@@ -1,0 +1,100 @@
+"""Makes deeply nested JSON pass through pickle and copy."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ssejet._json.reading import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["copyable"]
+
+# pickle and copy get values up to this depth unchanged. Their own limit is a few hundred levels, or fewer if
+# the call stack is deep.
+_MAX_DEPTH = 50
+
+
+def copyable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Replace values that are nested too deep for pickle and copy by JSON text, which both decode again."""
+    deep: dict[str, Any] = {}
+    for name, value in fields.items():
+        if _is_deep(value):
+            with suppress(TypeError):  # a value that is not JSON stays as it is
+                deep[name] = _Text("".join(_encoded(value)))
+    return {**fields, **deep} if deep else fields
+
+
+class _Text(str):
+    """JSON text. To unpickle or copy it is to decode it."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _decode, (str(self),)
+
+
+def _decode(text: str) -> Any:
+    try:
+        return loads(text)
+    except (RecursionError, ValueError):  # the stack of this thread may be too small
+        return text
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and dicts are nested deeper than ``_MAX_DEPTH`` in a value."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [inner for each in level for inner in _nested(each)]
+        if not level:
+            return False
+    return True
+
+
+def _nested(value: Any) -> Iterator[Any]:
+    # Decoded JSON has these types, not subclasses of them.
+    if type(value) is list:
+        yield from (each for each in value if type(each) in (list, dict))
+    elif type(value) is dict:
+        yield from (each for each in value.values() if type(each) in (list, dict))
+
+
+def _encoded(value: Any) -> Iterator[str]:
+    """The JSON text of a value, in pieces."""
+    # A list of iterators takes the place of recursion, so any depth works.
+    todo: list[Iterator[Any]] = [iter((value,))]
+    while todo:
+        for each in todo[-1]:
+            if isinstance(each, _Text):
+                yield each
+            elif type(each) in (list, dict):
+                todo.append(_pieces(each))
+                break
+            else:
+                yield json.dumps(each)
+        else:
+            todo.pop()
+
+
+def _pieces(value: list[Any] | dict[str, Any]) -> Iterator[Any]:
+    """The values in a list or dict, and the JSON text around them."""
+    comma = _Text("")
+    if isinstance(value, list):
+        yield _Text("[")
+        for each in value:
+            yield comma
+            yield each
+            comma = _Text(",")
+        yield _Text("]")
+        return
+    yield _Text("{")
+    for name, each in value.items():
+        if not isinstance(name, str):
+            raise TypeError("the keys of a JSON object must be strings")
+        yield _Text(f"{comma}{json.dumps(name)}:")
+        yield each
+        comma = _Text(",")
+    yield _Text("}")
