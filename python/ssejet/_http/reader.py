@@ -110,11 +110,11 @@ class Reader(BaseReader):
             APIConnectionError: the connection broke, or a deadline passed.
             ConcurrentReadError: another thread is reading.
         """
-        use = self._use
+        use, thread = self._use, get_ident()
         if use.holder is not None:
             raise ConcurrentReadError
         try:
-            use.holder = get_ident()
+            use.holder = thread
             return None if use.ended else (self._fetch or self._make_fetch())()
         except StopIteration:
             return None
@@ -156,16 +156,13 @@ class Reader(BaseReader):
 
     def drain(self) -> None:
         """Read to the end of the body, within bounds, if the connection can then be used again."""
-        use = self._use
-        if (
-            self._network_reads is None
-            or self._chunks is None
-            or use.holder is not None
-            or not is_reusable(self.response)
-        ):
+        if self._network_reads is None or self._chunks is None or not is_reusable(self.response):
+            return
+        use, thread = self._use, get_ident()
+        if use.holder is not None:
             return
         try:
-            use.holder = get_ident()
+            use.holder = thread
             if not use.ended:
                 self._deadlines.replace_limits(DRAIN_TIME)
                 with suppress(Exception):  # all that matters has been read
