@@ -92,8 +92,8 @@ class ResumableChunks:
         """The error for a read that follows a cancelled one and cannot go on."""
         return APIConnectionError(
             "an earlier read of this response was cancelled, which ended it: the rest is lost. Send the "
-            "request again. To limit a wait, pass idle_timeout or data_timeout, or read in a task and pass it "
-            "to asyncio.wait(), which does not cancel it",
+            "request again. To limit a wait, pass idle_timeout or data_timeout, or read in a task and pass "
+            "it to asyncio.wait(), which cancels nothing",
             request=request_of(self._response),
         )
 

@@ -326,7 +326,7 @@ class _AsyncPieces(AsyncGenerator[bytes, None]):
         if self._was_cancelled:
             raise StreamError(
                 "an earlier read of this event stream was cancelled, which closed its source: the rest is "
-                "lost. To limit a wait, read in a task and pass it to asyncio.wait(), which does not cancel it"
+                "lost. To limit a wait, read in a task and pass it to asyncio.wait(), which cancels nothing"
             )
         return self._pieces.__anext__()
 
