@@ -19,7 +19,7 @@ _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 
 
 def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any]:
-    """Make a function that takes an event, from a callback that takes the event's fields.
+    """Make a function that takes an event of one that takes the event's fields.
 
     Args:
         event_type: the ``type`` of the events.
