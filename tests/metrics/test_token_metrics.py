@@ -174,9 +174,7 @@ class TestLatencies:
         assert Latencies.of([]) is None
 
     @pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 2.5), (0.9, 3.7), (1.0, 4.0)])
-    def test_a_percentile_between_two_values_is_interpolated(
-        self, share: float, value: float
-    ) -> None:
+    def test_a_percentile_between_two_values_is_interpolated(self, share: float, value: float) -> None:
         assert percentile([1.0, 2.0, 3.0, 4.0], share) == pytest.approx(value)
 
 
