@@ -25,7 +25,7 @@ __all__ = [
 
 
 class AdaptedResponse:
-    """The base class of what stands for a response of another HTTP library.
+    """The base class of the adapters of responses of other HTTP libraries.
 
     Args:
         response: the response of the library.
@@ -39,7 +39,7 @@ class AdaptedResponse:
 
 
 def original_of(response: Any) -> Any:
-    """The response that the user has: what an adapter stands for, or else the argument."""
+    """The library's own response, if this is an adapter of one; else the argument."""
     return response.original if isinstance(response, AdaptedResponse) else response
 
 

@@ -6,7 +6,7 @@ openai-responses, for tests that were written for it.
 
 ``_openai``, ``_anthropic``, ``_mistral`` and ``_google_genai`` are the mocks. What they share: ``_api_mock``
 finds the ``_route`` of a request, ``_endpoints`` makes its answer, ``_store`` keeps the objects between
-requests, and ``_patching`` takes the place of the network. ``_decorator`` gives a function a mock.
+requests, and ``_patching`` takes the place of the network. ``_decorator`` gives a mock to a function.
 """
 
 from __future__ import annotations

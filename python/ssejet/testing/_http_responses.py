@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ssejet._http.response import is_httpx_response as is_response
 from ssejet._media_type import EVENT_STREAM
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import aclose, close
@@ -22,15 +23,8 @@ def library_of(request: Any) -> Any:
     return sys.modules[type(request).__module__.partition(".")[0]]
 
 
-def is_response(answer: Any) -> bool:
-    """Whether this is a response of either library."""
-    # A Mock has every attribute, but no number for a status.
-    has_status = isinstance(getattr(answer, "status_code", None), int)
-    return has_status and hasattr(answer, "headers") and hasattr(answer, "stream")
-
-
 def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
-    """The same exception for this call: of the client's library, and with its request."""
+    """The same exception, as one of the client's library with the request of this call."""
     cls = type(error)
     if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
         return error

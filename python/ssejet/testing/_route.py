@@ -45,8 +45,8 @@ class Route:
     """One endpoint of a mocked API. A mock makes its routes itself.
 
     The counts are right with any number of threads and tasks. Inside a response function, they do not include
-    the call that it answers: ``route.call_count`` is 0 in the first call, and each of
-    several calls at once has another number.
+    the call that it answers: ``route.call_count`` is 0 in the first call. Each of several calls at
+    once sees another number.
     """
 
     __slots__ = ("_in_turn", "_lock", "_log", "_mock", "_response", "endpoint")
