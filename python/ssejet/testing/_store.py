@@ -188,7 +188,7 @@ class FileStore(Store["FileObject"]):
 
     def __init__(self) -> None:
         super().__init__("file", newest_first=False)
-        self.content = ContentStore()
+        self.content: ContentStore = ContentStore()
 
     def list(self, purpose: str | None = None) -> list[FileObject]:  # type: ignore[override]
         """All files, or those with a purpose."""
@@ -266,7 +266,7 @@ class RunStore(_ThreadPartStore["Run"]):
 
     def __init__(self) -> None:
         super().__init__("thread.run")
-        self.steps = RunStepStore("thread.run.step")
+        self.steps: RunStepStore = RunStepStore("thread.run.step")
 
 
 class RunStepStore(Store["RunStep"]):
@@ -290,8 +290,8 @@ class ThreadStore(Store["Thread"]):
 
     def __init__(self) -> None:
         super().__init__("thread")
-        self.messages = MessageStore("thread.message")
-        self.runs = RunStore()
+        self.messages: MessageStore = MessageStore("thread.message")
+        self.runs: RunStore = RunStore()
 
 
 class VectorStoreFileStore(Store["VectorStoreFile"]):
@@ -340,8 +340,8 @@ class VectorStoreStore(Store["VectorStore"]):
 
     def __init__(self) -> None:
         super().__init__("vector_store")
-        self.files = VectorStoreFileStore("vector_store.file")
-        self.file_batches = VectorStoreFileBatchStore()
+        self.files: VectorStoreFileStore = VectorStoreFileStore("vector_store.file")
+        self.file_batches: VectorStoreFileBatchStore = VectorStoreFileBatchStore()
 
 
 class BetaStores:
@@ -349,7 +349,7 @@ class BetaStores:
 
     def __init__(self) -> None:
         self.assistants: Store[Assistant] = Store("assistant")
-        self.threads = ThreadStore()
+        self.threads: ThreadStore = ThreadStore()
 
 
 class StateStore:
@@ -362,11 +362,11 @@ class StateStore:
     """
 
     def __init__(self) -> None:
-        self.files = FileStore()
-        self.models = ModelStore()
+        self.files: FileStore = FileStore()
+        self.models: ModelStore = ModelStore()
         self.responses: Store[Response] = Store("response")
-        self.vector_stores = VectorStoreStore()
-        self.beta = BetaStores()
+        self.vector_stores: VectorStoreStore = VectorStoreStore()
+        self.beta: BetaStores = BetaStores()
 
     def of(self, name: str) -> Store[Any]:
         """The store with a name such as ``beta.threads.runs``. A new name gets an empty store."""
