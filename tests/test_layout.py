@@ -28,6 +28,7 @@ PUBLIC = {
     "ssejet.errors",
     "ssejet.metrics",
     "ssejet.pytest_plugin",
+    "ssejet.responses",
     "ssejet.source",
     "ssejet.swap",
     "ssejet.swap.anthropic",
