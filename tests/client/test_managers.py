@@ -1,4 +1,4 @@
-"""What ``stream()`` returns works with a ``with`` block and without; it sends nothing before its first use."""
+"""What ``stream()`` returns works with a ``with`` block or without; it sends nothing before its first use."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ MESSAGES = [{"role": "user", "content": "Hi!"}]
 # For each protocol: its method, the parameters, the type of the events with text, and how to get the answer.
 PROTOCOLS = {
     "chat": ("chat.completions.stream", {"messages": MESSAGES}, "content.delta", "get_final_completion"),
+    "responses": ("responses.stream", {"input": "Hi!"}, "response.output_text.delta", "get_final_response"),
 }
 
 

@@ -172,7 +172,8 @@ class AnswerStream(BaseAnswerStream[EventT]):
     def text_deltas(self) -> Iterator[str]:
         """Iterate over the new pieces of the answer's text only."""
         text_delta: Any = self._text_delta
-        return (event.delta for event in self if type(event) is text_delta)
+        events: Iterator[Any] = iter(self)
+        return (event.delta for event in events if type(event) is text_delta)
 
     def until_done(self) -> Self:
         """Read the stream to its end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ssejet._http.async_reader import AsyncReader
@@ -12,7 +12,15 @@ from ssejet._http.failures import translated
 from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard
 from ssejet.client._call import Call
-from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
+from ssejet.client._resources import (
+    AsyncChatCompletions,
+    AsyncResponses,
+    Chat,
+    ChatCompletions,
+    Completions,
+    Responses,
+)
+from ssejet.client._resuming import AsyncResumingStream, ResumingStream
 from ssejet.client._settings import Settings
 from ssejet.errors import SSEError
 from ssejet.typed import AsyncStream, Stream
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from ssejet.chat import Completion
     from ssejet.client._endpoints import Endpoint
     from ssejet.client._token_streams import AsyncTokenStream, TokenStream
+    from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -34,6 +43,7 @@ class _BaseClient:
     """What both clients share: everything but sending, reading and waiting."""
 
     _http_class: ClassVar[Literal["AsyncClient", "Client"]]
+    _call: Callable[..., Any]
 
     def __init__(
         self,
@@ -100,6 +110,11 @@ class _BaseClient:
             check_http_client(http_client, self._http_class, user=type(self).__name__)
         self._http: Any = http_client
 
+    def _follow(self, call: Call, metrics: TokenMetrics, response_id: str, after: int | None) -> Any:
+        """Request the rest of a response, whose stream was cut."""
+        endpoint, params = call.rest_of(response_id, after)
+        return self._call(endpoint, metrics, **params)
+
     @property
     def base_url(self) -> str:
         """The API's URL, without a slash at the end."""
@@ -145,8 +160,8 @@ class Client(_BaseClient):
         return Completions(self._call)
 
     @cached_property
-    def responses(self) -> Responses[TokenStream[dict[str, Any]], dict[str, Any]]:
-        """OpenAI's Responses API, with ``create()``."""
+    def responses(self) -> Responses:
+        """OpenAI's Responses API, with ``create()``, ``stream()``, ``retrieve()`` and ``cancel()``."""
         return Responses(self._call)
 
     def __enter__(self) -> Self:
@@ -162,8 +177,8 @@ class Client(_BaseClient):
         if self._own_http:
             self._http.close()
 
-    def _call(self, endpoint: Endpoint, **params: Any) -> Any:
-        call = Call(self._settings, endpoint, params)
+    def _call(self, endpoint: Endpoint, metrics: TokenMetrics | None = None, /, **params: Any) -> Any:
+        call = Call(self._settings, endpoint, params, metrics)
         while True:
             try:
                 return self._attempt(call)
@@ -175,7 +190,10 @@ class Client(_BaseClient):
         with translated(lambda error: call.translate(error, request)):
             response = self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
-            return call.open_stream(Stream, response).begin()
+            if not call.resumes:
+                return call.open_stream(Stream, response).begin()
+            stream = call.open_stream(ResumingStream, response)
+            return stream.resume_by(call.resumption(), partial(self._follow, call, stream.metrics)).begin()
         reader = Reader(response, call.deadlines)
         try:
             body = b"".join(iter(reader.read, None))
@@ -212,13 +230,9 @@ class AsyncClient(_BaseClient):
         return Completions(self._call)
 
     @cached_property
-    def responses(
-        self,
-    ) -> Responses[
-        Coroutine[Any, Any, AsyncTokenStream[dict[str, Any]]], Coroutine[Any, Any, dict[str, Any]]
-    ]:
-        """OpenAI's Responses API, with ``create()``."""
-        return Responses(self._call)
+    def responses(self) -> AsyncResponses:
+        """OpenAI's Responses API, with ``create()``, ``stream()``, ``retrieve()`` and ``cancel()``."""
+        return AsyncResponses(self._call)
 
     async def __aenter__(self) -> Self:
         return self
@@ -235,10 +249,10 @@ class AsyncClient(_BaseClient):
 
     close = aclose  # the name in openai-python
 
-    async def _call(self, endpoint: Endpoint, **params: Any) -> Any:
+    async def _call(self, endpoint: Endpoint, metrics: TokenMetrics | None = None, /, **params: Any) -> Any:
         from anyio import sleep
 
-        call = Call(self._settings, endpoint, params)
+        call = Call(self._settings, endpoint, params, metrics)
         while True:
             try:
                 return await self._attempt(call)
@@ -251,7 +265,11 @@ class AsyncClient(_BaseClient):
             async with HandshakeGuard(request):
                 response = await self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
-            return await call.open_stream(AsyncStream, response).begin()
+            if not call.resumes:
+                return await call.open_stream(AsyncStream, response).begin()
+            stream = call.open_stream(AsyncResumingStream, response)
+            resumption = call.resumption()
+            return await stream.resume_by(resumption, partial(self._follow, call, stream.metrics)).begin()
         reader = AsyncReader(response, call.deadlines)
         body = bytearray()
         try:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Sized
 
-__all__ = ["CallOptions", "ChatParams", "ChatStreamParams", "CompletionParams", "ResponseParams"]
+__all__ = [
+    "CallOptions",
+    "ChatParams",
+    "ChatStreamParams",
+    "CompletionParams",
+    "ResponseParams",
+    "ResponseStreamParams",
+    "RetrieveParams",
+]
 
 
 class CallOptions(TypedDict, total=False):
@@ -97,9 +105,19 @@ class CompletionParams(CallOptions, total=False):
     user: str | None
 
 
-class ResponseParams(CallOptions, total=False):
-    """The parameters of the Responses API."""
+class RetrieveParams(CallOptions, total=False):
+    """The parameters of a response that was created before."""
 
+    include: Sequence[str] | None
+    include_obfuscation: bool | None
+
+
+class ResponseStreamParams(CallOptions, total=False):
+    """The parameters of the Responses API that are not in the methods' signatures."""
+
+    access_programs: Mapping[str, Any] | None
+    background_options: Mapping[str, Any] | None
+    image: Mapping[str, Any] | None
     background: bool | None
     context_management: Sequence[Mapping[str, Any]] | None
     conversation: str | Mapping[str, Any] | None
@@ -125,8 +143,14 @@ class ResponseParams(CallOptions, total=False):
     temperature: float | None
     text: Mapping[str, Any] | None
     tool_choice: str | Mapping[str, Any] | None
-    tools: Sequence[Mapping[str, Any]] | None
+    tools: Sequence[Any] | None
     top_logprobs: int | None
     top_p: float | None
     truncation: str | None
     user: str | None
+
+
+class ResponseParams(ResponseStreamParams, total=False):
+    """These, and those in the signature of ``stream()``."""
+
+    text_format: type[Any] | Mapping[str, Any] | None
