@@ -39,7 +39,7 @@ _NOTHING: Any = object()
 class Machine(Generic[EventT]):
     """What a stream feeds with items: a state, and the callbacks.
 
-    It is not the stream itself: a stream refers to its generator, and would be referred to by it.
+    It is not the stream itself, so that a stream and its generator do not refer to each other.
 
     Args:
         handle: adds an item to the state, and returns its events.

@@ -145,7 +145,7 @@ class StreamMachine(Generic[T]):
             metrics = StreamMetrics() if known is None else known()
         self.metrics: StreamMetrics = metrics
         self._sentinel = Sentinel(done)
-        # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
+        # If each item is made of an object, decoding fails at any other sentinel, and so finds it.
         self._seeks_sentinel = self._cast.answer is None or "{" in self._sentinel.start
         self._require_done = require_done
         self._request = request
@@ -372,7 +372,7 @@ class StreamMachine(Generic[T]):
         """Go on when all items are taken.
 
         Returns:
-            Whether there may be more to take; if not, only more bytes can bring it.
+            Whether there may be more to take; if not, more bytes are needed.
         """
         if self.state is MachineState.CLOSED:
             return False
