@@ -50,11 +50,12 @@ class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are not None, and those that the server added, as JSON types."""
-        fields = msgspec.structs.asdict(self)
-        return {
-            **{name: to_json_types(value) for name, value in fields.items() if value is not None},
-            **self.extra,
-        }
+        config = self.__struct_config__
+        fields: dict[str, Any] = {} if config.tag_field is None else {config.tag_field: config.tag}
+        for name, value in zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True):
+            if value is not None:
+                fields[name] = to_json_types(value)
+        return {**fields, **self.extra}
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The JSON text of ``to_dict()``.
@@ -84,6 +85,16 @@ class Response(Model, frozen=True):
     text_slot: ClassVar[str] = "_sent"
 
     @classmethod
+    def decoded_type(cls) -> Any:
+        """The type that msgspec decodes a text to: this class, or a union of subclasses."""
+        return cls
+
+    @classmethod
+    def is_answer(cls, data: Mapping[str, Any]) -> bool:
+        """Whether decoded JSON, which reports no error, is what this class stands for."""
+        return bool(data.get("choices"))
+
+    @classmethod
     def shapes(cls) -> KnownShapes:
         """The known shapes of JSON texts, all of answers without an error.
 
@@ -102,7 +113,7 @@ class Response(Model, frozen=True):
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         try:
-            response = msgspec.json.decode(text, type=cls)
+            response = msgspec.json.decode(text, type=cls.decoded_type())
         except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec refuses
             return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):
@@ -154,7 +165,7 @@ class Response(Model, frozen=True):
             _set(response, "_sent", Source(text, data=data))
             return response
         places = tuple(attach_extra(response, data))
-        is_ordinary = bool(data.get("choices")) and not is_error_answer(data)
+        is_ordinary = cls.is_answer(data) and not is_error_answer(data)
         if is_ordinary:
             cls.shapes().add(text, places or None)
         plain = is_ordinary and not places

@@ -11,11 +11,11 @@ import math
 import re
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
-from ssejet.chat._extra import Place, Sent, WholeChoice, remember
+from ssejet.chat._extra import Place, Sent, WholeChoice, names_in_json, remember
 
 __all__ = ["Buildable", "attach_extra", "build", "build_documented", "documented"]
 
@@ -30,6 +30,11 @@ class Buildable(msgspec.Struct, Sent, frozen=True, gc=False):
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data in the form that OpenAI documents; the same object if nothing changes."""
         return data
+
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Buildable]:
+        """The class to build of the data: this one, unless the data names another of a union."""
+        return cls
 
 
 BuildableT = TypeVar("BuildableT", bound=Buildable)
@@ -52,6 +57,8 @@ def build_documented(cls: type[BuildableT], data: Any) -> BuildableT:
 
 
 def _fitted(cls: type[BuildableT], data: Any) -> BuildableT:
+    if isinstance(data, Mapping):
+        cls = cast("type[BuildableT]", cls.class_for(data))
     try:
         return msgspec.convert(data, cls)
     except (msgspec.ValidationError, UnicodeEncodeError):
@@ -68,6 +75,7 @@ def _fitted(cls: type[BuildableT], data: Any) -> BuildableT:
 def documented(cls: type[Buildable], data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The data with all its parts in the form that OpenAI documents; the same object if nothing changes."""
     data = cls.documented(data)
+    cls = cls.class_for(data)
     changes = {}
     for name, model in _parts_of(cls):
         value = data.get(name)
@@ -84,7 +92,7 @@ def documented(cls: type[Buildable], data: Mapping[str, Any]) -> Mapping[str, An
 
 
 def attach_extra(model: Buildable, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
-    """Give each part of a model the fields that a server added to it. A response has its own in its source.
+    """Give each part of a model the fields that a server added to it. A whole response has its own in its source.
 
     Args:
         model: the part.
@@ -99,7 +107,7 @@ def attach_extra(model: Buildable, data: Mapping[str, Any], path: tuple[Any, ...
     added = data.keys() - names
     if added:
         places.append(Place(path, tuple(name for name in data if name in added)))
-    if not keeps_source and (added or type(data) is WholeChoice):
+    if (not keeps_source or path) and (added or type(data) is WholeChoice):
         # The type goes with the fields: it says that the choice holds a whole message.
         remember(model, _kind_of(data)((name, data[name]) for name in data if name in added))
     for name in parts:
@@ -125,7 +133,7 @@ def _kind_of(data: Mapping[str, Any]) -> type[dict[str, Any]]:
 @functools.cache
 def _layout_of(cls: type[Buildable]) -> tuple[frozenset[str], list[str], bool]:
     """A model's fields, those of them that are models or lists of models, and if it keeps a source."""
-    return frozenset(cls.__struct_fields__), [name for name, _ in _parts_of(cls)], cls.keeps_source
+    return names_in_json(cls), [name for name, _ in _parts_of(cls)], cls.keeps_source
 
 
 @functools.cache

@@ -6,6 +6,7 @@ costs the same however much there is.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -25,6 +26,7 @@ __all__ = [
     "added_to",
     "gather",
     "keep_latest",
+    "names_in_json",
     "reasoning_field",
     "remember",
 ]
@@ -92,8 +94,15 @@ def added_to(model: Sent) -> dict[str, Any] | None:
     if sent.places is not None:
         own = [place for place in sent.places if not place.path]
         return _read_place(sent, own[0]) if own else None
-    known = type(model).__struct_fields__
+    known = names_in_json(type(model))
     return {name: value for name, value in sent.read().items() if name not in known}
+
+
+@functools.cache
+def names_in_json(cls: type[Any]) -> frozenset[str]:
+    """The names that a model's fields have in JSON, with that of its tag."""
+    tag_field = cls.__struct_config__.tag_field
+    return frozenset([*cls.__struct_encode_fields__, *filter(None, [tag_field])])
 
 
 def _read_place(source: Source, place: Place) -> dict[str, Any]:

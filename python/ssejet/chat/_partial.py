@@ -15,12 +15,17 @@ from typing import Any
 __all__ = ["PartialJSON", "parse_prefix"]
 
 
-def parse_prefix(text: str) -> Any:
-    """The value that a prefix of a JSON text gives so far; None if there is none, or if it is not JSON."""
+def parse_prefix(text: str, *, trailing_strings: bool = False) -> Any:
+    """The value that a prefix of a JSON text gives so far; None if there is none, or if it is not JSON.
+
+    Args:
+        text: the prefix.
+        trailing_strings: whether an unfinished string is a part of the value.
+    """
     from jiter import from_json
 
     try:
-        return from_json(text.encode(), partial_mode=True)
+        return from_json(text.encode(), partial_mode="trailing-strings" if trailing_strings else True)
     except ValueError:
         return None
 

@@ -106,6 +106,11 @@ class Text(msgspec.Struct, eq=False):
             json.feed("".join(self.parts[first:])[-unread:])
         return json.complete
 
+    @property
+    def is_broken_json(self) -> bool:
+        """Whether the part of the text that has been parsed cannot become JSON, whatever follows it."""
+        return self._json is not None and self._json.broken
+
 
 class Prefix(msgspec.Struct, frozen=True, eq=False):
     """The first ``length`` characters of a text, joined when they are read."""

@@ -204,13 +204,14 @@ def _msgspec_cast(type_: Any) -> Cast:
     def convert(value: Any) -> Any:
         return msgspec.convert(value, type_)
 
+    is_answer = hasattr(type_, "text_slot")
     try:
-        decode = msgspec.json.Decoder(type_).decode
+        decode = msgspec.json.Decoder(type_.decoded_type() if is_answer else type_).decode
     except RecursionError as error:
         raise TypeError(
             f"cast_to is {type_!r}, an alias that holds itself, which msgspec cannot decode: make it a class "
             "that holds itself, such as a msgspec Struct, or a model of pydantic"
         ) from error
-    if hasattr(type_, "text_slot"):
+    if is_answer:
         return Cast(decode, type_.from_dict, answer=AnswerCast(type_))
     return Cast(decode, convert)
