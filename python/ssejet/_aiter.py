@@ -1,7 +1,19 @@
-"""The driver behind ``Decoder.aiter_bytes``."""
+"""The driver behind ``Decoder.aiter_bytes``, and the states of a decoder.
+
+======= ======================== ====================== ================= =================
+state   bytes, or the end        resuming               on_comment raises event over the limit
+======= ======================== ====================== ================= =================
+RUNNING RUNNING or PAUSED
+PAUSED  RUNNING or PAUSED        RUNNING or PAUSED      RAISED            RUNNING
+RAISED  RUNNING or PAUSED        RUNNING or PAUSED      RAISED            RUNNING
+======= ======================== ====================== ================= =================
+
+PAUSED: events were given out; when they are taken, the decoder resumes, and gives more or raises an error.
+"""
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from ssejet.errors import EventTooLargeError
@@ -11,7 +23,20 @@ if TYPE_CHECKING:
 
     from ssejet._core import Decoder, ServerSentEvent
 
-__all__ = ["ResumableEvents", "aiter_bytes"]
+__all__ = ["DecoderState", "ResumableEvents", "aiter_bytes"]
+
+
+class DecoderState(Enum):
+    """The states of a decoder; see the table at the top."""
+
+    RUNNING = auto()
+    PAUSED = auto()
+    RAISED = auto()
+
+    @classmethod
+    def after(cls, error: BaseException) -> DecoderState:
+        """The state after an exception of a decoder that was resumed."""
+        return cls.RUNNING if isinstance(error, EventTooLargeError) else cls.RAISED
 
 
 def aiter_bytes(decoder: Decoder, chunks: AsyncIterable[bytes]) -> AsyncGenerator[ServerSentEvent, None]:
@@ -37,14 +62,14 @@ class ResumableEvents:
         return self
 
     def __anext__(self) -> Awaitable[ServerSentEvent]:
-        if self._events.raised_by_comment:
-            self._events.raised_by_comment = False
+        if self._events.state is DecoderState.RAISED:
+            self._events.state = DecoderState.PAUSED
             self._run = self._events.run()
         return self._run.__anext__()
 
     async def aclose(self) -> None:
         """Close the source, if it can be closed, and end."""
-        self._events.raised_by_comment = False
+        self._events.state = DecoderState.RUNNING
         await self._run.aclose()
         await self._events.aclose()
 
@@ -53,16 +78,15 @@ class _Events:
     """The state of an iteration.
 
     Attributes:
-        raised_by_comment: whether ``on_comment`` raised, so that another ``run()`` goes on.
+        state: the decoder's state. If it is RAISED, another ``run()`` goes on.
     """
 
     def __init__(self, decoder: Decoder, chunks: AsyncIterable[bytes]) -> None:
-        self.raised_by_comment = False
+        self.state = DecoderState.RUNNING
         self._decoder = decoder
         self._source = chunks
         self._chunks: AsyncIterator[bytes] | None = None
         self._ready: Iterator[ServerSentEvent] = iter(())
-        self._decoder_is_paused = False
         self._ended = False
 
     async def run(self) -> AsyncGenerator[ServerSentEvent, None]:
@@ -73,7 +97,7 @@ class _Events:
             while True:
                 for event in self._ready:
                     yield event
-                if self._decoder_is_paused:
+                if self.state is DecoderState.PAUSED:
                     self._resume()
                 elif self._ended:
                     break
@@ -83,20 +107,21 @@ class _Events:
                     except StopAsyncIteration:
                         self._ended = True
                         chunk = None
-                    events, self._decoder_is_paused = self._decoder._feed(chunk)
-                    self._ready = iter(events)
+                    self._give_out(*self._decoder._feed(chunk))
         finally:
-            if not self.raised_by_comment:
+            if self.state is not DecoderState.RAISED:
                 await self.aclose()
 
     def _resume(self) -> None:
         try:
-            events, self._decoder_is_paused = self._decoder._resume()
-        except EventTooLargeError:
+            resumed = self._decoder._resume()
+        except BaseException as error:
+            self.state = DecoderState.after(error)
             raise
-        except BaseException:
-            self.raised_by_comment = True
-            raise
+        self._give_out(*resumed)
+
+    def _give_out(self, events: list[ServerSentEvent], is_paused: bool) -> None:
+        self.state = DecoderState.PAUSED if is_paused else DecoderState.RUNNING
         self._ready = iter(events)
 
     async def aclose(self) -> None:

@@ -162,7 +162,7 @@ def test_the_snapshot_is_empty_before_the_first_chunk() -> None:
 
 
 @pytest.mark.parametrize("as_text", [False, True])
-def test_a_stream_without_a_chunk_tells_what_came_instead(as_text: bool) -> None:
+def test_the_error_of_a_stream_without_a_chunk_shows_what_came_instead(as_text: bool) -> None:
     state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
     for other in ({"type": "ping"}, {"result": "Hello", "n": 10**30, "rest": "x" * 1000}):
         item = ChatCompletionChunk.from_json(json.dumps(other)) if as_text else other
@@ -209,7 +209,7 @@ def test_events_can_be_matched_and_turned_into_dicts() -> None:
     assert events[0].to_dict()["snapshot"]["choices"][0]["message"] == {"content": "ab"}
 
 
-def test_the_completion_tells_what_the_server_added() -> None:
+def test_the_completion_has_the_fields_that_the_server_added() -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "prompt_cache_hit_tokens": 1}
     _, state = run(chunk(says("a"), provider="p", obfuscation="xx"), chunk(usage=usage))
     completion = state.get_final_completion()
@@ -223,7 +223,7 @@ def test_the_completion_tells_what_the_server_added() -> None:
 
 
 @pytest.mark.parametrize("names", [["reasoning"], ["reasoning_content"], ["reasoning", "reasoning_content"]])
-def test_reasoning_is_one_text_whatever_it_is_called(names: list[str]) -> None:
+def test_reasoning_is_one_text_under_either_name(names: list[str]) -> None:
     def thinks(text: str) -> dict[str, Any]:
         return says(content="", **dict.fromkeys(names, text))
 
@@ -267,7 +267,7 @@ def test_reasoning_may_begin_again() -> None:
 # Tool calls
 
 
-def test_tool_calls_give_events_of_their_own() -> None:
+def test_tool_calls_give_delta_and_done_events() -> None:
     events, state = run(
         calls(call("", name="f", index=0, id="c0", type="function")),
         calls(call('{"a":', index=0)),
@@ -414,7 +414,7 @@ def test_an_id_that_changes_within_a_call_does_not_split_it() -> None:
     assert tool_calls(state) == [(0, "x", "f", '{"a":1}\n')]
 
 
-def test_custom_tools_give_events_of_ours_and_stay_in_the_completion() -> None:
+def test_calls_of_custom_tools_give_our_events_and_are_in_the_completion() -> None:
     events, state = run(
         calls({"index": 0, "id": "c0", "type": "custom", "custom": {"name": "sql", "input": "select"}}),
         calls({"index": 0, "custom": {"input": " 1"}}),

@@ -59,7 +59,7 @@ def test_all_events_are_passed_on(reader: Any) -> None:
     ]
 
 
-def test_a_loop_that_is_left_can_be_resumed_amid_a_chunk(reader: Any) -> None:
+def test_another_loop_goes_on_with_the_next_event_of_the_same_chunk(reader: Any) -> None:
     stream = reader.open(HELLO)
     events = [*reader.events(stream, limit=3), *reader.events(stream, limit=2), *reader.events(stream)]
     assert [event.type for event in events] == [event.type for event in reader.events(reader.open(HELLO))]
@@ -91,7 +91,7 @@ def test_until_done_gives_the_stream(reader: Any) -> None:
     assert stream.current_completion_snapshot.choices[0].finish_reason == "stop"
 
 
-def test_objects_that_are_no_chunks_are_passed_over(reader: Any) -> None:
+def test_objects_that_are_not_chunks_give_no_events(reader: Any) -> None:
     # As Azure's asynchronous content filter sends them.
     note = {
         "id": "",
@@ -155,7 +155,7 @@ def test_an_error_before_the_first_chunk_carries_nothing(reader: Any) -> None:
     assert caught.value.partial is None
 
 
-def test_an_error_of_ours_carries_what_had_arrived(reader: Any) -> None:
+def test_an_error_of_ssejet_carries_what_had_arrived(reader: Any) -> None:
     ambiguous = [*(calls(call("{", name=name)) for name in ("f", "g")), calls(call("}"))]
     stream = reader.open([chunk(says("a")), *ambiguous, chunk(says("b"))])
     with pytest.raises(StreamError, match="has no index") as caught:
@@ -214,7 +214,7 @@ def test_a_source_that_cannot_be_closed_is_left_alone(reader: Any) -> None:
     reader.call(reader.open(HELLO), "close" if reader.__class__.__name__ == "SyncReader" else "aclose")
 
 
-def test_a_stream_that_is_dropped_goes_at_once() -> None:
+def test_a_stream_without_references_is_freed_at_once() -> None:
     class Source(list[Any]):
         gone = 0
 
@@ -280,6 +280,38 @@ def test_callbacks_run_before_the_event_is_given() -> None:
     assert seen == ["callback Hel", "loop Hel", "callback lo", "loop lo"]
 
 
+def test_a_callback_that_is_registered_between_the_events_of_a_chunk_gets_the_later_ones(reader: Any) -> None:
+    stream = reader.open(HELLO)
+    seen: list[Any] = []
+    [first] = reader.events(stream, limit=1)
+    assert first.type == "chunk"
+    stream.on("content.delta", lambda delta: seen.append(delta))
+    stream.on("chunk", seen.append)
+    events = [first, *reader.events(stream)]
+    assert [event.type for event in events] == [event.type for event in reader.events(reader.open(HELLO))]
+    assert [each for each in seen if isinstance(each, str)] == ["Hel", "lo"]
+    assert [each for each in seen if not isinstance(each, str)] == [
+        event for event in events[1:] if event.type == "chunk"
+    ]
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), StreamError("a")], ids=["its own", "ssejet's"])
+def test_after_the_exception_of_a_callback_a_loop_goes_on_with_the_next_event(
+    reader: Any, error: Exception
+) -> None:
+    def fail(delta: str) -> None:
+        if delta == "Hel":
+            raise error
+
+    stream = reader.open(HELLO).on("content.delta", fail)
+    with pytest.raises(type(error)) as caught:
+        reader.events(stream)
+    if isinstance(error, StreamError):
+        assert caught.value.partial.choices[0].message.content == "Hel"
+    assert [event.delta for event in reader.events(stream) if event.type == "content.delta"] == ["lo"]
+    assert reader.call(stream, "get_final_completion").choices[0].message.content == "Hello"
+
+
 async def test_async_callbacks_are_awaited() -> None:
     seen: list[str] = []
 
@@ -335,7 +367,7 @@ def test_a_callback_that_cannot_be_called_is_refused_at_once(
 # Sources
 
 
-def test_a_stream_of_ours_is_a_source_and_lends_its_metrics_and_response() -> None:
+def test_a_stream_of_ssejet_is_a_source_whose_metrics_and_response_are_shown() -> None:
     response = FakeResponse([sse(*HELLO)])
     with ChatCompletionStream(Stream(response, cast_to=ChatCompletionChunk)) as stream:
         completion = stream.get_final_completion()
@@ -347,7 +379,7 @@ def test_a_stream_of_ours_is_a_source_and_lends_its_metrics_and_response() -> No
     assert ChatCompletionStream([]).response is None
 
 
-async def test_an_async_stream_of_ours_is_a_source() -> None:
+async def test_an_async_stream_of_ssejet_is_a_source() -> None:
     response = FakeResponse([sse(*HELLO)])
     async with AsyncChatCompletionStream(AsyncStream(response, cast_to=ChatCompletionChunk)) as stream:
         assert (await stream.get_final_completion()).choices[0].message.content == "Hello"

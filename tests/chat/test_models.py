@@ -188,7 +188,7 @@ def test_a_lone_surrogate_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "null", '"x"', "1"])
-def test_json_that_is_no_object_is_refused(text: str) -> None:
+def test_json_that_is_not_an_object_is_refused(text: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="object"):
         ChatCompletionChunk.from_json(text)
 
@@ -245,7 +245,7 @@ def _pickled(chunk: ChatCompletionChunk) -> Any:
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, _pickled])
 @pytest.mark.parametrize("sent", [CHUNK, {"provider": "p"}])
-def test_copies_keep_it_too(copied: Any, sent: dict[str, Any]) -> None:
+def test_copies_keep_what_was_sent(copied: Any, sent: dict[str, Any]) -> None:
     for chunk in (read(sent), ChatCompletionChunk.from_dict(sent)):
         assert copied(chunk) == chunk
         assert copied(chunk).to_dict() == sent

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ssejet import Stream
+from ssejet import APIError, Stream
 from ssejet.chat import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -18,6 +18,7 @@ from ssejet.chat import (
     ChatCompletionStreamState,
     Completion,
 )
+from ssejet.errors import StreamError
 
 
 def typed(*chunks: Any) -> ChatCompletionStream[None]:
@@ -154,6 +155,28 @@ class TestChoices:
         assert [each.function.name for each in made.message.tool_calls] == ["f"]
         assert made.extra == {}
         assert made.message.role == (delta or {}).get("role")
+
+    @ways
+    @pytest.mark.parametrize("choices", [5, "Hello", True])
+    def test_that_cannot_be_read_are_an_error_that_shows_them(self, stream: Any, choices: Any) -> None:
+        events = stream(chunk({"content": "Hi"}), {"choices": choices})
+        with pytest.raises(StreamError, match=r"must be a list, not \w+: .*choices.*") as caught:
+            events.until_done()
+        assert str(choices).lower() in str(caught.value).lower()
+        assert caught.value.partial.choices[0].message.content == "Hi"
+
+    @ways
+    def test_that_cannot_be_read_come_after_an_error_of_the_server(self, stream: Any) -> None:
+        with pytest.raises(APIError, match="overloaded"):
+            stream({"choices": 5, "message": "overloaded", "code": 503}).until_done()
+
+    @ways
+    @pytest.mark.parametrize("choices", [None, [], {}, "", 0, False])
+    def test_that_are_empty_leave_the_other_fields_of_a_chunk(self, stream: Any, choices: Any) -> None:
+        last = {"choices": choices, "usage": {"total_tokens": 7}}
+        completion = stream(chunk({"content": "Hi"}), last).get_final_completion()
+        assert completion.choices[0].message.content == "Hi"
+        assert completion.usage.total_tokens == 7
 
     def test_keep_a_message_beside_a_delta_that_says_something(self) -> None:
         choice = {"index": 0, "delta": {"content": "Hi"}, "message": {"content": "Hi"}}
@@ -340,7 +363,7 @@ def test_details_of_one_index_in_one_chunk_are_merged() -> None:
     assert message.choices[0].message.extra == {"details": [{"index": 0, "type": "t", "text": "abab"}]}
 
 
-def test_a_field_that_is_called_as_ours_for_parts_is_kept() -> None:
+def test_a_field_of_the_server_that_is_named_content_parts_is_kept() -> None:
     deltas = [{"content_parts": 1}, {"content": [{"type": "image"}]}, {"content_parts": "x"}]
     message = typed(*map(chunk, deltas)).get_final_completion().choices[0].message
     assert message.extra == {"content_parts": [1, {"type": "image"}, "x"]}

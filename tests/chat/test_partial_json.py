@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jiter import from_json
 
-from ssejet.chat._partial import PartialJSON
-from ssejet.chat._text import Text
+from ssejet.chat._text import PartialJSON, Text
 
 PREFIXES = [
     "  ",
@@ -109,7 +108,7 @@ def test_what_jiter_refuses_has_no_value(text: str) -> None:
     assert growing.value(growing.length) is None
 
 
-def test_values_are_their_own() -> None:
+def test_a_value_is_not_changed_by_later_text() -> None:
     text = Text(is_json=True)
     values = [text.value(text.add(piece), piece) for piece in ('{"a": [1', ", 2, ", '{"b": 3', "}]", "}")]
     assert values == [
@@ -137,7 +136,7 @@ def test_a_text_that_is_not_json_has_no_value() -> None:
     assert text.value(text.add("{}")) is None
 
 
-def test_a_fork_goes_its_own_way() -> None:
+def test_text_that_is_added_to_a_fork_is_not_in_the_original() -> None:
     text = Text(3)
     text.add("[1")
     fork = text.fork(is_json=True)

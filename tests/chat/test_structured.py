@@ -130,7 +130,7 @@ def test_the_classes_in_a_class_are_strict_too() -> None:
     assert schema["$defs"]["Outer"]["required"] == schema["required"]
 
 
-def test_a_type_that_holds_itself_beside_a_description_ends_somewhere() -> None:
+def test_the_schema_of_a_recursive_type_with_a_description_is_finite() -> None:
     schema = response_format_param(Node)["json_schema"]["schema"]
     other = schema["$defs"]["Node"]["properties"]["other"]
     assert (other["description"], other["properties"]["other"]) == ("another", {"$ref": "#/$defs/Node"})
@@ -237,7 +237,7 @@ def test_a_snapshot_that_failed_to_parse_is_freed() -> None:
     assert held() == before
 
 
-def test_an_answer_that_is_not_json_has_no_value_until_it_is_to_be_valid() -> None:
+def test_an_answer_that_is_not_json_has_no_value_until_it_is_validated() -> None:
     stream = ChatCompletionStream(pieces("Sure! ", '{"x": 1}'), response_format=Point)
     events = list(stream)
     assert {event.parsed for event in events if isinstance(event, ContentDeltaEvent)} == {None}
@@ -252,7 +252,7 @@ def test_openais_dict_form_gives_no_type_to_parse_into() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, openai.omit, openai.NOT_GIVEN])
-def test_openai_pythons_markers_for_nothing_mean_nothing(nothing: Any) -> None:
+def test_openai_pythons_markers_for_omitted_arguments_count_as_none(nothing: Any) -> None:
     stream = ChatCompletionStream(pieces("x"), response_format=nothing, input_tools=nothing)
     assert stream.get_final_completion().choices[0].message.content == "x"
 

@@ -79,7 +79,7 @@ def test_tools_in_openais_form_are_sent_as_they_are() -> None:
     assert tool_param(Weather) == function_tool(Weather)
 
 
-def test_what_is_no_tool_is_refused() -> None:
+def test_what_is_not_a_tool_is_refused() -> None:
     with pytest.raises(TypeError, match="expected OpenAI's dict form"):
         tool_param(int)
 

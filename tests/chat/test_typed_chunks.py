@@ -36,7 +36,7 @@ def test_items_are_read_and_remember_their_text(model: Any) -> None:
         '{"created": "soon"}',
     ],
 )
-def test_items_that_msgspec_refuses_are_read_all_the_same(model: Any, text: str) -> None:
+def test_items_that_msgspec_refuses_are_read_field_by_field(model: Any, text: str) -> None:
     assert items(f"data: {text}\n\n".encode(), model) == [model.from_json(text)]
     [item] = items(f"data: {text}\n\n".encode(), model)
     assert item.to_json() == text
@@ -49,7 +49,7 @@ def test_any_sentinel_ends_the_stream(done: str) -> None:
         assert items(body, done=sentinel) == [ChatCompletionChunk(id="a")]
 
 
-def test_a_sentinel_ends_the_stream_whatever_its_event_type() -> None:
+def test_a_sentinel_of_any_event_type_ends_the_stream() -> None:
     for kind in (b"error", b"thread.message", b"done"):
         assert items(b"event: " + kind + b"\ndata: [DONE]\n\n") == []
 
@@ -73,13 +73,13 @@ def test_an_error_that_a_server_reports_is_raised_after_the_items_before_it(mode
 
 
 @pytest.mark.parametrize("error", ["false", '""', "{}"])
-def test_an_error_that_says_nothing_is_none(error: str) -> None:
+def test_an_empty_error_is_not_an_error(error: str) -> None:
     [item] = items(f'data: {{"id": "a", "error": {error}}}\n\n'.encode())
     assert item.id == "a"
 
 
 @pytest.mark.parametrize("text", ["[]", "1", "{", "hello", '{"id": "error"'])
-def test_what_is_no_object_is_an_error_that_says_where(text: str) -> None:
+def test_data_that_is_not_an_object_is_an_error_with_its_position(text: str) -> None:
     with pytest.raises(InvalidJSONError, match="event 0") as caught:
         items(f"data: {text}\n\n".encode())
     assert caught.value.event.data == text

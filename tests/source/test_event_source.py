@@ -248,3 +248,35 @@ class TestOtherContent:
             with pytest.raises(ContentTypeError) as caught:
                 list(EventSource(response))
             assert caught.value.body == b""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_closing_the_iterator_while_a_task_reads_ends_the_iteration(backend: str) -> None:
+    async def main() -> None:
+        is_reading, goes_on = anyio.Event(), anyio.Event()
+
+        async def body() -> Any:
+            yield b"data: 1\n\n"
+            is_reading.set()
+            await goes_on.wait()
+            yield b"data: 2\n\n"
+            await anyio.sleep_forever()
+
+        headers = {"content-type": "text/event-stream"}
+        events = EventSource(httpx.Response(200, headers=headers, content=body())).aiter_sse()
+        seen = []
+
+        async def read() -> None:
+            async for event in events:
+                seen.append(event.data)  # noqa: PERF401
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            await is_reading.wait()
+            await events.aclose()  # type: ignore[attr-defined]
+            goes_on.set()
+        assert seen == ["1"]
+        with pytest.raises(StopAsyncIteration):
+            await anext(events)
+
+    anyio.run(main, backend=backend)

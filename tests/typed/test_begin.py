@@ -66,14 +66,16 @@ def test_a_stream_may_end_before_it_begins(begin: Any, body: list[bytes]) -> Non
     ],
     ids=["error", "event", "end", "size"],
 )
-def test_errors_show_at_once_and_close_the_response(begin: Any, body: bytes, error: type) -> None:
+def test_errors_before_the_first_event_are_raised_at_once_and_close_the_response(
+    begin: Any, body: bytes, error: type
+) -> None:
     response = FakeResponse([body])
     with pytest.raises(error):
         begin(response, require_done=True)
     assert response.is_closed
 
 
-def test_errors_after_the_first_event_show_when_their_time_has_come() -> None:
+def test_errors_after_the_first_event_are_raised_after_the_items_before_them() -> None:
     body = [b'data: 1\n\ndata: {"error": {"message": "no"}}\n\n']
     stream = Stream(FakeResponse(body)).begin()
     assert next(stream) == 1
@@ -81,7 +83,7 @@ def test_errors_after_the_first_event_show_when_their_time_has_come() -> None:
         next(stream)
 
 
-def test_a_refusal_shows_at_once() -> None:
+def test_an_error_status_is_raised_at_once() -> None:
     response = FakeResponse([json.dumps({"error": {"message": "no"}}).encode()])
     response.status_code = 500  # type: ignore[attr-defined]
     response.headers = {}  # type: ignore[attr-defined]
@@ -89,7 +91,7 @@ def test_a_refusal_shows_at_once() -> None:
         Stream(response).begin()
 
 
-def test_a_task_that_comes_second_leaves_the_stream_to_the_first() -> None:
+def test_a_second_task_gets_an_error_and_does_not_disturb_the_first() -> None:
     async def main() -> None:
         gate = anyio.Event()
 
@@ -115,7 +117,7 @@ def test_a_task_that_comes_second_leaves_the_stream_to_the_first() -> None:
     anyio.run(main)
 
 
-def test_a_machine_tells_whether_there_is_something() -> None:
+def test_a_machine_knows_whether_an_event_waits() -> None:
     machine = StreamMachine()
     assert not machine.check_first()
     machine.receive(b"data: 1\n\n")

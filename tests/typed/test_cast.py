@@ -123,7 +123,7 @@ def test_items_are_of_the_type_that_is_asked_for(cast_to: Any, data: str, item: 
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement is new in 3.12")
-def test_aliases_that_hold_themselves_are_for_pydantic() -> None:
+def test_recursive_aliases_are_decoded_by_pydantic() -> None:
     scope: dict[str, Any] = {"Model": Model}
     exec("type Numbers = list[Numbers] | int\ntype Models = list[Models] | Model", scope)
     with pytest.raises(TypeError, match=r"Numbers, an alias that holds itself.*make it a class"):
@@ -131,7 +131,7 @@ def test_aliases_that_hold_themselves_are_for_pydantic() -> None:
     assert one('[[{"a": 1}]]', scope["Models"]) == [[Model(a=1)]]
 
 
-def test_models_of_pydantic_1_are_decoded_by_it() -> None:
+def test_models_of_pydantic_1_are_decoded_by_pydantic_1() -> None:
     v1 = pytest.importorskip("pydantic.v1", exc_type=ImportError)
 
     class OldModel(v1.BaseModel):  # type: ignore[misc, name-defined]
@@ -147,13 +147,13 @@ def test_models_of_pydantic_1_are_decoded_by_it() -> None:
     ("data", "complaint"),
     [('{"a": 1, "c": 2}', "c: Extra inputs"), ('{"a": "1"}', "a: Input should be a valid integer")],
 )
-def test_what_pydantic_complains_of_is_told_in_one_line(data: str, complaint: str) -> None:
+def test_the_complaints_of_pydantic_are_one_line(data: str, complaint: str) -> None:
     with pytest.raises(InvalidJSONError, match=complaint) as caught:
         one(data, StrictModel)
     assert "\n" not in str(caught.value)
 
 
-def test_not_all_is_told_of_an_item_that_is_all_wrong() -> None:
+def test_an_error_lists_only_the_first_problems_of_an_item() -> None:
     with pytest.raises(InvalidJSONError) as caught:
         one(str(["x"] * 100).replace("'", '"'), list[Model])
     assert str(caught.value).count("Input should") == 5

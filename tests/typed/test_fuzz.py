@@ -30,11 +30,11 @@ DATA = {
 @pytest.mark.parametrize("reader", ITEM_READERS.values(), ids=ITEM_READERS)
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
 @pytest.mark.parametrize("frame", [b"data: %s\n\n", b"event: error\ndata: %s\n\n", b"%s"])
-def test_what_is_hard_to_decode_raises_an_error_of_ours_or_none(reader, data: bytes, frame: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_hard_to_decode_raises_only_errors_of_ssejet(reader, data: bytes, frame: bytes) -> None:  # type: ignore[no-untyped-def]
     run(reader, [frame % data], "text/event-stream")
 
 
 @given(st.sampled_from(sorted(ITEM_READERS)), st.integers(0, 2**32), st.sampled_from(CONTENT_TYPES))
-def test_whatever_comes_raises_an_error_of_ours_or_none(name: str, seed: int, content_type: str) -> None:
+def test_any_input_raises_only_errors_of_ssejet(name: str, seed: int, content_type: str) -> None:
     random = Random(seed)
     run(ITEM_READERS[name], cut(random, body(random)), content_type)

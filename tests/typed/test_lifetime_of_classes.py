@@ -196,7 +196,7 @@ def forget_types() -> None:
 
 
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
-def test_a_class_that_was_asked_for_dies_when_its_stream_is_over(make: Callable[[], Made]) -> None:
+def test_a_class_that_was_asked_for_is_freed_after_its_stream(make: Callable[[], Made]) -> None:
     cast_to, classes = make()
     alive = [ref(cls) for cls in classes]
     assert read(cast_to) > 0
@@ -207,7 +207,7 @@ def test_a_class_that_was_asked_for_dies_when_its_stream_is_over(make: Callable[
 
 @if_orjson_lets_classes_die
 @pytest.mark.parametrize("make", [a_struct, a_dataclass, a_model, an_attrs_class])
-def test_a_class_whose_instances_were_sent_dies(make: Callable[[], Made]) -> None:
+def test_a_class_whose_instances_were_sent_is_freed(make: Callable[[], Made]) -> None:
     cls, classes = make()
     alive = ref(cls)
     encode(cls(a=1))

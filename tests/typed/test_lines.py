@@ -100,7 +100,7 @@ def test_what_is_held_back_is_no_line_of_an_event_stream() -> None:
         (b"\n" + BOM + b": there", b"\xef\xbb\xbf: there"),
     ],
 )
-def test_lines_are_excused_by_what_follows_them(body: bytes, other: bytes) -> None:
+def test_lines_do_not_count_if_an_event_stream_follows_them(body: bytes, other: bytes) -> None:
     lines = BodyLines()
     lines.feed(body)
     lines.finish()

@@ -182,7 +182,7 @@ def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Troubl
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_trouble_is_told_after_what_came_before_it(
+def test_an_error_is_raised_after_the_items_before_it(
     driver: SyncDriver | AsyncDriver, faults: FaultServer, trouble: Trouble
 ) -> None:
     check(driver, faults, trouble)
@@ -195,7 +195,7 @@ def tls_faults(tls: ssl.SSLContext) -> Iterator[FaultServer]:
 
 
 @pytest.mark.parametrize("name", OVER_TLS)
-def test_trouble_is_told_alike_by_https(
+def test_an_error_is_the_same_over_https(
     driver: SyncDriver | AsyncDriver, tls_faults: FaultServer, name: str
 ) -> None:
     check(driver, tls_faults, TROUBLES[name])

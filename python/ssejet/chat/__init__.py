@@ -3,14 +3,14 @@
 The way of a chunk:
 
 1. ``typed`` decodes the text of an event into a ``ChatCompletionChunk`` (``_models``, ``_base``).
-2. If the text has a form that OpenAI does not document, ``_lenient`` brings it into the documented form, and
-   ``_building`` makes models of it. ``_extra`` keeps the fields that are not OpenAI's.
+2. If the text has a form that OpenAI does not document, ``_lenient`` brings the whole chunk into the
+   documented form. ``_extra`` keeps the fields that are not OpenAI's.
 3. ``_completion_stream``, the sync and the async driver, gives the chunk to ``ChatCompletionStreamState``.
 4. ``_state`` takes what belongs to the whole completion, and gives each choice to its ``ChoiceState``.
 5. ``_choices`` gives each field of the delta to what gathers it: ``_content`` (content, refusal and their log
    probabilities), ``_reasoning``, or ``_tool_calls``, which finds the call of each fragment.
 6. Each of these appends the fragment to a ``Text``, and an event to the chunk's list (``_events``).
-7. An event refers to the text and its length, so its snapshot is joined, and its JSON parsed (``_partial``,
+7. An event refers to the text and its length, so its snapshot is joined, and its JSON parsed (``_text``,
    ``_formats``), when they are read.
 8. The driver calls the callbacks (``_callbacks``) and gives out the events. At the end, the state puts the
    completion together from its choices.

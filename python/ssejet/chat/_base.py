@@ -1,35 +1,53 @@
 """What the models share: reading an answer from text or a dict, and writing it back.
 
 A text of a shape that was seen before is taken as msgspec reads it. Any other text is parsed once more, to
-look for what the types do not know: see ``Response.adopt``.
+look for what the types do not know: see ``Response.adopt``. msgspec refuses a value of a wrong type; then the
+model is built field by field, with the default for each field that does not fit.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+import math
+import re
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
 from ssejet._core import KnownShapes
 from ssejet._json import dump_builtins, loads, to_json_types
 from ssejet._server_errors import is_error_answer
-from ssejet.chat._building import Buildable, attach_extra, build, build_documented, documented
-from ssejet.chat._extra import Source, added_to, remember
-from ssejet.chat._json_values import MAX_DEPTH, copy_json, is_too_deep
+from ssejet.chat._extra import Place, Sent, Source, WholeChoice, added_to, copy_json, names_in_json, remember
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Model", "Response"]
+__all__ = ["Model", "Response", "is_too_deep"]
+
+# How deep answers may be nested. Python's functions for copies and JSON reach their limit at about 1,000.
+MAX_DEPTH = 200
 
 
-class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
+class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True):
     """A part of an answer: immutable, equal by value, with a default for each field.
 
     The garbage collector does not track models: they are immutable, so they cannot refer to themselves.
     """
+
+    keeps_source: ClassVar[bool] = False
+    """Whether the model finds the fields that the server added to it in its ``Source``."""
+
+    @staticmethod
+    def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """The data, with all its parts, in the form that OpenAI documents; the same object if it has it."""
+        return data
+
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
+        """The class to build of the data: this one, unless it stands for a union, and the data names a member."""
+        return cls
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -38,7 +56,7 @@ class Model(Buildable, frozen=True, gc=False, repr_omit_defaults=True):
         Args:
             data: the decoded JSON object; keys that are not fields are in ``extra``.
         """
-        return build(cls, copy_json(data))
+        return _build(cls, copy_json(data))
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -86,12 +104,12 @@ class Response(Model, frozen=True):
 
     @classmethod
     def decoded_type(cls) -> Any:
-        """The type that msgspec decodes a text to: this class, or a union of subclasses."""
+        """The type that msgspec decodes a text to: this class, or the union that it stands for."""
         return cls
 
     @classmethod
     def is_answer(cls, data: Mapping[str, Any]) -> bool:
-        """Whether decoded JSON, which reports no error, is what this class stands for."""
+        """Whether decoded JSON, if it reports no error, is what this class stands for."""
         return bool(data.get("choices"))
 
     @classmethod
@@ -118,9 +136,24 @@ class Response(Model, frozen=True):
             return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):
             _set(response, "_sent", text)
-        elif not cls.extend(response, text):
-            return cls.adopt(response, text, loads(text))
-        return response
+            return response
+        return cls.complete(response, text, lambda: loads(text))
+
+    @classmethod
+    def complete(cls, response: Self | None, text: str, read: Callable[[], Any]) -> Self:
+        """Add to a response what its type does not know, if the shape of its text is not known to be plain.
+
+        Args:
+            response: as msgspec read it; None if it could not.
+            text: the JSON text.
+            read: gives what the text gives, or raises.
+
+        Raises:
+            msgspec.ValidationError: it is not an object, or is nested too deep.
+        """
+        if response is not None and cls.extend(response, text):
+            return response
+        return cls.adopt(response, text, read())
 
     @classmethod
     def extend(cls, response: Self, text: str) -> bool:
@@ -159,12 +192,12 @@ class Response(Model, frozen=True):
             raise msgspec.ValidationError(f"expected an object, got {type(data).__name__}")
         if is_too_deep(data):
             raise msgspec.ValidationError(f"nested deeper than {MAX_DEPTH} levels")
-        in_documented_form = documented(cls, data)
+        in_documented_form = cls.documented(data)
         if response is None or in_documented_form is not data:
-            response = build_documented(cls, in_documented_form)
+            response = _build_documented(cls, in_documented_form)
             _set(response, "_sent", Source(text, data=data))
             return response
-        places = tuple(attach_extra(response, data))
+        places = tuple(_attach_extra(response, data))
         is_ordinary = cls.is_answer(data) and not is_error_answer(data)
         if is_ordinary:
             cls.shapes().add(text, places or None)
@@ -180,7 +213,7 @@ class Response(Model, frozen=True):
             data: the decoded JSON object, which is copied; keys that are not fields are in ``extra``.
         """
         data = copy_json(data)
-        response = build(cls, data)
+        response = _build(cls, data)
         _set(response, "_sent", Source(None, data=data))
         return response
 
@@ -231,6 +264,150 @@ def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, 
     if extra is not None:
         remember(model, extra)
     return model
+
+
+def _build(cls: type[ModelT], data: Any) -> ModelT:
+    """Make a model of decoded JSON, with the default for each field that does not fit.
+
+    Raises:
+        msgspec.ValidationError: it is not an object.
+    """
+    return _build_documented(cls, cls.documented(data) if isinstance(data, Mapping) else data)
+
+
+def _build_documented(cls: type[ModelT], data: Any) -> ModelT:
+    """Do what ``_build`` does, for data in the form that OpenAI documents."""
+    model = _fitted(cls, data)
+    _attach_extra(model, data)
+    return model
+
+
+def _fitted(cls: type[ModelT], data: Any) -> ModelT:
+    if isinstance(data, Mapping):
+        cls = cast("type[ModelT]", cls.class_for(data))
+    try:
+        return msgspec.convert(data, cls)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        if not isinstance(data, Mapping):
+            raise
+        fitted = {
+            field.name: _fit(data[field.encode_name], field.type)
+            for field in _fields_of(cls)
+            if field.encode_name in data
+        }
+        return cls(**{name: value for name, value in fitted.items() if value is not None})
+
+
+def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
+    """Give each part of a model the fields that a server added to it. A whole response has its own in its source.
+
+    Args:
+        model: the part.
+        data: what it was made from.
+        path: what leads to it.
+
+    Returns:
+        Where these fields are.
+    """
+    names, parts, keeps_source = _layout_of(type(model))
+    places = []
+    added = data.keys() - names
+    if added:
+        places.append(Place(path, tuple(name for name in data if name in added)))
+    if (path or not keeps_source) and (added or type(data) is WholeChoice):
+        # The type goes with the fields: it says that the choice holds a whole message.
+        kind = WholeChoice if type(data) is WholeChoice else dict
+        _set(model, "_sent", kind((name, data[name]) for name in data if name in added))
+    for name in parts:
+        sent = data.get(name)
+        if not sent:
+            continue
+        value = getattr(model, name)
+        if isinstance(value, list):
+            if isinstance(sent, list):
+                kept = [each for each in sent if isinstance(each, dict)]
+                if len(kept) == len(value):
+                    for index, (part, each) in enumerate(zip(value, kept, strict=True)):
+                        places += _attach_extra(part, each, (*path, name, index))
+        elif isinstance(value, Model) and isinstance(sent, dict):
+            places += _attach_extra(value, sent, (*path, name))
+    return places
+
+
+@functools.cache
+def _layout_of(cls: type[Model]) -> tuple[frozenset[str], list[str], bool]:
+    """A model's fields, those of them that are models or lists of models, and if it keeps a source."""
+    return names_in_json(cls), [name for name, _ in _parts_of(cls)], cls.keeps_source
+
+
+@functools.cache
+def _parts_of(cls: type[Model]) -> list[tuple[str, type[Model]]]:
+    """The fields of a model that are models or lists of models."""
+    parts = []
+    for field in _fields_of(cls):
+        types = [field.type]
+        while types:
+            type_ = types.pop()
+            if isinstance(type_, type) and issubclass(type_, Model):
+                parts.append((field.name, type_))
+                break
+            origin = get_origin(type_)
+            if isinstance(origin, type) and issubclass(origin, Model):
+                parts.append((field.name, origin))
+                break
+            if origin in {Union, UnionType, list}:
+                types += get_args(type_)
+    return parts
+
+
+_fields_of = functools.cache(msgspec.structs.fields)
+
+
+def _fit(value: Any, type_: Any) -> Any:
+    """The value as a type, converted if need be; None if that is not possible."""
+    try:
+        return msgspec.convert(value, type_)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        for member in get_args(type_) if get_origin(type_) in {Union, UnionType} else (type_,):
+            if (fitted := _converted(value, member)) is not None:
+                return fitted
+        return None
+
+
+def _converted(value: Any, type_: Any) -> Any:
+    """The value converted to a type that it does not have, or None."""
+    if isinstance(value, dict) and isinstance(type_, type) and issubclass(type_, Model):
+        return _fitted(type_, value)
+    if isinstance(value, list) and get_origin(type_) is list:
+        (item_type,) = get_args(type_)
+        return [fitted for item in value if (fitted := _fit(item, item_type)) is not None]
+    if type_ is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if type_ is int and isinstance(value, float) and math.isfinite(value):
+        return int(value)
+    if type_ in {int, float} and isinstance(value, str) and _is_number(value):
+        return float(value) if type_ is float else int(float(value)) if _is_fraction(value) else int(value)
+    return None
+
+
+_is_number = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?").fullmatch
+_is_fraction = re.compile(r"[^.]*\..*").fullmatch
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether decoded JSON is nested too deep to be copied and written again."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 # What ``remember`` does, without the call.

@@ -28,7 +28,7 @@ def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any
 
     Raises:
         TypeError: the callback has a parameter that is not a field of the event.
-        ValueError: there is no such type of event.
+        ValueError: no event has this type.
     """
     event_class = EVENT_TYPES.get(event_type)
     if event_class is None:

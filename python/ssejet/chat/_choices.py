@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ssejet.chat._events import ContentDeltaEvent
-from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, added_to, gather, keep_latest, remember
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, gather, keep_latest, remember
 from ssejet.chat._models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -22,6 +22,8 @@ from ssejet.chat._text import Text, str_or_none
 from ssejet.chat._tool_calls import ToolCall, ToolCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ssejet.chat._content import Content
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._extra import Fields
@@ -58,7 +60,7 @@ class ChoiceState(msgspec.Struct, eq=False):
     _message_extra: Fields | None = None
 
     def add(
-        self, choice: Choice, events: list[ChatCompletionStreamEvent[Any]], *, may_have_extra: bool
+        self, choice: Choice, events: list[ChatCompletionStreamEvent[Any]], may_have_extra: bool, /
     ) -> None:
         """Add what a chunk has of this choice, and append the events that it causes.
 
@@ -95,47 +97,51 @@ class ChoiceState(msgspec.Struct, eq=False):
         if content is not None:
             text = self._content.text
             if text is None:
-                text = self._content.begin(parses_partially=self.parses_partially)
-            if content and reasoning is not None and reasoning.is_open:
+                is_json = self.parses_partially and self._formats.content is not None
+                text = self._content.text = Text(self.index, is_json)
+            if reasoning is not None and reasoning.is_open and content:
                 reasoning.end(events)
             text.parts.append(content)
             text.length = end = text.length + len(content)
             events.append(ContentDeltaEvent(text, end, content))
         if delta.refusal is not None:
-            if delta.refusal and reasoning is not None:
+            if delta.refusal and reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             self._content.add_refusal(delta.refusal, events)
         fragments = delta.tool_calls
-        touched: list[ToolCall] = []
-        if fragments:
+        touched: list[ToolCall] | None = None
+        if fragments is not None and fragments:
             if reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             if self._tool_calls is None:
                 self._tool_calls = ToolCalls(self.index, self._formats.arguments)
-            touched = self._tool_calls.add(fragments, events, parses=self.parses_partially)
+            are_whole = may_have_extra and type(getattr(choice, "_sent", None)) is WholeChoice
+            touched = self._tool_calls.add(
+                fragments, events, parses=self.parses_partially, are_whole=are_whole
+            )
         if choice.logprobs is not None:
             self._content.add_logprobs(choice.logprobs, events)
         if delta.audio is not None or delta.annotations is not None or delta.function_call is not None:
             self._add_rest(delta)
-        if choice.finish_reason:
+        if choice.finish_reason is not None and choice.finish_reason:
             self.finish_reason = choice.finish_reason
-        if self.finish_reason or touched:
-            self._end(touched, events)
+        if touched is not None or self.finish_reason is not None:
+            self._end(touched or (), events)
 
-    def _end(self, touched: list[ToolCall], events: list[ChatCompletionStreamEvent[Any]]) -> None:
+    def _end(self, touched: Sequence[ToolCall], events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append the events for what ends because of a finish reason, or because a call begins."""
         calls = self._tool_calls
         content = self._content
         has_text = content.text is not None or content.refusal is not None or content.has_logprobs
         if self.finish_reason:
-            if self._reasoning is not None:
+            if self._reasoning is not None and self._reasoning.is_open:
                 self._reasoning.end(events)
             if has_text:
                 content.end(events)
-            if calls is not None:
-                calls.end(events)
         if calls is None:
             return
+        if self.finish_reason:
+            calls.end(events, completes=not touched)
         for call in touched:
             previous = calls.current
             if call is not previous:
@@ -144,7 +150,7 @@ class ChoiceState(msgspec.Struct, eq=False):
                 calls.current = call
                 if previous is not None:
                     calls.leave(previous, events)
-        if self.finish_reason:
+        if self.finish_reason and touched:
             calls.complete(events)
 
     def _add_rest(self, delta: ChoiceDelta) -> None:
@@ -165,7 +171,10 @@ class ChoiceState(msgspec.Struct, eq=False):
             )
 
     def _without_repeats(self, choice: Choice) -> Choice:
-        """Of a choice that holds the whole message so far, what the chunks before it did not give."""
+        """Of a choice that holds the whole message so far, what the chunks before it did not give.
+
+        ``ToolCalls`` does the same for the calls.
+        """
         delta = choice.delta
         reasoning = None if self._reasoning is None else self._reasoning.text
         changes: dict[str, Any] = {}
@@ -177,8 +186,6 @@ class ChoiceState(msgspec.Struct, eq=False):
         ):
             if value and before is not None and before.length and (rest := before.rest_of(value)) is not None:
                 changes[name] = rest or None
-        if delta.tool_calls and self._tool_calls is not None:
-            changes["tool_calls"] = self._tool_calls.what_is_new(delta.tool_calls) or None
         function = delta.function_call
         if function is not None and self._function_call is not None:
             rest = self._function_call.arguments.rest_of(function.arguments or "")
@@ -186,14 +193,15 @@ class ChoiceState(msgspec.Struct, eq=False):
                 changes["function_call"] = msgspec.structs.replace(function, name=None, arguments=rest)
         if delta.annotations is not None and self._annotations is not None:
             changes["annotations"] = [each for each in delta.annotations if each not in self._annotations]
-        if not changes:
+        extra = getattr(delta, "_sent", None)
+        if not changes and not extra:
             return choice
         changed = msgspec.structs.replace(delta, **changes)
-        if extra := added_to(delta):
+        if extra:
             gathered = self._message_extra
             remember(changed, extra if gathered is None else gathered.news(extra))
         again = msgspec.structs.replace(choice, delta=changed)
-        remember(again, added_to(choice))
+        msgspec.structs.force_setattr(again, "_sent", choice._sent)
         return again
 
     def _parse_partially(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from itertools import chain
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from ssejet.chat._callbacks import bind
@@ -40,20 +41,31 @@ class _Machine(Generic[ResponseFormatT]):
     """What a stream feeds with chunks: a state, the callbacks, and the check at the end.
 
     It is not the stream itself: a stream refers to its generator, and would be referred to by it.
+
+    Attributes:
+        state: takes the chunks.
+        callbacks: by the type of the events.
+        pending: the events of the latest chunk that are not given out yet.
     """
 
     def __init__(self, state: ChatCompletionStreamState[ResponseFormatT], *, require_finish: bool) -> None:
         self.state = state
         self.callbacks: dict[str, list[Callable[[Any], Any]]] = {}
+        self.pending: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] = iter(())
         self._require_finish = require_finish
 
-    def take(self, chunk: Any) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
-        """Add a chunk, or the end of the source, and return the events."""
-        if chunk is _NOTHING:
-            if self._require_finish and not self.state.is_finished:
-                raise TruncatedStreamError("the stream ended before the answer had a finish reason")
-            return self.state.finish()
-        return self.state.handle_chunk(chunk)
+    def add_callback(self, event_type: str, callback: Callable[[Any], Any]) -> None:
+        """Call a function for each event of a type that is not given out yet."""
+        if not self.callbacks:
+            # The sync stream may be giving out pending events without a look at the callbacks.
+            self.pending = iter([*self.pending])
+        self.callbacks.setdefault(event_type, []).append(callback)
+
+    def finish(self) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
+        """End the stream, and return the last events."""
+        if self._require_finish and not self.state.is_finished:
+            raise TruncatedStreamError("the stream ended before the answer had a finish reason")
+        return self.state.finish()
 
     def keep_partial(self, error: SSEError) -> None:
         """Store what had arrived in an error."""
@@ -127,12 +139,12 @@ class _BaseChatStream(Generic[ResponseFormatT]):
         Raises:
             TypeError: the callback has a parameter that is not a field of the event, or is async in the sync
                 class.
-            ValueError: there is no such type of event.
+            ValueError: no event has this type.
         """
         if inspect.iscoroutinefunction(callback) and not self._awaits_callbacks:
             raise TypeError("a ChatCompletionStream cannot await callbacks; use an AsyncChatCompletionStream")
         bound = bind(event_type, callback)
-        self._machine.callbacks.setdefault(event_type, []).append(bound)
+        self._machine.add_callback(event_type, bound)
         return self
 
 
@@ -147,12 +159,13 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     print(event.delta, end="")
             completion = stream.get_final_completion()
 
-    If a loop ends early, another loop can go on. Iterating raises the errors of the source; an
-    ``SSEError`` has what had arrived as its ``partial``. It also raises:
+    If a loop ends early, or a callback raises, another loop goes on with the next event. Iterating raises the
+    errors of the source; an ``SSEError`` has what had arrived as its ``partial``. It also raises:
 
     * ``LengthFinishReasonError`` and ``ContentFilterFinishReasonError``, if the answer must be parsed but was
       cut short;
-    * ``StreamError``, if a tool-call fragment without an index could belong to several calls;
+    * ``StreamError``, if a tool-call fragment without an index could belong to several calls, or if a
+      chunk's choices are neither a list nor an object;
     * ``TruncatedStreamError``, with ``require_finish``.
     """
 
@@ -184,9 +197,9 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
         def __init__(self, source: Any, **options: Any) -> None: ...
 
     def __iter__(self) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
-        # A `for` loop runs a generator faster than __next__.
+        # chain gives out the events of a chunk without running Python code for each.
         if self._events is None:
-            self._events = _events_of(self._source, self._machine)
+            self._events = chain.from_iterable(_batches(self._source, self._machine))
         return self._events
 
     def __next__(self) -> ChatCompletionStreamEvent[ResponseFormatT]:
@@ -221,18 +234,35 @@ class ChatCompletionStream(_BaseChatStream[ResponseFormatT]):
         return self.until_done()._state.get_final_completion()
 
 
-def _events_of(
+def _batches(
     source: Iterable[Any], machine: _Machine[ResponseFormatT]
-) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
-    take = machine.take
+) -> Iterator[Iterator[ChatCompletionStreamEvent[ResponseFormatT]]]:
+    """For each chunk, and for the end, an iterator over the events."""
     callbacks = machine.callbacks
+    handle_chunk = machine.state.handle_chunk
     try:
         for chunk in chain(source, (_NOTHING,)):
-            for event in take(chunk):
-                if callbacks:
-                    for callback in callbacks.get(event.type, ()):
-                        callback(event)
-                yield event
+            events = machine.finish() if chunk is _NOTHING else handle_chunk(chunk)
+            machine.pending = pending = iter(events)
+            if not callbacks:
+                yield pending
+            # The first callback may be registered, or a callback may raise, before all are given out.
+            while callbacks and length_hint(machine.pending):
+                yield _with_callbacks(machine)
+    except SSEError as error:
+        machine.keep_partial(error)
+        raise
+
+
+def _with_callbacks(
+    machine: _Machine[ResponseFormatT],
+) -> Iterator[ChatCompletionStreamEvent[ResponseFormatT]]:
+    """The pending events; the callbacks of each are called first."""
+    try:
+        for event in machine.pending:
+            for callback in machine.callbacks.get(event.type, ()):
+                callback(event)
+            yield event
     except SSEError as error:
         machine.keep_partial(error)
         raise
@@ -254,7 +284,6 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
 
     _awaits_callbacks = True
     _chunks: AsyncIterator[Any] | None = None
-    _pending: Iterator[ChatCompletionStreamEvent[ResponseFormatT]] = iter(())
     _ended = False
 
     if TYPE_CHECKING:
@@ -289,7 +318,7 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
         machine = self._machine
         try:
             while True:
-                for event in self._pending:
+                for event in machine.pending:
                     if machine.callbacks:
                         for callback in machine.callbacks.get(event.type, ()):
                             result = callback(event)
@@ -300,11 +329,16 @@ class AsyncChatCompletionStream(_BaseChatStream[ResponseFormatT]):
                     raise StopAsyncIteration
                 if self._chunks is None:
                     self._chunks = aiter(self._source)
-                chunk = await anext(self._chunks, _NOTHING)
-                self._ended = chunk is _NOTHING
-                self._pending = iter(machine.take(chunk))
+                try:
+                    chunk = await anext(self._chunks, _NOTHING)
+                    self._ended = chunk is _NOTHING
+                    machine.pending = iter(
+                        machine.finish() if self._ended else machine.state.handle_chunk(chunk)
+                    )
+                except SSEError:
+                    self._ended = True
+                    raise
         except SSEError as error:
-            self._ended = True
             machine.keep_partial(error)
             raise
 

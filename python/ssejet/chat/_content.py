@@ -48,11 +48,6 @@ class Content(msgspec.Struct, eq=False):
     # The types of the events for an end that were sent.
     _done: set[str] = msgspec.field(default_factory=set)
 
-    def begin(self, *, parses_partially: bool) -> Text:
-        """Begin the content."""
-        self.text = Text(self._choice_index, parses_partially and self._parse is not None)
-        return self.text
-
     def parse_partially(self) -> None:
         """Start to parse the content partially. The events so far keep the text that has no value."""
         if self.text is not None and self._parse is not None:
@@ -63,9 +58,11 @@ class Content(msgspec.Struct, eq=False):
         text = self.refusal
         if text is None:
             text = self.refusal = Text(self._choice_index)
+        text.parts.append(refusal)
+        text.length = end = text.length + len(refusal)
         if refusal and self.text is not None and self.text.is_json:
             self.text = self.text.fork(is_json=False)
-        events.append(RefusalDeltaEvent(text, text.add(refusal), refusal))
+        events.append(RefusalDeltaEvent(text, end, refusal))
 
     def add_logprobs(self, more: ChoiceLogprobs, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Add log probabilities, and append the events that they cause."""
@@ -78,19 +75,18 @@ class Content(msgspec.Struct, eq=False):
         if more.content:
             self._content_logprobs = content = self._content_logprobs or []
             content += more.content
-            events.append(LogprobsContentDeltaEvent(index, more.content, content, len(content)))
+            events.append(LogprobsContentDeltaEvent(index, content, len(content), more.content))
         if more.refusal:
             self._refusal_logprobs = refusal = self._refusal_logprobs or []
             refusal += more.refusal
-            events.append(LogprobsRefusalDeltaEvent(index, more.refusal, refusal, len(refusal)))
+            events.append(LogprobsRefusalDeltaEvent(index, refusal, len(refusal), more.refusal))
 
     def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append the event for the end of each text that has begun; each comes once."""
         index, done = self._choice_index, self._done
         if self.text is not None and self.text.length and ContentDoneEvent.type not in done:
             done.add(ContentDoneEvent.type)
-            parsed = self._parsed_text(self.text)
-            events.append(ContentDoneEvent(index, parsed.text, parsed))
+            events.append(ContentDoneEvent(self.text, self.text.length, self._parsed_text(self.text)))
         if self.refusal is not None and RefusalDoneEvent.type not in done:
             done.add(RefusalDoneEvent.type)
             events.append(RefusalDoneEvent(self.refusal, self.refusal.length))
@@ -120,8 +116,8 @@ class Content(msgspec.Struct, eq=False):
         )
 
     def _parsed_text(self, text: Text) -> Parsed[Any]:
-        whole = str(text)
-        if self._parsed is None or self._parsed.text != whole:
+        # The content only grows: at the same length, it is the same.
+        if self._parsed is None or self._parsed.length != text.length:
             refused = self.refusal is not None and self.refusal.length
-            self._parsed = Parsed(whole, None if refused else self._parse)
+            self._parsed = Parsed(text, text.length, None if refused else self._parse)
         return self._parsed

@@ -138,7 +138,7 @@ class ContentDeltaEvent(_TextDelta, frozen=True):
         return self._text.value(self._end, self.delta)
 
 
-class ContentDoneEvent(Event, Generic[ResponseFormatT], frozen=True):
+class ContentDoneEvent(_OfText, Generic[ResponseFormatT], frozen=True):
     """The answer's text is complete, or a tool call follows it.
 
     Attributes:
@@ -150,9 +150,12 @@ class ContentDoneEvent(Event, Generic[ResponseFormatT], frozen=True):
     type: ClassVar[Literal["content.done"]] = "content.done"
     fields: ClassVar[tuple[str, ...]] = ("content", "parsed")
 
-    choice_index: int
-    content: str
     _parsed: Parsed[ResponseFormatT]
+
+    @property
+    def content(self) -> str:
+        """The text."""
+        return self._text.prefix(self._end)
 
     @property
     def parsed(self) -> ResponseFormatT | None:
@@ -213,7 +216,7 @@ class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
     type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
     fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments", "arguments_delta")
 
-    _name: Prefix
+    _name: str | Prefix
     index: int
     arguments_delta: str
 
@@ -233,7 +236,7 @@ class FunctionToolCallArgumentsDeltaEvent(_OfText, frozen=True):
         return self._text.value(self._end, self.arguments_delta)
 
 
-class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
+class FunctionToolCallArgumentsDoneEvent(_OfText, frozen=True):
     """A function call has ended, by openai-python's rule: the next one began, or the answer finished.
 
     If a server interleaves calls, it may come too early. ``ToolCallDoneEvent`` comes when a call is complete.
@@ -249,11 +252,14 @@ class FunctionToolCallArgumentsDoneEvent(Event, frozen=True):
     type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
     fields: ClassVar[tuple[str, ...]] = ("name", "index", "arguments", "parsed_arguments")
 
-    choice_index: int
     name: str
     index: int
-    arguments: str
     _parsed: Parsed[Any]
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text."""
+        return self._text.prefix(self._end)
 
     @property
     def parsed_arguments(self) -> Any:
@@ -277,7 +283,7 @@ class ToolCallDeltaEvent(_TextDelta, frozen=True):
 
     index: int
     id: str
-    _name: Prefix
+    _name: str | Prefix
 
     @property
     def name(self) -> str:
@@ -285,7 +291,7 @@ class ToolCallDeltaEvent(_TextDelta, frozen=True):
         return str(self._name)
 
 
-class ToolCallDoneEvent(Event, frozen=True):
+class ToolCallDoneEvent(_OfText, frozen=True):
     """A tool call is complete. Each call has one of these.
 
     It comes when another call begins and the arguments are complete JSON, or at the end.
@@ -302,12 +308,15 @@ class ToolCallDoneEvent(Event, frozen=True):
     type: ClassVar[Literal["tool_calls.done"]] = "tool_calls.done"
     fields: ClassVar[tuple[str, ...]] = ("parsed_function", "id", "index", "name", "arguments")
 
-    choice_index: int
     id: str
     index: int
     name: str
-    arguments: str
     _parsed: Parsed[Any] | None
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text, or a custom tool's input."""
+        return self._text.prefix(self._end)
 
     @property
     def parsed_function(self) -> ParsedFunction[Any] | None:
@@ -317,14 +326,10 @@ class ToolCallDoneEvent(Event, frozen=True):
         return ParsedFunction(name=self.name, arguments=self.arguments, parsed_arguments=self._parsed.get())
 
 
-class LogprobsContentDeltaEvent(Event, frozen=True):
-    """More log probabilities of the answer: ``content`` is new, ``snapshot`` is all so far."""
-
-    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
-    fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
+class _LogprobsDelta(Event, frozen=True):
+    """Mixin: more log probabilities."""
 
     choice_index: int
-    content: list[ChatCompletionTokenLogprob]
     _all: list[ChatCompletionTokenLogprob]
     _end: int
 
@@ -332,6 +337,15 @@ class LogprobsContentDeltaEvent(Event, frozen=True):
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
         """All so far."""
         return self._all[: self._end]
+
+
+class LogprobsContentDeltaEvent(_LogprobsDelta, frozen=True):
+    """More log probabilities of the answer: ``content`` is new, ``snapshot`` is all so far."""
+
+    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
+    fields: ClassVar[tuple[str, ...]] = ("content", "snapshot")
+
+    content: list[ChatCompletionTokenLogprob]
 
 
 class LogprobsContentDoneEvent(Event, frozen=True):
@@ -344,21 +358,13 @@ class LogprobsContentDoneEvent(Event, frozen=True):
     content: list[ChatCompletionTokenLogprob]
 
 
-class LogprobsRefusalDeltaEvent(Event, frozen=True):
+class LogprobsRefusalDeltaEvent(_LogprobsDelta, frozen=True):
     """More log probabilities of the refusal: ``refusal`` is new, ``snapshot`` is all so far."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
     fields: ClassVar[tuple[str, ...]] = ("refusal", "snapshot")
 
-    choice_index: int
     refusal: list[ChatCompletionTokenLogprob]
-    _all: list[ChatCompletionTokenLogprob]
-    _end: int
-
-    @property
-    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
-        """All so far."""
-        return self._all[: self._end]
 
 
 class LogprobsRefusalDoneEvent(Event, frozen=True):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import msgspec
 
 from ssejet._core import ServerSentEvent
-from ssejet.chat._json_values import copy_json
 
 __all__ = [
     "CONTENT_PARTS",
@@ -24,6 +23,7 @@ __all__ = [
     "Source",
     "WholeChoice",
     "added_to",
+    "copy_json",
     "gather",
     "keep_latest",
     "names_in_json",
@@ -46,6 +46,7 @@ class Sent:
 
     if TYPE_CHECKING:
         __struct_fields__: ClassVar[tuple[str, ...]]
+        _sent: Any
 
 
 class Place(NamedTuple):
@@ -78,7 +79,7 @@ class Source(msgspec.Struct, eq=False):
     def read(self) -> Any:
         """The JSON object."""
         if self.data is None and self.text is not None:
-            # As load_json does, which would be one more call for each chunk.
+            # As loads() does, which would be one more call for each chunk.
             self.data = ServerSentEvent(data=self.text).json()
         return self.data
 
@@ -120,10 +121,19 @@ def remember(model: msgspec.Struct, sent: Any) -> None:
     msgspec.structs.force_setattr(model, "_sent", sent)
 
 
+def copy_json(value: Any) -> Any:
+    """Copy decoded JSON."""
+    if isinstance(value, dict):
+        return {
+            name: copy_json(each) if isinstance(each, (dict, list)) else each for name, each in value.items()
+        }
+    return [copy_json(each) for each in value] if isinstance(value, list) else value
+
+
 # How those of many chunks are gathered.
 
 CONTENT_PARTS = "content_parts"
-"""The extra field with those parts of a message's content that are no text, as they came."""
+"""The extra field with those parts of a message's content that are not text, as they came."""
 
 # Texts that do not grow. Some servers repeat them in each chunk.
 _NAMES = frozenset(

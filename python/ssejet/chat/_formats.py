@@ -45,22 +45,24 @@ class Parsed(msgspec.Struct, Generic[ValueT], eq=False):
     """A value that is parsed once, when it is first read.
 
     Attributes:
-        text: what is parsed.
+        text: the text whose first ``length`` characters are parsed.
+        length: in characters.
     """
 
-    text: str
+    text: Text
+    length: int
     _parse: Callable[[str], ValueT] | None
     _value: ValueT | None = None
 
     def get(self) -> ValueT | None:
-        """The value; None if there is no way to parse the text.
+        """The value; None if the text is not to be parsed.
 
         Raises:
             Exception: the parser's, if the text cannot be parsed. It is not kept, as its traceback would keep
                 all that it refers to.
         """
         if self._parse is not None:
-            self._value = self._parse(self.text)
+            self._value = self._parse(self.text.prefix(self.length))
             self._parse = None
         return self._value
 
@@ -75,6 +77,6 @@ def best_value(complete: Parsed[Any] | None, text: Text) -> Any:
     if complete is not None:
         try:
             return complete.get()
-        except Exception:  # whatever the response format's or the model's library raises
+        except Exception:  # any error of the library of the response format or of the model
             pass
     return text.value(text.length)

@@ -2,13 +2,13 @@
 
 This is the place to add a server's quirk: write a test in ``tests/chat/test_compatible_servers.py``, change
 the function for the object that is odd, and add a row here. Each function gets a decoded JSON object, and
-returns it, or a changed copy if there was something to change. A model names its function as ``documented``.
+returns it, or a copy in which it or a part of it is changed. A model names its function as ``documented``.
 
 =================================== ============================================ ============================
 what the server sends               which servers                                where it is read
 =================================== ============================================ ============================
-one choice that is not in a list    not recorded                                 ``documented_answer``
-an object without choices: a ping   llama-cpp-python, sub2api                    ``_state``: is no chunk
+one choice that is not in a list    not recorded                                 ``_with_choices``
+an object without choices: a ping   llama-cpp-python, sub2api                    ``_state``: not a chunk
 no id and no model at first         Azure                                        ``_state``: the first counts
 usage in the choice, in ``x_groq``  Moonshot, Groq                               ``_state``: ``_find_usage``
 a text for a delta or a message     not recorded                                 ``documented_choice``
@@ -27,7 +27,7 @@ an empty id with each fragment      Qwen                                        
 a tool's name in pieces or repeated not recorded                                 ``_tool_calls``: ``add_name``
 an empty object, then the arguments not recorded                                 ``_tool_calls``: ``ToolCall``
 the whole call again at the end     not recorded                                 ``_tool_calls``: ``ToolCall``
-a number as a text, and the like    many                                         ``_building``
+a number as a text, and the like    many                                         ``_base``
 any other field                     all                                          ``_extra``: it is kept
 an error in place of an answer      see there                                    ``ssejet._server_errors``
 =================================== ============================================ ============================
@@ -36,18 +36,26 @@ an error in place of an answer      see there                                   
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssejet._json import dump_builtins
 from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, reasoning_field
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    Documented: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
 __all__ = [
-    "documented_answer",
     "documented_call",
     "documented_choice",
+    "documented_chunk",
+    "documented_completion",
     "documented_function",
     "documented_message",
     "documented_text_choice",
+    "documented_text_completion",
     "documented_whole_choice",
 ]
 
@@ -58,10 +66,26 @@ _ARGUMENTS = ("arguments", "parameters", "input")
 _CALL_IDS = ("tool_call_id", "call_id")
 
 
-def documented_answer(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read a chunk or a whole answer: its choices may be one object."""
+def documented_chunk(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read a chunk: its choices may be one object."""
+    return _with_choices(chunk, documented_choice)
+
+
+def documented_completion(completion: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read a whole completion: its choices may be one object."""
+    return _with_choices(completion, documented_whole_choice)
+
+
+def documented_text_completion(completion: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read an answer of the older completions endpoint: its choices may be one object."""
+    return _with_choices(completion, documented_text_choice)
+
+
+def _with_choices(answer: Mapping[str, Any], read_choice: Documented) -> Mapping[str, Any]:
     choices = answer.get("choices")
-    return {**answer, "choices": [choices]} if isinstance(choices, Mapping) and choices else answer
+    if isinstance(choices, Mapping) and choices:
+        return {**answer, "choices": [read_choice(choices)]}
+    return _changed(answer, "choices", _read_each(choices, read_choice))
 
 
 def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,17 +93,15 @@ def documented_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     delta = choice.get("delta")
     if isinstance(delta, str):
         return {**choice, "delta": {"content": delta}}
-    if _has_more_than_a_role(delta):
-        return choice
-    message = _message_of(choice.get("message"))
-    if message is not None:
-        role = {"role": delta["role"]} if isinstance(delta, Mapping) and delta.get("role") else {}
-        rest = {name: value for name, value in choice.items() if name != "message"}
-        return WholeChoice(rest, delta={**role, **message})
-    if isinstance(choice.get("text"), str):
-        rest = {name: value for name, value in choice.items() if name != "text"}
-        return {**rest, "delta": {**_object(delta), "content": choice["text"]}}
-    return choice
+    if not _has_more_than_a_role(delta):
+        message = _message_of(choice.get("message"))
+        if message is not None:
+            role = {"role": delta["role"]} if isinstance(delta, Mapping) and delta.get("role") else {}
+            return WholeChoice(_without(choice, {"message"}), delta=documented_message({**role, **message}))
+        if isinstance(choice.get("text"), str):
+            delta = {**_object(delta), "content": choice["text"]}
+            return {**_without(choice, {"text"}), "delta": documented_message(delta)}
+    return _changed(choice, "delta", _read(delta, documented_message))
 
 
 def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -87,16 +109,13 @@ def documented_whole_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     message = choice.get("message")
     if isinstance(message, str):
         return {**choice, "message": {"content": message}}
-    if _has_more_than_a_role(message):
-        return choice
-    for name, other in (
-        ("delta", _message_of(choice.get("delta"))),
-        ("text", _message_of(choice.get("text"))),
-    ):
-        if other is not None:
-            rest = {key: value for key, value in choice.items() if key != name}
-            return {**rest, "message": {**_object(message), **other}}
-    return choice
+    if not _has_more_than_a_role(message):
+        for name in ("delta", "text"):
+            other = _message_of(choice.get(name))
+            if other is not None:
+                message = {**_object(message), **other}
+                return {**_without(choice, {name}), "message": documented_message(message)}
+    return _changed(choice, "message", _read(message, documented_message))
 
 
 def documented_text_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -109,6 +128,22 @@ def documented_text_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(content, str) and content:
             return {**choice, "text": content}
     return choice
+
+
+def _read(part: Any, read: Documented) -> Any:
+    return read(part) if isinstance(part, Mapping) else part
+
+
+def _read_each(parts: Any, read: Documented) -> Any:
+    if not isinstance(parts, list):
+        return parts
+    changed = [_read(part, read) for part in parts]
+    return parts if all(new is old for new, old in zip(changed, parts, strict=True)) else changed
+
+
+def _changed(data: Mapping[str, Any], name: str, value: Any) -> Mapping[str, Any]:
+    """The data with another value in a field; the same object if it has this one."""
+    return data if value is data.get(name) else {**data, name: value}
 
 
 def _has_more_than_a_role(message: Any) -> bool:
@@ -143,9 +178,12 @@ def documented_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in ("reasoning_content", "reasoning"):
         if isinstance(message.get(name), (list, Mapping)) and (text := _text_of(message[name])):
             changes[name] = text
-    if isinstance(message.get("tool_calls"), Mapping):
-        changes["tool_calls"] = [message["tool_calls"]]
-    return {**message, **changes} if changes else message
+    calls = message.get("tool_calls")
+    read_calls = _read_each([calls] if isinstance(calls, Mapping) else calls, documented_call)
+    if read_calls is not calls:
+        changes["tool_calls"] = read_calls
+    message = {**message, **changes} if changes else message
+    return _changed(message, "function_call", _read(message.get("function_call"), documented_function))
 
 
 def documented_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -159,7 +197,7 @@ def documented_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = call.get("function")
     outer = {name: call[name] for name in ("name", *_ARGUMENTS) if name in call}
     if isinstance(inner, Mapping) and not outer:
-        return call
+        return _changed(call, "function", documented_function(inner))
     function = dict(outer)
     if isinstance(inner, Mapping):
         function |= {
@@ -167,7 +205,7 @@ def documented_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
         }
     elif isinstance(inner, str):
         function.setdefault("name", inner)
-    return {**_without(call, outer), "function": function} if function else call
+    return {**_without(call, outer), "function": documented_function(function)} if function else call
 
 
 def _with_id(call: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,12 +15,14 @@ from msgspec import field
 from ssejet.chat._base import Model, Response
 from ssejet.chat._extra import CONTENT_PARTS, reasoning_field
 from ssejet.chat._lenient import (
-    documented_answer,
     documented_call,
     documented_choice,
+    documented_chunk,
+    documented_completion,
     documented_function,
     documented_message,
     documented_text_choice,
+    documented_text_completion,
     documented_whole_choice,
 )
 
@@ -257,7 +259,7 @@ class ChatCompletionChunk(Response, frozen=True):
     moderation: dict[str, Any] | None = None
     error: Any = None
 
-    documented: ClassVar[Documented] = staticmethod(documented_answer)
+    documented: ClassVar[Documented] = staticmethod(documented_chunk)
 
 
 # What a completed message is made of.
@@ -313,6 +315,8 @@ class ParsedFunctionToolCall(Model, frozen=True, gc=True):
     function: ParsedFunction[Any] | None = None
     custom: Custom | None = None
     index: int = 0
+
+    documented: ClassVar[Documented] = staticmethod(documented_call)
 
 
 class ChatCompletionAudio(Model, frozen=True):
@@ -433,7 +437,7 @@ class ChatCompletion(Response, frozen=True):
     metadata: dict[str, str] | None = None
     error: Any = None
 
-    documented: ClassVar[Documented] = staticmethod(documented_answer)
+    documented: ClassVar[Documented] = staticmethod(documented_completion)
 
 
 # The same, put together from a stream, with what was parsed. The garbage collector tracks these, because
@@ -508,4 +512,4 @@ class Completion(Response, frozen=True):
     usage: CompletionUsage | None = None
     error: Any = None
 
-    documented: ClassVar[Documented] = staticmethod(documented_answer)
+    documented: ClassVar[Documented] = staticmethod(documented_text_completion)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 from ssejet._pydantic import can_dump
 from ssejet._redaction import redacted
 from ssejet._server_errors import is_error_answer, is_ping
+from ssejet.chat._base import is_too_deep
 from ssejet.chat._choices import ChoiceState
 from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
-from ssejet.chat._extra import Fields, Source, added_to, remember
+from ssejet.chat._extra import Fields, Source, added_to, copy_json, remember
 from ssejet.chat._formats import Formats
-from ssejet.chat._json_values import copy_json, is_too_deep
 from ssejet.chat._models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
 from ssejet.errors import (
     ContentFilterFinishReasonError,
@@ -89,10 +89,10 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         """
         self._formats = Formats.of(response_format, input_tools)
         self._choices: dict[int, ChoiceState] = {}
-        self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
         # The first value that a chunk has. Azure's first chunk has none.
         self._id = self._model = ""
+        self._lacks_names = True
         self._created = 0
         self._service_tier: str | None = None
         # The latest value.
@@ -116,44 +116,51 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             APIError: the server reports an error in place of a chunk, or in a choice.
             LengthFinishReasonError: the answer must be parsed, but the token limit cut it short.
             ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
-            StreamError: a tool-call fragment without an index could belong to several calls.
+            StreamError: a tool-call fragment without an index could belong to several calls, or ``choices``
+                is neither a list nor an object.
         """
         events: list[ChatCompletionStreamEvent[ResponseFormatT]] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
             chunk = _adopt(chunk)
-        # The JSON text, or a Source if the chunk has unknown fields or was not made from a text.
-        source: Any = getattr(chunk, "_sent", None)
+        usage = chunk.usage
+        try:
+            # The JSON text, or a Source if the chunk has unknown fields or was not made from a text.
+            source = chunk._sent
+        except AttributeError:  # made by hand
+            source = None
         is_unusual = type(source) is Source
-        if is_unusual and source.places is None and not self._is_chunk(source.data):
-            self._last_other = source
-            return []
-        is_first = self._first is None
-        if is_first:
-            self._first = chunk
+        if is_unusual:
+            if source.places is None and not self._is_chunk(source):
+                self._last_other = source
+                return []
+            # As in openai-python, the first chunk's fields count; later ones only add to them.
+            if (
+                not _KNOWN_FIELDS.issuperset(source.data)
+                if source.places is None
+                else source.places and not source.places[0].path
+            ):
+                self._extra.complete(chunk, source)
+            usage = _find_usage(chunk, source) if usage is None else usage
+        is_first = self._last is None
         self._last = chunk
-        if not self._model or not self._id:
+        if self._lacks_names:
             self._take_names(chunk)
         if chunk.service_tier is not None and self._service_tier is None:
             self._service_tier = chunk.service_tier
-        usage = chunk.usage
-        if is_unusual:
-            # As in openai-python, the first chunk's fields count; later ones only add to them.
-            if source.places is None or (source.places and not source.places[0].path):
-                self._extra.complete(chunk, source)
-            usage = _find_usage(chunk, source) if usage is None else usage
         if usage is not None and (self._usage is None or usage != _NO_USAGE):
             self._usage = usage
         if chunk.moderation is not None:
             self._moderation = copy_json(chunk.moderation)
         cut = None
         for choice in chunk.choices:
-            state = self._choices.get(choice.index)
-            if state is None:
+            try:
+                state = self._choices[choice.index]
+            except KeyError:
                 index, formats = choice.index, self._formats
                 state = ChoiceState(index, not is_first, formats, Content(index, formats.content))
                 self._choices[index] = state
-            state.add(choice, events, may_have_extra=is_unusual)
-            if choice.finish_reason and choice.finish_reason in _CUT_SHORT:
+            state.add(choice, events, is_unusual)
+            if choice.finish_reason is not None and choice.finish_reason in _CUT_SHORT:
                 cut = choice.finish_reason
         # As in openai-python, a first chunk does not raise; get_final_completion() does.
         if cut is not None and not is_first and self._formats.parse_anything():
@@ -167,7 +174,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     @property
     def has_started(self) -> bool:
         """Whether a chunk has come."""
-        return self._first is not None
+        return self._last is not None
 
     @property
     def is_finished(self) -> bool:
@@ -194,7 +201,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             Exception: the content or a call's arguments do not fit their type; the error is that of the
                 type's library.
         """
-        if self._first is None:
+        if self._last is None:
             raise self._no_chunk_error()
         for state in self._in_order():
             if state.finish_reason in _CUT_SHORT:
@@ -204,26 +211,35 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def _no_chunk_error(self) -> TruncatedStreamError:
         message = "the stream ended before its first chunk: there is no completion"
         if self._last_other is not None:
-            other = self._last_other
-            text = redacted(repr(other.data) if other.text is None else other.text, self._request)
-            shown = text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
+            shown = self._excerpt(self._last_other)
             message += f"; the last object is not a chunk, as it has no choices: {shown}"
         return TruncatedStreamError(message)
 
-    def _is_chunk(self, data: Any) -> bool:
+    def _excerpt(self, source: Source) -> str:
+        text = redacted(repr(source.data) if source.text is None else source.text, self._request)
+        return text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
+
+    def _is_chunk(self, source: Source) -> bool:
         """Whether an object is a chunk.
 
         Raises:
             APIError: the object is an error that the server reports.
+            StreamError: there is no way to read its choices.
         """
+        data = source.data
         if is_error_answer(data):
             raise reported_error(dict(data), self._request)
+        choices = data.get("choices")
+        if choices and not isinstance(choices, (list, Mapping)):
+            kind, shown = type(choices).__name__, self._excerpt(source)
+            raise StreamError(f"the choices of a chunk must be a list, not {kind}: {shown}")
         return "choices" in data
 
     def _take_names(self, chunk: ChatCompletionChunk) -> None:
         self._id = self._id or chunk.id
         self._created = self._created or chunk.created
         self._model = self._model or chunk.model
+        self._lacks_names = not (self._id and self._model)
 
     def _completion(self, *, validate: bool) -> ParsedChatCompletion[ResponseFormatT]:
         last = self._last
@@ -247,20 +263,20 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         return [self._choices[index] for index in sorted(self._choices)]
 
 
+_KNOWN_FIELDS = frozenset(ChatCompletionChunk.__struct_fields__)
+
 # Some servers send an empty object after the usage.
 _NO_USAGE = CompletionUsage()
 
 
 def _find_usage(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage | None:
     """The usage in the choice, where Moonshot sends it, or in ``x_groq``."""
-    for place in source.places or ():
-        if "usage" in place.names or "x_groq" in place.names:
-            break
-    else:
-        if source.places is not None:
-            return None
-    places = [added_to(choice) for choice in chunk.choices if getattr(choice, "_sent", None)]
-    for added in (*places, (added_to(chunk) or {}).get("x_groq")):
+    places = source.places
+    if places is not None and not any("usage" in place.names or "x_groq" in place.names for place in places):
+        return None
+    in_choices = [added_to(choice) for choice in chunk.choices if getattr(choice, "_sent", None)]
+    data = source.data or source.read()
+    for added in (*in_choices, data.get("x_groq")):
         usage = added.get("usage") if isinstance(added, Mapping) else None
         if isinstance(usage, Mapping) and usage:
             return CompletionUsage.from_dict(usage)

@@ -17,8 +17,7 @@ from ssejet.chat._events import (
 from ssejet.chat._extra import gather, remember
 from ssejet.chat._formats import Parsed, best_value
 from ssejet.chat._models import Custom, FunctionCall, ParsedFunction, ParsedFunctionToolCall
-from ssejet.chat._partial import PartialJSON
-from ssejet.chat._text import Prefix, Text
+from ssejet.chat._text import PartialJSON, Prefix, Text
 from ssejet.errors import StreamError
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ _EMPTY, _OPEN, _WHOLE = "none yet", "unfinished", "whole"
 # How many calls an error lists.
 _MOST_LISTED = 10
 
-_NO_NAME = Prefix(Text(), 0)
-
 
 class ToolCall(msgspec.Struct, eq=False):
     """One call so far.
@@ -52,7 +49,8 @@ class ToolCall(msgspec.Struct, eq=False):
 
     Attributes:
         arguments: the function's arguments, or a custom tool's input.
-        name_so_far: the name, joined when it is read.
+        name_so_far: the name, which ``str()`` joins.
+        name_length: in characters.
         ended: openai-python's event for the end was sent.
         done: our event for the end was sent.
         unfit: the arguments are whole, but do not fit the tool's type.
@@ -63,12 +61,15 @@ class ToolCall(msgspec.Struct, eq=False):
     arguments: Text
     id: str = ""
     type: str = ""
-    name_so_far: Prefix = _NO_NAME
+    name_so_far: str | Prefix = ""
+    name_length: int = 0
     ended: bool = False
     done: bool = False
     unfit: bool = False
     named_again: bool = False
     _name: str | None = ""  # None if it was not joined yet
+    _name_text: Text | None = None  # if it has come in several pieces
+    _is_whole: bool = False  # whether the arguments are known to be whole
     _parsed: Parsed[Any] | None = None
     # What the server added to the call and to its function, if anything.
     _extra: Fields | None = None
@@ -83,7 +84,7 @@ class ToolCall(msgspec.Struct, eq=False):
 
     def has_name(self, name: str) -> bool:
         """Whether the name so far is this one."""
-        return self.name_so_far.length == len(name) and self.name == name
+        return self.name_length == len(name) and self.name == name
 
     @property
     def is_function(self) -> bool:
@@ -95,7 +96,13 @@ class ToolCall(msgspec.Struct, eq=False):
         """How much there is of the arguments. A custom tool's input is any text, so it is never whole."""
         if not self.arguments.length:
             return _EMPTY
-        return _WHOLE if self.is_function and self.arguments.is_complete_json() else _OPEN
+        return _WHOLE if self.is_function and self.has_whole_arguments() else _OPEN
+
+    def has_whole_arguments(self) -> bool:
+        """Whether the arguments are one whole JSON value."""
+        if not self._is_whole:
+            self._is_whole = self.arguments.is_complete_json()
+        return self._is_whole
 
     def add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> str:
         """Add a fragment, and return what it adds to the arguments."""
@@ -103,7 +110,7 @@ class ToolCall(msgspec.Struct, eq=False):
             self.id = fragment.id
         if not self.type and fragment.type:
             self.type = fragment.type
-        has_name = bool(self.name_so_far.length)
+        has_name = bool(self.name_length)
         if name and not (has_name and self.arguments.length):
             self.add_name(name)
         elif text and has_name and self._repeats(fragment.id, name, text):
@@ -111,6 +118,8 @@ class ToolCall(msgspec.Struct, eq=False):
         if text[:1] == "{" and self.is_empty_object():
             # Some servers send an empty object first, and then the arguments.
             self.arguments = Text(self.arguments.choice_index, self.arguments.is_json)
+            self._is_whole = False
+            self._parsed = None
         if text:
             self.arguments.parts.append(text)
             self.arguments.length += len(text)
@@ -124,15 +133,23 @@ class ToolCall(msgspec.Struct, eq=False):
 
     def add_name(self, name: str) -> None:
         """Set the name, or add to it: a name that grows begins with what came before; else it is a piece."""
-        if not self.name_so_far.length:
-            self.name_so_far = Prefix(Text(parts=[name], length=len(name)), len(name))
-            self._name = name
+        if not self.name_length:
+            self.name_so_far = self._name = name
+            self.name_length = len(name)
             return
-        text = self.name_so_far.text
-        rest = text.rest_of(name)
+        rest = self.rest_of_name(name)
         if rest != "":
-            self.name_so_far = Prefix(text, text.add(name if rest is None else rest))
+            if self._name_text is None:
+                self._name_text = Text(begin=self.name)
+            self.name_length = self._name_text.add(name if rest is None else rest)
+            self.name_so_far = Prefix(self._name_text, self.name_length)
             self._name = None
+
+    def rest_of_name(self, name: str) -> str | None:
+        """What a name adds to the name so far, if it begins with it; else None."""
+        if len(name) < self.name_length or not name.startswith(self.name):
+            return None
+        return name[self.name_length :]
 
     def is_empty_object(self) -> bool:
         """Whether the arguments so far are an empty object."""
@@ -146,9 +163,9 @@ class ToolCall(msgspec.Struct, eq=False):
 
     def parsed(self, parsers: ArgumentParsers) -> Parsed[Any]:
         """The arguments so far, with the parser of their tool."""
-        text = str(self.arguments)
-        if self._parsed is None or self._parsed.text != text:
-            self._parsed = Parsed(text, parsers.get(self.name) if parsers else None)
+        text = self.arguments
+        if self._parsed is None or self._parsed.length != text.length:
+            self._parsed = Parsed(text, text.length, parsers.get(self.name) if parsers else None)
         return self._parsed
 
     def to_function_call(self) -> FunctionCall:
@@ -213,6 +230,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         events: list[ChatCompletionStreamEvent[Any]],
         *,
         parses: bool,
+        are_whole: bool,
     ) -> list[ToolCall]:
         """Add the fragments of a chunk, and append the events that they cause.
 
@@ -220,6 +238,7 @@ class ToolCalls(msgspec.Struct, eq=False):
             fragments: of any calls.
             events: gets the events.
             parses: whether partial parses of arguments are computed.
+            are_whole: whether the fragments hold the whole calls so far.
 
         Returns:
             The call of each fragment.
@@ -228,6 +247,8 @@ class ToolCalls(msgspec.Struct, eq=False):
             StreamError: a fragment has no index and could belong to several calls.
         """
         calls, deltas = [], []
+        if are_whole:
+            fragments = self._without_repeats(fragments)
         for fragment in fragments:
             function, custom = fragment.function, fragment.custom
             name = text = None
@@ -277,21 +298,28 @@ class ToolCalls(msgspec.Struct, eq=False):
         if not call.done and call.progress == _WHOLE:
             self._complete(call, events)
 
-    def end(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
-        """Append openai-python's events for the deferred ends, and for that of the current call."""
+    def end(self, events: list[ChatCompletionStreamEvent[Any]], *, completes: bool = False) -> None:
+        """Append openai-python's events for the deferred ends, and for that of the current call.
+
+        Args:
+            events: gets the events.
+            completes: whether to do what ``complete`` does too.
+        """
         ending = self._deferred
         if self.current is not None and not self.current.ended:
             ending[self.current.index] = self.current
         for index in sorted(ending):
             self._end(ending[index], events)
         ending.clear()
+        if completes:
+            self.complete(events)
 
     def complete(self, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """Append our events for the ends of all calls that have none."""
         for index in sorted(self._undone):
             self._complete(self._undone[index], events)
 
-    def what_is_new(self, fragments: list[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
+    def _without_repeats(self, fragments: Iterable[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
         """Of fragments that hold the whole calls so far, in order, what is new."""
         calls = list(self)
         new = []
@@ -330,7 +358,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         # arguments must be parsed, openai-python fails; we wait.
         if call.ended or not self._parsers or self._parsers.get(call.name) is None:
             return True
-        if call.unfit or not call.arguments.is_complete_json():
+        if call.unfit or not call.has_whole_arguments():
             return False
         try:
             call.parsed(self._parsers).get()
@@ -344,27 +372,18 @@ class ToolCalls(msgspec.Struct, eq=False):
             return
         call.ended = True
         if call.is_function:
+            text = call.arguments
             parsed = call.parsed(self._parsers)
             events.append(
-                FunctionToolCallArgumentsDoneEvent(
-                    self._choice_index, call.name, call.index, parsed.text, parsed
-                )
+                FunctionToolCallArgumentsDoneEvent(text, text.length, call.name, call.index, parsed)
             )
 
     def _complete(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         call.done = True
         del self._undone[call.index]
-        parsed = call.parsed(self._parsers)
-        events.append(
-            ToolCallDoneEvent(
-                self._choice_index,
-                call.id,
-                call.index,
-                call.name,
-                parsed.text,
-                parsed if call.is_function else None,
-            )
-        )
+        text = call.arguments
+        parsed = call.parsed(self._parsers) if call.is_function else None
+        events.append(ToolCallDoneEvent(text, text.length, call.id, call.index, call.name, parsed))
 
     # Which call a fragment belongs to.
 
@@ -455,9 +474,7 @@ class ToolCalls(msgspec.Struct, eq=False):
             return None
         if call_id:
             known = self._by_id.get(call_id)
-            return (
-                known if known is not None and known.name_so_far.length and known.progress != _WHOLE else None
-            )
+            return known if known is not None and known.name_length and known.progress != _WHOLE else None
         waiting = self._waiting(self._named)
         return waiting[0] if len(waiting) == 1 else None
 
@@ -479,9 +496,9 @@ class ToolCalls(msgspec.Struct, eq=False):
             candidates = self._without_id() or self._waiting(self._unfinished)
         elif name:
             if (
-                last.name_so_far.length
+                last.name_length
                 and last.progress == _EMPTY
-                and (last.id or last.name_so_far.text.rest_of(name) is not None)
+                and (last.id or last.rest_of_name(name) is not None)
             ):
                 return last  # the name comes again, or more of it
             for call in self._renamed.values():
@@ -521,7 +538,7 @@ class ToolCalls(msgspec.Struct, eq=False):
 
     def _note_unfinished(self, call: ToolCall) -> None:
         self._unfinished[call.index] = self._renamed[call.index] = call
-        if call.name_so_far.length:
+        if call.name_length:
             self._named[call.index] = call
 
     def _waiting(self, calls: Calls, name: str | None = None) -> list[ToolCall]:
@@ -553,7 +570,7 @@ def _begins_another(call: ToolCall, call_id: str | None, name: str, text: str) -
     """Whether a fragment with a name begins a new call, by the table of ``ToolCalls._follow``."""
     progress = call.progress
     is_another = bool(call_id and call.id) and call_id != call.id
-    if not call.name_so_far.length:
+    if not call.name_length:
         return is_another and progress == _WHOLE
     if progress == _WHOLE:
         if call_id and not is_another:

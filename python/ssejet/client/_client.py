@@ -76,8 +76,8 @@ class _BaseClient:
 
         Raises:
             ImportError: ``http_client`` is None, and neither httpx nor httpx2 is installed.
-            TypeError: ``http_client`` is no client or of the wrong kind, or an option is of the wrong type.
-            ValueError: OpenAI's server needs an API key, or an option has a value that makes no sense.
+            TypeError: ``http_client`` is not a client of the right kind, or an option is of the wrong type.
+            ValueError: OpenAI's server needs an API key, or an option has an invalid value.
         """
         self._settings = Settings.from_environment(
             api_key=api_key,

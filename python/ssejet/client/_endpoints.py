@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ssejet._core import ServerSentEvent
+from ssejet._json import loads
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, Completion, response_format_param, tool_param
 from ssejet.chat._metrics import ChatMetrics, CompletionMetrics
 from ssejet.metrics._response_metrics import ResponseMetrics
@@ -46,10 +46,6 @@ def _types_to_schemas(body: dict[str, Any]) -> None:
         body["tools"] = [tool_param(tool) for tool in body["tools"]]
 
 
-def _loads(text: str) -> Any:
-    return ServerSentEvent(data=text).json()
-
-
 def _has_choices(payload: Any) -> bool:
     return isinstance(payload, Mapping) and isinstance(payload.get("choices"), (list, Mapping))
 
@@ -74,4 +70,4 @@ CHAT = Endpoint(
     adapt=_types_to_schemas,
 )
 COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, _has_choices, CompletionMetrics)
-RESPONSES = Endpoint("responses", None, _loads, _is_response, ResponseMetrics)
+RESPONSES = Endpoint("responses", None, loads, _is_response, ResponseMetrics)

@@ -1,6 +1,6 @@
-"""The parameters of requests, for type checkers and editors; at run time any other one is sent too.
+"""The parameters of requests, for type checkers and editors. Others are sent too.
 
-The names are OpenAI's. Pass the parameters of other servers in ``extra_body``.
+The names are OpenAI's. For the parameters of other servers, ``extra_body`` satisfies type checkers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["CallOptions", "ChatParams", "ChatStreamParams", "CompletionParams", 
 
 
 class CallOptions(TypedDict, total=False):
-    """The options of one call, which are no parameters of the request.
+    """The options of one call. They are not sent as parameters of the request.
 
     Attributes:
         extra_headers: headers to add to the client's; they replace those of the same name.
@@ -72,7 +72,7 @@ class ChatStreamParams(CallOptions, total=False):
 
 
 class ChatParams(ChatStreamParams, total=False):
-    """The same, with those that are in the signature of ``stream()``."""
+    """These, and those in the signature of ``stream()``."""
 
     response_format: type[Any] | Mapping[str, Any] | None
 

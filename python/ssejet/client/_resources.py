@@ -89,7 +89,7 @@ class _ChatCompletions(_Resource[StreamT, ResultT]):
             ContentTypeError: the server sent something else than the stream.
             TruncatedStreamError: the stream ended before its first event.
             TypeError: a parameter cannot be sent.
-            ValueError: an option has a value that makes no sense.
+            ValueError: an option has an invalid value.
         """
         answer: StreamT | ResultT = self._call(CHAT, model=model, messages=messages, stream=stream, **params)
         return answer

@@ -17,7 +17,7 @@ __all__ = ["OPTIONS", "Settings"]
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 OPTIONS = frozenset(CallOptions.__annotations__)
-"""The names of the arguments of a call that are no parameters of the request."""
+"""The names of the arguments of a call that are not sent as parameters of the request."""
 
 
 # Without a repr: it would show the key in every traceback that shows local variables.
@@ -71,8 +71,8 @@ class Settings:
         """Make the settings of a client; the environment replaces a missing key and URL.
 
         Raises:
-            TypeError: a header is no string.
-            ValueError: there is no API key, or a value makes no sense.
+            TypeError: a header is not a string.
+            ValueError: there is no API key, or a value is invalid.
         """
         # base_url can be a URL object of httpx. A variable that was set from a file ends with a line end.
         base_url = str(base_url or "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip()

@@ -1,10 +1,23 @@
-"""Runs a source that is not async in a thread."""
+"""Runs a source that is not async in a thread.
+
+The thread is in one of these states:
+
+======= ================== ================ =========================================
+state   an item is asked   an item is made  close()
+======= ================== ================ =========================================
+WAITING MAKING                              CLOSED
+MAKING                     WAITING          CLOSING: the source cannot be closed yet
+CLOSING                    CLOSED           CLOSING
+CLOSED  the source closes                   CLOSED
+======= ================== ================ =========================================
+"""
 
 from __future__ import annotations
 
 import contextvars
 import logging
 import threading
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssejet.emit._closing import close
@@ -19,6 +32,19 @@ T = TypeVar("T")
 _logger = logging.getLogger("ssejet.emit")
 
 
+class _State(Enum):
+    WAITING = auto()
+    MAKING = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+# What moves the thread from one state to another; see the table at the top.
+_ASKED = ((_State.WAITING, _State.MAKING),)
+_MADE = ((_State.MAKING, _State.WAITING), (_State.CLOSING, _State.CLOSED))
+_CLOSE = ((_State.WAITING, _State.CLOSED), (_State.MAKING, _State.CLOSING))
+
+
 class SourceThread(Generic[T]):
     """Iterates a source in a daemon thread of its own.
 
@@ -31,9 +57,6 @@ class SourceThread(Generic[T]):
         interrupt: called by another thread to end what the source waits for.
         after: called in the thread when the source is closed.
         on_end: called at the end of the thread with the exception of the clean-up, or None.
-
-    Attributes:
-        is_making_item: whether the source is making an item, so that it cannot be closed.
     """
 
     def __init__(
@@ -45,7 +68,6 @@ class SourceThread(Generic[T]):
         after: Callable[[], None] = lambda: None,
         on_end: Callable[[Exception | None], None] | None = None,
     ) -> None:
-        self.is_making_item: bool = False
         self._open_source = open_source
         self._deliver = deliver
         self._interrupt = interrupt
@@ -53,12 +75,19 @@ class SourceThread(Generic[T]):
         self._on_end = on_end or log_cleanup_error
         self._wanted = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self._state = _State.WAITING
+        # The garbage collector can call close() in the thread that holds it.
+        self._lock = threading.RLock()
 
     @property
     def started(self) -> bool:
         """Whether the thread has started."""
         return self._thread is not None
+
+    @property
+    def is_making_item(self) -> bool:
+        """Whether the source is making an item, so that it cannot be closed."""
+        return self._state in {_State.MAKING, _State.CLOSING}
 
     def start(self) -> None:
         """Start the thread, if it has not started."""
@@ -74,7 +103,7 @@ class SourceThread(Generic[T]):
 
     def close(self) -> None:
         """Have the source closed; if it waits and cannot be interrupted, it is closed after its wait."""
-        self._closing = True
+        self._move(_CLOSE)
         if self._thread is not None:
             self._wanted.release()
             self._interrupt()
@@ -84,18 +113,25 @@ class SourceThread(Generic[T]):
         if self._thread is not None:
             self._thread.join(timeout)
 
+    def _move(self, moves: tuple[tuple[_State, _State], ...]) -> _State:
+        with self._lock:
+            for before, after in moves:
+                if self._state is before:
+                    self._state = after
+                    break
+            return self._state
+
     def _run(self) -> None:
         source = None
         try:
-            while self._wanted.acquire() and not self._closing:
-                self.is_making_item = True
+            while self._wanted.acquire() and self._move(_ASKED) is _State.MAKING:
                 if source is None:
                     source = self._open_source()
                 item = next(source)
-                self.is_making_item = False
+                self._move(_MADE)
                 self._deliver(item, None)
         except BaseException as error:
-            self.is_making_item = False
+            self._move(_MADE)
             self._deliver(None, error)
         finally:
             self._clean_up(source)

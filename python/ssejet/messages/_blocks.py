@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ssejet.chat._extra import Fields, added_to, gather, remember
-from ssejet.chat._json_values import copy_json
+from ssejet.chat._extra import Fields, added_to, copy_json, gather, remember
 from ssejet.chat._text import Text
 from ssejet.messages._events import (
     CitationEvent,
@@ -97,14 +96,12 @@ class BlockState(msgspec.Struct, eq=False):
         """
         block = cls(position, begun)
         if isinstance(begun, TextBlock):
-            block._text = Text(is_json=True)
-            block._text.add(begun.text)
+            block._text = Text(is_json=True, begin=begun.text)
             block._parse = parse
             if begun.citations is not None:
                 block._citations = [*begun.citations]
         elif isinstance(begun, ThinkingBlock):
-            block._text = Text()
-            block._text.add(begun.thinking)
+            block._text = Text(begin=begun.thinking)
         elif isinstance(begun, BLOCKS_WITH_INPUT):
             block._text = Text(is_json=True)
         return block

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from ssejet.chat._events import Event
 from ssejet.chat._models import ResponseFormatT
-from ssejet.chat._partial import parse_prefix
+from ssejet.chat._text import parse_prefix
 from ssejet.messages._raw_events import (
     PingEvent,
     RawContentBlockDeltaEvent,

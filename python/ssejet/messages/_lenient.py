@@ -24,11 +24,17 @@ def _is_object(value: Any) -> bool:
 
 
 def documented_event(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An event with its type: without one, its other fields tell it."""
-    if isinstance(data.get("type"), str) and data["type"]:
+    """An event with its type, which its other fields tell if need be, and a documented message."""
+    changes: dict[str, Any] = {}
+    kind = data.get("type")
+    if not isinstance(kind, str) or not kind:
+        kind = changes["type"] = _kind_of(data)
+    message = data.get("message")
+    if kind == "message_start" and isinstance(message, Mapping):
+        changes["message"] = documented_message(message)
+    if all(data.get(name) is value for name, value in changes.items()):
         return data
-    kind = _kind_of(data)
-    return data if kind is None else {**data, "type": kind}
+    return {**data, **changes}
 
 
 def _kind_of(data: Mapping[str, Any]) -> str | None:

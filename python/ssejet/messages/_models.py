@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias
 from msgspec import field
 
 from ssejet.chat._base import Model, Response
-from ssejet.chat._building import Buildable
 from ssejet.chat._models import ResponseFormatT
 from ssejet.messages._lenient import documented_message
 
@@ -85,11 +84,11 @@ class Tagged(Model, frozen=True, tag_field="type"):
 
     type: ClassVar[str]
     mark: ClassVar[str] = ""
-    members: ClassVar[Mapping[str, type[Buildable]]]
-    unknown: ClassVar[type[Buildable]]
+    members: ClassVar[Mapping[str, type[Model]]]
+    unknown: ClassVar[type[Model]]
 
     @classmethod
-    def class_for(cls, data: Mapping[str, Any], /) -> type[Buildable]:
+    def class_for(cls, data: Mapping[str, Any], /) -> type[Model]:
         """The member of the union that the data names."""
         return class_named(cls, data)
 
@@ -99,7 +98,7 @@ class Tagged(Model, frozen=True, tag_field="type"):
         return super().from_dict(data)
 
 
-def class_named(family: Any, data: Mapping[str, Any]) -> type[Buildable]:
+def class_named(family: Any, data: Mapping[str, Any]) -> type[Model]:
     """The member of a union for decoded JSON: by its type, or without a type by a field that only it has."""
     kind = data.get("type")
     if isinstance(kind, str) and kind:

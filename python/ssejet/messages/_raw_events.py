@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 (msgspec reads the annotations)
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from ssejet.chat._base import Response
-from ssejet.chat._building import Buildable
+from ssejet.chat._base import Model, Response
 from ssejet.messages._lenient import documented_event
 from ssejet.messages._models import (
     ContentBlock,
@@ -45,8 +44,8 @@ class RawEvent(Response, frozen=True, tag_field="type"):
     type: ClassVar[str]
     mark: ClassVar[str] = ""
     end: ClassVar[str] = "message_stop"
-    members: ClassVar[Mapping[str, type[Buildable]]]
-    unknown: ClassVar[type[Buildable]]
+    members: ClassVar[Mapping[str, type[Model]]]
+    unknown: ClassVar[type[Model]]
 
     documented: ClassVar[Documented] = staticmethod(documented_event)
 
@@ -56,7 +55,7 @@ class RawEvent(Response, frozen=True, tag_field="type"):
         return _AnyEvent
 
     @classmethod
-    def class_for(cls, data: Mapping[str, Any], /) -> type[Buildable]:
+    def class_for(cls, data: Mapping[str, Any], /) -> type[Model]:
         """The event that the data is."""
         return class_named(cls, data)
 

@@ -9,8 +9,8 @@ import msgspec
 
 from ssejet._pydantic import can_dump
 from ssejet._server_errors import is_error_answer
-from ssejet.chat._extra import Fields, Source, added_to, keep_latest, remember
-from ssejet.chat._json_values import copy_json, is_too_deep
+from ssejet.chat._base import is_too_deep
+from ssejet.chat._extra import Fields, Source, added_to, copy_json, keep_latest, remember
 from ssejet.chat._models import ResponseFormatT
 from ssejet.errors import (
     ContentFilterFinishReasonError,

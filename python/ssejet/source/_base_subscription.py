@@ -1,4 +1,4 @@
-"""The options and properties of subscriptions, and all of their work that needs no waiting."""
+"""What both subscriptions share: the options, the properties, and the work that does not wait."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class BaseSubscription:
             iteration.
         TypeError: ``content`` cannot be sent twice, a callback is asynchronous, or the client is of the wrong
             kind.
-        ValueError: an option has a value that makes no sense.
+        ValueError: an option has an invalid value.
     """
 
     _advice: ClassVar[str]

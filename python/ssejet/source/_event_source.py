@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager, suppress
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
@@ -38,8 +39,8 @@ class EventSource:
     The events are those of the standard (WHATWG HTML, "Server-sent events"). The text is always UTF-8; a
     charset parameter does not count. An unfinished event at the end is dropped, unless the decoder has
     ``flush_incomplete=True``.
-    After an event, text that is no event is dropped too, as in browsers. ``Stream`` raises an error that the
-    last lines report.
+    After an event, text that is not an event is dropped too, as in browsers. ``Stream`` raises an error that
+    the last lines report.
 
     Iterating raises:
 
@@ -111,7 +112,7 @@ class EventSource:
 
 
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
-    """Iterate over the chunks of a body; raise an error if they are no event stream."""
+    """Iterate over the chunks of a body; raise an error if they are not an event stream."""
     beginning = Beginning(response, any_field=any_field)
     chunks = iter(response.iter_bytes())
     try:
@@ -127,8 +128,31 @@ def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
             chunks.close()
 
 
+class _State(Enum):
+    """The states of ``_AsyncEvents``; see its table."""
+
+    OPEN = auto()
+    READING = auto()
+    PAUSED = auto()
+    ENDING = auto()
+    CLOSING = auto()
+    ENDED = auto()
+
+
 class _AsyncEvents:
-    """Iterates over the events. It is no async generator, as a cancelled read would end one."""
+    """Iterates over the events. It is not an async generator, because a cancelled read would end one.
+
+    ======= ============================= ============================================ =========
+    state   when all events are taken     then                                         aclose()
+    ======= ============================= ============================================ =========
+    OPEN    it reads: READING                                                          ENDED
+    READING another task reads: an error  OPEN or PAUSED; at the end, ENDED or ENDING  CLOSING
+    PAUSED  it resumes the decoder        OPEN or PAUSED                               ENDED
+    ENDING  it resumes the decoder        ENDED or ENDING                              ENDED
+    CLOSING another task reads: an error  ENDED                                        CLOSING
+    ENDED   the iteration ends                                                         ENDED
+    ======= ============================= ============================================ =========
+    """
 
     def __init__(self, response: Any, decoder: Decoder) -> None:
         self._beginning: Beginning | None = Beginning(response)
@@ -136,9 +160,7 @@ class _AsyncEvents:
         self._decoder = decoder
         self._chunks: ResumableChunks | None = None
         self._queue: Iterator[ServerSentEvent] = iter(())
-        self._decoder_is_paused = False
-        self._is_reading = False
-        self._has_ended = False
+        self._state = _State.OPEN
 
     def __aiter__(self) -> Self:
         return self
@@ -148,11 +170,11 @@ class _AsyncEvents:
             while True:
                 for event in self._queue:
                     return event
-                if self._decoder_is_paused:
-                    events, self._decoder_is_paused = self._decoder._resume()
-                    self._queue = iter(events)
-                elif self._has_ended:
+                if self._state is _State.ENDED:
                     raise StopAsyncIteration
+                if self._state in {_State.PAUSED, _State.ENDING}:
+                    is_open = self._state is _State.PAUSED
+                    self._give_out(*self._decoder._resume(), is_open=is_open)
                 else:
                     self._accept(await self._read())
         except (ConcurrentReadError, StopAsyncIteration):
@@ -163,17 +185,20 @@ class _AsyncEvents:
 
     async def aclose(self) -> None:
         """Stop reading. The caller closes the response."""
-        self._has_ended = True
-        self._decoder_is_paused = False
         self._queue = iter(())
-        if self._chunks is not None and not self._is_reading:
+        if self._state in {_State.READING, _State.CLOSING}:
+            self._state = _State.CLOSING
+            return
+        self._state = _State.ENDED
+        if self._chunks is not None:
             await self._chunks.aclose()
 
     def _accept(self, chunk: bytes | None) -> None:
         """Take in a chunk; None is the end of the body."""
-        self._has_ended = chunk is None
-        events, self._decoder_is_paused = self._decoder._feed(chunk)
-        self._queue = iter(events)
+        if self._state is _State.ENDED:  # aclose() was called during the read
+            return
+        events, is_paused = self._decoder._feed(chunk)
+        self._give_out(events, is_paused, is_open=chunk is not None)
         if events:
             self._beginning = None
         elif self._beginning is not None:
@@ -182,14 +207,21 @@ class _AsyncEvents:
             else:
                 self._beginning.add(chunk)
 
+    def _give_out(self, events: list[ServerSentEvent], is_paused: bool, *, is_open: bool) -> None:
+        self._queue = iter(events)
+        if is_open:
+            self._state = _State.PAUSED if is_paused else _State.OPEN
+        else:
+            self._state = _State.ENDING if is_paused else _State.ENDED
+
     async def _read(self) -> bytes | None:
-        if self._is_reading:
+        if self._state is not _State.OPEN:
             raise ConcurrentReadError
         if self._chunks is None:
             self._chunks = ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
-        self._is_reading = True
+        self._state = _State.READING
         try:
             return await self._chunks.fetch()
         except StopAsyncIteration:
@@ -200,7 +232,11 @@ class _AsyncEvents:
             self._chunks.on_cancelled()
             raise
         finally:
-            self._is_reading = False
+            if self._state is _State.CLOSING:
+                self._state = _State.ENDED
+                await self._chunks.aclose()
+            else:
+                self._state = _State.OPEN
 
 
 @contextmanager

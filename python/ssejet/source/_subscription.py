@@ -1,4 +1,4 @@
-"""Event sources that keep going: thin drivers of ``ReconnectionMachine``."""
+"""Event sources that reconnect: thin drivers of ``ReconnectionMachine``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Subscription(BaseSubscription):
     It raises
 
     * ``APIStatusError``, if the status is not 200, or a redirect cannot be followed;
-    * ``ContentTypeError``, if the response is no event stream;
+    * ``ContentTypeError``, if the response is not an event stream;
     * ``EventTooLargeError``, after the events before it;
     * ``APIConnectionError`` and its subclass ``APITimeoutError``, if the request must not be repeated, or
       ``max_attempts`` or ``max_outage`` is reached;

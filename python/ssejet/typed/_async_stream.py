@@ -123,7 +123,7 @@ class AsyncStream(BaseStream[T]):
 class _AsyncItems(Generic[Item]):
     """One loop over an ``AsyncStream``.
 
-    This is no async generator: only its reader can close one that waits in a read, and only the garbage
+    This is not an async generator: only its reader can close one that waits in a read, and only the garbage
     collector closes one that was left early. All state is in the stream, so another loop can go on.
     """
 

@@ -17,7 +17,7 @@ __all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "
 # that hold themselves, pydantic can take more.
 _ENOUGH_STACK = 512 * 1024
 
-# How many of the things that are wrong with an item are told.
+# How many of the problems of an item an error lists.
 _COMPLAINTS = 5
 
 
@@ -34,13 +34,11 @@ class AnswerCast:
         slot: the name under which an answer keeps its text.
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
-        extend: completes an answer whose text also holds fields that a server added, in known places, given
-            the answer and the text; False if it does not know the places.
-        adopt: completes any other answer, given the answer, the text and what the text gives. The answer is
-            None if msgspec could not decode it.
+        complete: completes any other answer, given the answer, the text and a function that reads the text.
+            The answer is None if msgspec could not decode it.
     """
 
-    __slots__ = ("adopt", "extend", "knows_shape", "set_slot", "slot")
+    __slots__ = ("complete", "knows_shape", "set_slot", "slot")
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
@@ -48,8 +46,7 @@ class AnswerCast:
         self.slot: str = model.text_slot
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
-        self.extend: Callable[[Any, str], bool] = model.extend
-        self.adopt: Callable[[Any, str, Any], Any] = model.adopt
+        self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete
 
 
 class Cast:

@@ -1,4 +1,4 @@
-"""The end of the input: what a server wrote last without making an event of it."""
+"""The end of the input: what a server wrote after its last event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sorts the lines of a body that is labelled as an event stream: which of them belong to one?"""
+"""Finds the lines of a body that do not belong to an event stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _line_break = re.compile(rb"[\r\n]").search
 # A comment, or a field of the standard, whose name ends at a colon or at the end of the line.
 _known = re.compile(rb"(?P<COMMENT>:)|(?P<DATA>data(?::|\Z))|(?P<FIELD>(?:event|id|retry)(?::|\Z))").match
 # The others are rarely needed, and compiled then.
-# The start of JSON or HTML. No event stream begins so.
+# The start of JSON or HTML. No event stream begins like this.
 _OTHER_START = rb"[ \t\f\v]*[{\[<]"
 # A field that the standard ignores. A text about a failure may look the same.
 _UNKNOWN_FIELD = rb"[\w.\-]+:"

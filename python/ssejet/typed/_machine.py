@@ -12,7 +12,8 @@ CLOSED   ignored          ignored           CLOSED               CLOSED: the ite
 
 READING and ENDED have a queue of events that are not taken yet. The decoder pauses at an exception of
 ``on_comment`` or an event over the limit, because the items before that error must come first. When the queue
-is empty, the machine resumes the decoder, which raises the error or adds events to the queue.
+is empty, the machine resumes the decoder, which raises the error or adds events to the queue. ``_aiter`` has
+the table of the decoder's states.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from enum import Enum, auto
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from ssejet._aiter import DecoderState
 from ssejet._core import Decoder, ServerSentEvent
 from ssejet._server_errors import is_error, is_error_answer, is_ping
-from ssejet.errors import APIError, EventTooLargeError, InvalidJSONError, TruncatedStreamError
+from ssejet.errors import APIError, InvalidJSONError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.typed._cast import decoding_errors, explain, is_from_json, make_cast
 from ssejet.typed._input_tail import InputTail
@@ -55,6 +57,7 @@ class MachineState(Enum):
 
 
 _READING = MachineState.READING
+_RUNNING, _PAUSED, _RAISED = DecoderState.RUNNING, DecoderState.PAUSED, DecoderState.RAISED
 
 
 class StreamMachine(Generic[T]):
@@ -136,8 +139,7 @@ class StreamMachine(Generic[T]):
         self.metrics: StreamMetrics = StreamMetrics() if metrics is None else metrics
         self.state: MachineState = _READING
         self._decoder = Decoder() if decoder is None else decoder
-        self._decoder_is_paused = False
-        self._raised_by_comment = False
+        self._decoder_state = _RUNNING
         self._cast = make_cast(cast_to)
         self._sentinel = Sentinel(done)
         # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
@@ -178,7 +180,8 @@ class StreamMachine(Generic[T]):
         if self.state is not _READING:
             return
         self.metrics.add_read(len(chunk))
-        events, self._decoder_is_paused = self._decoder._feed(chunk)
+        events, is_paused = self._decoder._feed(chunk)
+        self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
             if type(chunk) is bytes:  # restart() would cost a call at each read
                 self._tail.data = chunk
@@ -187,7 +190,7 @@ class StreamMachine(Generic[T]):
             self._enqueue(events)
         else:
             self._tail.add(chunk)
-            if self._decoder_is_paused:
+            if is_paused:
                 self._resume_at_once()
 
     def receive_end(self) -> None:
@@ -200,7 +203,8 @@ class StreamMachine(Generic[T]):
             return
         self.state = MachineState.ENDED
         unfinished = self._decoder._unfinished_data()
-        events, self._decoder_is_paused = self._decoder._feed(None)
+        events, is_paused = self._decoder._feed(None)
+        self._decoder_state = _PAUSED if is_paused else _RUNNING
         self._enqueue(events)
         if not events:
             self.saw_done = unfinished is not None and self._sentinel.matches(unfinished)
@@ -286,7 +290,7 @@ class StreamMachine(Generic[T]):
                 if observe is not None:
                     observe(item)
                 yield item
-            if (self._decoder_is_paused or self.state is not _READING) and self._go_on():
+            if (self._decoder_state is not _RUNNING or self.state is not _READING) and self._go_on():
                 continue
             if waits:
                 yield NOTHING_YET
@@ -347,8 +351,10 @@ class StreamMachine(Generic[T]):
 
     def can_go_on(self) -> bool:
         """Whether the exception that was just raised leaves the stream open: those of ``on_comment`` do."""
-        raised_by_comment, self._raised_by_comment = self._raised_by_comment, False
-        return raised_by_comment
+        if self._decoder_state is not _RAISED:
+            return False
+        self._decoder_state = _PAUSED
+        return True
 
     def _enqueue(self, events: list[ServerSentEvent]) -> None:
         self.metrics.add_events(len(events))
@@ -367,7 +373,7 @@ class StreamMachine(Generic[T]):
         """
         if self.state is MachineState.CLOSED:
             return False
-        if self._decoder_is_paused:
+        if self._decoder_state is not _RUNNING:
             self._resume()
             return True
         if self.state is MachineState.ENDED:
@@ -378,18 +384,16 @@ class StreamMachine(Generic[T]):
     def _resume(self) -> None:
         """Let the paused decoder raise its error, or put the events that follow into the queue."""
         try:
-            events, self._decoder_is_paused = self._decoder._resume()
-        except EventTooLargeError:
-            self._decoder_is_paused = False
+            events, is_paused = self._decoder._resume()
+        except BaseException as error:
+            self._decoder_state = DecoderState.after(error)
             raise
-        except BaseException:
-            self._raised_by_comment = True
-            raise
+        self._decoder_state = _PAUSED if is_paused else _RUNNING
         self._enqueue(events)
 
     def _resume_at_once(self) -> None:
         """Resume the decoder if it is paused and nothing has to be taken before."""
-        if self._decoder_is_paused and not length_hint(self._queue):
+        if self._decoder_state is not _RUNNING and not length_hint(self._queue):
             self._resume()
 
     def _raise_error_at_end(self) -> None:
@@ -416,20 +420,21 @@ class StreamMachine(Generic[T]):
             raise self._invalid(event, error) from error
 
     def _complete_answer(self, answer: AnswerCast, event: ServerSentEvent, item: Any) -> Any:
-        """The item of an answer whose JSON has another shape than earlier ones.
+        """The item of an answer whose JSON may hold more than known fields in known places.
 
         Raises:
-            APIError: it is no answer, but reports an error.
+            APIError: it is an error in place of an answer.
         """
-        if item is not None and answer.extend(item, event.data):
-            return item
+        try:
+            return answer.complete(item, event.data, lambda: self._read_answer(event))
+        except decoding_errors() as error:
+            raise self._invalid(event, error) from error
+
+    def _read_answer(self, event: ServerSentEvent) -> Any:
         payload = payload_of(event)
         if is_error_answer(payload):
             raise self._api_error(payload)
-        try:
-            return answer.adopt(item, event.data, payload)
-        except decoding_errors() as error:
-            raise self._invalid(event, error) from error
+        return payload
 
     def _decode_again(self, event: ServerSentEvent, error: Exception) -> Any:
         """The item of data that ``json()`` accepts and typed decoders do not, such as NaN.

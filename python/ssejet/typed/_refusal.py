@@ -1,4 +1,4 @@
-"""The bodies of responses that are no event stream, and the errors that tell what they say."""
+"""Responses that are not event streams: their bodies, and the errors that these report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _IDLE_TIME = 1.0
 
 
 class Refusal:
-    """Collects the body of a response that is no event stream, and raises the error that it tells.
+    """Collects the body of a response that is not an event stream, and raises the error that it reports.
 
     Args:
         response: the response.
@@ -70,16 +70,15 @@ class Refusal:
 
 
 def refusal_of(response: Any, deadlines: Deadlines) -> Refusal | None:
-    """What collects the body of a response with an HTTP error status; None for any other status."""
+    """The ``Refusal`` of a response with an HTTP error status; None for any other status."""
     return Refusal(response, deadlines, status_error) if has_error_status(response) else None
 
 
 class Beginning:
-    """Looks at the start of a body, up to its first event, for what no event stream has.
+    """Checks the start of a body, up to its first event, for JSON, HTML or plain text.
 
-    That is JSON, HTML or plain text, instead of the lines of an event stream or after some of them: some
-    servers send comments while they wait for something that fails in the end. What comes after the first
-    event is not looked at.
+    These may follow lines of an event stream: some servers send comments while they wait for something that
+    fails in the end. What comes after the first event is not checked.
 
     Args:
         response: the response.
@@ -156,12 +155,12 @@ class Beginning:
 
 
 def content_type_error(response: Any, body: bytes) -> ContentTypeError:
-    """The error for a response that is no event stream."""
+    """The error for a response that is not an event stream."""
     return ContentTypeError(response, content_type=content_type_of(response), body=body[:EXCERPT_SIZE])
 
 
 def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
-    """The error for a body that is no event stream: the one that it reports, if it reports one."""
+    """The error for a body that is not an event stream: the one that it reports, if it reports one."""
     payload = error_in(body)
     if isinstance(payload, list):
         payload = payload[0]  # the error object, which relays pass on

@@ -47,7 +47,7 @@ class ResponseBody:
         response: the response.
         machine: gets what is an event stream.
         deadlines: of reading the body.
-        reader: reads the body; it is told when the deadlines have changed.
+        reader: reads the body; its ``change_deadlines()`` is called when they change.
     """
 
     def __init__(self, response: Any, machine: StreamMachine[Any], deadlines: Deadlines, reader: Any) -> None:
@@ -64,7 +64,7 @@ class ResponseBody:
         """Take in what was read; None is the end of the body.
 
         Raises:
-            SSEError: the body is no event stream, or an event is over the limit.
+            SSEError: the body is not an event stream, or an event is over the limit.
         """
         if self._phase is _EVENTS and chunk is not None:  # first, as this happens at nearly each read
             self._machine.receive(chunk)
@@ -80,7 +80,7 @@ class ResponseBody:
                     raise self._beginning.error()
 
     def raise_read_error(self, error: APIConnectionError) -> None:
-        """Raise the error of a read, or the error that the body has told so far, which says more."""
+        """Raise the error that the body has reported so far, which says more, or else that of the read."""
         try:
             if self._refusal is not None:
                 raise self._refusal.error() from error.__cause__

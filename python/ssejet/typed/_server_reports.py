@@ -26,10 +26,10 @@ __all__ = [
 # How many characters of a body an APIStatusError shows: some bodies are whole web pages.
 _SUMMARY_SIZE = 500
 
-# What an error says if the server says nothing. openai-python uses the same words.
+# The message of an error that has none. openai-python uses the same words.
 _DEFAULT_MESSAGE = "An error occurred during streaming"
 
-# How many lines of a body that is no event stream are searched for an error in JSON.
+# How many lines of a body that is not an event stream are searched for an error in JSON.
 _MAX_LINES = 20
 
 may_be_error: Callable[[str], object] = re.compile(
@@ -57,7 +57,7 @@ def error_of(event: ServerSentEvent, request: Any, *, is_answer: bool) -> APIErr
 
 
 def reported_error(payload: Any, request: Any) -> APIError:
-    """The error for one that a server reports in a response whose HTTP status is no error.
+    """The error for what a server reports in a response with a successful HTTP status.
 
     Args:
         payload: what the server says, as ``payload_of()`` returns it.
@@ -82,7 +82,7 @@ def status_error(response: Any, body: bytes) -> APIStatusError:
 
 
 def error_in(body: bytes | bytearray) -> Any:
-    """The JSON of the error in a body that is no event stream; None if there is no error.
+    """The JSON of the error in a body that is not an event stream; None if there is no error.
 
     The body may be one JSON value, or one per line.
     """

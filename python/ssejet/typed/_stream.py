@@ -51,8 +51,8 @@ class Stream(BaseStream[T]):
       clients are passed on;
     * ``EventTooLargeError``, after the items before it;
     * ``TruncatedStreamError`` at the end, with ``require_done``;
-    * ``ContentTypeError`` at the end of a body that is no event stream, such as HTML, or that has no event
-      and another content type.
+    * ``ContentTypeError`` at the end of a body that is not an event stream, such as HTML, or that has no
+      event and another content type.
 
     The timeouts interrupt the reads of httpx and httpx2 over HTTP/1.1. For other responses ``data_timeout``
     and ``timeout`` are checked between chunks, and the client's read timeout stands for ``idle_timeout``.
