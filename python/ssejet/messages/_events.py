@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ssejet.messages._models import ParsedContentBlock, ParsedMessage, TextCitation
 
 __all__ = [
-    "EVENT_FIELDS",
+    "EVENT_TYPES",
     "CitationEvent",
     "CompactionEvent",
     "ContentBlockStopEvent",
@@ -48,6 +48,11 @@ class TextEvent(Event, frozen=True):
     _all: Text
     _end: int
     text: str
+
+    @property
+    def delta(self) -> str:
+        """The same as ``text``, under its name in ``ssejet.chat``."""
+        return self.text
 
     @property
     def snapshot(self) -> str:
@@ -204,9 +209,9 @@ MessageStreamEvent: TypeAlias = (
     | UnknownEvent
 )
 
-EVENT_FIELDS: dict[str, tuple[str, ...]] = {
-    event.type: getattr(event, "fields", event.__struct_fields__)
+EVENT_TYPES: dict[str, type[Any]] = {
+    event.type: event
     for event in (getattr(each, "__origin__", each) for each in MessageStreamEvent.__args__)
     if event is not UnknownEvent
 }
-"""The fields of each type of event."""
+"""The class of each type of event."""

@@ -25,6 +25,7 @@ else:
 __all__ = [
     "BLOCKS_WITH_INPUT",
     "OTHER_DELTAS",
+    "AdvisorToolResultBlock",
     "BashCodeExecutionToolResultBlock",
     "CacheCreation",
     "CitationCharLocation",

@@ -42,6 +42,7 @@ class RawEvent(Response, frozen=True, tag_field="type"):
     """The base of all events of a server. Typed streams decode to it: each item has its own subclass."""
 
     type: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]]
     mark: ClassVar[str] = ""
     end: ClassVar[str] = "message_stop"
     members: ClassVar[Mapping[str, type[Model]]]
@@ -143,6 +144,8 @@ _AnyEvent: TypeAlias = (
     | PingEvent
 )
 register(RawEvent, UnknownEvent, _AnyEvent.__args__)
+for _event in _AnyEvent.__args__:
+    _event.fields = _event.__struct_fields__  # what callbacks may ask for
 
 # At run time it is a class, for typed streams.
 if TYPE_CHECKING:

@@ -239,7 +239,7 @@ class MessageStreamState(Generic[ResponseFormatT]):
         if block is None:  # nothing begins or ends
             return [event]
         block.is_open = False
-        return [ContentBlockStopEvent(block.position, block)]
+        return [ContentBlockStopEvent(block.position if event.index is None else event.index, block)]
 
     def _add_end(self, event: RawMessageDeltaEvent) -> None:
         delta = event.delta
