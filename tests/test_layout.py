@@ -56,8 +56,8 @@ def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
 
 # The files that encode or decode JSON themselves, and why they cannot call ``ssejet._json``.
 DIRECT_JSON = {
-    "chat/_base.py": "decodes text to a model of ssejet",
-    "chat/_typed_json.py": "decodes text to a user's type, and makes its schema",
+    "_answers/base.py": "decodes text to a model of ssejet",
+    "_answers/typed_json.py": "decodes text to a user's type, and makes its schema",
     "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",
     "emit/sse_starlette/event.py": "sends the bytes that sse-starlette sends, and raises its errors",
     "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",

@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
 
+from ssejet._answers.opening import AsyncOpenedLater, OpenedLater
 from ssejet.chat import ChatCompletion, ChatCompletionChunk
 from ssejet.client._endpoints import CHAT, COMPLETIONS, RESPONSES
 from ssejet.client._token_streams import AsyncTokenChatStream, AsyncTokenStream, TokenChatStream, TokenStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from collections.abc import Mapping, Sequence
 
     from typing_extensions import Unpack
 
@@ -106,7 +106,7 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         messages: Sequence[Any],
         response_format: type[ResponseFormatT],
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractContextManager[TokenChatStream[ResponseFormatT]]: ...
+    ) -> TokenChatStream[ResponseFormatT]: ...
     @overload
     def stream(
         self,
@@ -115,8 +115,7 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         messages: Sequence[Any],
         response_format: Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractContextManager[TokenChatStream[None]]: ...
-    @contextmanager
+    ) -> TokenChatStream[None]: ...
     def stream(
         self,
         *,
@@ -124,8 +123,12 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         messages: Sequence[Any],
         response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> Iterator[TokenChatStream[Any]]:
-        """Open a stream of the next message, with the events of openai-python's ``stream()``.
+    ) -> TokenChatStream[Any]:
+        """A stream of the next message, with the events of openai-python's ``stream()``.
+
+        The request is sent when you enter a ``with`` block, iterate, or call ``until_done()`` or
+        ``get_final_completion()``. Outside of a ``with`` block, read the stream to its end, or call
+        ``close()``.
 
         Args:
             model: the name of the model.
@@ -134,15 +137,12 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
                 ``ChatCompletionStream``.
             params: see ``create()``.
         """
-        with (
-            self.create(
-                model=model, messages=messages, stream=True, response_format=response_format, **params
-            ) as source,
-            TokenChatStream(
-                source, response_format=response_format, input_tools=params.get("tools")
-            ) as stream,
-        ):
-            yield stream
+        request = partial(self.create, model=model, messages=messages, stream=True, **params)
+        return TokenChatStream(
+            OpenedLater(partial(request, response_format=response_format)),
+            response_format=response_format,
+            input_tools=params.get("tools"),
+        )
 
 
 class AsyncChatCompletions(
@@ -160,7 +160,7 @@ class AsyncChatCompletions(
         messages: Sequence[Any],
         response_format: type[ResponseFormatT],
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractAsyncContextManager[AsyncTokenChatStream[ResponseFormatT]]: ...
+    ) -> AsyncTokenChatStream[ResponseFormatT]: ...
     @overload
     def stream(
         self,
@@ -169,26 +169,25 @@ class AsyncChatCompletions(
         messages: Sequence[Any],
         response_format: Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractAsyncContextManager[AsyncTokenChatStream[None]]: ...
-    @asynccontextmanager
-    async def stream(
+    ) -> AsyncTokenChatStream[None]: ...
+    def stream(
         self,
         *,
         model: str,
         messages: Sequence[Any],
         response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AsyncIterator[AsyncTokenChatStream[Any]]:
-        """Open a stream of the next message; see ``ChatCompletions``."""
-        async with (
-            await self.create(
-                model=model, messages=messages, stream=True, response_format=response_format, **params
-            ) as source,
-            AsyncTokenChatStream(
-                source, response_format=response_format, input_tools=params.get("tools")
-            ) as stream,
-        ):
-            yield stream
+    ) -> AsyncTokenChatStream[Any]:
+        """A stream of the next message; see ``ChatCompletions``.
+
+        ``async with stream``, ``async with await stream`` and ``await stream`` send the request, too.
+        """
+        request = partial(self.create, model=model, messages=messages, stream=True, **params)
+        return AsyncTokenChatStream(
+            AsyncOpenedLater(partial(request, response_format=response_format)),
+            response_format=response_format,
+            input_tools=params.get("tools"),
+        )
 
 
 class Chat(Generic[CompletionsT]):

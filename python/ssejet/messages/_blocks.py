@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ssejet.chat._extra import Fields, added_to, copy_json, gather, remember
-from ssejet.chat._text import Text
+from ssejet._answers.source import added_to, copy_json, remember
+from ssejet._answers.text import Text
+from ssejet.chat._extra import Fields, gather
 from ssejet.messages._events import (
     CitationEvent,
     CompactionEvent,
@@ -29,7 +30,6 @@ from ssejet.messages._models import (
     TextDelta,
     ThinkingBlock,
     ThinkingDelta,
-    ToolUseBlock,
     UnknownBlock,
     UnknownDelta,
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias
 
+from ssejet._answers.text import parse_prefix
 from ssejet.chat._events import Event
 from ssejet.chat._models import ResponseFormatT
-from ssejet.chat._text import parse_prefix
 from ssejet.messages._raw_events import (
     PingEvent,
     RawContentBlockDeltaEvent,
@@ -22,7 +22,7 @@ from ssejet.messages._raw_events import (
 )
 
 if TYPE_CHECKING:
-    from ssejet.chat._text import Text
+    from ssejet._answers.text import Text
     from ssejet.messages._models import ParsedContentBlock, ParsedMessage, TextCitation
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias
 
 from msgspec import field
 
-from ssejet.chat._base import Model, Response
+from ssejet._answers.base import Model, Response
 from ssejet.chat._models import ResponseFormatT
 from ssejet.messages._lenient import documented_message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ssejet.chat._typed_json import json_parser, schema_of
+from ssejet._answers.typed_json import json_parser, schema_of
 
 __all__ = ["output_config_param", "output_parser"]
 

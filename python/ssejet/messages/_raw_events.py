@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 (msgspec reads the annotations)
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from ssejet.chat._base import Model, Response
+from ssejet._answers.base import Model, Response
 from ssejet.messages._lenient import documented_event
 from ssejet.messages._models import (
     ContentBlock,

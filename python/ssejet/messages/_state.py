@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 import msgspec
 
+from ssejet._answers.base import is_too_deep
+from ssejet._answers.source import Source, added_to, copy_json, remember
 from ssejet._pydantic import can_dump
 from ssejet._server_errors import is_error_answer
-from ssejet.chat._base import is_too_deep
-from ssejet.chat._extra import Fields, Source, added_to, copy_json, keep_latest, remember
+from ssejet.chat._extra import Fields, keep_latest
 from ssejet.chat._models import ResponseFormatT
 from ssejet.errors import (
     ContentFilterFinishReasonError,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from ssejet.messages._events import MessageStreamEvent
     from ssejet.messages._models import MessageDeltaUsage
-    from ssejet.messages._raw_events import RawMessageStreamEvent
 
 __all__ = ["MessageStreamState", "check_complete"]
 
@@ -282,7 +282,7 @@ class MessageStreamState(Generic[ResponseFormatT]):
                 raise StreamError(f"an event must be an object, but {type(event).__name__} came")
             else:
                 raise TypeError(
-                    "expected an event of ssejet or anthropic, or a dict; " f"got {type(event).__name__}"
+                    f"expected an event of ssejet or anthropic, or a dict; got {type(event).__name__}"
                 )
         if is_error_answer(event):
             raise reported_error(dict(event), self._request)
@@ -320,7 +320,10 @@ class MessageStreamState(Generic[ResponseFormatT]):
 
     def _merged_usage(self, usage: Usage) -> Usage:
         """The usage: each count of the end that is there replaces that of the beginning."""
-        added = {**(added_to(usage) or {}), **({} if self._usage_extra is None else self._usage_extra.plain())}
+        added = {
+            **(added_to(usage) or {}),
+            **({} if self._usage_extra is None else self._usage_extra.plain()),
+        }
         changes = {
             name: value
             for each in self._usage

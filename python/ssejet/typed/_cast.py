@@ -28,7 +28,7 @@ class AnswerCast:
     shape that was seen before needs no second look.
 
     Args:
-        model: the class of the answers, a ``ssejet.chat._base.Response``.
+        model: the class of the answers, a ``ssejet._answers.base.Response``.
 
     Attributes:
         slot: the name under which an answer keeps its text.

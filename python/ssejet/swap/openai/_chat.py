@@ -27,7 +27,7 @@ from openai.types.chat.chat_completion_chunk import (
     ChoiceDeltaToolCallFunction,
 )
 
-from ssejet.chat._text import PartialJSON
+from ssejet._answers.text import PartialJSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast, get_args,
 
 import msgspec
 
+from ssejet._answers.source import Marked, Place, Sent, Source, added_to, copy_json, names_in_json, remember
 from ssejet._core import KnownShapes
 from ssejet._json import dump_builtins, loads, to_json_types
 from ssejet._server_errors import is_error_answer
-from ssejet.chat._extra import Place, Sent, Source, WholeChoice, added_to, copy_json, names_in_json, remember
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -314,9 +314,8 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
     added = data.keys() - names
     if added:
         places.append(Place(path, tuple(name for name in data if name in added)))
-    if (path or not keeps_source) and (added or type(data) is WholeChoice):
-        # The type goes with the fields: it says that the choice holds a whole message.
-        kind = WholeChoice if type(data) is WholeChoice else dict
+    if (path or not keeps_source) and (added or isinstance(data, Marked)):
+        kind = type(data) if isinstance(data, Marked) else dict
         _set(model, "_sent", kind((name, data[name]) for name in data if name in added))
     for name in parts:
         sent = data.get(name)
