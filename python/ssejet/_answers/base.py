@@ -46,7 +46,7 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
 
     @classmethod
     def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
-        """The class to build of the data: this one, unless it stands for a union, and the data names a member."""
+        """The class to build of the data: this one, or the member of its union that the data names."""
         return cls
 
     @classmethod
@@ -299,7 +299,7 @@ def _fitted(cls: type[ModelT], data: Any) -> ModelT:
 
 
 def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
-    """Give each part of a model the fields that a server added to it. A whole response has its own in its source.
+    """Give each part of a model the fields that a server added to it. A whole response keeps its source.
 
     Args:
         model: the part.

@@ -23,20 +23,22 @@ if TYPE_CHECKING:
     from ssejet.client._endpoints import Endpoint
     from ssejet.client._params import ChatParams, ChatStreamParams, CompletionParams, ResponseParams
 
-__all__ = ["AsyncChatCompletions", "Chat", "ChatCompletions", "Completions", "Responses"]
+__all__ = ["AsyncChatCompletions", "Caller", "Chat", "ChatCompletions", "Completions", "Responses"]
 
 StreamT = TypeVar("StreamT")
 ResultT = TypeVar("ResultT")
 CompletionsT = TypeVar("CompletionsT")
 
 
-class _Caller(Protocol):
+class Caller(Protocol):
+    """A client's method that calls endpoints."""
+
     def __call__(self, endpoint: Endpoint, **params: Any) -> Any:
         """Send a request, with retries."""
 
 
 class _Resource(Generic[StreamT, ResultT]):
-    def __init__(self, call: _Caller) -> None:
+    def __init__(self, call: Caller) -> None:
         self._call = call
 
 

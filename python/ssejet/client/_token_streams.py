@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
+from ssejet.messages import AsyncMessageStream, MessageStream
 from ssejet.typed import AsyncStream, Stream
 
-__all__ = ["AsyncTokenChatStream", "AsyncTokenStream", "TokenChatStream", "TokenStream"]
+__all__ = [
+    "AsyncTokenChatStream",
+    "AsyncTokenMessageStream",
+    "AsyncTokenStream",
+    "TokenChatStream",
+    "TokenMessageStream",
+    "TokenStream",
+]
 
 if TYPE_CHECKING:
     from ssejet.chat._models import ResponseFormatT
@@ -34,7 +42,18 @@ if TYPE_CHECKING:
 
         metrics: TokenMetrics
 
+    class TokenMessageStream(MessageStream[ResponseFormatT]):
+        """A Messages stream of a ``Client``."""
+
+        metrics: TokenMetrics
+
+    class AsyncTokenMessageStream(AsyncMessageStream[ResponseFormatT]):
+        """A Messages stream of an ``AsyncClient``."""
+
+        metrics: TokenMetrics
+
 else:
     # At run time they are ordinary streams, made with such metrics.
     TokenStream, AsyncTokenStream = Stream, AsyncStream
     TokenChatStream, AsyncTokenChatStream = ChatCompletionStream, AsyncChatCompletionStream
+    TokenMessageStream, AsyncTokenMessageStream = MessageStream, AsyncMessageStream

@@ -2,7 +2,7 @@
 
 The way of an event:
 
-1. ``typed`` decodes the text of an event into one of the ``Raw…Event`` classes (``_raw_events``, ``_models``).
+1. ``typed`` decodes the text of an event into a ``Raw…Event`` (``_raw_events``, ``_models``).
 2. If the text has a form that Anthropic does not document, ``_lenient`` brings it into the documented form.
    What has an unknown type becomes an ``Unknown…`` object.
 3. ``_message_stream``, the sync and the async driver, gives the event to ``MessageStreamState``.
@@ -13,8 +13,8 @@ The way of an event:
 7. The driver calls the callbacks and gives out the events. At the end, the state puts the message together
    from its blocks.
 
-``_output_format`` makes what a request sends for a type. ``_conversion`` converts conversations from and to those
-of chat completions.
+``_output_format`` and ``_tools`` make what a request sends for the users' types. ``_conversion`` converts
+conversations from and to those of chat completions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The events of a ``MessageStream``: the server's, and Anthropic's helper events, under Anthropic's names.
 
-An event holds what is new. What came before, such as the text so far and the input so far, is computed when it
-is read, and is always as it was at the event. Only ``MessageStopEvent.message`` and
+An event holds what is new. What came before, such as the text so far and the input so far, is computed when
+it is read, and is always as it was at the event. Only ``MessageStopEvent.message`` and
 ``ContentBlockStopEvent.content_block`` are the newest ones.
 """
 

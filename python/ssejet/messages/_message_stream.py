@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
@@ -13,7 +12,7 @@ from ssejet.messages._events import EVENT_TYPES, MessageStreamEvent, TextEvent
 from ssejet.messages._state import MessageStreamState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from ssejet.messages._models import ParsedMessage
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ssejet.messages._events import MessageStreamEvent
     from ssejet.messages._models import MessageDeltaUsage
 
-__all__ = ["MessageStreamState", "check_complete"]
+__all__ = ["MessageStreamState", "parsed_message"]
 
 _CUT_SHORT: dict[str | None, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "max_tokens": LengthFinishReasonError,
@@ -51,7 +51,7 @@ _CUT_SHORT: dict[str | None, type[LengthFinishReasonError | ContentFilterFinishR
 }
 
 
-def check_complete(message: Message) -> None:
+def _check_complete(message: Message) -> None:
     """Raise an error if a message that must be parsed was cut short.
 
     Raises:
@@ -193,15 +193,15 @@ class MessageStreamState(Generic[ResponseFormatT]):
             if block.has_broken_input:
                 begun: Any = block.begun
                 raise StreamError(
-                    f"the input of the tool {begun.name!r} is not JSON: ask again, or read it as INVALID_JSON "
-                    "in the message, which is in .partial and in current_message_snapshot",
+                    f"the input of the tool {begun.name!r} is not JSON: ask again, or read it as "
+                    "INVALID_JSON in the message, which is in .partial and in current_message_snapshot",
                     partial=self.current_message_snapshot,
                 )
         return self._put_together(validate=True)
 
     def _check_complete(self) -> None:
         if self._parse is not None and self._end.stop_reason in _CUT_SHORT:
-            check_complete(self.current_message_snapshot)
+            _check_complete(self.current_message_snapshot)
 
     def _start(self, message: Message) -> None:
         if self._message is not None:
@@ -334,3 +334,16 @@ class MessageStreamState(Generic[ResponseFormatT]):
         if added:
             remember(merged, copy_json(added))
         return merged
+
+
+def parsed_message(message: Message, output_format: type[ResponseFormatT]) -> ParsedMessage[ResponseFormatT]:
+    """Parse the text blocks of a message.
+
+    Raises:
+        LengthFinishReasonError: the token limit cut the message short.
+        ContentFilterFinishReasonError: the model refused.
+        Exception: a text does not fit the type; the error is that of the type's library.
+    """
+    state = MessageStreamState(output_format=output_format)
+    state._start(message)
+    return state.get_final_message()
