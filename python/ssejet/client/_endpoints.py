@@ -80,8 +80,8 @@ def _messages_url(settings: Settings) -> str:
         base = provider.messages_url
     if base == PROVIDERS["openai"].base_url:
         raise ValueError(
-            "OpenAI's server has no Messages API: use Client.for_provider('anthropic'), or pass the base_url of a "
-            "server that has one"
+            "OpenAI's server has no Messages API: use Client.for_provider('anthropic'), or pass the base_url "
+            "of a server that has one"
         )
     return f"{base}/messages" if base.endswith("/v1") else f"{base}/v1/messages"
 

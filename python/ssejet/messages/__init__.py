@@ -19,6 +19,14 @@ conversations from and to those of chat completions.
 
 from __future__ import annotations
 
+from ssejet.messages._conversion import (
+    ChatRequest,
+    MessagesRequest,
+    finish_reason_of,
+    from_chat,
+    stop_reason_of,
+    to_chat,
+)
 from ssejet.messages._events import (
     CitationEvent,
     CompactionEvent,
@@ -94,12 +102,14 @@ from ssejet.messages._raw_events import (
     UnknownEvent,
 )
 from ssejet.messages._state import MessageStreamState
+from ssejet.messages._tools import message_tool, message_tool_param
 
 __all__ = [
     "AdvisorToolResultBlock",
     "AsyncMessageStream",
     "BashCodeExecutionToolResultBlock",
     "CacheCreation",
+    "ChatRequest",
     "CitationCharLocation",
     "CitationContentBlockLocation",
     "CitationEvent",
@@ -130,6 +140,7 @@ __all__ = [
     "MessageStream",
     "MessageStreamEvent",
     "MessageStreamState",
+    "MessagesRequest",
     "OutputTokensDetails",
     "ParsedContentBlock",
     "ParsedMessage",
@@ -165,5 +176,11 @@ __all__ = [
     "Usage",
     "WebFetchToolResultBlock",
     "WebSearchToolResultBlock",
+    "finish_reason_of",
+    "from_chat",
+    "message_tool",
+    "message_tool_param",
     "output_config_param",
+    "stop_reason_of",
+    "to_chat",
 ]

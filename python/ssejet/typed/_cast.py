@@ -34,16 +34,18 @@ class AnswerCast:
         slot: the name under which an answer keeps its text.
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
+        end: what the last event of a whole stream is called; None if the protocol has no such event.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
     """
 
-    __slots__ = ("complete", "knows_shape", "set_slot", "slot")
+    __slots__ = ("complete", "end", "knows_shape", "set_slot", "slot")
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
 
         self.slot: str = model.text_slot
+        self.end: str | None = getattr(model, "end", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete

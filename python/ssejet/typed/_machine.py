@@ -400,9 +400,10 @@ class StreamMachine(Generic[T]):
         error: APIError | TruncatedStreamError | None = self._error_at_end
         self._error_at_end = None
         if error is None and self._require_done and not (self.saw_done or self.metrics.finished):
-            error = TruncatedStreamError(
-                f"the input ended before the sentinel {self._sentinel.start!r}: the answer may be incomplete"
-            )
+            end = f"the sentinel {self._sentinel.start!r}"
+            if self._cast.answer is not None and self._cast.answer.end is not None:
+                end = self._cast.answer.end
+            error = TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
         try:
             if error is not None:
                 raise error
