@@ -23,13 +23,19 @@ MESSAGES = [{"role": "user", "content": "Hi!"}]
 # For each protocol: its method, the parameters, the type of the events with text, and how to get the answer.
 PROTOCOLS = {
     "chat": ("chat.completions.stream", {"messages": MESSAGES}, "content.delta", "get_final_completion"),
+    "messages": (
+        "messages.stream",
+        {"messages": MESSAGES, "max_tokens": 10},
+        "text",
+        "get_final_message",
+    ),
 }
 
 
 def text_of(answer: Any) -> str:
     if hasattr(answer, "choices"):
         return str(answer.choices[0].message.content)
-    return str(answer.output_text)
+    return str(answer.text if hasattr(answer, "text") else answer.output_text)
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -69,7 +75,7 @@ def test_until_done_without_a_with_block_calls_the_callbacks_and_closes_the_resp
     texts: list[str] = []
     with manager.sync() as client:
         stream = manager.stream(client)
-        stream.on(manager.delta, lambda delta: texts.append(delta))
+        stream.on(manager.delta, lambda event: texts.append(event.delta))
         stream.until_done()
         assert stream.response.is_closed
         assert text_of(getattr(stream, manager.final)()) == TEXT
@@ -161,9 +167,9 @@ def test_an_async_stream_works_in_all_forms(manager: Manager, backend: str) -> N
     async def callbacks(_: Any, stream: Any) -> None:
         pieces: list[str] = []
 
-        async def take(delta: str) -> None:
+        async def take(event: Any) -> None:
             await anyio.lowlevel.checkpoint()
-            pieces.append(delta)
+            pieces.append(event.delta)
 
         stream.on(manager.delta, take)
         await stream.until_done()
