@@ -175,7 +175,7 @@ def provider_named(name: str) -> Provider:
     Raises:
         ValueError: there is no provider of this name.
     """
-    provider = PROVIDERS.get(name.lower() if isinstance(name, str) else name)
+    provider = PROVIDERS.get(name.lower())
     if provider is None:
         raise ValueError(
             f"no provider has the name {name!r}; the names are {', '.join(PROVIDERS)}. For another server, "
