@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import pytest
@@ -99,7 +99,11 @@ def follow(request: pytest.FixtureRequest, server: Server) -> Any:
 def test_a_message_is_created(call: Any, server: Server) -> None:
     message = call("create", system="Be brief.", temperature=0, top_k=None)
     assert isinstance(message, Message)
-    assert (message.text, message.stop_reason, message.usage.output_tokens) == ('{"city": "Paris"}', "end_turn", 2)
+    assert (message.text, message.stop_reason, message.usage.output_tokens) == (
+        '{"city": "Paris"}',
+        "end_turn",
+        2,
+    )
     assert message.to_dict() == MESSAGE
     assert server.asked[0].body == {**REQUEST, "stream": False, "system": "Be brief.", "temperature": 0}
 
@@ -107,7 +111,11 @@ def test_a_message_is_created(call: Any, server: Server) -> None:
 def test_a_message_is_streamed(follow: Any, server: Server) -> None:
     stream, message = follow()
     assert isinstance(message, ParsedMessage)
-    assert (message.text, message.usage.input_tokens, message.usage.output_tokens) == ('{"city": "Paris"}', 3, 9)
+    assert (message.text, message.usage.input_tokens, message.usage.output_tokens) == (
+        '{"city": "Paris"}',
+        3,
+        9,
+    )
     assert isinstance(stream.metrics, MessageMetrics)
     assert (stream.metrics.finished, stream.metrics.chunks, stream.metrics.tokens) == (True, 2, 9)
     assert server.asked[0].body["stream"] is True
@@ -123,9 +131,17 @@ def test_a_raw_stream_has_the_events_of_the_server(server: Server) -> None:
 
 class TestRequest:
     @pytest.mark.parametrize("base", ["", "/v1", "/v1/", "/api/anthropic", "/openai/v1"])
-    def test_goes_below_the_version_whether_the_url_has_it_or_not(self, base: str, call: Any, server: Server) -> None:
+    def test_goes_below_the_version_whether_the_url_has_it_or_not(
+        self, base: str, call: Any, server: Server
+    ) -> None:
         call("create", options={"base_url": server.url + base})
-        expected = {"": "", "/v1": "", "/v1/": "", "/api/anthropic": "/api/anthropic", "/openai/v1": "/openai"}
+        expected = {
+            "": "",
+            "/v1": "",
+            "/v1/": "",
+            "/api/anthropic": "/api/anthropic",
+            "/openai/v1": "/openai",
+        }
         assert server.asked[0].path == f"{expected[base]}/v1/messages"
 
     def test_has_the_key_in_both_forms_for_an_unknown_server(self, call: Any, server: Server) -> None:
@@ -176,13 +192,16 @@ class TestRequest:
         assert sent == [REQUEST["messages"][0], param, REQUEST["messages"][0], param]
 
     def test_does_not_go_to_openais_server(self) -> None:
-        with Client(api_key=KEY) as client, pytest.raises(ValueError, match="OpenAI's server has no Messages API"):
+        with (
+            Client(api_key=KEY) as client,
+            pytest.raises(ValueError, match="OpenAI's server has no Messages API"),
+        ):
             client.messages.create(**REQUEST)
 
 
 class TestParsing:
     def test_a_stream(self, follow: Any, server: Server) -> None:
-        stream, message = follow(output_format=City, output_config={"effort": "low"})
+        _, message = follow(output_format=City, output_config={"effort": "low"})
         assert message.parsed_output == City(city="Paris")
         assert server.asked[0].body["output_config"] == {
             "effort": "low",
@@ -224,11 +243,16 @@ class TestParsing:
             Client(api_key=KEY, base_url=server.url) as client,
             pytest.raises(ValueError, match="both give a format"),
         ):
-            client.messages.parse(**REQUEST, output_format=City, output_config={"format": {"type": "json_schema"}})
+            client.messages.parse(
+                **REQUEST, output_format=City, output_config={"format": {"type": "json_schema"}}
+            )
 
 
 class TestErrors:
-    OVERLOADED: dict[str, Any] = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    OVERLOADED: ClassVar[dict[str, Any]] = {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Overloaded"},
+    }
 
     def test_of_the_status_name_the_request(self, call: Any, server: Server) -> None:
         server.replies.append(JSONResponse(self.OVERLOADED, 529, {"request-id": "req_1"}))
@@ -243,7 +267,10 @@ class TestErrors:
         )
 
     def test_show_no_key(self, call: Any, server: Server) -> None:
-        body = {"type": "error", "error": {"type": "authentication_error", "message": f"invalid x-api-key: {KEY}"}}
+        body = {
+            "type": "error",
+            "error": {"type": "authentication_error", "message": f"invalid x-api-key: {KEY}"},
+        }
         server.replies.append(JSONResponse(body, 401))
         with pytest.raises(APIStatusError) as raised:
             call("create")
@@ -256,7 +283,9 @@ class TestErrors:
             follow()
         assert raised.value.partial.text == '{"city": '
 
-    def test_before_the_first_event_are_retried(self, follow: Any, server: Server, waits: list[float]) -> None:
+    def test_before_the_first_event_are_retried(
+        self, follow: Any, server: Server, waits: list[float]
+    ) -> None:
         server.replies += [
             JSONResponse(self.OVERLOADED, 529, {"retry-after": "3"}),
             events_response([self.OVERLOADED]),
@@ -282,7 +311,9 @@ class TestErrors:
             call("create")
 
 
-def test_a_key_of_anthropic_is_not_sent_to_openai_and_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_anthropic_is_not_sent_to_openai_and_the_other_way_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai-key")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-key-1234")
 

@@ -1,11 +1,11 @@
-"""``Client.for_provider``: URLs, keys and what providers do differently, against a server on the loopback interface."""
+"""``Client.for_provider``: URLs, keys and what providers do differently."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from messages_server import async_call, serve, sync_call
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 KEY = "sk-a-secret-of-some-length"
 MESSAGES = [{"role": "user", "content": "Hi!"}]
 ROOT = Path(__file__).parents[2]
-VARIABLES = {each for provider in PROVIDERS.values() for each in (provider.key_variable, provider.url_variable)}
+VARIABLES = {
+    each for provider in PROVIDERS.values() for each in (provider.key_variable, provider.url_variable)
+}
 LOCAL = [name for name, provider in PROVIDERS.items() if not provider.needs_key]
 REMOTE = [name for name, provider in PROVIDERS.items() if provider.needs_key]
 
@@ -112,7 +114,12 @@ class TestURL:
             ("anthropic", "ANTHROPIC_BASE_URL", "http://a.example/", "http://a.example/v1"),
             ("anthropic", "ANTHROPIC_BASE_URL", "http://a.example/v1", "http://a.example/v1"),
             ("openai", "OPENAI_BASE_URL", "http://a.example/v1", "http://a.example/v1"),
-            ("azure", "AZURE_OPENAI_ENDPOINT", "https://me.openai.azure.com/", "https://me.openai.azure.com/openai/v1"),
+            (
+                "azure",
+                "AZURE_OPENAI_ENDPOINT",
+                "https://me.openai.azure.com/",
+                "https://me.openai.azure.com/openai/v1",
+            ),
         ],
         ids=["anthropic", "anthropic-v1", "openai", "azure"],
     )
@@ -133,7 +140,9 @@ class TestURL:
 
 class TestName:
     def test_that_is_unknown_is_an_error_that_lists_all(self) -> None:
-        with pytest.raises(ValueError, match="no provider has the name 'openia'; the names are anthropic, azure,"):
+        with pytest.raises(
+            ValueError, match="no provider has the name 'openia'; the names are anthropic, azure,"
+        ):
             Client.for_provider("openia")
 
     def test_may_be_in_any_case(self) -> None:
@@ -141,7 +150,7 @@ class TestName:
 
 
 class TestRequests:
-    PATHS = {
+    PATHS: ClassVar[dict[str, Any]] = {
         "anthropic": ("/v1/chat/completions", "/v1/messages"),
         "deepseek": ("/chat/completions", "/anthropic/v1/messages"),
         "fireworks": ("/inference/v1/chat/completions", "/inference/v1/messages"),

@@ -67,10 +67,8 @@ def ours(content: bytes, **options: Any) -> Reading:
 
 def plain(value: Any) -> Any:
     """A model as JSON types, without what is null. An event's message is left out, as it changes later."""
-    if hasattr(value, "model_dump"):
-        fields = value.model_dump(mode="json", by_alias=True)
-    else:
-        fields = value.to_dict()
+    is_theirs = hasattr(value, "model_dump")
+    fields = value.model_dump(mode="json", by_alias=True) if is_theirs else value.to_dict()
     if fields["type"] == "message_stop":
         fields.pop("message", None)
     return json.loads(json.dumps(_without_nulls(fields)))

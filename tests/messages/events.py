@@ -67,7 +67,9 @@ def text_block(index: int, *texts: str, citations: tuple[Any, ...] = ()) -> list
 
 
 def thinking_block(index: int, *texts: str, signature: str | None = "c2ln") -> list[dict[str, Any]]:
-    signatures = [] if signature is None else [delta(index, {"type": "signature_delta", "signature": signature})]
+    signatures = (
+        [] if signature is None else [delta(index, {"type": "signature_delta", "signature": signature})]
+    )
     return [
         begin(index, {"type": "thinking", "thinking": "", "signature": ""}),
         *(thinking_delta(index, text) for text in texts),
@@ -85,7 +87,9 @@ def whole_block(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
     return [begin(index, block), stop(index)]
 
 
-def message(*blocks: list[dict[str, Any]], reason: str = "end_turn", **start_fields: Any) -> list[dict[str, Any]]:
+def message(
+    *blocks: list[dict[str, Any]], reason: str = "end_turn", **start_fields: Any
+) -> list[dict[str, Any]]:
     return [start(**start_fields), *(event for block in blocks for event in block), end(reason), STOP]
 
 
@@ -188,7 +192,13 @@ CODE_RESULT = {
 OLD_CODE_RESULT = {
     "type": "code_execution_tool_result",
     "tool_use_id": "srvtoolu_5",
-    "content": {"type": "code_execution_result", "stdout": "4", "stderr": "", "return_code": 0, "content": []},
+    "content": {
+        "type": "code_execution_result",
+        "stdout": "4",
+        "stderr": "",
+        "return_code": 0,
+        "content": [],
+    },
 }
 EDITOR_RESULT = {
     "type": "text_editor_code_execution_tool_result",

@@ -71,7 +71,9 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
     "citations of all kinds": message(text_block(0, "a", "b", citations=LOCATIONS)),
     "thinking": message(thinking_block(0, "Let", " me", signature="c2ln"), text_block(1, "a")),
     "thinking without a signature": message(thinking_block(0, "Let", signature=None)),
-    "redacted thinking": message(whole_block(0, {"type": "redacted_thinking", "data": "Emw="}), text_block(1, "a")),
+    "redacted thinking": message(
+        whole_block(0, {"type": "redacted_thinking", "data": "Emw="}), text_block(1, "a")
+    ),
     "a tool": message(text_block(0, "a"), tool_block(1, "", '{"city":', ' "Par', 'is"}'), reason="tool_use"),
     "two tools": message(tool_block(0, '{"a": 1}'), tool_block(1, "{", "}"), reason="tool_use"),
     "a tool without input": message(tool_block(0), reason="tool_use"),
@@ -114,7 +116,9 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
     "a refusal": [start(), end("refusal", stop_details=REFUSAL), STOP],
     "a container": [start(), end(container=CONTAINER), STOP],
     "a container from the beginning": [start(container=CONTAINER), end(), STOP],
-    "fields that are new": message([begin(0, {"type": "text", "text": "", "new": {"a": 1}}), stop(0)], new=[1]),
+    "fields that are new": message(
+        [begin(0, {"type": "text", "text": "", "new": {"a": 1}}), stop(0)], new=[1]
+    ),
     "two ends": [start(), *text_block(0, "a"), end(None), end("end_turn"), STOP],
 }
 BETA_STREAMS: dict[str, list[dict[str, Any]]] = {
@@ -139,7 +143,12 @@ BETA_STREAMS: dict[str, list[dict[str, Any]]] = {
     ],
     "usage of iterations": [
         start(),
-        end(usage={"output_tokens": 4, "iterations": [{"type": "message", "input_tokens": 1, "output_tokens": 2}]}),
+        end(
+            usage={
+                "output_tokens": 4,
+                "iterations": [{"type": "message", "input_tokens": 1, "output_tokens": 2}],
+            }
+        ),
         STOP,
     ],
 }

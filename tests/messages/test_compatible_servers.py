@@ -61,21 +61,28 @@ class TestLines:
         content = b": hi\r\n\r\n" + body(HELLO).replace(b"\n", b"\r\n") + b": bye\r\n\r\n"
         assert read(content).text == "Hello"
 
-    @pytest.mark.parametrize("ping", [b"event: ping\ndata: {}\n\n", b"event: ping\ndata: ping\n\n", b"data:\n\n"])
+    @pytest.mark.parametrize(
+        "ping", [b"event: ping\ndata: {}\n\n", b"event: ping\ndata: ping\n\n", b"data:\n\n"]
+    )
     def test_with_pings_of_other_forms(self, ping: bytes) -> None:
-        assert read(ping + body(HELLO).replace(b"event: content_block_delta", ping + b"event: x", 1)).text == "Hello"
+        assert (
+            read(ping + body(HELLO).replace(b"event: content_block_delta", ping + b"event: x", 1)).text
+            == "Hello"
+        )
 
 
 class TestFields:
     def test_without_types(self) -> None:
-        events = [event if event["type"] in {"message_stop", "content_block_stop"} else event for event in HELLO]
-        bare = [without([event], "type")[0] if len(event) > 2 or "message" in event else event for event in events]
+        # Only an event without any other field needs its type.
         bare = [
-            {**event, "delta": without([event["delta"]], "type")[0]} if "delta" in event else event for event in bare
+            without([event], "type")[0] if len(event) > 2 or "message" in event else event for event in HELLO
         ]
+        for event in bare:
+            if "delta" in event:
+                event["delta"] = without([event["delta"]], "type")[0]
         assert sum("type" not in event for event in bare) >= 4
-        assert read(body(bare)).text == "Hello"
-        assert read(body(bare)).stop_reason == "end_turn"
+        final = read(body(bare))
+        assert (final.text, final.stop_reason) == ("Hello", "end_turn")
 
     def test_without_an_index(self) -> None:
         events = [start(), *text_block(0, "Hel", "lo"), *CALL, end("tool_use"), STOP]
@@ -88,7 +95,13 @@ class TestFields:
         assert final.text == "Hello"
 
     def test_with_one_index_for_all_blocks(self) -> None:
-        events = [start(), *text_block(0, "Hel", "lo"), *({**event, "index": 0} for event in CALL), end(), STOP]
+        events = [
+            start(),
+            *text_block(0, "Hel", "lo"),
+            *({**event, "index": 0} for event in CALL),
+            end(),
+            STOP,
+        ]
         final = read(body(events))
         assert (final.text, final.tool_uses[0].input) == ("Hello", {"a": 1})
 
@@ -131,7 +144,10 @@ class TestFields:
 
     def test_with_usage_in_a_second_end(self) -> None:
         events = [*HELLO[:-2], {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}]
-        events += [{"type": "message_delta", "delta": {}, "usage": {"input_tokens": 9, "output_tokens": 4}}, STOP]
+        events += [
+            {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 9, "output_tokens": 4}},
+            STOP,
+        ]
         final = read(body(events))
         assert (final.stop_reason, final.usage.input_tokens, final.usage.output_tokens) == ("end_turn", 9, 4)
 

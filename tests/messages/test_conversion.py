@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anthropic.types
 import msgspec
@@ -39,7 +39,10 @@ CHAT: list[dict[str, Any]] = [
             {"type": "text", "text": "What is this?"},
             {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
             {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
-            {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PNG}", "filename": "a.pdf"}},
+            {
+                "type": "file",
+                "file": {"file_data": f"data:application/pdf;base64,{PNG}", "filename": "a.pdf"},
+            },
             {"type": "file", "file": {"file_id": "file_1"}},
         ],
     },
@@ -53,7 +56,11 @@ CHAT: list[dict[str, Any]] = [
         ],
     },
     {"role": "tool", "tool_call_id": "a", "content": "Sun"},
-    {"role": "tool", "tool_call_id": "b", "content": [{"type": "text", "text": "Rain"}, {"type": "text", "text": "!"}]},
+    {
+        "role": "tool",
+        "tool_call_id": "b",
+        "content": [{"type": "text", "text": "Rain"}, {"type": "text", "text": "!"}],
+    },
     {"role": "user", "content": "Thanks!"},
     {"role": "assistant", "content": "You are welcome."},
 ]
@@ -123,11 +130,11 @@ def test_nothing_that_was_given_is_changed() -> None:
 
 
 class TestTools:
-    CHAT: dict[str, Any] = {
+    CHAT: ClassVar[dict[str, Any]] = {
         "type": "function",
         "function": {"name": "weather", "parameters": WEATHER, "description": "The weather.", "strict": True},
     }
-    MESSAGES: dict[str, Any] = {
+    MESSAGES: ClassVar[dict[str, Any]] = {
         "name": "weather",
         "description": "The weather.",
         "strict": True,
@@ -206,7 +213,10 @@ class TestCalls:
             {"role": "function", "name": "f", "content": "done"},
         ]
         assert from_chat(chat, unmatched="raise")["messages"] == [
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "f", "name": "f", "input": {"a": 1}}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "f", "name": "f", "input": {"a": 1}}],
+            },
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "f", "content": "done"}]},
         ]
 
@@ -219,7 +229,7 @@ class TestCalls:
 
 
 class TestWhatHasNoCounterpart:
-    SIGNED: dict[str, Any] = {
+    SIGNED: ClassVar[dict[str, Any]] = {
         "role": "assistant",
         "content": [
             {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
@@ -246,10 +256,14 @@ class TestWhatHasNoCounterpart:
         assert chat.keys() == {"role", "content", "reasoning_content", "tool_calls"}
 
     def test_in_messages_may_raise(self) -> None:
-        with pytest.raises(ValueError, match=r"messages\[0\]: content of type new_block, redacted_thinking, server"):
+        with pytest.raises(
+            ValueError, match=r"messages\[0\]: content of type new_block, redacted_thinking, server"
+        ):
             to_chat([self.SIGNED], unmatched="raise")
         signed = {"role": "assistant", "content": self.SIGNED["content"][:1]}
-        with pytest.raises(ValueError, match="the signature of thinking has no counterpart in chat completions"):
+        with pytest.raises(
+            ValueError, match="the signature of thinking has no counterpart in chat completions"
+        ):
             to_chat([signed], unmatched="raise")
 
     @pytest.mark.parametrize(
@@ -258,16 +272,23 @@ class TestWhatHasNoCounterpart:
             ({"role": "user", "content": "a", "name": "Bob"}, "'name'"),
             ({"role": "assistant", "content": "a", "audio": {"id": "b"}}, "'audio'"),
             (
-                {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "a", "format": "mp3"}}]},
+                {
+                    "role": "user",
+                    "content": [{"type": "input_audio", "input_audio": {"data": "a", "format": "mp3"}}],
+                },
                 "content of type 'input_audio'",
             ),
         ],
         ids=["name", "audio", "input_audio"],
     )
-    def test_in_chat_completions_is_kept_raises_or_is_dropped(self, message: dict[str, Any], name: str) -> None:
+    def test_in_chat_completions_is_kept_raises_or_is_dropped(
+        self, message: dict[str, Any], name: str
+    ) -> None:
         (kept,) = from_chat([message])["messages"]
         assert to_chat([kept])["messages"] == [message]
-        with pytest.raises(ValueError, match=f"{name} has no counterpart in Messages: remove it, or pass unmatched"):
+        with pytest.raises(
+            ValueError, match=f"{name} has no counterpart in Messages: remove it, or pass unmatched"
+        ):
             from_chat([message], unmatched="raise")
         (dropped,) = from_chat([message], unmatched="drop")["messages"]
         assert dropped["content"] in ("a", "")
@@ -321,7 +342,14 @@ class TestObjects:
         block = {"type": "text", "text": "Hi"}
         usage = {"input_tokens": 1, "output_tokens": 1}
         message = anthropic.types.Message.model_validate(
-            {"id": "a", "type": "message", "role": "assistant", "model": "m", "content": [block], "usage": usage}
+            {
+                "id": "a",
+                "type": "message",
+                "role": "assistant",
+                "model": "m",
+                "content": [block],
+                "usage": usage,
+            }
         )
         assert to_chat([message.to_param()])["messages"] == [{"role": "assistant", "content": "Hi"}]
         said = openai.types.chat.ChatCompletionMessage(role="assistant", content="Hi")
@@ -334,7 +362,12 @@ class TestObjects:
 
 @pytest.mark.parametrize(
     ("finish", "stop"),
-    [("stop", "end_turn"), ("length", "max_tokens"), ("tool_calls", "tool_use"), ("content_filter", "refusal")],
+    [
+        ("stop", "end_turn"),
+        ("length", "max_tokens"),
+        ("tool_calls", "tool_use"),
+        ("content_filter", "refusal"),
+    ],
 )
 def test_reasons_are_converted(finish: str, stop: str) -> None:
     assert (stop_reason_of(finish), finish_reason_of(stop)) == (stop, finish)
@@ -373,7 +406,8 @@ user_blocks = st.one_of(
     with_marks(
         dicts(
             type="document",
-            source=dicts(type="base64", media_type="application/pdf", data=PNG) | dicts(type="file", file_id=words),
+            source=dicts(type="base64", media_type="application/pdf", data=PNG)
+            | dicts(type="file", file_id=words),
             title=words,
         )
     ),
@@ -383,7 +417,9 @@ user_blocks = st.one_of(
 contents = words | st.lists(user_blocks, min_size=2, max_size=3)
 tool_results = st.builds(
     lambda block, error: {**block, **error},
-    dicts(type="tool_result", tool_use_id=words, content=words | st.lists(text_blocks, min_size=2, max_size=2)),
+    dicts(
+        type="tool_result", tool_use_id=words, content=words | st.lists(text_blocks, min_size=2, max_size=2)
+    ),
     st.sampled_from([{}, {"is_error": True}]),
 )
 assistant_blocks = st.one_of(
@@ -404,7 +440,8 @@ turns = st.one_of(
     ),
 )
 answers = st.builds(
-    lambda content: {"role": "assistant", "content": content}, words | st.lists(assistant_blocks, min_size=1, max_size=4)
+    lambda content: {"role": "assistant", "content": content},
+    words | st.lists(assistant_blocks, min_size=1, max_size=4),
 )
 
 
@@ -443,20 +480,31 @@ def test_messages_come_back_from_chat_completions(messages: list[dict[str, Any]]
 chat_texts = st.one_of(words, st.lists(dicts(type="text", text=words), min_size=2, max_size=3))
 chat_parts = st.one_of(
     dicts(type="text", text=words),
-    dicts(type="image_url", image_url=dicts(url=st.sampled_from([f"data:image/png;base64,{PNG}", "https://a.b/c"]))),
-    dicts(type="file", file=dicts(file_id=words) | dicts(file_data=f"data:application/pdf;base64,{PNG}", filename=words)),
+    dicts(
+        type="image_url",
+        image_url=dicts(url=st.sampled_from([f"data:image/png;base64,{PNG}", "https://a.b/c"])),
+    ),
+    dicts(
+        type="file",
+        file=dicts(file_id=words) | dicts(file_data=f"data:application/pdf;base64,{PNG}", filename=words),
+    ),
     dicts(type="input_audio", input_audio=dicts(data=PNG, format="mp3")),
 )
 chat_calls = dicts(
     id=words,
     type="function",
-    function=dicts(name=words, arguments=inputs.map(lambda each: json.dumps(each, separators=(",", ":"), ensure_ascii=False))),
+    function=dicts(
+        name=words,
+        arguments=inputs.map(lambda each: json.dumps(each, separators=(",", ":"), ensure_ascii=False)),
+    ),
 )
 chat_users = dicts(role="user", content=words | st.lists(chat_parts, min_size=2, max_size=3))
 named_users = dicts(role="user", content=words, name=words)
 chat_answers = st.one_of(
     dicts(role="assistant", content=chat_texts),
-    dicts(role="assistant", content=st.none() | words, tool_calls=st.lists(chat_calls, min_size=1, max_size=2)),
+    dicts(
+        role="assistant", content=st.none() | words, tool_calls=st.lists(chat_calls, min_size=1, max_size=2)
+    ),
     dicts(role="assistant", content=words, reasoning_content=words),
 )
 chat_results = dicts(role="tool", tool_call_id=words, content=chat_texts)

@@ -1,4 +1,4 @@
-"""An event costs the same however much came before it, in all the shapes in which something grows.
+"""An event costs the same however much came before it, in all shapes in which something grows.
 
 What is measured is the memory that an event takes for a moment: code that copies or joins all that came before
 needs room for it.
@@ -31,7 +31,9 @@ TOOL = block("tool_use", id="t", name="f", input={})
 SHAPES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "text": lambda n: [*block("text", text=""), *[text_delta(0, WORD)] * n],
     "text without a beginning": lambda n: [text_delta(0, WORD)] * n,
-    "text without an index": lambda n: [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": WORD}}] * n,
+    "text without an index": lambda n: (
+        [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": WORD}}] * n
+    ),
     "thinking": lambda n: [*block("thinking", thinking=""), *[thinking_delta(0, WORD)] * n],
     "signatures": lambda n: [
         *block("thinking", thinking=""),

@@ -140,7 +140,7 @@ class TestEvents:
         assert [each for each in seen if isinstance(each, str)] == ["thinking", "text", "tool_use"]
 
     def test_have_no_callbacks_of_other_types(self) -> None:
-        with pytest.raises(ValueError, match="no event has the type 'content.delta'"):
+        with pytest.raises(ValueError, match=r"no event has the type 'content\.delta'"):
             MessageStream([]).on("content.delta", print)
 
     def test_of_unknown_types_are_kept(self, reader: Any) -> None:
@@ -198,7 +198,11 @@ class TestMessage:
     def test_goes_to_the_next_request_with_all_its_blocks(self) -> None:
         unknown = {"type": "new_block", "a": [1], "b": None}
         search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "a"}}
-        found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"url": "u", "title": "t"}]}
+        found = {
+            "type": "web_search_tool_result",
+            "tool_use_id": "s",
+            "content": [{"url": "u", "title": "t"}],
+        }
         blocks = [
             {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
             {"type": "redacted_thinking", "data": "Emw="},
@@ -215,7 +219,9 @@ class TestMessage:
         for each in (MessageStream(streamed).get_final_message(), whole):
             param = each.to_param()
             assert param["role"] == "assistant"
-            assert [_without_nulls(block) for block in param["content"]] == [_without_nulls(b) for b in expected]
+            assert [_without_nulls(block) for block in param["content"]] == [
+                _without_nulls(b) for b in expected
+            ]
 
     def test_survives_copies_and_pickles(self) -> None:
         streamed = [start(new=[1]), *text_block(0, "a"), end(other=2), STOP]
@@ -225,7 +231,9 @@ class TestMessage:
             assert again.extra == final.extra == {"new": [1], "other": 2}
 
     def test_is_read_from_json(self) -> None:
-        text = '{"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t", "input": {"a": 1}}]}'
+        text = (
+            '{"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t", "input": {"a": 1}}]}'
+        )
         assert Message.from_json(text).content == [ToolUseBlock(id="t", input={"a": 1})]
         assert Message.from_json(text).to_json() == text
 
@@ -270,14 +278,20 @@ class TestUnknown:
         assert final.content[0].to_dict() == {"type": "text", "text": "ab", "tokens": ["a", "b"]}
 
     def test_deltas_of_another_type_of_block_are_kept_but_not_sent(self) -> None:
-        events = message([begin(0, {"type": "text", "text": "a"}), delta(0, {"thinking": "b", "type": "thinking_delta"})])
+        events = message(
+            [begin(0, {"type": "text", "text": "a"}), delta(0, {"thinking": "b", "type": "thinking_delta"})]
+        )
         final = MessageStream(events).get_final_message()
         assert final.content[0].extra == {"other_deltas": {"thinking": "b"}}
         assert final.to_param()["content"] == [{"type": "text", "text": "a"}]
 
     def test_fields_of_the_message_its_usage_and_its_end_are_kept(self) -> None:
         usage = {"input_tokens": 1, "output_tokens": 2, "cost": 3}
-        events = [start(usage=usage, provider="p"), end(usage={"output_tokens": 5, "cost": 4}, native="stop"), STOP]
+        events = [
+            start(usage=usage, provider="p"),
+            end(usage={"output_tokens": 5, "cost": 4}, native="stop"),
+            STOP,
+        ]
         final = MessageStream(Stream(response(events), cast_to=RawMessageStreamEvent)).get_final_message()
         assert final.extra == {"provider": "p", "native": "stop"}
         assert final.usage.to_dict() == {"input_tokens": 1, "output_tokens": 5, "cost": 4}
@@ -340,7 +354,9 @@ class TestErrors:
 
     def test_of_items_that_are_no_events(self) -> None:
         state = MessageStreamState()
-        with pytest.raises(TypeError, match="expected an event of ssejet or anthropic, or a dict; got object"):
+        with pytest.raises(
+            TypeError, match="expected an event of ssejet or anthropic, or a dict; got object"
+        ):
             state.handle_event(object())
         with pytest.raises(StreamError, match="an event must be an object, but list came"):
             state.handle_event([])
@@ -398,14 +414,24 @@ class TestMetrics:
 
     def test_count_the_prompt_with_its_cached_part(self) -> None:
         metrics = MessageMetrics()
-        usage = {"input_tokens": 1, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 4, "output_tokens": 1}
-        for event in [start(usage=usage), end(usage={"output_tokens": 7, "output_tokens_details": {"thinking_tokens": 3}})]:
+        usage = {
+            "input_tokens": 1,
+            "cache_read_input_tokens": 2,
+            "cache_creation_input_tokens": 4,
+            "output_tokens": 1,
+        }
+        for event in [
+            start(usage=usage),
+            end(usage={"output_tokens": 7, "output_tokens_details": {"thinking_tokens": 3}}),
+        ]:
             metrics.observe(event)
         assert (metrics.prompt_tokens, metrics.tokens, metrics.reasoning_tokens) == (7, 7, 3)
 
 
 def test_the_events_of_a_typed_stream_are_anthropics() -> None:
-    items = list(Stream(response([start(), {"type": "ping"}, *text_block(0, "a")]), cast_to=RawMessageStreamEvent))
+    items = list(
+        Stream(response([start(), {"type": "ping"}, *text_block(0, "a")]), cast_to=RawMessageStreamEvent)
+    )
     assert [type(item).__name__ for item in items] == [
         "RawMessageStartEvent",
         "PingEvent",

@@ -131,7 +131,7 @@ class Response(Model, frozen=True):
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         try:
-            response = msgspec.json.decode(text, type=cls.decoded_type())
+            response: Self = msgspec.json.decode(text, type=cls.decoded_type())
         except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec refuses
             return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):

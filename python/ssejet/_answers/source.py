@@ -76,12 +76,12 @@ def added_to(model: Sent) -> dict[str, Any] | None:
     if sent.places is not None:
         own = [place for place in sent.places if not place.path]
         return _read_place(sent, own[0]) if own else None
-    known = names_in_json(type(model))
+    known = names_in_json(model.__class__)
     return {name: value for name, value in sent.read().items() if name not in known}
 
 
 @functools.cache
-def names_in_json(cls: type[Any]) -> frozenset[str]:
+def names_in_json(cls: Any) -> frozenset[str]:
     """The names that a model's fields have in JSON, with that of its tag."""
     tag_field = cls.__struct_config__.tag_field
     return frozenset([*cls.__struct_encode_fields__, *filter(None, [tag_field])])

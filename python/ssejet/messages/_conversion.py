@@ -581,8 +581,10 @@ def _input_of(arguments: Any) -> Any:
 
 def _call_of(block: Mapping[str, Any]) -> dict[str, Any]:
     given = block.get("input")
-    is_broken = isinstance(given, Mapping) and given.keys() == {INVALID_JSON}
-    arguments = given[INVALID_JSON] if is_broken else dump_builtins({} if given is None else given)
+    if isinstance(given, Mapping) and given.keys() == {INVALID_JSON}:
+        arguments = given[INVALID_JSON]
+    else:
+        arguments = dump_builtins({} if given is None else given)
     function = {"name": block.get("name") or "", "arguments": arguments}
     return {"id": block.get("id") or "", "type": "function", "function": function}
 

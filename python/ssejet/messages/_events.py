@@ -18,7 +18,6 @@ from ssejet.messages._raw_events import (
     RawContentBlockStartEvent,
     RawMessageDeltaEvent,
     RawMessageStartEvent,
-    UnknownEvent,
 )
 
 if TYPE_CHECKING:
@@ -206,12 +205,9 @@ MessageStreamEvent: TypeAlias = (
     | RawContentBlockDeltaEvent
     | ContentBlockStopEvent[ResponseFormatT]
     | PingEvent
-    | UnknownEvent
 )
 
 EVENT_TYPES: dict[str, type[Any]] = {
-    event.type: event
-    for event in (getattr(each, "__origin__", each) for each in MessageStreamEvent.__args__)
-    if event is not UnknownEvent
+    event.type: event for event in (getattr(each, "__origin__", each) for each in MessageStreamEvent.__args__)
 }
 """The class of each type of event."""

@@ -85,11 +85,11 @@ class Tagged(Model, frozen=True, tag_field="type"):
 
     type: ClassVar[str]
     mark: ClassVar[str] = ""
-    members: ClassVar[Mapping[str, type[Model]]]
-    unknown: ClassVar[type[Model]]
+    members: ClassVar[Mapping[str, Any]]
+    unknown: ClassVar[Any]
 
     @classmethod
-    def class_for(cls, data: Mapping[str, Any], /) -> type[Model]:
+    def class_for(cls, data: Mapping[str, Any], /) -> Any:
         """The member of the union that the data names."""
         return class_named(cls, data)
 
@@ -182,7 +182,8 @@ class UnknownCitation(_Unknown, frozen=True):
     """A citation of a type that is not known. All its fields are in ``extra``."""
 
 
-_AnyCitation: TypeAlias = (
+# The ``Unknown…`` classes are in no union, because then type checkers could not narrow one by ``type``.
+TextCitation: TypeAlias = (
     CitationCharLocation
     | CitationPageLocation
     | CitationContentBlockLocation
@@ -190,14 +191,8 @@ _AnyCitation: TypeAlias = (
     | CitationsSearchResultLocation
 )
 register(Tagged, UnknownCitation, ())
-for _family in _AnyCitation.__args__:
-    register(_family, UnknownCitation, _AnyCitation.__args__)
-
-# msgspec decodes the members with a known type only; see ``Tagged``.
-if TYPE_CHECKING:
-    TextCitation: TypeAlias = _AnyCitation | UnknownCitation
-else:
-    TextCitation = _AnyCitation
+for _family in TextCitation.__args__:
+    register(_family, UnknownCitation, TextCitation.__args__)
 
 
 # The blocks of a message.
@@ -377,7 +372,7 @@ class UnknownBlock(_Unknown, frozen=True):
         return self.to_dict()
 
 
-_AnyBlock: TypeAlias = (
+ContentBlock: TypeAlias = (
     TextBlock
     | ThinkingBlock
     | RedactedThinkingBlock
@@ -397,13 +392,8 @@ _AnyBlock: TypeAlias = (
     | CompactionBlock
     | FallbackBlock
 )
-register(_Block, UnknownBlock, _AnyBlock.__args__)
+register(_Block, UnknownBlock, ContentBlock.__args__)
 BLOCKS_WITH_INPUT: tuple[type[_Call], ...] = (ToolUseBlock, ServerToolUseBlock, MCPToolUseBlock)
-
-if TYPE_CHECKING:
-    ContentBlock: TypeAlias = _AnyBlock | UnknownBlock
-else:
-    ContentBlock = _AnyBlock
 
 
 # What an event adds to a block.
@@ -466,15 +456,10 @@ class UnknownDelta(_Unknown, frozen=True):
     """A delta of a type that is not known. All its fields are in ``extra``."""
 
 
-_AnyDelta: TypeAlias = (
+ContentBlockDelta: TypeAlias = (
     TextDelta | InputJSONDelta | ThinkingDelta | SignatureDelta | CitationsDelta | CompactionDelta
 )
-register(_Delta, UnknownDelta, _AnyDelta.__args__)
-
-if TYPE_CHECKING:
-    ContentBlockDelta: TypeAlias = _AnyDelta | UnknownDelta
-else:
-    ContentBlockDelta = _AnyDelta
+register(_Delta, UnknownDelta, ContentBlockDelta.__args__)
 
 
 # The message.
@@ -634,7 +619,6 @@ ParsedContentBlock: TypeAlias = (
     | ContainerUploadBlock
     | CompactionBlock
     | FallbackBlock
-    | UnknownBlock
 )
 
 

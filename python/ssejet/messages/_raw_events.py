@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 (msgspec reads the annotations)
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from ssejet._answers.base import Model, Response
+from ssejet._answers.base import Response
 from ssejet.messages._lenient import documented_event
 from ssejet.messages._models import (
     ContentBlock,
@@ -45,8 +45,8 @@ class RawEvent(Response, frozen=True, tag_field="type"):
     fields: ClassVar[tuple[str, ...]]
     mark: ClassVar[str] = ""
     end: ClassVar[str] = "message_stop"
-    members: ClassVar[Mapping[str, type[Model]]]
-    unknown: ClassVar[type[Model]]
+    members: ClassVar[Mapping[str, Any]]
+    unknown: ClassVar[Any]
 
     documented: ClassVar[Documented] = staticmethod(documented_event)
 
@@ -56,7 +56,7 @@ class RawEvent(Response, frozen=True, tag_field="type"):
         return _AnyEvent
 
     @classmethod
-    def class_for(cls, data: Mapping[str, Any], /) -> type[Model]:
+    def class_for(cls, data: Mapping[str, Any], /) -> Any:
         """The event that the data is."""
         return class_named(cls, data)
 
@@ -149,6 +149,6 @@ for _event in _AnyEvent.__args__:
 
 # At run time it is a class, for typed streams.
 if TYPE_CHECKING:
-    RawMessageStreamEvent: TypeAlias = _AnyEvent | UnknownEvent
+    RawMessageStreamEvent: TypeAlias = _AnyEvent
 else:
     RawMessageStreamEvent = RawEvent
