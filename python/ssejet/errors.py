@@ -178,14 +178,15 @@ class APIStatusError(APIError):
     Attributes:
         response: the response.
         status_code: its status.
-        request_id: its header ``x-request-id``, or None.
+        request_id: its header ``x-request-id`` or ``request-id``, or None.
     """
 
     def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
         super().__init__(message, body=body, request=request_of(response))
         self.response: HTTPResponse = original_of(response)
         self.status_code: int = response.status_code
-        self.request_id: str | None = response.headers.get("x-request-id")
+        headers = response.headers
+        self.request_id: str | None = headers.get("x-request-id") or headers.get("request-id")
 
     @property
     def retryable(self) -> bool:

@@ -24,13 +24,19 @@ MESSAGES = [{"role": "user", "content": "Hi!"}]
 PROTOCOLS = {
     "chat": ("chat.completions.stream", {"messages": MESSAGES}, "content.delta", "get_final_completion"),
     "responses": ("responses.stream", {"input": "Hi!"}, "response.output_text.delta", "get_final_response"),
+    "messages": (
+        "messages.stream",
+        {"messages": MESSAGES, "max_tokens": 10},
+        "text",
+        "get_final_message",
+    ),
 }
 
 
 def text_of(answer: Any) -> str:
     if hasattr(answer, "choices"):
         return str(answer.choices[0].message.content)
-    return str(answer.output_text)
+    return str(answer.output_text if hasattr(answer, "output_text") else answer.content[0].text)
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -70,7 +76,7 @@ def test_until_done_without_a_with_block_calls_the_callbacks_and_closes_the_resp
     texts: list[str] = []
     with manager.sync() as client:
         stream = manager.stream(client)
-        stream.on(manager.delta, lambda delta: texts.append(delta))
+        stream.on(manager.delta, lambda event: texts.append(event.delta))
         stream.until_done()
         assert stream.response.is_closed
         assert text_of(getattr(stream, manager.final)()) == TEXT
@@ -163,9 +169,9 @@ def test_an_async_stream_works_in_all_forms(manager: Manager, backend: str) -> N
     async def callbacks(_: Any, stream: Any) -> None:
         pieces: list[str] = []
 
-        async def take(delta: str) -> None:
+        async def take(event: Any) -> None:
             await anyio.lowlevel.checkpoint()
-            pieces.append(delta)
+            pieces.append(event.delta)
 
         stream.on(manager.delta, take)
         await stream.until_done()

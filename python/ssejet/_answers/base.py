@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast, get_args,
 
 import msgspec
 
-from ssejet._answers.source import Marked, Place, Sent, Source, added_to, copy_json, remember
+from ssejet._answers.source import Marked, Place, Sent, Source, added_to, copy_json, names_in_json, remember
 from ssejet._core import KnownShapes
 from ssejet._json import dump_builtins, is_deeper, loads, to_json_types
 from ssejet._server_errors import is_error_answer
@@ -43,15 +43,15 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
     keeps_all: ClassVar[bool] = False
     """Whether the model keeps the whole JSON object that it was made from, not only what the server added."""
 
-    @classmethod
-    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
-        """The class to build of the data: this one, unless the data names another of a union."""
-        return cls
-
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data, with all its parts, in the form that OpenAI documents; the same object if it has it."""
         return data
+
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
+        """The class to build of the data: this one, or the member of its union that the data names."""
+        return cls
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -72,11 +72,12 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are not None, and those that the server added, as JSON types."""
-        fields = msgspec.structs.asdict(self)
-        return {
-            **{name: to_json_types(value) for name, value in fields.items() if value is not None},
-            **self.extra,
-        }
+        config = self.__struct_config__
+        fields: dict[str, Any] = {} if config.tag_field is None else {config.tag_field: config.tag}
+        for name, value in zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True):
+            if value is not None:
+                fields[name] = to_json_types(value)
+        return {**fields, **self.extra}
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The JSON text of ``to_dict()``.
@@ -106,6 +107,16 @@ class Response(Model, frozen=True):
     text_slot: ClassVar[str] = "_sent"
 
     @classmethod
+    def decoded_type(cls) -> Any:
+        """The type that msgspec decodes a text to: this class, or the union that it stands for."""
+        return cls
+
+    @classmethod
+    def is_answer(cls, data: Mapping[str, Any]) -> bool:
+        """Whether decoded JSON, if it reports no error, is what this class stands for."""
+        return bool(data.get("choices"))
+
+    @classmethod
     def shapes(cls) -> KnownShapes:
         """The known shapes of JSON texts, all of answers without an error.
 
@@ -124,7 +135,7 @@ class Response(Model, frozen=True):
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         try:
-            response = msgspec.json.decode(text, type=cls)
+            response: Self = msgspec.json.decode(text, type=cls.decoded_type())
         except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec refuses
             return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):
@@ -191,7 +202,7 @@ class Response(Model, frozen=True):
             _set(response, "_sent", Source(text, data=data))
             return response
         places = tuple(_attach_extra(response, data))
-        is_ordinary = bool(data.get("choices")) and not is_error_answer(data)
+        is_ordinary = cls.is_answer(data) and not is_error_answer(data)
         if is_ordinary:
             cls.shapes().add(text, places or None)
         plain = is_ordinary and not places
@@ -292,7 +303,7 @@ def _fitted(cls: type[ModelT], data: Any) -> ModelT:
 
 
 def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
-    """Give each part of a model the fields that a server added to it. A response has its own in its source.
+    """Give each part of a model the fields that a server added to it. A whole response keeps its source.
 
     Args:
         model: the part.
@@ -310,7 +321,7 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
     added = data.keys() - names
     if added:
         places.append(Place(path, tuple(name for name in data if name in added)))
-    if not keeps_source and (added or isinstance(data, Marked)):
+    if (path or not keeps_source) and (added or isinstance(data, Marked)):
         kind = type(data) if isinstance(data, Marked) else dict
         _set(model, "_sent", kind((name, data[name]) for name in data if name in added))
     for name, name_in_json in parts:
@@ -339,7 +350,7 @@ def holds_parts(cls: type[Model]) -> bool:
 def _layout_of(cls: type[Model]) -> tuple[AbstractSet[str], list[tuple[str, str]], bool, bool]:
     """A model's fields, those of them that are models or lists of models, and what it keeps."""
     parts = [(field.name, field.encode_name) for field in _fields_of(cls) if _holds_models(field.type)]
-    return frozenset(cls.__struct_fields__), parts, cls.keeps_source, cls.keeps_all
+    return names_in_json(cls), parts, cls.keeps_source, cls.keeps_all
 
 
 def _holds_models(type_: Any) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
 from ssejet._core import ServerSentEvent
 
-__all__ = ["Marked", "Place", "Sent", "Source", "added_to", "copy_json", "remember"]
+__all__ = ["Marked", "Place", "Sent", "Source", "added_to", "copy_json", "names_in_json", "remember"]
 
 
 class Sent:
@@ -75,8 +76,15 @@ def added_to(model: Sent) -> dict[str, Any] | None:
     if sent.places is not None:
         own = [place for place in sent.places if not place.path]
         return _read_place(sent, own[0]) if own else None
-    known = type(model).__struct_fields__
+    known = names_in_json(model.__class__)
     return {name: value for name, value in sent.read().items() if name not in known}
+
+
+@functools.cache
+def names_in_json(cls: Any) -> frozenset[str]:
+    """The names that a model's fields have in JSON, with that of its tag."""
+    tag_field = cls.__struct_config__.tag_field
+    return frozenset([*cls.__struct_encode_fields__, *filter(None, [tag_field])])
 
 
 def _read_place(source: Source, place: Place) -> dict[str, Any]:

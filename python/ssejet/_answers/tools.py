@@ -11,7 +11,7 @@ from ssejet._json import loads
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ModelFunction", "argument_parser"]
+__all__ = ["ModelFunction", "argument_parser", "docstring"]
 
 
 class ModelFunction(dict[str, Any]):
@@ -34,7 +34,7 @@ class ModelFunction(dict[str, Any]):
         """
         function = {"name": name or model.__name__, "strict": True, "parameters": strict_schema_of(model)}
         if description is None:
-            description = _docstring(model)
+            description = docstring(model)
         if description is not None:
             function["description"] = description
         return cls(function, model)
@@ -53,7 +53,8 @@ def argument_parser(function: Mapping[str, Any]) -> Callable[[str], Any] | None:
     return lambda text: parse(text if text.strip() else "{}")
 
 
-def _docstring(model: Any) -> str | None:
+def docstring(model: Any) -> str | None:
+    """The docstring of a user's type; None if it has none of its own."""
     doc: str | None = model.__doc__
     # Python gives a dataclass without a docstring its signature as one.
     signature = f"{model.__name__}("

@@ -73,6 +73,9 @@ class Call:
         self._endpoint = endpoint
         body = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
         endpoint.adapt(body)
+        if settings.provider is not None and endpoint.key_headers is None:
+            settings.provider.adapt(body)
+        self._url = f"{settings.base_url}/{endpoint.path}" if endpoint.url is None else endpoint.url(settings)
         body |= self._settings.body
         self.streams: bool = bool(body.get("stream"))
         self._query: dict[str, Any] = {**self._settings.query}
@@ -108,11 +111,13 @@ class Call:
             **({} if self._body is None else {"Content-Type": "application/json"}),
             "User-Agent": f"ssejet/{__version__}",
         }
-        if settings.api_key:
+        if self._endpoint.key_headers is not None:
+            headers |= self._endpoint.key_headers(settings)
+        elif settings.api_key:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         return client.build_request(
             self._endpoint.method,
-            f"{settings.base_url}/{self._endpoint.path}",
+            self._url,
             params=self._query or None,
             headers=with_default_headers(settings.headers, headers),
             content=self._body,

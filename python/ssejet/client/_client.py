@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,6 +13,8 @@ from ssejet._http.failures import translated
 from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard
 from ssejet.client._call import Call
+from ssejet.client._messages import AsyncMessages, Messages
+from ssejet.client._providers import provider_named
 from ssejet.client._resources import (
     AsyncChatCompletions,
     AsyncResponses,
@@ -29,10 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sized
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from ssejet.chat import Completion
     from ssejet.client._endpoints import Endpoint
+    from ssejet.client._params import ClientOptions
     from ssejet.client._token_streams import AsyncTokenStream, TokenStream
     from ssejet.metrics._token_metrics import TokenMetrics
 
@@ -115,6 +119,33 @@ class _BaseClient:
         endpoint, params = call.rest_of(response_id, after)
         return self._call(endpoint, metrics, **params)
 
+    @classmethod
+    def for_provider(cls, name: str, **options: Unpack[ClientOptions]) -> Self:
+        """Prepare a client for a provider, by its name.
+
+        ::
+
+            client = Client.for_provider("deepseek")
+
+        The URL, the key's environment variable and what the provider does differently are known.
+
+        Args:
+            name: such as ``"openrouter"`` or ``"ollama"``; docs/providers.md lists them all.
+            options: those of the class. They replace what is known; ``default_headers`` are added to it.
+
+        Raises:
+            ValueError: there is no such provider, its key is not in the environment, or an option has a value
+                that makes no sense.
+        """
+        provider = provider_named(name)
+        options["base_url"] = options.get("base_url") or provider.url()
+        if options.get("api_key") is None:
+            options["api_key"] = provider.key()
+        options["default_headers"] = {**provider.headers, **(options.get("default_headers") or {})}
+        client = cls(**options)
+        client._settings = replace(client._settings, provider=provider)
+        return client
+
     @property
     def base_url(self) -> str:
         """The API's URL, without a slash at the end."""
@@ -158,6 +189,11 @@ class Client(_BaseClient):
     def completions(self) -> Completions[TokenStream[Completion], Completion]:
         """The older completions endpoint, with ``create()``."""
         return Completions(self._call)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Anthropic's Messages API, with ``create()``, ``stream()`` and ``parse()``."""
+        return Messages(self._call)
 
     @cached_property
     def responses(self) -> Responses:
@@ -228,6 +264,11 @@ class AsyncClient(_BaseClient):
     ) -> Completions[Coroutine[Any, Any, AsyncTokenStream[Completion]], Coroutine[Any, Any, Completion]]:
         """The older completions endpoint, with ``create()``."""
         return Completions(self._call)
+
+    @cached_property
+    def messages(self) -> AsyncMessages:
+        """Anthropic's Messages API, with ``create()``, ``stream()`` and ``parse()``."""
+        return AsyncMessages(self._call)
 
     @cached_property
     def responses(self) -> AsyncResponses:

@@ -14,7 +14,9 @@ __all__ = [
     "CallOptions",
     "ChatParams",
     "ChatStreamParams",
+    "ClientOptions",
     "CompletionParams",
+    "MessageParams",
     "ResponseParams",
     "ResponseStreamParams",
     "RetrieveParams",
@@ -38,6 +40,23 @@ class CallOptions(TypedDict, total=False):
     data_timeout: float | None
     timeout: float | None
     max_retries: int
+    tokenizer: Callable[[str], int | Sized] | None
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of a client; see ``Client``."""
+
+    api_key: str | None
+    base_url: str | None
+    http_client: Any
+    default_headers: Mapping[str, str] | None
+    default_query: Mapping[str, Any] | None
+    connect_timeout: float | None
+    idle_timeout: float | None
+    data_timeout: float | None
+    timeout: float | None
+    max_retries: int
+    require_done: bool
     tokenizer: Callable[[str], int | Sized] | None
 
 
@@ -154,3 +173,31 @@ class ResponseParams(ResponseStreamParams, total=False):
     """These, and those in the signature of ``stream()``."""
 
     text_format: type[Any] | Mapping[str, Any] | None
+
+
+class MessageParams(CallOptions, total=False):
+    """The parameters of the Messages API that are not in the methods' signatures.
+
+    Attributes:
+        betas: the features that the header ``anthropic-beta`` turns on.
+    """
+
+    betas: Sequence[str] | None
+    cache_control: Mapping[str, Any] | None
+    container: str | Mapping[str, Any] | None
+    context_management: Mapping[str, Any] | None
+    diagnostics: Mapping[str, Any] | None
+    inference_geo: str | None
+    mcp_servers: Sequence[Mapping[str, Any]] | None
+    metadata: Mapping[str, Any] | None
+    output_config: Mapping[str, Any] | None
+    service_tier: str | None
+    speed: str | None
+    stop_sequences: Sequence[str] | None
+    system: str | Sequence[Mapping[str, Any]] | None
+    temperature: float | None
+    thinking: Mapping[str, Any] | None
+    tool_choice: Mapping[str, Any] | None
+    tools: Sequence[Any] | None
+    top_k: int | None
+    top_p: float | None

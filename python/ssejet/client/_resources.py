@@ -40,20 +40,30 @@ if TYPE_CHECKING:
     )
     from ssejet.responses._base import TextFormatT
 
-__all__ = ["AsyncChatCompletions", "AsyncResponses", "Chat", "ChatCompletions", "Completions", "Responses"]
+__all__ = [
+    "AsyncChatCompletions",
+    "AsyncResponses",
+    "Caller",
+    "Chat",
+    "ChatCompletions",
+    "Completions",
+    "Responses",
+]
 
 StreamT = TypeVar("StreamT")
 ResultT = TypeVar("ResultT")
 CompletionsT = TypeVar("CompletionsT")
 
 
-class _Caller(Protocol):
+class Caller(Protocol):
+    """A client's method that calls endpoints."""
+
     def __call__(self, endpoint: Endpoint, **params: Any) -> Any:
         """Send a request, with retries."""
 
 
 class _Resource(Generic[StreamT, ResultT]):
-    def __init__(self, call: _Caller) -> None:
+    def __init__(self, call: Caller) -> None:
         self._call = call
 
 

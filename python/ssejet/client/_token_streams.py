@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
+from ssejet.messages import AsyncMessageStream, MessageStream
 from ssejet.responses import AsyncResponseStream, ResponseStream
 from ssejet.typed import AsyncStream, Stream
 
 __all__ = [
     "AsyncTokenChatStream",
+    "AsyncTokenMessageStream",
     "AsyncTokenResponseStream",
     "AsyncTokenStream",
     "TokenChatStream",
+    "TokenMessageStream",
     "TokenResponseStream",
     "TokenStream",
 ]
@@ -53,8 +56,19 @@ if TYPE_CHECKING:
 
         metrics: TokenMetrics
 
+    class TokenMessageStream(MessageStream[ResponseFormatT]):
+        """A Messages stream of a ``Client``."""
+
+        metrics: TokenMetrics
+
+    class AsyncTokenMessageStream(AsyncMessageStream[ResponseFormatT]):
+        """A Messages stream of an ``AsyncClient``."""
+
+        metrics: TokenMetrics
+
 else:
     # At run time they are ordinary streams, made with such metrics.
     TokenStream, AsyncTokenStream = Stream, AsyncStream
     TokenChatStream, AsyncTokenChatStream = ChatCompletionStream, AsyncChatCompletionStream
     TokenResponseStream, AsyncTokenResponseStream = ResponseStream, AsyncResponseStream
+    TokenMessageStream, AsyncTokenMessageStream = MessageStream, AsyncMessageStream

@@ -31,11 +31,11 @@ class AnswerCast:
         model: the class of the answers, a ``ssejet._answers.base.Response``.
 
     Attributes:
-        end: what the last item of a stream is, for an error; None if only the sentinel ends it.
         metrics: the class of the metrics that know the end; None for ``StreamMetrics``.
         slot: the name under which an answer keeps its text.
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
+        end: what the last event of a whole stream is called; None if the protocol has no such event.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
     """
@@ -45,9 +45,9 @@ class AnswerCast:
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
 
-        self.end: str | None = getattr(model, "end_of_stream", None)
         self.metrics: type[Any] | None = getattr(model, "default_metrics", None)
         self.slot: str = model.text_slot
+        self.end: str | None = getattr(model, "end", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete
@@ -211,7 +211,7 @@ def _msgspec_cast(type_: Any) -> Cast:
         return msgspec.convert(value, type_)
 
     try:
-        decoded = answers.decoded_type() if hasattr(answers, "decoded_type") else type_
+        decoded = answers.decoded_type() if is_answer else type_
         decode = msgspec.json.Decoder(decoded).decode
     except RecursionError as error:
         raise TypeError(

@@ -403,9 +403,9 @@ class StreamMachine(Generic[T]):
         error: APIError | TruncatedStreamError | None = self._error_at_end
         self._error_at_end = None
         if error is None and self._require_done and not (self.saw_done or self.metrics.finished):
-            answer = self._cast.answer
-            end = None if answer is None else answer.end
-            end = end or f"the sentinel {self._sentinel.start!r}"
+            end = f"the sentinel {self._sentinel.start!r}"
+            if self._cast.answer is not None and self._cast.answer.end is not None:
+                end = self._cast.answer.end
             error = TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
         try:
             if error is not None:
