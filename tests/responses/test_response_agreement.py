@@ -143,7 +143,7 @@ _ITEMS: list[dict[str, Any]] = [
 @st.composite
 def _events(draw: st.DrawFn) -> dict[str, Any]:
     index, part = draw(_PLACES), draw(_PLACES)
-    place = {"output_index": index, "content_index": part, "item_id": draw(st.sampled_from(["a", "b", ""]))}
+    place = {"output_index": index, "content_index": part, "item_id": draw(st.sampled_from(["m0", "m1", ""]))}
     item = _ITEMS[index]
     return draw(
         st.sampled_from(

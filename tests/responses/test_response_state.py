@@ -164,6 +164,23 @@ def test_an_id_that_differs_between_an_item_and_its_deltas_does_no_harm() -> Non
     assert outputs(state) == STREAMED["output"]
 
 
+def test_an_index_counts_more_than_an_id_unless_several_items_have_it() -> None:
+    state = ResponseStreamState[None]()
+    added = "response.output_item.added"
+    message = {"type": "message", "role": "assistant", "content": []}
+    feed(
+        state,
+        {"type": added, "output_index": 0, "item": {**message, "id": "a"}},
+        {"type": added, "output_index": 1, "item": {**message, "id": "b"}},
+        delta("first", output_index=0, item_id="b"),
+        {"type": added, "output_index": 1, "item": {**message, "id": "c"}},
+        delta("second", output_index=1, item_id="b"),
+        delta("third", output_index=1, item_id="c"),
+    )
+    texts = [item["content"][0]["text"] for item in outputs(state)]
+    assert texts == ["first", "second", "third"]
+
+
 def test_two_calls_whose_fragments_alternate_are_kept_apart() -> None:
     state = ResponseStreamState[None]()
     call = {"type": "function_call", "name": "f", "arguments": ""}

@@ -184,6 +184,7 @@ class Output:
 
     def __init__(self) -> None:
         self.items: list[Item] = []
+        self._next = 0  # the place of an item without an index
         # What two items share leads nowhere.
         self._by_index: dict[int, Item | None] = {}
         self._by_id: dict[str, Item | None] = {}
@@ -242,7 +243,8 @@ class Output:
         return item
 
     def _append(self, index: int | None, data: Mapping[str, Any], *, is_announced: bool) -> Item:
-        place = index if index is not None else max((item.index for item in self.items), default=-1) + 1
+        place = self._next if index is None else index
+        self._next = max(self._next, place + 1)
         item = Item(place, data, is_announced=is_announced)
         self.items.append(item)
         self._know(item, index)

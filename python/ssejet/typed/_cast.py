@@ -103,6 +103,9 @@ def make_cast(cast_to: Any) -> Cast:
     """
     if cast_to is None:
         return Cast(ServerSentEvent.json, _same, takes_event=True)
+    # In a union of events of one protocol, any of them stands for all.
+    first = (get_args(cast_to) or (cast_to,))[0]
+    cast_to = getattr(get_origin(first) or first, "event_class", cast_to)
     if _holds_pydantic(cast_to):
         return _pydantic_cast(cast_to)
     if _is_msgspec_type(cast_to):
@@ -202,16 +205,13 @@ def _is_msgspec_class(cls: type[Any]) -> bool:
 def _msgspec_cast(type_: Any) -> Cast:
     import msgspec
 
-    # In a union of events of one protocol, any of them stands for all.
-    first = (get_args(type_) or (type_,))[0]
-    answers = getattr(get_origin(first) or first, "event_class", type_)
-    is_answer = hasattr(answers, "text_slot")
+    is_answer = hasattr(type_, "text_slot")
 
     def convert(value: Any) -> Any:
         return msgspec.convert(value, type_)
 
     try:
-        decoded = answers.decoded_type() if is_answer else type_
+        decoded = type_.decoded_type() if is_answer else type_
         decode = msgspec.json.Decoder(decoded).decode
     except RecursionError as error:
         raise TypeError(
@@ -219,5 +219,5 @@ def _msgspec_cast(type_: Any) -> Cast:
             "that holds itself, such as a msgspec Struct, or a model of pydantic"
         ) from error
     if is_answer:
-        return Cast(decode, answers.from_dict, answer=AnswerCast(answers))
+        return Cast(decode, type_.from_dict, answer=AnswerCast(type_))
     return Cast(decode, convert)
