@@ -29,6 +29,7 @@ PUBLIC = {
     "ssejet.messages",
     "ssejet.metrics",
     "ssejet.pytest_plugin",
+    "ssejet.responses",
     "ssejet.source",
     "ssejet.swap",
     "ssejet.swap.anthropic",

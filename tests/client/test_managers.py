@@ -1,4 +1,4 @@
-"""What ``stream()`` returns works with a ``with`` block and without one, and sends nothing until it is used."""
+"""What ``stream()`` returns works with a ``with`` block and without; it sends nothing before its first use."""
 
 from __future__ import annotations
 
@@ -140,9 +140,10 @@ def test_a_stream_that_is_left_open_warns_when_it_is_collected(manager: Manager)
     with manager.sync() as client:
         stream = manager.stream(client)
         next(stream)
+        streams = [stream]
+        del stream
         with pytest.warns(ResourceWarning, match="neither closed nor read to its end"):
-            del stream
-            gc.collect()
+            streams.clear()
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -11,6 +11,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin
 
@@ -24,7 +25,7 @@ from ssejet._server_errors import is_error_answer
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Model", "Response", "is_too_deep"]
+__all__ = ["Model", "Response", "build", "holds_parts", "is_too_deep"]
 
 # How deep answers may be nested. Python's functions for copies and JSON reach their limit at about 1,000.
 MAX_DEPTH = 200
@@ -39,15 +40,18 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
     keeps_source: ClassVar[bool] = False
     """Whether the model finds the fields that the server added to it in its ``Source``."""
 
+    keeps_all: ClassVar[bool] = False
+    """Whether the model keeps the whole JSON object that it was made from, not only what the server added."""
+
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
+        """The class to build of the data: this one, unless the data names another of a union."""
+        return cls
+
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data, with all its parts, in the form that OpenAI documents; the same object if it has it."""
         return data
-
-    @classmethod
-    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
-        """The class to build of the data: this one, or the member of its union that the data names."""
-        return cls
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -56,7 +60,7 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
         Args:
             data: the decoded JSON object; keys that are not fields are in ``extra``.
         """
-        return _build(cls, copy_json(data))
+        return build(cls, copy_json(data))
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -213,7 +217,7 @@ class Response(Model, frozen=True):
             data: the decoded JSON object, which is copied; keys that are not fields are in ``extra``.
         """
         data = copy_json(data)
-        response = _build(cls, data)
+        response = build(cls, data)
         _set(response, "_sent", Source(None, data=data))
         return response
 
@@ -266,7 +270,7 @@ def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, 
     return model
 
 
-def _build(cls: type[ModelT], data: Any) -> ModelT:
+def build(cls: type[ModelT], data: Any) -> ModelT:
     """Make a model of decoded JSON, with the default for each field that does not fit.
 
     Raises:
@@ -276,7 +280,7 @@ def _build(cls: type[ModelT], data: Any) -> ModelT:
 
 
 def _build_documented(cls: type[ModelT], data: Any) -> ModelT:
-    """Do what ``_build`` does, for data in the form that OpenAI documents."""
+    """Do what ``build`` does, for data in the form that OpenAI documents."""
     model = _fitted(cls, data)
     _attach_extra(model, data)
     return model
@@ -309,7 +313,10 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
     Returns:
         Where these fields are.
     """
-    names, parts, keeps_source = _layout_of(type(model))
+    names, parts, keeps_source, keeps_all = _layout_of(type(model))
+    if keeps_all:
+        _set(model, "_sent", data)
+        names = data.keys()
     places = []
     added = data.keys() - names
     if added:
@@ -317,9 +324,9 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
     if (path or not keeps_source) and (added or isinstance(data, Marked)):
         kind = type(data) if isinstance(data, Marked) else dict
         _set(model, "_sent", kind((name, data[name]) for name in data if name in added))
-    for name in parts:
-        sent = data.get(name)
-        if not sent:
+    for name, name_in_json in parts:
+        sent = data.get(name_in_json)
+        if sent is None:
             continue
         value = getattr(model, name)
         if isinstance(value, list):
@@ -334,29 +341,26 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
 
 
 @functools.cache
-def _layout_of(cls: type[Model]) -> tuple[frozenset[str], list[str], bool]:
-    """A model's fields, those of them that are models or lists of models, and if it keeps a source."""
-    return names_in_json(cls), [name for name, _ in _parts_of(cls)], cls.keeps_source
+def holds_parts(cls: type[Model]) -> bool:
+    """Whether a model has fields that are models or lists of models."""
+    return bool(_layout_of(cls)[1])
 
 
 @functools.cache
-def _parts_of(cls: type[Model]) -> list[tuple[str, type[Model]]]:
-    """The fields of a model that are models or lists of models."""
-    parts = []
-    for field in _fields_of(cls):
-        types = [field.type]
-        while types:
-            type_ = types.pop()
-            if isinstance(type_, type) and issubclass(type_, Model):
-                parts.append((field.name, type_))
-                break
-            origin = get_origin(type_)
-            if isinstance(origin, type) and issubclass(origin, Model):
-                parts.append((field.name, origin))
-                break
-            if origin in {Union, UnionType, list}:
-                types += get_args(type_)
-    return parts
+def _layout_of(cls: type[Model]) -> tuple[AbstractSet[str], list[tuple[str, str]], bool, bool]:
+    """A model's fields, those of them that are models or lists of models, and what it keeps."""
+    parts = [(field.name, field.encode_name) for field in _fields_of(cls) if _holds_models(field.type)]
+    return names_in_json(cls), parts, cls.keeps_source, cls.keeps_all
+
+
+def _holds_models(type_: Any) -> bool:
+    """Whether values of a type are models or lists of models."""
+    if isinstance(type_, type) and issubclass(type_, Model):
+        return True
+    origin = get_origin(type_)
+    if isinstance(origin, type) and issubclass(origin, Model):
+        return True
+    return origin in {Union, UnionType, list} and any(map(_holds_models, get_args(type_)))
 
 
 _fields_of = functools.cache(msgspec.structs.fields)

@@ -72,3 +72,6 @@ class MessageMetrics(TokenMetrics):
 
 _TEXTS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking"}
 _PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+# Typed streams of events measure with it, unless they are given other metrics.
+RawEvent.default_metrics = MessageMetrics

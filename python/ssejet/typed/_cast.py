@@ -31,21 +31,23 @@ class AnswerCast:
         model: the class of the answers, a ``ssejet._answers.base.Response``.
 
     Attributes:
+        end: what the last item of a stream is, for an error; None if only the sentinel ends it.
+        metrics: the class of the metrics that know the end; None for ``StreamMetrics``.
         slot: the name under which an answer keeps its text.
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
-        end: what the last event of a whole stream is called; None if the protocol has no such event.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
     """
 
-    __slots__ = ("complete", "end", "knows_shape", "set_slot", "slot")
+    __slots__ = ("complete", "end", "knows_shape", "metrics", "set_slot", "slot")
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
 
+        self.end: str | None = getattr(model, "end_of_stream", None)
+        self.metrics: type[Any] | None = getattr(model, "default_metrics", None)
         self.slot: str = model.text_slot
-        self.end: str | None = getattr(model, "end", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete
@@ -200,17 +202,23 @@ def _is_msgspec_class(cls: type[Any]) -> bool:
 def _msgspec_cast(type_: Any) -> Cast:
     import msgspec
 
+    # In a union of events of one protocol, any of them stands for all.
+    first = (get_args(type_) or (type_,))[0]
+    answers = getattr(get_origin(first) or first, "event_class", type_)
+    is_answer = hasattr(answers, "text_slot")
+
     def convert(value: Any) -> Any:
         return msgspec.convert(value, type_)
 
-    is_answer = hasattr(type_, "text_slot")
     try:
-        decode = msgspec.json.Decoder(type_.decoded_type() if is_answer else type_).decode
+        has_own = isinstance(answers, type) and hasattr(answers, "decoded_type")
+        decoded = answers.decoded_type() if has_own else type_
+        decode = msgspec.json.Decoder(decoded).decode
     except RecursionError as error:
         raise TypeError(
             f"cast_to is {type_!r}, an alias that holds itself, which msgspec cannot decode: make it a class "
             "that holds itself, such as a msgspec Struct, or a model of pydantic"
         ) from error
     if is_answer:
-        return Cast(decode, type_.from_dict, answer=AnswerCast(type_))
+        return Cast(decode, answers.from_dict, answer=AnswerCast(answers))
     return Cast(decode, convert)
