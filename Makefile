@@ -2,6 +2,10 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+
+# niquests would install its own fork in the place of urllib3; the tests need both.
+export URLLIB3_NO_OVERRIDE = 1
+export PIP_NO_BINARY      ?= urllib3-future
 BIN    := $(VENV)/bin
 SECONDS ?= 60
 JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)

@@ -11,6 +11,7 @@ import httpx
 import httpx2
 import pytest
 
+from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened
 from servers import A_LONG_TIME
 from ssejet import AsyncStream, Stream
 
@@ -29,6 +30,7 @@ class Outcome:
     stream: Any
     items: list[Any] = field(default_factory=list)
     error: Exception | None = None
+    url: str = ""
     closed: bool = False
     """Whether the response was closed as soon as the stream had ended."""
 
@@ -72,15 +74,16 @@ class FakeResponse:
 class SyncDriver:
     """Reads with ``Stream``."""
 
-    http: ModuleType
+    http: ModuleType | type[Any]
 
     def read(self, *urls: str, read_timeout: float = A_LONG_TIME, **options: Any) -> list[Outcome]:
         """Read the URLs one after the other, with one client."""
         with self.http.Client(timeout=read_timeout, verify=NO_TLS) as client:
             outcomes = []
             for url in urls:
-                with client.stream("GET", url) as response:
+                with opened(client, url) as response:
                     outcomes.append(self.consume(response, **options))
+                    outcomes[-1].url = url
             return outcomes
 
     def consume(self, response: Any, *, events: bool = False, **options: Any) -> Outcome:
@@ -91,7 +94,7 @@ class SyncDriver:
                     outcome.items.append(item)
             except Exception as error:
                 outcome.error = error
-            outcome.closed = response.is_closed
+            outcome.closed = is_closed(response)
             return outcome
 
 
@@ -99,7 +102,7 @@ class SyncDriver:
 class AsyncDriver:
     """Reads with ``AsyncStream``."""
 
-    http: ModuleType
+    http: ModuleType | type[Any]
     backend: str
 
     def read(self, *urls: str, read_timeout: float = A_LONG_TIME, **options: Any) -> list[Outcome]:
@@ -109,8 +112,9 @@ class AsyncDriver:
             async with self.http.AsyncClient(timeout=read_timeout, verify=NO_TLS) as client:
                 outcomes = []
                 for url in urls:
-                    async with client.stream("GET", url) as response:
+                    async with aopened(client, url) as response:
                         outcomes.append(await self._consume(response, **options))
+                        outcomes[-1].url = url
                 return outcomes
 
         return anyio.run(main, backend=self.backend)
@@ -129,7 +133,7 @@ class AsyncDriver:
                     outcome.items.append(item)
             except Exception as error:
                 outcome.error = error
-            outcome.closed = response.is_closed
+            outcome.closed = is_closed(response)
             return outcome
 
 
@@ -140,6 +144,11 @@ DRIVERS = [
     AsyncDriver(httpx2, "asyncio"),
     AsyncDriver(httpx, "trio"),
     AsyncDriver(httpx2, "trio"),
+    SyncDriver(Requests),
+    SyncDriver(Urllib3),
+    SyncDriver(Niquests),
+    AsyncDriver(Niquests, "asyncio"),
+    AsyncDriver(Aiohttp, "asyncio"),
 ]
 
 

@@ -53,7 +53,9 @@ class RawServer:
 
     def start(self) -> None:
         self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls))
+        self._server = self._run(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls, backlog=2048)
+        )
         host, port = self._server.sockets[0].getsockname()
         self.base = f"{'http' if self._tls is None else 'https'}://{host}:{port}/"
 

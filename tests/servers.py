@@ -58,7 +58,8 @@ class Answer:
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             before = headers.get(name.decode())
-            headers[name.decode()] = value.decode() if before is None else f"{before}, {value.decode()}"
+            text = value.decode("latin-1")
+            headers[name.decode()] = text if before is None else f"{before}, {text}"
         self.requests.append(headers)
         self.connections.add(tuple(scope["client"]))
         lines = [(name.encode(), value.encode()) for name, value in self.headers.items()]

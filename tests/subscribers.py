@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 import ssejet
+from http_libraries import Aiohttp, Niquests, Requests, Urllib3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import ModuleType
 
 # In seconds: longer than any test takes. A test that waits longer fails.
@@ -81,13 +82,12 @@ class Reading(Outcome):
 
 @dataclass(frozen=True)
 class SyncSubscriber:
-    """Reads with ``Subscription``. Connections are not kept, so that ``close()`` can interrupt each."""
+    """Reads with ``Subscription``."""
 
-    http: ModuleType
+    http: ModuleType | type[Any]
 
     def _client(self, **options: Any) -> Any:
-        limits = self.http.Limits(max_keepalive_connections=0)
-        return self.http.Client(verify=False, limits=limits, **options)
+        return self.http.Client(verify=False, **_limits(self.http), **options)
 
     def read(self, url: str, *, client_options: Any = (), **options: Any) -> Outcome:
         with (
@@ -133,12 +133,16 @@ class SyncSubscriber:
 class AsyncSubscriber:
     """Reads with ``AsyncSubscription``."""
 
-    http: ModuleType
+    http: ModuleType | type[Any]
     backend: str
 
     def _client(self, **options: Any) -> Any:
-        limits = self.http.Limits(max_keepalive_connections=0)
-        return self.http.AsyncClient(verify=False, limits=limits, **options)
+        return self.http.AsyncClient(verify=False, **_limits(self.http), **options)
+
+    @asynccontextmanager
+    async def _made(self) -> AsyncIterator[Any]:
+        async with self._client() as client:
+            yield client
 
     def read(self, url: str, *, client_options: Any = (), **options: Any) -> Outcome:
         async def main() -> Outcome:
@@ -166,7 +170,7 @@ class AsyncSubscriber:
         """Read in another thread."""
         with (
             start_blocking_portal(self.backend) as portal,
-            portal.wrap_async_context_manager(self._client()) as client,
+            portal.wrap_async_context_manager(self._made()) as client,
         ):
             subscription = ssejet.asubscribe(url, client=client, **options)
             reading = Reading(subscription, on_event)
@@ -188,6 +192,16 @@ class AsyncSubscriber:
             reading.await_end()
 
 
+def can_interrupt_requests(subscriber: SyncSubscriber | AsyncSubscriber) -> bool:
+    """Whether ``close()`` ends the wait for a response at once."""
+    return isinstance(subscriber, AsyncSubscriber) or subscriber.http in {httpx, httpx2}
+
+
+def _limits(http: Any) -> dict[str, Any]:
+    """Connections of httpx are not kept, so that ``close()`` can interrupt each."""
+    return {"limits": http.Limits(max_keepalive_connections=0)} if hasattr(http, "Limits") else {}
+
+
 Subscriber = SyncSubscriber | AsyncSubscriber
 
 SUBSCRIBERS = [
@@ -197,6 +211,11 @@ SUBSCRIBERS = [
     AsyncSubscriber(httpx2, "asyncio"),
     AsyncSubscriber(httpx, "trio"),
     AsyncSubscriber(httpx2, "trio"),
+    SyncSubscriber(Requests),
+    SyncSubscriber(Urllib3),
+    SyncSubscriber(Niquests),
+    AsyncSubscriber(Niquests, "asyncio"),
+    AsyncSubscriber(Aiohttp, "asyncio"),
 ]
 
 

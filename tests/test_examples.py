@@ -87,6 +87,11 @@ EXPECTED = {
         "It will rain in Rome, Italy. Take two.\n"
     ),
     "print_deltas": "Hello!\n",
+    "with_aiohttp": "Hello!\n",
+    "with_http_client": "Hello!\n",
+    "with_niquests": "Hello!\n",
+    "with_requests": "Hello!\n",
+    "with_urllib3": "Hello!\n",
     "collect_message": (
         "Hello!\n"
         "assistant said 6 characters\n"

@@ -11,7 +11,36 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-__all__ = ["AsyncStreamingClient", "HTTPRequest", "HTTPResponse", "StreamingClient"]
+__all__ = [
+    "AdaptedResponse",
+    "AiohttpClient",
+    "AsyncStreamingClient",
+    "HTTPRequest",
+    "HTTPResponse",
+    "PoolClient",
+    "SessionClient",
+    "StreamingClient",
+    "original_of",
+]
+
+
+class AdaptedResponse:
+    """The base class of the adapters of responses of other HTTP libraries.
+
+    Args:
+        response: the response of the library.
+
+    Attributes:
+        original: the response of the library, which is what users get.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self.original: Any = response
+
+
+def original_of(response: Any) -> Any:
+    """The response of an adapter, which is the one that the user has; or else the argument."""
+    return response.original if isinstance(response, AdaptedResponse) else response
 
 
 class HTTPRequest(Protocol):
@@ -100,3 +129,27 @@ class AsyncStreamingClient(Protocol):
     @property
     def stream(self) -> Callable[..., AbstractAsyncContextManager[Any]]:
         """The method that sends a request and returns the response before it reads the body."""
+
+
+class SessionClient(Protocol):
+    """A session of requests or niquests."""
+
+    @property
+    def prepare_request(self) -> Any:
+        """The method that makes the request to send."""
+
+
+class PoolClient(Protocol):
+    """A ``PoolManager`` of urllib3."""
+
+    @property
+    def connection_from_url(self) -> Any:
+        """The method that finds the pool of a URL."""
+
+
+class AiohttpClient(Protocol):
+    """A ``ClientSession`` of aiohttp."""
+
+    @property
+    def ws_connect(self) -> Any:
+        """The method that opens a WebSocket."""

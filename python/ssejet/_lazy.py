@@ -37,5 +37,6 @@ def on_demand(
 
 
 def loaded(*names: tuple[str, str]) -> tuple[type[Any], ...]:
-    """The classes, given as (module, name), whose module is imported: the others have no instances yet."""
-    return tuple(getattr(sys.modules[module], name) for module, name in names if sys.modules.get(module))
+    """The classes, given as (module, name), whose modules are imported: others have no instances."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in names)
+    return tuple(each for each in found if each is not None)

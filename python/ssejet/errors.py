@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ssejet._http_types import original_of
 from ssejet._media_type import is_event_stream
 from ssejet._redaction import redacted
 from ssejet._server_errors import error_field, is_retryable_code
@@ -126,7 +127,7 @@ class ContentTypeError(SSEError):
             + (f" (HTTP status {status})" if status is not None else "")
             + (f"; the body starts with: {excerpt!r}" if excerpt else "; the body is empty")
         )
-        self.response: HTTPResponse = response
+        self.response: HTTPResponse = original_of(response)
         self.content_type: str = content_type
         self.body: bytes = body
 
@@ -182,7 +183,7 @@ class APIStatusError(APIError):
 
     def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
         super().__init__(message, body=body, request=request_of(response))
-        self.response: HTTPResponse = response
+        self.response: HTTPResponse = original_of(response)
         self.status_code: int = response.status_code
         headers = response.headers
         self.request_id: str | None = headers.get("x-request-id") or headers.get("request-id")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from array import array
 
 import pytest
@@ -50,6 +51,38 @@ def test_secrets_are_taken_out_of_errors() -> None:
 def test_a_generator_that_was_busy_or_late_says_so(cpu_seconds: float, delay: float, is_said: bool) -> None:
     results = Results(seconds=1.0, cpu_seconds=cpu_seconds, delays=array("d", [delay]))
     assert ("It was a limit itself" in " ".join(report_of(results)._remarks())) == is_said
+
+
+@pytest.mark.parametrize(("late", "is_limit"), [(0, False), (3, False), (30, True)])
+def test_reads_that_came_late_are_counted(late: int, is_limit: bool) -> None:
+    report = report_of(Results(seconds=1.0, cpu_seconds=0.1, reads=1000, late_reads=late))
+    generator = report.to_dict()["load_generator"]
+    assert (generator["reads"], generator["late_reads"], generator["is_limit"]) == (1000, late, is_limit)
+    remarks = " ".join(report._remarks())
+    assert (f"{late} of 1,000 reads ({late / 1000:.1%}) came more than 10.0 ms late" in remarks) == (late > 0)
+    assert ("It was a limit itself" in remarks) == is_limit
+
+
+def test_an_event_loop_that_is_blocked_makes_reads_late(api: str) -> None:
+    async def run() -> Results:
+        request = {"model": "slow-poet", "messages": []}
+        async with Load({"base_url": api, "api_key": ""}, [request], concurrency=2) as load:
+
+            async def block() -> None:
+                while not load.results.reads:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                # The event loop stands still, while more tokens arrive.
+                time.sleep(0.2)  # noqa: ASYNC251
+
+            blocking = asyncio.create_task(block())
+            results = await load.run(total=2)
+            await blocking
+            return results
+
+    results = asyncio.run(run())
+    assert 0 < results.late_reads <= results.reads
+    assert max(results.delays) > 0.1
+    assert report_of(results).to_dict()["load_generator"]["is_limit"]
 
 
 def test_tokens_that_came_together_are_said_to_have() -> None:

@@ -68,10 +68,12 @@ class Account:
 
     async def __call__(self, path: str, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
-        body = await request.json()
+        body = await request.json() if await request.body() else None
         query = dict(request.query_params)
         self.requests.append(
-            SimpleNamespace(path=path, headers=dict(request.headers), query=query, body=body)
+            SimpleNamespace(
+                path=path, method=request.method, headers=dict(request.headers), query=query, body=body
+            )
         )
         self.connections.add(tuple(scope["client"]))
         self.asked.set()

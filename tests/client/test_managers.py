@@ -1,4 +1,4 @@
-"""What ``stream()`` returns works with a ``with`` block and without; it sends nothing before its first use."""
+"""What ``stream()`` returns works with a ``with`` block or without; it sends nothing before its first use."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ MESSAGES = [{"role": "user", "content": "Hi!"}]
 # For each protocol: its method, the parameters, the type of the events with text, and how to get the answer.
 PROTOCOLS = {
     "chat": ("chat.completions.stream", {"messages": MESSAGES}, "content.delta", "get_final_completion"),
+    "responses": ("responses.stream", {"input": "Hi!"}, "response.output_text.delta", "get_final_response"),
     "messages": (
         "messages.stream",
         {"messages": MESSAGES, "max_tokens": 10},
@@ -35,7 +36,7 @@ PROTOCOLS = {
 def text_of(answer: Any) -> str:
     if hasattr(answer, "choices"):
         return str(answer.choices[0].message.content)
-    return str(answer.text if hasattr(answer, "text") else answer.output_text)
+    return str(answer.output_text if hasattr(answer, "output_text") else answer.content[0].text)
 
 
 @pytest.fixture(params=PROTOCOLS)

@@ -12,7 +12,8 @@ import pytest
 import ssejet
 from ssejet._http.clients import check_http_client
 from ssejet._http.headers import EVENT_STREAM_HEADERS
-from ssejet._http.response import check_response, has_error_status, has_event_stream_type
+from ssejet._http.readable import readable_response
+from ssejet._http.response import has_error_status, has_event_stream_type
 
 URL = "http://127.0.0.1:9/"
 
@@ -86,7 +87,7 @@ def test_a_response_without_headers_has_no_content_type() -> None:
 
 def test_a_response_that_lacks_methods_is_refused_by_their_names() -> None:
     with pytest.raises(TypeError, match=r"this object has no iter_bytes\(\) and no close\(\); .*that"):
-        check_response(object(), "sync", reader="it", other_reader="that")
+        readable_response(object(), "sync", reader="it", other_reader="that")
 
 
 def test_a_request_for_an_event_stream_asks_for_one_and_for_no_cached_answer() -> None:

@@ -1,7 +1,7 @@
 """An event costs the same however much came before it, in all shapes in which something grows.
 
-What is measured is the memory that an event takes for a moment: code that copies what came before needs room
-for it.
+What is measured is the memory that an event takes for a moment: code that copies or joins all that came
+before needs room for it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openai.types.responses import ResponseStreamEvent as TheirEvents
 from response_builders import EVERY_KIND, answer, bytes_of, decoded, delta, events_of
 
-from ssejet import APIError, InvalidJSONError, Stream, StreamMachine, TruncatedStreamError, responses
+from ssejet import APIError, InvalidJSONError, StreamMachine, TruncatedStreamError, responses
 from ssejet.metrics import ResponseMetrics
 from ssejet.responses import (
     Response,
@@ -150,7 +150,7 @@ _VALUES = st.recursive(
 
 @given(st.sampled_from(sorted(THEIRS.keys() - {"error"})), st.data())
 def test_no_value_of_a_field_raises_and_none_is_lost(kind: str, data: st.DataObject) -> None:
-    names = [name for name in EVENT_TYPES[kind].__struct_encode_fields__]
+    names = EVENT_TYPES[kind].__struct_encode_fields__
     sent = {"type": kind, **data.draw(st.dictionaries(st.sampled_from(names), _VALUES))}
     (event,) = decoded(sent)
     assert type(event) is EVENT_TYPES[kind]
@@ -210,11 +210,10 @@ def test_a_failed_response_is_an_event_of_a_plain_stream() -> None:
     assert (event.response.error.code, event.response.error.message) == ("c", "m")
 
 
-def test_events_are_equal_and_hashable_and_survive_copies_and_pickles() -> None:
-    for first, second in zip(
-        decoded(*events_of(answer(*EVERY_KIND))), decoded(*events_of(answer(*EVERY_KIND)))
-    ):
-        assert first == second or "resp_" in repr(first) or first.to_dict() != second.to_dict()
+def test_events_are_equal_and_survive_copies_and_pickles() -> None:
+    sent = events_of(answer(*EVERY_KIND))
+    for first, second in zip(decoded(*sent), decoded(*sent), strict=True):
+        assert first == second
         assert copy.copy(first) is first
         restored = pickle.loads(pickle.dumps(first))
         assert restored == first
@@ -288,8 +287,3 @@ def test_a_completed_event_has_the_response_as_it_was_sent() -> None:
     assert isinstance(event, ResponseCompletedEvent)
     assert event.response.id == "r"
     assert event.response.extra == {"cost": 1}
-
-
-def test_streams_of_responses_are_typed() -> None:
-    assert Stream.__doc__
-    assert issubclass(ResponseTextDeltaEvent, ResponseEvent)

@@ -147,10 +147,8 @@ def test_only_deltas_without_ids_or_indices_still_make_one_item_per_kind() -> No
     state = ResponseStreamState[None]()
     deltas = [event for event in events_of(STREAMED) if event["type"].endswith(".delta")]
     feed(state, *[{"type": event["type"], "delta": event["delta"]} for event in deltas])
-    assert [item["type"] for item in outputs(state)] == ["reasoning", "message", "function_call"] + [
-        "custom_tool_call",
-        "mcp_call",
-    ]
+    kinds = ["reasoning", "message", "function_call", "custom_tool_call", "mcp_call"]
+    assert [item["type"] for item in outputs(state)] == kinds
     assert state.current_response_snapshot.output_text == CITY
 
 

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from drivers import NO_TLS
+from http_libraries import status_of
 from servers import A_LONG_TIME, Then
 from ssejet import (
     ContentTypeError,
@@ -98,6 +99,9 @@ class TestEvents:
             read(driver, server.answer(b"data: x\n\n", Then.DROP).url)
 
     def test_can_be_of_a_response_that_was_read(self, driver: Driver) -> None:
+        if not hasattr(driver.http, "Response"):
+            pytest.skip("responses of this library cannot be read twice")
+
         def source() -> EventSource:
             headers = {"content-type": "text/event-stream"}
             return EventSource(driver.http.Response(200, headers=headers, content=b"data: x\n\n"))
@@ -111,7 +115,7 @@ class TestEvents:
 def test_a_source_has_its_response_and_its_decoder(server: Server) -> None:
     answer = server.answer(b"id: 9\nretry: 5\n\n")
     with httpx.Client(verify=NO_TLS) as client, connect_sse(client, "GET", answer.url) as source:
-        assert source.response.status_code == 200
+        assert status_of(source.response) == 200
         assert list(source) == []
         assert (source.decoder.last_event_id, source.decoder.retry) == ("9", 5)
 
@@ -150,7 +154,9 @@ class TestHeaders:
     def test_of_the_caller_are_sent_and_never_changed(
         self, driver: Driver, server: Server, make: Any
     ) -> None:
-        headers, untouched = make(driver.http), make(driver.http)
+        headers, untouched = (
+            make(driver.http if hasattr(driver.http, "Headers") else httpx) for _ in range(2)
+        )
         answer = server.answer()
         read(driver, answer.url, headers=headers)
         assert headers == untouched
@@ -170,7 +176,13 @@ class TestHeaders:
 
 def test_other_arguments_of_a_request_are_passed_on(driver: Driver, server: Server) -> None:
     answer = server.answer()
-    read(driver, answer.url, content=b"hello", auth=("user", "password"))
+    library = driver.http.__name__
+    body = {"httpx": "content", "httpx2": "content", "Urllib3": "body"}.get(library, "data")
+    auth = {
+        "Urllib3": {"headers": {"Authorization": "Basic dXNlcg=="}},
+        "Aiohttp": {"headers": {"Authorization": "Basic dXNlcg=="}},
+    }.get(library, {"auth": ("user", "password")})
+    read(driver, answer.url, **{body: b"hello"}, **auth)
     (headers,) = answer.requests
     assert headers["content-length"] == "5"
     assert headers["authorization"].startswith("Basic ")
@@ -199,7 +211,7 @@ class TestOtherContent:
         error = caught.value
         assert error.body == self.BODY[:1024]
         assert error.content_type == (content_type or "")
-        assert error.response.status_code == 418
+        assert status_of(error.response) == 418
         assert "418" in str(error)
 
     @pytest.mark.parametrize("http", [httpx, httpx2])

@@ -14,6 +14,7 @@ import pytest
 
 import ssejet
 from faults import Fault, Framing, Then
+from http_libraries import Aiohttp, is_closed
 from raw_server import Reply, ScriptServer
 from raw_server import Then as ReplyThen
 from ssejet import (
@@ -24,6 +25,7 @@ from ssejet import (
     EventTooLargeError,
     TruncatedStreamError,
 )
+from subscribers import can_interrupt_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,7 @@ NEVER: dict[str, Any] = {"reconnection_time": 3600}
 def script() -> Iterator[ScriptServer]:
     with ScriptServer() as server:
         yield server
+        gc.collect()  # urllib3 closes the connections with their pool, which responses refer to
         server.wait_until(lambda: server.connections == 0)
 
 
@@ -74,6 +77,11 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def skip_if_requests_cannot_be_interrupted(subscriber: Subscriber) -> None:
+    if not can_interrupt_requests(subscriber):
+        pytest.skip("with this library, a thread can only wait for the response")
+
+
 class TestASubscription:
     def test_gets_the_events_of_many_connections(self, subscriber: Subscriber, faults: FaultServer) -> None:
         source = faults.source(
@@ -83,7 +91,8 @@ class TestASubscription:
         assert outcome.data == DATA
         ids = [request.headers.get("last-event-id") for request in source.requests]
         assert ids == [None, b"1", b"2", b"2", b"5"]
-        assert outcome.subscription.metrics.reconnections == 4
+        # aiohttp itself sends a request again if a connection that it has kept is closed.
+        assert outcome.subscription.metrics.reconnections in ({3, 4} if subscriber.http is Aiohttp else {4})
         assert outcome.subscription.metrics.events == 5
         assert outcome.subscription.last_event_id == "5"
         assert outcome.subscription.ready_state == "closed"
@@ -174,7 +183,7 @@ class TestASubscription:
         assert str(outcome.error) == "HTTP status 404: no such stream"
         assert outcome.error.response is outcome.subscription.response
         assert outcome.error.request_id == "7"
-        assert outcome.error.response.is_closed
+        assert is_closed(outcome.error.response)
         outcome = subscriber.read(script.base)
         assert isinstance(outcome.error, ContentTypeError)
         assert outcome.error.body == b"<!doctype html>"
@@ -231,7 +240,7 @@ class TestASubscription:
         outcome = subscriber.read("ftp://127.0.0.1/")
         assert isinstance(outcome.error, subscriber.http.UnsupportedProtocol)
         outcome = subscriber.read("http://x:port/")
-        assert isinstance(outcome.error, subscriber.http.InvalidURL)
+        assert isinstance(outcome.error, (subscriber.http.InvalidURL, ValueError))
 
     def test_takes_no_content_that_cannot_be_sent_twice(self) -> None:
         with pytest.raises(TypeError, match="so that it can be sent again; got list_iterator"):
@@ -344,6 +353,7 @@ class TestClosing:
     def test_ends_the_wait_for_a_response(
         self, subscriber: Subscriber, script: ScriptServer, attempt: int
     ) -> None:
+        skip_if_requests_cannot_be_interrupted(subscriber)
         with subscriber.reading(script.base) as reading:
             script.wait_until(lambda: script.requests)
             if attempt:
@@ -368,6 +378,7 @@ class TestClosing:
             reading.close()
 
     def test_ends_the_wait_for_a_tls_handshake(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        skip_if_requests_cannot_be_interrupted(subscriber)
         with subscriber.reading(script.base.replace("http", "https")) as reading:
             script.wait_until(lambda: script.connections)
             reading.await_silence()
@@ -391,6 +402,7 @@ class TestClosing:
         assert errors == []
 
     def test_may_come_before_the_first_step(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        skip_if_requests_cannot_be_interrupted(subscriber)
         with subscriber.reading(script.base) as reading:
             reading.close()
             reading.await_end()
@@ -422,6 +434,7 @@ class TestClosing:
 
     def test_at_any_moment_leaves_nothing_open(self, subscriber: Subscriber, script: ScriptServer) -> None:
         """Fifty times, closed at any moment: nothing hangs, and nothing stays open."""
+        skip_if_requests_cannot_be_interrupted(subscriber)
         with subscriber.reading(script.base) as reading:
             pass
         for number in range(50):
@@ -487,6 +500,7 @@ class TestRestarting:
         assert source.requests[1].headers["last-event-id"] == b"2"
 
     def test_cuts_the_wait_for_a_response_short(self, subscriber: Subscriber, script: ScriptServer) -> None:
+        skip_if_requests_cannot_be_interrupted(subscriber)
         errors: list[SSEError] = []
         with subscriber.reading(script.base, on_error=errors.append, **NEVER) as reading:
             script.wait_until(lambda: script.requests)

@@ -13,6 +13,7 @@ import pytest
 
 import ssejet
 from drivers import NO_TLS, FakeResponse, SyncDriver
+from http_libraries import aopened, opened
 from servers import A_LONG_TIME, Then
 from ssejet import APIError, ContentTypeError, aconnect_sse, connect_sse
 from ssejet.chat import ChatCompletionChunk, ChatCompletionStream
@@ -236,13 +237,13 @@ def test_a_decoder_with_events_without_data_is_believed(driver: Driver, server: 
     answer = server.answer(b"event: start\n\n", json.dumps(ERROR).encode())
 
     def sync() -> list[Any]:
-        with driver.http.Client(verify=NO_TLS) as client, client.stream("GET", answer.url) as response:
+        with driver.http.Client(verify=NO_TLS) as client, opened(client, answer.url) as response:
             return list(ssejet.EventSource(response, decoder=ssejet.Decoder(dialect="httpx2")))
 
     async def main() -> list[Any]:
         async with (
             driver.http.AsyncClient(verify=NO_TLS) as client,
-            client.stream("GET", answer.url) as response,
+            aopened(client, answer.url) as response,
         ):
             source = ssejet.EventSource(response, decoder=ssejet.Decoder(dialect="httpx2"))
             return [event async for event in source]

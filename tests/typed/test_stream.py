@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from drivers import NO_TLS, FakeResponse
+from http_libraries import Aiohttp, accepts, request_of
 from servers import A_LONG_TIME, Then, compress
 from ssejet import (
     APIConnectionError,
@@ -32,7 +33,7 @@ from ssejet import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from drivers import AsyncDriver, SyncDriver
+    from drivers import AsyncDriver, Outcome, SyncDriver
     from servers import Server
 
     Driver = SyncDriver | AsyncDriver
@@ -47,6 +48,12 @@ def sse(*items: Any) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
+
+
+def url_of(error: Any, outcome: Outcome) -> str:
+    """The URL of the error's request, or the URL asked for if it is unknown."""
+    assert error.request is request_of(outcome.stream.response)
+    return outcome.url if error.request is None else str(error.request.url)
 
 
 class TestReading:
@@ -75,9 +82,8 @@ class TestReading:
     @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
     @pytest.mark.parametrize("size", [1, 7, 10_000])
     def test_decompresses(self, driver: Driver, server: Server, encoding: str, size: int) -> None:
-        with driver.http.Client(verify=NO_TLS) as client:
-            if encoding not in client.headers["accept-encoding"]:
-                pytest.skip(f"{driver.http.__name__} is installed without {encoding}")
+        if not accepts(driver.http, encoding):
+            pytest.skip(f"{driver.http.__name__} is installed without {encoding}")
         items = [f"{n} é 漢 🚀" for n in range(50)]
         body = compress(encoding, sse(*items) + DONE)
         chunks = [body[i : i + size] for i in range(0, len(body), size)]
@@ -111,7 +117,7 @@ class TestErrors:
         error = outcome.error
         assert isinstance(error, APIError)
         assert (error.message, error.code) == ("no", "c")
-        assert str(error.request.url) == answer.url
+        assert url_of(error, outcome) == answer.url
 
     def test_of_decoding_come_after_the_items_before_them(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse({"n": 1}, {"n": "x"}, {"n": 2}), Then.HANG)
@@ -144,7 +150,7 @@ class TestErrors:
         assert isinstance(error, APIConnectionError)
         assert not isinstance(error, APITimeoutError)
         assert isinstance(error.__cause__, driver.http.RemoteProtocolError)
-        assert error.request is outcome.stream.response.request
+        assert error.request is request_of(outcome.stream.response)
         assert error.retryable
 
     def test_are_raised_if_the_compression_is_broken(self, driver: Driver, server: Server) -> None:
@@ -203,7 +209,7 @@ class TestRefusals:
         assert str(error) == f"HTTP status 401: {message}"
         assert error.body == error_body
         assert (error.status_code, error.request_id, error.response) == (401, "r", outcome.stream.response)
-        assert str(error.request.url) == answer.url
+        assert url_of(error, outcome) == answer.url
 
     def test_without_a_body_have_their_status(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(status=503).url)
@@ -280,7 +286,8 @@ class TestConnection:
         for outcome in driver.read(answer.url, answer.url):
             assert outcome.result() == [1]
             assert outcome.closed
-        assert len(answer.connections) == 2
+        # aiohttp reads ahead, and may have the end of the body already.
+        assert len(answer.connections) in ({1, 2} if driver.http is Aiohttp else {2})
 
     def test_may_break_after_the_sentinel(self, driver: Driver, server: Server) -> None:
         assert driver.read(server.answer(sse(1), DONE, 0.01, Then.DROP).url)[0].result() == [1]
@@ -333,7 +340,7 @@ class TestTimeouts:
         assert isinstance(error, APITimeoutError)
         assert error.kind == "idle"
         assert "idle_timeout=0.2" in str(error)
-        assert str(error.request.url) == answer.url
+        assert url_of(error, outcome) == answer.url
         assert answer.left.wait(A_LONG_TIME)
 
     def test_end_a_stream_that_never_falls_silent(self, driver: Driver, server: Server) -> None:

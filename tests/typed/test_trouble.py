@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 import ssejet
 from drivers import SyncDriver
 from faults import Fault, FaultServer, Framing, Then
+from http_libraries import Aiohttp, aopened, opened
 from ssejet import AsyncStream, Decoder, Stream
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionChunk, ChatCompletionStream
 
@@ -144,7 +146,7 @@ def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[
     pieces: list[str] = []
     options = {name: value() if callable(value) else value for name, value in trouble.options.items()}
     if isinstance(driver, SyncDriver):
-        with driver.http.Client(verify=False) as client, client.stream("GET", url) as response:
+        with driver.http.Client(verify=False) as client, opened(client, url) as response:
             stream = Stream(response, cast_to=ChatCompletionChunk, **options)
             try:
                 for text in ChatCompletionStream(stream, require_finish=trouble.require_finish).text_deltas():
@@ -154,7 +156,7 @@ def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[
         return pieces, None
 
     async def main() -> Exception | None:
-        async with driver.http.AsyncClient(verify=False) as client, client.stream("GET", url) as response:
+        async with driver.http.AsyncClient(verify=False) as client, aopened(client, url) as response:
             stream = AsyncStream(response, cast_to=ChatCompletionChunk, **options)
             answer = AsyncChatCompletionStream(stream, require_finish=trouble.require_finish)
             try:
@@ -164,11 +166,22 @@ def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[
                 return error
         return None
 
-    return pieces, anyio.run(main, backend=driver.backend)
+    async def end_well() -> Exception | None:
+        error = await main()
+        if driver.http is Aiohttp:
+            await anyio.sleep(0.25)  # as its documentation advises: it ends TLS in the background
+        return error
+
+    return pieces, anyio.run(end_well, backend=driver.backend)
+
+
+def running_threads() -> set[threading.Thread]:
+    """The threads, but for those that niquests starts for each session."""
+    return {each for each in threading.enumerate() if "idle_conn_watch_task" not in each.name}
 
 
 def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Trouble) -> None:
-    threads = set(threading.enumerate())
+    threads = running_threads()
     source = server.source(*HELLO, *trouble.rest, faults=[trouble.fault])
     pieces, error = read(driver, source.url, trouble)
     assert pieces == ["Hel", "lo"]
@@ -176,8 +189,11 @@ def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Troubl
     assert getattr(error, "kind", None) == trouble.kind
     assert error.retryable is trouble.retryable
     assert error.partial.choices[0].message.content == "Hello"
+    # The connections of urllib3 are closed with their pool, which the response refers to.
+    del error
+    gc.collect()
     server.wait_until(lambda: server.connections == 0)
-    assert set(threading.enumerate()) <= threads  # those of other tests may end meanwhile
+    assert running_threads() <= threads  # those of other tests may end meanwhile
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
@@ -185,6 +201,8 @@ def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Troubl
 def test_an_error_is_raised_after_the_items_before_it(
     driver: SyncDriver | AsyncDriver, faults: FaultServer, trouble: Trouble
 ) -> None:
+    if driver.http is Aiohttp and trouble is TROUBLES["the framing is broken"]:
+        pytest.skip("aiohttp looks at the body that comes with the head, and gives no response")
     check(driver, faults, trouble)
 
 
@@ -194,6 +212,7 @@ def tls_faults(tls: ssl.SSLContext) -> Iterator[FaultServer]:
         yield server
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @pytest.mark.parametrize("name", OVER_TLS)
 def test_an_error_is_the_same_over_https(
     driver: SyncDriver | AsyncDriver, tls_faults: FaultServer, name: str

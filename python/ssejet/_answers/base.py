@@ -19,7 +19,7 @@ import msgspec
 
 from ssejet._answers.source import Marked, Place, Sent, Source, added_to, copy_json, names_in_json, remember
 from ssejet._core import KnownShapes
-from ssejet._json import dump_builtins, loads, to_json_types
+from ssejet._json import dump_builtins, is_deeper, loads, to_json_types
 from ssejet._server_errors import is_error_answer
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
 
     keeps_all: ClassVar[bool] = False
     """Whether the model keeps the whole JSON object that it was made from, not only what the server added."""
-
-    @classmethod
-    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
-        """The class to build of the data: this one, unless the data names another of a union."""
-        return cls
 
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
@@ -399,18 +394,7 @@ _is_fraction = re.compile(r"[^.]*\..*").fullmatch
 
 def is_too_deep(value: Any) -> bool:
     """Whether decoded JSON is nested too deep to be copied and written again."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, (dict, list))
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
+    return is_deeper(value, MAX_DEPTH)
 
 
 # What ``remember`` does, without the call.

@@ -39,7 +39,7 @@ _NOTHING: Any = object()
 class Machine(Generic[EventT]):
     """What a stream feeds with items: a state, and the callbacks.
 
-    It is not the stream itself: a stream refers to its generator, and would be referred to by it.
+    It is not the stream itself, so that a stream and its generator do not refer to each other.
 
     Args:
         handle: adds an item to the state, and returns its events.
@@ -172,7 +172,8 @@ class AnswerStream(BaseAnswerStream[EventT]):
     def text_deltas(self) -> Iterator[str]:
         """Iterate over the new pieces of the answer's text only."""
         text_delta: Any = self._text_delta
-        return (event.delta for event in self if type(event) is text_delta)
+        events: Iterator[Any] = iter(self)
+        return (event.delta for event in events if type(event) is text_delta)
 
     def until_done(self) -> Self:
         """Read the stream to its end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ssejet._http.adapters.base import AsyncResponseAdapter
 from ssejet._http.response import is_httpx_response
 from ssejet._http.sockets import ResumableReads
 from ssejet._lazy import loaded
@@ -72,7 +73,12 @@ class ResumableChunks:
         self.lost: bool = False
         self._response = response
         self._chunks = AsyncChunks(response)
-        self._reads = ResumableReads.of(response, self._chunks.iterator) if resumable else None
+        self._can_repeat = resumable and isinstance(response, AsyncResponseAdapter) and response.resumable
+        self._reads = (
+            ResumableReads.of(response, self._chunks.iterator)
+            if resumable and not isinstance(response, AsyncResponseAdapter)
+            else None
+        )
         # Starts a read. Where the connection does not allow more, that is the iterator's own method.
         self.fetch: Callable[[], Awaitable[bytes]] = (
             self._chunks.iterator.__anext__ if self._reads is None else self._reads.fetch
@@ -80,7 +86,7 @@ class ResumableChunks:
 
     def on_cancelled(self) -> None:
         """Find out whether the next read can go on after a cancelled one."""
-        self.lost = self._reads is None or not self._reads.suspended
+        self.lost = not self._can_repeat and (self._reads is None or not self._reads.suspended)
 
     def error(self) -> APIConnectionError:
         """The error for a read that follows a cancelled one and cannot go on."""

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-__all__ = ["check_http_client", "make_http_client"]
+from ssejet._http.adapters import adapted_client
+from ssejet._http.pool_index import index_new_client
+
+__all__ = ["check_http_client", "make_http_client", "usable_client"]
+
+ClientKind = Literal["AsyncClient", "Client"]
+
+_KINDS = {"Client": "sync", "AsyncClient": "async"}
+_WORDS = {"sync": "synchronous", "async": "asynchronous"}
+
+
+def usable_client(client: Any, kind: ClientKind, *, user: str, methods: tuple[str, ...]) -> Any:
+    """Check a client as ``check_http_client()`` does, and return what to use.
+
+    That is the client itself, or an adapter for a client of another library.
+
+    Raises:
+        TypeError: the client cannot be used.
+    """
+    adapter, own_kind = adapted_client(client)
+    if own_kind is None:
+        check_http_client(client, kind, user=user, methods=methods)
+    elif own_kind != _KINDS[kind]:
+        found = type(client)
+        raise TypeError(
+            f"{user} needs a client that is {_WORDS[_KINDS[kind]]}, and the {found.__name__} of "
+            f"{found.__module__.partition('.')[0]} is {_WORDS[own_kind]}"
+        )
+    return adapter
 
 
 def check_http_client(
-    client: Any,
-    kind: Literal["AsyncClient", "Client"],
-    *,
-    user: str,
-    methods: tuple[str, ...] = ("build_request", "send"),
+    client: Any, kind: ClientKind, *, user: str, methods: tuple[str, ...] = ("build_request", "send")
 ) -> None:
     """Check that a client can be used as httpx's class of that kind.
 
@@ -35,7 +59,7 @@ def check_http_client(
         )
 
 
-def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> Any:
+def make_http_client(kind: ClientKind, **limits: Any) -> Any:
     """A client of httpx or, if that is not installed, of httpx2.
 
     Args:
@@ -54,4 +78,6 @@ def make_http_client(kind: Literal["AsyncClient", "Client"], **limits: Any) -> A
             "there is no HTTP library to connect with: pip install httpx, or pip install httpx2"
         )
     library = import_module(name)
-    return getattr(library, kind)(limits=library.Limits(**limits))
+    client = getattr(library, kind)(limits=library.Limits(**limits))
+    index_new_client(client)
+    return client

@@ -92,8 +92,13 @@ class Deadlines:
         for name, value in zip(self.__slots__, values, strict=True):
             setattr(self, name, value)
 
-    def error(self, request: Any) -> APITimeoutError:
-        """Make the error for a wait that took too long. It names the limit that was exceeded."""
+    def error(self, request: Any, *, is_total: bool = False) -> APITimeoutError:
+        """Make the error for a wait that took too long. It names the limit that was exceeded.
+
+        Args:
+            request: the request.
+            is_total: whether it was the client's limit for the whole response, if it was the client's.
+        """
         now = perf_counter() + _CLOCK_TICK
         if now >= self._end:
             message = f"the stream took longer than timeout={self._total:g} seconds"
@@ -101,6 +106,11 @@ class Deadlines:
         if now >= self._data_end:
             message = f"no event arrived within data_timeout={self._data:g} seconds"
             return APITimeoutError(message, kind="data", request=request)
+        if is_total:
+            message = "the response took longer than the client's limit for all of it"
+            return APITimeoutError(
+                f"{message}: give the client a larger total timeout", kind="total", request=request
+            )
         limit = "the client's read timeout" if self._idle is None else f"idle_timeout={self._idle:g} seconds"
         return APITimeoutError(f"no bytes arrived within {limit}", kind="idle", request=request)
 

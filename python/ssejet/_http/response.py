@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ssejet._lazy import loaded
 from ssejet._media_type import is_event_stream
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "AiohttpResponse",
     "AsyncByteResponse",
     "ByteResponse",
-    "check_response",
+    "ContentResponse",
+    "FileResponse",
+    "ReadableResponse",
     "content_type_of",
     "has_error_status",
     "has_event_stream_type",
@@ -37,6 +40,48 @@ class ByteResponse(Protocol):
         """Release the connection."""
 
 
+class ContentResponse(Protocol):
+    """A response of requests or niquests."""
+
+    raw: Any
+
+    @property
+    def iter_content(self) -> Any:
+        """The method that iterates over the body."""
+
+    @property
+    def close(self) -> Any:
+        """The method that releases the connection."""
+
+
+class FileResponse(Protocol):
+    """A response of urllib3 or ``http.client``."""
+
+    status: int
+
+    @property
+    def read1(self) -> Any:
+        """The method that reads what has arrived."""
+
+    @property
+    def close(self) -> Any:
+        """The method that closes the response."""
+
+
+class AiohttpResponse(Protocol):
+    """A response of aiohttp."""
+
+    status: int
+
+    @property
+    def request_info(self) -> Any:
+        """The request."""
+
+    @property
+    def close(self) -> Any:
+        """The method that closes the connection."""
+
+
 class AsyncByteResponse(Protocol):
     """A response that is read asynchronously."""
 
@@ -47,35 +92,10 @@ class AsyncByteResponse(Protocol):
         """Release the connection."""
 
 
-def check_response(response: Any, kind: Literal["sync", "async"], *, reader: str, other_reader: str) -> None:
-    """Check that a response can be read synchronously, or asynchronously.
-
-    Args:
-        response: the response.
-        kind: how it is to be read.
-        reader: what reads it, for the error message.
-        other_reader: what reads responses of the other kind.
-
-    Raises:
-        TypeError: it cannot be read this way.
-    """
-    is_async = kind == "async"
-    names = ("aiter_bytes", "aclose") if is_async else ("iter_bytes", "close")
-    missing = [f"{name}()" for name in names if not callable(getattr(response, name, None))]
-    # A response of httpx has the methods of both kinds, but only those of its client's kind work.
-    body = getattr(response, "stream", None)
-    needed, other = ("__aiter__", "__iter__") if is_async else ("__iter__", "__aiter__")
-    if missing:
-        fault = f"has no {' and no '.join(missing)}"
-    elif hasattr(body, other) and not hasattr(body, needed):
-        fault = "is of the other kind"
-    else:
-        return
-    read, close = names
-    raise TypeError(
-        f"{reader} needs a response with {read}() and {close}(), but this {type(response).__name__} {fault}; "
-        f"responses of the other kind of client are for {other_reader}"
-    )
+ReadableResponse: TypeAlias = (
+    "ByteResponse | AsyncByteResponse | ContentResponse | FileResponse | AiohttpResponse"
+)
+"""What a stream reads; each library's responses are one of these."""
 
 
 def has_error_status(response: Any) -> bool:

@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 
     from ssejet._http.deadlines import Deadlines
 
-__all__ = ["HandshakeGuard", "NetworkReads", "RequestInterrupter", "ResumableReads"]
+__all__ = [
+    "SHORTEST_WAIT",
+    "HandshakeGuard",
+    "NetworkReads",
+    "RequestInterrupter",
+    "ResumableReads",
+    "is_own_trace",
+    "shut_down",
+]
 
 # The events of httpx's tracing that tell of a new connection.
 _CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.connect_unix_socket.complete"})
 
-# A socket takes a timeout of 0 as "do not block". This one times out at once.
-_SHORTEST_WAIT = 0.001
+SHORTEST_WAIT = 0.001
+"""A socket takes a timeout of 0 as "do not block". This one, in seconds, times out at once."""
 
 
 class RequestInterrupter:
@@ -61,14 +69,14 @@ class RequestInterrupter:
         with self._lock:
             self._interrupted = True
             if self._network_stream is not None:
-                _shut_down(self._network_stream)
+                shut_down(self._network_stream)
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
         if name in {*_CONNECTED, "connection.start_tls.complete"}:
             with self._lock:
                 self._network_stream = info["return_value"]
                 if self._interrupted:
-                    _shut_down(self._network_stream)
+                    shut_down(self._network_stream)
 
 
 class HandshakeGuard:
@@ -101,6 +109,11 @@ class HandshakeGuard:
             self._network_stream = info["return_value"]
         elif name not in {"connection.start_tls.started", "connection.start_tls.failed"}:
             self._network_stream = None  # from here on httpx closes it
+
+
+def is_own_trace(trace: Any) -> bool:
+    """Whether a trace hook of a request is one of this module. They need no news of the body."""
+    return isinstance(getattr(trace, "__self__", None), (HandshakeGuard, RequestInterrupter))
 
 
 # Held while a hook is set or removed: the connection's next response may do that at the same time.
@@ -162,7 +175,7 @@ class _SyncHook(_ReadHook):
         for user in users:
             if user.deadlines.limited:
                 wait = min(user.deadlines.wait(), inf if timeout is None else timeout)
-                timeout = max(_SHORTEST_WAIT, wait)
+                timeout = max(SHORTEST_WAIT, wait)
         data = b""
         try:
             for user in users:
@@ -232,7 +245,7 @@ class NetworkReads:
         with self.lock:
             hook = self._hook
             self.interrupted = True
-            return hook is None or not self.waiting or _shut_down(hook.network_stream)
+            return hook is None or not self.waiting or shut_down(hook.network_stream)
 
 
 class _AsyncHook(_ReadHook):
@@ -362,7 +375,7 @@ def _is_cancellation(error: BaseException) -> bool:
     return isinstance(error, get_cancelled_exc_class())
 
 
-def _shut_down(network_stream: Any) -> bool:
+def shut_down(network_stream: Any) -> bool:
     """Shut down the socket of a synchronous network stream; return whether it has one."""
     import socket
 

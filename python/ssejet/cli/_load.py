@@ -10,8 +10,6 @@ from itertools import cycle
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpx
-
 from ssejet import APIStatusError, AsyncClient, SSEError
 from ssejet.cli._endpoint import check_end
 
@@ -22,9 +20,12 @@ if TYPE_CHECKING:
 
     from ssejet import TokenMetrics
 
-__all__ = ["Failure", "Load", "Results", "Sample"]
+__all__ = ["LATE", "Failure", "Load", "Results", "Sample"]
 
-_SECONDS_BETWEEN_TICKS = 0.05
+_SECONDS_BETWEEN_TICKS = 0.01
+
+# A read is late if the event loop was behind by more than this when it read.
+LATE = 0.01
 
 
 class Sample(NamedTuple):
@@ -88,6 +89,9 @@ class Results:
         seconds: the time from the first request to the end of the last answer.
         cpu_seconds: the processor time of this process.
         delays: how late the event loop woke up, sampled regularly, in seconds.
+        reads: how many reads brought tokens or other items.
+        late_reads: how many of them came late, because the event loop was behind. Their time stamps, and so
+            the latencies, are later than the bytes.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -98,6 +102,8 @@ class Results:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     delays: array[float] = field(default_factory=lambda: array("d"))
+    reads: int = 0
+    late_reads: int = 0
 
     @property
     def failed(self) -> int:
@@ -160,18 +166,15 @@ class Load:
         self._end = 0.0
         self._started = 0.0
         self._workers: list[asyncio.Task[None]] = []
-        # Each worker has its own connection: the cost of httpx's pool grows with the square of its size.
-        tls = httpx.create_ssl_context()
-        self._connections = [httpx.AsyncClient(verify=tls) for _ in range(concurrency)]
-        options = {**client_options, "max_retries": 0}
-        self._clients = [AsyncClient(http_client=each, **options) for each in self._connections]
+        self._late_from = inf
+        self._concurrency = concurrency
+        self._client = AsyncClient(**{**client_options, "max_retries": 0})
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for connection in self._connections:
-            await connection.aclose()
+        await self._client.aclose()
 
     @property
     def elapsed(self) -> float:
@@ -195,7 +198,7 @@ class Load:
         self._started, worked = time.perf_counter(), time.process_time()
         self._end = self._started + seconds
         watch = asyncio.create_task(self._watch())
-        self._workers = [asyncio.create_task(self._work(client)) for client in self._clients]
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
         try:
             for end in await asyncio.gather(*self._workers, return_exceptions=True):
                 if isinstance(end, Exception):
@@ -212,35 +215,42 @@ class Load:
         for worker in self._workers:
             worker.cancel()
 
-    async def _work(self, client: AsyncClient) -> None:
+    async def _work(self) -> None:
         while self._left > 0 and time.perf_counter() < self._end:
             self._left -= 1
             try:
-                await self._send(client, next(self._requests))
+                await self._send(next(self._requests))
             except SSEError as error:
                 self.results.add_failure(error)
             except asyncio.CancelledError:
                 self.results.cancelled += 1
                 raise
 
-    async def _send(self, client: AsyncClient, request: Mapping[str, Any]) -> None:
-        async with await client.chat.completions.create(stream=True, **request) as stream:
+    async def _send(self, request: Mapping[str, Any]) -> None:
+        results = self.results
+        async with await self._client.chat.completions.create(stream=True, **request) as stream:
             metrics: TokenMetrics = stream.metrics
             self.running.add(metrics)
+            reads = 0
             try:
                 async for _ in stream:
-                    pass
+                    if metrics.reads != reads:
+                        reads = metrics.reads
+                        results.reads += 1
+                        results.late_reads += (metrics.last_byte or 0.0) > self._late_from
             except asyncio.CancelledError:
-                self.results.add_cut(metrics)
+                results.add_cut(metrics)
                 raise
             finally:
                 self.running.discard(metrics)
         check_end(metrics)
-        self.results.add(metrics)
+        results.add(metrics)
 
     async def _watch(self) -> None:
         """Sample how late the event loop is; answers get their time stamps as late as that."""
         while True:
             due = time.perf_counter() + _SECONDS_BETWEEN_TICKS
+            # Sockets that are ready come before timers, so until this task goes on, reads see this time.
+            self._late_from = due + LATE
             await asyncio.sleep(_SECONDS_BETWEEN_TICKS)
             self.results.delays.append(max(0.0, time.perf_counter() - due))

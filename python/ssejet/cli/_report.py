@@ -14,6 +14,7 @@ from rich.text import Text
 from ssejet.cli._console import printable
 from ssejet.cli._figures import ORIGINS, duration
 from ssejet.cli._histogram import Histogram, bar
+from ssejet.cli._load import LATE
 from ssejet.metrics._token_metrics import percentile
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ _BINS = 12
 _BAR = 24
 _LABEL = 9
 
-# Above these, the load generator itself may be the limit: its share of one processor, and its delay in
-# seconds, which also grows when others use the machine.
+# Above these, the load generator itself may be the limit: its share of one processor, its delay in seconds,
+# which also grows when others use the machine, and the share of the reads that came late.
 _BUSY = 0.8
 _LATE = 0.05
+_LATE_READS = 0.01
 
 
 class Report:
@@ -118,7 +120,13 @@ class Report:
                 kind: {"count": failure.count, "first": self._redact(str(failure.error))}
                 for kind, failure in results.failures.items()
             },
-            "load_generator": {"cpu": self._cpu(), "delay": _summary(sorted(results.delays))},
+            "load_generator": {
+                "is_limit": self._is_limit(),
+                "cpu": self._cpu(),
+                "delay": _summary(sorted(results.delays)),
+                "reads": results.reads,
+                "late_reads": results.late_reads,
+            },
             "samples": [sample._asdict() for sample in results.samples],
         }
 
@@ -182,16 +190,31 @@ class Report:
         if together:
             share = together / len(self.inter_token)
             yield f"  {share:.0%} of the tokens arrived in one read with the one before: their latency is 0."
-        cpu = self._cpu()
-        delays = sorted(self.results.delays)
-        late = percentile(delays, 0.99) if delays else 0.0
-        lateness = f", at most {duration(delays[-1])} late (p99 {duration(late)})" if delays else ""
-        yield f"  Load generator: busy {cpu:.0%} of the time{lateness}."
-        if cpu > _BUSY or late > _LATE:
+        results = self.results
+        delays = sorted(results.delays)
+        lateness = f", at most {duration(delays[-1])} late (p99 {duration(self._delay())})" if delays else ""
+        yield f"  Load generator: busy {self._cpu():.0%} of the time{lateness}."
+        if results.late_reads:
+            share = results.late_reads / results.reads
+            yield (
+                f"  {results.late_reads:,} of {results.reads:,} reads ({share:.1%}) came more than "
+                f"{duration(LATE)} late: their latencies include that."
+            )
+        if self._is_limit():
             yield "  It was a limit itself: use a lower concurrency, or a machine that is less busy."
 
     def _token_origins(self) -> str:
         return ", ".join(ORIGINS[origin] for origin in sorted(self._origins, reverse=True))
+
+    def _is_limit(self) -> bool:
+        """Whether the load generator was too slow for its own load."""
+        late_reads = self.results.late_reads > _LATE_READS * self.results.reads
+        return self._cpu() > _BUSY or self._delay() > _LATE or late_reads
+
+    def _delay(self) -> float:
+        """How late the event loop was in all but one of a hundred samples."""
+        delays = sorted(self.results.delays)
+        return percentile(delays, 0.99) if delays else 0.0
 
     def _cpu(self) -> float:
         return self.results.cpu_seconds / self.results.seconds

@@ -17,6 +17,7 @@ from ssejet._http.response import has_error_status
 from ssejet._json import dumps_by, to_json_types
 from ssejet._pydantic import can_dump
 from ssejet._server_errors import is_error_answer
+from ssejet.client._resuming import Resumption
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
     APIStatusError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from ssejet.client._endpoints import Endpoint
     from ssejet.client._settings import Settings
+    from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["Call"]
 
@@ -48,9 +50,11 @@ class Call:
         settings: the client's settings.
         endpoint: the endpoint.
         params: the parameters of the request and the options of the call.
+        metrics: those of the stream that this call takes up again; None for new ones.
 
     Attributes:
         streams: whether the request asks for a stream.
+        resumes: whether the stream is one that can be taken up again after it was cut.
         deadlines: the deadlines of the latest request.
 
     Raises:
@@ -58,7 +62,13 @@ class Call:
         ValueError: an option has an invalid value.
     """
 
-    def __init__(self, settings: Settings, endpoint: Endpoint, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        endpoint: Endpoint,
+        params: Mapping[str, Any],
+        metrics: TokenMetrics | None = None,
+    ) -> None:
         self._settings = settings.override({name: value for name, value in params.items() if name in OPTIONS})
         self._endpoint = endpoint
         body = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
@@ -68,8 +78,19 @@ class Call:
         self._url = f"{settings.base_url}/{endpoint.path}" if endpoint.url is None else endpoint.url(settings)
         body |= self._settings.body
         self.streams: bool = bool(body.get("stream"))
-        self._body = dumps_by(_jsonable, body)
-        self._started = perf_counter()
+        self._query: dict[str, Any] = {**self._settings.query}
+        self._body: bytes | None = None
+        if endpoint.method == "GET":
+            self._query |= _as_query(body)
+        else:
+            self._body = dumps_by(_jsonable, body)
+        self._metrics = metrics
+        self._params = params
+        # A response that runs in the background goes on without a reader. The stream that takes it up again
+        # is part of the first one.
+        is_in_background = endpoint.method == "GET" or bool(body.get("background"))
+        self.resumes: bool = self.streams and endpoint.can_be_resumed and is_in_background and metrics is None
+        self._started = perf_counter() if metrics is None else metrics.started
         self._failures = 0
         self.deadlines: Deadlines = Deadlines()
 
@@ -87,7 +108,7 @@ class Call:
         timeouts = [None if seconds == inf else seconds for seconds in (connect, wait, wait, wait)]
         headers = {
             "Accept": ACCEPT_ANSWER[self.streams],
-            "Content-Type": "application/json",
+            **({} if self._body is None else {"Content-Type": "application/json"}),
             "User-Agent": f"ssejet/{__version__}",
         }
         if self._endpoint.key_headers is not None:
@@ -95,9 +116,9 @@ class Call:
         elif settings.api_key:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         return client.build_request(
-            "POST",
+            self._endpoint.method,
             self._url,
-            params=settings.query or None,
+            params=self._query or None,
             headers=with_default_headers(settings.headers, headers),
             content=self._body,
             timeout=tuple(timeouts),
@@ -115,9 +136,13 @@ class Call:
     def open_stream(self, stream_class: Callable[..., Any], response: Any) -> Any:
         """Make the stream of a response, with the metrics of the endpoint."""
         settings = self._settings
-        metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
-        metrics.started = self._started
-        metrics.reconnections = self._failures
+        metrics = self._metrics
+        if metrics is None:
+            metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
+            metrics.started = self._started
+            metrics.reconnections = self._failures
+        else:
+            metrics.reconnections += 1 + self._failures
         stream = stream_class(
             response,
             cast_to=self._endpoint.item,
@@ -129,6 +154,20 @@ class Call:
         )
         stream._owns_response = True
         return stream
+
+    def resumption(self) -> Resumption:
+        """What decides whether the stream of this call is taken up again."""
+        after = self._params.get("starting_after")
+        return Resumption(self._endpoint.object_id, after, self._settings.max_retries)
+
+    def rest_of(self, response_id: str, after: int | None) -> tuple[Endpoint, dict[str, Any]]:
+        """The endpoint and the parameters of the call that takes up the stream of this call."""
+        params = {name: value for name, value in self._params.items() if name in {*OPTIONS, "include"}}
+        params.pop("extra_body", None)
+        endpoint = (
+            self._endpoint if self._endpoint.object_id else self._endpoint.of(response_id, method="GET")
+        )
+        return endpoint, {**params, "stream": True, "starting_after": after}
 
     def result(self, response: Any, body: bytes) -> Any:
         """Decode the body of a response that is not a stream.
@@ -148,11 +187,10 @@ class Call:
                 raise reported_error(payload, request_of(response)) from error
             raise self._invalid(response, event, str(error)) from error
         # A struct that was decoded from text is an answer. Anything else needs the checks below.
-        if not isinstance(result, msgspec.Struct) or type(result._source) is not str:  # type: ignore[attr-defined]
+        if type(getattr(result, "_source", None)) is not str:
             payload = payload_of(event)
             is_answer = self._endpoint.is_answer(payload)
-            # In the Responses API, an answer can have an ``error`` field.
-            if is_error_answer(payload) and not (is_answer and isinstance(result, dict)):
+            if is_error_answer(payload) and not (is_answer and self._endpoint.may_have_error):
                 raise reported_error(payload, request_of(response))
             if not is_answer:
                 raise self._invalid(response, event, "it is other JSON; check base_url")
@@ -190,6 +228,13 @@ class Call:
         ):
             return delay
         raise error
+
+
+def _as_query(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in the form that OpenAI takes in a query: the name of a list ends with ``[]``."""
+    return {
+        f"{name}[]" if isinstance(value, (list, tuple)) else name: value for name, value in params.items()
+    }
 
 
 def _jsonable(value: Any) -> Any:

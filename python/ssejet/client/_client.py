@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ssejet._http.async_reader import AsyncReader
@@ -15,7 +15,15 @@ from ssejet._http.sockets import HandshakeGuard
 from ssejet.client._call import Call
 from ssejet.client._messages import AsyncMessages, Messages
 from ssejet.client._providers import provider_named
-from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
+from ssejet.client._resources import (
+    AsyncChatCompletions,
+    AsyncResponses,
+    Chat,
+    ChatCompletions,
+    Completions,
+    Responses,
+)
+from ssejet.client._resuming import AsyncResumingStream, ResumingStream
 from ssejet.client._settings import Settings
 from ssejet.errors import SSEError
 from ssejet.typed import AsyncStream, Stream
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from ssejet.client._endpoints import Endpoint
     from ssejet.client._params import ClientOptions
     from ssejet.client._token_streams import AsyncTokenStream, TokenStream
+    from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -38,6 +47,7 @@ class _BaseClient:
     """What both clients share: everything but sending, reading and waiting."""
 
     _http_class: ClassVar[Literal["AsyncClient", "Client"]]
+    _call: Callable[..., Any]
 
     def __init__(
         self,
@@ -103,6 +113,11 @@ class _BaseClient:
         else:
             check_http_client(http_client, self._http_class, user=type(self).__name__)
         self._http: Any = http_client
+
+    def _follow(self, call: Call, metrics: TokenMetrics, response_id: str, after: int | None) -> Any:
+        """Request the rest of a response, whose stream was cut."""
+        endpoint, params = call.rest_of(response_id, after)
+        return self._call(endpoint, metrics, **params)
 
     @classmethod
     def for_provider(cls, name: str, **options: Unpack[ClientOptions]) -> Self:
@@ -181,8 +196,8 @@ class Client(_BaseClient):
         return Messages(self._call)
 
     @cached_property
-    def responses(self) -> Responses[TokenStream[dict[str, Any]], dict[str, Any]]:
-        """OpenAI's Responses API, with ``create()``."""
+    def responses(self) -> Responses:
+        """OpenAI's Responses API, with ``create()``, ``stream()``, ``retrieve()`` and ``cancel()``."""
         return Responses(self._call)
 
     def __enter__(self) -> Self:
@@ -198,8 +213,8 @@ class Client(_BaseClient):
         if self._own_http:
             self._http.close()
 
-    def _call(self, endpoint: Endpoint, **params: Any) -> Any:
-        call = Call(self._settings, endpoint, params)
+    def _call(self, endpoint: Endpoint, metrics: TokenMetrics | None = None, /, **params: Any) -> Any:
+        call = Call(self._settings, endpoint, params, metrics)
         while True:
             try:
                 return self._attempt(call)
@@ -211,7 +226,10 @@ class Client(_BaseClient):
         with translated(lambda error: call.translate(error, request)):
             response = self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
-            return call.open_stream(Stream, response).begin()
+            if not call.resumes:
+                return call.open_stream(Stream, response).begin()
+            stream = call.open_stream(ResumingStream, response)
+            return stream.resume_by(call.resumption(), partial(self._follow, call, stream.metrics)).begin()
         reader = Reader(response, call.deadlines)
         try:
             body = b"".join(iter(reader.read, None))
@@ -253,13 +271,9 @@ class AsyncClient(_BaseClient):
         return AsyncMessages(self._call)
 
     @cached_property
-    def responses(
-        self,
-    ) -> Responses[
-        Coroutine[Any, Any, AsyncTokenStream[dict[str, Any]]], Coroutine[Any, Any, dict[str, Any]]
-    ]:
-        """OpenAI's Responses API, with ``create()``."""
-        return Responses(self._call)
+    def responses(self) -> AsyncResponses:
+        """OpenAI's Responses API, with ``create()``, ``stream()``, ``retrieve()`` and ``cancel()``."""
+        return AsyncResponses(self._call)
 
     async def __aenter__(self) -> Self:
         return self
@@ -276,10 +290,10 @@ class AsyncClient(_BaseClient):
 
     close = aclose  # the name in openai-python
 
-    async def _call(self, endpoint: Endpoint, **params: Any) -> Any:
+    async def _call(self, endpoint: Endpoint, metrics: TokenMetrics | None = None, /, **params: Any) -> Any:
         from anyio import sleep
 
-        call = Call(self._settings, endpoint, params)
+        call = Call(self._settings, endpoint, params, metrics)
         while True:
             try:
                 return await self._attempt(call)
@@ -292,7 +306,11 @@ class AsyncClient(_BaseClient):
             async with HandshakeGuard(request):
                 response = await self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
-            return await call.open_stream(AsyncStream, response).begin()
+            if not call.resumes:
+                return await call.open_stream(AsyncStream, response).begin()
+            stream = call.open_stream(AsyncResumingStream, response)
+            resumption = call.resumption()
+            return await stream.resume_by(resumption, partial(self._follow, call, stream.metrics)).begin()
         reader = AsyncReader(response, call.deadlines)
         body = bytearray()
         try:

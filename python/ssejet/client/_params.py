@@ -18,6 +18,8 @@ __all__ = [
     "CompletionParams",
     "MessageParams",
     "ResponseParams",
+    "ResponseStreamParams",
+    "RetrieveParams",
 ]
 
 
@@ -122,9 +124,19 @@ class CompletionParams(CallOptions, total=False):
     user: str | None
 
 
-class ResponseParams(CallOptions, total=False):
-    """The parameters of the Responses API."""
+class RetrieveParams(CallOptions, total=False):
+    """The parameters of a response that was created before."""
 
+    include: Sequence[str] | None
+    include_obfuscation: bool | None
+
+
+class ResponseStreamParams(CallOptions, total=False):
+    """The parameters of the Responses API that are not in the methods' signatures."""
+
+    access_programs: Mapping[str, Any] | None
+    background_options: Mapping[str, Any] | None
+    image: Mapping[str, Any] | None
     background: bool | None
     context_management: Sequence[Mapping[str, Any]] | None
     conversation: str | Mapping[str, Any] | None
@@ -150,11 +162,17 @@ class ResponseParams(CallOptions, total=False):
     temperature: float | None
     text: Mapping[str, Any] | None
     tool_choice: str | Mapping[str, Any] | None
-    tools: Sequence[Mapping[str, Any]] | None
+    tools: Sequence[Any] | None
     top_logprobs: int | None
     top_p: float | None
     truncation: str | None
     user: str | None
+
+
+class ResponseParams(ResponseStreamParams, total=False):
+    """These, and those in the signature of ``stream()``."""
+
+    text_format: type[Any] | Mapping[str, Any] | None
 
 
 class MessageParams(CallOptions, total=False):

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionStream
 from ssejet.messages import AsyncMessageStream, MessageStream
+from ssejet.responses import AsyncResponseStream, ResponseStream
 from ssejet.typed import AsyncStream, Stream
 
 __all__ = [
     "AsyncTokenChatStream",
     "AsyncTokenMessageStream",
+    "AsyncTokenResponseStream",
     "AsyncTokenStream",
     "TokenChatStream",
     "TokenMessageStream",
+    "TokenResponseStream",
     "TokenStream",
 ]
 
 if TYPE_CHECKING:
     from ssejet.chat._models import ResponseFormatT
     from ssejet.metrics._token_metrics import TokenMetrics
+    from ssejet.responses._base import TextFormatT
     from ssejet.typed._types import T
 
     class TokenStream(Stream[T]):
@@ -42,6 +46,16 @@ if TYPE_CHECKING:
 
         metrics: TokenMetrics
 
+    class TokenResponseStream(ResponseStream[TextFormatT]):
+        """A stream of a response of a ``Client``."""
+
+        metrics: TokenMetrics
+
+    class AsyncTokenResponseStream(AsyncResponseStream[TextFormatT]):
+        """A stream of a response of an ``AsyncClient``."""
+
+        metrics: TokenMetrics
+
     class TokenMessageStream(MessageStream[ResponseFormatT]):
         """A Messages stream of a ``Client``."""
 
@@ -56,4 +70,5 @@ else:
     # At run time they are ordinary streams, made with such metrics.
     TokenStream, AsyncTokenStream = Stream, AsyncStream
     TokenChatStream, AsyncTokenChatStream = ChatCompletionStream, AsyncChatCompletionStream
+    TokenResponseStream, AsyncTokenResponseStream = ResponseStream, AsyncResponseStream
     TokenMessageStream, AsyncTokenMessageStream = MessageStream, AsyncMessageStream

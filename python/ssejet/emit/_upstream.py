@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ssejet._http.async_reader import AsyncReader
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.readable import readable_response
 from ssejet._http.reader import Reader
-from ssejet._http.response import check_response, content_type_of
+from ssejet._http.response import content_type_of
 from ssejet.errors import SSEError
 from ssejet.typed._refusal import Beginning, refusal_of
 
@@ -39,11 +40,11 @@ class _BaseUpstream:
     _reader_class: ClassVar[Any]
     _kind: ClassVar[Literal["sync", "async"]]
     _names: ClassVar[tuple[str, str]]
-    """The name of the function that relays such a response, and of the one for the other kind."""
+    """The names of the function that relays such a response, and of that for the other kind."""
 
     def __init__(self, response: Any) -> None:
         name, other_name = self._names
-        check_response(response, self._kind, reader=name, other_reader=other_name)
+        response = readable_response(response, self._kind, reader=name, other_reader=other_name)
         self._deadlines = Deadlines()
         self._reader = self._reader_class(response, self._deadlines)
         self._start = _Start(response, self._deadlines, on_change=self._reader.change_deadlines)
@@ -55,14 +56,14 @@ class _BaseUpstream:
         yield from self._start.receive(chunk)
 
     def _is_done(self) -> bool:
-        """Whether the last chunk ends with the sentinel, so that the rest of the body is about to come."""
+        """Whether the last chunk ends with the sentinel, so that the rest of the body comes soon."""
         return self._last_chunk.rstrip(b"\r\n").endswith(_SENTINEL)
 
 
 class _Start:
     """Holds back the start of a body until it proves to be an event stream.
 
-    Comments pass at once. A client of an event stream would take JSON or HTML for silence. The data of the
+    Comments pass at once. To a client of event streams, JSON or HTML would look like silence. The data of the
     first event waits for the event's end, because an error event cannot follow half of an event.
 
     Args:
@@ -82,7 +83,7 @@ class _Start:
         self._beginning = Beginning(response)
         self._held = b""
         self._holds_data = True
-        # The last byte that has passed: a line that ends with CR may go on with LF.
+        # The last byte that has passed: after a CR, an LF belongs to the same line end.
         self._last_byte = b""
         self._refusal = refusal_of(response, deadlines)
 
@@ -120,7 +121,7 @@ class _Start:
             yield held[:end]
 
     def fail(self, error: Exception) -> Iterator[bytes]:
-        """Raise the error that a read has raised, or what tells more: the error that the body began to tell.
+        """Raise the error of a read, or the error that the body has begun to report, which says more.
 
         Raises:
             Exception: always.

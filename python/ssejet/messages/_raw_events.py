@@ -44,7 +44,7 @@ class RawEvent(Response, frozen=True, tag_field="type"):
     type: ClassVar[str]
     fields: ClassVar[tuple[str, ...]]
     mark: ClassVar[str] = ""
-    end_of_stream: ClassVar[str] = "message_stop"
+    end: ClassVar[str] = "message_stop"
     default_metrics: ClassVar[Any] = None
     # In a union of events, it stands for all.
     event_class: ClassVar[Any]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
 from ssejet._answers.base import Model
-from ssejet._answers.source import copy_json, remember
+from ssejet._answers.source import copy_json, names_in_json, remember
 from ssejet._json import to_json_types
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Part(Model, frozen=True):
     @property
     def extra(self) -> dict[str, Any]:
         """The fields that the server added to this object, as a copy."""
-        known = _names_in_json(type(self))
+        known = names_in_json(type(self))
         return {name: copy_json(value) for name, value in (self.sent or {}).items() if name not in known}
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,11 +70,6 @@ def _json_types(value: Any) -> Any:
     if isinstance(value, Part):
         return value.to_dict()
     return list(map(_json_types, value)) if isinstance(value, list) else to_json_types(value)
-
-
-@cache
-def _names_in_json(cls: type[Part]) -> frozenset[str]:
-    return frozenset([*cls.__struct_encode_fields__, *filter(None, [cls.__struct_config__.tag_field])])
 
 
 PartT = TypeVar("PartT", bound=Part)

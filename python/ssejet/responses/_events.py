@@ -130,7 +130,7 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
     # What typed streams need: see AnswerCast.
     event_class: ClassVar[type[ResponseEvent]]
     text_slot: ClassVar[str] = "_sent"
-    end_of_stream: ClassVar[str] = "an event response.completed, response.incomplete or response.failed"
+    end: ClassVar[str | None] = "an event response.completed, response.incomplete or response.failed"
     default_metrics: ClassVar[type[ResponseMetrics]] = ResponseMetrics
 
     @classmethod

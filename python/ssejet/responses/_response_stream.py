@@ -32,7 +32,7 @@ __all__ = ["AsyncResponseStream", "ResponseStream"]
 def _finish(state: ResponseStreamState[Any], *, require_finish: bool) -> Sequence[Any]:
     """End a stream."""
     if require_finish and not state.is_finished:
-        end = ResponseEvent.end_of_stream
+        end = ResponseEvent.end
         raise TruncatedStreamError(f"the stream ended before {end}: the response may be incomplete")
     return state.finish()
 

@@ -9,9 +9,10 @@ from inspect import iscoroutinefunction
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ssejet._http.clients import check_http_client, make_http_client
+from ssejet._http.clients import make_http_client, usable_client
 from ssejet._http.failures import translate_request
 from ssejet._http.headers import names_of, with_default_headers
+from ssejet._http_types import original_of
 from ssejet.source._reconnection import ReconnectionMachine
 from ssejet.source._target import Target
 
@@ -30,7 +31,9 @@ class BaseSubscription:
 
     Args:
         url: the URL of the events.
-        client: a client of httpx or httpx2; None for a client of the subscription's own, which it closes.
+        client: a client of httpx or httpx2; ``requests.Session``, ``niquests.Session``,
+            ``urllib3.PoolManager``; or ``aiohttp.ClientSession``, ``niquests.AsyncSession``, for
+            ``asubscribe``. None for a client of the subscription's own, which it closes.
         method: the HTTP method.
         headers: of the request. ``Accept: text/event-stream`` and ``Cache-Control: no-cache`` are sent unless
             ``headers`` has them.
@@ -42,7 +45,7 @@ class BaseSubscription:
             idempotent methods; POST and PATCH are not idempotent.
         reconnection_time: seconds to wait before connecting again, until the server sets another time
             (``retry``).
-        max_backoff: seconds at which the waits between failing attempts, which double, stop growing.
+        max_backoff: seconds up to which the waits between failing attempts double.
         max_attempts: how many attempts in a row may fail before the last one's error is raised; None for no
             limit. An attempt that brings a byte of the stream has not failed.
         max_outage: how many seconds without a stream may pass, from the first attempt on, before the last
@@ -101,7 +104,9 @@ class BaseSubscription:
             if iscoroutinefunction(callback):
                 raise TypeError(f"{name} must be a plain function: nothing awaits the result of an async one")
         if client is not None:
-            check_http_client(client, self._client_class, user=type(self).__name__)
+            client = usable_client(
+                client, self._client_class, user=type(self).__name__, methods=("build_request", "send")
+            )
         given_headers = with_default_headers(headers, {})
         if "last-event-id" in names_of(given_headers):
             raise ValueError(
@@ -183,7 +188,7 @@ class BaseSubscription:
         reader = getattr(self, "_reader", None)
         if reader is None or reader.closed or sys.is_finalizing():
             return
-        if self.response is None or self.response.is_closed:
+        if reader.response.is_closed:
             return
         message = f"{self!r} was not closed: {self._advice}"
         was_cancelled = reader.suspended
@@ -233,7 +238,7 @@ class BaseSubscription:
 
     def _accept(self, response: Any) -> bool:
         """Take in a response's head, and return whether to read the body."""
-        self.response = response
+        self.response = original_of(response)
         return not self._is_interrupted and self._machine.accept(response)
 
     def _receive(self, chunk: bytes | None) -> None:

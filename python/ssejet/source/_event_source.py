@@ -7,12 +7,14 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import Decoder
+from ssejet._http.adapters import adapted_response
 from ssejet._http.body import AsyncChunks, ResumableChunks
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import ResponseBytes, direct_async_chunks
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
+from ssejet._http.reader import network_reads
 from ssejet._http.response import has_event_stream_type
-from ssejet._http.sockets import NetworkReads
 from ssejet.typed._refusal import EXCERPT_SIZE, Beginning, content_type_error
 
 if TYPE_CHECKING:
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
-    from ssejet._http_types import AsyncStreamingClient, HTTPResponse, StreamingClient
+    from ssejet._http.adapters import Kind
+    from ssejet._http_types import (
+        AiohttpClient,
+        AsyncStreamingClient,
+        HTTPResponse,
+        PoolClient,
+        SessionClient,
+        StreamingClient,
+    )
 
 __all__ = ["EventSource", "aconnect_sse", "connect_sse"]
 
@@ -30,7 +40,7 @@ _EXCERPT_TIME = 1.0
 
 
 class EventSource:
-    """The events of a response of httpx or httpx2.
+    """The events of a response of httpx, httpx2, requests, urllib3, niquests, ``http.client`` or aiohttp.
 
     Iterate with ``for`` or ``async for``, as with the ``EventSource`` of httpx2, or with ``iter_sse()`` and
     ``aiter_sse()``, as with that of httpx-sse. The caller closes the response. Errors of its client are
@@ -64,20 +74,24 @@ class EventSource:
 
     def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
         self.response: HTTPResponse = response
+        adapter, self._kind = adapted_response(response)
+        self._readable: Any = adapter
         self.decoder: Decoder = Decoder() if decoder is None else decoder
         # In some dialects of decoders, events can have no data.
         self._has_own_decoder = decoder is not None
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Iterate over the events as they arrive."""
-        if has_event_stream_type(self.response):
-            return self.decoder.iter_bytes(_checked(self.response, any_field=self._has_own_decoder))
+        response = self._readable_as("sync")
+        if has_event_stream_type(response):
+            return self.decoder.iter_bytes(_checked(response, any_field=self._has_own_decoder))
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Iterate over the events as they arrive, asynchronously."""
-        if has_event_stream_type(self.response):
-            return _AsyncEvents(self.response, self.decoder)
+        response = self._readable_as("async")
+        if has_event_stream_type(response):
+            return _AsyncEvents(response, self.decoder)
         return self._arefuse()
 
     __iter__ = iter_sse
@@ -85,36 +99,52 @@ class EventSource:
 
     def _refuse(self) -> Iterator[ServerSentEvent]:
         body = bytearray()
-        reads = NetworkReads.of(self.response, Deadlines(total=_EXCERPT_TIME))
+        response = self._readable
+        reads = network_reads(response, Deadlines(total=_EXCERPT_TIME))
         with suppress(Exception):  # The content type is the error to raise.
-            for chunk in self.response.iter_bytes():
+            for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) >= EXCERPT_SIZE:
                     break
         if reads is not None:
             reads.release()
-        raise content_type_error(self.response, bytes(body))
+        raise content_type_error(response, bytes(body))
         yield
 
     async def _arefuse(self) -> AsyncIterator[ServerSentEvent]:
         from anyio import move_on_after
 
         body = bytearray()
-        chunks = AsyncChunks(self.response)
+        chunks = AsyncChunks(self._readable)
         with suppress(Exception), move_on_after(_EXCERPT_TIME):
             async for chunk in chunks.iterator:
                 body += chunk
                 if len(body) >= EXCERPT_SIZE:
                     break
         await chunks.aclose()
-        raise content_type_error(self.response, bytes(body))
+        raise content_type_error(self._readable, bytes(body))
         yield
+
+    def _readable_as(self, kind: Kind) -> Any:
+        """The response, or its adapter.
+
+        Raises:
+            TypeError: it cannot be read this way.
+        """
+        if self._kind in {None, kind}:
+            return self._readable
+        loops = {"sync": "for", "async": "async for"}
+        raise TypeError(
+            f"iterate over this response with `{loops[self._kind or kind]}`: a "
+            f"{type(self.response).__name__} of {type(self.response).__module__.partition('.')[0]} "
+            f"cannot be read with `{loops[kind]}`"
+        )
 
 
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
     """Iterate over the chunks of a body; raise an error if they are not an event stream."""
     beginning = Beginning(response, any_field=any_field)
-    chunks = iter(response.iter_bytes())
+    chunks = iter(ResponseBytes(response))
     try:
         for chunk in chunks:
             beginning.add(chunk)
@@ -158,7 +188,7 @@ class _AsyncEvents:
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
-        self._chunks: ResumableChunks | None = None
+        self._chunks: Any = None
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._state = _State.OPEN
 
@@ -218,12 +248,12 @@ class _AsyncEvents:
         if self._state is not _State.OPEN:
             raise ConcurrentReadError
         if self._chunks is None:
-            self._chunks = ResumableChunks(self._response)
+            self._chunks = direct_async_chunks(self._response) or ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
         self._state = _State.READING
         try:
-            return await self._chunks.fetch()
+            return await self._chunks.fetch()  # type: ignore[no-any-return]
         except StopAsyncIteration:
             return None
         except Exception:
@@ -241,38 +271,53 @@ class _AsyncEvents:
 
 @contextmanager
 def connect_sse(
-    client: StreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+    client: StreamingClient | SessionClient | PoolClient,
+    method: str,
+    url: Any,
+    *,
+    decoder: Decoder | None = None,
+    **kwargs: Any,
 ) -> Iterator[EventSource]:
     """Send a request and open the events of its response; the ``with`` block closes the response.
 
     ``Accept: text/event-stream`` and ``Cache-Control: no-store`` are sent unless ``headers`` has them.
 
     Args:
-        client: an ``httpx.Client`` or ``httpx2.Client``.
+        client: a ``Client`` of httpx or httpx2, a ``Session`` of requests or niquests, or a ``PoolManager``
+            of urllib3.
         method: the HTTP method.
         url: the URL.
         decoder: see ``EventSource``.
-        kwargs: other arguments of ``client.stream()``.
+        kwargs: other arguments of ``client.stream()``, or of ``client.request()`` if it has no ``stream()``.
 
     Raises:
         TypeError: the client has no ``stream()``, or is asynchronous.
     """
-    from ssejet._http.clients import check_http_client
+    from ssejet._http.clients import usable_client
 
-    check_http_client(client, "Client", user="connect_sse()", methods=("stream",))
+    usable: Any = usable_client(client, "Client", user="connect_sse()", methods=("stream",))
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
-    with client.stream(method, url, **kwargs) as response:
+    with usable.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)
 
 
 @asynccontextmanager
 async def aconnect_sse(
-    client: AsyncStreamingClient, method: str, url: Any, *, decoder: Decoder | None = None, **kwargs: Any
+    client: AsyncStreamingClient | SessionClient | AiohttpClient,
+    method: str,
+    url: Any,
+    *,
+    decoder: Decoder | None = None,
+    **kwargs: Any,
 ) -> AsyncIterator[EventSource]:
-    """Do what ``connect_sse`` does, with an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``."""
-    from ssejet._http.clients import check_http_client
+    """Do what ``connect_sse`` does, asynchronously.
 
-    check_http_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
+    The client is an ``AsyncClient`` of httpx or httpx2, an ``aiohttp.ClientSession`` or a
+    ``niquests.AsyncSession``.
+    """
+    from ssejet._http.clients import usable_client
+
+    usable: Any = usable_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
-    async with client.stream(method, url, **kwargs) as response:
+    async with usable.stream(method, url, **kwargs) as response:
         yield EventSource(response, decoder=decoder)

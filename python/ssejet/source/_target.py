@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.failures import invalid_url_errors
+from ssejet._http.urls import url_of
 from ssejet._redaction import is_secret_header
 from ssejet.errors import APIStatusError
 
@@ -70,7 +71,7 @@ class Target:
         if self.redirects == _MAX_REDIRECTS:
             raise _redirect_error(response, f"more than {_MAX_REDIRECTS} redirects")
         status = response.status_code
-        origin = self.origin or response.request.url
+        origin = self.origin or url_of(response.request)
         url = _location(response)
         method, body, headers = self.method, self.body, self.headers
         if (status == 303 and method not in {"GET", "HEAD"}) or (status in {301, 302} and method == "POST"):
@@ -108,7 +109,7 @@ def _location(response: Any) -> Any:
     if not location:
         raise _redirect_error(response, "a redirect without a Location")
     try:
-        url = response.request.url.join(location)
+        url = url_of(response.request).join(location)
         port, _ = url.port, url.host  # httpx checks them when they are asked for.
     except invalid_url_errors() as error:
         raise _redirect_error(response, "a redirect whose Location is no URL") from error

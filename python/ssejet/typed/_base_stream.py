@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, overload
 
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.guard import guard_response
-from ssejet._http.response import check_response
+from ssejet._http.readable import readable_response
+from ssejet._http_types import original_of
 from ssejet.errors import request_of
 from ssejet.typed._machine import StreamMachine
 from ssejet.typed._response_body import ResponseBody
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, Unpack
 
     from ssejet._core import Decoder, ServerSentEvent
-    from ssejet._http.response import AsyncByteResponse, ByteResponse
+    from ssejet._http.response import ReadableResponse
     from ssejet._http_types import HTTPResponse
     from ssejet.metrics._stream_metrics import StreamMetrics
     from ssejet.typed._types import CastTo, StreamOptions
@@ -49,6 +50,9 @@ class BaseStream(Generic[T]):
         timeout: the most seconds until the stream ends, from now, or from the start of ``metrics``.
         metrics: receives the measurements; None for a new ``StreamMetrics``. A ``TokenMetrics`` also times
             tokens, and lets ``require_done`` accept a finish reason as the end.
+        direct: whether the body may be read from the socket itself, past httpx or httpx2, which takes a
+            fraction of the time. Where that is not possible, it makes no difference; see
+            ``ssejet.direct_reading()``.
 
     Attributes:
         response: the response.
@@ -71,7 +75,7 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: None = None,
         **options: Unpack[StreamOptions],
@@ -79,7 +83,7 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: TypeForm[T],
         **options: Unpack[StreamOptions],
@@ -87,7 +91,7 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: Callable[[ServerSentEvent], T],
         **options: Unpack[StreamOptions],
@@ -95,14 +99,14 @@ class BaseStream(Generic[T]):
     @overload
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: UnionType,
         **options: Unpack[StreamOptions],
     ) -> None: ...
     def __init__(
         self,
-        response: ByteResponse | AsyncByteResponse,
+        response: ReadableResponse,
         *,
         cast_to: CastTo[T] | UnionType = None,
         decoder: Decoder | None = None,
@@ -112,22 +116,22 @@ class BaseStream(Generic[T]):
         data_timeout: float | None = None,
         timeout: float | None = None,
         metrics: StreamMetrics | None = None,
+        direct: bool = True,
     ) -> None:
         name, other = ("Stream", "AsyncStream") if self._kind == "sync" else ("AsyncStream", "Stream")
-        check_response(response, self._kind, reader=name, other_reader=other)
-        untyped: Any = response
-        self.response: HTTPResponse = untyped
+        readable = readable_response(response, self._kind, reader=name, other_reader=other)
+        self.response: HTTPResponse = original_of(response)
         self._machine: StreamMachine[T] = StreamMachine(
             cast_to=cast_to,
             decoder=decoder,
             done=done,
             require_done=require_done,
-            request=request_of(response),
+            request=request_of(readable),
             metrics=metrics,
         )
         deadlines = Deadlines(idle=idle_timeout, data=data_timeout, total=timeout, start=self.metrics.started)
-        reader = self._reader_class(response, deadlines)
-        self._body = ResponseBody(response, self._machine, deadlines, reader)
+        reader = self._reader_class(readable, deadlines, direct=direct)
+        self._body = ResponseBody(readable, self._machine, deadlines, reader)
         self._reader = reader
 
     @property
@@ -148,7 +152,7 @@ class BaseStream(Generic[T]):
         reader = self._reader
         if reader is None or reader.closed or sys.is_finalizing():
             return
-        if getattr(self.response, "is_closed", False):
+        if getattr(reader.response, "is_closed", False):
             return
         message = f"{self!r} was neither closed nor read to its end: {self._advice}"
         if reader.suspended:

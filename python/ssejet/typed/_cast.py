@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
 
-# The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
-# that hold themselves, pydantic can take more.
+# With this many bytes of stack, every decoder reaches its own limit of nesting first. For models that hold
+# themselves, pydantic can take more.
 _ENOUGH_STACK = 512 * 1024
 
 # How many of the problems of an item an error lists.
@@ -31,11 +31,11 @@ class AnswerCast:
         model: the class of the answers, a ``ssejet._answers.base.Response``.
 
     Attributes:
-        end: what the last item of a stream is, for an error; None if only the sentinel ends it.
         metrics: the class of the metrics that know the end; None for ``StreamMetrics``.
         slot: the name under which an answer keeps its text.
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
+        end: what the last event of a whole stream is called; None if the protocol has no such event.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
     """
@@ -45,9 +45,9 @@ class AnswerCast:
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
 
-        self.end: str | None = getattr(model, "end_of_stream", None)
         self.metrics: type[Any] | None = getattr(model, "default_metrics", None)
         self.slot: str = model.text_slot
+        self.end: str | None = getattr(model, "end", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete
@@ -144,7 +144,7 @@ def explain(error: Exception) -> str:
     """A decoding error in one line."""
     if not hasattr(error, "errors"):
         return str(error)
-    # That of pydantic spreads over several lines for each thing that is wrong.
+    # pydantic's message has several lines for each fault.
     complaints = error.errors()
     told = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in complaints[:_COMPLAINTS])
     return told + ("; …" if len(complaints) > _COMPLAINTS else "")
@@ -211,8 +211,7 @@ def _msgspec_cast(type_: Any) -> Cast:
         return msgspec.convert(value, type_)
 
     try:
-        has_own = isinstance(answers, type) and hasattr(answers, "decoded_type")
-        decoded = answers.decoded_type() if has_own else type_
+        decoded = answers.decoded_type() if is_answer else type_
         decode = msgspec.json.Decoder(decoded).decode
     except RecursionError as error:
         raise TypeError(

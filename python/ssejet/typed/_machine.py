@@ -145,7 +145,7 @@ class StreamMachine(Generic[T]):
             metrics = StreamMetrics() if known is None else known()
         self.metrics: StreamMetrics = metrics
         self._sentinel = Sentinel(done)
-        # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
+        # If each item is made of an object, decoding fails at any other sentinel, and so finds it.
         self._seeks_sentinel = self._cast.answer is None or "{" in self._sentinel.start
         self._require_done = require_done
         self._request = request
@@ -372,7 +372,7 @@ class StreamMachine(Generic[T]):
         """Go on when all items are taken.
 
         Returns:
-            Whether there may be more to take; if not, only more bytes can bring it.
+            Whether there may be more to take; if not, more bytes are needed.
         """
         if self.state is MachineState.CLOSED:
             return False
@@ -403,9 +403,9 @@ class StreamMachine(Generic[T]):
         error: APIError | TruncatedStreamError | None = self._error_at_end
         self._error_at_end = None
         if error is None and self._require_done and not (self.saw_done or self.metrics.finished):
-            answer = self._cast.answer
-            end = None if answer is None else answer.end
-            end = end or f"the sentinel {self._sentinel.start!r}"
+            end = f"the sentinel {self._sentinel.start!r}"
+            if self._cast.answer is not None and self._cast.answer.end is not None:
+                end = self._cast.answer.end
             error = TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
         try:
             if error is not None:

@@ -94,6 +94,7 @@ def bench(
     if there was none, 130 after Ctrl-C.
     """
     # Here, because the other commands do not need them.
+    from ssejet.cli._open_files import allow_connections
     from ssejet.cli._plan import Plan
     from ssejet.cli._plot import draw
     from ssejet.cli._report import Report
@@ -102,6 +103,11 @@ def bench(
         raise typer.BadParameter("must be more than 0", param_hint="--duration")
     if plot is not None and plot.suffix.lower() != ".svg":
         raise typer.BadParameter(f"{plot} must end in .svg", param_hint="--plot")
+    if (most := allow_connections(concurrency)) is not None:
+        reason = (
+            f"this process may have at most {most:,} connections; raise its limit of open files: ulimit -n"
+        )
+        raise typer.BadParameter(reason, param_hint="--concurrency")
     server = Server.from_options(url, api_key_env, hint="URL")
     questions = _questions(prompt, prompt_file)
     options = server.client_options(timeout=timeout)

@@ -1,0 +1,142 @@
+"""Adapts responses and clients of aiohttp."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ssejet._http.adapters.base import AsyncResponseAdapter
+from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
+from ssejet._redaction import is_secret_header
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+__all__ = ["AiohttpAdapter", "AiohttpSessionAdapter"]
+
+
+class AiohttpAdapter(AsyncResponseAdapter):
+    """Adapts an ``aiohttp.ClientResponse``."""
+
+    resumable = True  # a read takes nothing until it returns
+    connection_errors = (("asyncio", "TimeoutError"),)
+    has_total_timeout = True  # aiohttp has its own class for a wait for bytes
+    remedy = "read the response only through ssejet"
+
+    def __init__(self, response: Any) -> None:
+        super().__init__(response)
+        self._stream = response.content
+
+    @property
+    def request(self) -> Any:
+        """The request, with its method, URL and headers."""
+        return self.original.request_info
+
+    @property
+    def http_version(self) -> str:
+        """The HTTP version, such as ``HTTP/1.1``."""
+        version = self.original.version
+        return f"HTTP/{version.major}.{version.minor}"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the whole body has come or the response is closed."""
+        return self.original.closed  # type: ignore[no-any-return]
+
+    def closed_check(self) -> Callable[[], bool]:
+        """See the base class."""
+        stream = self._stream
+        return lambda: stream.at_eof() or stream.exception() is not None
+
+    def _content(self) -> bytes | None:
+        return self.original._body  # type: ignore[no-any-return]
+
+    def _is_consumed(self) -> bool:
+        # The whole body may have come, but wait to be read; a broken one raises its error when it is read.
+        stream = self._stream
+        is_read = stream.at_eof() and getattr(stream, "total_bytes", 0) > 0
+        was_closed = self.original.closed and not stream.is_eof()
+        return self._content() is not None or is_read or was_closed
+
+    async def read(self) -> bytes:
+        """What has arrived; ``b""`` at the end of the body."""
+        # No lines are read, so the limit for their length does not count.
+        try:
+            return await self._stream.readany()  # type: ignore[no-any-return]
+        except Exception:
+            if rest := self._buffered():
+                return rest
+            raise
+
+    def _buffered(self) -> bytes:
+        """What came before an error, which aiohttp raises first. The method is not documented."""
+        with suppress(Exception):
+            return bytes(self._stream._read_nowait(-1))
+        return b""
+
+    async def aclose(self) -> None:
+        """Close the connection, unless the body has ended, which has released it."""
+        self.original.close()
+
+
+class AiohttpSessionAdapter(ClientAdapter):
+    """Adapts an ``aiohttp.ClientSession``."""
+
+    def build_request(self, method: str, url: Any, **options: Any) -> RequestToSend:
+        """Build a request. The session adds its headers, cookies and credentials when it sends it."""
+        return RequestToSend.build(method, url, **options)
+
+    async def send(self, request: RequestToSend, **options: Any) -> AiohttpAdapter:
+        """Send a request. Redirects are not followed."""
+        from aiohttp import ClientTimeout, InvalidURL, client_exceptions
+
+        is_old = not hasattr(client_exceptions, "NonHttpUrlClientError")
+        if is_old and request.url.scheme not in {"", "http", "https"}:
+            raise InvalidURL(request.url)  # older versions would report a failed connection
+        connect, read = request.timeout
+        session = self._without_credentials() if "auth" in options else self._client
+        try:
+            response = await session.request(
+                request.method,
+                _url(request.url),
+                headers=request.text_headers("utf-8"),
+                data=request.content,
+                timeout=ClientTimeout(total=None, connect=connect, sock_read=read),
+                allow_redirects=False,
+                raise_for_status=False,
+            )
+        finally:
+            if session is not self._client:
+                await session.close()  # the connections stay, as they are the other session's
+        return AiohttpAdapter(response)
+
+    @asynccontextmanager
+    async def stream(self, method: str, url: Any, *, headers: Any, **options: Any) -> AsyncIterator[Any]:
+        """Send a request with the library's own options."""
+        text_headers = RequestToSend.build(method, url, headers=headers).text_headers("utf-8")
+        async with self._client.request(method, url, headers=text_headers, **options) as response:
+            yield response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    def _without_credentials(self) -> Any:
+        """A session with the same connections, but without secret headers, cookies and credentials."""
+        from aiohttp import ClientSession, DummyCookieJar
+
+        client = self._client
+        headers = [(name, value) for name, value in client.headers.items() if not is_secret_header(name)]
+        return ClientSession(
+            connector=client.connector,
+            connector_owner=False,
+            cookie_jar=DummyCookieJar(),
+            headers=headers,
+        )
+
+
+def _url(url: str) -> Any:
+    from yarl import URL
+
+    # It is encoded already, and encoding it again could change it.
+    return URL(str(url), encoded=True)
