@@ -43,6 +43,11 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
     keeps_all: ClassVar[bool] = False
     """Whether the model keeps the whole JSON object that it was made from, not only what the server added."""
 
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
+        """The class to build of the data: this one, unless the data names another of a union."""
+        return cls
+
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data, with all its parts, in the form that OpenAI documents; the same object if it has it."""
