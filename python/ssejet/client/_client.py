@@ -224,7 +224,10 @@ class Client(_BaseClient):
     def _attempt(self, call: Call) -> Any:
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
-            response = self._http.send(request, stream=True, follow_redirects=True)
+            response = self._http.send(request, stream=True, follow_redirects=False)
+            while (redirected := call.redirected(response, self._http)) is not None:
+                response.close()
+                response = self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
             if not call.resumes:
                 return call.open_stream(Stream, response).begin()
@@ -304,7 +307,11 @@ class AsyncClient(_BaseClient):
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
             async with HandshakeGuard(request):
-                response = await self._http.send(request, stream=True, follow_redirects=True)
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+            while (redirected := call.redirected(response, self._http)) is not None:
+                await response.aclose()
+                async with HandshakeGuard(redirected):
+                    response = await self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
             if not call.resumes:
                 return await call.open_stream(AsyncStream, response).begin()

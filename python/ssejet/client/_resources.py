@@ -58,7 +58,7 @@ CompletionsT = TypeVar("CompletionsT")
 class Caller(Protocol):
     """A client's method that calls endpoints."""
 
-    def __call__(self, endpoint: Endpoint, **params: Any) -> Any:
+    def __call__(self, endpoint: Endpoint, /, **params: Any) -> Any:
         """Send a request, with retries."""
 
 
