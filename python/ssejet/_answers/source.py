@@ -76,7 +76,8 @@ def added_to(model: Any) -> dict[str, Any] | None:
     if sent.places is not None:
         own = [place for place in sent.places if not place.path]
         return _read_place(sent, own[0]) if own else None
-    known = names_in_json(model.__class__)
+    model_class: Any = type(model)
+    known = names_in_json(model_class)
     return {name: value for name, value in sent.read().items() if name not in known}
 
 

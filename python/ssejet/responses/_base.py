@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     TextFormatT = TypeVar("TextFormatT")
 
-__all__ = ["Part", "TextFormatT", "by_type", "plain"]
+__all__ = ["Class", "Part", "TextFormatT", "by_type", "plain"]
 
 
 class Part(Model, frozen=True):
@@ -71,6 +71,9 @@ def _json_types(value: Any) -> Any:
         return value.to_dict()
     return list(map(_json_types, value)) if isinstance(value, list) else to_json_types(value)
 
+
+# Some models have a field ``type``, which would hide the builtin in annotations.
+Class: TypeAlias = type[Part]
 
 PartT = TypeVar("PartT", bound=Part)
 

@@ -7,7 +7,7 @@ at the event.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Union, get_args
 
 import msgspec
 from msgspec import field
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._answers.text import Text
+    from ssejet.responses._base import Class
     from ssejet.responses._response import ParsedResponse
 
 __all__ = [
@@ -128,13 +129,13 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
     sequence_number: int | None = None
 
     # What typed streams need: see AnswerCast.
-    event_class: ClassVar[type[ResponseEvent]]
+    event_class: ClassVar[Any]
     text_slot: ClassVar[str] = "_sent"
     end: ClassVar[str | None] = "an event response.completed, response.incomplete or response.failed"
-    default_metrics: ClassVar[type[ResponseMetrics]] = ResponseMetrics
+    default_metrics: ClassVar[Any] = ResponseMetrics
 
     @classmethod
-    def class_for(cls, data: Mapping[str, Any], /) -> type[Part]:
+    def class_for(cls, data: Mapping[str, Any], /) -> Class:
         kind = data.get("type")
         return _CLASSES.get(kind, UnknownResponseEvent) if isinstance(kind, str) else UnknownResponseEvent
 
@@ -167,7 +168,8 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
             _set(event, "_sent", text)
             return event
         data = read() if event is None or type(event) is ResponseErrorEvent else loads(text)
-        return _from_data(data)
+        built: ResponseEvent = _from_data(data)
+        return built
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Any:
@@ -394,8 +396,9 @@ class ResponseCompletedEvent(ResponseEvent, Generic[TextFormatT], frozen=True, t
         Reading it validates the texts and arguments, and raises what their types' libraries raise if they do
         not fit.
         """
-        response: ParsedResponse[TextFormatT] = _value_of(self) or self.sent_response
-        return response
+        response: Any = _value_of(self) or self.sent_response
+        parsed: ParsedResponse[TextFormatT] = response
+        return parsed
 
 
 class ResponseErrorEvent(ResponseEvent, frozen=True, tag="error"):
@@ -913,7 +916,7 @@ ResponseStreamEvent: TypeAlias = Union[  # noqa: UP007  # generic classes
     UnknownResponseEvent,
 ]
 
-_KNOWN: Any = tuple(getattr(each, "__origin__", each) for each in ResponseStreamEvent.__args__)[:-1]
+_KNOWN: Any = tuple(getattr(each, "__origin__", each) for each in get_args(ResponseStreamEvent))[:-1]
 _CLASSES = by_type(*_KNOWN)
 # msgspec takes no class without a tag into a union.
 _Tagged: Any = Union[_KNOWN]  # noqa: UP007

@@ -177,12 +177,15 @@ class Item:
 
 
 class Output:
-    """Finds the item that an event is about, even if its index or id is missing, repeated or wrong."""
+    """Finds the item that an event is about, even if its index or id is missing, repeated or wrong.
+
+    An index counts more than an id, as in openai-python, unless several items have it.
+    """
 
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self._by_index: dict[int, Item] = {}
-        # An id that two items share leads nowhere.
+        # What two items share leads nowhere.
+        self._by_index: dict[int, Item | None] = {}
         self._by_id: dict[str, Item | None] = {}
 
     def __bool__(self) -> bool:
@@ -194,13 +197,14 @@ class Output:
 
     def find(self, kind: str, item_id: str, index: int | None) -> Item | None:
         """The item of a type that an event is about; None if it has not begun."""
-        item = self._by_id.get(item_id) if item_id else None
-        if item is None or not _is_of(item, kind):
-            item = None if index is None else self._by_index.get(index)
-            if index is None and not item_id:
-                # The latest one that is not complete.
-                item = next((i for i in reversed(self.items) if i.final is None and _is_of(i, kind)), None)
-        return item if item is not None and _is_of(item, kind) else None
+        for item in (self._by_index.get(index) if index is not None else None, self._by_id.get(item_id)):
+            if item is not None and _is_of(item, kind):
+                return item
+        is_ambiguous = (index is None and not item_id) or (index in self._by_index and not item_id)
+        if is_ambiguous or (index is None and item_id in self._by_id):
+            # The latest one that is not complete.
+            return next((each for each in reversed(self.items) if _is_open(each, kind)), None)
+        return None
 
     def find_or_begin(self, kind: str, item_id: str, index: int | None) -> Item:
         """The item of a type that an event is about, which begins unless it has begun."""
@@ -244,7 +248,8 @@ class Output:
 
     def _know(self, item: Item, index: int | None) -> None:
         if index is not None:
-            self._by_index[index] = item
+            at_index = self._by_index.get(index, item)
+            self._by_index[index] = item if at_index is item else None
         if item.id:
             known = self._by_id.get(item.id, item)
             self._by_id[item.id] = item if known is item else None
@@ -252,6 +257,10 @@ class Output:
 
 def _is_of(item: Item, kind: str) -> bool:
     return not kind or not item.type or item.type == kind
+
+
+def _is_open(item: Item, kind: str) -> bool:
+    return item.final is None and _is_of(item, kind)
 
 
 def _place_of(part: tuple[tuple[str, int, str], Piece]) -> int:

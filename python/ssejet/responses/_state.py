@@ -246,6 +246,13 @@ class ResponseStreamState(Generic[TextFormatT]):
             kind = "reasoning" if data.get("type") == "reasoning_text" else "message"
         else:
             field, place, kind = "summary", event.summary_index, "reasoning"
+        output = self._output
+        if (
+            output.find(kind, event.item_id, event.output_index) is None
+            and output.find("", event.item_id, event.output_index) is not None
+            and not any(data.get(name) for name in ("text", "refusal"))
+        ):
+            return None  # an empty part of an item that has no parts, such as a call
         item = self._output.find_or_begin(kind, event.item_id, event.output_index)
         if place is None:
             place = len({at for name, at, _ in item.parts if name == field})
@@ -384,7 +391,11 @@ class ResponseStreamState(Generic[TextFormatT]):
         if self._final is not None and data.get("output"):
             return data
         if not self._output:
-            return data
+            return (
+                data
+                if self._final is None or isinstance(data.get("output"), list)
+                else {**data, "output": []}
+            )
         status = None if self._end is None else _LAST[self._end]
         return {**data, "output": [item.to_data(status) for item in self._output.in_order()]}
 
@@ -480,8 +491,8 @@ def _is_answer(message: Mapping[str, Any]) -> bool:
 
 def _data_of(part: Any) -> Mapping[str, Any]:
     """A part as JSON that nothing changes later."""
-    sent = part.sent
-    return part.to_dict() if sent is None else sent
+    data: Mapping[str, Any] = part.to_dict() if part.sent is None else part.sent
+    return data
 
 
 def _response_in(event: Any) -> Mapping[str, Any] | None:
