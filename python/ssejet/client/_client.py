@@ -167,7 +167,8 @@ class Client(_BaseClient):
                     print(text, end="")
 
     The key and the URL are arguments, or come from the environment variables ``OPENAI_API_KEY`` and
-    ``OPENAI_BASE_URL``. Parameters and methods have openai-python's names.
+    ``OPENAI_BASE_URL``. ``for_provider()`` knows those of many providers. Parameters and methods have
+    openai-python's names; those of ``messages`` have anthropic's.
 
     A request is sent again up to ``max_retries`` times if the connection fails, if the status is 408, 409,
     429 or 5xx, or if the server reports an error that may pass. The waits grow from a quarter of a second to
