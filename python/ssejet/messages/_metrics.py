@@ -51,7 +51,7 @@ class MessageMetrics(TokenMetrics):
                 self._add_usage(event.usage)
         elif kind == "message_start":
             self._add_prompt(event.message.usage)
-            self.prompt_tokens = sum(self._prompt.values()) or None
+            self.prompt_tokens: int | None = sum(self._prompt.values()) or None
         elif kind == "message_stop":
             self.finished = True
 
