@@ -113,6 +113,9 @@ def test_events_that_are_lost_or_come_twice_make_no_difference_to_theirs(
     places = st.integers(0, len(events) - 2)
     lost = data.draw(st.sets(places, max_size=12))
     twice = data.draw(st.sets(places, max_size=5))
+    if not events[-1]["response"].get("output"):
+        # Theirs loses an item if neither its beginning nor its end comes; ours makes it of its deltas.
+        lost = {place for place in lost if "output_item" not in events[place]["type"]}
     events = [
         event
         for place, event in enumerate(events)

@@ -848,7 +848,12 @@ class UnknownResponseEvent(Part, frozen=True):
 
     fields: ClassVar[tuple[str, ...]] = ()
 
-    type: str = ""
+    if TYPE_CHECKING:
+        # A type that no other class has, so that a comparison with theirs rules this class out.
+        type: Literal["unknown"] = "unknown"
+    else:
+        type: str = ""
+
     sequence_number: int | None = None
 
 

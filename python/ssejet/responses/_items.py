@@ -143,7 +143,11 @@ class AnnotationFilePath(_Annotation, frozen=True, tag="file_path"):
 class UnknownAnnotation(Part, frozen=True):
     """An annotation whose type is not known."""
 
-    type: str = ""
+    if TYPE_CHECKING:
+        # A type that no other class has, so that a comparison with theirs rules this class out.
+        type: Literal["unknown"] = "unknown"
+    else:
+        type: str = ""
 
 
 # What a message or a reasoning item consists of.
@@ -192,7 +196,11 @@ class ResponseReasoningSummary(_ContentPart, frozen=True, tag="summary_text"):
 class UnknownContentPart(Part, frozen=True):
     """A part whose type is not known."""
 
-    type: str = ""
+    if TYPE_CHECKING:
+        # A type that no other class has, so that a comparison with theirs rules this class out.
+        type: Literal["unknown"] = "unknown"
+    else:
+        type: str = ""
 
 
 class ParsedResponseOutputText(
@@ -567,7 +575,12 @@ class McpApprovalResponse(_Item, frozen=True, tag="mcp_approval_response"):
 class UnknownOutputItem(Part, frozen=True):
     """An item whose type is not known."""
 
-    type: str = ""
+    if TYPE_CHECKING:
+        # A type that no other class has, so that a comparison with theirs rules this class out.
+        type: Literal["unknown"] = "unknown"
+    else:
+        type: str = ""
+
     id: str = ""
     status: str | None = None
 

@@ -235,7 +235,9 @@ class Output:
         kind, item_id = _text_in(data, "type"), _text_in(data, "id")
         item = self.find(kind, item_id, index)
         if item is None or (item.final is not None and item.id != item_id):
-            item = self._append(index, data, is_announced=True)
+            # Deltas that come too late add to an empty text.
+            known = {name: data[name] for name in ("type", "id") if name in data}
+            item = self._append(index, known, is_announced=False)
         item.final = data
         return item
 

@@ -256,6 +256,8 @@ class ResponseStreamState(Generic[TextFormatT]):
         item = self._output.find_or_begin(kind, event.item_id, event.output_index)
         if place is None:
             place = len({at for name, at, _ in item.parts if name == field})
+        if type(event) in _PARTS_DONE:  # deltas that come too late add to an empty text
+            data = {"type": data.get("type")}
         return item.begin_part(field, place, data, is_json=self._parses(item))
 
     def _on_text_delta(self, event: events.ResponseTextDeltaEvent) -> None:
@@ -564,6 +566,8 @@ def _status_of(kind: str, status: str) -> Callable[[Any, Any], None]:
 
     return handle
 
+
+_PARTS_DONE = {events.ResponseContentPartDoneEvent, events.ResponseReasoningSummaryPartDoneEvent}
 
 _State = ResponseStreamState
 _HANDLERS: dict[type[Any], Callable[[Any, Any], Any]] = {
