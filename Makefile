@@ -87,6 +87,7 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
+	$(BIN)/python -m benches.messages
 	$(BIN)/python -m benches.swap
 	$(BIN)/python -m benches.sending
 	$(BIN)/python -m benches.plot

@@ -324,3 +324,26 @@ def test_a_key_of_anthropic_is_not_sent_to_openai_and_the_other_way_round(
     assert key(Client(base_url="https://api.anthropic.com/v1")) == "sk-ant-key-1234"
     assert key(Client()) == "sk-openai-key"
     assert key(Client(base_url="https://api.anthropic.com.evil.example")) == "sk-openai-key"
+
+
+@pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
+def test_a_key_does_not_follow_a_redirect_to_another_origin(server: Server, backend: str) -> None:
+    for elsewhere in serve():
+        location = {"location": f"{elsewhere.url}/v1/messages"}
+        server.replies.append(JSONResponse({}, 307, location))
+
+        def make(cls: Any) -> Any:
+            return cls(api_key=KEY, base_url=server.url, default_headers={"X-Goog-Api-Key": KEY})
+
+        def use(client: Any) -> Any:
+            return client.messages.create(**REQUEST)
+
+        message = sync_call(make, use) if backend == "sync" else async_call(backend, make, use)
+        assert message.text == '{"city": "Paris"}'
+        (asked,) = elsewhere.asked
+        assert asked.body == server.asked[0].body
+        assert KEY not in str(asked.headers)
+        # To the same origin it does.
+        server.replies.append(JSONResponse({}, 308, {"location": "/elsewhere/v1/messages"}))
+        sync_call(make, use)
+        assert [each.headers["x-api-key"] for each in server.asked[-2:]] == [KEY, KEY]

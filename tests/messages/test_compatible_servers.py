@@ -159,6 +159,12 @@ class TestFields:
         final = read(body([start(content="Hel"), text_delta(1, "lo"), end(), STOP]))
         assert final.text == "Hello"
 
+    @pytest.mark.parametrize("text", ["", " ", "\n\t", "null"])
+    def test_with_nothing_as_the_text_of_an_input(self, text: str) -> None:
+        block = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+        final = read(body([start(), begin(0, block), json_delta(0, text), stop(0), end(), STOP]))
+        assert final.tool_uses[0].input == {}
+
     def test_with_null_as_the_input_of_a_tool(self) -> None:
         block = {"type": "tool_use", "id": "t", "name": "f", "input": None}
         final = read(body([start(), begin(0, block), stop(0), end(), STOP]))

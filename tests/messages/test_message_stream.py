@@ -333,6 +333,10 @@ class TestErrors:
             reader.events(stream)
         assert raised.value.partial.text == "a"
 
+    def test_of_a_missing_end_do_not_come_for_a_whole_stream(self, reader: Any) -> None:
+        stream = reader.open(ALL, require_stop=True)
+        assert reader.call(stream, "get_final_message").text == "Hello"
+
     def test_of_a_typed_stream_without_its_end_name_message_stop(self) -> None:
         machine = StreamMachine(cast_to=RawMessageStreamEvent, require_done=True, metrics=MessageMetrics())
         with pytest.raises(TruncatedStreamError, match="before message_stop"):

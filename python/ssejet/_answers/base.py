@@ -43,15 +43,15 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
     keeps_all: ClassVar[bool] = False
     """Whether the model keeps the whole JSON object that it was made from, not only what the server added."""
 
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
+        """The class to build of the data: this one, unless the data names another of a union."""
+        return cls
+
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data, with all its parts, in the form that OpenAI documents; the same object if it has it."""
         return data
-
-    @classmethod
-    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
-        """The class to build of the data: this one, or the member of its union that the data names."""
-        return cls
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -280,7 +280,7 @@ def build(cls: type[ModelT], data: Any) -> ModelT:
 
 
 def _build_documented(cls: type[ModelT], data: Any) -> ModelT:
-    """Do what ``_build`` does, for data in the form that OpenAI documents."""
+    """Do what ``build`` does, for data in the form that OpenAI documents."""
     model = _fitted(cls, data)
     _attach_extra(model, data)
     return model

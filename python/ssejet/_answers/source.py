@@ -65,7 +65,7 @@ class Marked(dict[str, Any]):
     """A JSON object whose class says more about it. What a model keeps of it is of this class, too."""
 
 
-def added_to(model: Sent) -> dict[str, Any] | None:
+def added_to(model: Any) -> dict[str, Any] | None:
     """The fields that a server added to an answer or a part of it, or None. Do not change them."""
     sent: Any = getattr(model, "_sent", None)
     kind = type(sent)

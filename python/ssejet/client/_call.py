@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
 from ssejet._http.response import has_error_status
 from ssejet._json import dumps_by, to_json_types
 from ssejet._pydantic import can_dump
+from ssejet._redaction import is_secret_header
 from ssejet._server_errors import is_error_answer
 from ssejet.client._resuming import Resumption
 from ssejet.client._settings import OPTIONS
@@ -26,6 +28,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
+from ssejet.source._target import may_share_credentials
 from ssejet.typed._server_reports import payload_of, reported_error, status_error, text_of
 
 if TYPE_CHECKING:
@@ -92,6 +95,7 @@ class Call:
         self.resumes: bool = self.streams and endpoint.can_be_resumed and is_in_background and metrics is None
         self._started = perf_counter() if metrics is None else metrics.started
         self._failures = 0
+        self._redirects = 0
         self.deadlines: Deadlines = Deadlines()
 
     def build_request(self, client: Any) -> Any:
@@ -123,6 +127,31 @@ class Call:
             content=self._body,
             timeout=tuple(timeouts),
         )
+
+    def redirected(self, response: Any, client: Any) -> Any:
+        """The request that a redirect asks for; None if the response is no redirect.
+
+        To another origin it has no secrets. httpx itself would remove ``Authorization`` only.
+
+        Args:
+            response: the response of the latest request.
+            client: the client of httpx or httpx2.
+
+        Raises:
+            Exception: the library's ``TooManyRedirects``.
+        """
+        request = response.next_request
+        if request is None:
+            self._redirects = 0
+            return None
+        self._redirects += 1
+        if self._redirects > client.max_redirects:
+            library = sys.modules[type(response).__module__.partition(".")[0]]
+            raise library.TooManyRedirects("Exceeded maximum allowed redirects.", request=request)
+        if not may_share_credentials(response.request.url, request.url):
+            for name in filter(is_secret_header, [*request.headers]):
+                del request.headers[name]
+        return request
 
     def translate(self, error: Exception, request: Any) -> Exception:
         """Translate an error of the HTTP library, raised by the request, to an error of ssejet."""

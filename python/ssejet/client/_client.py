@@ -167,7 +167,8 @@ class Client(_BaseClient):
                     print(text, end="")
 
     The key and the URL are arguments, or come from the environment variables ``OPENAI_API_KEY`` and
-    ``OPENAI_BASE_URL``. Parameters and methods have openai-python's names.
+    ``OPENAI_BASE_URL``. ``for_provider()`` knows those of many providers. Parameters and methods have
+    openai-python's names; those of ``messages`` have anthropic's.
 
     A request is sent again up to ``max_retries`` times if the connection fails, if the status is 408, 409,
     429 or 5xx, or if the server reports an error that may pass. The waits grow from a quarter of a second to
@@ -224,7 +225,10 @@ class Client(_BaseClient):
     def _attempt(self, call: Call) -> Any:
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
-            response = self._http.send(request, stream=True, follow_redirects=True)
+            response = self._http.send(request, stream=True, follow_redirects=False)
+            while (redirected := call.redirected(response, self._http)) is not None:
+                response.close()
+                response = self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
             if not call.resumes:
                 return call.open_stream(Stream, response).begin()
@@ -304,7 +308,11 @@ class AsyncClient(_BaseClient):
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
             async with HandshakeGuard(request):
-                response = await self._http.send(request, stream=True, follow_redirects=True)
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+            while (redirected := call.redirected(response, self._http)) is not None:
+                await response.aclose()
+                async with HandshakeGuard(redirected):
+                    response = await self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
             if not call.resumes:
                 return await call.open_stream(AsyncStream, response).begin()

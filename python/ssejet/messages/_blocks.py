@@ -169,12 +169,12 @@ class BlockState(msgspec.Struct, eq=False):
     def input_at(self, end: int, fragment: str = "") -> Any:
         """The input that the first ``end`` characters of the JSON text give."""
         begun: Any = self.begun
-        if end == 0 or self._text is None:
-            return {} if begun.input is None else begun.input
-        value = self._text.value(end, fragment)
-        if value is None and (text := self._text.prefix(end)).strip() not in {"", "null"}:
-            return {INVALID_JSON: text} if self.has_broken_input else {}
-        return value
+        value = None if end == 0 or self._text is None else self._text.value(end, fragment)
+        if value is not None:
+            return value
+        if self.has_broken_input:
+            return {INVALID_JSON: self._text.prefix(end)}  # type: ignore[union-attr]
+        return {} if begun.input is None else begun.input
 
     @property
     def has_broken_input(self) -> bool:

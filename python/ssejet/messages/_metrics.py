@@ -51,7 +51,7 @@ class MessageMetrics(TokenMetrics):
                 self._add_usage(event.usage)
         elif kind == "message_start":
             self._add_prompt(event.message.usage)
-            self.prompt_tokens = sum(self._prompt.values()) or None
+            self.prompt_tokens: int | None = sum(self._prompt.values()) or None
         elif kind == "message_stop":
             self.finished = True
 
@@ -72,3 +72,6 @@ class MessageMetrics(TokenMetrics):
 
 _TEXTS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking"}
 _PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+# Typed streams of events measure with it, unless they are given other metrics.
+RawEvent.default_metrics = MessageMetrics

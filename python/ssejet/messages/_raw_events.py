@@ -45,6 +45,9 @@ class RawEvent(Response, frozen=True, tag_field="type"):
     fields: ClassVar[tuple[str, ...]]
     mark: ClassVar[str] = ""
     end: ClassVar[str] = "message_stop"
+    default_metrics: ClassVar[Any] = None
+    # In a union of events, it stands for all.
+    event_class: ClassVar[Any]
     members: ClassVar[Mapping[str, Any]]
     unknown: ClassVar[Any]
 
@@ -144,6 +147,7 @@ _AnyEvent: TypeAlias = (
     | PingEvent
 )
 register(RawEvent, UnknownEvent, _AnyEvent.__args__)
+RawEvent.event_class = RawEvent
 for _event in _AnyEvent.__args__:
     _event.fields = _event.__struct_fields__  # what callbacks may ask for
 
