@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ssejet._http.adapters.socket_reads import Connection
     from ssejet._http.deadlines import Deadlines
 
 __all__ = ["READ_SIZE", "AsyncResponseAdapter", "ResponseAdapter", "SyncResponseAdapter", "version_text"]
@@ -136,11 +137,11 @@ class SyncResponseAdapter(ResponseAdapter):
         """A function that returns what has arrived, at most so many bytes; ``b""`` at the end of the body."""
         raise NotImplementedError
 
-    def _connection(self) -> tuple[Any, Any]:
-        """The inner response that reads the connection by ``read1()``, and the socket.
+    def _connection(self) -> Connection:
+        """How the response reads its connection.
 
         Raises:
-            Exception: any one, if they cannot be found, or if the connection serves other responses too.
+            Exception: any one, if that cannot be found out.
         """
         raise NotImplementedError
 

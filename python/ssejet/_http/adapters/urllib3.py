@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ssejet._http.adapters.base import SyncResponseAdapter
 from ssejet._http.adapters.http_client import socket_of
 from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
+from ssejet._http.adapters.socket_reads import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ class Urllib3Adapter(SyncResponseAdapter):
     def _read_function(self) -> Callable[[int], bytes]:
         return read_function(self.original)
 
-    def _connection(self) -> tuple[Any, Any]:
+    def _connection(self) -> Connection:
         return connection_of(self.original)
 
 
@@ -160,17 +161,21 @@ class _ReadOfUrllib3V1:
         return chunk
 
 
-def connection_of(response: Any) -> tuple[Any, Any]:
-    """The inner response and the socket, by attributes that are not documented.
+def connection_of(response: Any) -> Connection:
+    """How a response reads its connection, by attributes that are not documented.
 
     Raises:
-        Exception: they cannot be found, or other responses use the connection too.
+        Exception: they cannot be found, or the response uses QUIC.
     """
-    if response.version not in {10, 11}:
-        raise ValueError(response.version)
     inner = response._fp
-    sock = getattr(inner, "_sock", None)  # of urllib3-future
-    return inner, socket_of(inner) if sock is None else sock
+    if response.version in {10, 11}:
+        sock = getattr(inner, "_sock", None)  # of urllib3-future
+        return Connection(inner, socket_of(inner) if sock is None else sock)
+    if response.version != 20:
+        raise ValueError(response.version)
+    connection = response._connection
+    others, requests = connection._pending_responses, connection._promises
+    return Connection(inner, connection.sock, lambda: len(others) > 1 or bool(requests))
 
 
 class PoolManagerAdapter(ClientAdapter):
