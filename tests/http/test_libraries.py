@@ -26,6 +26,10 @@ from framed_server import FramedServer, Framing
 from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened
 from servers import A_LONG_TIME, Then
 from ssejet import APIConnectionError, APIStatusError, APITimeoutError, AsyncStream, Stream
+from ssejet._http import sockets
+from ssejet._http.adapters import socket_reads
+from ssejet._http.adapters.http_client import HTTPClientAdapter
+from ssejet._http.deadlines import Deadlines
 
 if TYPE_CHECKING:
     import ssl
@@ -56,6 +60,15 @@ class HTTPClient:
 
 def path_of(url: str) -> str:
     return "/" + url.rpartition("/")[2]
+
+
+@contextmanager
+def closing_client(library: Any) -> Iterator[Any]:
+    client = library.Client()
+    try:
+        yield client
+    finally:
+        client.clear() if library is Urllib3 else client.close()
 
 
 OTHERS = {
@@ -310,6 +323,52 @@ class TestAConnection:
             connection.request("GET", path_of(whole.url))
             connection.getresponse()
         connection.close()
+
+    @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests])
+    def test_that_is_shut_down_after_the_body_has_ended_serves_no_other_request(
+        self, library: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rest, gate = threading.Event(), threading.Event()
+        ending = server.answer(EVENTS[0], rest)
+        other = server.answer(EVENTS[0], gate, EVENTS[1])
+        asking = {"preload_content": False} if library is Urllib3 else {"stream": True}
+        others: list[Any] = []
+        waits: list[bool] = []
+
+        def shut_down_late(reads: Any) -> bool:
+            rest.set()
+            reader.join(0.3)  # the body ends, and the connection could serve the next request
+            waits.append(reader.is_alive())
+            others.append(Stream(client.request("GET", other.url, **asking)))
+            assert next(others[0]) == 0
+            return sockets.shut_down(reads)
+
+        monkeypatch.setattr(socket_reads, "shut_down", shut_down_late)
+        with closing_client(library) as client:
+            stream: Stream[Any] = Stream(client.request("GET", ending.url, **asking))
+            assert next(stream) == 0
+            reader = threading.Thread(target=list, args=(stream,))
+            reader.start()
+            reader.join(0.1)
+            stream.close()
+            reader.join(A_LONG_TIME)
+            gate.set()
+            assert list(others[0]) == [1]
+            assert waits == [True]
+            assert not ending.connections & other.connections
+            monkeypatch.undo()
+            assert list(Stream(client.request("GET", other.url, **asking))) == [0, 1]
+
+    def test_is_not_read_once_the_response_is_interrupted(self, server: Server) -> None:
+        with HTTPClient.open(server.answer(EVENTS[0], Then.HANG).url) as response:
+            reads = HTTPClientAdapter(response).network_reads(Deadlines())
+            assert reads is not None
+            assert response.read1(1) == b"d"
+            assert reads.interrupt()
+            with pytest.raises(ConnectionAbortedError):
+                response.read1(100_000)
+            reads.release()
+            assert response.read1(100_000) == b"ata: 0\n\n"
 
     def test_has_its_own_timeout_again(self, server: Server) -> None:
         answer = server.answer(EVENTS[0], b"data: [DONE]\n\n")
