@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 from clock import clock  # noqa: F401  # a fixture
 from drivers import driver  # noqa: F401  # a fixture
 from faults import faults  # noqa: F401  # a fixture
-from h2_server import h2_server  # noqa: F401  # a fixture
 from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
 from tls import tls, tls_files  # noqa: F401  # fixtures

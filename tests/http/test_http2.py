@@ -10,6 +10,7 @@ import niquests
 import pytest
 
 import ssejet
+from h2_server import h2_server  # noqa: F401  # a fixture
 from servers import A_LONG_TIME, Then
 from ssejet import APIConnectionError, APIStatusError, APITimeoutError, AsyncStream, Stream
 

@@ -243,6 +243,41 @@ class TestAResponse:
             assert caught.value.response is response
             assert caught.value.request is response.request
 
+    @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests, Aiohttp])
+    def test_with_an_error_status_hides_the_secrets_that_it_quotes(
+        self, library: Any, server: Server
+    ) -> None:
+        answer = server.answer(b'{"error": {"message": "no such key: sk-1234567890"}}', status=401)
+        options: dict[str, Any] = {"headers": {"authorization": "Bearer sk-1234567890"}}
+
+        def check(caught: Any) -> None:
+            assert "sk-1234567890" not in repr(caught.value.body)
+            assert str(caught.value.request.url) == answer.url
+
+        async def main() -> None:
+            async with library.AsyncClient() as client:
+                for opening in (
+                    ssejet.aconnect_sse(client, "GET", answer.url, **options),
+                    ssejet.asubscribe(answer.url, client=client, **options),
+                ):
+                    with pytest.raises(ssejet.APIError, match=r"no such key: \*\*\*") as caught:
+                        async with opening as events:
+                            await anext(aiter(events))
+                    check(caught)
+
+        if library is Aiohttp:
+            anyio.run(main)
+            return
+        with closing_client(library) as client:
+            for opening in (
+                ssejet.connect_sse(client, "GET", answer.url, **options),
+                ssejet.subscribe(answer.url, client=client, **options),
+            ):
+                with pytest.raises(ssejet.APIError, match=r"no such key: \*\*\*") as caught:
+                    with opening as events:
+                        next(iter(events))
+                check(caught)
+
     def test_without_a_body_is_an_empty_stream(self, server: Server) -> None:
         with FramedServer([b""], Framing.LENGTH) as framed:
             for driver in OTHERS.values():

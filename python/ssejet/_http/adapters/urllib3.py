@@ -15,25 +15,22 @@ if TYPE_CHECKING:
 
 __all__ = ["PoolManagerAdapter", "Urllib3Adapter", "connection_of", "is_consumed", "read_function"]
 
+# The attribute of a response in which this module keeps the request.
+_REQUEST = "_ssejet_request"
+
 
 class Urllib3Adapter(SyncResponseAdapter):
     """Adapts a ``urllib3.HTTPResponse``.
 
-    Args:
-        response: the response.
-        request: the request, if this module has sent it. The response does not know it.
+    Its request is known only if this module has sent it: urllib3 keeps neither its headers nor its method.
     """
 
     remedy = "send the request with preload_content=False"
 
-    def __init__(self, response: Any, request: Any = None) -> None:
-        super().__init__(response)
-        self._request = request
-
     @property
     def request(self) -> Any:
         """The request, if it is known."""
-        return self._request
+        return getattr(self.original, _REQUEST, None)
 
     def closed_check(self) -> Callable[[], bool]:
         """See the base class."""
@@ -202,7 +199,8 @@ class PoolManagerAdapter(ClientAdapter):
             redirect=False,
             retries=False,
         )
-        return Urllib3Adapter(response, request)
+        setattr(response, _REQUEST, request)
+        return Urllib3Adapter(response)
 
     @contextmanager
     def stream(self, method: str, url: Any, *, headers: Any, **options: Any) -> Iterator[Any]:
@@ -212,6 +210,7 @@ class PoolManagerAdapter(ClientAdapter):
         response = self._client.request(
             method, url, headers=merged.text_headers("latin-1"), preload_content=False, **options
         )
+        setattr(response, _REQUEST, merged)
         try:
             yield response
         finally:
