@@ -1,3 +1,4 @@
+# ruff: noqa: F811
 """Responses of niquests over HTTP/2: a connection may serve many of them at the same time."""
 
 from __future__ import annotations

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import http.client
+import pickle
 import threading
 import urllib.request
 import warnings
@@ -23,7 +25,7 @@ import ssejet
 import ssejet.emit
 from drivers import AsyncDriver, SyncDriver
 from framed_server import FramedServer, Framing
-from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened
+from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened, status_of
 from servers import A_LONG_TIME, Then
 from ssejet import APIConnectionError, APIStatusError, APITimeoutError, AsyncStream, Stream
 from ssejet._http import sockets
@@ -440,6 +442,40 @@ class TestAStreamThatIsLeftOpen:
         with pytest.raises(EnoughError):
             read_each(driver, url, stop)
         gc.collect()
+
+
+class TestAnErrorWithAResponse:
+    @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
+    def test_is_pickled_and_copied(self, driver: Any, server: Server) -> None:
+        url = server.answer(b'{"error": {"message": "no key"}}', status=401, x_request_id="7").url
+        if driver is None:
+            connection = http.client.HTTPConnection(server.base.removeprefix("http://"))
+            connection.request("GET", path_of(url))
+            with pytest.raises(APIStatusError) as caught:
+                list(Stream(connection.getresponse()))
+            connection.close()
+        else:
+            with pytest.raises(APIStatusError) as caught:
+                read_each(driver, url, lambda: None)
+        error = caught.value
+        pickles = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)]
+        assert copy.copy(error).response is error.response
+        for each in (*pickles, copy.deepcopy(error)):
+            assert type(each) is APIStatusError
+            assert str(each) == "HTTP status 401: no key"
+            assert (each.status_code, each.request_id) == (401, "7")
+            assert status_of(each.response) == 401
+            assert each.response.headers["x-request-id"] == "7"
+
+    @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
+    def test_is_pickled_if_the_connection_broke(self, driver: Any, server: Server) -> None:
+        url = server.answer(EVENTS[0], Then.DROP).url
+        with pytest.raises(APIConnectionError) as caught:
+            read_each(driver, url, lambda: None)
+        restored = pickle.loads(pickle.dumps(caught.value))
+        assert str(restored) == str(caught.value)
+        if caught.value.request is not None:
+            assert str(restored.request.url) == url
 
 
 class TestARelay:
