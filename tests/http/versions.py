@@ -19,16 +19,16 @@ PLACE = ROOT / ".venv-versions"
 
 # A library, and the versions to try: of itself and of what it reads with.
 ROWS = (
-    ("requests", ("requests==2.28.0", "urllib3==1.26.0")),
+    ("requests", ("requests==2.28.0", "urllib3==1.26.15")),
     ("requests", ("requests==2.28.0", "urllib3<2")),
     ("requests", ("requests", "urllib3<2")),
-    ("requests", ("requests", "urllib3==2.0.0")),
+    ("requests", ("requests", "urllib3==2.0.2")),
     ("requests", ("requests", "urllib3")),
-    ("urllib3", ("urllib3==1.26.0", "requests==2.28.0")),
+    ("urllib3", ("urllib3==1.26.15", "requests==2.28.0")),
     ("urllib3", ("urllib3<2",)),
-    ("urllib3", ("urllib3==2.0.0",)),
+    ("urllib3", ("urllib3==2.0.2",)),
     ("urllib3", ("urllib3",)),
-    ("aiohttp", ("aiohttp==3.9.0",)),
+    ("aiohttp", ("aiohttp==3.9.5",)),
     ("aiohttp", ("aiohttp",)),
     ("niquests", ("niquests==3.8.0",)),
     ("niquests", ("niquests",)),
