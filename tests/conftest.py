@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from clock import clock  # noqa: F401  # a fixture
@@ -13,6 +15,43 @@ from faults import faults  # noqa: F401  # a fixture
 from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
 from tls import tls, tls_files  # noqa: F401  # fixtures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The fixtures of tests that read a stream from a real server; the folders whose tests read on both ways.
+_SERVERS = {"account", "faults", "harness", "script", "server", "service", "tls_faults", "tls_script"}
+_FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """How bodies are read: directly, where that is possible, or the ordinary way."""
+    way = getattr(request, "param", "direct")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSEJET_DIRECT", "1" if way == "direct" else "0")
+        yield way
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    folder = metafunc.definition.path.parent.name
+    if folder in _FOLDERS and not _SERVERS.isdisjoint(metafunc.fixturenames):
+        metafunc.parametrize("way", ["direct", "ordinary"], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # On trio there is only the ordinary way.
+    items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
+
+
+def _is_repeated(callspec: Any) -> bool:
+    if callspec is None or callspec.params.get("way") != "ordinary":
+        return False
+    return any(
+        isinstance(each, str) and each == "trio"
+        for value in callspec.params.values()
+        for each in (value, getattr(value, "backend", None))
+    )
 
 
 def pytest_collection_finish() -> None:

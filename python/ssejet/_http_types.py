@@ -26,7 +26,7 @@ __all__ = [
 
 
 class AdaptedResponse:
-    """The base class of what stands for a response of another HTTP library.
+    """The base class of the adapters of responses of other HTTP libraries.
 
     Args:
         response: the response of the library.
@@ -40,7 +40,7 @@ class AdaptedResponse:
 
 
 def original_of(response: Any) -> Any:
-    """The response that the user has: what an adapter stands for, or else the argument."""
+    """The response of an adapter, which is the one that the user has; or else the argument."""
     return response.original if isinstance(response, AdaptedResponse) else response
 
 

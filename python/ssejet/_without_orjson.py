@@ -26,7 +26,7 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
 
     Args:
         value: the value.
-        default: gives a value that can be encoded for one that cannot.
+        default: converts a value that cannot be encoded.
 
     Raises:
         TypeError: the value cannot be encoded: it holds a class that ``default`` refuses, itself, a lone

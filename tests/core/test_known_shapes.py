@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,30 @@ def test_white_space_does_not_count(value: Any, spaced: bool) -> None:
     assert not shapes.knows(written(value, spaced)) or not value
     shapes.add(written(value, spaced=False))
     assert shapes.knows(written(value, spaced))
+
+
+@pytest.mark.parametrize("length", range(30))
+@pytest.mark.parametrize("before", ["", " ", " " * 20])
+def test_every_letter_of_a_key_counts(length: int, before: str) -> None:
+    key = "abcdefghijklmnopqrstuvwxyzABCD"[:length]
+    shapes = KnownShapes()
+    shapes.add(f'{{"{key}":1}}')
+    assert shapes.knows(f'{before}{{"{key}":1}}')
+    assert not shapes.knows(f'{before}{{"{key}_":1}}')
+    assert not shapes.knows(f'{before}{{"_{key}":1}}')
+    for place in range(length):
+        other = f"{key[:place]}_{key[place + 1 :]}"
+        assert not shapes.knows(f'{before}{{"{other}":1}}')
+
+
+@pytest.mark.parametrize("bracket", ["[", "{"])
+def test_a_text_of_many_brackets_is_never_known(bracket: str) -> None:
+    shapes = KnownShapes()
+    for count in (198, 199, 255, 256, 512, 1000):
+        for padding in (0, 1000):
+            text = '{"a":"' + "x" * padding + bracket * count + '"}'
+            shapes.add(text)
+            assert shapes.knows(text) == (count + 1 < 200)
 
 
 def flat(value: Any) -> list[Any]:

@@ -418,3 +418,15 @@ def test_a_struct_in_a_struct_is_sent_under_its_own_names() -> None:
         "theItem": {"number": 1, "chunk": {"item": {"a": 1}, "names": []}},
         "text": "x",
     }
+
+
+class HoldsText(msgspec.Struct):
+    text: str
+
+
+def test_a_chunk_in_a_field_for_text_is_sent_without_what_the_server_added() -> None:
+    # Fields that can only hold text are not searched, as that would slow down each item.
+    chunk: Any = chat.ChatCompletionChunk.from_dict(WITH_ADDED_FIELD)
+    (event,) = Decoder().feed(encode(HoldsText(chunk)))
+    assert event.json()["text"]["id"] == "1"
+    assert "added_by_server" not in event.json()["text"]

@@ -1,4 +1,4 @@
-"""Try the swap-ins with other versions of the libraries, each in an environment of its own.
+"""Try the swap-ins and direct reading with other versions of the libraries, each in its own environment.
 
 Where a version is accelerated, all tests of the swap-ins have to pass, but for those of what it does not
 have; where ssejet leaves it alone, nothing of it may change.
@@ -25,11 +25,16 @@ PLACE = ROOT / ".venv-versions"
 
 @dataclass(frozen=True)
 class Row:
-    """A library, as pip is asked for it, and what else has to be older for its sake."""
+    """A library, as pip is asked for it, and what else has to be older for its sake.
+
+    Attributes:
+        pinned: versions that are installed last, whatever other libraries ask for.
+    """
 
     library: str
     requirement: str
     also: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -40,7 +45,11 @@ class Row:
         """The tests that have to do with the library."""
         if self.library in {"openai", "anthropic"}:
             return [HERE]
-        return [HERE / "test_event_sources.py", HERE / "test_install.py"]
+        direct = [ROOT / "tests" / "http" / f"test_direct_{name}.py" for name in ("pool", "connections")]
+        if self.library in {"anyio", "httpcore", "httpx"}:
+            return direct
+        swap_ins = [HERE / "test_event_sources.py", HERE / "test_install.py"]
+        return [*swap_ins, *direct] if self.library == "httpx2" else swap_ins
 
 
 # The newest of each line, and some that are older.
@@ -67,12 +76,19 @@ ROWS = (
     Row("httpx2", "httpx2"),
     Row("httpx2", "httpx2==2.5.0"),
     Row("httpx2", "httpx2==2.0.0"),
+    # What direct reading relies on.
+    Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
+    Row("httpcore", "httpcore", ("httpx",)),
+    Row("httpcore", "httpcore==1.0.3", ("httpx",), pinned=("httpcore==1.0.3", "h11==0.14.0")),
+    Row("anyio", "anyio"),
+    Row("anyio", "anyio==4.0.0", pinned=("anyio==4.0.0",)),
 )
 
 # What the tests need; pip takes what goes with the row.
 NEEDS = (
     *("anthropic", "httpx-sse", "httpx2", "openai"),
     *("hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "starlette", "trio", "uvicorn"),
+    *("gevent", "socksio", "uvloop"),
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )
 
@@ -85,7 +101,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     report = ssejet.install()
     module = __import__(sys.argv[1])
-print(json.dumps([module.__version__, report.left_alone.get(sys.argv[1])]))
+from importlib.metadata import version
+
+print(json.dumps([version(sys.argv[2]), report.left_alone.get(sys.argv[1])]))
 """
 
 
@@ -95,12 +113,20 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     venv.create(home, clear=True, with_pip=False)
     python = str(home / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-warn-script-location"]
-    subprocess.run([*pip, str(wheel), row.requirement, *row.also, *NEEDS], check=True)
+    wanted = [] if row.pinned else [row.requirement]
+    subprocess.run([*pip, str(wheel), *wanted, *row.also, *NEEDS], check=True)
+    if row.pinned:
+        subprocess.run([*pip, "--no-deps", *row.pinned], check=True)
 
-    seen = subprocess.run([python, "-c", SEE, row.module], check=True, capture_output=True, text=True).stdout
+    seen = subprocess.run(
+        [python, "-c", SEE, row.module, row.library], check=True, capture_output=True, text=True
+    ).stdout
     version, left_alone = json.loads(seen)
     report, log = home / "report.xml", home / "pytest.log"
-    tests = row.tests if left_alone is None else [HERE / "left_alone.py"]
+    if left_alone is None:
+        tests = row.tests
+    else:
+        tests = [HERE / "left_alone.py", *(test for test in row.tests if test.parent != HERE)]
     command = [
         python,
         "-m",

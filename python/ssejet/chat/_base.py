@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_o
 import msgspec
 
 from ssejet._core import KnownShapes
-from ssejet._json import dump_builtins, loads, to_json_types
+from ssejet._json import dump_builtins, is_deeper, loads, to_json_types
 from ssejet._server_errors import is_error_answer
 from ssejet.chat._extra import Place, Sent, Source, WholeChoice, added_to, copy_json, remember
 
@@ -378,18 +378,7 @@ _is_fraction = re.compile(r"[^.]*\..*").fullmatch
 
 def is_too_deep(value: Any) -> bool:
     """Whether decoded JSON is nested too deep to be copied and written again."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, (dict, list))
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
+    return is_deeper(value, MAX_DEPTH)
 
 
 # What ``remember`` does, without the call.

@@ -171,7 +171,7 @@ class ChoiceState(msgspec.Struct, eq=False):
             )
 
     def _without_repeats(self, choice: Choice) -> Choice:
-        """Of a choice that holds the whole message so far, what the chunks before it did not give.
+        """What is new in a choice that holds the whole message so far.
 
         ``ToolCalls`` does the same for the calls.
         """
@@ -255,7 +255,7 @@ class ChoiceState(msgspec.Struct, eq=False):
 
 
 class _Audio(msgspec.Struct, eq=False):
-    """Spoken output, of which data and transcript grow."""
+    """Spoken output, whose data and transcript grow."""
 
     id: str | None = None
     data: Text | None = None

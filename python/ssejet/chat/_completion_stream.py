@@ -40,7 +40,7 @@ _NOTHING: Any = object()
 class _Machine(Generic[ResponseFormatT]):
     """What a stream feeds with chunks: a state, the callbacks, and the check at the end.
 
-    It is not the stream itself: a stream refers to its generator, and would be referred to by it.
+    It is not the stream itself, so that a stream and its generator do not refer to each other.
 
     Attributes:
         state: takes the chunks.

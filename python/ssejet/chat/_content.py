@@ -49,7 +49,7 @@ class Content(msgspec.Struct, eq=False):
     _done: set[str] = msgspec.field(default_factory=set)
 
     def parse_partially(self) -> None:
-        """Start to parse the content partially. The events so far keep the text that has no value."""
+        """Start to parse the content partially. The events so far have no parse."""
         if self.text is not None and self._parse is not None:
             self.text = self.text.fork(is_json=True)
 

@@ -91,7 +91,7 @@ def _resolve(reference: str, root: Any) -> Any:
 
 
 def _without_root_reference(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with an object at its root, which strict mode demands, where msgspec puts a reference."""
+    """The schema with an object at its root, as strict mode demands; msgspec puts a reference there."""
     reference = schema.get("$ref")
     if reference is None:
         return schema

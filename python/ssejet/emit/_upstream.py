@@ -40,7 +40,7 @@ class _BaseUpstream:
     _reader_class: ClassVar[Any]
     _kind: ClassVar[Literal["sync", "async"]]
     _names: ClassVar[tuple[str, str]]
-    """The name of the function that relays such a response, and of the one for the other kind."""
+    """The names of the function that relays such a response, and of that for the other kind."""
 
     def __init__(self, response: Any) -> None:
         name, other_name = self._names
@@ -56,14 +56,14 @@ class _BaseUpstream:
         yield from self._start.receive(chunk)
 
     def _is_done(self) -> bool:
-        """Whether the last chunk ends with the sentinel, so that the rest of the body is about to come."""
+        """Whether the last chunk ends with the sentinel, so that the rest of the body comes soon."""
         return self._last_chunk.rstrip(b"\r\n").endswith(_SENTINEL)
 
 
 class _Start:
     """Holds back the start of a body until it proves to be an event stream.
 
-    Comments pass at once. A client of an event stream would take JSON or HTML for silence. The data of the
+    Comments pass at once. To a client of event streams, JSON or HTML would look like silence. The data of the
     first event waits for the event's end, because an error event cannot follow half of an event.
 
     Args:
@@ -83,7 +83,7 @@ class _Start:
         self._beginning = Beginning(response)
         self._held = b""
         self._holds_data = True
-        # The last byte that has passed: a line that ends with CR may go on with LF.
+        # The last byte that has passed: after a CR, an LF belongs to the same line end.
         self._last_byte = b""
         self._refusal = refusal_of(response, deadlines)
 
@@ -121,7 +121,7 @@ class _Start:
             yield held[:end]
 
     def fail(self, error: Exception) -> Iterator[bytes]:
-        """Raise the error that a read has raised, or what tells more: the error that the body began to tell.
+        """Raise the error of a read, or the error that the body has begun to report, which says more.
 
         Raises:
             Exception: always.

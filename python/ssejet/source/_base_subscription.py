@@ -45,7 +45,7 @@ class BaseSubscription:
             idempotent methods; POST and PATCH are not idempotent.
         reconnection_time: seconds to wait before connecting again, until the server sets another time
             (``retry``).
-        max_backoff: seconds at which the waits between failing attempts, which double, stop growing.
+        max_backoff: seconds up to which the waits between failing attempts double.
         max_attempts: how many attempts in a row may fail before the last one's error is raised; None for no
             limit. An attempt that brings a byte of the stream has not failed.
         max_outage: how many seconds without a stream may pass, from the first attempt on, before the last

@@ -10,6 +10,7 @@ from ssejet._core import Decoder
 from ssejet._http.adapters import adapted_response
 from ssejet._http.body import AsyncChunks, ResumableChunks
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import ResponseBytes, direct_async_chunks
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
 from ssejet._http.reader import network_reads
@@ -143,7 +144,7 @@ class EventSource:
 def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
     """Iterate over the chunks of a body; raise an error if they are not an event stream."""
     beginning = Beginning(response, any_field=any_field)
-    chunks = iter(response.iter_bytes())
+    chunks = iter(ResponseBytes(response))
     try:
         for chunk in chunks:
             beginning.add(chunk)
@@ -187,7 +188,7 @@ class _AsyncEvents:
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
-        self._chunks: ResumableChunks | None = None
+        self._chunks: Any = None
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._state = _State.OPEN
 
@@ -247,12 +248,12 @@ class _AsyncEvents:
         if self._state is not _State.OPEN:
             raise ConcurrentReadError
         if self._chunks is None:
-            self._chunks = ResumableChunks(self._response)
+            self._chunks = direct_async_chunks(self._response) or ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
         self._state = _State.READING
         try:
-            return await self._chunks.fetch()
+            return await self._chunks.fetch()  # type: ignore[no-any-return]
         except StopAsyncIteration:
             return None
         except Exception:

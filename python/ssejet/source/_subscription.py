@@ -116,13 +116,13 @@ class Subscription(BaseSubscription):
 
     def _advance(self) -> bool:
         """Do what the machine's state asks for; return False at the end, when the subscription is closed."""
-        use = self._use
+        use, thread = self._use, get_ident()
         if use.holder is not None:
             if self._closed:
                 return False
             raise ConcurrentReadError
         try:
-            use.holder = get_ident()
+            use.holder = thread
             if not self._closed:
                 self._take_step()
         except SSEError as error:

@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
 from ssejet._http.body import aclose_chunks
+from ssejet._http.direct._asyncio import AsyncDirectChunks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Generator,
+        Iterable,
+        Iterator,
+    )
 
 __all__ = ["Dialect", "EventDecoder", "Relay", "adrive", "drive"]
 
@@ -82,7 +90,7 @@ class Relay:
 
 
 def drive(
-    chunks: Iterator[bytes],
+    body: Iterable[bytes],
     decoder: ItemDecoder,
     relay: Relay,
     rest: Generator[Any, None, None],
@@ -91,13 +99,14 @@ def drive(
     """Yield a stream's items.
 
     Args:
-        chunks: the bytes of the stream.
+        body: the bytes of the stream.
         decoder: makes items of the bytes.
         relay: gets the events that the decoder builds nothing of, and the errors.
         rest: the SDK's own generator, which reads from the relay.
         response: the response, which is closed at the end.
     """
     feed = decoder.feed
+    chunks = iter(body)
     try:
         for chunk in chunks:
             for item in feed(chunk):
@@ -127,7 +136,7 @@ def drive(
 
 
 async def adrive(
-    chunks: AsyncIterator[bytes],
+    body: AsyncIterable[bytes],
     decoder: ItemDecoder,
     relay: Relay,
     rest: AsyncGenerator[Any, None],
@@ -135,6 +144,7 @@ async def adrive(
 ) -> AsyncIterator[Any]:
     """Yield a stream's items, see ``drive``."""
     feed = decoder.feed
+    chunks: Any = aiter(body)
     try:
         async for chunk in chunks:
             for item in feed(chunk):
@@ -158,7 +168,10 @@ async def adrive(
         raise
     finally:
         await rest.aclose()
-        if not getattr(response, "is_closed", False):
+        if isinstance(chunks, AsyncDirectChunks):
+            await chunks.aclose()
+            await response.aclose()
+        elif not getattr(response, "is_closed", False):
             await aclose_chunks(chunks, response)
             await response.aclose()
         elif hasattr(chunks, "aclose"):

@@ -9,6 +9,7 @@ from types import new_class
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 from weakref import WeakValueDictionary, ref
 
+from ssejet._http.direct import ResponseBytes
 from ssejet.swap._driver import EventDecoder, Relay, adrive, drive
 from ssejet.swap._plan.builder import Builder, Models, builder
 from ssejet.swap._support import UnsupportedError
@@ -80,8 +81,8 @@ def _stream_method(
         twin._decoder = relay = Relay(idle)
         response = self.response
         if is_async:
-            return adrive(response.aiter_bytes(), decoder, relay, stock(twin), response)
-        return drive(response.iter_bytes(), decoder, relay, stock(twin), response)
+            return adrive(ResponseBytes(response), decoder, relay, stock(twin), response)
+        return drive(ResponseBytes(response), decoder, relay, stock(twin), response)
 
     return stream
 

@@ -5,7 +5,7 @@ With ssejet installed, pytest has the fixtures ``mock_openai``, an ``OpenAIMock`
 
 ``_openai`` and ``_anthropic`` are the two mocks. What they share: ``_api_mock`` finds the ``_route`` of a
 request, ``_endpoints`` makes its answer, and ``_patching`` takes the place of the network. ``_decorator``
-gives a function a mock.
+gives a mock to a function.
 """
 
 from __future__ import annotations

@@ -46,9 +46,9 @@ class APIMock(MockTransport):
     """A mock of a provider's API, or of one compatible with it.
 
     Within its ``with`` or ``async with`` block, it answers all requests that clients of httpx and httpx2 send
-    to the API, and so those of the SDK. Other requests go to the network. Of several mocks of one API, the
-    one that was entered last in the same thread or task answers. A mock is also a transport, for a client of
-    its own.
+    to the API, also through an SDK. Other requests go to the network. Of several mocks of one API, the
+    one that was entered last in the same thread or task answers. A mock is also a transport, which you can
+    give to a client.
 
     Attributes:
         calls: the requests so far to all routes, with their answers.

@@ -1,4 +1,4 @@
-"""Gives a function, or a ``with`` block, a mock."""
+"""Gives a mock to a function or a ``with`` block."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=APIMock)
 
 
 class MockDecorator(Generic[M]):
-    """Gives a function, or a ``with`` block, a mock.
+    """Gives a mock to a function or a ``with`` block.
 
     Args:
         make: makes a mock.

@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ssejet._http.response import is_httpx_response
 from ssejet._media_type import EVENT_STREAM
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import aclose, close
@@ -14,7 +15,7 @@ from ssejet.emit._closing import aclose, close
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["as_exception_of", "is_response", "library_of", "make_response"]
+__all__ = ["as_exception_of", "library_of", "make_response"]
 
 
 def library_of(request: Any) -> Any:
@@ -22,15 +23,8 @@ def library_of(request: Any) -> Any:
     return sys.modules[type(request).__module__.partition(".")[0]]
 
 
-def is_response(answer: Any) -> bool:
-    """Whether this is a response of either library."""
-    # A Mock has every attribute, but no number for a status.
-    has_status = isinstance(getattr(answer, "status_code", None), int)
-    return has_status and hasattr(answer, "headers") and hasattr(answer, "stream")
-
-
 def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
-    """The same exception for this call: of the client's library, and with its request."""
+    """The same exception, as one of the client's library with the request of this call."""
     cls = type(error)
     if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
         return error
@@ -56,7 +50,7 @@ def make_response(answer: Any, request: Any) -> Any:
     if isinstance(answer, (EventStream, AsyncEventStream)):
         headers = [("content-type", EVENT_STREAM)]
         return library.Response(200, headers=headers, stream=_body_class(library)(copy.copy(answer)))
-    if is_response(answer):
+    if is_httpx_response(answer):
         headers = list(answer.headers.raw)
         return library.Response(
             answer.status_code,

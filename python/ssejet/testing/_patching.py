@@ -41,7 +41,7 @@ _entered: ContextVar[tuple[Mock, ...]] = ContextVar("ssejet_entered_mocks", defa
 
 
 def activate(mock: Mock) -> None:
-    """Send the requests that a mock owns to it, from all HTTP transports."""
+    """Send a mock the requests that it owns, from all HTTP transports."""
     with _lock:
         if not _active:
             _patch_transports()
@@ -56,7 +56,7 @@ def deactivate(mock: Mock) -> None:
         if not _active:
             while _originals:
                 setattr(*_originals.pop())
-    # ContextVar.reset() would fail here, because a fixture may end in another context than it began in.
+    # A fixture may end in another context than that of its beginning. ContextVar.reset() would fail there.
     entered = list(_entered.get())
     if mock in entered:
         _remove_last(entered, mock)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
 
-# The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
-# that hold themselves, pydantic can take more.
+# With this many bytes of stack, every decoder reaches its own limit of nesting first. For models that hold
+# themselves, pydantic can take more.
 _ENOUGH_STACK = 512 * 1024
 
 # How many of the problems of an item an error lists.
@@ -140,7 +140,7 @@ def explain(error: Exception) -> str:
     """A decoding error in one line."""
     if not hasattr(error, "errors"):
         return str(error)
-    # That of pydantic spreads over several lines for each thing that is wrong.
+    # pydantic's message has several lines for each fault.
     complaints = error.errors()
     told = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in complaints[:_COMPLAINTS])
     return told + ("; …" if len(complaints) > _COMPLAINTS else "")

@@ -142,7 +142,7 @@ class StreamMachine(Generic[T]):
         self._decoder_state = _RUNNING
         self._cast = make_cast(cast_to)
         self._sentinel = Sentinel(done)
-        # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
+        # If each item is made of an object, decoding fails at any other sentinel, and so finds it.
         self._seeks_sentinel = self._cast.answer is None or "{" in self._sentinel.start
         self._require_done = require_done
         self._request = request
@@ -369,7 +369,7 @@ class StreamMachine(Generic[T]):
         """Go on when all items are taken.
 
         Returns:
-            Whether there may be more to take; if not, only more bytes can bring it.
+            Whether there may be more to take; if not, more bytes are needed.
         """
         if self.state is MachineState.CLOSED:
             return False

@@ -262,7 +262,9 @@ impl Parser {
     #[inline]
     fn lines(&mut self, mut rest: &[u8], sink: &mut (impl Sink + ?Sized)) -> Result<(), EventTooLarge> {
         let mut borrowed = Borrowed::default();
-        while let Some(cut) = Line::cut(rest) {
+        // Most chunks end with a line, so a search of the empty rest would cost a call for each chunk.
+        while !rest.is_empty() {
+            let Some(cut) = Line::cut(rest) else { break };
             rest = cut.rest;
             self.open_cr = cut.open_cr;
             if let Some((event_type, data, after)) = self.short_event(&cut, borrowed) {

@@ -29,8 +29,8 @@ pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>
 /// bytes first, and makes a string of the right size and width. In most streams the wide characters are
 /// close together, so the ASCII before and after them is only copied.
 fn decode_wide<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    let (head, rest) = bytes.split_at(ascii_blocks(bytes.chunks_exact(BLOCK)));
-    let (rest, tail) = rest.split_at(rest.len() - ascii_blocks(rest.rchunks_exact(BLOCK)));
+    let (head, rest) = bytes.split_at(leading_ascii(bytes));
+    let (rest, tail) = rest.split_at(rest.len() - trailing_ascii(rest));
     let Ok(text) = simdutf8::basic::from_utf8(rest) else {
         return decode_malformed(py, bytes);
     };
@@ -150,17 +150,40 @@ impl Unit for u32 {
     }
 }
 
-/// The number of bytes that `ascii_blocks` checks at once.
+/// The number of bytes that `not_ascii` checks at once.
 const BLOCK: usize = 16;
 
-/// The number of bytes before the first block that is not all ASCII.
+/// The high bits of the bytes in a block, in the order of the bytes, the first byte lowest.
 #[inline]
-fn ascii_blocks<'a>(blocks: impl Iterator<Item = &'a [u8]>) -> usize {
-    const NOT_ASCII: u128 = u128::from_ne_bytes([0x80; BLOCK]);
-    let is_ascii = |block: &&[u8]| {
-        u128::from_ne_bytes((*block).try_into().expect("blocks have this size")) & NOT_ASCII == 0
-    };
-    blocks.take_while(is_ascii).count() * BLOCK
+fn not_ascii(block: &[u8]) -> u128 {
+    const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; BLOCK]);
+    u128::from_le_bytes(block.try_into().expect("blocks have this size")) & HIGH_BITS
+}
+
+/// The number of bytes before the first one that is not ASCII.
+#[inline]
+fn leading_ascii(bytes: &[u8]) -> usize {
+    for (place, block) in bytes.chunks_exact(BLOCK).enumerate() {
+        let found = not_ascii(block);
+        if found != 0 {
+            return place * BLOCK + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let rest = bytes.chunks_exact(BLOCK).remainder();
+    bytes.len() - rest.len() + rest.iter().take_while(|byte| byte.is_ascii()).count()
+}
+
+/// The number of bytes after the last one that is not ASCII.
+#[inline]
+fn trailing_ascii(bytes: &[u8]) -> usize {
+    for (place, block) in bytes.rchunks_exact(BLOCK).enumerate() {
+        let found = not_ascii(block);
+        if found != 0 {
+            return place * BLOCK + found.leading_zeros() as usize / 8;
+        }
+    }
+    let rest = bytes.rchunks_exact(BLOCK).remainder();
+    bytes.len() - rest.len() + rest.iter().rev().take_while(|byte| byte.is_ascii()).count()
 }
 
 /// A text, and the ASCII before and after it.

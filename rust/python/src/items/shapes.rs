@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use memchr::{memchr_iter, memchr2_iter};
+use memchr::memchr_iter;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
@@ -93,8 +93,17 @@ fn is_harmless(json: &[u8]) -> bool {
         json.chunks(MOST_DIGITS / 2)
             .any(|part| part.len() == MOST_DIGITS / 2 && part.iter().all(u8::is_ascii_digit))
     };
-    (json.len() < MOST_BRACKETS || memchr2_iter(b'[', b'{', json).count() < MOST_BRACKETS)
+    (json.len() < MOST_BRACKETS || brackets(json) < MOST_BRACKETS)
         && (json.len() < MOST_DIGITS || !has_long_number())
+}
+
+/// The number of opening brackets, those inside of strings included.
+#[inline]
+fn brackets(json: &[u8]) -> usize {
+    // The count of such a short part fits into a byte, so the compiler counts many bytes at once.
+    json.chunks(u8::MAX.into())
+        .map(|part| usize::from(part.iter().map(|byte| u8::from(matches!(byte, b'[' | b'{'))).sum::<u8>()))
+        .sum()
 }
 
 /// A hash of the shape of a JSON text.
@@ -116,10 +125,7 @@ fn shape(json: &[u8]) -> u64 {
         if escapes % 2 == 1 {
             continue; // an escaped quote inside a string
         }
-        let mut start = end;
-        while start > 0 && json[start - 1] != b'"' {
-            start -= 1;
-        }
+        let start = hash.add_key(&json[..end]);
         let mut structure = 1;
         for &byte in json[..start.saturating_sub(1)].iter().rev() {
             match byte {
@@ -130,7 +136,6 @@ fn shape(json: &[u8]) -> u64 {
                 _ => break,
             }
         }
-        hash.add_key(&json[start..end]);
         hash.add(structure << 8 ^ u64::from(kind(&json[colon + 1..])));
     }
     hash.0
@@ -161,15 +166,44 @@ impl Hash {
         self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
+    /// Adds the key that ends where the text ends, and gives the index of its first byte. The key is read
+    /// backwards, eight bytes at a time, because only its end is known.
     #[inline]
-    fn add_key(&mut self, key: &[u8]) {
-        let mut words = key.chunks_exact(8);
-        for word in &mut words {
-            self.add(u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    fn add_key(&mut self, text: &[u8]) -> usize {
+        let mut left = text;
+        while let Some((rest, &last)) = left.split_last_chunk() {
+            let word = u64::from_le_bytes(last);
+            let quotes = quotes(word);
+            if quotes != 0 {
+                let size = quotes.leading_zeros() / 8;
+                // Without the quote and what is before it.
+                let word = word.checked_shr(u64::BITS - 8 * size).unwrap_or(0);
+                return self.end_key(word, text, left.len() - size as usize);
+            }
+            self.add(word);
+            left = rest;
         }
-        let rest = words.remainder().iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        self.add(rest << 8 | key.len() as u64 & 0xff);
+        let start = left.iter().rposition(|&byte| byte == b'"').map_or(0, |quote| quote + 1);
+        let key = &left[start..];
+        let mut word = [0; 8];
+        word[..key.len()].copy_from_slice(key);
+        self.end_key(u64::from_le_bytes(word), text, start)
     }
+
+    #[inline]
+    fn end_key(&mut self, word: u64, text: &[u8], start: usize) -> usize {
+        self.add(word << 8 | (text.len() - start) as u64 & 0xff);
+        start
+    }
+}
+
+/// The high bits of the bytes that are quotes.
+#[inline]
+fn quotes(word: u64) -> u64 {
+    const LOW_BITS: u64 = u64::from_ne_bytes([0x7f; 8]);
+    let differences = word ^ u64::from_ne_bytes([b'"'; 8]);
+    // No byte of the sum overflows into the next one.
+    !(((differences & LOW_BITS) + LOW_BITS) | differences | LOW_BITS)
 }
 
 /// What is a hash already needs no other.
