@@ -13,9 +13,16 @@ import niquests
 import pytest
 import requests
 import urllib3
+import urllib3_future
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+if urllib3.__version__ == urllib3_future.__version__:
+    raise ImportError(
+        "niquests has replaced urllib3 in this environment by its fork, and the tests need both: "
+        "run `make clean`, and then a target of make, which prevents that"
+    )
 
 ENCODINGS = {"accept-encoding": "gzip, deflate, br, zstd"}
 

@@ -8,6 +8,7 @@ import copy
 import gc
 import http.client
 import pickle
+import sys
 import threading
 import urllib.request
 import warnings
@@ -128,6 +129,27 @@ class TestAnEvent:
         body = b'data: "%s"\n\n' % text.encode()
         url = server.answer(*[body[i : i + 500_000] for i in range(0, len(body), 500_000)]).url
         assert read_each(driver, url, lambda: None) == [text]
+
+    def test_costs_the_same_for_each_byte_however_long_it_is(self, driver: Any, server: Server) -> None:
+        def calls(megabytes: int) -> int:
+            pieces = [b"x" * 100_000] * (10 * megabytes)
+            url = server.answer(b'data: "', *pieces, b'"\n\n').url
+            count = 0
+
+            def on_event(*_: Any) -> None:
+                nonlocal count
+                count += 1
+
+            before = sys.getprofile()
+            sys.setprofile(on_event)
+            try:
+                (item,) = read_each(driver, url, lambda: None)
+            finally:
+                sys.setprofile(before)
+            assert len(item) == megabytes * 1_000_000
+            return count
+
+        assert calls(16) / 16 < 3 * calls(2) / 2
 
 
 @pytest.mark.parametrize("limit", ["idle_timeout", "data_timeout", "timeout"])

@@ -89,6 +89,7 @@ NEEDS = (
     *("anthropic", "httpx-sse", "httpx2", "openai"),
     *("hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "starlette", "trio", "uvicorn"),
     *("gevent", "socksio", "uvloop"),
+    *("aiohttp", "niquests", "requests", "urllib3"),  # tests/drivers.py imports them
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )
 
