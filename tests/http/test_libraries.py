@@ -237,6 +237,8 @@ class TestAResponse:
             assert list(Stream(response)) == [0, 1, 2, 3, 4]
             with pytest.raises(RuntimeError, match="read it only once"):
                 list(Stream(response))
+            with pytest.raises(RuntimeError, match="consumed"):
+                _ = response.content
 
     def test_of_urllib3_whose_body_was_read_tells_the_remedy(self, server: Server) -> None:
         with urllib3.PoolManager() as client:

@@ -30,7 +30,7 @@ ROWS = (
     ("urllib3", ("urllib3",)),
     ("aiohttp", ("aiohttp==3.9.5",)),
     ("aiohttp", ("aiohttp",)),
-    ("niquests", ("niquests==3.8.0",)),
+    ("niquests", ("niquests==3.14.0",)),
     ("niquests", ("niquests",)),
 )
 
