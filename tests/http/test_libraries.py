@@ -245,6 +245,12 @@ class TestAResponse:
             with pytest.raises(RuntimeError, match="preload_content=False"):
                 list(Stream(client.request("GET", server.answer(*EVENTS).url)))
 
+    @pytest.mark.parametrize("get", [requests.get, niquests.get])
+    def test_counts_what_was_read(self, get: Any, server: Server) -> None:
+        with get(server.answer(*EVENTS).url, stream=True) as response:
+            assert list(Stream(response)) == [0, 1, 2, 3, 4]
+            assert response.raw.tell() == sum(map(len, EVENTS))
+
     def test_of_http_client_that_was_read_tells_it(self, server: Server) -> None:
         with HTTPClient.open(server.answer(*EVENTS).url) as response:
             response.read()
@@ -511,6 +517,20 @@ class TestARelay:
         async with aiohttp.ClientSession() as client:
             response = await client.get(server.answer(*EVENTS).url)
             assert b"".join([piece async for piece in ssejet.emit.arelay(response)]) == b"".join(EVENTS)
+
+
+@pytest.mark.parametrize("library", [requests, niquests])
+def test_credentials_of_a_session_answer_no_challenge_of_another_origin(library: Any, server: Server) -> None:
+    challenge = 'Digest realm="other", nonce="1", qop="auth"'
+    other = server.answer(status=401, www_authenticate=challenge)
+    elsewhere = other.url.replace("127.0.0.1", "localhost")
+    with library.Session() as client:
+        client.auth = library.auth.HTTPDigestAuth("user", "password")
+        client.trust_env = False
+        with pytest.raises(APIStatusError):
+            with ssejet.subscribe(server.answer(status=302, location=elsewhere).url, client=client) as events:
+                next(events)
+    assert [request.get("authorization") for request in other.requests] == [None]
 
 
 def test_headers_reach_the_server_as_they_are(server: Server) -> None:
