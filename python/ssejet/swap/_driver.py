@@ -90,6 +90,8 @@ def drive(
 ) -> Iterator[Any]:
     """Yield a stream's items.
 
+    The items that follow one of these may also be taken from the decoder: `ItemStream` does so.
+
     Args:
         chunks: the bytes of the stream.
         decoder: makes items of the bytes.
@@ -119,6 +121,7 @@ def drive(
         next(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
+        decoder.clear()
         rest.close()
         if sys.is_finalizing():
             response.is_closed = True  # closing it now can crash CPython 3.13
@@ -157,6 +160,7 @@ async def adrive(
         await anext(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
+        decoder.clear()
         await rest.aclose()
         if not getattr(response, "is_closed", False):
             await aclose_chunks(chunks, response)

@@ -9,6 +9,7 @@ from types import new_class
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 from weakref import WeakValueDictionary, ref
 
+from ssejet._core import AsyncItemStream, ItemStream
 from ssejet.swap._driver import EventDecoder, Relay, adrive, drive
 from ssejet.swap._plan.builder import Builder, Models, builder
 from ssejet.swap._support import UnsupportedError
@@ -80,8 +81,9 @@ def _stream_method(
         twin._decoder = relay = Relay(idle)
         response = self.response
         if is_async:
-            return adrive(response.aiter_bytes(), decoder, relay, stock(twin), response)
-        return drive(response.iter_bytes(), decoder, relay, stock(twin), response)
+            reader = adrive(response.aiter_bytes(), decoder, relay, stock(twin), response)
+            return AsyncItemStream(decoder, reader)
+        return ItemStream(decoder, drive(response.iter_bytes(), decoder, relay, stock(twin), response))
 
     return stream
 

@@ -87,6 +87,16 @@ impl Node {
         }
     }
 
+    /// Whether the same string, number or word always gives the same value. Only functions may give others.
+    fn is_pure(&self) -> bool {
+        match self {
+            Self::Nullable(node) => node.is_pure(),
+            Self::ByKind(nodes) => nodes.each().all(Node::is_pure),
+            Self::Call(_) | Self::Definition(_) => false,
+            _ => true,
+        }
+    }
+
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
@@ -173,6 +183,12 @@ impl Model {
         self.places.get(key).copied()
     }
 
+    /// The default of a field, or None.
+    pub fn default_of<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>> {
+        let default = self.defaults.bind(py).get_item(self.fields[place].name.bind(py))?;
+        Ok(default.unwrap_or_else(|| py.None().into_bound(py)))
+    }
+
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.maker.class)?;
         visit.call(&self.defaults)?;
@@ -190,7 +206,11 @@ impl Model {
 pub struct Field {
     pub name: Py<PyString>,
     pub key: Box<[u8]>,
+    /// The key with its quotes, as it usually stands in JSON.
+    pub quoted_key: Box<[u8]>,
     pub node: Node,
+    /// Whether the same string, number or word always gives the same value.
+    pub is_pure: bool,
 }
 
 /// The name of a field, its key in JSON, what is built of its value, and its default.
@@ -325,7 +345,9 @@ impl Reader {
             defaults.set_item(&name, value)?;
             let key = bytes(&key)?;
             model.places.insert(key.clone(), place);
-            model.fields.push(Field { name: name.unbind(), key, node: self.node(&field)? });
+            let quoted_key = [b"\"", &*key, b"\""].concat().into();
+            let node = self.node(&field)?;
+            model.fields.push(Field { name: name.unbind(), key, quoted_key, is_pure: node.is_pure(), node });
         }
         Ok(model)
     }
