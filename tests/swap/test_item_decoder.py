@@ -291,12 +291,12 @@ class Owner:
 
 @pytest.mark.parametrize("make", [ItemStream, AsyncItemStream])
 def test_streams_are_seen_by_the_garbage_collector(make: Any) -> None:
-    def read() -> Any:
+    def read(owner: Owner) -> Any:
         yield owner
 
     owner = Owner()
-    owner.stream = make(decoder(), read())
+    owner.stream = make(decoder(), read(owner))
     gone = weakref.ref(owner)
-    del owner, read
+    del owner
     gc.collect()
     assert gone() is None
