@@ -1,6 +1,6 @@
 # The extension module, written in Rust. Import these names from `ssejet`.
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, ClassVar, Final, Literal, final
 
 from typing_extensions import Buffer, Self
@@ -8,8 +8,8 @@ from typing_extensions import Buffer, Self
 __all__ = [
     "DEBUG",
     "Assembler",
-    "Decoder",
     "AsyncItemStream",
+    "Decoder",
     "ItemDecoder",
     "ItemStream",
     "KnownShapes",

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-import zoo
+import zoo  # noqa: TC002 - pydantic reads the annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from items import OPENAI
@@ -115,7 +115,11 @@ FEW = {
     "model": ['"m"', '"m\\\\"', '"m\\"', '"mm"', "{}"],
     "system_fingerprint": ["null", '"f"', "0", "01", "nul"],
     "usage": ["null", '{"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}', '"u"'],
-    "choices": ["[]", '[{"index": 0, "delta": {"content": "x", "role": null}}]', '[{"index": 1, "delta": {}}]'],
+    "choices": [
+        "[]",
+        '[{"index": 0, "delta": {"content": "x", "role": null}}]',
+        '[{"index": 1, "delta": {}}]',
+    ],
     "error": ["null", '"no"', "{}", "false"],
 }
 
@@ -208,7 +212,13 @@ class Interrupting:
 
     def __init__(self) -> None:
         self.closed = False
-        model = ("model", ChatCompletionChunk, [("a", "a", ("call", self.value), ("required",))], ("any",), False)
+        model = (
+            "model",
+            ChatCompletionChunk,
+            [("a", "a", ("call", self.value), ("required",))],
+            ("any",),
+            False,
+        )
         self.decoder = ItemDecoder(Assembler(model, []), dialect="openai")
         self.body = b'data: {"a": 1}\n\n' * 4
         self.made = 0

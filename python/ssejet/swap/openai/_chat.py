@@ -87,7 +87,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         if steps is None:
             self._made.clear()
             return super().handle_chunk(chunk)
-        # A model's attributes are looked up in its dict, as pydantic looks for each of them by a Python method.
+        # Values are read from the dicts of models: pydantic looks up each attribute by a Python method.
         values, of_chunk = completion.__dict__, chunk.__dict__
         values["usage"] = of_chunk["usage"]
         values["system_fingerprint"] = of_chunk["system_fingerprint"]

@@ -42,9 +42,7 @@ impl ItemStream {
         match ItemDecoder::ready(this.decoder.bind(py)) {
             Ready::Item(item) => Ok(Some(item)),
             Ready::Nothing => reader.clone().next().transpose(),
-            Ready::Error(error) => {
-                reader.call_method1(intern!(py, "throw"), (error,)).map(Some)
-            }
+            Ready::Error(error) => reader.call_method1(intern!(py, "throw"), (error,)).map(Some),
         }
     }
 
