@@ -15,7 +15,7 @@ from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
 from ssejet._http.body import aclose_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 
 __all__ = ["Dialect", "EventDecoder", "Relay", "adrive", "drive"]
 
@@ -50,11 +50,13 @@ class Relay:
         ended: whether the stream has ended.
     """
 
-    def __init__(self, idle: ServerSentEvent) -> None:
+    def __init__(self, idle: ServerSentEvent, learn: Callable[[str], bool] | None = None) -> None:
         """Make one for a stream.
 
         Args:
             idle: an event to give when there is none. The SDK makes any item of it, and so returns control.
+            learn: says whether the SDK makes items of the data alone of events of a type. It is asked once for
+                each type that the decoder refuses.
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None
@@ -62,6 +64,16 @@ class Relay:
         self.reads_on: bool = False
         self.ended: bool = False
         self._idle = idle
+        self._learn = learn
+        self._judged: set[str | None] = set()
+
+    def take(self, event: ServerSentEvent, decoder: ItemDecoder) -> None:
+        """Take an event that the decoder refused; tell the decoder if it can build those that follow."""
+        self.event = event
+        if event.event not in self._judged:
+            self._judged.add(event.event)
+            if self._learn is not None and event.event is not None and self._learn(event.event):
+                decoder.allow(event.event)
 
     def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
         """Give the SDK its events."""
@@ -104,7 +116,7 @@ def drive(
         for chunk in chunks:
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
-                    relay.event = item
+                    relay.take(item, decoder)
                     item = next(rest, _END)
                     if item is _END:
                         if relay.reads_on:  # to the end, so that the connection can be reused
@@ -142,7 +154,7 @@ async def adrive(
         async for chunk in chunks:
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
-                    relay.event = item
+                    relay.take(item, decoder)
                     item = await anext(rest, _END)
                     if item is _END:
                         if relay.reads_on:

@@ -60,7 +60,7 @@ impl ItemDecoder {
             queue: EventQueue::default(),
             memory: Memory::new(assembler.get().plan()),
             assembler: assembler.unbind(),
-            rules: Rules { only, wrapped, error_key },
+            rules: Rules { only, last: 0, wrapped, error_key },
             refused: None,
         })
     }
@@ -145,8 +145,9 @@ impl ItemDecoder {
         }
         let Some(event) = self.queue.pop() else { return Ready::Nothing };
         let plan = self.assembler.get().plan();
+        let takes = self.rules.takes(event.event_type);
         let builder = Builder::new(py, plan, &mut self.memory, self.rules.error_key());
-        match self.rules.build(builder, event) {
+        match self.rules.build(builder, event, takes) {
             Ok(item) => Ready::Item(item),
             Err(Stop::Refused) => match self.maker.event(py, event) {
                 Ok(event) => {
