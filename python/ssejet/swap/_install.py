@@ -25,6 +25,7 @@ __all__ = ["Installation", "PackageReport", "accelerate", "install", "uninstall"
 
 _ClientT = TypeVar("_ClientT")
 
+
 def accelerate(client: _ClientT) -> _ClientT:
     """Make a client with fast streams from a client of an SDK.
 
@@ -153,7 +154,10 @@ class Installation:
         return f"Installation(patched={self.patched}, waiting={self.waiting}, left_alone={self.left_alone})"
 
     def __str__(self) -> str:
-        lines = [f"{row.name} {row.version}: {row.state}{row.reason and f', {row.reason}'}" for row in self.packages]
+        lines = [
+            f"{row.name} {row.version}: {row.state}{row.reason and f', {row.reason}'}"
+            for row in self.packages
+        ]
         return "\n".join(lines) or "no package that ssejet knows is installed"
 
     def __enter__(self) -> Self:

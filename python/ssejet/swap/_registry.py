@@ -100,9 +100,10 @@ def _generated(package: str) -> Any:
 
 def imported() -> list[str]:
     """Give the known packages that are imported."""
-    modules = dict(sys.modules)
-    named = [name for name in ENTRIES if name in modules]
-    others = [_package(module) for name, module in modules.items() if name.endswith(_MARK)]
+    names = list(sys.modules)
+    named = [name for name in ENTRIES if name in names]
+    # Importing one waits, if another thread is importing it.
+    others = [_package(import_module(name)) for name in names if name.endswith(_MARK)]
     return [*named, *(name for name in others if name is not None)]
 
 
@@ -152,6 +153,8 @@ def version(package: str) -> str | None:
     with suppress(Exception):  # it may be in the middle of its import
         return str(sys.modules[f"{package}._version"].__version__)
     for distribution in metadata.distributions():
-        if any(str(file) == f"{package.replace('.', '/')}/_base_client.py" for file in distribution.files or ()):
+        if any(
+            str(file) == f"{package.replace('.', '/')}/_base_client.py" for file in distribution.files or ()
+        ):
             return distribution.version
     return None

@@ -64,6 +64,7 @@ class Package:
         Raises:
             UnsupportedError: one is missing.
         """
+        import_module(name)  # waits, if another thread is importing it
         found: dict[str, Any] = {}
         for module_name, names in _PARTS.items():
             module = import_module(f"{name}.{module_name}")
@@ -131,7 +132,9 @@ class StainlessSwapIn:
             *more_patches,
         ]
         self.streams = {cls: derived(cls, self.PATCHES) for cls in (stream, async_stream)}
-        self.mixin = type("_Accelerated", (self.client_changes(),), {"_make_sse_decoder": self.PATCHES[0].value})
+        self.mixin = type(
+            "_Accelerated", (self.client_changes(),), {"_make_sse_decoder": self.PATCHES[0].value}
+        )
         self._accelerated: WeakValueDictionary[ref[type], type] = WeakValueDictionary()
 
     def client_changes(self) -> type:

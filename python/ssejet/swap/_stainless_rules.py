@@ -23,8 +23,8 @@ __all__ = ["Rules"]
 
 _PROBE = {"probe": 1}
 # Names that an SDK may know without having them in the code of its generator.
-_USUAL = ("", "message_start", "completion", "message", "response.created", "chat.completion.chunk")
-# What no SDK's code says. It stands for all types that an SDK treats like any other.
+_USUAL = ("message_start", "completion", "message")
+# A server could send ever new types.
 _MOST_NAMES = 1000
 
 
@@ -32,7 +32,7 @@ class Rules:
     """What the generator of an SDK does with events.
 
     Attributes:
-        known: the types of which it makes items of the data alone. ``""`` stands for no type.
+        known: types of which it makes items of the data alone; ``""`` stands for no type. There may be others.
         idle: an event of which it makes any item.
         error_key: the key in the data by which it knows an error, if it does.
     """
@@ -51,9 +51,8 @@ class Rules:
         self._client_cls = client_cls
         self._names: dict[str, bool] = {}
         words = sorted(set(_words(stream_cls.__stream__.__code__)))
-        names = [*_USUAL, *words]
-        self.known = sorted(self.plain(names))
-        self.idle = self._idle(names)
+        self.idle = self._idle(["", *_USUAL, *words])
+        self.known = sorted({*self.plain([""]), self.idle.event or ""})
         self.error_key = self._error_key(words)
 
     def plain(self, names: Iterable[str]) -> frozenset[str]:
@@ -77,11 +76,13 @@ class Rules:
     def _see(self, name: str, data: Any) -> list[Any]:
         """Return what it makes of two equal events."""
         head = f"event: {name}\n" if name else ""
-        return see(self._stream_cls, self._client_cls, object, [f"{head}data: {json.dumps(data)}\n\n".encode()] * 2)
+        return see(
+            self._stream_cls, self._client_cls, object, [f"{head}data: {json.dumps(data)}\n\n".encode()] * 2
+        )
 
     def _idle(self, names: list[str]) -> ServerSentEvent:
         for name in names:
-            if name in self.known and self._see(name, None) == [seen(None)] * 2:
+            if self.plain([name]) and self._see(name, None) == [seen(None)] * 2:
                 return ServerSentEvent(event=name or None, data="null")
         raise UnsupportedError("its streams make items of no event that is known here")
 
@@ -89,7 +90,7 @@ class Rules:
         """Find the key by which it knows an error, and make sure that there is no other condition."""
         keys = set()
         values: list[Any] = [True, 1, "x", {"message": "x"}, {}, None, *words]
-        for name, key, value in product(self.known[:_FEW], words, values):
+        for name, key, value in product(self.known, words, values):
             if self._see(name, {key: value}) != [seen({key: value})] * 2:
                 if not value:
                     raise UnsupportedError(f"its streams make something else of data with the key {key!r}")
@@ -97,10 +98,6 @@ class Rules:
         if len(keys) > 1:
             raise UnsupportedError(f"its streams know an error by more than one key: {sorted(keys)}")
         return keys.pop() if keys else None
-
-
-# More names than these share the conditions of those without a name.
-_FEW = 3
 
 
 def _words(code: CodeType) -> Iterator[str]:

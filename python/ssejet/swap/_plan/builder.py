@@ -46,7 +46,7 @@ class Models:
 
 
 def other_bases(module: Any, base: type[BaseModel]) -> tuple[type[BaseModel], ...]:
-    """Find the base classes that an SDK's ``_models`` module takes from elsewhere in the SDK.
+    """Find the base classes that an SDK's ``_models`` module takes from elsewhere, and constructs as its own.
 
     Args:
         module: the module.
@@ -59,9 +59,19 @@ def other_bases(module: Any, base: type[BaseModel]) -> tuple[type[BaseModel], ..
         if inspect.isclass(value)
         and issubclass(value, pydantic.BaseModel)
         and value.__module__.startswith(package)
-        and value.__module__ != module.__name__
         and not issubclass(value, base)
+        and _is_constructed(value, module.construct_type)
     )
+
+
+def _is_constructed(base: type[BaseModel], construct_type: Callable[..., Any]) -> bool:
+    """Whether the SDK constructs the subclasses of a class without validation, with all that the JSON has."""
+    model: type[BaseModel] = pydantic.create_model("Probe", __base__=base, number=(int, ...))
+    try:
+        made = construct_type(type_=model, value={"number": "1", "more": 2})
+    except Exception:
+        return False
+    return type(made) is model and vars(made) == {"number": "1"} and made.__pydantic_extra__ == {"more": 2}
 
 
 class Builder(NamedTuple):
@@ -119,7 +129,7 @@ def _make(type_: Any, models: Models) -> Builder | None:
         return Builder(
             Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ())
         )
-    except (TypeError, ValueError):  # part of the type is unknown here
+    except Exception:  # part of the type is unknown here, or pydantic does not understand it either
         return None
 
 

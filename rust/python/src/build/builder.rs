@@ -342,7 +342,8 @@ impl<'py, 'a> Builder<'py, 'a> {
         key: &[u8],
         cursor: &mut Cursor<'_>,
     ) -> Result<(), Stop> {
-        if !model.sets_extra && key.starts_with(b"_") {
+        let is_refused = model.refused.iter().any(|other| **other == *key);
+        if is_refused || (!model.sets_extra && key.starts_with(b"_")) {
             return Err(Stop::Refused);
         }
         let value = self.build(&model.extra, cursor)?;

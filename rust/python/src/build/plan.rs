@@ -175,6 +175,8 @@ pub struct Model {
     /// Whether other keys count as set fields, as in pydantic. In the SDKs' own `construct` they do not,
     /// and none may begin with an underscore.
     pub sets_extra: bool,
+    /// The keys that an object must not have: with one of them it may belong to another model.
+    pub refused: Vec<Box<[u8]>>,
 }
 
 impl Model {
@@ -311,7 +313,7 @@ impl Reader {
         Ok(nodes)
     }
 
-    /// Reads `("model", class, fields, extra, sets_extra)`, each field being
+    /// Reads `("model", class, fields, extra, sets_extra, refused)`, of which the last may be absent. Each field is
     /// `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)` or `("required",)`.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
@@ -332,6 +334,13 @@ impl Reader {
             defaults: defaults.clone().unbind(),
             extra: self.node(&plan.get_item(3)?)?,
             sets_extra: plan.get_item(4)?.extract()?,
+            refused: match plan.get_item(5) {
+                Ok(keys) => {
+                    let keys: Vec<Bound<'_, PyString>> = keys.extract()?;
+                    keys.iter().map(bytes).collect::<PyResult<_>>()?
+                }
+                Err(_) => Vec::new(),
+            },
         };
         for (place, (name, key, field, default)) in plans.into_iter().enumerate() {
             let name = PyString::intern(py, name.to_str()?);
