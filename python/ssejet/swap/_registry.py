@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENTRIES",
     "GENERATED",
+    "PARTS",
     "Entry",
     "imported",
     "installed",
@@ -54,8 +55,10 @@ class Entry(NamedTuple):
         return bool(self.clients)
 
 
-_MARK = "._base_client"
-_GENERATED_FILES = ("_base_client.py", "_streaming.py", "_models.py", "_compat.py")
+PARTS = ("_base_client", "_streaming", "_models", "_compat")
+"""The modules by which an SDK that Stainless generated is recognised. The first imports the others."""
+
+_MARK = f".{PARTS[0]}"
 
 # The names of the base classes of the clients of all SDKs that Stainless generated.
 _STAINLESS = ("_base_client.BaseClient",)
@@ -133,10 +136,11 @@ def installed() -> Iterator[str]:
             if name in sys.modules or find_spec(name) is not None:
                 yield name
     for distribution in metadata.distributions():
-        paths = {str(file) for file in distribution.files or () if file.name in _GENERATED_FILES}
+        names = [f"{part}.py" for part in PARTS]
+        paths = {str(file) for file in distribution.files or () if file.name in names}
         for path in paths:
-            folder = path.removesuffix(_GENERATED_FILES[0])
-            if folder != path and all(folder + name in paths for name in _GENERATED_FILES):
+            folder = path.removesuffix(names[0])
+            if folder != path and all(folder + name in paths for name in names):
                 name = folder.rstrip("/").replace("/", ".")
                 if name not in ENTRIES:
                     yield name

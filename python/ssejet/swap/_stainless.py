@@ -8,9 +8,9 @@ see `ssejet.swap._stainless_rules`.
 from __future__ import annotations
 
 from copy import copy
-from functools import wraps
+from functools import cached_property, wraps
 from importlib import import_module
-from inspect import isclass
+from inspect import getattr_static, isclass
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin
 from weakref import WeakValueDictionary, ref
@@ -297,19 +297,21 @@ class StainlessSwapIn:
         """
         twin: Any = object.__new__(cls)
         for name, value in vars(client).items():
-            if not self._is_part(client, value):
+            is_made_on_access = isinstance(getattr_static(cls, name, None), cached_property)
+            if not self._is_part(client, value, is_made_on_access):
                 vars(twin)[name] = value
-            elif not hasattr(type(client), name):  # the others are made on access
+            elif not is_made_on_access:
                 vars(twin)[name] = type(value)(twin)
         return twin
 
-    def _is_part(self, client: Any, value: Any) -> bool:
+    def _is_part(self, client: Any, value: Any, is_made_on_access: bool) -> bool:
         """Whether a value is the SDK's and refers to the client."""
         cls = type(value)
         if not cls.__module__.startswith(f"{self.package.name}."):
             return False
         # What wraps the methods of resources does not keep its client, but is made with it.
-        return getattr(value, "_client", None) is client or cls.__name__.endswith(_WRAPPERS)
+        is_wrapper = cls.__name__.endswith(_WRAPPERS)
+        return is_made_on_access or is_wrapper or getattr(value, "_client", None) is client
 
 
 _WRAPPERS = ("WithRawResponse", "WithStreamedResponse", "WithStreamingResponse")
