@@ -25,7 +25,7 @@ from ssejet.swap._support import Patch, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["Package", "StainlessSwapIn", "derived"]
+__all__ = ["Package", "StainlessSwapIn", "derived", "give_managers"]
 
 _T = TypeVar("_T")
 
@@ -170,13 +170,13 @@ class StainlessSwapIn:
     def _stock_stream(self) -> Any:
         # Unlike the SDK's class, it stays as it was when the SDK is patched.
         package = self.package
-        stock = {name: vars(package.stream)[name] for name in ("__stream__", "__iter__")}
+        stock = {name: getattr(package.stream, name) for name in ("__stream__", "__iter__")}
         if self._is_patched():
             raise UnsupportedError("it was patched before its rules were tried out")
         return new_class("Stream", (package.stream[_T],), exec_body=lambda names: names.update(stock))
 
     def _is_patched(self) -> bool:
-        return vars(self.package.stream)["__stream__"] is self.PATCHES[1].value
+        return self.package.stream.__stream__ is self.PATCHES[1].value
 
     def check(self) -> None:
         """Check that this version of the SDK works as expected.
@@ -327,3 +327,18 @@ def derived(cls: Any, patches: Collection[Patch]) -> Any:
 def _names_of(cls: type) -> dict[str, Any]:
     # Clients send their class's name, and users read it.
     return {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+
+
+def give_managers(resource: Any, managers: dict[Any, Any]) -> None:
+    """Let the ``stream()`` of a resource return managers of other classes, given by the SDK's own."""
+    stock = getattr(resource, "stream", None)
+    if stock is None:
+        return  # older versions have it elsewhere
+
+    @wraps(stock)
+    def stream(*args: Any, **kwargs: Any) -> Any:
+        manager = stock(*args, **kwargs)
+        manager.__class__ = managers.get(type(manager), type(manager))
+        return manager
+
+    resource.stream = stream

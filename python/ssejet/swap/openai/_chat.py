@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jiter import from_json
 from openai.lib._parsing import get_input_tool_by_name
 from openai.lib.streaming.chat import (
     ChatCompletionStreamState,
@@ -28,7 +27,7 @@ from openai.types.chat.chat_completion_chunk import (
 )
 
 from ssejet._core import ModelMaker
-from ssejet.chat._partial import PartialJSON
+from ssejet.swap._growing_json import GrowingJSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from openai._models import BaseModel
 
 __all__ = ["LinearState"]
-
-_MAX_ESCAPE_LENGTH = len(r"\ud83d\ude00")
 
 _new = object.__new__
 
@@ -63,7 +60,7 @@ class _Step(NamedTuple):
 class LinearState(ChatCompletionStreamState[Any]):
     """openai-python's state, but it handles chunks that only add text itself."""
 
-    _texts: dict[Any, PartialJSON]
+    _texts: dict[Any, GrowingJSON]
     # The messages that were made here, by the index of their choice: they have all fields.
     _made: dict[int, Any]
     _parses: bool
@@ -198,19 +195,11 @@ class LinearState(ChatCompletionStreamState[Any]):
 
     def _parsed(self, key: Any, text: str) -> Any:
         """Parse the new end of a partial JSON text; None if openai-python must parse it."""
-        partial = self._texts.get(key)
-        if partial is None:
-            partial = self._texts[key] = PartialJSON()
-        parsed_length = partial.length
-        partial.feed(text[parsed_length:])
-        if partial.broken:
-            return None
-        if "\\" in text[max(0, parsed_length - _MAX_ESCAPE_LENGTH) :]:
-            try:  # jiter rejects an invalid escape even in an unfinished string
-                return from_json(text.encode(), partial_mode=True)
-            except ValueError:
-                return None
-        return partial.value()
+        growing = self._texts.get(key)
+        if growing is None:
+            growing = self._texts[key] = GrowingJSON()
+        growing.add(text[growing.length :])
+        return growing.value()
 
     def _add_events(self, step: _Step, events: list[Any]) -> None:
         delta, message = step.delta, step.message.__dict__

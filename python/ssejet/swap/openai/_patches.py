@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from openai import OpenAI
 from openai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatCompletionStreamManager
 
-from ssejet.swap._stainless import StainlessSwapIn, derived
+from ssejet.swap._stainless import StainlessSwapIn, derived, give_managers
 from ssejet.swap._support import Patch, UnsupportedError
 from ssejet.swap.openai._chat import LinearState
 
@@ -53,29 +53,15 @@ class _ClientChanges:
     @cached_property
     def chat(self) -> Any:
         chat = super().chat  # type: ignore[misc]
-        _give_linear_streams(chat)
+        give_managers(chat.completions, _MANAGERS)
         return chat
 
     @cached_property
     def beta(self) -> Any:
         beta = super().beta  # type: ignore[misc]
         if hasattr(beta, "chat"):
-            _give_linear_streams(beta.chat)
+            give_managers(beta.chat.completions, _MANAGERS)
         return beta
-
-
-def _give_linear_streams(chat: Any) -> None:
-    stock = getattr(chat.completions, "stream", None)
-    if stock is None:
-        return  # older versions have it only in `client.beta`
-
-    @wraps(stock)
-    def stream(*args: Any, **kwargs: Any) -> Any:
-        manager = stock(*args, **kwargs)
-        manager.__class__ = _MANAGERS.get(type(manager), type(manager))
-        return manager
-
-    chat.completions.stream = stream
 
 
 class _SwapIn(StainlessSwapIn):
