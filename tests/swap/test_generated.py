@@ -339,7 +339,7 @@ def made_up(monkeypatch: Any, package: str = "groq", name: str = "made_up", **ch
                     changed = {f"__{attribute}": value}
                     setattr(
                         module, owner, types.new_class(owner, (stock[T],), {}, lambda ns: ns.update(changed))
-                    )  # noqa: B023
+                    )
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     for module in parts.values():
         monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -103,7 +103,7 @@ def _generated(package: str) -> Any:
 
 def imported() -> list[str]:
     """Give the known packages that are imported."""
-    names = list(sys.modules)
+    names = [name for name, module in list(sys.modules.items()) if module is not None]
     named = [name for name in ENTRIES if name in names]
     # Importing one waits, if another thread is importing it.
     others = [_package(import_module(name)) for name in names if name.endswith(_MARK)]
