@@ -1,4 +1,4 @@
-"""Clients of SDKs that Stainless generated, other than openai and anthropic: those that are installed here."""
+"""Clients of the SDKs that Stainless generated and that are installed here, but openai and anthropic."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from sdks import FakeServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sdks import FakeServer
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import json
 import sys
 import types
 import warnings
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -336,10 +337,8 @@ def made_up(monkeypatch: Any, package: str = "groq", name: str = "made_up", **ch
                     delattr(module, owner)
                 else:
                     stock = getattr(module, owner)
-                    changed = {f"__{attribute}": value}
-                    setattr(
-                        module, owner, types.new_class(owner, (stock[T],), {}, lambda ns: ns.update(changed))
-                    )
+                    body = partial(dict.update, **{f"__{attribute}": value})
+                    setattr(module, owner, types.new_class(owner, (stock[T],), {}, body))
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     for module in parts.values():
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -413,7 +412,9 @@ def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(monkeypatch: A
     client = INSTALLED["groq"].client(FakeServer([]), "sync")
     with pytest.warns(UnsupportedVersionWarning, match=message):
         assert ssejet.accelerate(client) is client
-    with pytest.warns(UnsupportedVersionWarning, match=message), ssejet.install() as report:
+    with pytest.warns(UnsupportedVersionWarning, match=message):
+        report = ssejet.install()
+    with report:
         assert report.left_alone["groq"] == "its streams go backwards"
         assert ("groq", groq.__version__, "left alone", "its streams go backwards") in report.packages
     assert dict(vars(groq.Stream)) == before

@@ -1,7 +1,7 @@
 """Swap-ins for the SDKs and libraries that programs already use.
 
-* ``ssejet.accelerate(client)`` makes a client of an SDK whose streams are decoded, parsed and built by ssejet,
-  with the same results.
+* ``ssejet.accelerate(client)`` makes a client of an SDK whose streams are decoded, parsed and built by
+  ssejet, with the same results.
 * ``ssejet.install()`` does that for every client, and for httpx-sse and httpx2.
 * `ssejet.swap.httpx_sse` and `ssejet.swap.httpx2` replace these modules.
 
@@ -10,8 +10,8 @@ Stainless generated needs none: `_stainless` recognises it by its structure.
 
 Only these modules use an SDK's internals. Each leaves an unknown version alone, with a warning:
 
-* ``_stainless.py`` and ``_stainless_rules.py``: streams, clients and decoders of SDKs that Stainless generated;
-  ``check()`` and what it needs.
+* ``_stainless.py`` and ``_stainless_rules.py``: streams, clients and decoders of SDKs that Stainless
+  generated; ``check()`` and what it needs.
 * ``openai/_chat.py``: the state of ``chat.completions.stream()``. It takes over only for chunks and snapshots
   of exactly the types and fields that it knows; openai-python handles all others.
 * ``anthropic/_messages.py``: the functions behind ``messages.stream()``, with the same caution.

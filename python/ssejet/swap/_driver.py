@@ -55,8 +55,8 @@ class Relay:
 
         Args:
             idle: an event to give when there is none. The SDK makes any item of it, and so returns control.
-            learn: says whether the SDK makes items of the data alone of events of a type. It is asked once for
-                each type that the decoder refuses.
+            learn: says whether the SDK makes items of the data alone of events of a type. It is asked once
+                for each type that the decoder refuses.
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None

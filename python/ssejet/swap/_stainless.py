@@ -105,7 +105,7 @@ class StainlessSwapIn:
     """
 
     wrapped: ClassVar[str | None] = None
-    """The start of the types of events of which the SDK makes items with the fields ``data`` and ``event``."""
+    """The start of the types of events whose items have the fields ``data`` and ``event``."""
 
     def __init__(self, name: str, more_patches: Collection[Patch] = ()) -> None:
         """Make the swap-in for the SDK of this name.

@@ -32,7 +32,7 @@ class Rules:
     """What the generator of an SDK does with events.
 
     Attributes:
-        known: types of which it makes items of the data alone; ``""`` stands for no type. There may be others.
+        known: types of which it makes items of the data alone; ``""`` stands for none. There may be more.
         idle: an event of which it makes any item.
         error_key: the key in the data by which it knows an error, if it does.
     """

@@ -26,19 +26,8 @@ __all__ = ["doctor"]
 
 # Libraries that a program may use together with ssejet, as their distributions are called.
 _LIBRARIES = (
-    *(
-        "httpx",
-        "httpcore",
-        "httpx2",
-        "httpcore2",
-        "anyio",
-        "h2",
-        "aiohttp",
-        "requests",
-        "urllib3",
-        "niquests",
-    ),
-    *("msgspec", "jiter", "pydantic"),
+    *("httpx", "httpcore", "httpx2", "httpcore2", "anyio", "h2", "aiohttp", "requests", "urllib3"),
+    *("niquests", "msgspec", "jiter", "pydantic"),
 )
 
 
@@ -70,7 +59,7 @@ def _environment() -> Iterator[tuple[str, str]]:
     orjson = _version("orjson")
     yield (
         "orjson",
-        orjson or "not installed: JSON that is not typed is read by Python's json, which is slower",
+        orjson or "not installed: Python's json reads JSON that is not typed, more slowly",
     )
     yield "direct reading", _direct_reading()
 

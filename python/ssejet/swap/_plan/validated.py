@@ -218,8 +218,8 @@ class Validated:
     def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
         """Plan a union of models with this field as the discriminator; None if it cannot be one.
 
-        Models without the field may be members, too. They accept only objects that have their required fields,
-        so a plan refuses objects that have one of these.
+        Models without the field may be members, too. They accept only objects that have their required
+        fields, so a plan refuses objects that have one of these.
         """
         keys = set()
         models_by_value: dict[str, list[Any]] = {}

@@ -131,7 +131,7 @@ class _Functions:
 
 
 def linear_stream(stream_cls: Any) -> Callable[[Any], Any] | None:
-    """Make the ``__stream__`` of a helper's class that costs the same for each event; None if it is not known.
+    """Make a ``__stream__`` for a helper's class that costs the same for each event; None if it is unknown.
 
     It is anthropic's own method, which finds other functions under two names.
     """
