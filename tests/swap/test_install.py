@@ -94,12 +94,14 @@ def test_uninstalling_leaves_no_trace() -> None:
 
 def test_it_says_what_it_patched() -> None:
     report = ssejet.install()
-    assert report.patched == {
+    versions = {
         "openai": openai.__version__,
         "anthropic": anthropic.__version__,
         "httpx_sse": httpx_sse.__version__,
         "httpx2": httpx2.__version__,
     }
+    # Other tests may have imported other SDKs.
+    assert versions.items() <= report.patched.items()
     assert (report.waiting, report.left_alone) == ([], {})
     assert f"'openai': '{openai.__version__}'" in repr(report)
     ssejet.uninstall()
@@ -159,7 +161,7 @@ def test_installing_twice_does_no_more_than_once() -> None:
     once = state_of_the_process()
     with ssejet.install() as report:
         assert state_of_the_process() == once
-        assert len(report.patched) == 4
+        assert len(report.patched) >= 4
     assert state_of_the_process() == once, "only the block that installed it takes it back"
     ssejet.uninstall()
     assert state_of_the_process() == before

@@ -92,9 +92,10 @@ def _show_packages(console: Console, *, imports: bool) -> None:
         return
     table = Table("package", "version", "state", "why", box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        state, reason = row.state, row.reason
+        state: str = row.state
+        reason = failed.get(row.name, row.reason)
         if row.name in failed:
-            state, reason = "broken", failed[row.name]
+            state = "broken"
         style = {"swapped": "good", "broken": "error", "left alone": "error"}.get(state, "")
         table.add_row(row.name, row.version, state, printable(reason), style=style)
     console.print()

@@ -149,7 +149,7 @@ def linear_stream(stream_cls: Any) -> Callable[[Any], Any] | None:
     return wraps(stock)(made)
 
 
-_MESSAGE = {
+_MESSAGE: dict[str, Any] = {
     "id": "msg",
     "type": "message",
     "role": "assistant",
@@ -192,7 +192,8 @@ def _agree(module: Any, functions: _Functions) -> bool:
         (module.accumulate_event, module.build_events),
         (functions.accumulate, functions.build),
     ):
-        snapshot, buffers, found = None, {}, []
+        buffers: dict[int, Any] = {}
+        snapshot, found = None, []
         for values in _events():
             event = module.construct_type_unchecked(type_=functions.event_type, value=values)
             try:

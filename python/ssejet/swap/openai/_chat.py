@@ -50,7 +50,7 @@ _OTHER_FIELDS = tuple(_DUMPED_FIELDS - {*_TEXT_FIELDS, "tool_calls"})
 class _Step(NamedTuple):
     """What one choice of a chunk changes: the new message, and the fields of the delta in it."""
 
-    index: int
+    place: int
     choice: Any
     snapshot: Any
     message: Any
@@ -94,7 +94,7 @@ class LinearState(ChatCompletionStreamState[Any]):
         events = [_chunk_event({"type": "chunk", "chunk": chunk, "snapshot": completion})]
         for step in steps:
             step.snapshot.__dict__["message"] = step.message
-            self._made[step.index] = step.message
+            self._made[step.place] = step.message
             self._add_events(step, events)
         return events
 
@@ -114,7 +114,7 @@ class LinearState(ChatCompletionStreamState[Any]):
             if step is None:
                 return None
             steps.append(step)
-        if len(steps) > 1 and len({step.index for step in steps}) < len(steps):
+        if len(steps) > 1 and len({step.place for step in steps}) < len(steps):
             return None
         return steps
 
