@@ -41,6 +41,7 @@ CLASSES: list[Any] = [
     anthropic._base_client.BaseClient,
     httpx_sse.EventSource,
     httpx2.EventSource,
+    *_registry.swap_in("anthropic").linear,
 ]
 
 

@@ -87,6 +87,9 @@ def sdk_of(client: object) -> str | None:
 
 def swap_in(package: str) -> Any:
     """Make the swap-in for a package."""
+    # If another thread is importing the package, this waits. That thread may want the swap-in too: so this
+    # must not wait while it holds the lock of the swap-in's module.
+    import_module(package)
     entry = ENTRIES.get(package)
     if entry is None:
         return _generated(package)

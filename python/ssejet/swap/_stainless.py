@@ -64,7 +64,6 @@ class Package:
         Raises:
             UnsupportedError: one is missing.
         """
-        import_module(name)  # waits, if another thread is importing it
         found: dict[str, Any] = {}
         for module_name, names in _PARTS.items():
             module = import_module(f"{name}.{module_name}")

@@ -80,6 +80,9 @@ class _ClientChanges:
 
 
 class _SwapIn(StainlessSwapIn):
+    linear = _LINEAR
+    """The helpers' classes, with their fast ``__stream__``."""
+
     def client_changes(self) -> type:
         return _ClientChanges
 
