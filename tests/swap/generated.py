@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,11 @@ class SDK:
         cls = options.pop("cls", None) or getattr(self.module, self.clients[mode == "async"])
         return cls(
             **{self.key: "key"},
-            **dict(self.extra),
+            **{
+                name: value
+                for name, value in self.extra
+                if name in inspect.signature(cls.__init__).parameters
+            },
             base_url="http://server/v1",
             http_client=http(transport=httpx.MockTransport(server)),
             **options,

@@ -163,7 +163,10 @@ def test_chat_streams_of_any_content_give_what_they_give_without_us(
 ) -> None:
     random = data.draw(st.randoms(use_true_random=False))
     scribe = Scribe(random, data.draw(st.sampled_from([0, 0.01, 0.1])))
-    type_ = INSTALLED[package].chunk_type
+    try:
+        type_ = INSTALLED[package].chunk_type
+    except ImportError:
+        pytest.skip("this version has it elsewhere")
     pieces = [
         event(scribe.write(type_) if random.random() < 0.9 else random.choice(ODDITIES))
         for _ in range(data.draw(st.integers(0, 6)))
