@@ -228,10 +228,10 @@ def main() -> None:
             print(f"{row.requirement}: cannot be tried: {error}", flush=True)
             well = False
             continue
-        found.append((row.library, version, made, tests))
-        print(" | ".join(found[-1]), flush=True)
+        print(" | ".join((row.library, version, made, tests)), flush=True)
         well &= fine
         if fine:
+            found.append((row.library, version, made, tests))
             write_table(DOCUMENT, found)
     sys.exit(not well or not rows)
 
