@@ -228,7 +228,7 @@ def main() -> None:
             print(f"{row.requirement}: cannot be tried: {error}", flush=True)
             well = False
             continue
-        print(" | ".join((row.library, version, made, tests)), flush=True)
+        print(f"{row.library} | {version} | {made} | {tests}", flush=True)
         well &= fine
         if fine:
             found.append((row.library, version, made, tests))
