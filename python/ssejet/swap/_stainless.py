@@ -296,7 +296,7 @@ class StainlessSwapIn:
         """
         twin: Any = object.__new__(cls)
         for name, value in vars(client).items():
-            is_made_on_access = isinstance(getattr_static(cls, name, None), cached_property)
+            is_made_on_access = isinstance(getattr_static(type(client), name, None), cached_property)
             if not self._is_part(client, value, is_made_on_access):
                 vars(twin)[name] = value
             elif not is_made_on_access:
