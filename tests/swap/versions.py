@@ -108,7 +108,7 @@ ROWS = (
     Row("runwayml", "runwayml==1.0.0", OLD_HTTPX),
     Row("openlayer", "openlayer"),
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
-    Row("llama-stack-client", "llama-stack-client", ("fire", "prompt_toolkit")),
+    Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
 )
 
 # What the tests need; pip takes what goes with the row.
