@@ -40,7 +40,7 @@ class AdaptedResponse:
 
 
 def original_of(response: Any) -> Any:
-    """The response of an adapter, which is the one that the user has; or else the argument."""
+    """The library's own response, if this is an adapter of one; else the argument."""
     return response.original if isinstance(response, AdaptedResponse) else response
 
 

@@ -29,8 +29,8 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
         default: converts a value that cannot be encoded.
 
     Raises:
-        TypeError: the value cannot be encoded: it holds a class that ``default`` refuses, itself, a lone
-            surrogate, or too many levels.
+        TypeError: the value cannot be encoded: it holds itself, a lone surrogate, too many levels, or
+            something that ``default`` refuses.
     """
     try:
         try:

@@ -65,7 +65,7 @@ def test_line_ends_of_any_kind_arrive_as_line_feeds(data: str) -> None:
 
 
 @given(data=_data, event=_one_line.filter(bool), id=_one_line, comment=_lines)
-def test_no_argument_can_pass_for_another(data: str, event: str, id: str, comment: str) -> None:
+def test_no_argument_can_be_mistaken_for_another(data: str, event: str, id: str, comment: str) -> None:
     encoded = encode(data, event=event, id=id, retry=7, comment=comment)
     assert decode(encoded) == [ServerSentEvent(event=event, data=data, id=id, retry=7)]
 

@@ -115,7 +115,7 @@ def test_a_block_needs_no_more_than_what_it_says(mock_anthropic: AnthropicMock, 
     assert tool.input == {}  # type: ignore[union-attr]
 
 
-def test_a_stop_reason_that_is_given_holds(mock_anthropic: AnthropicMock, client: Anthropic) -> None:
+def test_a_given_stop_reason_is_kept(mock_anthropic: AnthropicMock, client: Anthropic) -> None:
     mock_anthropic.messages.create.response = {"content": CONTENT, "stop_reason": "max_tokens"}
     assert client.messages.create(**ASKED).stop_reason == "max_tokens"
     assert raw_events(client)[-2].delta.stop_reason == "max_tokens"
@@ -207,7 +207,7 @@ async def test_an_error_inside_the_stream_ends_it_for_async_clients(
             await stream.until_done()
 
 
-def test_pings_come_as_often_as_is_wished_and_do_no_harm(
+def test_pings_come_as_often_as_asked_and_do_no_harm(
     mock_anthropic: AnthropicMock, client: Anthropic
 ) -> None:
     mock_anthropic.messages.create.response = StreamedAnswer("a b", ping_every=1, cut=5)
@@ -264,7 +264,7 @@ async def test_a_decorated_async_test_runs_with_the_mock(mock_anthropic: Anthrop
     assert mock_anthropic.state == {"seen": ["http://localhost:1/v1/messages"]}
 
 
-def test_both_mocks_stand_beside_each_other(
+def test_both_mocks_can_be_active_at_once(
     mock_anthropic: AnthropicMock, mock_openai: OpenAIMock, client: Anthropic
 ) -> None:
     mock_anthropic.messages.create.response = "Hello"

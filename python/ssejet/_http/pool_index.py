@@ -1,9 +1,9 @@
 """Lets httpx's connection pool find a free connection at once, however many are open.
 
 httpcore's pool looks at every connection whenever a request starts or ends, so 1,000 streams that open and
-close cost a million looks. An index gives a pool a pass that looks only at what has changed:
+close cost a million looks. With an index, the pool looks only at what has changed:
 
-- the connections of the requests that have ended since the last pass;
+- the connections of the requests that have ended since it last looked;
 - the requests that wait for a connection, in their order;
 - the idle connections: the newest of an origin is used again, the oldest expires first.
 
@@ -34,7 +34,7 @@ _CHECKS = 4
 
 
 def index_pools(client: _ClientT) -> _ClientT:
-    """Let a client of httpx or httpx2 hold many streams, each of which costs what it costs alone.
+    """Let a client of httpx or httpx2 hold many streams, each at the cost of a single one.
 
     Without this, httpx looks at every connection of the client whenever a stream opens or closes. All else
     stays the same: connections, limits, timeouts, proxies and mounts. ssejet's own clients need no call.
@@ -72,7 +72,7 @@ def index_new_client(client: Any) -> None:
 
 
 def _index_all(client: Any) -> Iterator[str]:
-    """Index the pools of all transports that are httpx's own; yield what hinders it."""
+    """Index the pools of all transports that are httpx's own; yield why one cannot be indexed."""
     for transport in [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]:
         kind = type(transport)
         if kind.__module__.partition(".")[0] in ("httpx", "httpx2") and kind.__name__.endswith(
@@ -111,7 +111,7 @@ class _PoolIndex:
     """
 
     def __init__(self, pool: Any) -> None:
-        # No cycle of references: a client that nobody has closed must go when its last reference goes.
+        # No cycle of references: a client that is not closed must be freed with its last reference.
         self._pool = weakref.ref(pool)
         self._requests = _Requests(self)
         self._origins: dict[Any, tuple[bytes, bytes, int]] = {}
@@ -128,7 +128,7 @@ class _PoolIndex:
         """Give connections to waiting requests, and return the connections to close."""
         pool = self._pool()
         if pool is None:
-            # The garbage collector is at it: it clears weak references, then closes responses.
+            # The garbage collector runs: it clears weak references, then closes responses.
             return []
         if pool._connections is not self._origins:  # aclose() has replaced it
             self._idle.clear()

@@ -38,8 +38,8 @@ class ChoiceState(msgspec.Struct, eq=False):
 
     Attributes:
         index: of the choice.
-        parses_partially: whether partial parses are computed. openai-python has none for what came with a
-            stream's first chunk, until the choice's next.
+        parses_partially: whether partial parses are computed. openai-python has none for a stream's first
+            chunk, until the next chunk of the choice.
         finish_reason: the last that the server gave, or None.
     """
 

@@ -228,7 +228,7 @@ class Fields(msgspec.Struct, eq=False):
             gathered.add(part)
 
     def news(self, whole: Mapping[str, Any]) -> dict[str, Any]:
-        """Of fields that hold all so far, what is new."""
+        """What is new in fields that hold all so far."""
         new = {}
         for name, value in whole.items():
             before = _plain(self._values.get(name))

@@ -156,7 +156,7 @@ class ToolCall(msgspec.Struct, eq=False):
         return self.arguments.length == 2 and self.arguments.is_text("{}")
 
     def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
-        """Whether a fragment is the whole call again, as some servers end with."""
+        """Whether a fragment is the whole call again, which some servers send at the end."""
         if not (name and call_id) or call_id != self.id or self.arguments.length != len(text):
             return False
         return self.arguments.is_text(text)
@@ -320,7 +320,7 @@ class ToolCalls(msgspec.Struct, eq=False):
             self._complete(self._undone[index], events)
 
     def _without_repeats(self, fragments: Iterable[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
-        """Of fragments that hold the whole calls so far, in order, what is new."""
+        """What is new in fragments that hold the whole calls so far, in order."""
         calls = list(self)
         new = []
         for position, fragment in enumerate(fragments):

@@ -325,9 +325,8 @@ class _AsyncPieces(AsyncGenerator[bytes, None]):
     def __anext__(self) -> Any:
         if self._was_cancelled:
             raise StreamError(
-                "an earlier read of this event stream was cancelled, which closed its source: what was still "
-                "to come is lost. To limit a wait without that, wait for a task that reads with "
-                "asyncio.wait(), which does not cancel it"
+                "an earlier read of this event stream was cancelled, which closed its source: the rest is "
+                "lost. To limit a wait, read in a task and pass it to asyncio.wait(), which cancels nothing"
             )
         return self._pieces.__anext__()
 

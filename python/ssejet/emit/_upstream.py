@@ -40,7 +40,7 @@ class _BaseUpstream:
     _reader_class: ClassVar[Any]
     _kind: ClassVar[Literal["sync", "async"]]
     _names: ClassVar[tuple[str, str]]
-    """The names of the function that relays such a response, and of that for the other kind."""
+    """The names of two functions: the one that relays such a response, and the one for the other kind."""
 
     def __init__(self, response: Any) -> None:
         name, other_name = self._names

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.response import is_httpx_response
 from ssejet._pydantic import model_fields
 from ssejet.emit import AsyncEventStream, EventStream
+from ssejet.testing._http_responses import is_response
 
 if TYPE_CHECKING:
     from random import Random
@@ -88,11 +88,11 @@ class StreamedAnswer:
 def is_answer(answer: Any) -> bool:
     """Whether a value is one of ``KINDS`` and not a function."""
     kinds = (EventStream, AsyncEventStream, StreamedAnswer, MockError, BaseException)
-    return isinstance(answer, kinds) or is_httpx_response(answer) or has_fields(answer)
+    return isinstance(answer, kinds) or is_response(answer) or has_fields(answer)
 
 
 def has_fields(answer: Any) -> bool:
-    """Whether a value is a string, a dict or a model, to fill an answer's fields."""
+    """Whether a value can fill the fields of an answer: a string, a dict or a model."""
     if isinstance(answer, (str, Mapping)):
         return True
     cls = type(answer)

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.response import is_httpx_response
+from ssejet._http.response import is_httpx_response as is_response
 from ssejet._media_type import EVENT_STREAM
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import aclose, close
@@ -15,7 +15,7 @@ from ssejet.emit._closing import aclose, close
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["as_exception_of", "library_of", "make_response"]
+__all__ = ["as_exception_of", "is_response", "library_of", "make_response"]
 
 
 def library_of(request: Any) -> Any:
@@ -50,7 +50,7 @@ def make_response(answer: Any, request: Any) -> Any:
     if isinstance(answer, (EventStream, AsyncEventStream)):
         headers = [("content-type", EVENT_STREAM)]
         return library.Response(200, headers=headers, stream=_body_class(library)(copy.copy(answer)))
-    if is_httpx_response(answer):
+    if is_response(answer):
         headers = list(answer.headers.raw)
         return library.Response(
             answer.status_code,

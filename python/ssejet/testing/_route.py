@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ssejet._http.response import is_httpx_response
 from ssejet._json import dumps, loads
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import close
 from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, describe, has_fields, is_answer
 from ssejet.testing._calls import CallLog
-from ssejet.testing._http_responses import as_exception_of, library_of
+from ssejet.testing._http_responses import as_exception_of, is_response, library_of
 from ssejet.testing._streams import RawEventStream, with_event_names
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class Route:
             raise TypeError(f"the function of {self._name}.response returns {KINDS}; not {describe(answer)}")
         if isinstance(answer, BaseException):
             raise as_exception_of(library_of(call.request), answer, call.request)
-        if is_httpx_response(answer):
+        if is_response(answer):
             return answer
         if isinstance(answer, (EventStream, AsyncEventStream)):
             return with_event_names(answer) if self._endpoint.names_events else answer
