@@ -66,6 +66,7 @@ DIRECT_JSON = {
     "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",
     "emit/sse_starlette/event.py": "sends the bytes that sse-starlette sends, and raises its errors",
     "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",
+    "swap/_stainless_rules.py": "makes the bodies that the SDK's own generator gets to show its rules",
     "testing/_endpoints/base.py": "writes arguments with spaces, as models do",
     "typed/_cast.py": "decodes text to a user's type",
     "_http/adapters/requests_to_send.py": "sends the bytes that httpx sends, and raises its errors",

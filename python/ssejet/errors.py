@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ssejet._http_types import original_of
+from ssejet._http_types import original_of, with_picklable
 from ssejet._media_type import is_event_stream
 from ssejet._redaction import redacted
 from ssejet._server_errors import error_field, is_retryable_code
@@ -77,7 +77,7 @@ class SSEError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         from ssejet._json import copyable  # here, as it imports json
 
-        return _restore, (type(self), self.args), copyable(self.__dict__)
+        return _restore, (type(self), self.args), copyable(with_picklable(self.__dict__))
 
     # copy.copy() would keep the text that __reduce__() puts in place of deep JSON.
     def __copy__(self) -> SSEError:
