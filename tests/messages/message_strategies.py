@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from events import (
+from hypothesis import strategies as st
+from message_events import (
     BLOCK_LOCATION,
     CHAR_LOCATION,
     CODE_RESULT,
@@ -28,7 +29,6 @@ from events import (
     text_delta,
     thinking_delta,
 )
-from hypothesis import strategies as st
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 json_values = st.recursive(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from events import (
+from message_events import (
     CHAR_LOCATION,
     STOP,
     begin,

@@ -11,7 +11,7 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from events import CHAR_LOCATION, begin, delta, json_delta, start, text_delta, thinking_delta
+from message_events import CHAR_LOCATION, begin, delta, json_delta, start, text_delta, thinking_delta
 
 from ssejet.messages import MessageStreamState, RawMessageStreamEvent
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from agreement import assert_agreement, ours, theirs
-from events import (
+from hypothesis import given, settings
+from message_agreement import assert_agreement, ours, theirs
+from message_events import (
     BLOCK_LOCATION,
     CHAR_LOCATION,
     CODE_RESULT,
@@ -44,7 +45,6 @@ from events import (
     tool_block,
     whole_block,
 )
-from hypothesis import given, settings
 from message_strategies import documented_streams, interleaved_streams
 from pydantic import BaseModel
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import anthropic
 import httpx2
-from events import body
+from message_events import body
 
 from ssejet import Stream
 from ssejet.messages import MessageStream, RawMessageStreamEvent

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from events import STOP, begin, body, delta, end, json_delta, message, start, stop, text_block, text_delta
 from hypothesis import given
+from message_events import (
+    STOP,
+    begin,
+    body,
+    delta,
+    end,
+    json_delta,
+    message,
+    start,
+    stop,
+    text_block,
+    text_delta,
+)
 from message_strategies import shuffled_streams, unruly_events
 
 from ssejet import APIError, SSEError, Stream, StreamError, TruncatedStreamError
