@@ -215,7 +215,8 @@ class ResponseStreamState(Generic[TextFormatT]):
         raise error
 
     def _on_unknown(self, event: events.UnknownResponseEvent) -> None:
-        if event.type == "response.cancelled":
+        kind: str = event.type
+        if kind == "response.cancelled":
             self._take_end(event)
 
     def _on_item_added(self, event: events.ResponseOutputItemAddedEvent) -> None:
