@@ -29,6 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benches import live_libraries
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -324,6 +326,7 @@ ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
     "openai-fast": openai_fast_async,
     "openai": openai_async,
     "httpx-ordinary": httpx_ordinary_async,
+    **live_libraries.ASYNC,
 }
 
 
@@ -431,6 +434,7 @@ SYNC: dict[str, Callable[[str, Clock], None]] = {
     "openai-fast": openai_fast_sync,
     "openai": openai_sync,
     "httpx-ordinary": httpx_ordinary_sync,
+    **live_libraries.SYNC,
 }
 
 

@@ -29,8 +29,10 @@ PUBLIC = {
     "ssejet.emit.sse_starlette.sse",
     "ssejet.emit.starlette",
     "ssejet.errors",
+    "ssejet.messages",
     "ssejet.metrics",
     "ssejet.pytest_plugin",
+    "ssejet.responses",
     "ssejet.source",
     "ssejet.swap",
     "ssejet.swap.anthropic",
@@ -81,11 +83,12 @@ def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
 
 # The files that encode or decode JSON themselves, and why they cannot call ``ssejet._json``.
 DIRECT_JSON = {
-    "chat/_base.py": "decodes text to a model of ssejet",
-    "chat/_typed_json.py": "decodes text to a user's type, and makes its schema",
+    "_answers/base.py": "decodes text to a model of ssejet",
+    "_answers/typed_json.py": "decodes text to a user's type, and makes its schema",
     "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",
     "emit/sse_starlette/event.py": "sends the bytes that sse-starlette sends, and raises its errors",
     "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",
+    "swap/_stainless_rules.py": "makes the bodies that the SDK's own generator gets to show its rules",
     "testing/_endpoints/base.py": "writes arguments with spaces, as models do",
     "typed/_cast.py": "decodes text to a user's type",
     "_http/adapters/requests_to_send.py": "sends the bytes that httpx sends, and raises its errors",

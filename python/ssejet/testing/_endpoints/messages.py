@@ -23,7 +23,11 @@ __all__ = ["ENDPOINTS"]
 
 _SIGNATURE = "bW9jaw=="
 # What a block has at its start, before its deltas.
-_EMPTY = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
+_EMPTY: dict[str, dict[str, Any]] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "compaction": {"content": None, "encrypted_content": None},
+}
 _PING = Event("ping", {"type": "ping"})
 
 
@@ -85,7 +89,9 @@ class Messages(StatelessEndpoint):
     def _events(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         end = {"stop_reason": answer["stop_reason"], "stop_sequence": answer["stop_sequence"]}
         end |= {name: answer[name] for name in ("container", "stop_details") if answer.get(name)}
-        begun = answer | {"content": [], "usage": answer["usage"] | {"output_tokens": 1}} | dict.fromkeys(end)
+        beside = {name: answer[name] for name in ("context_management",) if answer.get(name)}
+        begun = answer | {"content": [], "usage": answer["usage"] | {"output_tokens": 1}}
+        begun |= dict.fromkeys([*end, *beside])
         yield "message_start", {"message": begun}
         if not answer["content"]:
             yield "ping", {}
@@ -97,7 +103,7 @@ class Messages(StatelessEndpoint):
             for delta in _deltas(block):
                 yield "content_block_delta", place | {"delta": delta}
             yield "content_block_stop", place
-        yield "message_delta", {"delta": end, "usage": answer["usage"]}
+        yield "message_delta", {"delta": end, "usage": answer["usage"], **beside}
         yield "message_stop", {}
 
 
@@ -133,6 +139,8 @@ def _complete_block(block: dict[str, Any]) -> dict[str, Any]:
         return {"type": kind, "id": new_id("toolu_"), "input": {}} | block
     if kind == "server_tool_use":
         return {"type": kind, "id": new_id("srvtoolu_"), "input": {}} | block
+    if kind == "mcp_tool_use":
+        return {"type": kind, "id": new_id("mcptoolu_"), "input": {}, "server_name": "mock"} | block
     return block
 
 
@@ -159,6 +167,9 @@ def _deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for piece in pieces(block["thinking"]):
             yield {"type": "thinking_delta", "thinking": piece}
         yield {"type": "signature_delta", "signature": block["signature"]}
+    elif block["type"] == "compaction":
+        content = {name: block.get(name) for name in ("content", "encrypted_content")}
+        yield {"type": "compaction_delta", **content}
     elif _has_input(block):
         for piece in ["", *pieces(text_of_json(block["input"]))]:
             yield {"type": "input_json_delta", "partial_json": piece}
