@@ -16,8 +16,8 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from ssejet.cli._server import loopback_server
-from ssejet.testing._endpoints import Messages as MessagesEndpoint
-from ssejet.testing._endpoints import Responses as ResponsesEndpoint
+from ssejet.testing._endpoints.messages import Messages as MessagesEndpoint
+from ssejet.testing._endpoints.responses import Responses as ResponsesEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -95,7 +95,8 @@ def test_programs_get_all_the_figures(api: str) -> None:
     ):
         shares = [report[name][share] for share in ("min", "p50", "p90", "p95", "p99", "max")]
         assert shares == sorted(shares)
-        assert shares[-1] > 0
+        # Tokens that one read brings have no time between them.
+        assert shares[-1] > 0 or name == "inter_token_latency"
     assert len(report["samples"]) == 5
     assert report["load_generator"]["cpu"] > 0
 

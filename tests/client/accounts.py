@@ -16,10 +16,13 @@ from starlette.routing import Mount
 
 from servers import Answer
 from ssejet import encode
-from ssejet.testing._endpoints import ChatCompletions, Completions, Endpoint, Messages, Responses
+from ssejet.testing._endpoints.choices import ChatCompletions, Completions
+from ssejet.testing._endpoints.messages import Messages
+from ssejet.testing._endpoints.responses import Responses
 
 if TYPE_CHECKING:
     from servers import Step
+    from ssejet.testing._endpoints.base import StatelessEndpoint
 
 TEXT = "Hello there, my friend."
 """The default answer of the server."""
@@ -80,7 +83,7 @@ class Account:
         answer = self.replies.pop(0) if self.replies else self._complete(_ENDPOINTS[path], body)
         await answer(scope, receive, send)
 
-    def _complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Any:
+    def _complete(self, endpoint: StatelessEndpoint, body: dict[str, Any]) -> Any:
         fields = endpoint.from_text(self.answer) if isinstance(self.answer, str) else self.answer
         answer = endpoint.defaults(body) | fields
         if isinstance(endpoint, Messages):  # its stream needs whole blocks

@@ -7,7 +7,7 @@ from typing import Any
 
 from ssejet import StreamMachine, encode
 from ssejet.responses import ResponseStreamEvent
-from ssejet.testing._endpoints import Responses
+from ssejet.testing._endpoints.responses import Responses
 
 RESPONSE = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "in_progress"}
 PLACE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
