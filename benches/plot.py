@@ -1,7 +1,7 @@
 """Draws the README's pictures from results: `python -m benches.plot [RESULTS]`.
 
-Of each, one file is for light pages, the other for dark ones. The scale is linear, starts at 0 and is the same
-in both panels, so the length of a bar is the time.
+Of each, one file is for light pages, the other for dark ones. The scale is linear, starts at 0 and is the
+same in both panels, so the length of a bar is the time.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def draw_live(results: Results, theme: Theme) -> str:
     title = "Processor time of the client for one chunk of a live stream"
     picture = Picture(title, WIDTH, height, theme=theme)
     picture.text(MARGIN, 24, (title, "title"))
-    remark = "One chunk per write over loopback HTTP/1.1, system calls included; less is better"
+    remark = "One chunk per write over loopback HTTP/1.1, system calls included. ÷: how many times less than above"
     picture.text(MARGIN, 46, (remark, "muted"))
     for row, (name, (label, is_ours)) in enumerate(LIVE_ROWS.items()):
         remark = LIVE_REMARKS.get(name, "" if is_ours else results.contestants[name].version)
@@ -128,7 +128,7 @@ def draw_live(results: Results, theme: Theme) -> str:
             picture.bar(left, TOP + ROW * row + (ROW - BAR) / 2, length, BAR, bar_kind)
             stock = LIVE_STOCK.get(name)
             ratio = None if stock is None else samples.ratio(Cell(panel, stock), Cell(panel, name))
-            note = "" if ratio is None else f"{times_as_long(ratio)} less"
+            note = "" if ratio is None else f"÷ {ratio:.1f}"
             y = TOP + ROW * row + ROW / 2 + 5
             kind = "accent bold" if is_ours else ""
             picture.text(left + length + 8, y, (duration(median), kind), (note, "muted small"))
