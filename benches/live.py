@@ -337,7 +337,7 @@ async def run_streams(
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-async def floor_async(base: str, clock: Clock) -> None:
+async def floor_async(base: str, clock: Clock, *, buffered: bool = False) -> None:
     from ssejet import StreamMachine
     from ssejet._core import BodyReader
     from ssejet.chat import ChatCompletionChunk
@@ -371,12 +371,24 @@ async def floor_async(base: str, clock: Clock) -> None:
                 clock.ended()
                 self.ended.set_result(None)
 
+    class BufferedReader(Reader, asyncio.BufferedProtocol):  # type: ignore[misc]
+        """Reads into one buffer, while the event loop allocates one for each read of the other reader."""
+
+        buffer = memoryview(bytearray(65536))
+
+        def get_buffer(self, sizehint: int) -> memoryview:
+            return self.buffer
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.data_received(bytes(self.buffer[:nbytes]))
+
     loop = asyncio.get_running_loop()
     port = int(base.rsplit(":", 1)[1])
     context = tls_context() if base.startswith("https") else None
+    reader = BufferedReader if buffered else Reader
     ends = [loop.create_future() for _ in range(clock.streams)]
     for end in ends:
-        await loop.create_connection(partial(Reader, end), "127.0.0.1", port, ssl=context)
+        await loop.create_connection(partial(reader, end), "127.0.0.1", port, ssl=context)
     await asyncio.gather(*ends)
 
 
@@ -510,6 +522,7 @@ async def anthropic_fast_async(base: str, clock: Clock) -> None:
 
 ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
     "floor": floor_async,
+    "floor-buffered": floor_buffered_async,
     "httpx": httpx_async,
     "httpx2": httpx2_async,
     "client": client_async,

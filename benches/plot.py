@@ -109,7 +109,9 @@ def draw_live(results: Results, theme: Theme) -> str:
     title = "Processor time of the client for one chunk of a live stream"
     picture = Picture(title, WIDTH, height, theme=theme)
     picture.text(MARGIN, 24, (title, "title"))
-    remark = "One chunk per write over loopback HTTP/1.1, system calls included. ÷: how many times less than above"
+    remark = (
+        "One chunk per write over loopback HTTP/1.1, system calls included. ÷: how many times less than above"
+    )
     picture.text(MARGIN, 46, (remark, "muted"))
     for row, (name, (label, is_ours)) in enumerate(LIVE_ROWS.items()):
         remark = LIVE_REMARKS.get(name, "" if is_ours else results.contestants[name].version)

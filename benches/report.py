@@ -52,6 +52,7 @@ README_RIVALS = {
 LIVE_FLOOR = "floor"
 LIVE_TITLES = {
     LIVE_FLOOR: "floor: socket, `Decoder`, chunk",
+    "floor-buffered": "floor that reads into one buffer",
     "httpx": "ssejet over httpx",
     "httpx2": "ssejet over httpx2",
     "aiohttp": "ssejet over aiohttp",
