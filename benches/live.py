@@ -392,6 +392,10 @@ async def floor_async(base: str, clock: Clock, *, buffered: bool = False) -> Non
     await asyncio.gather(*ends)
 
 
+async def floor_buffered_async(base: str, clock: Clock) -> None:
+    await floor_async(base, clock, buffered=True)
+
+
 async def over_http(http: Any, base: str, clock: Clock, *, direct: bool = True, decodes: bool = True) -> None:
     from ssejet import AsyncStream
     from ssejet.chat import ChatCompletionChunk
