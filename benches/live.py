@@ -319,10 +319,14 @@ def is_bytes(item: Any) -> None:
 async def run_streams(
     clock: Clock, open_stream: Callable[[], Any], check: Callable[[Any], None] = is_chunk
 ) -> None:
+    gate = asyncio.Semaphore(20)  # a thousand connections at once would time out
+
     async def consume() -> None:
         count = 0
         received, numbers, warm_up = clock.received, clock.numbers, clock.warm_up
-        async with open_stream() as stream:
+        async with contextlib.AsyncExitStack() as stack:
+            async with gate:
+                stream = await stack.enter_async_context(open_stream())
             async for item in stream:
                 count += 1
                 received[0] = next(numbers)
