@@ -32,7 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benches import machine, report
+from benches import live_libraries, machine, report
 from benches.harness import Cell, Samples
 from benches.results import LIVE_DIRECTORY, Entrant, Results
 from benches.workloads import Description
@@ -542,6 +542,7 @@ ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
     "httpx-bytes": httpx_bytes_async,
     "httpx2-bytes": httpx2_bytes_async,
     "aiohttp-bytes": aiohttp_bytes_async,
+    **live_libraries.ASYNC,
 }
 
 
@@ -687,6 +688,7 @@ SYNC: dict[str, Callable[[str, Clock], None]] = {
     "httpx-ordinary": httpx_ordinary_sync,
     "httpx-bytes": httpx_bytes_sync,
     "httpx2-bytes": httpx2_bytes_sync,
+    **live_libraries.SYNC,
 }
 
 

@@ -14,7 +14,7 @@ from drivers import driver  # noqa: F401  # a fixture
 from faults import faults  # noqa: F401  # a fixture
 from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
-from tls import tls  # noqa: F401  # a fixture
+from tls import tls, tls_files  # noqa: F401  # fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,22 +34,28 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    folder = metafunc.definition.path.parent.name
-    if folder in _FOLDERS and not _SERVERS.isdisjoint(metafunc.fixturenames):
+    path = metafunc.definition.path
+    if (
+        path.parent.name in _FOLDERS
+        and path.name != "test_libraries.py"
+        and not _SERVERS.isdisjoint(metafunc.fixturenames)
+    ):
         metafunc.parametrize("way", ["direct", "ordinary"], indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # On trio there is only the ordinary way.
+    # On trio and for other libraries than httpx there is only the ordinary way.
     items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
 
 
 def _is_repeated(callspec: Any) -> bool:
     if callspec is None or callspec.params.get("way") != "ordinary":
         return False
-    return any(
+    values = callspec.params.values()
+    # The other libraries are classes of http_libraries.
+    return any(isinstance(getattr(value, "http", None), type) for value in values) or any(
         isinstance(each, str) and each == "trio"
-        for value in callspec.params.values()
+        for value in values
         for each in (value, getattr(value, "backend", None))
     )
 

@@ -271,10 +271,8 @@ def test_a_route_without_a_response_says_so(mock_openai: OpenAIMock, client: Ope
 
 
 def test_an_endpoint_that_is_not_mocked_says_what_is(mock_openai: OpenAIMock, client: OpenAI) -> None:
-    with pytest.raises(
-        openai.NotFoundError, match=r"has no GET /models; it has POST /chat/completions, POST"
-    ):
-        client.models.list()
+    with pytest.raises(openai.NotFoundError, match=r"has no GET /batches; it has GET /"):
+        client.batches.list()
 
 
 # Other endpoints

@@ -109,7 +109,7 @@ def client(provider: Provider) -> Iterator[Any]:
         (["a", "list"], "not list"),
         (EventStream, "not the class EventStream: create an instance of it"),
         ((item for item in "ab"), "not a generator: wrap it in an EventStream"),
-        (lambda: "x", "gets the request, and route and state if it has such parameters"),
+        (lambda: "x", "gets the request, and route, state and store if it has such parameters"),
         (lambda request, other: "x", "missing a required argument: 'other'"),
     ],
 )

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ssejet._answers.source import remember
+from ssejet._answers.text import Text, str_or_none
 from ssejet.chat._events import ContentDeltaEvent
-from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, gather, keep_latest, remember
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, gather, keep_latest
 from ssejet.chat._models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -18,16 +20,15 @@ from ssejet.chat._models import (
     ParsedChoice,
 )
 from ssejet.chat._reasoning import Reasoning
-from ssejet.chat._text import Text, str_or_none
 from ssejet.chat._tool_calls import ToolCall, ToolCalls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssejet._answers.parsed import Formats
     from ssejet.chat._content import Content
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._extra import Fields
-    from ssejet.chat._formats import Formats
     from ssejet.chat._models import Annotation, Choice, ChoiceDelta, ChoiceDeltaAudio
 
 __all__ = ["ChoiceState"]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ssejet._answers.parsed import Parsed, best_value
+from ssejet._answers.text import Text
 from ssejet.chat._events import (
     ContentDoneEvent,
     LogprobsContentDeltaEvent,
@@ -15,9 +17,7 @@ from ssejet.chat._events import (
     RefusalDeltaEvent,
     RefusalDoneEvent,
 )
-from ssejet.chat._formats import Parsed, best_value
 from ssejet.chat._models import ChoiceLogprobs
-from ssejet.chat._text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import field
 
+from ssejet._answers.parsed import Parsed, best_value
+from ssejet._answers.source import remember
+from ssejet._answers.text import PartialJSON, Prefix, Text
 from ssejet.chat._events import (
     FunctionToolCallArgumentsDeltaEvent,
     FunctionToolCallArgumentsDoneEvent,
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.chat._extra import gather, remember
-from ssejet.chat._formats import Parsed, best_value
+from ssejet.chat._extra import gather
 from ssejet.chat._models import Custom, FunctionCall, ParsedFunction, ParsedFunctionToolCall
-from ssejet.chat._text import PartialJSON, Prefix, Text
 from ssejet.errors import StreamError
 
 if TYPE_CHECKING:

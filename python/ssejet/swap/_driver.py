@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AsyncGenerator,
         AsyncIterable,
         AsyncIterator,
+        Callable,
         Generator,
         Iterable,
         Iterator,
@@ -58,11 +59,13 @@ class Relay:
         ended: whether the stream has ended.
     """
 
-    def __init__(self, idle: ServerSentEvent) -> None:
+    def __init__(self, idle: ServerSentEvent, learn: Callable[[str], bool] | None = None) -> None:
         """Make one for a stream.
 
         Args:
             idle: an event to give when there is none. The SDK makes any item of it, and so returns control.
+            learn: says whether the SDK makes items of the data alone of events of a type. It is asked once
+                for each type that the decoder refuses.
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None
@@ -70,6 +73,16 @@ class Relay:
         self.reads_on: bool = False
         self.ended: bool = False
         self._idle = idle
+        self._learn = learn
+        self._judged: set[str | None] = set()
+
+    def take(self, event: ServerSentEvent, decoder: ItemDecoder) -> None:
+        """Take an event that the decoder refused; tell the decoder if it can build those that follow."""
+        self.event = event
+        if event.event not in self._judged:
+            self._judged.add(event.event)
+            if self._learn is not None and event.event is not None and self._learn(event.event):
+                decoder.allow(event.event)
 
     def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
         """Give the SDK its events."""
@@ -98,6 +111,8 @@ def drive(
 ) -> Iterator[Any]:
     """Yield a stream's items.
 
+    The items that follow one of these may also be taken from the decoder: `ItemStream` does so.
+
     Args:
         body: the bytes of the stream.
         decoder: makes items of the bytes.
@@ -111,7 +126,7 @@ def drive(
         for chunk in chunks:
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
-                    relay.event = item
+                    relay.take(item, decoder)
                     item = next(rest, _END)
                     if item is _END:
                         if relay.reads_on:  # to the end, so that the connection can be reused
@@ -128,6 +143,7 @@ def drive(
         next(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
+        decoder.clear()
         rest.close()
         if sys.is_finalizing():
             response.is_closed = True  # closing it now can crash CPython 3.13
@@ -160,7 +176,7 @@ async def adrive(
                 break
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
-                    relay.event = item
+                    relay.take(item, decoder)
                     item = await anext(rest, _END)
                     if item is _END:
                         if relay.reads_on:
@@ -178,6 +194,7 @@ async def adrive(
         await anext(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
+        decoder.clear()
         await rest.aclose()
         if direct is not None:
             await direct.aclose()

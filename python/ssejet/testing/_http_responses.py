@@ -67,12 +67,26 @@ def make_response(answer: Any, request: Any) -> Any:
 @cache
 def _body_class(library: Any) -> Any:
     class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        """A body that fails with the library's own exception, as a real transport does."""
+        """A body that fails with the library's own exception, and is sent once, as by a real transport.
+
+        A second iteration gives what the first one left. openai drains bodies in this way.
+        """
 
         def __init__(self, source: Any) -> None:
             self._source = source
+            self._pieces: Any = None
 
         def __iter__(self) -> Iterator[bytes]:
+            if self._pieces is None:
+                self._pieces = self._read()
+            return self._pieces  # type: ignore[no-any-return]
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            if self._pieces is None:
+                self._pieces = self._aread()
+            return self._pieces  # type: ignore[no-any-return]
+
+        def _read(self) -> Iterator[bytes]:
             if not hasattr(self._source, "__iter__"):
                 kind = type(self._source).__name__
                 raise TypeError(f"{kind} is async, but the client is not: answer with an EventStream")
@@ -81,7 +95,7 @@ def _body_class(library: Any) -> Any:
             except OSError as error:
                 raise library.ReadError(str(error)) from error
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
+        async def _aread(self) -> AsyncIterator[bytes]:
             try:
                 if hasattr(self._source, "__aiter__"):
                     async for piece in self._source:

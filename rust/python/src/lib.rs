@@ -33,6 +33,9 @@ mod _core {
     use super::build::Assembler;
 
     #[pymodule_export]
+    use super::build::ModelMaker;
+
+    #[pymodule_export]
     use super::decoder::Decoder;
 
     #[pymodule_export]
@@ -45,7 +48,13 @@ mod _core {
     use super::event::restore_event;
 
     #[pymodule_export]
+    use super::items::AsyncItemStream;
+
+    #[pymodule_export]
     use super::items::ItemDecoder;
+
+    #[pymodule_export]
+    use super::items::ItemStream;
 
     #[pymodule_export]
     use super::items::KnownShapes;

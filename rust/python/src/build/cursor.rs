@@ -144,15 +144,63 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// Reads this text if it comes next. The text must be a whole token: a string with its quotes, a number
+    /// or a word.
+    #[inline]
+    pub fn token(&mut self, text: &[u8]) -> bool {
+        if self.peek().is_err() {
+            return false;
+        }
+        let Some(rest) = self.bytes[self.at..].strip_prefix(text) else { return false };
+        // A number ends where no more of it follows. What may follow other tokens is checked when it is read.
+        let is_whole = match (text, rest) {
+            ([b'-' | b'0'..=b'9', ..], [next, ..]) => {
+                !matches!(next, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+            }
+            _ => true,
+        };
+        if is_whole {
+            self.at += text.len();
+        }
+        is_whole
+    }
+
+    /// The bytes from a place that this cursor had before, without the white space in front of them.
+    pub fn since(&self, start: &Self) -> &'a [u8] {
+        self.bytes[start.at..self.at].trim_ascii_start()
+    }
+
+    /// Calls `each` at the start of each member of an object, which it must read with `key` and as a value.
+    #[inline]
+    pub fn members<E: From<Refused>>(
+        &mut self,
+        each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.container(*b"{}", each)
+    }
+
+    /// Reads a member's key.
+    #[inline]
+    pub fn key(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
+        let key = self.string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    /// Reads the colon after a key.
+    #[inline]
+    pub fn colon(&mut self) -> Result<(), Refused> {
+        self.expect(b':')
+    }
+
     /// Calls `each` with each key, at the value, which it must read.
     #[inline]
     pub fn object<E: From<Refused>>(
         &mut self,
         mut each: impl FnMut(&mut Self, Cow<'a, [u8]>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.container(*b"{}", |cursor| {
-            let key = cursor.string()?;
-            cursor.expect(b':')?;
+        self.members(|cursor| {
+            let key = cursor.key()?;
             each(cursor, key)
         })
     }

@@ -9,3 +9,4 @@ mod plan;
 pub use crate::errors::Stop;
 pub use assembler::Assembler;
 pub use builder::{Builder, Memory};
+pub use maker::ModelMaker;

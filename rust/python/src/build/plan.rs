@@ -87,6 +87,16 @@ impl Node {
         }
     }
 
+    /// Whether the same string, number or word always gives the same value. Only functions may give others.
+    fn is_pure(&self) -> bool {
+        match self {
+            Self::Nullable(node) => node.is_pure(),
+            Self::ByKind(nodes) => nodes.each().all(Node::is_pure),
+            Self::Call(_) | Self::Definition(_) => false,
+            _ => true,
+        }
+    }
+
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
@@ -165,12 +175,20 @@ pub struct Model {
     /// Whether other keys count as set fields, as in pydantic. In the SDKs' own `construct` they do not,
     /// and none may begin with an underscore.
     pub sets_extra: bool,
+    /// The keys that an object must not have: with one of them it may belong to another model.
+    pub refused: Vec<Box<[u8]>>,
 }
 
 impl Model {
     /// The index of the field with this key.
     pub fn place(&self, key: &[u8]) -> Option<usize> {
         self.places.get(key).copied()
+    }
+
+    /// The default of a field, or None.
+    pub fn default_of<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>> {
+        let default = self.defaults.bind(py).get_item(self.fields[place].name.bind(py))?;
+        Ok(default.unwrap_or_else(|| py.None().into_bound(py)))
     }
 
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -190,7 +208,11 @@ impl Model {
 pub struct Field {
     pub name: Py<PyString>,
     pub key: Box<[u8]>,
+    /// The key with its quotes, as it usually stands in JSON.
+    pub quoted_key: Box<[u8]>,
     pub node: Node,
+    /// Whether the same string, number or word always gives the same value.
+    pub is_pure: bool,
 }
 
 /// The name of a field, its key in JSON, what is built of its value, and its default.
@@ -291,7 +313,7 @@ impl Reader {
         Ok(nodes)
     }
 
-    /// Reads `("model", class, fields, extra, sets_extra)`, each field being
+    /// Reads `("model", class, fields, extra, sets_extra, refused)`, of which the last may be absent. Each field is
     /// `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)` or `("required",)`.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
@@ -312,6 +334,13 @@ impl Reader {
             defaults: defaults.clone().unbind(),
             extra: self.node(&plan.get_item(3)?)?,
             sets_extra: plan.get_item(4)?.extract()?,
+            refused: match plan.get_item(5) {
+                Ok(keys) => {
+                    let keys: Vec<Bound<'_, PyString>> = keys.extract()?;
+                    keys.iter().map(bytes).collect::<PyResult<_>>()?
+                }
+                Err(_) => Vec::new(),
+            },
         };
         for (place, (name, key, field, default)) in plans.into_iter().enumerate() {
             let name = PyString::intern(py, name.to_str()?);
@@ -325,7 +354,9 @@ impl Reader {
             defaults.set_item(&name, value)?;
             let key = bytes(&key)?;
             model.places.insert(key.clone(), place);
-            model.fields.push(Field { name: name.unbind(), key, node: self.node(&field)? });
+            let quoted_key = [b"\"", &*key, b"\""].concat().into();
+            let node = self.node(&field)?;
+            model.fields.push(Field { name: name.unbind(), key, quoted_key, is_pure: node.is_pure(), node });
         }
         Ok(model)
     }

@@ -3,6 +3,8 @@
 mod decoder;
 mod rules;
 mod shapes;
+mod stream;
 
 pub use decoder::ItemDecoder;
 pub use shapes::KnownShapes;
+pub use stream::{AsyncItemStream, ItemStream};
