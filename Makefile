@@ -18,7 +18,7 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench fuzz wheel clean
+.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench bench-live fuzz wheel clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,12 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	$(BIN)/python -m benches.messages
 	$(BIN)/python -m benches.swap
 	$(BIN)/python -m benches.sending
+	$(BIN)/python -m benches.live
+	$(BIN)/python -m benches.plot
+	$(BIN)/python -m benches.readme
+
+bench-live: $(VENV)/.bench ## measure live streams over real sockets; write raw results and the README's figures
+	$(BIN)/python -m benches.live
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
 

@@ -14,6 +14,7 @@ DIRECTORY = Path(__file__).parent / "results"
 CHAT_DIRECTORY = DIRECTORY / "chat"
 MESSAGES_DIRECTORY = DIRECTORY / "messages"
 SWAP_DIRECTORY = DIRECTORY / "swap"
+LIVE_DIRECTORY = DIRECTORY / "live"
 
 
 class Entrant(NamedTuple):

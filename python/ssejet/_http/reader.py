@@ -131,9 +131,10 @@ class Reader(BaseReader):
     def _make_fetch(self) -> Callable[[], bytes]:
         if self._chunks is None:
             self._chunks = self._begin()
-        if self._deadlines.limited:
-            return self._fetch_in_time
-        self._fetch = self._chunks.__next__
+        deadlines = self._deadlines
+        # The socket itself limits one wait.
+        is_simple = self._is_direct and not deadlines.has_ends
+        self._fetch = self._chunks.__next__ if is_simple or not deadlines.limited else self._fetch_in_time
         return self._fetch
 
     def _begin(self) -> Iterator[bytes]:
@@ -142,6 +143,7 @@ class Reader(BaseReader):
             if direct.begin():
                 return direct  # type: ignore[no-any-return]
             # Other code has read from the response in the meantime.
+            self._is_direct = False
             self._network_reads = NetworkReads.of(self.response, self._deadlines)
         return iter_chunks(self.response)
 

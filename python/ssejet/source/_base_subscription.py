@@ -245,9 +245,9 @@ class BaseSubscription:
         """Take in a chunk, or connect again if ``restart()`` closed the reader."""
         if not self._reader.closed:
             deadlines = self._machine.deadlines
-            was_limited = deadlines.limited
+            before = deadlines.limited, deadlines.has_ends
             self._machine.receive(chunk)
-            if deadlines.limited is not was_limited:
+            if (deadlines.limited, deadlines.has_ends) != before:
                 self._reader.change_deadlines()
         else:
             self._reconnect()

@@ -161,8 +161,19 @@ async def adrive(
     """Yield a stream's items, see ``drive``."""
     feed = decoder.feed
     chunks: Any = aiter(body)
+    direct = chunks if isinstance(chunks, AsyncDirectChunks) else None
+    fetch = chunks.__anext__
     try:
-        async for chunk in chunks:
+        while True:
+            try:
+                if direct is None:
+                    chunk = await fetch()
+                else:  # this is fetch() inlined: a coroutine for each chunk would cost much
+                    if not direct.arrived:
+                        await direct.wait()
+                    chunk = direct.take()
+            except StopAsyncIteration:
+                break
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
                     relay.take(item, decoder)
@@ -185,8 +196,8 @@ async def adrive(
     finally:
         decoder.clear()
         await rest.aclose()
-        if isinstance(chunks, AsyncDirectChunks):
-            await chunks.aclose()
+        if direct is not None:
+            await direct.aclose()
             await response.aclose()
         elif not getattr(response, "is_closed", False):
             await aclose_chunks(chunks, response)

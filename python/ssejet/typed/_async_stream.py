@@ -147,7 +147,10 @@ class _AsyncItems(Generic[Item]):
                     break
                 # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
                 direct = reader.direct
-                fetch = reader.begin()
+                if direct is not None and reader.state is _IDLE:
+                    reader.state = _READING
+                else:
+                    fetch = reader.begin()
                 try:
                     if direct is None:
                         chunk = await fetch()

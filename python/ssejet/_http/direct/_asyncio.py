@@ -84,20 +84,20 @@ class AsyncDirectChunks:
         Raises:
             StopAsyncIteration: when it is awaited: the body has ended.
         """
-        body = self._body
-        if body.is_over:
+        if self._body.is_over:
             return self._end()
         timeout = self._timeout
-        if not self._deadlines.limited:
+        deadlines = self._deadlines
+        if not deadlines.limited:
             return self._arrivals.wait(timeout)
-        limit = self._begin()
+        limit: Any = self._begin() if deadlines.has_ends else deadlines.idle
         if timeout is not None and timeout <= limit:
             return self._arrivals.wait(timeout)
         return self._wait_in_time(limit)
 
     def take(self) -> bytes:
         """Take the next bytes of the body that have arrived; ``b""`` if there are none."""
-        if self._deadlines.limited:
+        if self._deadlines.has_ends:
             self._begin()
         if not self.arrived:
             return b""

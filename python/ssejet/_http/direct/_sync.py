@@ -62,8 +62,9 @@ class _SocketSource:
     def read(self) -> bytes:
         """Wait for the next bytes of the body; ``b""`` if there were none in what has arrived."""
         timeout = self._timeout
-        if self.deadlines.limited:
-            wait = self.deadlines.wait()
+        deadlines = self.deadlines
+        if deadlines.limited:
+            wait: Any = deadlines.wait() if deadlines.has_ends else deadlines.idle
             timeout = max(SHORTEST_WAIT, wait if timeout is None else min(wait, timeout))
             timeout = None if timeout == inf else timeout
         self.is_waiting = True
