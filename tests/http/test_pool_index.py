@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.from_thread
+import anyio.to_thread
+import httpcore
 import httpx
 import httpx2
 import openai
@@ -762,3 +764,157 @@ def test_a_process_without_free_files_says_so_and_how_to_have_more(
 def test_our_clients_have_indexed_pools() -> None:
     with ssejet.Client(api_key="", base_url="http://127.0.0.1:9/v1") as client:
         assert is_indexed(client._http._transport._pool)
+
+
+# What happens until a response has its head: at each, other code may cancel the request.
+MOMENTS = [
+    f"{step}.{moment}"
+    for step in (
+        "connection.connect_tcp",
+        "http11.send_request_headers",
+        "http11.send_request_body",
+        "http11.receive_response_headers",
+    )
+    for moment in ("started", "complete")
+]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_request_that_is_cancelled_at_any_moment_leaves_no_connection_open_without_use(
+    library: Any, backend: str, moment: str, server: PoolServer
+) -> None:
+    async def main() -> None:
+        limits = library.Limits(max_connections=1)
+        async with library.AsyncClient(limits=limits, timeout=A_LONG_TIME, trust_env=False) as client:
+            index_pools(client)
+            pool = client._transport._pool
+            reached = False
+            with anyio.CancelScope() as scope:
+
+                async def trace(event: str, _: Any) -> None:
+                    nonlocal reached
+                    if event == moment:
+                        reached = True
+                        scope.cancel()
+
+                await client.get(f"{server.base}whole", extensions={"trace": trace})
+            assert reached
+            assert "Requests: 0 active, 0 queued | Connections: 0 active" in repr(pool)
+            left = len(pool.connections)
+            await anyio.to_thread.run_sync(server.wait_until, lambda: server.connections == left)
+            # The only place of the pool is free.
+            assert (await client.get(f"{server.base}whole")).content == b"data: 1\n\n"
+
+    anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_connection_that_is_made_while_the_transport_closes_is_closed_after_its_request(
+    library: Any, backend: str, server: PoolServer
+) -> None:
+    async def main() -> None:
+        client = index_pools(library.AsyncClient(timeout=A_LONG_TIME, trust_env=False))
+
+        async def trace(event: str, _: Any) -> None:
+            if event == "connection.connect_tcp.complete":
+                await client._transport.aclose()
+
+        response = await client.get(f"{server.base}whole", extensions={"trace": trace})
+        assert response.content == b"data: 1\n\n"
+        await anyio.to_thread.run_sync(lambda: server.wait_until(lambda: server.connections == 0))
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_request_that_lost_its_connection_comes_before_those_that_wait(server: PoolServer) -> None:
+    with Maker(httpx, None)(limits={"max_connections": 1}) as use, ThreadPoolExecutor() as executor:
+        use.read(use.open(f"{server.base}0/whole"))
+        (connection,) = pool_of(use).connections
+        later = []
+
+        def close_and_refuse(_: Any) -> Any:
+            for number in (2, 3):
+                later.append(executor.submit(lambda n=number: use.read(use.open(f"{server.base}{n}/whole"))))
+                waits(use, number - 1)
+            connection.close()
+            raise httpcore.ConnectionNotAvailable
+
+        connection.handle_request = close_and_refuse
+        use.read(use.open(f"{server.base}1/whole"))
+        for future in later:
+            future.result()
+        assert server.paths == [f"/{number}/whole" for number in range(4)]
+
+
+def test_a_full_pool_forgets_the_requests_that_have_given_up(make: Maker, server: PoolServer) -> None:
+    with make(limits={"max_connections": 1}) as use:
+        first = use.open(f"{server.base}live")
+        for _ in range(3):
+            with pytest.raises(make.library.PoolTimeout):
+                use.open(f"{server.base}whole", timeout=make.library.Timeout(A_LONG_TIME, pool=0.01))
+        assert not pool_of(use)._requests._index().waiting
+        use.close(first)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("on", ["class", "pool"])
+def test_a_pool_with_another_pass_is_left_alone_with_a_warning(
+    library: Any, on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        pool = client._transport._pool
+        own = pool._assign_requests_to_connections
+        target, change = (pool, lambda: own()) if on == "pool" else (type(pool), lambda self: own())
+        monkeypatch.setattr(target, "_assign_requests_to_connections", change)
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
+        assert type(pool._requests) is list
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("used", ["_requests", "_connections", "_assign_requests_to_connections"])
+def test_a_pool_with_an_unknown_method_that_uses_its_state_is_left_alone_with_a_warning(
+    library: Any, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        pool = client._transport._pool
+        source = f"def look(self):\n    return [one for one in [self] if one.{used}]"
+        names: dict[str, Any] = {}
+        exec(source, names)
+        monkeypatch.setattr(type(pool), "look", names["look"], raising=False)
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
+        assert not is_indexed(pool)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+def test_a_pool_whose_requests_are_measured_by_other_code_is_indexed(
+    library: Any, server: PoolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        kind = type(client._transport._pool)
+        handle, seen = kind.handle_request, []
+
+        def measured(self: Any, request: Any) -> Any:
+            seen.append(request)
+            return handle(self, request)
+
+        monkeypatch.setattr(kind, "handle_request", measured)
+        index_pools(client)
+        assert is_indexed(client._transport._pool)
+        assert client.get(f"{server.base}whole").content
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+def test_a_transport_of_a_subclass_is_indexed(library: Any, server: PoolServer) -> None:
+    class Transport(library.HTTPTransport):  # type: ignore[misc]
+        pass
+
+    with library.Client(transport=Transport(), trust_env=False) as client:
+        index_pools(client)
+        assert is_indexed(client._transport._pool)
+        assert client.get(f"{server.base}whole").content
