@@ -312,6 +312,18 @@ def test_no_more_idle_connections_are_kept_than_allowed(make: Maker, server: Poo
         assert len(pool_of(use).connections) == 2
 
 
+def test_the_connection_that_became_idle_last_is_used_again(make: Maker, server: PoolServer) -> None:
+    with make() as use:
+        live = [use.open(f"{server.base}live") for _ in range(2)]
+        first, second = pool_of(use).connections
+        server.release()
+        for response in reversed(live):
+            use.read(response)
+        use.read(use.open(f"{server.base}whole"))
+        assert "Request Count: 2" in repr(first)
+        assert "Request Count: 1" in repr(second)
+
+
 def test_busy_connections_do_not_count_as_idle_ones(make: Maker, server: PoolServer) -> None:
     with make(limits={"max_connections": None, "max_keepalive_connections": 1}) as use:
         live = [use.open(f"{server.base}live") for _ in range(3)]
