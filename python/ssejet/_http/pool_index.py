@@ -5,7 +5,8 @@ close cost a million looks. With an index, the pool looks only at what has chang
 
 - the connections of the requests that have ended since it last looked;
 - the requests that wait for a connection, in their order;
-- the idle connections: the newest of an origin is used again, the oldest expires first.
+- the idle connections: the newest of an origin is used again, the oldest expires first;
+- a few of all connections in turn, and all of them if the pool is full.
 
 All else stays httpcore's: connections, streams, limits, timeouts, proxies, and the class of the pool.
 """
@@ -39,7 +40,8 @@ _USES = {
     _PASS: {"handle_request", "handle_async_request"},
 }
 
-# How many idle connections a pass checks for a server that has disconnected.
+# How many connections a pass checks: the server may have disconnected an idle one, and that of a response
+# which nobody closes may be closed.
 _CHECKS = 4
 
 
@@ -144,7 +146,8 @@ class _PoolIndex:
 
     A connection is taken by one request, or idle. When its request ends, it becomes idle or is dropped. When
     it is idle, a request takes it, or it is dropped: it has expired, it is one too many, the server has
-    closed it, or the pool needs room for another origin.
+    closed it, or the pool needs room for another origin. A connection that closes before its request ends
+    is dropped too.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -219,10 +222,13 @@ class _PoolIndex:
             self._drop(oldest, closing)
         checked = tuple(islice(self._to_check, _CHECKS))
         for connection in checked:
-            if connection in self._idle and connection.has_expired():
-                self._drop(connection, closing)
-        if not checked and self._idle:
-            self._to_check = iter(tuple(self._idle))
+            if connection in self._idle:
+                if connection.has_expired():
+                    self._drop(connection, closing)
+            elif connection in self._origins and connection.is_closed():
+                del self._origins[connection]
+        if not checked and self._origins:
+            self._to_check = iter(tuple(self._origins))
 
     def _find(self, origin: Any, pool: Any, closing: list[Any]) -> Any:
         """Find or make a connection to an origin; None if the pool is full."""
@@ -234,9 +240,13 @@ class _PoolIndex:
                 return connection
             self._drop(connection, closing)
         if len(self._origins) >= pool._max_connections:
-            if not self._idle:
-                return None
-            self._drop(next(iter(self._idle)), closing)
+            if self._idle:
+                self._drop(next(iter(self._idle)), closing)
+            else:
+                for closed in [one for one in self._origins if one.is_closed()]:
+                    del self._origins[closed]
+                if len(self._origins) >= pool._max_connections:
+                    return None
         connection = pool.create_connection(origin)
         self._origins[connection] = key
         return connection
