@@ -427,6 +427,20 @@ def test_closed_connections_are_dropped_soon_although_older_ones_are_open(
         assert len(pool_of(use).connections) == 2
 
 
+def test_a_closed_connection_is_not_used_although_older_ones_are_open(
+    make: Maker, server: PoolServer
+) -> None:
+    with make(limits={"max_connections": None, "keepalive_expiry": None}) as use, PoolServer() as other:
+        use.read(use.open(f"{other.base}whole"))
+        live = [use.open(f"{server.base}live") for _ in range(10)]
+        server.release()
+        for response in live:
+            use.read(response)
+        server.hang_up()
+        assert use.read(use.open(f"{server.base}whole"))
+        assert (server.accepted, other.accepted) == (11, 1)
+
+
 def test_a_transport_that_was_closed_connects_again(make: Maker, server: PoolServer) -> None:
     with make() as use:
         use.read(use.open(f"{server.base}whole"))

@@ -17,7 +17,6 @@ import warnings
 import weakref
 from collections import OrderedDict, deque
 from functools import cache
-from inspect import unwrap
 from itertools import islice
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -127,7 +126,7 @@ def _has_known_pass(kind: type[Any]) -> bool:
         return False
     for cls in kind.__mro__:
         for name, member in vars(cls).items():
-            function = unwrap(member.fget if isinstance(member, property) else member)
+            function: Any = member.fget if isinstance(member, property) else member
             if isinstance(function, FunctionType):
                 used = _names(function.__code__)
                 if any(attribute in used and name not in users for attribute, users in _USES.items()):
