@@ -19,6 +19,10 @@ PLACE = ROOT / ".venv-versions"
 
 # A library, and the versions to try: of itself and of what it reads with.
 ROWS = (
+    ("httpx", ("httpx", "httpcore==1.0.3")),
+    ("httpx", ("httpx", "httpcore")),
+    ("httpx2", ("httpx2==2.0.0", "httpcore2==2.0.0")),
+    ("httpx2", ("httpx2",)),
     ("requests", ("requests==2.28.0", "urllib3==1.26.15")),
     ("requests", ("requests==2.28.0", "urllib3<2")),
     ("requests", ("requests", "urllib3<2")),
@@ -37,6 +41,7 @@ ROWS = (
 TESTS = (
     HERE / "test_libraries.py",
     HERE / "test_http2.py",
+    HERE / "test_pool_index.py",
     *(ROOT / "tests" / "typed" / f"test_{name}.py" for name in ("stream", "trouble")),
     *(ROOT / "tests" / "source" / f"test_{name}.py" for name in ("event_source", "subscription")),
 )
@@ -44,7 +49,7 @@ TESTS = (
 # What the tests need; pip takes what goes with the row.
 NEEDS = (
     *("aiohttp", "httpx", "httpx2", "niquests", "requests", "urllib3"),
-    *("hypercorn", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout"),
+    *("hypercorn", "hypothesis", "openai", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout"),
     *("starlette", "trio", "uvicorn"),
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )

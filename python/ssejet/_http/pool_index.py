@@ -5,7 +5,8 @@ close cost a million looks. With an index, the pool looks only at what has chang
 
 - the connections of the requests that have ended since it last looked;
 - the requests that wait for a connection, in their order;
-- the idle connections: the newest of an origin is used again, the oldest expires first.
+- the idle connections: the newest of an origin is used again, the oldest expires first;
+- a few of all connections in turn, and all of them if the pool is full.
 
 All else stays httpcore's: connections, streams, limits, timeouts, proxies, and the class of the pool.
 """
@@ -17,6 +18,7 @@ import weakref
 from collections import OrderedDict, deque
 from functools import cache
 from itertools import islice
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -29,7 +31,16 @@ _ClientT = TypeVar("_ClientT")
 _LIBRARIES = ("httpcore", "httpcore2")
 _POOLS = ("ConnectionPool", "HTTPProxy", "SOCKSProxy")
 
-# How many idle connections a pass checks for a server that has disconnected.
+# The index replaces what the attributes of a pool hold, so it must know all methods that use them.
+_PASS = "_assign_requests_to_connections"
+_USES = {
+    "_requests": {"__init__", "__repr__", "handle_request", "handle_async_request", _PASS},
+    "_connections": {"__init__", "__repr__", "connections", "close", "aclose", _PASS},
+    _PASS: {"handle_request", "handle_async_request"},
+}
+
+# How many connections a pass checks: the server may have disconnected an idle one, and that of a response
+# which nobody closes may be closed.
 _CHECKS = 4
 
 
@@ -44,7 +55,7 @@ def index_pools(client: _ClientT) -> _ClientT:
         client = ssejet.index_pools(httpx.AsyncClient(limits=httpx.Limits(max_connections=None)))
 
     Pools that may have HTTP/2 connections do not change: there, many streams share few connections.
-    Transports of other libraries do not change either.
+    Transports of other libraries do not change either; subclasses of httpx's own do.
 
     Args:
         client: a client, synchronous or asynchronous, that has sent no request yet.
@@ -74,9 +85,9 @@ def index_new_client(client: Any) -> None:
 def _index_all(client: Any) -> Iterator[str]:
     """Index the pools of all transports that are httpx's own; yield why one cannot be indexed."""
     for transport in [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]:
-        kind = type(transport)
-        if kind.__module__.partition(".")[0] in ("httpx", "httpx2") and kind.__name__.endswith(
-            "HTTPTransport"
+        if any(
+            cls.__module__.partition(".")[0] in ("httpx", "httpx2") and cls.__name__.endswith("HTTPTransport")
+            for cls in type(transport).__mro__
         ):
             pool: Any = getattr(transport, "_pool", None)
             if not _is_known(pool):
@@ -91,15 +102,42 @@ def _index_all(client: Any) -> Iterator[str]:
 
 def _is_known(pool: Any) -> bool:
     kind, attributes = type(pool), getattr(pool, "__dict__", {})
+    if isinstance(attributes.get("_requests"), _Requests):
+        return True
     return (
         kind.__module__.partition(".")[0] in _LIBRARIES
         and kind.__name__.removeprefix("Async") in _POOLS
-        and hasattr(kind, "_assign_requests_to_connections")
         and {"_http1", "_http2", "_max_connections", "_max_keepalive_connections"} <= attributes.keys()
         # A version that keeps something else here has another pass.
-        and type(attributes.get("_requests")) in (list, _Requests)
-        and type(attributes.get("_connections")) in (list, dict)
+        and type(attributes.get("_requests")) is list
+        and type(attributes.get("_connections")) is list
+        and _PASS not in attributes
+        and _has_known_pass(kind)
     )
+
+
+def _has_known_pass(kind: type[Any]) -> bool:
+    """Whether the pools of a class have the pass that the index replaces, and use its state as expected."""
+    method = getattr(kind, _PASS, None)
+    # Other code may have replaced the pass, and wants it to run.
+    if type(method) is not FunctionType or method.__globals__.get("__name__") != method.__module__:
+        return False
+    if method.__module__.partition(".")[0] not in _LIBRARIES:
+        return False
+    for cls in kind.__mro__:
+        for name, member in vars(cls).items():
+            function: Any = member.fget if isinstance(member, property) else member
+            if isinstance(function, FunctionType):
+                used = _names(function.__code__)
+                if any(attribute in used and name not in users for attribute, users in _USES.items()):
+                    return False
+    return True
+
+
+def _names(code: CodeType) -> set[str]:
+    """Find the names of all attributes that some code uses."""
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return {*code.co_names}.union(*inner)
 
 
 class _PoolIndex:
@@ -107,7 +145,8 @@ class _PoolIndex:
 
     A connection is taken by one request, or idle. When its request ends, it becomes idle or is dropped. When
     it is idle, a request takes it, or it is dropped: it has expired, it is one too many, the server has
-    closed it, or the pool needs room for another origin.
+    closed it, or the pool needs room for another origin. A connection that closes before its request ends
+    is dropped too.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -118,7 +157,9 @@ class _PoolIndex:
         self._idle: OrderedDict[Any, None] = OrderedDict()  # the oldest first
         self._idle_by_origin: dict[tuple[bytes, bytes, int], dict[Any, None]] = {}
         self._to_check: Iterator[Any] = iter(())
-        self.waiting: deque[Any] = deque()
+        self.waiting: OrderedDict[Any, None] = OrderedDict()
+        # A thread adds to these without the lock.
+        self.waiting_again: deque[Any] = deque()
         self.released: deque[Any] = deque()
         pool._requests = self._requests
         pool._connections = self._origins
@@ -139,28 +180,36 @@ class _PoolIndex:
         while self.released:
             self._take_back(self.released.popleft(), closing)
         self._drop_unusable(closing, pool._max_keepalive_connections)
+        while self.waiting_again:
+            request = self.waiting_again.popleft()
+            if request in self._requests:  # it may have been cancelled
+                # It has had its turn, so it comes before those that have not.
+                self.waiting[request] = None
+                self.waiting.move_to_end(request, last=False)
         while self.waiting:
-            request = self.waiting[0]
-            # It may have been cancelled.
-            if request in self._requests and request.is_queued():
-                connection = self._find(request.request.url.origin, pool, closing)
-                if connection is None:
-                    break
-                request.assign_to_connection(connection)
-            self.waiting.popleft()
+            request = next(iter(self.waiting))
+            connection = self._find(request.request.url.origin, pool, closing)
+            if connection is None:
+                break
+            del self.waiting[request]
+            request.assign_to_connection(connection)
         return closing
 
     def _take_back(self, connection: Any, closing: list[Any]) -> None:
         """Take back the connection of a request that has ended."""
-        if connection not in self._origins or connection in self._idle:
+        if connection in self._idle:
             return
-        if connection.is_closed():
+        if connection not in self._origins:
+            # The pool was closed while the request connected.
+            if not connection.is_closed():
+                closing.append(connection)
+        elif connection.is_closed():
             del self._origins[connection]
         elif connection.is_idle():
             self._idle[connection] = None
             self._idle_by_origin.setdefault(self._origins[connection], {})[connection] = None
         else:
-            # The request was cancelled before it was sent.
+            # The request was cancelled before it was sent; the connection may have a socket.
             del self._origins[connection]
             closing.append(connection)
 
@@ -172,10 +221,13 @@ class _PoolIndex:
             self._drop(oldest, closing)
         checked = tuple(islice(self._to_check, _CHECKS))
         for connection in checked:
-            if connection in self._idle and connection.has_expired():
-                self._drop(connection, closing)
-        if not checked and self._idle:
-            self._to_check = iter(tuple(self._idle))
+            if connection in self._idle:
+                if connection.has_expired():
+                    self._drop(connection, closing)
+            elif connection in self._origins and connection.is_closed():
+                del self._origins[connection]
+        if not checked and self._origins:
+            self._to_check = iter(tuple(self._origins))
 
     def _find(self, origin: Any, pool: Any, closing: list[Any]) -> Any:
         """Find or make a connection to an origin; None if the pool is full."""
@@ -187,9 +239,13 @@ class _PoolIndex:
                 return connection
             self._drop(connection, closing)
         if len(self._origins) >= pool._max_connections:
-            if not self._idle:
-                return None
-            self._drop(next(iter(self._idle)), closing)
+            if self._idle:
+                self._drop(next(iter(self._idle)), closing)
+            else:
+                for closed in [one for one in self._origins if one.is_closed()]:
+                    del self._origins[closed]
+                if len(self._origins) >= pool._max_connections:
+                    return None
         connection = pool.create_connection(origin)
         self._origins[connection] = key
         return connection
@@ -221,12 +277,15 @@ class _Requests:
         request.__class__ = _watched(type(request))  # type: ignore[arg-type]
         request.index = self._index
         self._requests[request] = None
-        index.waiting.append(request)
+        index.waiting[request] = None
 
     def remove(self, request: Any) -> None:
         index = self._index()
         del self._requests[request]
-        if index is not None and request.connection is not None:
+        if index is None:
+            return
+        index.waiting.pop(request, None)
+        if request.connection is not None:
             index.released.append(request.connection)
 
     def __contains__(self, request: Any) -> bool:
@@ -253,7 +312,7 @@ def _watched(kind: type[Any]) -> type[Any]:
             index = self.index()
             if index is not None:
                 index.released.append(connection)
-                index.waiting.append(self)
+                index.waiting_again.append(self)
 
     Watched.__name__, Watched.__qualname__, Watched.__module__ = (
         kind.__name__,

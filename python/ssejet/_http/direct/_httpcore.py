@@ -1,4 +1,6 @@
-"""Finds the connection under a response. Only this module uses the insides of httpx, httpcore and h11.
+"""Finds the connection under a response.
+
+Only this module and ``pool_index`` use the insides of httpx and httpcore, and only this one those of h11.
 
 A response holds its connection like this::
 
