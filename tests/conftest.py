@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 _SERVERS = {"account", "faults", "harness", "script", "server", "service", "tls_faults", "tls_script"}
 _FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
 
+# Tests of what a server sends or is sent. How the bytes are read makes no difference to them.
+_ONE_WAY = {
+    "test_answers.py",
+    "test_openai_agreement.py",
+    "test_other_content.py",
+    "test_pool_index.py",
+    "test_requests.py",
+    "test_secrets.py",
+}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
@@ -34,13 +44,17 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    folder = metafunc.definition.path.parent.name
-    if folder in _FOLDERS and not _SERVERS.isdisjoint(metafunc.fixturenames):
+    path = metafunc.definition.path
+    if (
+        path.parent.name in _FOLDERS
+        and path.name not in _ONE_WAY
+        and not _SERVERS.isdisjoint(metafunc.fixturenames)
+    ):
         metafunc.parametrize("way", ["direct", "ordinary"], indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # On trio there is only the ordinary way.
+    # On trio, and with other libraries, there is only the ordinary way.
     items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
 
 
@@ -48,9 +62,10 @@ def _is_repeated(callspec: Any) -> bool:
     if callspec is None or callspec.params.get("way") != "ordinary":
         return False
     return any(
-        isinstance(each, str) and each == "trio"
+        each == "trio" or getattr(each, "__module__", "") == "http_libraries"
         for value in callspec.params.values()
-        for each in (value, getattr(value, "backend", None))
+        for each in (value, getattr(value, "backend", None), getattr(value, "http", None))
+        if isinstance(each, (str, type))
     )
 
 

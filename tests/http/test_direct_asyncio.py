@@ -13,11 +13,13 @@ import pytest
 from exact_server import CHUNKED, ExactServer, Then
 
 from raw_server import A_LONG_TIME, chunk
-from ssejet import AsyncStream, Stream, direct_reading
+from ssejet import APIConnectionError, AsyncStream, Stream, direct_reading
 from tls import unverified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from typing_extensions import Self
 
 EVENTS = [b"data: %d\n\n" % number for number in range(3)]
 
@@ -74,6 +76,9 @@ def test_an_error_that_ends_the_program_ends_the_event_loop(
     assert not was_stopped.is_set()
 
 
+BROKEN = r"(?i)decryption failed|bad record mac"
+
+
 class HalfEncrypted:
     """A server whose TLS breaks: after one event in good order it sends bytes that are no TLS."""
 
@@ -83,7 +88,7 @@ class HalfEncrypted:
         self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}/"
         self._thread = threading.Thread(target=self._serve)
 
-    def __enter__(self) -> HalfEncrypted:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -126,22 +131,25 @@ class TestBrokenEncryption:
     """What was encrypted in good order comes before the error."""
 
     async def test_on_asyncio(self, tls: ssl.SSLContext, direct: bool) -> None:
-        items: list[Any] = []
         with HalfEncrypted(tls) as server:
-            async with httpx.AsyncClient(verify=unverified()) as client:
-                async with client.stream("GET", server.url) as response:
-                    with pytest.raises(Exception, match="(?i)decryption failed|bad record mac") as caught:
-                        async for item in AsyncStream(response, direct=direct):
-                            items.append(item)  # noqa: PERF401 (an error follows)
-        assert items == [0]
+            async with (
+                httpx.AsyncClient(verify=unverified()) as client,
+                client.stream("GET", server.url) as response,
+            ):
+                stream = AsyncStream(response, direct=direct)
+                assert await anext(stream) == 0
+                with pytest.raises(APIConnectionError, match=BROKEN) as caught:
+                    await anext(stream)
         assert chain(caught.value) == ["APIConnectionError", "SSLError"]
 
     def test_synchronously(self, tls: ssl.SSLContext, direct: bool) -> None:
-        items: list[Any] = []
-        with HalfEncrypted(tls) as server, httpx.Client(verify=unverified()) as client:
-            with client.stream("GET", server.url) as response:
-                with pytest.raises(Exception, match="(?i)decryption failed|bad record mac") as caught:
-                    for item in Stream(response, direct=direct):
-                        items.append(item)  # noqa: PERF402 (an error follows)
-        assert items == [0]
+        with (
+            HalfEncrypted(tls) as server,
+            httpx.Client(verify=unverified()) as client,
+            client.stream("GET", server.url) as response,
+        ):
+            stream = Stream(response, direct=direct)
+            assert next(stream) == 0
+            with pytest.raises(APIConnectionError, match=BROKEN) as caught:
+                next(stream)
         assert chain(caught.value)[:3] == ["APIConnectionError", "ReadError", "ReadError"]
