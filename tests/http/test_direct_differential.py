@@ -71,7 +71,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     framing = draw(st.sampled_from(["chunked", "length", "until close"]))
     pieces = _cut(body, draw(st.lists(st.integers(0, len(body)), max_size=5)))
     if framing == "chunked":
-        extension = draw(st.sampled_from([b"", b";a=b", b' ; c="d"']))
+        extension = draw(st.sampled_from([b"", b";a=b", b';c="d"  ']))
         trailers = draw(st.sampled_from([b"", b"A: b\r\n", b"A: b\r\nC: d\r\n"]))
         sizes = [b"%x" % len(piece) for piece in pieces]
         stream = b"".join(

@@ -52,6 +52,7 @@ class Call:
     Attributes:
         streams: whether the request asks for a stream.
         deadlines: the deadlines of the latest request.
+        direct: whether bodies may be read from the socket; see ``Stream``.
 
     Raises:
         TypeError: a parameter cannot be sent, or an option is of the wrong kind.
@@ -69,6 +70,7 @@ class Call:
         self._started = perf_counter()
         self._failures = 0
         self.deadlines: Deadlines = Deadlines()
+        self.direct: bool = self._settings.direct
 
     def build_request(self, client: Any) -> Any:
         """Build the request with a client of httpx or httpx2.
@@ -121,6 +123,7 @@ class Call:
             data_timeout=settings.data_timeout,
             timeout=settings.timeout,
             metrics=metrics,
+            direct=settings.direct,
         )
         stream._owns_response = True
         return stream

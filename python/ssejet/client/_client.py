@@ -50,6 +50,7 @@ class _BaseClient:
         max_retries: int = 2,
         require_done: bool = True,
         tokenizer: Callable[[str], int | Sized] | None = None,
+        direct: bool = True,
     ) -> None:
         """Prepare a client.
 
@@ -73,6 +74,7 @@ class _BaseClient:
                 ``TruncatedStreamError``.
             tokenizer: returns the tokens of a text, or their number; for the metrics of streams whose servers
                 send no usage.
+            direct: as for ``Stream``.
 
         Raises:
             ImportError: ``http_client`` is None, and neither httpx nor httpx2 is installed.
@@ -91,6 +93,7 @@ class _BaseClient:
             max_retries=max_retries,
             require_done=require_done,
             tokenizer=tokenizer,
+            direct=direct,
         )
         self._own_http = http_client is None
         if http_client is None:
@@ -176,7 +179,7 @@ class Client(_BaseClient):
             response = self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
             return call.open_stream(Stream, response).begin()
-        reader = Reader(response, call.deadlines)
+        reader = Reader(response, call.deadlines, direct=call.direct)
         try:
             body = b"".join(iter(reader.read, None))
         finally:
@@ -252,7 +255,7 @@ class AsyncClient(_BaseClient):
                 response = await self._http.send(request, stream=True, follow_redirects=True)
         if call.streams:
             return await call.open_stream(AsyncStream, response).begin()
-        reader = AsyncReader(response, call.deadlines)
+        reader = AsyncReader(response, call.deadlines, direct=call.direct)
         body = bytearray()
         try:
             while (chunk := await reader.read()) is not None:

@@ -37,6 +37,7 @@ class Settings:
     max_retries: int = 0
     require_done: bool = True
     tokenizer: Callable[[str], int | Sized] | None = None
+    direct: bool = True
 
     def __post_init__(self) -> None:
         check_seconds(
