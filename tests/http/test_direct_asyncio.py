@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -77,6 +79,50 @@ def test_an_error_that_ends_the_program_ends_the_event_loop(
 
 
 BROKEN = r"(?i)decryption failed|bad record mac"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("state", ["new", "silent", "cancelled", "over"])
+def test_a_dropped_stream_looks_the_same_on_both_ways(exact: ExactServer, name: str, state: str) -> None:
+    """It is closed, with the same warnings, and the event loop has nothing to say."""
+    assert drop(exact, name, state, direct=True) == drop(exact, name, state, direct=False)
+
+
+def drop(server: ExactServer, name: str, state: str, *, direct: bool) -> tuple[list[str], list[str], str]:
+    messages: list[str] = []
+    end = b"0\r\n\r\n" if state == "over" else b""
+    url = server.answer(CHUNKED, *map(chunk, EVENTS), *([end] if end else []), Then.HANG)
+
+    async def main() -> str:
+        client = httpx.AsyncClient()
+        response = await client.send(client.build_request("GET", url), stream=True)
+        stream = AsyncStream(response, direct=direct)
+        if state != "new":
+            assert [await anext(stream) for _ in EVENTS] == [0, 1, 2]
+        if state == "cancelled":
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(stream), 0.01)
+        if state == "over":
+            assert [item async for item in stream] == []
+        del stream, response
+        for _ in range(5):
+            gc.collect()
+            await asyncio.sleep(0.01)
+        pool = repr(client._transport._pool)
+        await client.aclose()
+        return pool
+
+    loop = new_loop(name)
+    loop.set_exception_handler(lambda _, context: messages.append(context["message"]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pool = loop.run_until_complete(main())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        gc.collect()
+    server.wait_until(lambda: server.connections == 0)
+    return [str(each.message) for each in caught], messages, pool
 
 
 class HalfEncrypted:

@@ -126,7 +126,12 @@ def _errors_of(error: BaseException, scenario: Scenario) -> list[tuple[str, str]
     found: list[tuple[str, str]] = []
     cause: BaseException | None = error
     while cause is not None and len(found) < 2:
-        found.append((type(cause).__name__, str(cause) if scenario.has_same_text else ""))
+        # Where the body is cut inside a line of its framing, h11 says something more general.
+        text = str(cause).replace(
+            "peer unexpectedly closed connection",
+            "peer closed connection without sending complete message body (incomplete chunked read)",
+        )
+        found.append((type(cause).__name__, text if scenario.has_same_text else ""))
         cause = cause.__cause__
     return found
 
