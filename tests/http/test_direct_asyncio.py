@@ -1,5 +1,7 @@
 """Direct reading on asyncio and uvloop: tasks, errors that end the event loop, and TLS."""
 
+# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+
 from __future__ import annotations
 
 import asyncio
@@ -79,6 +81,18 @@ def test_an_error_that_ends_the_program_ends_the_event_loop(
 
 
 BROKEN = r"(?i)decryption failed|bad record mac"
+
+
+@pytest.mark.slow
+async def test_each_wait_has_the_whole_read_timeout(exact: ExactServer) -> None:
+    steps = [step for event in EVENTS for step in (Then.WAIT, chunk(event))]
+    async with httpx.AsyncClient(timeout=1.5) as client:
+        async with client.stream("GET", exact.answer(CHUNKED, *steps, b"0\r\n\r\n")) as response:
+            stream = AsyncStream(response)
+            for number in range(len(EVENTS)):
+                asyncio.get_running_loop().call_later(0.9, exact.go_on)
+                assert await anext(stream) == number
+            assert direct_reading(response)
 
 
 @pytest.mark.slow
