@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 _SERVERS = {"account", "faults", "harness", "script", "server", "service", "tls_faults", "tls_script"}
 _FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
 
+# Tests of what a server sends or is sent. How the bytes are read makes no difference to them.
+_ONE_WAY = {
+    "test_libraries.py",
+    "test_answers.py",
+    "test_openai_agreement.py",
+    "test_other_content.py",
+    "test_pool_index.py",
+    "test_requests.py",
+    "test_secrets.py",
+}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
@@ -37,26 +48,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     path = metafunc.definition.path
     if (
         path.parent.name in _FOLDERS
-        and path.name != "test_libraries.py"
+        and path.name not in _ONE_WAY
         and not _SERVERS.isdisjoint(metafunc.fixturenames)
     ):
         metafunc.parametrize("way", ["direct", "ordinary"], indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # On trio and for other libraries than httpx there is only the ordinary way.
+    # On trio, and with other libraries, there is only the ordinary way.
     items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
 
 
 def _is_repeated(callspec: Any) -> bool:
     if callspec is None or callspec.params.get("way") != "ordinary":
         return False
-    values = callspec.params.values()
-    # The other libraries are classes of http_libraries.
-    return any(isinstance(getattr(value, "http", None), type) for value in values) or any(
-        isinstance(each, str) and each == "trio"
-        for value in values
-        for each in (value, getattr(value, "backend", None))
+    return any(
+        each == "trio" or getattr(each, "__module__", "") == "http_libraries"
+        for value in callspec.params.values()
+        for each in (value, getattr(value, "backend", None), getattr(value, "http", None))
+        if isinstance(each, (str, type))
     )
 
 

@@ -59,6 +59,7 @@ class Call:
         streams: whether the request asks for a stream.
         resumes: whether the stream is one that can be taken up again after it was cut.
         deadlines: the deadlines of the latest request.
+        direct: whether bodies may be read from the socket; see ``Stream``.
 
     Raises:
         TypeError: a parameter cannot be sent, or an option is of the wrong kind.
@@ -97,6 +98,7 @@ class Call:
         self._failures = 0
         self._redirects = 0
         self.deadlines: Deadlines = Deadlines()
+        self.direct: bool = self._settings.direct
 
     def build_request(self, client: Any) -> Any:
         """Build the request with a client of httpx or httpx2.
@@ -180,6 +182,7 @@ class Call:
             data_timeout=settings.data_timeout,
             timeout=settings.timeout,
             metrics=metrics,
+            direct=settings.direct,
         )
         stream._owns_response = True
         return stream

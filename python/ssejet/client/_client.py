@@ -64,6 +64,7 @@ class _BaseClient:
         max_retries: int = 2,
         require_done: bool = True,
         tokenizer: Callable[[str], int | Sized] | None = None,
+        direct: bool = True,
     ) -> None:
         """Prepare a client.
 
@@ -87,6 +88,7 @@ class _BaseClient:
                 ``TruncatedStreamError``.
             tokenizer: returns the tokens of a text, or their number; for the metrics of streams whose servers
                 send no usage.
+            direct: as for ``Stream``.
 
         Raises:
             ImportError: ``http_client`` is None, and neither httpx nor httpx2 is installed.
@@ -105,6 +107,7 @@ class _BaseClient:
             max_retries=max_retries,
             require_done=require_done,
             tokenizer=tokenizer,
+            direct=direct,
         )
         self._own_http = http_client is None
         if http_client is None:
@@ -234,7 +237,7 @@ class Client(_BaseClient):
                 return call.open_stream(Stream, response).begin()
             stream = call.open_stream(ResumingStream, response)
             return stream.resume_by(call.resumption(), partial(self._follow, call, stream.metrics)).begin()
-        reader = Reader(response, call.deadlines)
+        reader = Reader(response, call.deadlines, direct=call.direct)
         try:
             body = b"".join(iter(reader.read, None))
         finally:
@@ -319,7 +322,7 @@ class AsyncClient(_BaseClient):
             stream = call.open_stream(AsyncResumingStream, response)
             resumption = call.resumption()
             return await stream.resume_by(resumption, partial(self._follow, call, stream.metrics)).begin()
-        reader = AsyncReader(response, call.deadlines)
+        reader = AsyncReader(response, call.deadlines, direct=call.direct)
         body = bytearray()
         try:
             while (chunk := await reader.read()) is not None:

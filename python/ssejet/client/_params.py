@@ -30,7 +30,8 @@ class CallOptions(TypedDict, total=False):
         extra_headers: headers to add to the client's; they replace those of the same name.
         extra_query: query parameters to add in the same way.
         extra_body: fields to add to the request's body. Here None is sent, as null.
-        idle_timeout, data_timeout, timeout, max_retries, tokenizer: replace the client's; see ``Client``.
+        idle_timeout, data_timeout, timeout, max_retries, tokenizer, direct: replace the client's; see
+            ``Client``.
     """
 
     extra_headers: Mapping[str, str] | None
@@ -41,6 +42,7 @@ class CallOptions(TypedDict, total=False):
     timeout: float | None
     max_retries: int
     tokenizer: Callable[[str], int | Sized] | None
+    direct: bool
 
 
 class ClientOptions(TypedDict, total=False):

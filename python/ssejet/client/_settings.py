@@ -41,6 +41,7 @@ class Settings:
     require_done: bool = True
     tokenizer: Callable[[str], int | Sized] | None = None
     provider: Provider | None = None
+    direct: bool = True
 
     def __post_init__(self) -> None:
         check_seconds(

@@ -34,6 +34,7 @@ def relay(
     decoder: Decoder | None = None,
     heartbeat: float | None = _HEARTBEAT,
     on_error: OnError = "event",
+    direct: bool = True,
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
@@ -62,13 +63,14 @@ def relay(
             ``APIConnectionError``. A body that is not an event stream, such as JSON or HTML, is an
             ``APIError`` if it reports an error, else a ``ContentTypeError``; its bytes are not passed on,
             and the log gets a warning.
+        direct: as for ``ssejet.Stream``.
 
     Raises:
         TypeError: the response is one of an async client.
         ValueError: ``verbatim`` is true and there is a ``transform`` or a ``decoder``.
     """
     make_codec = _codec_maker(transform, verbatim, decoder)
-    return _Relay(Upstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
+    return _Relay(Upstream(response, direct=direct), make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
 def arelay(
@@ -79,6 +81,7 @@ def arelay(
     decoder: Decoder | None = None,
     heartbeat: float | None = _HEARTBEAT,
     on_error: OnError = "event",
+    direct: bool = True,
 ) -> AsyncEventStream[bytes]:
     """Do what ``relay`` does, for a response of an async client.
 
@@ -89,7 +92,9 @@ def arelay(
         ValueError: as ``relay``.
     """
     make_codec = _codec_maker(transform, verbatim, decoder)
-    return _AsyncRelay(AsyncUpstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
+    return _AsyncRelay(
+        AsyncUpstream(response, direct=direct), make_codec, heartbeat=heartbeat, on_error=on_error
+    )
 
 
 def resume_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:

@@ -32,6 +32,7 @@ class _BaseUpstream:
 
     Args:
         response: the response to read; it is closed with the upstream.
+        direct: as for ``Stream``.
 
     Raises:
         TypeError: the response is of the other kind of client.
@@ -42,11 +43,11 @@ class _BaseUpstream:
     _names: ClassVar[tuple[str, str]]
     """The names of two functions: the one that relays such a response, and the one for the other kind."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, *, direct: bool = True) -> None:
         name, other_name = self._names
         response = readable_response(response, self._kind, reader=name, other_reader=other_name)
         self._deadlines = Deadlines()
-        self._reader = self._reader_class(response, self._deadlines)
+        self._reader = self._reader_class(response, self._deadlines, direct=direct)
         self._start = _Start(response, self._deadlines, on_change=self._reader.change_deadlines)
         self._last_chunk = b""
 

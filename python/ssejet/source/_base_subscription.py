@@ -54,6 +54,7 @@ class BaseSubscription:
         idle_timeout: seconds that a wait for bytes may last; comments are bytes too. None for no limit.
         data_timeout: seconds that may be spent waiting for an event; None for no limit.
         max_event_size: how many bytes one event may have; see ``Decoder``.
+        direct: as for ``Stream``.
         on_comment: called with each comment, in its order among the events.
         on_error: called with the error of each failed or ended connection. If it returns True, the
             subscription reconnects; if False, it ends; if None, the rules below apply.
@@ -93,6 +94,7 @@ class BaseSubscription:
         idle_timeout: float | None = None,
         data_timeout: float | None = None,
         max_event_size: int | None = 64 * 2**20,
+        direct: bool = True,
         on_comment: Callable[[str], object] | None = None,
         on_error: Callable[[SSEError], bool | None] | None = None,
     ) -> None:
@@ -136,6 +138,7 @@ class BaseSubscription:
             data_timeout=data_timeout,
         )
         self._connect_timeout = connect_timeout
+        self._is_direct = direct
         self._own_client = client is None
         self._client = client
         # What close() and restart() ask for; another thread or task can be in the middle of a step.

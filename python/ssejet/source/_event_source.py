@@ -18,7 +18,7 @@ from ssejet._http.response import has_event_stream_type
 from ssejet.typed._refusal import EXCERPT_SIZE, Beginning, content_type_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -66,14 +66,16 @@ class EventSource:
     Args:
         response: the response, not read yet, or read as a whole.
         decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments.
+        direct: as for ``Stream``.
 
     Attributes:
         response: the response.
         decoder: the decoder. It has the last event ID and the reconnection time.
     """
 
-    def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
+    def __init__(self, response: Any, *, decoder: Decoder | None = None, direct: bool = True) -> None:
         self.response: HTTPResponse = response
+        self._is_direct = direct
         adapter, self._kind = adapted_response(response)
         self._readable: Any = adapter
         self.decoder: Decoder = Decoder() if decoder is None else decoder
@@ -84,14 +86,20 @@ class EventSource:
         """Iterate over the events as they arrive."""
         response = self._readable_as("sync")
         if has_event_stream_type(response):
-            return self.decoder.iter_bytes(_checked(response, any_field=self._has_own_decoder))
+            return self.decoder.iter_bytes(
+                _checked(
+                    response,
+                    ResponseBytes(response, direct=self._is_direct),
+                    any_field=self._has_own_decoder,
+                )
+            )
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Iterate over the events as they arrive, asynchronously."""
         response = self._readable_as("async")
         if has_event_stream_type(response):
-            return _AsyncEvents(response, self.decoder)
+            return _AsyncEvents(response, self.decoder, direct=self._is_direct)
         return self._arefuse()
 
     __iter__ = iter_sse
@@ -141,10 +149,10 @@ class EventSource:
         )
 
 
-def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
+def _checked(response: Any, body: Iterable[bytes], *, any_field: bool) -> Iterator[bytes]:
     """Iterate over the chunks of a body; raise an error if they are not an event stream."""
     beginning = Beginning(response, any_field=any_field)
-    chunks = iter(ResponseBytes(response))
+    chunks = iter(body)
     try:
         for chunk in chunks:
             beginning.add(chunk)
@@ -184,7 +192,8 @@ class _AsyncEvents:
     ======= ============================= ============================================ =========
     """
 
-    def __init__(self, response: Any, decoder: Decoder) -> None:
+    def __init__(self, response: Any, decoder: Decoder, *, direct: bool) -> None:
+        self._is_direct = direct
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
@@ -248,7 +257,8 @@ class _AsyncEvents:
         if self._state is not _State.OPEN:
             raise ConcurrentReadError
         if self._chunks is None:
-            self._chunks = direct_async_chunks(self._response) or ResumableChunks(self._response)
+            direct = direct_async_chunks(self._response) if self._is_direct else None
+            self._chunks = direct or ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
         self._state = _State.READING
@@ -276,6 +286,7 @@ def connect_sse(
     url: Any,
     *,
     decoder: Decoder | None = None,
+    direct: bool = True,
     **kwargs: Any,
 ) -> Iterator[EventSource]:
     """Send a request and open the events of its response; the ``with`` block closes the response.
@@ -288,6 +299,7 @@ def connect_sse(
         method: the HTTP method.
         url: the URL.
         decoder: see ``EventSource``.
+        direct: as for ``Stream``.
         kwargs: other arguments of ``client.stream()``, or of ``client.request()`` if it has no ``stream()``.
 
     Raises:
@@ -298,7 +310,7 @@ def connect_sse(
     usable: Any = usable_client(client, "Client", user="connect_sse()", methods=("stream",))
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     with usable.stream(method, url, **kwargs) as response:
-        yield EventSource(response, decoder=decoder)
+        yield EventSource(response, decoder=decoder, direct=direct)
 
 
 @asynccontextmanager
@@ -308,6 +320,7 @@ async def aconnect_sse(
     url: Any,
     *,
     decoder: Decoder | None = None,
+    direct: bool = True,
     **kwargs: Any,
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, asynchronously.
@@ -320,4 +333,4 @@ async def aconnect_sse(
     usable: Any = usable_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     async with usable.stream(method, url, **kwargs) as response:
-        yield EventSource(response, decoder=decoder)
+        yield EventSource(response, decoder=decoder, direct=direct)

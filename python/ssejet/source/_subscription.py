@@ -170,7 +170,7 @@ class Subscription(BaseSubscription):
             if not is_accepted:
                 response.close()
         if is_accepted:
-            self._reader = Reader(response, self._machine.deadlines)
+            self._reader = Reader(response, self._machine.deadlines, direct=self._is_direct)
             if self._is_interrupted:
                 self._reader.close()
 
@@ -319,7 +319,7 @@ class AsyncSubscription(BaseSubscription):
             if not is_accepted:
                 await response.aclose()
         if is_accepted:
-            self._reader = AsyncReader(response, self._machine.deadlines)
+            self._reader = AsyncReader(response, self._machine.deadlines, direct=self._is_direct)
 
     async def _close_reader(self) -> None:
         if self._reader is not None:

@@ -111,7 +111,7 @@ class _Wait(asyncio.Future[bool]):
     _task_context: Any = None
 
     def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
-        if self._resume is not None or self.done():
+        if context is None or self._resume is not None or self.done():
             super().add_done_callback(fn, context=context)
         else:
             self._resume = fn
@@ -132,7 +132,12 @@ class _Wait(asyncio.Future[bool]):
         resume = self._resume
         if resume is not None:
             self._resume = None
-            self._task_context.run(resume, self)
+            try:
+                self._task_context.run(resume, self)
+            except BaseException as error:
+                # SystemExit or KeyboardInterrupt. uvloop takes an error in a protocol for a fault of the
+                # transport, but one in a callback ends the loop.
+                self.get_loop().call_soon(_raise, error)
 
     def end_soon(self, *, in_time: bool) -> None:
         """End the wait; the task goes on in another turn of the event loop."""
@@ -144,6 +149,13 @@ class _Wait(asyncio.Future[bool]):
         if resume is not None:
             self.get_loop().call_soon(resume, self, context=self._task_context)
         return True
+
+
+def _raise(error: BaseException) -> None:
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame
 
 
 # What event loops read into. All connections of one share it, as it uses up what it has read at once.
@@ -437,18 +449,18 @@ class _TLS:
         self._layers = layers[::-1]
         self._body = body
         self._write = write
+        self._error: ssl.SSLError | None = None
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take in bytes of the socket, and return those of the body in them."""
-        try:
-            for layer in self._layers:
-                data = self._decrypt(layer, data)
-        except ssl.SSLError as error:  # httpcore does not translate it
-            if not self._body.is_over:
-                self._body.failure = error
-            return b""
+        for layer in self._layers:
+            data = self._decrypt(layer, data)
         payload = self._body.feed(data) if data else b""
-        if self.has_ended:
+        # What was decrypted before the error comes first.
+        error, self._error = self._error, None
+        if error is not None and not self._body.is_over:
+            self._body.failure = error  # httpcore does not translate it
+        elif self.has_ended:
             self._body.receive_end()
         return payload
 
@@ -468,9 +480,10 @@ class _TLS:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            if not _is_eof(error):
-                raise
-            has_ended = True
+            if _is_eof(error):
+                has_ended = True
+            else:
+                self._error = error
         if layer._write_bio.pending:
             self._send(layer)
         if has_ended:
