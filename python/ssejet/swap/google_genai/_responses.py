@@ -186,10 +186,21 @@ def _plain(schema: Any) -> Any:
                 return _plain(schema["schema"])
             # The SDK calls it after it has removed unknown keys, so the SDK must build these models.
             return core_schema.is_instance_schema(_Never)
-        return {key: value if key in _NO_SCHEMAS else _plain(value) for key, value in schema.items()}
+        plain = {key: value if key in _NO_SCHEMAS else _plain(value) for key, value in schema.items()}
+        if plain.get("cls") is types.Part and plain.pop("custom_init", False):
+            ref = plain.pop("ref", None)
+            return core_schema.no_info_before_validator_function(_without_nulls, plain, ref=ref)
+        return plain
     if isinstance(schema, list):
         return [_plain(each) for each in schema]
     return schema
+
+
+def _without_nulls(data: Any) -> Any:
+    """Refuse what the constructor of parts changes before it validates the rest: it drops some nulls."""
+    if type(data) is not dict or None in data.values():
+        raise ValueError
+    return data
 
 
 class _Never:
