@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import random
 import resource
@@ -914,7 +915,8 @@ def test_a_pool_with_another_pass_is_left_alone_with_a_warning(
     with library.Client(verify=NO_TLS, trust_env=False) as client:
         pool = client._transport._pool
         own = pool._assign_requests_to_connections
-        target, change = (pool, lambda: own()) if on == "pool" else (type(pool), lambda self: own())
+        target, change = (pool, lambda: own()) if on == "pool" else (type(pool), lambda _: own())
+        functools.update_wrapper(change, own)
         monkeypatch.setattr(target, "_assign_requests_to_connections", change)
         with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
             index_pools(client)
@@ -932,6 +934,25 @@ def test_a_pool_with_an_unknown_method_that_uses_its_state_is_left_alone_with_a_
         names: dict[str, Any] = {}
         exec(source, names)
         monkeypatch.setattr(type(pool), "look", names["look"], raising=False)
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
+        assert not is_indexed(pool)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("change", ["pass", "request"])
+def test_a_pool_of_a_version_that_works_otherwise_is_left_alone_with_a_warning(
+    library: Any, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        pool = client._transport._pool
+        module = vars(sys.modules[type(pool).__module__])
+        if change == "pass":
+            names: dict[str, Any] = {}
+            exec("def make():\n    def f(self):\n        return []\n    return f", module, names)
+            monkeypatch.setattr(type(pool), "_assign_requests_to_connections", names["make"]())
+        else:
+            monkeypatch.delattr(module["PoolRequest"], "clear_connection")
         with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
             index_pools(client)
         assert not is_indexed(pool)

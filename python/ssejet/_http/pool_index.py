@@ -38,6 +38,8 @@ _USES = {
     "_connections": {"__init__", "__repr__", "connections", "close", "aclose", _PASS},
     _PASS: {"handle_request", "handle_async_request"},
 }
+# The index calls what the pass that it replaces calls.
+_CALLS = {"assign_to_connection", "create_connection", "has_expired", "is_closed", "is_idle"}
 
 # How many connections a pass checks: the server may have disconnected an idle one, and that of a response
 # which nobody closes may be closed.
@@ -105,7 +107,7 @@ def _is_known(pool: Any) -> bool:
     if isinstance(attributes.get("_requests"), _Requests):
         return True
     return (
-        kind.__module__.partition(".")[0] in _LIBRARIES
+        _is_library(kind.__module__)
         and kind.__name__.removeprefix("Async") in _POOLS
         and {"_http1", "_http2", "_max_connections", "_max_keepalive_connections"} <= attributes.keys()
         # A version that keeps something else here has another pass.
@@ -119,10 +121,11 @@ def _is_known(pool: Any) -> bool:
 def _has_known_pass(kind: type[Any]) -> bool:
     """Whether the pools of a class have the pass that the index replaces, and use its state as expected."""
     method = getattr(kind, _PASS, None)
-    # Other code may have replaced the pass, and wants it to run.
-    if type(method) is not FunctionType or method.__globals__.get("__name__") != method.__module__:
+    # Other code may have replaced the pass, and wants it to run. A wrapper lacks the module's globals.
+    if type(method) is not FunctionType or not _is_library(method.__globals__["__name__"]):
         return False
-    if method.__module__.partition(".")[0] not in _LIBRARIES:
+    requests = method.__globals__.get("AsyncPoolRequest") or method.__globals__.get("PoolRequest")
+    if not (_names(method.__code__) >= _CALLS and hasattr(requests, "clear_connection")):
         return False
     for cls in kind.__mro__:
         for name, member in vars(cls).items():
@@ -132,6 +135,10 @@ def _has_known_pass(kind: type[Any]) -> bool:
                 if any(attribute in used and name not in users for attribute, users in _USES.items()):
                     return False
     return True
+
+
+def _is_library(module: str) -> bool:
+    return module.partition(".")[0] in _LIBRARIES
 
 
 def _names(code: CodeType) -> set[str]:
