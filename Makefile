@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 
-# niquests would install its own fork in the place of urllib3; the tests need both.
+# niquests would install its own fork in the place of urllib3; the tests need both. An environment that has the fork
+# there already stays so: `make clean` removes it.
 export URLLIB3_NO_OVERRIDE = 1
 export PIP_NO_BINARY      ?= urllib3-future
 BIN    := $(VENV)/bin
@@ -17,7 +18,7 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench fuzz wheel clean
+.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench bench-live fuzz wheel clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,10 +43,11 @@ test-peers: $(VENV)-peer-suites/.ready ## run the peers' own test suites with ss
 test-ecosystem: $(VENV)-ecosystem/.ready ## run LangChain, pydantic-ai, LiteLLM and MCP with ssejet swapped in
 	$(VENV)-ecosystem/bin/pytest -q -p no:unraisableexception tests/ecosystem
 
-test-versions: $(VENV)/.pip ## run the tests of the swap-ins with older and newer versions of the SDKs
+test-versions: $(VENV)/.pip ## run the tests of the swap-ins and adapters with other versions of the SDKs and HTTP libraries
 	rm -rf $(VENV)-versions/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV)-versions/wheel .
 	$(BIN)/python tests/swap/versions.py $(VENV)-versions/wheel/*.whl
+	$(BIN)/python tests/http/versions.py $(VENV)-versions/wheel/*.whl
 
 $(VENV)-%/.ready: pyproject.toml $(RUST)
 	$(PYTHON) -m venv $(@D)
@@ -87,8 +89,15 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
+	$(BIN)/python -m benches.messages
 	$(BIN)/python -m benches.swap
 	$(BIN)/python -m benches.sending
+	$(BIN)/python -m benches.live
+	$(BIN)/python -m benches.plot
+	$(BIN)/python -m benches.readme
+
+bench-live: $(VENV)/.bench ## measure live streams over real sockets; write raw results and the README's figures
+	$(BIN)/python -m benches.live
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
 

@@ -73,14 +73,14 @@ class Order(BaseModel):
 def workloads() -> dict[str, Workload]:
     """The workloads, by the names that `benches.goals` uses."""
     made = [
-        _stream("typed", "chat chunks", _texts(EVENTS)),
-        _stream("events", "chat events", _texts(EVENTS)),
-        _stream("structured", "chat events, structured output", _pieces(EVENTS)),
-        _stream("text-1k", "chat events, 1,000 chunks", _texts(1000)),
-        _stream("text-16k", "chat events, 16,000 chunks", _texts(16_000)),
-        _stream("tool-1k", "a strict tool call, 1,000 chunks", _pieces(1000), tool=True),
-        _stream("tool-16k", "a strict tool call, 16,000 chunks", _pieces(16_000), tool=True),
-        _stream("loopback", "chat chunks over loopback, one per write", _texts(500)),
+        _stream("typed", "chat chunks", words(EVENTS)),
+        _stream("events", "chat events", words(EVENTS)),
+        _stream("structured", "chat events, structured output", order_pieces(EVENTS)),
+        _stream("text-1k", "chat events, 1,000 chunks", words(1000)),
+        _stream("text-16k", "chat events, 16,000 chunks", words(16_000)),
+        _stream("tool-1k", "a strict tool call, 1,000 chunks", order_pieces(1000), tool=True),
+        _stream("tool-16k", "a strict tool call, 16,000 chunks", order_pieces(16_000), tool=True),
+        _stream("loopback", "chat chunks over loopback, one per write", words(500)),
     ]
     return {each.name: each for each in made}
 
@@ -100,11 +100,11 @@ def _stream(name: str, title: str, texts: list[str], *, tool: bool = False) -> W
     return Workload(name, title, body, tuple(data), 64 * KIB)
 
 
-def _texts(count: int) -> list[str]:
+def words(count: int) -> list[str]:
     return [ENGLISH[index % len(ENGLISH)] for index in range(count)]
 
 
-def _pieces(count: int) -> list[str]:
+def order_pieces(count: int) -> list[str]:
     """Split the JSON of an order into `count` pieces. The first and the last piece are empty."""
     items: list[dict[str, object]] = []
     size = 4 * (count - 2)

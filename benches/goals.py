@@ -151,6 +151,12 @@ GOALS: tuple[Goal, ...] = (
     Even("text-16k", "text-1k", "ssejet", 1.2),
     Even("tool-16k", "tool-1k", "ssejet", 1.2),
     Share("loopback", "ssejet", "aiter_bytes", 1.2),
+    # Measured by benches.messages.
+    Faster("messages-text", "ssejet", ("anthropic",), 10),
+    Faster("messages-tool", "ssejet", ("anthropic",), 10),
+    Faster("messages-parsed", "ssejet", ("anthropic",), 10),
+    Even("messages-text-16k", "messages-text-1k", "ssejet", 1.2),
+    Even("messages-tool-16k", "messages-tool-1k", "ssejet", 1.2),
     # Measured by benches.swap.
     Faster("create", "ssejet", ("openai",), 15),
     Faster("create-async", "ssejet", ("openai",), 15),

@@ -1,7 +1,7 @@
-"""Draws the README's picture from results: `python -m benches.plot [RESULTS]`.
+"""Draws the README's pictures from results: `python -m benches.plot [RESULTS]`.
 
-One file is for light pages, the other for dark ones. The scale is linear, starts at 0 and is the same in both
-panels, so the length of a bar is the time.
+Of each, one file is for light pages, the other for dark ones. The scale is linear, starts at 0 and is the
+same in both panels, so the length of a bar is the time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.harness import Cell
 from benches.report import OURS, duration, times_as_long
-from benches.results import Results, latest
+from benches.results import LIVE_DIRECTORY, Results, latest
 from ssejet.cli._svg import DARK, LIGHT, Picture, Theme
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -82,6 +82,68 @@ def draw(results: Results, theme: Theme) -> str:
     return str(picture)
 
 
+LIVE_PANELS = {"async-20": "async, 20 streams", "sync-1": "sync, 1 stream"}
+# A row, and whether ssejet does the work.
+LIVE_ROWS = {
+    "openai": ("openai", False),
+    "openai-fast": ("openai, accelerated", True),
+    "anthropic": ("anthropic", False),
+    "anthropic-fast": ("anthropic, accelerated", True),
+    "httpx-bytes": ("httpx, bytes only", False),
+    "httpx": ("httpx with ssejet", True),
+    "floor": ("floor", False),
+}
+LIVE_REMARKS = {"floor": "socket, decoder"}
+# What the row is compared with.
+LIVE_STOCK = {"openai-fast": "openai", "anthropic-fast": "anthropic", "httpx": "httpx-bytes"}
+
+
+def draw_live(results: Results, theme: Theme) -> str:
+    """Draw the picture of live streams as SVG."""
+    samples = results.samples
+    panels = {name: heading for name, heading in LIVE_PANELS.items() if name in samples.workloads}
+    medians = {(panel, name): samples.median(Cell(panel, name)) for panel in panels for name in LIVE_ROWS}
+    longest = max(median or 0 for median in medians.values())
+    bottom = TOP + ROW * len(LIVE_ROWS)
+    height = bottom + BOTTOM
+    title = "Processor time of the client for one chunk of a live stream"
+    picture = Picture(title, WIDTH, height, theme=theme)
+    picture.text(MARGIN, 24, (title, "title"))
+    remark = (
+        "One chunk per write over loopback HTTP/1.1, system calls included. ÷: how many times less than above"
+    )
+    picture.text(MARGIN, 46, (remark, "muted"))
+    for row, (name, (label, is_ours)) in enumerate(LIVE_ROWS.items()):
+        remark = LIVE_REMARKS.get(name, "" if is_ours else results.contestants[name].version)
+        kind = "accent bold" if is_ours else ""
+        y = TOP + ROW * row + ROW / 2 + 5
+        picture.text(MARGIN + NAMES - 14, y, (label, kind), (remark, "muted small"), anchor="end")
+    for number, (panel, heading) in enumerate(panels.items()):
+        left = MARGIN + NAMES + number * (PANEL + GAP)
+        picture.text(left, TOP - 14, (heading, "heading"))
+        picture.line(left, TOP - 4, left, bottom, "rule")
+        for row, (name, (_, is_ours)) in enumerate(LIVE_ROWS.items()):
+            if not (median := medians[panel, name]):
+                continue
+            length = median / longest * (PANEL - VALUES)
+            bar_kind = "accent" if is_ours else "outline" if name == "floor" else "neutral"
+            picture.bar(left, TOP + ROW * row + (ROW - BAR) / 2, length, BAR, bar_kind)
+            stock = LIVE_STOCK.get(name)
+            ratio = None if stock is None else samples.ratio(Cell(panel, stock), Cell(panel, name))
+            note = "" if ratio is None else f"÷ {ratio:.1f}"
+            y = TOP + ROW * row + ROW / 2 + 5
+            kind = "accent bold" if is_ours else ""
+            picture.text(left + length + 8, y, (duration(median), kind), (note, "muted small"))
+    machine = results.machine
+    load = max(results.settings["load"])
+    conditions = (
+        f"Medians of {results.settings['rounds']} rounds in which all take turns. {machine['cpu']}, "
+        f"{machine['python']}, {results.date}, load average {load}."
+    )
+    picture.text(MARGIN, height - 8, (conditions, "muted small"))
+    return str(picture)
+
+
 def _write(
     picture: Picture, x: float, row: int, name: str, text_and_note: tuple[str, str], *, anchor: str = "start"
 ) -> None:
@@ -102,3 +164,5 @@ if __name__ == "__main__":
     IMAGES.mkdir(parents=True, exist_ok=True)
     for each in (LIGHT, DARK):
         (IMAGES / f"decode-{each.name}.svg").write_text(draw(shown, each), encoding="utf-8")
+        live = Results.read(latest(LIVE_DIRECTORY))
+        (IMAGES / f"live-{each.name}.svg").write_text(draw_live(live, each), encoding="utf-8")

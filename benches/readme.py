@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benches.report import chat_markdown, markdown, swap_markdown
-from benches.results import CHAT_DIRECTORY, SWAP_DIRECTORY, Results, latest
+from benches.report import chat_markdown, live_markdown, markdown, swap_markdown
+from benches.results import CHAT_DIRECTORY, LIVE_DIRECTORY, SWAP_DIRECTORY, Results, latest
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -26,6 +26,11 @@ def with_swap_table(readme: str, results: Results) -> str:
     return _with("swap table", swap_markdown(results), readme)
 
 
+def with_live_table(readme: str, results: Results) -> str:
+    """Return the README with a new table of live streams."""
+    return _with("live table", live_markdown(results), readme)
+
+
 def _with(name: str, text: str, readme: str) -> str:
     between = rf"(<!-- {name}: begin[^>]*-->).*?(<!-- {name}: end -->)"
     return re.sub(between, f"\\1\n{text.strip()}\n\\2", readme, flags=re.DOTALL)
@@ -34,6 +39,7 @@ def _with(name: str, text: str, readme: str) -> str:
 def main() -> None:
     readme = with_tables(README.read_text(), Results.read(latest()))
     readme = with_chat_table(readme, Results.read(latest(CHAT_DIRECTORY)))
+    readme = with_live_table(readme, Results.read(latest(LIVE_DIRECTORY)))
     README.write_text(with_swap_table(readme, Results.read(latest(SWAP_DIRECTORY))))
 
 

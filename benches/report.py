@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from benches.goals import Verdict
+    from benches.harness import Samples
 
 OURS = "ssejet"
 WIDTH = 180
@@ -46,6 +47,26 @@ README_RIVALS = {
     ),
     "ssejet-core": ("sse-core", "sse-stream", "sseer", "sse-parse", "eventsource-stream"),
 }
+
+
+LIVE_FLOOR = "floor"
+LIVE_TITLES = {
+    LIVE_FLOOR: "floor: socket, `Decoder`, chunk",
+    "floor-buffered": "floor that reads into one buffer",
+    "httpx": "ssejet over httpx",
+    "httpx2": "ssejet over httpx2",
+    "aiohttp": "ssejet over aiohttp",
+    "requests": "ssejet over requests",
+    "client": "`Client`, `AsyncClient`",
+    "openai-fast": "openai, accelerated",
+    "openai": "openai as it is",
+    "anthropic-fast": "anthropic, accelerated",
+    "anthropic": "anthropic as it is",
+    "httpx-bytes": "httpx, bytes only",
+    "httpx2-bytes": "httpx2, bytes only",
+    "aiohttp-bytes": "aiohttp, bytes only",
+}
+LIVE_SETTINGS = ("async-20", "async-1000", "async-20-tls", "sync-1", "sync-1-tls")
 
 
 def tables(results: Results) -> RenderableType:
@@ -96,6 +117,38 @@ def swap_markdown(results: Results) -> str:
         row = [description.title, *times, times_as_long(samples.ratio(theirs, ours))]
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
+
+
+def live_markdown(results: Results) -> str:
+    """Return the README's table of live streams."""
+    samples = results.samples
+    settings = [name for name in LIVE_SETTINGS if name in samples.workloads]
+    lines = ["|  | " + " | ".join(samples.workloads[name].title for name in settings) + " |"]
+    lines.append("|---|" + "---:|" * len(settings))
+    for variant, title in LIVE_TITLES.items():
+        cells = [_live_cell(samples, Cell(setting, variant)) for setting in settings]
+        if any(cells):
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def live_text(samples: Samples, setting: str) -> str:
+    """Return the figures of one setting of live streams for the terminal."""
+    lines = [samples.workloads[setting].title]
+    for cell in samples.figures:
+        if cell.workload == setting:
+            remark = samples.wrong.get(cell, "")
+            lines.append(f"  {cell.contestant:16} {_live_cell(samples, cell):>16}  {remark}".rstrip())
+    return "\n".join(lines)
+
+
+def _live_cell(samples: Samples, cell: Cell) -> str:
+    median = samples.median(cell)
+    if median is None:
+        return ""
+    floor = samples.ratio(cell, cell._replace(contestant=LIVE_FLOOR))
+    note = "" if floor is None or cell.contestant == LIVE_FLOOR else f" ({floor:.2f}×)"
+    return duration(median) + note
 
 
 def _ratios(results: Results, ours: str, rivals: list[str]) -> str:

@@ -12,7 +12,9 @@ from benches.workloads import Description
 
 DIRECTORY = Path(__file__).parent / "results"
 CHAT_DIRECTORY = DIRECTORY / "chat"
+MESSAGES_DIRECTORY = DIRECTORY / "messages"
 SWAP_DIRECTORY = DIRECTORY / "swap"
+LIVE_DIRECTORY = DIRECTORY / "live"
 
 
 class Entrant(NamedTuple):

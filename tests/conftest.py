@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from clock import clock  # noqa: F401  # a fixture
@@ -12,7 +14,60 @@ from drivers import driver  # noqa: F401  # a fixture
 from faults import faults  # noqa: F401  # a fixture
 from servers import server  # noqa: F401  # a fixture
 from subscribers import subscriber  # noqa: F401  # a fixture
-from tls import tls  # noqa: F401  # a fixture
+from tls import tls, tls_files  # noqa: F401  # fixtures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The fixtures of tests that read a stream from a real server; the folders whose tests read on both ways.
+_SERVERS = {"account", "faults", "harness", "script", "server", "service", "tls_faults", "tls_script"}
+_FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
+
+# Tests of what a server sends or is sent. How the bytes are read makes no difference to them.
+_ONE_WAY = {
+    "test_libraries.py",
+    "test_answers.py",
+    "test_openai_agreement.py",
+    "test_other_content.py",
+    "test_pool_index.py",
+    "test_requests.py",
+    "test_secrets.py",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """How bodies are read: directly, where that is possible, or the ordinary way."""
+    way = getattr(request, "param", "direct")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSEJET_DIRECT", "1" if way == "direct" else "0")
+        yield way
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    path = metafunc.definition.path
+    if (
+        path.parent.name in _FOLDERS
+        and path.name not in _ONE_WAY
+        and not _SERVERS.isdisjoint(metafunc.fixturenames)
+    ):
+        metafunc.parametrize("way", ["direct", "ordinary"], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # On trio, and with other libraries, there is only the ordinary way.
+    items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
+
+
+def _is_repeated(callspec: Any) -> bool:
+    if callspec is None or callspec.params.get("way") != "ordinary":
+        return False
+    return any(
+        each == "trio" or getattr(each, "__module__", "") == "http_libraries"
+        for value in callspec.params.values()
+        for each in (value, getattr(value, "backend", None), getattr(value, "http", None))
+        if isinstance(each, (str, type))
+    )
 
 
 def pytest_collection_finish() -> None:

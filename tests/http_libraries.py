@@ -5,6 +5,7 @@ They are subclasses of the libraries' own, which is what many users have.
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,16 @@ import niquests
 import pytest
 import requests
 import urllib3
+import urllib3_future
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+if urllib3.__version__ == urllib3_future.__version__:
+    raise ImportError(
+        "niquests has replaced urllib3 in this environment by its fork, and the tests need both: "
+        "run `make clean`, and then a target of make, which prevents that"
+    )
 
 ENCODINGS = {"accept-encoding": "gzip, deflate, br, zstd"}
 
@@ -178,6 +186,16 @@ def accepts(http: Any, encoding: str) -> bool:
         return encoding in accepted[http]()
     with http.Client(verify=False) as client:
         return encoding in client.headers["accept-encoding"]
+
+
+def collect_pools(user: Any) -> None:
+    """Collect the pools of urllib3, which close their connections only then, and which responses refer to.
+
+    Args:
+        user: a driver or subscriber. One of httpx has to close its connections itself.
+    """
+    if getattr(user, "http", None) in {Requests, Urllib3, Niquests}:
+        gc.collect()
 
 
 def status_of(response: Any) -> int:

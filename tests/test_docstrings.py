@@ -29,6 +29,7 @@ FOR_USERS = [
     "ssejet.emit.starlette",
     "ssejet.errors",
     "ssejet.metrics",
+    "ssejet.responses",
     "ssejet.source",
     "ssejet.swap.anthropic",
     "ssejet.swap.httpx_sse",

@@ -314,3 +314,22 @@ def test_a_deep_body_that_is_no_json_is_copied_as_it_is(inner: Any) -> None:
     for _ in range(100):
         body = [body]
     assert copy.deepcopy(APIError("m", body=body)).body == body
+
+
+def test_a_body_that_holds_itself_is_copied_with_its_shape() -> None:
+    body: list[Any] = []
+    body += [body, {"again": body}]
+    for copied in (
+        copy.deepcopy(APIError("m", body=body)),
+        pickle.loads(pickle.dumps(APIError("m", body=body))),
+    ):
+        assert copied.body[0] is copied.body
+        assert copied.body[1]["again"] is copied.body
+
+
+def test_a_deep_body_that_holds_each_object_twice_is_copied_with_its_shape() -> None:
+    body: Any = []
+    for _ in range(100):
+        body = [body, body]
+    copied = copy.deepcopy(APIError("m", body=body)).body
+    assert copied[0][0] is copied[1][0]

@@ -16,6 +16,8 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from ssejet.cli._server import loopback_server
+from ssejet.testing._endpoints.messages import Messages as MessagesEndpoint
+from ssejet.testing._endpoints.responses import Responses as ResponsesEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,9 +146,57 @@ async def chat_completions(request: Request) -> StreamingResponse:
     return StreamingResponse(iter(parts), media_type="text/event-stream")
 
 
+def message(reason: str, *blocks: dict[str, Any]) -> str:
+    """A stream of the Messages API."""
+    items = MessagesEndpoint().stream(
+        MessagesEndpoint().complete({"content": list(blocks), "stop_reason": reason}, {}), {}
+    )
+    return "".join(f"event: {item.event}\ndata: {json.dumps(item.data)}\n\n" for item in items)
+
+
+async def messages(request: Request) -> StreamingResponse:
+    body = await request.json()
+    requests.append(body)
+    if len(body["messages"]) == 1:
+        answer = message(
+            "tool_use",
+            {"type": "thinking", "thinking": "Look it up.", "signature": "c2ln"},
+            {"type": "tool_use", "id": "toolu_1", "name": "Weather", "input": {"city": "Oslo"}},
+        )
+    else:
+        answer = message("end_turn", {"type": "text", "text": "Take one."})
+    return StreamingResponse(iter([answer]), media_type="text/event-stream")
+
+
+PLAN = json.dumps({"title": "Rome", "steps": ["eat", "walk"]})
+RESPONSE_EVENTS = list(
+    ResponsesEndpoint().stream(
+        ResponsesEndpoint().complete(ResponsesEndpoint().from_text(PLAN) | {"id": "resp_1"}, {}), {}
+    )
+)
+
+
+async def responses(request: Request) -> StreamingResponse:
+    """A stream that breaks in the middle, and then the rest of it."""
+    query = request.query_params
+    requests.append(dict(query))
+    after = int(query["starting_after"]) if "starting_after" in query else -1
+    items = [item for item in RESPONSE_EVENTS if item.data["sequence_number"] > after]
+    shown = items if after >= 0 else items[:6]
+    lines = [f"event: {item.event}\ndata: {json.dumps(item.data)}\n\n" for item in shown]
+    return StreamingResponse(iter(lines), media_type="text/event-stream")
+
+
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    app = Starlette(routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])])
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+            Route("/v1/messages", messages, methods=["POST"]),
+            Route("/v1/responses", responses, methods=["POST"]),
+            Route("/v1/responses/resp_1", responses),
+        ]
+    )
     with loopback_server(app) as base:
         yield f"{base}/v1"
 
@@ -154,6 +204,7 @@ def url() -> Iterator[str]:
 def run(name: str, url: str, *arguments: str) -> str:
     requests.clear()
     environment = {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none", "PYTHONUTF8": "1"}
+    environment |= {"ANTHROPIC_BASE_URL": url.removesuffix("/v1"), "ANTHROPIC_API_KEY": "none"}
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments],
         capture_output=True,
@@ -169,7 +220,7 @@ def run(name: str, url: str, *arguments: str) -> str:
 def test_every_example_is_tested() -> None:
     servers = {"fastapi_relay", "flask_relay"}  # tested in emit/test_example_relays.py
     telemetry = {"opentelemetry_genai"}  # tested in client/test_example_telemetry.py
-    here = {*EXPECTED, "client_chat", "count_tokens", "reasoning"}
+    here = {*EXPECTED, "background_response", "client_chat", "count_tokens", "messages_tools", "reasoning"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == here | servers | telemetry
 
 
@@ -196,6 +247,21 @@ def test_an_answer_of_the_client_is_timed(url: str) -> None:
     assert tokens == "3 tokens by usage, 0 retries"
     assert re.fullmatch(r"the first after \d+ ms", first)
     assert re.fullmatch(r"then one every \d+\.\d ms \(median\)", others)
+
+
+def test_a_response_in_the_background_is_followed_over_a_cut(url: str) -> None:
+    assert run("background_response", url) == f"follow resp_1\n{PLAN}\nRome: 2 steps\n"
+    assert requests[1:] == [{"stream": "true", "starting_after": "5"}]
+
+
+def test_thinking_and_calls_of_the_messages_api_are_sent_back(url: str) -> None:
+    assert run("messages_tools", url) == "(Look)( it)( up.)\n\nWeather(Oslo)\nTake one.\n"
+    [first, second] = requests
+    assert first["tools"][0]["input_schema"]["required"] == ["city"]
+    call = {"type": "tool_use", "id": "toolu_1", "name": "Weather", "input": {"city": "Oslo"}}
+    thinking = {"type": "thinking", "thinking": "Look it up.", "signature": "c2ln"}
+    assert second["messages"][1] == {"role": "assistant", "content": [thinking, call]}
+    assert second["messages"][2]["content"][0]["tool_use_id"] == "toolu_1"
 
 
 def test_results_of_functions_are_sent_back(url: str) -> None:

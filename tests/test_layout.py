@@ -7,7 +7,10 @@ import pkgutil
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import ssejet
 
@@ -26,15 +29,40 @@ PUBLIC = {
     "ssejet.emit.sse_starlette.sse",
     "ssejet.emit.starlette",
     "ssejet.errors",
+    "ssejet.messages",
     "ssejet.metrics",
     "ssejet.pytest_plugin",
+    "ssejet.responses",
     "ssejet.source",
     "ssejet.swap",
     "ssejet.swap.anthropic",
+    "ssejet.swap.google_genai",
     "ssejet.swap.httpx2",
     "ssejet.swap.httpx_sse",
     "ssejet.swap.openai",
     "ssejet.testing",
+    "ssejet.testing.openai_responses",
+    "ssejet.testing.openai_responses.ext",
+    "ssejet.testing.openai_responses.ext.httpx",
+    "ssejet.testing.openai_responses.ext.respx",
+    "ssejet.testing.openai_responses.helpers",
+    "ssejet.testing.openai_responses.helpers.builders",
+    "ssejet.testing.openai_responses.helpers.builders.assistants",
+    "ssejet.testing.openai_responses.helpers.builders.chat",
+    "ssejet.testing.openai_responses.helpers.builders.embeddings",
+    "ssejet.testing.openai_responses.helpers.builders.messages",
+    "ssejet.testing.openai_responses.helpers.builders.moderations",
+    "ssejet.testing.openai_responses.helpers.builders.run_steps",
+    "ssejet.testing.openai_responses.helpers.builders.runs",
+    "ssejet.testing.openai_responses.helpers.builders.threads",
+    "ssejet.testing.openai_responses.helpers.builders.vector_store_files",
+    "ssejet.testing.openai_responses.helpers.builders.vector_stores",
+    "ssejet.testing.openai_responses.helpers.mergers",
+    "ssejet.testing.openai_responses.helpers.mergers.assistants",
+    "ssejet.testing.openai_responses.helpers.mergers.runs",
+    "ssejet.testing.openai_responses.helpers.mergers.threads",
+    "ssejet.testing.openai_responses.stores",
+    "ssejet.testing.openai_responses.streaming",
     "ssejet.typed",
 }
 
@@ -56,13 +84,15 @@ def test_one_module_imports_orjson_so_that_all_others_work_without_it() -> None:
 
 # The files that encode or decode JSON themselves, and why they cannot call ``ssejet._json``.
 DIRECT_JSON = {
-    "chat/_base.py": "decodes text to a model of ssejet",
-    "chat/_typed_json.py": "decodes text to a user's type, and makes its schema",
+    "_answers/base.py": "decodes text to a model of ssejet",
+    "_answers/typed_json.py": "decodes text to a user's type, and makes its schema",
     "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",
     "emit/sse_starlette/event.py": "sends the bytes that sse-starlette sends, and raises its errors",
     "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",
+    "swap/_stainless_rules.py": "makes the bodies that the SDK's own generator gets to show its rules",
     "testing/_endpoints/base.py": "writes arguments with spaces, as models do",
     "typed/_cast.py": "decodes text to a user's type",
+    "_http/adapters/requests_to_send.py": "sends the bytes that httpx sends, and raises its errors",
 }
 
 _JSON_LIBRARIES = ("json", "msgspec.json", "orjson")
@@ -128,3 +158,62 @@ def test_imports_run_one_way_and_in_no_circle() -> None:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _rust_imports(source: Path) -> dict[str, set[str]]:
+    """What each module of a crate imports: by ``crate::`` from its top, and by ``super::`` in its folder.
+
+    ``$crate::`` stands in a macro, which names its own module so.
+    """
+    owners = {
+        name: module
+        for module, names in re.findall(r"pub use (\w+)::(\{[^}]*\}|\w+)", (source / "lib.rs").read_text())
+        for name in re.findall(r"\w+", names)
+    }
+    imports: dict[str, set[str]] = {}
+    for path in source.rglob("*.rs"):
+        top, *rest = path.relative_to(source).with_suffix("").parts
+        if top == "lib":
+            continue
+        code = re.sub(r"//.*", "", path.read_text())
+        for start, names in re.findall(r"(?<![$\w])(crate|super)::(\{[^}]*\}|\w+)", code):
+            for name in re.findall(r"(?:^\{?|,)\s*(\w+)", names):
+                if start == "crate":
+                    imports.setdefault(top, set()).add(owners.get(name, name))
+                elif rest:
+                    imports.setdefault(f"{top}/{rest[-1]}", set()).add(f"{top}/{name}")
+    return imports
+
+
+@pytest.mark.parametrize("crate", ["core", "python"])
+def test_modules_of_rust_import_in_no_circle(crate: str) -> None:
+    imports = _rust_imports(ROOT / "rust" / crate / "src")
+    assert imports
+    TopologicalSorter(imports).prepare()  # raises for a circle
+
+
+def test_the_map_for_contributors_names_each_folder_and_nothing_else() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    package = Path(ssejet.__path__[0])
+    (tree,) = re.findall(r"## A map\n\n```\n(.*?)```", text, re.DOTALL)
+    drawn = re.findall(r"^[├└]── (\S+)", tree, re.MULTILINE)
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert {name for name in drawn if name.endswith("/")} == folders
+    paths = [package / name for name in drawn] + [ROOT / name for name in re.findall(r"(?m)^[a-z]\S*", tree)]
+    # In the text: a path from the root, or from the package.
+    paths += [
+        (ROOT if (ROOT / name.split("/")[0]).exists() else package) / name
+        for name in re.findall(r"`(\w+/[\w./]*)`", text)
+    ]
+    assert [path for path in paths if not path.exists()] == []
+    rust = {path.parent.name for path in (ROOT / "rust").glob("*/Cargo.toml")}
+    assert rust == {path.name for path in paths if path.parent.name == "rust"}
+
+
+def test_each_public_package_has_a_folder_of_tests() -> None:
+    tests = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    packages = {path.parent.name for path in Path(ssejet.__path__[0]).glob("*/__init__.py")}
+    assert {name for name in packages if not name.startswith("_")} - tests == set()
+    # These are about private packages, the extension module, and what is outside of the package.
+    others = {"benches", "browser", "core", "ecosystem", "http", "typing"}
+    assert tests - packages == others

@@ -38,6 +38,7 @@ from ssejet.typed._machine import StreamMachine
 from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
+    from ssejet._http.direct import DirectReading, direct_reading
     from ssejet._http.pool_index import index_pools
     from ssejet.client import AsyncClient, Client
     from ssejet.metrics._token_metrics import TokenMetrics
@@ -58,6 +59,7 @@ __all__ = [
     "ContentFilterFinishReasonError",
     "ContentTypeError",
     "Decoder",
+    "DirectReading",
     "EventSource",
     "EventTooLargeError",
     "InvalidJSONError",
@@ -76,6 +78,7 @@ __all__ = [
     "aconnect_sse",
     "asubscribe",
     "connect_sse",
+    "direct_reading",
     "encode",
     "index_pools",
     "install",
@@ -92,6 +95,7 @@ if not TYPE_CHECKING:
             "AsyncStream": "ssejet.typed._async_stream",
             "AsyncSubscription": "ssejet.source._subscription",
             "Client": "ssejet.client",
+            "DirectReading": "ssejet._http.direct",
             "EventSource": "ssejet.source._event_source",
             "Subscription": "ssejet.source._subscription",
             "TokenMetrics": "ssejet.metrics._token_metrics",
@@ -99,6 +103,7 @@ if not TYPE_CHECKING:
             "aconnect_sse": "ssejet.source._event_source",
             "asubscribe": "ssejet.source._subscription",
             "connect_sse": "ssejet.source._event_source",
+            "direct_reading": "ssejet._http.direct",
             "index_pools": "ssejet._http.pool_index",
             "install": "ssejet.swap._install",
             "subscribe": "ssejet.source._subscription",

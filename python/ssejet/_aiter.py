@@ -40,7 +40,7 @@ class DecoderState(Enum):
 
 
 def aiter_bytes(decoder: Decoder, chunks: AsyncIterable[bytes]) -> AsyncGenerator[ServerSentEvent, None]:
-    """Yield the events of the chunks; the source, if it can be closed, is closed at an early end."""
+    """Yield the events of the chunks. An early end closes the source, if it can be closed."""
     return _Events(decoder, chunks).run()
 
 

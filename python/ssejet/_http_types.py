@@ -21,11 +21,12 @@ __all__ = [
     "SessionClient",
     "StreamingClient",
     "original_of",
+    "with_picklable",
 ]
 
 
 class AdaptedResponse:
-    """The base class of what stands for a response of another HTTP library.
+    """The base class of the adapters of responses of other HTTP libraries.
 
     Args:
         response: the response of the library.
@@ -39,8 +40,58 @@ class AdaptedResponse:
 
 
 def original_of(response: Any) -> Any:
-    """The response that the user has: what an adapter stands for, or else the argument."""
+    """The library's own response, if this is an adapter of one; else the argument."""
     return response.original if isinstance(response, AdaptedResponse) else response
+
+
+class _Summary:
+    """Stands for a response or request that cannot be pickled, in the pickles and deep copies of errors.
+
+    Args:
+        original: the response or request.
+
+    Attributes:
+        text: its ``repr()``.
+    """
+
+    def __init__(self, original: Any) -> None:
+        self.text = repr(original)
+        status = getattr(original, "status_code", getattr(original, "status", None))
+        if status is not None:
+            self.status_code: int = status
+        for name in ("method", "url"):
+            if hasattr(original, name):
+                setattr(self, name, str(getattr(original, name)))
+        self.headers: dict[str, str] = {
+            str(name).lower(): str(value)
+            for name, value in (getattr(original, "headers", None) or {}).items()
+        }
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def with_picklable(fields: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of an error, with summaries of a response and a request that cannot be pickled."""
+    summaries = {}
+    for name in ("response", "request"):
+        original = fields.get(name)
+        if original is not None and not _is_picklable(original):
+            summaries[name] = _Summary(original)
+    return {**fields, **summaries} if summaries else fields
+
+
+def _is_picklable(value: Any) -> bool:
+    from io import IOBase
+    from pickle import HIGHEST_PROTOCOL, dumps  # here, as few programs need it
+
+    if isinstance(value, IOBase):  # its pickle is empty
+        return False
+    try:
+        dumps(value, HIGHEST_PROTOCOL)
+    except Exception:  # any, as each library has its own classes
+        return False
+    return True
 
 
 class HTTPRequest(Protocol):

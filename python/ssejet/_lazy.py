@@ -37,6 +37,6 @@ def on_demand(
 
 
 def loaded(*names: tuple[str, str]) -> tuple[type[Any], ...]:
-    """The classes, given as (module, name), that an imported module has: others have no instances."""
+    """The classes, given as (module, name), whose modules are imported: others have no instances."""
     found = (getattr(sys.modules.get(module), name, None) for module, name in names)
     return tuple(each for each in found if each is not None)

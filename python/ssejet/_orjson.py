@@ -1,6 +1,6 @@
 """``dumps`` and ``loads`` of orjson, or their stand-ins where orjson is not installed.
 
-The extension module imports them from here, as it is a small module that imports nothing else.
+The extension module imports them from here, as this small module imports nothing else.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def per_class(find: Callable[[type[Any]], ValueT]) -> Callable[[type[Any]], Valu
         except KeyError:
             pass
         value = find(cls)
-        if len(known) >= _MAX_CLASSES:  # entries of classes that are gone have no other end
+        if len(known) >= _MAX_CLASSES:  # nothing else removes the entries of classes that are gone
             known.clear()
         known[key] = value
         return value

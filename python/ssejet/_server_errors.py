@@ -159,6 +159,9 @@ def is_error_answer(payload: Any) -> bool:
         return bool(payload) and isinstance(payload[0], Mapping) and is_error_answer(payload[0])
     if not isinstance(payload, Mapping):
         return False
+    kind = payload.get("type")
+    if isinstance(kind, str) and kind.startswith("response."):
+        return False  # an event of the Responses API: what failed is in the response
     if payload.get("error") or payload.get("object") == "error" or _groq_error(payload):
         return True
     choices = payload.get("choices")

@@ -26,11 +26,11 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
 
     Args:
         value: the value.
-        default: gives a value that can be encoded for one that cannot.
+        default: converts a value that cannot be encoded.
 
     Raises:
-        TypeError: the value cannot be encoded: it holds a class that ``default`` refuses, itself, a lone
-            surrogate, or too many levels.
+        TypeError: the value cannot be encoded: it holds itself, a lone surrogate, too many levels, or
+            something that ``default`` refuses.
     """
     try:
         try:

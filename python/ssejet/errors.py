@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ssejet._http_types import original_of
+from ssejet._http_types import original_of, with_picklable
 from ssejet._media_type import is_event_stream
 from ssejet._redaction import redacted
 from ssejet._server_errors import error_field, is_retryable_code
@@ -77,7 +77,7 @@ class SSEError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         from ssejet._json import copyable  # here, as it imports json
 
-        return _restore, (type(self), self.args), copyable(self.__dict__)
+        return _restore, (type(self), self.args), copyable(with_picklable(self.__dict__))
 
     # copy.copy() would keep the text that __reduce__() puts in place of deep JSON.
     def __copy__(self) -> SSEError:
@@ -178,14 +178,15 @@ class APIStatusError(APIError):
     Attributes:
         response: the response.
         status_code: its status.
-        request_id: its header ``x-request-id``, or None.
+        request_id: its header ``x-request-id`` or ``request-id``, or None.
     """
 
     def __init__(self, message: str, *, response: Any, body: Any = None) -> None:
         super().__init__(message, body=body, request=request_of(response))
         self.response: HTTPResponse = original_of(response)
         self.status_code: int = response.status_code
-        self.request_id: str | None = response.headers.get("x-request-id")
+        headers = response.headers
+        self.request_id: str | None = headers.get("x-request-id") or headers.get("request-id")
 
     @property
     def retryable(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ssejet.testing import AnthropicMock, OpenAIMock
+    from ssejet.testing import AnthropicMock, GoogleGenAIMock, MistralMock, OpenAIMock
+    from ssejet.testing.openai_responses import OpenAIMock as OpenAIResponsesMock
 
-__all__ = ["mock_anthropic", "mock_openai"]
+__all__ = ["mock_anthropic", "mock_google_genai", "mock_mistral", "mock_openai"]
 
 
 @pytest.fixture
@@ -30,3 +32,32 @@ def mock_anthropic() -> Iterator[AnthropicMock]:
 
     with AnthropicMock() as mock:
         yield mock
+
+
+@pytest.fixture
+def mock_mistral() -> Iterator[MistralMock]:
+    """Mock Mistral's API for clients of httpx and httpx2 until the test ends."""
+    from ssejet.testing import MistralMock
+
+    with MistralMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def mock_google_genai() -> Iterator[GoogleGenAIMock]:
+    """Mock Google's Gemini API for clients of httpx and httpx2 until the test ends."""
+    from ssejet.testing import GoogleGenAIMock
+
+    with GoogleGenAIMock() as mock:
+        yield mock
+
+
+# The library openai-responses has a fixture of this name, and keeps it if it is installed.
+if find_spec("openai_responses") is None:
+
+    @pytest.fixture
+    def openai_mock() -> OpenAIResponsesMock:
+        """A mock with the interface of openai-responses. It answers within ``with openai_mock.router:``."""
+        from ssejet.testing.openai_responses import OpenAIMock
+
+        return OpenAIMock()

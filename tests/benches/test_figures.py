@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from benches.plot import IMAGES
-from benches.readme import README, with_chat_table, with_swap_table, with_tables
-from benches.results import CHAT_DIRECTORY, SWAP_DIRECTORY, Results, latest
+import pytest
+
+from benches.plot import IMAGES, draw, draw_live
+from benches.readme import README, with_chat_table, with_live_table, with_swap_table, with_tables
+from benches.results import CHAT_DIRECTORY, LIVE_DIRECTORY, SWAP_DIRECTORY, Results, latest
+from ssejet.cli._svg import DARK, LIGHT, Theme
 
 
 def test_the_tables_are_of_the_newest_results() -> None:
@@ -25,5 +28,17 @@ def test_the_table_of_swap_ins_is_of_the_newest_results() -> None:
     assert readme == with_swap_table(readme, Results.read(latest(SWAP_DIRECTORY)))
 
 
-def test_the_pictures_are_there() -> None:
-    assert {path.name for path in IMAGES.glob("*.svg")} >= {"decode-dark.svg", "decode-light.svg"}
+def test_the_table_of_live_streams_is_of_the_newest_results() -> None:
+    readme = README.read_text()
+    assert "<!-- live table: begin" in readme
+    assert readme == with_live_table(readme, Results.read(latest(LIVE_DIRECTORY)))
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_the_pictures_are_of_the_newest_results(theme: Theme) -> None:
+    pictures = {
+        "decode": draw(Results.read(latest()), theme),
+        "live": draw_live(Results.read(latest(LIVE_DIRECTORY)), theme),
+    }
+    for name, picture in pictures.items():
+        assert (IMAGES / f"{name}-{theme.name}.svg").read_text(encoding="utf-8") == picture

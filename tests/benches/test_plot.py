@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benches.harness import Cell, Samples
-from benches.plot import draw
+from benches.plot import LIVE_ROWS, draw, draw_live
 from benches.results import Entrant, Results
 from benches.workloads import Description
 from ssejet.cli._svg import DARK, LIGHT, Theme
@@ -43,3 +43,23 @@ def test_every_bar_says_its_time_and_its_ratio() -> None:
     picture = ElementTree.fromstring(draw(RESULTS, LIGHT))
     texts = ["".join(text.itertext()).strip() for text in picture.iter(f"{SVG}text")]
     assert {"ssejet 0.1.0", "openai 3.0", "100 ns", "200 ns", "4.00 µs 40×", "2.00 µs 10×"} <= set(texts)
+
+
+def test_bars_of_live_streams_say_how_many_times_less_they_take() -> None:
+    stock, ours = Cell("async-20", "openai"), Cell("async-20", "openai-fast")
+    results = Results(
+        RESULTS.date,
+        RESULTS.machine,
+        {"rounds": 1, "load": [0.5, 0.7]},
+        {name: Entrant("3.0", "Python") for name in LIVE_ROWS},
+        Samples(
+            {"async-20": Description("async, 20 streams", 400, 0, 0)},
+            {stock: [300_000.0], ours: [60_000.0]},
+        ),
+    )
+    picture = ElementTree.fromstring(draw_live(results, LIGHT))
+    theirs, mine = (float(bar.attrib["width"]) for bar in picture.iter(f"{SVG}rect"))
+    assert theirs == pytest.approx(5 * mine, rel=0.02)
+    texts = ["".join(text.itertext()).strip() for text in picture.iter(f"{SVG}text")]
+    assert {"openai 3.0", "300 µs", "60.0 µs ÷ 5.0"} <= set(texts)
+    assert any("load average 0.7" in text for text in texts)

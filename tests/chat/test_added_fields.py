@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssejet._answers.base import Model
 from ssejet.chat import ChatCompletionChunk, ChatCompletionStreamState
-from ssejet.chat._base import Model
 from ssejet.errors import SSEError
 
 if TYPE_CHECKING:

@@ -369,3 +369,18 @@ def test_a_field_of_the_server_that_is_named_content_parts_is_kept() -> None:
     assert message.extra == {"content_parts": [1, {"type": "image"}, "x"]}
     alone = typed(chunk({"content_parts": 1})).get_final_completion().choices[0].message
     assert alone.to_param() == {"role": "assistant", "content_parts": 1}
+
+
+def test_a_chunk_that_is_nested_too_deep_is_refused() -> None:
+    nested: Any = "x"
+    for _ in range(300):
+        nested = [nested]
+    with pytest.raises(StreamError, match="nested too deep"):
+        plain(chunk(deep=nested)).get_final_completion()
+
+
+def test_a_chunk_that_holds_itself_is_refused() -> None:
+    endless: dict[str, Any] = chunk()
+    endless |= {"first": endless, "second": endless}
+    with pytest.raises(StreamError, match="nested too deep"):
+        plain(endless).get_final_completion()

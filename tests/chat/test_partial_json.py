@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jiter import from_json
 
-from ssejet.chat._text import PartialJSON, Text
+from ssejet._answers.text import PartialJSON, Text
 
 PREFIXES = [
     "  ",

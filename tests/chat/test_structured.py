@@ -14,13 +14,13 @@ import pytest
 from chunk_builders import chunk, says
 from openai.lib._parsing import type_to_response_format_param
 
+from ssejet._answers.parsed import Parsed
 from ssejet.chat import (
     ChatCompletionStream,
     ChatCompletionStreamState,
     ContentDeltaEvent,
     response_format_param,
 )
-from ssejet.chat._formats import Parsed
 from ssejet.errors import LengthFinishReasonError
 
 

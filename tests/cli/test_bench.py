@@ -43,7 +43,7 @@ def flat(text: str) -> str:
     return " ".join(text.replace("│", " ").split())
 
 
-def test_requests_are_sent_and_what_came_of_them_is_reported(api: str, log: Log) -> None:
+def test_requests_are_sent_and_their_results_reported(api: str, log: Log) -> None:
     result = bench(api, "-n", "6", "-c", "2", "--max-tokens", "99", "-p", "seed=1", "--prompt", "Hello?")
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]
@@ -76,7 +76,7 @@ def test_no_figure_is_cut_where_there_is_little_room(api: str) -> None:
     assert ["p50", "p99"] in [line.split() for line in table.splitlines()]
 
 
-def test_no_more_requests_are_under_way_than_asked_for(api: str, log: Log) -> None:
+def test_no_more_requests_run_at_once_than_asked_for(api: str, log: Log) -> None:
     assert figures(api, "-n", "20", "-c", "3", "-m", "slow-poet")["succeeded"] == 20
     assert log.most_running == 3
 
@@ -95,7 +95,8 @@ def test_programs_get_all_the_figures(api: str) -> None:
     ):
         shares = [report[name][share] for share in ("min", "p50", "p90", "p95", "p99", "max")]
         assert shares == sorted(shares)
-        assert shares[-1] > 0
+        # Tokens that one read brings have no time between them.
+        assert shares[-1] > 0 or name == "inter_token_latency"
     assert len(report["samples"]) == 5
     assert report["load_generator"]["cpu"] > 0
 
@@ -134,7 +135,7 @@ def test_what_a_prompt_file_says_is_sent_as_a_stream(api: str, log: Log, tmp_pat
     assert (request["stream"], request["timeout"], request["tools"]) == (True, "long", 3)
 
 
-def test_a_duration_ends_what_has_no_number(api: str, log: Log) -> None:
+def test_a_duration_ends_a_load_without_a_number_of_requests(api: str, log: Log) -> None:
     report = figures(api, "--duration", "0.3", "-c", "2", "--warmup", "0")
     assert report["succeeded"] == len(log.requests) > 0
     assert report["cancelled"] == 0
@@ -150,7 +151,7 @@ def test_failures_are_counted_by_kind_and_not_repeated(api: str, log: Log) -> No
     assert "APIStatusError 429 3 HTTP status 429: slow down" in lines
 
 
-def test_answers_that_fail_under_way_are_failures(api: str) -> None:
+def test_answers_that_break_off_are_failures(api: str) -> None:
     report = figures(api, "-n", "2", "-m", "failing", "--warmup", "0", status=1, OPENAI_API_KEY=KEY)
     assert report["succeeded"] == 0
     assert report["errors"] == {"APIError": {"count": 2, "first": "no more for ***"}}

@@ -87,7 +87,7 @@ def test_json_gives_the_chunks_and_then_the_metrics(api: str) -> None:
     assert result.stderr == ""
 
 
-def test_halves_of_characters_are_json_as_well(api: str) -> None:
+def test_lone_surrogates_are_json_too(api: str) -> None:
     result = chat("hi", "--base-url", api, "-m", "halves", "--json")
     assert result.exit_code == 0
     chunks = [json.loads(line) for line in result.stdout.splitlines()][:-1]
@@ -228,7 +228,7 @@ def test_a_silence_longer_than_the_timeout_is_an_error(api: str) -> None:
     assert "--timeout allows more" in result.stderr
 
 
-def test_an_answer_that_was_cut_is_said_to_be(api: str) -> None:
+def test_a_cut_answer_is_reported_as_cut(api: str) -> None:
     assert "the answer was cut at its token limit" in chat("hi", "--base-url", api, "-m", "cut").stderr
 
 

@@ -42,7 +42,7 @@ def test_the_text_arrives_whole(written: str) -> None:
     assert f"\n\n{TEXT}\n\n" in written
 
 
-def test_what_is_no_terminal_gets_no_escape_sequences(written: str) -> None:
+def test_output_that_is_no_terminal_gets_no_escape_sequences(written: str) -> None:
     assert "\x1b" not in written
     assert "\r" not in written
 
@@ -54,7 +54,7 @@ def test_the_summary_counts_what_the_server_sent(written: str) -> None:
     assert re.search(rf"bytes +{sum(len(frame.data) for frame in FRAMES):,}", written)
 
 
-def test_our_decoder_stands_beside_the_installed_peers(written: str) -> None:
+def test_our_decoder_is_compared_with_the_installed_peers(written: str) -> None:
     assert re.search(rf"ssejet {metadata.version('ssejet')} +[\d,]+ ns +━", written)
     for name in ("openai", "anthropic", "httpx-sse", "httpx2"):
         assert re.search(rf"{name} {re.escape(metadata.version(name))} +[\d,]+ ns +[\d.]+× +━", written)
@@ -76,7 +76,7 @@ def test_no_color_makes_a_terminal_plain() -> None:
     assert not re.search(r"\x1b\[[0-9;]*m", output)
 
 
-def test_ctrl_c_ends_it_without_a_word(start: Callable[..., Running]) -> None:
+def test_ctrl_c_ends_it_without_a_message(start: Callable[..., Running]) -> None:
     process = start("demo", "--pace", "0.05")
     assert process.stdout.readline().startswith("POST http://127.0.0.1:")
     process.send_signal(signal.SIGINT)

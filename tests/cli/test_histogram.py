@@ -40,7 +40,7 @@ def test_bins_begin_and_end_at_round_numbers() -> None:
     assert histogram.counts == (0, 3, 1)
 
 
-def test_a_few_far_out_do_not_squeeze_the_others_together() -> None:
+def test_a_few_outliers_do_not_compress_the_scale() -> None:
     histogram = Histogram.of([0.01 * number for number in range(1, 101)] * 3 + [90.0], bins=10)
     assert histogram.above == 1
     assert histogram.edges[-1] < 2

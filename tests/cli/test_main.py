@@ -62,27 +62,27 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     )
 
 
-def test_tail_does_without_the_server_packages() -> None:
+def test_tail_works_without_the_server_packages() -> None:
     done = without("starlette,uvicorn", "tail", "http://127.0.0.1:1/")
     assert done.returncode == 1
     assert "cannot connect" in done.stderr
 
 
-def test_tail_and_bench_do_without_orjson() -> None:
+def test_tail_and_bench_work_without_orjson() -> None:
     for command in (["tail", "http://127.0.0.1:1/", "--json"], ["bench", "http://127.0.0.1:1/", "-m", "x"]):
         done = without("orjson", *command)
         assert done.returncode == 1
         assert "cannot connect" in done.stderr
 
 
-def test_chat_and_bench_do_without_the_server_packages() -> None:
+def test_chat_and_bench_work_without_the_server_packages() -> None:
     for command in (["chat", "hi", "--base-url", "http://127.0.0.1:1/"], ["bench", "http://127.0.0.1:1/"]):
         done = without("starlette,uvicorn", *command, "-m", "x")
         assert done.returncode == 1
         assert "cannot connect" in done.stderr
 
 
-def test_a_missing_package_that_no_extra_brings_is_not_explained_away() -> None:
+def test_a_missing_package_that_no_extra_installs_raises_the_original_error() -> None:
     done = without("msgspec", "tail", "http://127.0.0.1:1/")
     assert "ModuleNotFoundError: No module named 'msgspec'" in done.stderr
 

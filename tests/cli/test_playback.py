@@ -93,7 +93,7 @@ def test_openais_client_takes_it_for_openais_server(play: Any) -> None:
     assert completion.usage is not None
 
 
-def test_what_is_no_chat_is_streamed_but_cannot_be_a_completion(play: Any, client: httpx.Client) -> None:
+def test_a_recording_that_is_no_chat_is_streamed_but_no_completion(play: Any, client: httpx.Client) -> None:
     response = client.post(f"{play(ABC)}/v1/chat/completions", json={})
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("this recording is not of a chat completion")
@@ -120,7 +120,7 @@ def test_an_event_source_goes_on_where_it_was(play: Any, client: httpx.Client) -
     assert read(client, url, headers={"Last-Event-ID": "none of ours"})[0] == ("1", "a")
 
 
-def test_a_connection_breaks_after_so_many_events_or_as_many_as_a_request_says(
+def test_a_connection_breaks_after_the_number_of_events_of_the_server_or_the_request(
     play: Any, client: httpx.Client
 ) -> None:
     url = f"{play(ABC, fail_after=2)}/events"
@@ -146,7 +146,7 @@ def test_a_loop_has_no_end_and_counts_on(play: Any, client: httpx.Client) -> Non
         assert next(Decoder().iter_bytes(response.iter_bytes())).id == "6"
 
 
-async def test_a_playback_that_goes_on_waits_no_longer_than_the_first_time(
+async def test_a_resumed_playback_waits_no_longer_than_the_first_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     naps: list[float] = []

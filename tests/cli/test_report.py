@@ -85,12 +85,12 @@ def test_an_event_loop_that_is_blocked_makes_reads_late(api: str) -> None:
     assert report_of(results).to_dict()["load_generator"]["is_limit"]
 
 
-def test_tokens_that_came_together_are_said_to_have() -> None:
+def test_the_report_says_how_many_tokens_came_together() -> None:
     remarks = " ".join(report_of(Results(gaps=array("d", [0.0, 1.0, 1.0, 1.0]), seconds=1.0))._remarks())
     assert "25% of the tokens arrived in one read" in remarks
 
 
-def test_nothing_is_under_way_after_a_load(api: str) -> None:
+def test_no_request_runs_after_a_load(api: str) -> None:
     async def run() -> None:
         request = {"model": "poet", "messages": []}
         async with Load({"base_url": api, "api_key": ""}, [request], concurrency=2) as load:

@@ -43,7 +43,7 @@ def test_the_server_ends_while_a_stream_goes_on() -> None:
     assert running() == before
 
 
-def test_two_servers_do_not_meet() -> None:
+def test_two_servers_run_side_by_side() -> None:
     with loopback_server(APP) as one, loopback_server(APP) as other:
         assert one != other
         for url in (one, other):

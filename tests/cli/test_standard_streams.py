@@ -65,7 +65,7 @@ def test_a_closed_input_is_not_needed(run: Run, command: str) -> None:
     [{"stderr": CLOSED}, {"stderr": "/dev/full"}, dict.fromkeys(("stdin", "stdout", "stderr"), CLOSED)],
     ids=["closed", "full", "all closed"],
 )
-def test_a_closed_or_full_standard_error_is_no_failure_of_what_went_well(
+def test_a_closed_or_full_standard_error_does_not_fail_a_command_that_succeeds(
     run: Run, command: str, streams: dict[str, Any]
 ) -> None:
     if command == "bench --json" and streams["stderr"] == "/dev/full":
@@ -120,7 +120,7 @@ def test_the_console_script_begins_with_any_streams() -> None:
         assert (done.returncode, done.stderr) == (status, b""), redirections
 
 
-def test_a_server_whose_streams_are_closed_serves_all_the_same() -> None:
+def test_a_server_whose_streams_are_closed_still_serves() -> None:
     # The parent of a daemon often leaves it no open stream.
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -150,7 +150,7 @@ def test_a_request_that_may_have_effects_is_not_repeated(server: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["refused", "down", "page"])
-def test_what_has_not_begun_is_not_asked_for_again(server: str, path: str) -> None:
+def test_a_stream_that_never_began_is_not_requested_again(server: str, path: str) -> None:
     assert follow(f"{server}/{path}").exit_code == 1
 
 
@@ -184,7 +184,7 @@ def test_an_event_stream_is_asked_for(server: str) -> None:
     assert echoed(tail(f"{server}/echo", "--json"))[1]["accept"] == "text/event-stream"
 
 
-def test_a_body_is_posted_as_the_json_that_it_is(server: str) -> None:
+def test_a_body_of_json_is_posted_as_json(server: str) -> None:
     method, headers, body = echoed(tail(f"{server}/echo", "--json", "-d", '{"stream": true}'))
     assert (method, headers["content-type"], body) == ("POST", "application/json", '{"stream": true}')
 
@@ -245,7 +245,7 @@ def test_redirects_are_followed(server: str) -> None:
         ("broken", "the connection broke: "),
     ],
 )
-def test_what_is_wrong_with_the_answer_is_said_on_standard_error(server: str, path: str, reason: str) -> None:
+def test_a_wrong_answer_is_explained_on_standard_error(server: str, path: str, reason: str) -> None:
     result = tail(f"{server}/{path}")
     assert result.exit_code == 1
     assert result.stderr.startswith("ssejet: ")
@@ -302,7 +302,7 @@ def test_an_event_is_printed_while_the_stream_goes_on_and_ctrl_c_ends_it(server:
 
 
 @pytest.mark.parametrize("mode", [[], ["--json"], ["--raw"]])
-def test_it_ends_quietly_when_the_reader_of_a_pipe_goes_though_nothing_more_comes(
+def test_it_ends_quietly_when_the_reader_of_a_pipe_goes_even_if_no_event_follows(
     server: str, start: Start, mode: list[str]
 ) -> None:
     process = start("tail", f"{server}/silent", *mode)

@@ -16,15 +16,19 @@ from starlette.routing import Mount
 
 from servers import Answer
 from ssejet import encode
-from ssejet.testing._endpoints import ChatCompletions, Completions, Endpoint, Responses
+from ssejet.testing._endpoints.choices import ChatCompletions, Completions
+from ssejet.testing._endpoints.messages import Messages
+from ssejet.testing._endpoints.responses import Responses
 
 if TYPE_CHECKING:
     from servers import Step
+    from ssejet.testing._endpoints.base import StatelessEndpoint
 
 TEXT = "Hello there, my friend."
 """The default answer of the server."""
 
 _ENDPOINTS = {endpoint.path: endpoint for endpoint in (ChatCompletions(), Completions(), Responses())}
+_ENDPOINTS["/messages"] = Messages()  # its path is below a URL without the version
 
 
 @dataclass
@@ -67,19 +71,23 @@ class Account:
 
     async def __call__(self, path: str, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
-        body = await request.json()
+        body = await request.json() if await request.body() else None
         query = dict(request.query_params)
         self.requests.append(
-            SimpleNamespace(path=path, headers=dict(request.headers), query=query, body=body)
+            SimpleNamespace(
+                path=path, method=request.method, headers=dict(request.headers), query=query, body=body
+            )
         )
         self.connections.add(tuple(scope["client"]))
         self.asked.set()
         answer = self.replies.pop(0) if self.replies else self._complete(_ENDPOINTS[path], body)
         await answer(scope, receive, send)
 
-    def _complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Any:
+    def _complete(self, endpoint: StatelessEndpoint, body: dict[str, Any]) -> Any:
         fields = endpoint.from_text(self.answer) if isinstance(self.answer, str) else self.answer
         answer = endpoint.defaults(body) | fields
+        if isinstance(endpoint, Messages):  # its stream needs whole blocks
+            answer = endpoint.complete(fields, body)
         if not body.get("stream"):
             return JSONResponse(answer)
         steps = [_sse(item) for item in endpoint.stream(answer, body)]

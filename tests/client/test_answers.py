@@ -12,6 +12,7 @@ from accounts import TEXT
 from ssejet import Client
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatMetrics, Completion, CompletionMetrics
 from ssejet.metrics._response_metrics import ResponseMetrics
+from ssejet.responses import Response, ResponseCompletedEvent, ResponseCreatedEvent, ResponseTextDeltaEvent
 from ssejet.testing import OpenAIMock
 
 if TYPE_CHECKING:
@@ -78,22 +79,24 @@ class TestCompletions:
 
 
 class TestResponses:
-    def test_are_dicts(self, user: User, account: Account) -> None:
+    def test_are_typed(self, user: User, account: Account) -> None:
         answer = user.call(account, "responses.create").checked().answer
-        assert answer["output"][0]["content"][0]["text"] == TEXT
+        assert type(answer) is Response
+        assert answer.output[0].content[0].text == TEXT
         assert account.requests[0].path == "/responses"
 
-    def test_have_events_that_are_dicts_with_a_type(self, user: User, account: Account) -> None:
+    def test_have_typed_events(self, user: User, account: Account) -> None:
         outcome = user.call(account, "responses.create", stream=True).checked()
-        assert outcome.items[0]["type"] == "response.created"
-        assert outcome.items[-1]["type"] == "response.completed"
-        deltas = [item["delta"] for item in outcome.items if item["type"] == "response.output_text.delta"]
+        assert type(outcome.items[0]) is ResponseCreatedEvent
+        assert type(outcome.items[-1]) is ResponseCompletedEvent
+        deltas = [item.delta for item in outcome.items if type(item) is ResponseTextDeltaEvent]
         assert "".join(deltas) == TEXT
 
     def test_that_failed_are_no_errors(self, user: User, account: Account) -> None:
         account.answer = {"status": "failed", "error": {"code": "server_error", "message": "oops"}}
         answer = user.call(account, "responses.create").checked().answer
-        assert answer["error"]["message"] == "oops"
+        assert answer.status == "failed"
+        assert answer.error.message == "oops"
 
 
 @pytest.mark.parametrize(
@@ -154,4 +157,4 @@ def test_a_byte_order_mark_before_an_answer_is_ignored(user: User, account: Acco
     body = {"id": "a", "choices": [], "output": []}
     account.reply(b"\xef\xbb\xbf" + json.dumps(body).encode(), content_type="application/json")
     answer = user.call(account, method).checked().answer
-    assert (answer if method == "responses.create" else answer.to_dict()) == body
+    assert answer.to_dict() == body

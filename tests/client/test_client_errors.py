@@ -207,7 +207,7 @@ def test_an_error_event_of_the_responses_api_is_an_error(user: User, account: Ac
     outcome = user.call(account, "responses.create", stream=True)
     assert isinstance(outcome.error, APIError)
     assert (outcome.error.message, outcome.error.code) == ("oops", "server_error")
-    assert outcome.items == [{"type": "response.created"}]
+    assert [item.to_dict() for item in outcome.items] == [{"type": "response.created"}]
 
 
 def _dump(value: Any) -> bytes:

@@ -171,9 +171,9 @@ def test_in_responses(user: User, account: Account) -> None:
     with theirs(account) as client:
         whole = client.responses.create(model="m", input="Hi!")
         events = list(client.responses.create(model="m", input="Hi!", stream=True))
-    assert _filled(user.call(account, "responses.create").checked().answer) == heard(whole)
+    assert _filled(user.call(account, "responses.create").checked().answer.to_dict()) == heard(whole)
     items = user.call(account, "responses.create", stream=True).checked().items
-    assert [_filled(item) for item in items] == [heard(event) for event in events]
+    assert [_filled(item.to_dict()) for item in items] == [heard(event) for event in events]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500])

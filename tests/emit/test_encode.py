@@ -65,7 +65,7 @@ def test_line_ends_of_any_kind_arrive_as_line_feeds(data: str) -> None:
 
 
 @given(data=_data, event=_one_line.filter(bool), id=_one_line, comment=_lines)
-def test_no_argument_can_pass_for_another(data: str, event: str, id: str, comment: str) -> None:
+def test_no_argument_can_be_mistaken_for_another(data: str, event: str, id: str, comment: str) -> None:
     encoded = encode(data, event=event, id=id, retry=7, comment=comment)
     assert decode(encoded) == [ServerSentEvent(event=event, data=data, id=id, retry=7)]
 
@@ -418,3 +418,15 @@ def test_a_struct_in_a_struct_is_sent_under_its_own_names() -> None:
         "theItem": {"number": 1, "chunk": {"item": {"a": 1}, "names": []}},
         "text": "x",
     }
+
+
+class HoldsText(msgspec.Struct):
+    text: str
+
+
+def test_a_chunk_in_a_field_for_text_is_sent_without_what_the_server_added() -> None:
+    # Fields that can only hold text are not searched, as that would slow down each item.
+    chunk: Any = chat.ChatCompletionChunk.from_dict(WITH_ADDED_FIELD)
+    (event,) = Decoder().feed(encode(HoldsText(chunk)))
+    assert event.json()["text"]["id"] == "1"
+    assert "added_by_server" not in event.json()["text"]

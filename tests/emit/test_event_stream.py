@@ -363,7 +363,7 @@ def test_an_error_of_the_source_is_raised_after_the_items_before_it() -> None:
         next(pieces)
 
 
-def test_an_error_of_the_source_becomes_an_event_that_tells_no_details(
+def test_an_error_of_the_source_becomes_an_event_without_details(
     read: Pieces, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, last = read(broken(ValueError("password=1234")), on_error="event")

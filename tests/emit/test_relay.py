@@ -274,7 +274,7 @@ def test_a_broken_connection_within_a_normalised_event_is_an_error_event(
     "end",
     [b'{"error": {"message": "late"}}', b'data: {"error": {"message": "late"}}', b"event: error\ndata: late"],
 )
-def test_an_error_that_the_end_cuts_is_told_by_a_relay_that_decodes_and_passed_on_by_one_that_does_not(
+def test_an_unfinished_error_is_reported_by_a_normalising_relay_and_passed_on_by_a_verbatim_one(
     pieces_of: Pieces, end: bytes
 ) -> None:
     chunks = (b"data: 1\n\n", end[:20], end[20:])

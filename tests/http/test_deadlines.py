@@ -93,3 +93,16 @@ def test_limits_can_be_replaced_by_stricter_ones(at: Any) -> None:
     assert deadlines.begin(None) == 2
     at(102)
     assert deadlines.begin(None) == 1
+
+
+def test_an_idle_limit_alone_does_not_span_several_waits() -> None:
+    assert not Deadlines(idle=1).has_ends
+    assert Deadlines(data=1).has_ends
+    assert Deadlines(total=1).has_ends
+    deadlines = Deadlines(idle=1)
+    before = deadlines.limits
+    deadlines.replace_limits(5)
+    assert deadlines.has_ends
+    deadlines.limits = before
+    assert not deadlines.has_ends
+    assert deadlines.idle == 1

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import http.client
+import pickle
+import sys
 import threading
 import urllib.request
 import warnings
@@ -23,9 +26,13 @@ import ssejet
 import ssejet.emit
 from drivers import AsyncDriver, SyncDriver
 from framed_server import FramedServer, Framing
-from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened
+from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened, status_of
 from servers import A_LONG_TIME, Then
 from ssejet import APIConnectionError, APIStatusError, APITimeoutError, AsyncStream, Stream
+from ssejet._http import sockets
+from ssejet._http.adapters import socket_reads
+from ssejet._http.adapters.http_client import HTTPClientAdapter
+from ssejet._http.deadlines import Deadlines
 
 if TYPE_CHECKING:
     import ssl
@@ -56,6 +63,15 @@ class HTTPClient:
 
 def path_of(url: str) -> str:
     return "/" + url.rpartition("/")[2]
+
+
+@contextmanager
+def closing_client(library: Any) -> Iterator[Any]:
+    client = library.Client()
+    try:
+        yield client
+    finally:
+        client.clear() if library is Urllib3 else client.close()
 
 
 OTHERS = {
@@ -113,6 +129,27 @@ class TestAnEvent:
         body = b'data: "%s"\n\n' % text.encode()
         url = server.answer(*[body[i : i + 500_000] for i in range(0, len(body), 500_000)]).url
         assert read_each(driver, url, lambda: None) == [text]
+
+    def test_costs_the_same_for_each_byte_however_long_it_is(self, driver: Any, server: Server) -> None:
+        def calls(megabytes: int) -> int:
+            pieces = [b"x" * 100_000] * (10 * megabytes)
+            url = server.answer(b'data: "', *pieces, b'"\n\n').url
+            count = 0
+
+            def on_event(*_: Any) -> None:
+                nonlocal count
+                count += 1
+
+            before = sys.getprofile()
+            sys.setprofile(on_event)
+            try:
+                (item,) = read_each(driver, url, lambda: None)
+            finally:
+                sys.setprofile(before)
+            assert len(item) == megabytes * 1_000_000
+            return count
+
+        assert calls(16) / 16 < 3 * calls(2) / 2
 
 
 @pytest.mark.parametrize("limit", ["idle_timeout", "data_timeout", "timeout"])
@@ -200,11 +237,19 @@ class TestAResponse:
             assert list(Stream(response)) == [0, 1, 2, 3, 4]
             with pytest.raises(RuntimeError, match="read it only once"):
                 list(Stream(response))
+            with pytest.raises(RuntimeError, match="consumed"):
+                _ = response.content
 
     def test_of_urllib3_whose_body_was_read_tells_the_remedy(self, server: Server) -> None:
         with urllib3.PoolManager() as client:
             with pytest.raises(RuntimeError, match="preload_content=False"):
                 list(Stream(client.request("GET", server.answer(*EVENTS).url)))
+
+    @pytest.mark.parametrize("get", [requests.get, niquests.get])
+    def test_counts_what_was_read(self, get: Any, server: Server) -> None:
+        with get(server.answer(*EVENTS).url, stream=True) as response:
+            assert list(Stream(response)) == [0, 1, 2, 3, 4]
+            assert response.raw.tell() == sum(map(len, EVENTS))
 
     def test_of_http_client_that_was_read_tells_it(self, server: Server) -> None:
         with HTTPClient.open(server.answer(*EVENTS).url) as response:
@@ -229,6 +274,41 @@ class TestAResponse:
                 list(Stream(response))
             assert caught.value.response is response
             assert caught.value.request is response.request
+
+    @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests, Aiohttp])
+    def test_with_an_error_status_hides_the_secrets_that_it_quotes(
+        self, library: Any, server: Server
+    ) -> None:
+        answer = server.answer(b'{"error": {"message": "no such key: sk-1234567890"}}', status=401)
+        options: dict[str, Any] = {"headers": {"authorization": "Bearer sk-1234567890"}}
+
+        def check(caught: Any) -> None:
+            assert "sk-1234567890" not in repr(caught.value.body)
+            assert str(caught.value.request.url) == answer.url
+
+        async def main() -> None:
+            async with library.AsyncClient() as client:
+                for opening in (
+                    ssejet.aconnect_sse(client, "GET", answer.url, **options),
+                    ssejet.asubscribe(answer.url, client=client, **options),
+                ):
+                    with pytest.raises(ssejet.APIError, match=r"no such key: \*\*\*") as caught:
+                        async with opening as events:
+                            await anext(aiter(events))
+                    check(caught)
+
+        if library is Aiohttp:
+            anyio.run(main)
+            return
+        with closing_client(library) as client:
+            for opening in (
+                ssejet.connect_sse(client, "GET", answer.url, **options),
+                ssejet.subscribe(answer.url, client=client, **options),
+            ):
+                with pytest.raises(ssejet.APIError, match=r"no such key: \*\*\*") as caught:
+                    with opening as events:
+                        next(iter(events))
+                check(caught)
 
     def test_without_a_body_is_an_empty_stream(self, server: Server) -> None:
         with FramedServer([b""], Framing.LENGTH) as framed:
@@ -311,6 +391,52 @@ class TestAConnection:
             connection.getresponse()
         connection.close()
 
+    @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests])
+    def test_that_is_shut_down_after_the_body_has_ended_serves_no_other_request(
+        self, library: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rest, gate = threading.Event(), threading.Event()
+        ending = server.answer(EVENTS[0], rest)
+        other = server.answer(EVENTS[0], gate, EVENTS[1])
+        asking = {"preload_content": False} if library is Urllib3 else {"stream": True}
+        others: list[Any] = []
+        waits: list[bool] = []
+
+        def shut_down_late(reads: Any) -> bool:
+            rest.set()
+            reader.join(0.3)  # the body ends, and the connection could serve the next request
+            waits.append(reader.is_alive())
+            others.append(Stream(client.request("GET", other.url, **asking)))
+            assert next(others[0]) == 0
+            return sockets.shut_down(reads)
+
+        monkeypatch.setattr(socket_reads, "shut_down", shut_down_late)
+        with closing_client(library) as client:
+            stream: Stream[Any] = Stream(client.request("GET", ending.url, **asking))
+            assert next(stream) == 0
+            reader = threading.Thread(target=list, args=(stream,))
+            reader.start()
+            reader.join(0.1)
+            stream.close()
+            reader.join(A_LONG_TIME)
+            gate.set()
+            assert list(others[0]) == [1]
+            assert waits == [True]
+            assert not ending.connections & other.connections
+            monkeypatch.undo()
+            assert list(Stream(client.request("GET", other.url, **asking))) == [0, 1]
+
+    def test_is_not_read_once_the_response_is_interrupted(self, server: Server) -> None:
+        with HTTPClient.open(server.answer(EVENTS[0], Then.HANG).url) as response:
+            reads = HTTPClientAdapter(response).network_reads(Deadlines())
+            assert reads is not None
+            assert response.read1(1) == b"d"
+            assert reads.interrupt()
+            with pytest.raises(ConnectionAbortedError):
+                response.read1(100_000)
+            reads.release()
+            assert response.read1(100_000) == b"ata: 0\n\n"
+
     def test_has_its_own_timeout_again(self, server: Server) -> None:
         answer = server.answer(EVENTS[0], b"data: [DONE]\n\n")
         connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=A_LONG_TIME)
@@ -348,6 +474,40 @@ class TestAStreamThatIsLeftOpen:
         gc.collect()
 
 
+class TestAnErrorWithAResponse:
+    @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
+    def test_is_pickled_and_copied(self, driver: Any, server: Server) -> None:
+        url = server.answer(b'{"error": {"message": "no key"}}', status=401, x_request_id="7").url
+        if driver is None:
+            connection = http.client.HTTPConnection(server.base.removeprefix("http://"))
+            connection.request("GET", path_of(url))
+            with pytest.raises(APIStatusError) as caught:
+                list(Stream(connection.getresponse()))
+            connection.close()
+        else:
+            with pytest.raises(APIStatusError) as caught:
+                read_each(driver, url, lambda: None)
+        error = caught.value
+        pickles = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)]
+        assert copy.copy(error).response is error.response
+        for each in (*pickles, copy.deepcopy(error)):
+            assert type(each) is APIStatusError
+            assert str(each) == "HTTP status 401: no key"
+            assert (each.status_code, each.request_id) == (401, "7")
+            assert status_of(each.response) == 401
+            assert each.response.headers["x-request-id"] == "7"
+
+    @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
+    def test_is_pickled_if_the_connection_broke(self, driver: Any, server: Server) -> None:
+        url = server.answer(EVENTS[0], Then.DROP).url
+        with pytest.raises(APIConnectionError) as caught:
+            read_each(driver, url, lambda: None)
+        restored = pickle.loads(pickle.dumps(caught.value))
+        assert str(restored) == str(caught.value)
+        if caught.value.request is not None:
+            assert str(restored.request.url) == url
+
+
 class TestARelay:
     def test_passes_on_what_requests_reads(self, server: Server) -> None:
         response = requests.get(server.answer(*EVENTS).url, stream=True)
@@ -357,6 +517,20 @@ class TestARelay:
         async with aiohttp.ClientSession() as client:
             response = await client.get(server.answer(*EVENTS).url)
             assert b"".join([piece async for piece in ssejet.emit.arelay(response)]) == b"".join(EVENTS)
+
+
+@pytest.mark.parametrize("library", [requests, niquests])
+def test_credentials_of_a_session_answer_no_challenge_of_another_origin(library: Any, server: Server) -> None:
+    challenge = 'Digest realm="other", nonce="1", qop="auth"'
+    other = server.answer(status=401, www_authenticate=challenge)
+    elsewhere = other.url.replace("127.0.0.1", "localhost")
+    with library.Session() as client:
+        client.auth = library.auth.HTTPDigestAuth("user", "password")
+        client.trust_env = False
+        with pytest.raises(APIStatusError):
+            with ssejet.subscribe(server.answer(status=302, location=elsewhere).url, client=client) as events:
+                next(events)
+    assert [request.get("authorization") for request in other.requests] == [None]
 
 
 def test_headers_reach_the_server_as_they_are(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import random
 import resource
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.from_thread
+import anyio.to_thread
+import httpcore
 import httpx
 import httpx2
 import openai
@@ -254,8 +257,28 @@ def test_a_connection_that_broke_is_not_used_again(make: Maker, server: PoolServ
     with make() as use:
         with pytest.raises(make.library.RemoteProtocolError):
             use.read(use.open(f"{server.base}broken"))
-        assert pool_of(use).connections == []
+        assert all(connection.is_closed() for connection in pool_of(use).connections)
         assert use.read(use.open(f"{server.base}whole"))
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize("most", [2, None])
+def test_a_connection_that_closed_under_a_response_makes_room(
+    make: Maker, server: PoolServer, most: int | None
+) -> None:
+    with make(limits={"max_connections": most}) as use:
+        responses = [use.open(f"{server.base}live") for _ in range(2)]
+        closed, _ = pool_of(use).connections
+        if isinstance(use, AsyncUse):
+            use._portal.call(closed.aclose)
+        else:
+            closed.close()
+        for _ in range(2):
+            assert use.read(use.open(f"{server.base}whole"))
+        assert closed not in pool_of(use).connections
+        for response in responses:
+            use.close(response)
+        assert "Requests: 0 active, 0 queued | Connections: 0 active, 1 idle" in repr(pool_of(use))
 
 
 def test_a_server_that_refuses_connections_leaves_nothing_in_the_pool(
@@ -308,6 +331,18 @@ def test_no_more_idle_connections_are_kept_than_allowed(make: Maker, server: Poo
             use.read(response)
         server.wait_until(lambda: server.connections == 2)
         assert len(pool_of(use).connections) == 2
+
+
+def test_the_connection_that_became_idle_last_is_used_again(make: Maker, server: PoolServer) -> None:
+    with make() as use:
+        live = [use.open(f"{server.base}live") for _ in range(2)]
+        first, second = pool_of(use).connections
+        server.release()
+        for response in reversed(live):
+            use.read(response)
+        use.read(use.open(f"{server.base}whole"))
+        assert "Request Count: 2" in repr(first)
+        assert "Request Count: 1" in repr(second)
 
 
 def test_busy_connections_do_not_count_as_idle_ones(make: Maker, server: PoolServer) -> None:
@@ -391,6 +426,20 @@ def test_closed_connections_are_dropped_soon_although_older_ones_are_open(
             use.read(use.open(f"{other.base}whole"))
         assert other.accepted == 2
         assert len(pool_of(use).connections) == 2
+
+
+def test_a_closed_connection_is_not_used_although_older_ones_are_open(
+    make: Maker, server: PoolServer
+) -> None:
+    with make(limits={"max_connections": None, "keepalive_expiry": None}) as use, PoolServer() as other:
+        use.read(use.open(f"{other.base}whole"))
+        live = [use.open(f"{server.base}live") for _ in range(10)]
+        server.release()
+        for response in live:
+            use.read(response)
+        server.hang_up()
+        assert use.read(use.open(f"{server.base}whole"))
+        assert (server.accepted, other.accepted) == (11, 1)
 
 
 def test_a_transport_that_was_closed_connects_again(make: Maker, server: PoolServer) -> None:
@@ -545,7 +594,8 @@ def test_tls_connections_are_used_again(make: Maker, tls: ssl.SSLContext) -> Non
         for _ in range(2):
             assert use.read(use.open(f"{server.base}whole"))
         assert server.accepted == 1
-        with make() as strict, pytest.raises(make.library.ConnectError):
+        # httpcore 1.0.3 does not translate the error.
+        with make() as strict, pytest.raises((make.library.ConnectError, ssl.SSLError)):
             strict.open(f"{server.base}whole")
 
 
@@ -762,3 +812,177 @@ def test_a_process_without_free_files_says_so_and_how_to_have_more(
 def test_our_clients_have_indexed_pools() -> None:
     with ssejet.Client(api_key="", base_url="http://127.0.0.1:9/v1") as client:
         assert is_indexed(client._http._transport._pool)
+
+
+# What happens until a response has its head: at each, other code may cancel the request.
+MOMENTS = [
+    f"{step}.{moment}"
+    for step in (
+        "connection.connect_tcp",
+        "http11.send_request_headers",
+        "http11.send_request_body",
+        "http11.receive_response_headers",
+    )
+    for moment in ("started", "complete")
+]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_request_that_is_cancelled_at_any_moment_leaves_no_connection_open_without_use(
+    library: Any, backend: str, moment: str, server: PoolServer
+) -> None:
+    async def main() -> None:
+        limits = library.Limits(max_connections=1)
+        async with library.AsyncClient(limits=limits, timeout=A_LONG_TIME, trust_env=False) as client:
+            index_pools(client)
+            pool = client._transport._pool
+            reached = False
+            with anyio.CancelScope() as scope:
+
+                async def trace(event: str, _: Any) -> None:
+                    nonlocal reached
+                    if event == moment:
+                        reached = True
+                        scope.cancel()
+
+                await client.get(f"{server.base}whole", extensions={"trace": trace})
+            assert reached
+            assert "Requests: 0 active, 0 queued | Connections: 0 active" in repr(pool)
+            left = len(pool.connections)
+            await anyio.to_thread.run_sync(server.wait_until, lambda: server.connections == left)
+            # The only place of the pool is free.
+            assert (await client.get(f"{server.base}whole")).content == b"data: 1\n\n"
+
+    anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_connection_that_is_made_while_the_transport_closes_is_closed_after_its_request(
+    library: Any, backend: str, server: PoolServer
+) -> None:
+    async def main() -> None:
+        client = index_pools(library.AsyncClient(timeout=A_LONG_TIME, trust_env=False))
+
+        async def trace(event: str, _: Any) -> None:
+            if event == "connection.connect_tcp.complete":
+                await client._transport.aclose()
+
+        response = await client.get(f"{server.base}whole", extensions={"trace": trace})
+        assert response.content == b"data: 1\n\n"
+        await anyio.to_thread.run_sync(lambda: server.wait_until(lambda: server.connections == 0))
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_request_that_lost_its_connection_comes_before_those_that_wait(server: PoolServer) -> None:
+    with Maker(httpx, None)(limits={"max_connections": 1}) as use, ThreadPoolExecutor() as executor:
+        use.read(use.open(f"{server.base}0/whole"))
+        (connection,) = pool_of(use).connections
+        later = []
+
+        def close_and_refuse(_: Any) -> Any:
+            for number in (2, 3):
+                later.append(executor.submit(lambda n=number: use.read(use.open(f"{server.base}{n}/whole"))))
+                waits(use, number - 1)
+            connection.close()
+            raise httpcore.ConnectionNotAvailable
+
+        connection.handle_request = close_and_refuse
+        use.read(use.open(f"{server.base}1/whole"))
+        for future in later:
+            future.result()
+        assert server.paths == [f"/{number}/whole" for number in range(4)]
+
+
+def test_a_full_pool_forgets_the_requests_that_have_given_up(make: Maker, server: PoolServer) -> None:
+    with make(limits={"max_connections": 1}) as use:
+        first = use.open(f"{server.base}live")
+        for _ in range(3):
+            with pytest.raises(make.library.PoolTimeout):
+                use.open(f"{server.base}whole", timeout=make.library.Timeout(A_LONG_TIME, pool=0.01))
+        assert not pool_of(use)._requests._index().waiting
+        use.close(first)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("on", ["class", "pool"])
+def test_a_pool_with_another_pass_is_left_alone_with_a_warning(
+    library: Any, on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        pool = client._transport._pool
+        own = pool._assign_requests_to_connections
+        target, change = (pool, lambda: own()) if on == "pool" else (type(pool), lambda _: own())
+        functools.update_wrapper(change, own)
+        monkeypatch.setattr(target, "_assign_requests_to_connections", change)
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
+        assert type(pool._requests) is list
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("used", ["_requests", "_connections", "_assign_requests_to_connections"])
+def test_a_pool_with_an_unknown_method_that_uses_its_state_is_left_alone_with_a_warning(
+    library: Any, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        pool = client._transport._pool
+        source = f"def look(self):\n    return [one for one in [self] if one.{used}]"
+        names: dict[str, Any] = {}
+        exec(source, names)
+        monkeypatch.setattr(type(pool), "look", names["look"], raising=False)
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
+        assert not is_indexed(pool)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("change", ["pass", "request"])
+def test_a_pool_of_a_version_that_works_otherwise_is_left_alone_with_a_warning(
+    library: Any, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        pool = client._transport._pool
+        module = vars(sys.modules[type(pool).__module__])
+        if change == "pass":
+            names: dict[str, Any] = {}
+            exec("def make():\n    def f(self):\n        return []\n    return f", module, names)
+            monkeypatch.setattr(type(pool), "_assign_requests_to_connections", names["make"]())
+        else:
+            monkeypatch.delattr(module["PoolRequest"], "clear_connection")
+        with pytest.warns(RuntimeWarning, match="ssejet does not know httpcore"):
+            index_pools(client)
+        assert not is_indexed(pool)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+def test_a_pool_whose_requests_are_measured_by_other_code_is_indexed(
+    library: Any, server: PoolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with library.Client(verify=NO_TLS, trust_env=False) as client:
+        kind = type(client._transport._pool)
+        handle, seen = kind.handle_request, []
+
+        def measured(self: Any, request: Any) -> Any:
+            seen.append(request)
+            return handle(self, request)
+
+        monkeypatch.setattr(kind, "handle_request", measured)
+        index_pools(client)
+        assert is_indexed(client._transport._pool)
+        assert client.get(f"{server.base}whole").content
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+def test_a_transport_of_a_subclass_is_indexed(library: Any, server: PoolServer) -> None:
+    class Transport(library.HTTPTransport):  # type: ignore[misc]
+        pass
+
+    with library.Client(transport=Transport(), trust_env=False) as client:
+        index_pools(client)
+        assert is_indexed(client._transport._pool)
+        assert client.get(f"{server.base}whole").content

@@ -14,7 +14,7 @@ import pytest
 
 import ssejet
 from faults import Fault, Framing, Then
-from http_libraries import Aiohttp, is_closed
+from http_libraries import Aiohttp, collect_pools, is_closed
 from raw_server import Reply, ScriptServer
 from raw_server import Then as ReplyThen
 from ssejet import (
@@ -44,10 +44,12 @@ NEVER: dict[str, Any] = {"reconnection_time": 3600}
 
 
 @pytest.fixture
-def script() -> Iterator[ScriptServer]:
+def script(request: pytest.FixtureRequest) -> Iterator[ScriptServer]:
     with ScriptServer() as server:
         yield server
-        gc.collect()  # urllib3 closes the connections with their pool, which responses refer to
+        collect_pools(
+            request.node.callspec.params.get("subscriber") if hasattr(request.node, "callspec") else None
+        )
         server.wait_until(lambda: server.connections == 0)
 
 
@@ -240,7 +242,9 @@ class TestASubscription:
         outcome = subscriber.read("ftp://127.0.0.1/")
         assert isinstance(outcome.error, subscriber.http.UnsupportedProtocol)
         outcome = subscriber.read("http://x:port/")
-        assert isinstance(outcome.error, (subscriber.http.InvalidURL, ValueError))
+        # yarl finds this fault before aiohttp does.
+        invalid = ValueError if subscriber.http is Aiohttp else subscriber.http.InvalidURL
+        assert isinstance(outcome.error, invalid)
 
     def test_takes_no_content_that_cannot_be_sent_twice(self) -> None:
         with pytest.raises(TypeError, match="so that it can be sent again; got list_iterator"):

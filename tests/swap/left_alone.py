@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from generated import ALL
 
 import ssejet
 from ssejet.swap import UnsupportedVersionWarning
@@ -29,9 +30,16 @@ package: Any = importlib.import_module(NAME)
 BODY = b'event: completion\nid: 1\ndata: {"a": 1}\n\nevent: completion\ndata: {"a": 2}\n\n'
 
 
+GENERATED = {sdk.package: sdk for sdk in ALL}
+IS_SDK = NAME in {"openai", "anthropic", *GENERATED}
+
+
 def client(mode: str) -> Any:
     names = {"openai": ("OpenAI", "AsyncOpenAI"), "anthropic": ("Anthropic", "AsyncAnthropic")}
-    return getattr(package, names[NAME][mode == "async"])(api_key="k", max_retries=0)
+    sdk = GENERATED.get(NAME)
+    classes = names[NAME] if sdk is None else sdk.clients
+    options = {"api_key": "k"} if sdk is None else {sdk.key: "k", **dict(sdk.extra)}
+    return getattr(package, classes[mode == "async"])(max_retries=0, **options)
 
 
 def read_sdk(answer: Answer, make: Callable[[str], Any]) -> list[Any]:
@@ -49,7 +57,7 @@ def read_sdk(answer: Answer, make: Callable[[str], Any]) -> list[Any]:
 
 def read(answer: Answer) -> list[Any]:
     """Read a stream as a user of the package does."""
-    if NAME in {"openai", "anthropic"}:
+    if IS_SDK:
         return read_sdk(answer, client)
     if NAME == "httpx_sse":
         with httpx.Client() as http, package.connect_sse(http, "GET", answer.url) as source:
@@ -91,7 +99,7 @@ def test_it_is_as_it_was_and_one_warning_names_the_version(server: Server) -> No
     assert read(answer) == expected
 
 
-@pytest.mark.skipif(NAME not in {"openai", "anthropic"}, reason="it has no such clients")
+@pytest.mark.skipif(not IS_SDK, reason="it has no such clients")
 def test_its_clients_are_given_back_with_a_warning(server: Server) -> None:
     def make(mode: str) -> Any:
         stock = client(mode)

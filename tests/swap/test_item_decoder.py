@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
+import weakref
 from itertools import islice
 from typing import Any
 
 import pytest
+import zoo  # noqa: TC002 - pydantic reads the annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from items import OPENAI
 from openai.types.chat import ChatCompletionChunk
+from same import differences
 
 from ssejet import Decoder, EventTooLargeError, ServerSentEvent
-from ssejet._core import Assembler, ItemDecoder
+from ssejet._core import Assembler, AsyncItemStream, ItemDecoder, ItemStream
 from ssejet.swap._plan.builder import builder
 
 CHUNK: dict[str, Any] = {
@@ -102,3 +106,207 @@ def test_an_interrupt_while_an_item_is_made_loses_none_of_the_others() -> None:
     with pytest.raises(KeyboardInterrupt):
         next(items)
     assert list(items) == [ServerSentEvent(event=None, data="[DONE]", id=None)]
+
+
+# Few values for each field, so that most items repeat those of the item before.
+FEW = {
+    "id": ['"a"', '"b"', "7", "null", '"\\u0061"', "70"],
+    "created": ["1", "10", "1.0", "-1", "1e0", "true", "null", '"1"', "[1]"],
+    "model": ['"m"', '"m\\\\"', '"m\\"', '"mm"', "{}"],
+    "system_fingerprint": ["null", '"f"', "0", "01", "nul"],
+    "usage": ["null", '{"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}', '"u"'],
+    "choices": [
+        "[]",
+        '[{"index": 0, "delta": {"content": "x", "role": null}}]',
+        '[{"index": 1, "delta": {}}]',
+    ],
+    "error": ["null", '"no"', "{}", "false"],
+}
+
+
+@given(
+    rows=st.lists(
+        st.lists(
+            st.sampled_from([(key, value) for key, values in FEW.items() for value in values]), max_size=9
+        ),
+        max_size=12,
+    ),
+    error_key=st.sampled_from([None, "error"]),
+)
+def test_items_that_repeat_values_of_earlier_ones_equal_those_of_the_sdk(
+    rows: list[list[tuple[str, str]]], error_key: str | None
+) -> None:
+    texts = ["{" + ", ".join(f'"{key}": {value}' for key, value in row) + "}" for row in rows]
+    made = list(decoder(error_key=error_key).feed("".join(f"data: {text}\n\n" for text in texts).encode()))
+    assert len(made) == len(texts)
+    for text, item in zip(texts, made, strict=True):
+        if type(item) is ServerSentEvent:
+            assert item.data == text
+            continue
+        value = json.loads(text)
+        assert error_key is None or not value.get("error")
+        assert differences(item, OPENAI.construct_type(type_=ChatCompletionChunk, value=value)) == []
+
+
+def test_a_value_that_was_repeated_is_shared_and_one_that_changes_often_is_not_kept() -> None:
+    texts = [f'data: {{"id": "the same", "model": "{n}"}}\n\n' for n in range(50)]
+    items = list(decoder().feed("".join(texts).encode()))
+    assert len({id(item.id) for item in items}) == 1
+    assert [item.model for item in items] == [str(n) for n in range(50)]
+    assert [item.created for item in items] == [None] * 50
+
+
+class Holder(OPENAI.base):
+    tree: zoo.Tree | None = None
+    validated: zoo.Dog | None = None
+
+
+def test_models_in_models_of_the_same_class_keep_their_own_values() -> None:
+    def dog(n: int, depth: int) -> dict[str, Any]:
+        friends = [dog(n + other, depth - 1) for other in range(2)] if depth else None
+        return {"kind": "dog", "name": f"n{n % 3}", **({} if n % 5 == 0 else {"friends": friends})}
+
+    def tree(n: int, depth: int) -> dict[str, Any]:
+        branches = [tree(n + other, depth - 1) for other in range(2)] if depth else []
+        return {"leaves": [f"l{n % 2}"], "branches": branches, "more": n % 2}
+
+    values = [{"tree": tree(n, 3), "validated": dog(n, 3)} for n in range(40)]
+    inner = {"kind": "dog", "name": "b"}  # has a value that the outer one repeats, after it was begun
+    values[1:1] = [{"validated": {"kind": "dog", "friends": [inner], "name": "b"}}]
+    found = builder(Holder, OPENAI)
+    assert found is not None
+    body = "".join(f"data: {json.dumps(value)}\n\n" for value in values)
+    made = list(ItemDecoder(found.assembler, dialect="openai").feed(body.encode()))
+    assert differences(made, [OPENAI.construct_type(type_=Holder, value=value) for value in values]) == []
+
+
+def test_an_error_that_an_inner_model_had_is_still_an_error_in_an_item() -> None:
+    fields = [
+        ("error", "error", ("any",), ("value", None)),
+        ("child", "child", ("nullable", ("definition", 0)), ("value", None)),
+    ]
+    assembler = Assembler(("definition", 0), [("model", Holder, fields, ("any",), False)])
+    items = ItemDecoder(assembler, dialect="openai", error_key="error")
+    body = b'data: {"child": {"error": "no"}}\n\ndata: {"error": "no"}\n\ndata: {"error": ""}\n\n'
+    assert [type(item) for item in items.feed(body)] == [Holder, ServerSentEvent, Holder]
+
+
+def test_a_cleared_decoder_gives_nothing_and_goes_on() -> None:
+    items = decoder().feed(ITEM + b"data: [DONE]\n\n" + ITEM)
+    next(items)
+    items.clear()
+    assert list(items) == []
+    assert len(list(items.feed(ITEM))) == 1
+
+
+def test_events_of_a_type_that_was_allowed_later_become_items() -> None:
+    items = decoder(only=[""])
+    body = b"event: x\n" + ITEM
+    assert [type(item) for item in items.feed(body)] == [ServerSentEvent]
+    items.allow("x")
+    assert [type(item) for item in items.feed(body)] == [ChatCompletionChunk]
+
+
+class Interrupting:
+    """A decoder whose second item cannot be made, and the generators that read it."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        model = (
+            "model",
+            ChatCompletionChunk,
+            [("a", "a", ("call", self.value), ("required",))],
+            ("any",),
+            False,
+        )
+        self.decoder = ItemDecoder(Assembler(model, []), dialect="openai")
+        self.body = b'data: {"a": 1}\n\n' * 4
+        self.made = 0
+
+    def value(self, value: Any) -> Any:
+        self.made += 1
+        if self.made == 2:
+            raise KeyboardInterrupt
+        return value
+
+    def read(self) -> Any:
+        try:
+            yield from self.decoder.feed(self.body)
+        finally:
+            self.decoder.clear()
+            self.closed = True
+
+    async def aread(self) -> Any:
+        try:
+            for item in self.decoder.feed(self.body):
+                yield item
+        finally:
+            self.decoder.clear()
+            self.closed = True
+
+
+def test_an_interrupt_ends_the_stream_as_it_ends_a_generator() -> None:
+    it = Interrupting()
+    stream = ItemStream(it.decoder, it.read())
+    assert next(stream).a == 1
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    assert it.closed
+    assert list(stream) == []
+
+
+async def test_an_interrupt_ends_an_async_stream_as_it_ends_a_generator() -> None:
+    it = Interrupting()
+    stream = AsyncItemStream(it.decoder, it.aread())
+    assert (await anext(stream)).a == 1
+    with pytest.raises(KeyboardInterrupt):
+        anext(stream).__await__().send(None)  # not in the loop, which it would end
+    assert it.closed
+    assert [item async for item in stream] == []
+
+
+async def numbers(items: ItemDecoder, count: int) -> Any:
+    body = "".join(f'data: {{"id": {n}}}\n\n' for n in range(count)).encode()
+    for item in items.feed(body):
+        yield item
+    items.clear()
+
+
+async def test_an_async_item_is_taken_when_it_is_awaited_and_not_before() -> None:
+    items = decoder()
+    stream = AsyncItemStream(items, numbers(items, 6))
+    assert (await anext(stream)).id == 0
+    anext(stream)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(stream), 0)
+    assert (await anext(stream)).id == 1
+    one, other = anext(stream), anext(stream)
+    assert [(await one).id, (await other).id] == [2, 3]
+    with pytest.raises(RuntimeError, match="no item is awaited here"):
+        next(stream)
+    assert [item.id async for item in stream] == [4, 5]
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    assert await anext(stream, None) is None
+    assert stream.__name__ == "numbers"
+    with pytest.raises(AttributeError):
+        stream.nothing  # noqa: B018
+
+
+class Owner:
+    """Has a stream that refers to it."""
+
+    stream: Any
+
+
+@pytest.mark.parametrize("make", [ItemStream, AsyncItemStream])
+def test_streams_are_seen_by_the_garbage_collector(make: Any) -> None:
+    def read(owner: Owner) -> Any:
+        yield owner
+
+    owner = Owner()
+    owner.stream = make(decoder(), read(owner))
+    gone = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert gone() is None

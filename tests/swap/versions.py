@@ -1,15 +1,18 @@
-"""Try the swap-ins with other versions of the libraries, each in an environment of its own.
+"""Try the swap-ins and direct reading with other versions of the libraries, each in its own environment.
 
 Where a version is accelerated, all tests of the swap-ins have to pass, but for those of what it does not
 have; where ssejet leaves it alone, nothing of it may change.
 
     python tests/swap/versions.py WHEEL [REQUIREMENT ...]
+
+The rows that were run go into the table in docs/swap-ins.md, in place of what it says about them.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -23,25 +26,59 @@ ROOT = HERE.parent.parent
 PLACE = ROOT / ".venv-versions"
 
 
+# Those of the other SDKs that Stainless generated.
+MODULES = {
+    "groq": "groq",
+    "together": "together",
+    "cerebras-cloud-sdk": "cerebras.cloud.sdk",
+    "writer-sdk": "writerai",
+    "fireworks-ai": "fireworks",
+    "perplexityai": "perplexity",
+    "cloudflare": "cloudflare",
+    "runwayml": "runwayml",
+    "openlayer": "openlayer",
+    "llama-stack-client": "llama_stack_client",
+}
+
+
 @dataclass(frozen=True)
 class Row:
-    """A library, as pip is asked for it, and what else has to be older for its sake."""
+    """A library, as pip is asked for it, and what else has to be older for its sake.
+
+    Attributes:
+        pinned: versions that are installed last, whatever other libraries ask for.
+    """
 
     library: str
     requirement: str
     also: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
-        return self.library.replace("-", "_")
+        """The name of the package that the library installs."""
+        if self.library == "google-genai":
+            return "google.genai"
+        return MODULES.get(self.library, self.library.replace("-", "_"))
 
     @property
     def tests(self) -> list[Path]:
         """The tests that have to do with the library."""
         if self.library in {"openai", "anthropic"}:
             return [HERE]
-        return [HERE / "test_event_sources.py", HERE / "test_install.py"]
+        if self.library == "google-genai":
+            return [HERE / "test_google_genai.py"]
+        if self.library in MODULES:
+            return [HERE / "test_generated.py"]
+        direct = [ROOT / "tests" / "http" / f"test_direct_{name}.py" for name in ("pool", "connections")]
+        if self.library in {"anyio", "httpcore", "httpx"}:
+            return direct
+        swap_ins = [HERE / "test_event_sources.py", HERE / "test_install.py"]
+        return [*swap_ins, *direct] if self.library == "httpx2" else swap_ins
 
+
+# Before 1.55.3 openai passes a parameter that httpx 0.28 no longer has, and so do other SDKs of that time.
+OLD_HTTPX = ("httpx<0.28",)
 
 # The newest of each line, and some that are older.
 ROWS = (
@@ -52,9 +89,8 @@ ROWS = (
     Row("openai", "openai<2"),
     Row("openai", "openai==1.90.0"),
     Row("openai", "openai==1.66.0"),
-    # Before 1.55.3 it passes a parameter that httpx 0.28 no longer has.
-    Row("openai", "openai==1.40.0", ("httpx<0.28",)),
-    Row("openai", "openai==1.10.0", ("httpx<0.28",)),
+    Row("openai", "openai==1.40.0", OLD_HTTPX),
+    Row("openai", "openai==1.10.0", OLD_HTTPX),
     Row("anthropic", "anthropic>=2"),
     Row("anthropic", "anthropic<2"),
     Row("anthropic", "anthropic==1.0.0"),
@@ -67,25 +103,56 @@ ROWS = (
     Row("httpx2", "httpx2"),
     Row("httpx2", "httpx2==2.5.0"),
     Row("httpx2", "httpx2==2.0.0"),
+    Row("groq", "groq"),
+    Row("groq", "groq==0.4.0", OLD_HTTPX),
+    Row("together", "together"),
+    Row("together", "together==2.0.0"),
+    Row("cerebras-cloud-sdk", "cerebras-cloud-sdk"),
+    Row("cerebras-cloud-sdk", "cerebras-cloud-sdk==1.0.0", OLD_HTTPX),
+    Row("writer-sdk", "writer-sdk"),
+    Row("writer-sdk", "writer-sdk==0.1.0", OLD_HTTPX),
+    Row("fireworks-ai", "fireworks-ai"),
+    Row("fireworks-ai", "fireworks-ai==1.2.0"),
+    Row("perplexityai", "perplexityai"),
+    Row("perplexityai", "perplexityai==0.3.0"),
+    Row("cloudflare", "cloudflare"),
+    Row("cloudflare", "cloudflare==4.0.0"),
+    Row("runwayml", "runwayml"),
+    Row("runwayml", "runwayml==1.0.0", OLD_HTTPX),
+    Row("openlayer", "openlayer"),
+    Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
+    Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
+    Row("google-genai", "google-genai", ("aiohttp",)),
+    # What direct reading relies on.
+    Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
+    Row("httpcore", "httpcore", ("httpx",)),
+    Row("httpcore", "httpcore==1.0.3", ("httpx",), pinned=("httpcore==1.0.3", "h11==0.14.0")),
+    Row("anyio", "anyio"),
+    Row("anyio", "anyio==4.0.0", pinned=("anyio==4.0.0",)),
 )
 
 # What the tests need; pip takes what goes with the row.
 NEEDS = (
     *("anthropic", "httpx-sse", "httpx2", "openai"),
     *("hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "starlette", "trio", "uvicorn"),
+    *("gevent", "socksio", "uvloop"),
+    *("aiohttp", "niquests", "requests", "urllib3"),  # tests/drivers.py imports them
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )
 
 SEE = """
-import json, sys, warnings
+import importlib, json, sys, warnings
+from importlib import metadata
 
 import ssejet
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     report = ssejet.install()
-    module = __import__(sys.argv[1])
-print(json.dumps([module.__version__, report.left_alone.get(sys.argv[1])]))
+    importlib.import_module(sys.argv[1])
+    row = next((row for row in report.packages if row.name == sys.argv[1]), None)
+    reason = sys.argv[3] if row is None else row.reason
+    print(json.dumps([metadata.version(sys.argv[2]), reason or None]))
 """
 
 
@@ -95,12 +162,20 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     venv.create(home, clear=True, with_pip=False)
     python = str(home / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-warn-script-location"]
-    subprocess.run([*pip, str(wheel), row.requirement, *row.also, *NEEDS], check=True)
+    wanted = [] if row.pinned else [row.requirement]
+    subprocess.run([*pip, str(wheel), *wanted, *row.also, *NEEDS], check=True)
+    if row.pinned:
+        subprocess.run([*pip, "--no-deps", *row.pinned], check=True)
 
-    seen = subprocess.run([python, "-c", SEE, row.module], check=True, capture_output=True, text=True).stdout
+    if_unknown = "it has no streams that Stainless generated" if row.library in MODULES else ""
+    see = [python, "-c", SEE, row.module, row.library, if_unknown]
+    seen = subprocess.run(see, check=True, capture_output=True, text=True).stdout
     version, left_alone = json.loads(seen)
     report, log = home / "report.xml", home / "pytest.log"
-    tests = row.tests if left_alone is None else [HERE / "left_alone.py"]
+    if left_alone is None:
+        tests = row.tests
+    else:
+        tests = [HERE / "left_alone.py", *(test for test in row.tests if test.parent != HERE)]
     command = [
         python,
         "-m",
@@ -120,6 +195,8 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
             stdout=output,
             stderr=output,
         )
+    if not report.exists():
+        return version, "", f"no tests, see {log.relative_to(ROOT)}", False
     outcomes = Counter(
         next((child.tag for child in case if child.tag in {"failure", "error", "skipped"}), "passed")
         for case in ET.parse(report).iter("testcase")
@@ -131,16 +208,60 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     return version, made, tests_say, done.returncode == 0
 
 
+def table(rows: list[tuple[str, str, str, str]]) -> str:
+    """The table of the documentation."""
+    lines = ["| library | version | ssejet | tests of the swap-ins |", "|---|---|---|---|"]
+    last = ""
+    for library, version, made, tests in rows:
+        lines.append(f"| {library if library != last else ''} | {version} | {made} | {tests} |")
+        last = library
+    return "\n".join(lines)
+
+
+def read_table(text: str) -> list[tuple[str, str, str, str]]:
+    """The rows of a table that `table` wrote."""
+    rows: list[tuple[str, str, str, str]] = []
+    for line in text.splitlines()[2:]:
+        library, version, made, tests = (cell.strip() for cell in line.strip().strip("|").split("|", 3))
+        rows.append((library or rows[-1][0], version, made, tests))
+    return rows
+
+
+def write_table(path: Path, found: list[tuple[str, str, str, str]]) -> None:
+    """Put the rows that were run into the documentation. Those of other versions stay."""
+    text = path.read_text()
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    rows = {row[:2]: row for row in read_table(text[start:end].strip())}
+    rows |= {row[:2]: row for row in found}
+    order = list(dict.fromkeys(row.library for row in ROWS))
+    numbers = {key: tuple(map(int, re.findall(r"\d+", key[1]))) for key in rows}
+    in_order = sorted(rows.values(), key=lambda row: numbers[row[:2]], reverse=True)
+    in_order.sort(key=lambda row: order.index(row[0]))
+    path.write_text(f"{text[:start]}\n{table(in_order)}\n{text[end:]}")
+
+
+DOCUMENT = ROOT / "docs" / "swap-ins.md"
+BEGIN, END = "<!-- written by tests/swap/versions.py -->", "<!-- end -->"
+
+
 def main() -> None:
     """Try the rows whose requirements are named as arguments, or all."""
     wheel, *wanted = sys.argv[1:]
     rows = [row for row in ROWS if not wanted or row.requirement in wanted]
     well = True
-    print("| library | version | ssejet | tests |\n|---|---|---|---|")
+    found = []
     for row in rows:
-        version, made, tests, fine = try_out(row, Path(wheel).resolve())
-        print(f"| {row.library} | {version} | {made} | {tests} |", flush=True)
+        try:
+            version, made, tests, fine = try_out(row, Path(wheel).resolve())
+        except subprocess.CalledProcessError as error:
+            print(f"{row.requirement}: cannot be tried: {error}", flush=True)
+            well = False
+            continue
+        print(f"{row.library} | {version} | {made} | {tests}", flush=True)
         well &= fine
+        if fine:
+            found.append((row.library, version, made, tests))
+            write_table(DOCUMENT, found)
     sys.exit(not well or not rows)
 
 

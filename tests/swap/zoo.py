@@ -55,6 +55,11 @@ class Nameless(BaseModel):
     lives: Optional[int] = None
 
 
+class Failure(BaseModel):
+    error: Nameless
+    status: int
+
+
 class Number(BaseModel):
     kind: Literal[1, 2]
 
@@ -67,6 +72,8 @@ class Unions(BaseModel):
     pet: Pet
     some_of_a_kind: Union[Cat, Lion, Dog]
     not_told_apart: Union[Cat, Nameless]
+    or_failure: Union[Cat, Failure]
+    pet_or_failure: Union[Cat, Lion, Dog, Failure, None]
     by_type: Union[str, list[Cat], Dog, bool, int, None]
     nested: Optional[Union[Annotated[Union[Cat, Dog], PropertyInfo(discriminator="kind")], str]]
     numbers_and_texts: list[Union[int, float, str]]

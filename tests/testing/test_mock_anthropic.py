@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from anthropic import Anthropic, AnthropicFoundry, AsyncAnthropic
 
+from ssejet import Client
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.testing import AnthropicMock, MockError, OpenAIMock, StreamedAnswer, mock_anthropic
 
@@ -115,7 +116,7 @@ def test_a_block_needs_no_more_than_what_it_says(mock_anthropic: AnthropicMock, 
     assert tool.input == {}  # type: ignore[union-attr]
 
 
-def test_a_stop_reason_that_is_given_holds(mock_anthropic: AnthropicMock, client: Anthropic) -> None:
+def test_a_given_stop_reason_is_kept(mock_anthropic: AnthropicMock, client: Anthropic) -> None:
     mock_anthropic.messages.create.response = {"content": CONTENT, "stop_reason": "max_tokens"}
     assert client.messages.create(**ASKED).stop_reason == "max_tokens"
     assert raw_events(client)[-2].delta.stop_reason == "max_tokens"
@@ -207,7 +208,7 @@ async def test_an_error_inside_the_stream_ends_it_for_async_clients(
             await stream.until_done()
 
 
-def test_pings_come_as_often_as_is_wished_and_do_no_harm(
+def test_pings_come_as_often_as_asked_and_do_no_harm(
     mock_anthropic: AnthropicMock, client: Anthropic
 ) -> None:
     mock_anthropic.messages.create.response = StreamedAnswer("a b", ping_every=1, cut=5)
@@ -264,7 +265,7 @@ async def test_a_decorated_async_test_runs_with_the_mock(mock_anthropic: Anthrop
     assert mock_anthropic.state == {"seen": ["http://localhost:1/v1/messages"]}
 
 
-def test_both_mocks_stand_beside_each_other(
+def test_both_mocks_can_be_active_at_once(
     mock_anthropic: AnthropicMock, mock_openai: OpenAIMock, client: Anthropic
 ) -> None:
     mock_anthropic.messages.create.response = "Hello"
@@ -276,3 +277,45 @@ def test_azures_clients_are_mocked(mock_anthropic: AnthropicMock) -> None:
     mock_anthropic.messages.create.response = "Hello"
     with AnthropicFoundry(api_key="k", resource="example") as client:
         assert client.messages.create(**ASKED).content[0].text == "Hello"  # type: ignore[union-attr]
+
+
+CITATION = {
+    "type": "web_search_result_location",
+    "cited_text": "a",
+    "encrypted_index": "Eo8B",
+    "title": "A",
+    "url": "https://a.example",
+}
+BLOCKS = [
+    {"type": "thinking", "thinking": "Let me see."},
+    {"type": "redacted_thinking", "data": "Emw="},
+    {"type": "compaction", "content": "A summary.", "encrypted_content": "enc"},
+    {"type": "text", "text": "Look here.", "citations": [CITATION]},
+    {"type": "server_tool_use", "name": "web_search", "input": {"query": "a"}},
+    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+    {"type": "mcp_tool_use", "name": "echo", "input": {"text": "a"}},
+    {"type": "tool_use", "name": "weather", "input": {"city": "Paris"}},
+]
+
+
+def test_a_stream_has_the_blocks_and_fields_of_the_whole_message(mock_anthropic: AnthropicMock) -> None:
+    edits = {"applied_edits": [{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 1}]}
+    mock_anthropic.messages.create.response = {
+        "id": "msg_1",
+        "content": [{**block, **({"id": "a"} if "input" in block else {})} for block in BLOCKS],
+        "context_management": edits,
+        "container": {"id": "c", "expires_at": "2026-12-01T00:00:00Z"},
+    }
+    with Client.for_provider("anthropic", api_key="none") as client:
+        request: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": []}
+        whole = client.messages.create(**request)
+        streamed = client.messages.stream(**request).get_final_message()
+    assert [block.type for block in streamed.content] == [block["type"] for block in BLOCKS]
+    assert _without_nulls(streamed.to_dict()) == _without_nulls(whole.to_dict())
+    assert streamed.context_management == edits
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value

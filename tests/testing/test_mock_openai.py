@@ -231,7 +231,7 @@ async def test_a_function_may_be_async_if_the_client_is(
     assert completion.choices[0].message.content == "Hello"
 
 
-def test_an_async_function_does_not_do_for_a_sync_client(mock_openai: OpenAIMock, client: OpenAI) -> None:
+def test_an_async_function_is_refused_for_a_sync_client(mock_openai: OpenAIMock, client: OpenAI) -> None:
     async def answer(request: Any) -> str:
         return "Hello"
 
@@ -246,7 +246,7 @@ def test_an_async_function_does_not_do_for_a_sync_client(mock_openai: OpenAIMock
 # The log
 
 
-def test_calls_are_logged_with_what_became_of_them(mock_openai: OpenAIMock, client: OpenAI) -> None:
+def test_calls_are_logged_with_their_answers(mock_openai: OpenAIMock, client: OpenAI) -> None:
     mock_openai.chat.completions.create.response = "Hello world"
     route = mock_openai.chat.completions.create
     assert not route.called
@@ -271,10 +271,8 @@ def test_a_route_without_a_response_says_so(mock_openai: OpenAIMock, client: Ope
 
 
 def test_an_endpoint_that_is_not_mocked_says_what_is(mock_openai: OpenAIMock, client: OpenAI) -> None:
-    with pytest.raises(
-        openai.NotFoundError, match=r"has no GET /models; it has POST /chat/completions, POST"
-    ):
-        client.models.list()
+    with pytest.raises(openai.NotFoundError, match=r"has no GET /batches; it has GET /"):
+        client.batches.list()
 
 
 # Other endpoints

@@ -91,7 +91,7 @@ async def test_a_broken_stream_breaks_for_async_clients_too(library: Any) -> Non
             await response.aread()
 
 
-def test_a_stream_that_ends_early_is_noticed_by_who_looks(library: Any) -> None:
+def test_a_stream_that_ends_early_is_noticed_by_clients_that_check(library: Any) -> None:
     transport = MockTransport(EventStream([{"n": 1}], fail_after=Failure(events=1, error=None)))
     with library.Client(transport=transport) as client, client.stream("GET", URL) as response:
         stream = Stream(response, require_done=True)

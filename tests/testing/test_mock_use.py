@@ -109,7 +109,7 @@ def client(provider: Provider) -> Iterator[Any]:
         (["a", "list"], "not list"),
         (EventStream, "not the class EventStream: create an instance of it"),
         ((item for item in "ab"), "not a generator: wrap it in an EventStream"),
-        (lambda: "x", "gets the request, and route and state if it has such parameters"),
+        (lambda: "x", "gets the request, and route, state and store if it has such parameters"),
         (lambda request, other: "x", "missing a required argument: 'other'"),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_body_that_is_not_json_is_named(provider: Provider, mock: Any) -> None
         httpx.post(f"https://{host}{path}", content=b"{")
 
 
-def test_a_response_can_be_taken_back(provider: Provider, mock: Any, client: Any) -> None:
+def test_a_response_can_be_removed(provider: Provider, mock: Any, client: Any) -> None:
     route = provider.route(mock)
     route.response = "x"
     del route.response
@@ -241,7 +241,7 @@ def test_the_count_is_that_of_earlier_calls_for_a_function_that_knows_the_mock(
     assert [provider.ask(client) for _ in range(3)] == ["answer 0", "answer 1", "answer 2"]
 
 
-def test_threads_at_a_time_are_counted_one_by_one(provider: Provider, mock: Any) -> None:
+def test_calls_of_concurrent_threads_are_counted_one_by_one(provider: Provider, mock: Any) -> None:
     barrier = threading.Barrier(MANY, timeout=60)
 
     def answer(request: Any, route: Any) -> str:
@@ -261,7 +261,7 @@ def test_threads_at_a_time_are_counted_one_by_one(provider: Provider, mock: Any)
     assert all(call.closed for call in route.calls)
 
 
-async def test_tasks_at_a_time_are_counted_one_by_one(provider: Provider, mock: Any) -> None:
+async def test_calls_of_concurrent_tasks_are_counted_one_by_one(provider: Provider, mock: Any) -> None:
     waiting = 0
     all_wait = asyncio.Event()
 

@@ -49,7 +49,7 @@ def test_the_finish_reason_is_tool_calls_where_there_are_some(
     assert {chunk.choices[0].finish_reason for chunk in chunks[:-1]} == {None}
 
 
-def test_a_finish_reason_that_is_given_holds(mock_openai: OpenAIMock, client: OpenAI) -> None:
+def test_a_given_finish_reason_is_kept(mock_openai: OpenAIMock, client: OpenAI) -> None:
     choice = {"message": {"tool_calls": CALLS}, "finish_reason": "length"}
     mock_openai.chat.completions.create.response = {"choices": [choice]}
     assert ask(client).choices[0].finish_reason == "length"
@@ -121,7 +121,7 @@ def test_the_usage_is_in_the_answer_and_in_a_stream_that_asks_for_it(
     assert all(chunk.usage is None for chunk in ask(client, stream=True))
 
 
-def test_usage_that_is_given_holds(mock_openai: OpenAIMock, client: OpenAI) -> None:
+def test_given_usage_is_kept(mock_openai: OpenAIMock, client: OpenAI) -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     mock_openai.chat.completions.create.response = {
         "usage": usage,

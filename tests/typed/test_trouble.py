@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 import threading
@@ -15,7 +14,7 @@ import pytest
 import ssejet
 from drivers import SyncDriver
 from faults import Fault, FaultServer, Framing, Then
-from http_libraries import Aiohttp, aopened, opened
+from http_libraries import Aiohttp, aopened, collect_pools, opened
 from ssejet import AsyncStream, Decoder, Stream
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionChunk, ChatCompletionStream
 
@@ -189,9 +188,8 @@ def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Troubl
     assert getattr(error, "kind", None) == trouble.kind
     assert error.retryable is trouble.retryable
     assert error.partial.choices[0].message.content == "Hello"
-    # The connections of urllib3 are closed with their pool, which the response refers to.
     del error
-    gc.collect()
+    collect_pools(driver)
     server.wait_until(lambda: server.connections == 0)
     assert running_threads() <= threads  # those of other tests may end meanwhile
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from ssejet._http.deadlines import Deadlines
+    from ssejet._http.direct._asyncio import AsyncDirectChunks
     from ssejet._http.response import AsyncByteResponse
 
 __all__ = ["AsyncReader", "ReaderState"]
@@ -62,18 +63,28 @@ class AsyncReader(BaseReader):
         response: see the base class.
         deadlines: see the base class.
         resumable: see ``ResumableChunks``.
+        direct: see the base class.
 
     Attributes:
         state: the state, see the table at the top of the module.
+        direct: the chunks, if they are read directly; None before the first read, too.
     """
 
     close_name = "aclose"
 
-    def __init__(self, response: AsyncByteResponse, deadlines: Deadlines, *, resumable: bool = True) -> None:
-        super().__init__(response, deadlines)
+    def __init__(
+        self,
+        response: AsyncByteResponse,
+        deadlines: Deadlines,
+        *,
+        resumable: bool = True,
+        direct: bool = True,
+    ) -> None:
+        super().__init__(response, deadlines, direct=direct)
         self._resumable = resumable
         self.state: ReaderState = _IDLE
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
+        self.direct: AsyncDirectChunks | None = None
 
     @property
     def closed(self) -> bool:
@@ -171,9 +182,21 @@ class AsyncReader(BaseReader):
 
     def _make_fetch(self) -> Callable[[], Awaitable[bytes]]:
         if self._chunks is None:
-            self._chunks = ResumableChunks(self.response, resumable=self._resumable)
-        self._fetch = self._fetch_in_time if self._deadlines.limited else self._chunks.fetch
+            self._chunks = self._begin_body()
+        keeps_deadlines = self._is_direct or not self._deadlines.limited
+        self._fetch = self._chunks.fetch if keeps_deadlines else self._fetch_in_time
         return self._fetch
+
+    def _begin_body(self) -> Any:
+        if self._is_direct:
+            from ssejet._http.direct import direct_async_chunks
+
+            chunks = direct_async_chunks(self.response, self._deadlines)
+            if chunks is not None:
+                self.direct = chunks
+                return chunks
+            self._is_direct = False
+        return ResumableChunks(self.response, resumable=self._resumable)
 
     async def _fetch_in_time(self) -> bytes:
         from anyio import move_on_after
@@ -224,7 +247,10 @@ class AsyncReader(BaseReader):
         """Close the response soon, in a new task, if an event loop runs in this thread."""
         _run_soon(self.aclose)
 
-    # on_collected() does nothing: the event loop closes the iterators, which are collected too.
+    def on_collected(self) -> None:
+        """Close the response soon, unless the event loop does: it closes iterators that are collected."""
+        if self._is_direct and self._chunks is not None:
+            self.close_soon()
 
     def release_connection(self) -> None:
         """Stop watching the network stream, which would keep the response alive."""

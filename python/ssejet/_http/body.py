@@ -79,7 +79,7 @@ class ResumableChunks:
             if resumable and not isinstance(response, AsyncResponseAdapter)
             else None
         )
-        # Starts a read. Where the connection does not allow more, that is the iterator's own method.
+        # Starts a read: the iterator's own method, where a cancelled read cannot go on.
         self.fetch: Callable[[], Awaitable[bytes]] = (
             self._chunks.iterator.__anext__ if self._reads is None else self._reads.fetch
         )
@@ -91,9 +91,9 @@ class ResumableChunks:
     def error(self) -> APIConnectionError:
         """The error for a read that follows a cancelled one and cannot go on."""
         return APIConnectionError(
-            "an earlier read of this response was cancelled, which ended it: what was still to come is lost. "
-            "Send the request again. To limit a wait without that, pass idle_timeout or data_timeout, or "
-            "wait for a task that reads with asyncio.wait(), which does not cancel it",
+            "an earlier read of this response was cancelled, which ended it: the rest is lost. Send the "
+            "request again. To limit a wait, pass idle_timeout or data_timeout, or read in a task and pass "
+            "it to asyncio.wait(), which cancels nothing",
             request=request_of(self._response),
         )
 

@@ -25,13 +25,15 @@ class Deadlines:
 
     Attributes:
         limited: whether any limit is set.
+        has_ends: whether a limit spans several waits: the one between events, or the total one.
+        idle: the most seconds of one wait for bytes; None without that limit.
 
     Raises:
         TypeError: a limit is not a number.
         ValueError: a limit is not positive.
     """
 
-    __slots__ = ("_data", "_data_end", "_data_left", "_end", "_idle", "_total", "limited")
+    __slots__ = ("_data", "_data_end", "_data_left", "_end", "_total", "has_ends", "idle", "limited")
 
     def __init__(
         self,
@@ -43,7 +45,8 @@ class Deadlines:
     ) -> None:
         check_seconds(idle_timeout=idle, data_timeout=data, timeout=total)
         self.limited: bool = not (idle is None and data is None and total is None)
-        self._idle = idle
+        self.has_ends: bool = not (data is None and total is None)
+        self.idle = idle
         self._data = data
         self._total = total
         self._end = inf if total is None else (perf_counter() if start is None else start) + total
@@ -66,7 +69,12 @@ class Deadlines:
     def wait(self) -> float:
         """Return how many seconds the current wait may still last: 0 or less if the time is over."""
         left = min(self._end, self._data_end) - perf_counter()
-        return left if self._idle is None else min(left, self._idle)
+        return left if self.idle is None else min(left, self.idle)
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether ``end()`` has to be called after each wait."""
+        return self._data is not None
 
     def end(self, *, got_events: bool) -> None:
         """End a wait; ``got_events`` restarts the limit between events."""
@@ -75,8 +83,8 @@ class Deadlines:
 
     def replace_limits(self, seconds: float, *, idle: float | None = None) -> None:
         """Replace all limits: the stream may take ``seconds`` from now, and one wait ``idle`` seconds."""
-        self.limited = True
-        self._idle = idle
+        self.limited = self.has_ends = True
+        self.idle = idle
         self._data = None
         self._data_left = self._data_end = inf
         self._total = seconds
@@ -111,7 +119,7 @@ class Deadlines:
             return APITimeoutError(
                 f"{message}: give the client a larger total timeout", kind="total", request=request
             )
-        limit = "the client's read timeout" if self._idle is None else f"idle_timeout={self._idle:g} seconds"
+        limit = "the client's read timeout" if self.idle is None else f"idle_timeout={self.idle:g} seconds"
         return APITimeoutError(f"no bytes arrived within {limit}", kind="idle", request=request)
 
 

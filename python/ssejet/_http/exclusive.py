@@ -11,7 +11,8 @@ ended   the thing is not used                nothing
 There is no lock around a use, as that would cost more than all else at each read. So the state is in two
 attributes, ``holder`` and ``ended``, that each side writes and reads in the opposite order: a user sets
 ``holder`` and then reads ``ended``; the thread that ends sets ``ended`` and then reads ``holder``. At least
-one of them sees the other.
+one of them sees the other. A user asks for its own number before it reads ``holder``: during a call between
+reading ``holder`` and setting it, another thread could do the same, and both would use the thing.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ class ExclusiveUse:
 
     A thread uses the thing by these lines, in this order::
 
+        thread = get_ident()
         if use.holder is not None:
             raise ConcurrentReadError
         try:
-            use.holder = get_ident()
+            use.holder = thread
             if not use.ended:
                 ...
         finally:
@@ -69,6 +71,8 @@ class ExclusiveUse:
     def end(self, *, wake: Callable[[], None], release: Callable[[], None]) -> None:
         """End the use, and return when the thing is released. Any thread may call this, more than once.
 
+        It returns earlier if the user takes seconds to stop, or is the thread that calls this.
+
         Args:
             wake: tells the thread that uses the thing to stop.
             release: releases the thing. It is called once, when no thread uses the thing any more.
@@ -79,7 +83,7 @@ class ExclusiveUse:
             self.release(release)
             return
         wake()
-        # A signal handler runs in a thread that may be the user: waiting for it would never end.
+        # A signal handler runs in a thread that may be the user, which cannot stop before the handler ends.
         if holder != get_ident() and self._in_use.acquire(timeout=_WAKE_TIME):
             self._in_use.release()  # for others that wait
 

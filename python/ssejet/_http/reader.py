@@ -10,7 +10,7 @@ from ssejet._http.adapters.base import SyncResponseAdapter
 from ssejet._http.body import iter_chunks
 from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.failures import translate
-from ssejet._http.response import is_reusable
+from ssejet._http.response import is_httpx_response, is_reusable
 from ssejet._http.sockets import NetworkReads
 from ssejet.errors import request_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ssejet._http.adapters.socket_reads import SocketReads
     from ssejet._http.deadlines import Deadlines
+    from ssejet._http.direct._sync import DirectChunks
     from ssejet._http.response import AsyncByteResponse, ByteResponse
 
 __all__ = ["DRAIN_SIZE", "DRAIN_TIME", "BaseReader", "Reader", "network_reads"]
@@ -34,6 +35,7 @@ class BaseReader:
     Args:
         response: the response, which is closed with the reader.
         deadlines: how long reading may take.
+        direct: whether the body may be read from its socket, past the HTTP library.
 
     Attributes:
         response: the response.
@@ -42,10 +44,13 @@ class BaseReader:
     close_name: ClassVar[str]
     """The name of the method that closes the response, and of the one that closes the reader."""
 
-    def __init__(self, response: ByteResponse | AsyncByteResponse, deadlines: Deadlines) -> None:
+    def __init__(
+        self, response: ByteResponse | AsyncByteResponse, deadlines: Deadlines, *, direct: bool = True
+    ) -> None:
         self.response: Any = response
         self._deadlines = deadlines
         self._chunks: Any = None
+        self._is_direct = direct and is_httpx_response(response)
 
     def _raise_translated(self, error: Exception) -> NoReturn:
         """Raise an error of the HTTP client as one of ssejet."""
@@ -78,13 +83,20 @@ class Reader(BaseReader):
     close_name = "close"
     suspended = False
 
-    def __init__(self, response: ByteResponse, deadlines: Deadlines) -> None:
-        super().__init__(response, deadlines)
+    def __init__(self, response: ByteResponse, deadlines: Deadlines, *, direct: bool = True) -> None:
+        super().__init__(response, deadlines, direct=direct)
         self._use = ExclusiveUse()
         # None until the first read, and after the deadlines have changed.
         self._fetch: Callable[[], bytes] | None = None
         # From the start, so that a thread that closes this reader finds them.
-        self._network_reads = network_reads(response, deadlines)
+        self._network_reads: NetworkReads | SocketReads | DirectChunks | None = None
+        if self._is_direct:
+            from ssejet._http.direct._sync import DirectChunks
+
+            self._network_reads = DirectChunks.of(response, deadlines)
+        self._is_direct = self._network_reads is not None
+        if not self._is_direct:
+            self._network_reads = network_reads(response, deadlines)
 
     @property
     def closed(self) -> bool:
@@ -98,11 +110,11 @@ class Reader(BaseReader):
             APIConnectionError: the connection broke, or a deadline passed.
             ConcurrentReadError: another thread is reading.
         """
-        use = self._use
+        use, thread = self._use, get_ident()
         if use.holder is not None:
             raise ConcurrentReadError
         try:
-            use.holder = get_ident()
+            use.holder = thread
             return None if use.ended else (self._fetch or self._make_fetch())()
         except StopIteration:
             return None
@@ -118,11 +130,22 @@ class Reader(BaseReader):
 
     def _make_fetch(self) -> Callable[[], bytes]:
         if self._chunks is None:
-            self._chunks = iter_chunks(self.response)
-        if self._deadlines.limited:
-            return self._fetch_in_time
-        self._fetch = self._chunks.__next__
+            self._chunks = self._begin()
+        deadlines = self._deadlines
+        # The socket itself limits one wait.
+        is_simple = self._is_direct and not deadlines.has_ends
+        self._fetch = self._chunks.__next__ if is_simple or not deadlines.limited else self._fetch_in_time
         return self._fetch
+
+    def _begin(self) -> Iterator[bytes]:
+        if self._is_direct:
+            direct: Any = self._network_reads
+            if direct.begin():
+                return direct  # type: ignore[no-any-return]
+            # Other code has read from the response in the meantime.
+            self._is_direct = False
+            self._network_reads = NetworkReads.of(self.response, self._deadlines)
+        return iter_chunks(self.response)
 
     def change_deadlines(self) -> None:
         """Take in that the deadlines have changed."""
@@ -135,16 +158,13 @@ class Reader(BaseReader):
 
     def drain(self) -> None:
         """Read to the end of the body, within bounds, if the connection can then be used again."""
-        use = self._use
-        if (
-            self._network_reads is None
-            or self._chunks is None
-            or use.holder is not None
-            or not is_reusable(self.response)
-        ):
+        if self._network_reads is None or self._chunks is None or not is_reusable(self.response):
+            return
+        use, thread = self._use, get_ident()
+        if use.holder is not None:
             return
         try:
-            use.holder = get_ident()
+            use.holder = thread
             if not use.ended:
                 self._deadlines.replace_limits(DRAIN_TIME)
                 with suppress(Exception):  # all that matters has been read

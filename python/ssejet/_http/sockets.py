@@ -27,14 +27,15 @@ __all__ = [
     "NetworkReads",
     "RequestInterrupter",
     "ResumableReads",
+    "is_own_trace",
     "shut_down",
 ]
 
 # The events of httpx's tracing that tell of a new connection.
 _CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.connect_unix_socket.complete"})
 
-# A socket takes a timeout of 0 as "do not block". This one times out at once.
 SHORTEST_WAIT = 0.001
+"""A socket takes a timeout of 0 as "do not block". This one, in seconds, times out at once."""
 
 
 class RequestInterrupter:
@@ -108,6 +109,11 @@ class HandshakeGuard:
             self._network_stream = info["return_value"]
         elif name not in {"connection.start_tls.started", "connection.start_tls.failed"}:
             self._network_stream = None  # from here on httpx closes it
+
+
+def is_own_trace(trace: Any) -> bool:
+    """Whether a trace hook of a request is one of this module. They need no news of the body."""
+    return isinstance(getattr(trace, "__self__", None), (HandshakeGuard, RequestInterrupter))
 
 
 # Held while a hook is set or removed: the connection's next response may do that at the same time.

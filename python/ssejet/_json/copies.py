@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ssejet._json.depth import is_deeper
 from ssejet._json.reading import loads
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def copyable(fields: dict[str, Any]) -> dict[str, Any]:
     """Replace values that are nested too deep for pickle and copy by JSON text, which both decode again."""
     deep: dict[str, Any] = {}
     for name, value in fields.items():
-        if _is_deep(value):
-            with suppress(TypeError):  # a value that is not JSON stays as it is
+        if is_deeper(value, _MAX_DEPTH):
+            with suppress(TypeError):  # it is not JSON, or holds an object twice: it stays as it is
                 deep[name] = _Text("".join(_encoded(value)))
     return {**fields, **deep} if deep else fields
 
@@ -44,33 +45,23 @@ def _decode(text: str) -> Any:
         return text
 
 
-def _is_deep(value: Any) -> bool:
-    """Whether lists and dicts are nested deeper than ``_MAX_DEPTH`` in a value."""
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [inner for each in level for inner in _nested(each)]
-        if not level:
-            return False
-    return True
-
-
-def _nested(value: Any) -> Iterator[Any]:
-    # Decoded JSON has these types, not subclasses of them.
-    if type(value) is list:
-        yield from (each for each in value if type(each) in (list, dict))
-    elif type(value) is dict:
-        yield from (each for each in value.values() if type(each) in (list, dict))
-
-
 def _encoded(value: Any) -> Iterator[str]:
-    """The JSON text of a value, in pieces."""
+    """The JSON text of a value, in pieces.
+
+    Raises:
+        TypeError: the value is not JSON, or holds an object twice, as its text could be endless then.
+    """
+    seen: set[int] = set()
     # A list of iterators takes the place of recursion, so any depth works.
     todo: list[Iterator[Any]] = [iter((value,))]
     while todo:
         for each in todo[-1]:
             if isinstance(each, _Text):
                 yield each
-            elif type(each) in (list, dict):
+            elif isinstance(each, (dict, list)):
+                if id(each) in seen:
+                    raise TypeError("the value holds an object twice")
+                seen.add(id(each))
                 todo.append(_pieces(each))
                 break
             else:

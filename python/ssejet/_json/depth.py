@@ -1,4 +1,4 @@
-"""Checks that a nested value fits on the stack, and finds what an object holds."""
+"""Measures how deep values are nested, and finds what an object holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ssejet._core import _stack_left
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["check_depth", "field_names", "parts"]
+__all__ = ["check_depth", "field_names", "is_deeper", "parts"]
 
 # How many bytes of stack an encoder needs at most for one level of builtins, or of pydantic models.
 _LEVEL_SIZE = 512
@@ -18,6 +18,23 @@ _MODEL_LEVEL_SIZE = 2048
 
 # Encoders stop at fewer levels than this.
 _MAX_LEVELS = 10_000
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and dicts in a value are nested deeper than this many levels."""
+    level = [value]
+    for _ in range(levels):
+        # Each object counts once: a value that holds itself twice would double the level each time.
+        below: dict[int, Any] = {}
+        for item in level:
+            if isinstance(item, (dict, list)):
+                for inner in item.values() if isinstance(item, dict) else item:
+                    if isinstance(inner, (dict, list)):
+                        below[id(inner)] = inner
+        if not below:
+            return False
+        level = [*below.values()]
+    return True
 
 
 def check_depth(value: Any) -> None:

@@ -74,7 +74,7 @@ def replace(
     Args:
         value: the value.
         is_replaced: whether to replace the instances of a class.
-        replacement: gives what stands in for an instance, which is searched too.
+        replacement: gives the value that replaces an instance, and is searched too.
         structs: whether to search msgspec's Structs.
     """
     if not _holds(value, is_replaced, structs=structs):
@@ -129,7 +129,7 @@ def _holds(value: Any, is_searched: Callable[[type[Any]], bool], *, structs: boo
 # Reading the types of a class takes as long as encoding hundreds of its instances, so the result is kept.
 @per_class
 def part_reader(cls: type[Any]) -> Callable[[Any], Iterable[Any]]:
-    """The function that gives the values in an instance of a class that may be or hold models of ours."""
+    """Find the function that reads, from an instance, the values that may be or hold models of ours."""
     if issubclass(cls, msgspec.Struct):
         return _field_reader(cls)
     return no_parts if _pydantic.can_dump(cls) else parts_of  # pydantic's models encode what they hold

@@ -118,8 +118,8 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
         return _dump_slowly(value, builtins)
     except (TypeError, ValueError, RecursionError) as error:
         _raise_interruption(error)
-        # A ValueError comes from the standard library, and names a limit that is left: the digits of an
-        # integer, NaN. The fast encoder names its own, such as 64 bits.
+        # A ValueError comes from the standard library, and names a limit of it: the digits of an integer,
+        # NaN. The fast encoder names its own limit, such as 64 bits.
         reason = error if isinstance(error, ValueError) else refused
         raise TypeError(
             f"cannot send {value.__class__.__qualname__} as JSON: {reason}; "

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ssejet._answers.source import remember
+from ssejet._answers.text import Text, str_or_none
 from ssejet.chat._events import ContentDeltaEvent
-from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, gather, keep_latest, remember
+from ssejet.chat._extra import CONTENT_PARTS, WholeChoice, gather, keep_latest
 from ssejet.chat._models import (
     ChatCompletionAudio,
     ChoiceDeltaToolCall,
@@ -18,16 +20,15 @@ from ssejet.chat._models import (
     ParsedChoice,
 )
 from ssejet.chat._reasoning import Reasoning
-from ssejet.chat._text import Text, str_or_none
 from ssejet.chat._tool_calls import ToolCall, ToolCalls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssejet._answers.parsed import Formats
     from ssejet.chat._content import Content
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._extra import Fields
-    from ssejet.chat._formats import Formats
     from ssejet.chat._models import Annotation, Choice, ChoiceDelta, ChoiceDeltaAudio
 
 __all__ = ["ChoiceState"]
@@ -38,8 +39,8 @@ class ChoiceState(msgspec.Struct, eq=False):
 
     Attributes:
         index: of the choice.
-        parses_partially: whether partial parses are computed. openai-python has none for what came with a
-            stream's first chunk, until the choice's next.
+        parses_partially: whether partial parses are computed. openai-python has none for a stream's first
+            chunk, until the next chunk of the choice.
         finish_reason: the last that the server gave, or None.
     """
 
@@ -171,7 +172,7 @@ class ChoiceState(msgspec.Struct, eq=False):
             )
 
     def _without_repeats(self, choice: Choice) -> Choice:
-        """Of a choice that holds the whole message so far, what the chunks before it did not give.
+        """What is new in a choice that holds the whole message so far.
 
         ``ToolCalls`` does the same for the calls.
         """
@@ -255,7 +256,7 @@ class ChoiceState(msgspec.Struct, eq=False):
 
 
 class _Audio(msgspec.Struct, eq=False):
-    """Spoken output, of which data and transcript grow."""
+    """Spoken output, whose data and transcript grow."""
 
     id: str | None = None
     data: Text | None = None

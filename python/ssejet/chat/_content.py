@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ssejet._answers.parsed import Parsed, best_value
+from ssejet._answers.text import Text
 from ssejet.chat._events import (
     ContentDoneEvent,
     LogprobsContentDeltaEvent,
@@ -15,9 +17,7 @@ from ssejet.chat._events import (
     RefusalDeltaEvent,
     RefusalDoneEvent,
 )
-from ssejet.chat._formats import Parsed, best_value
 from ssejet.chat._models import ChoiceLogprobs
-from ssejet.chat._text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Content(msgspec.Struct, eq=False):
     _done: set[str] = msgspec.field(default_factory=set)
 
     def parse_partially(self) -> None:
-        """Start to parse the content partially. The events so far keep the text that has no value."""
+        """Start to parse the content partially. The events so far have no parse."""
         if self.text is not None and self._parse is not None:
             self.text = self.text.fork(is_json=True)
 

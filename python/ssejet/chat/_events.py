@@ -21,8 +21,8 @@ from ssejet.chat._models import (
 )
 
 if TYPE_CHECKING:
-    from ssejet.chat._formats import Parsed
-    from ssejet.chat._text import Prefix, Text
+    from ssejet._answers.parsed import Parsed
+    from ssejet._answers.text import Prefix, Text
 
 __all__ = [
     "EVENT_TYPES",

@@ -64,7 +64,8 @@ class ChatMetrics(_ChoiceMetrics):
         for choice in chunk.choices or ():
             if choice.delta is not None:
                 self._add_delta(choice.delta)
-            self._add_choice(choice.index, choice.finish_reason)
+            if choice.finish_reason is not None or choice.index not in self._open:
+                self._add_choice(choice.index, choice.finish_reason)
         if chunk.usage is not None:
             self._add_usage(chunk.usage)
 

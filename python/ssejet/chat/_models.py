@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import field
 
-from ssejet.chat._base import Model, Response
+from ssejet._answers.base import Model, Response
 from ssejet.chat._extra import CONTENT_PARTS, reasoning_field
 from ssejet.chat._lenient import (
     documented_call,

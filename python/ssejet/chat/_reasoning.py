@@ -9,9 +9,9 @@ import msgspec
 from ssejet.chat._events import ReasoningDeltaEvent, ReasoningDoneEvent
 
 if TYPE_CHECKING:
+    from ssejet._answers.text import Text
     from ssejet.chat._events import ChatCompletionStreamEvent
     from ssejet.chat._models import ChoiceDelta
-    from ssejet.chat._text import Text
 
 __all__ = ["Reasoning"]
 

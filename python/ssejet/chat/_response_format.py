@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ssejet.chat._typed_json import strict_schema_of
+from ssejet._answers.typed_json import strict_schema_of
 
 __all__ = ["response_format_param"]
 

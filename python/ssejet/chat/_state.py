@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from ssejet._answers.base import is_too_deep
+from ssejet._answers.parsed import Formats
+from ssejet._answers.source import Source, added_to, copy_json, remember
 from ssejet._pydantic import can_dump
 from ssejet._redaction import redacted
 from ssejet._server_errors import is_error_answer, is_ping
-from ssejet.chat._base import is_too_deep
 from ssejet.chat._choices import ChoiceState
 from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
-from ssejet.chat._extra import Fields, Source, added_to, copy_json, remember
-from ssejet.chat._formats import Formats
+from ssejet.chat._extra import Fields
 from ssejet.chat._models import ChatCompletionChunk, CompletionUsage, ParsedChatCompletion, ResponseFormatT
+from ssejet.chat._tools import argument_parsers
 from ssejet.errors import (
     ContentFilterFinishReasonError,
     LengthFinishReasonError,
@@ -87,7 +89,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         Raises:
             TypeError: the format or a tool is none of these.
         """
-        self._formats = Formats.of(response_format, input_tools)
+        self._formats = Formats.of(response_format, argument_parsers(input_tools or ()))
         self._choices: dict[int, ChoiceState] = {}
         self._last: ChatCompletionChunk | None = None
         # The first value that a chunk has. Azure's first chunk has none.

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import field
 
+from ssejet._answers.parsed import Parsed, best_value
+from ssejet._answers.source import remember
+from ssejet._answers.text import PartialJSON, Prefix, Text
 from ssejet.chat._events import (
     FunctionToolCallArgumentsDeltaEvent,
     FunctionToolCallArgumentsDoneEvent,
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.chat._extra import gather, remember
-from ssejet.chat._formats import Parsed, best_value
+from ssejet.chat._extra import gather
 from ssejet.chat._models import Custom, FunctionCall, ParsedFunction, ParsedFunctionToolCall
-from ssejet.chat._text import PartialJSON, Prefix, Text
 from ssejet.errors import StreamError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class ToolCall(msgspec.Struct, eq=False):
         return self.arguments.length == 2 and self.arguments.is_text("{}")
 
     def _repeats(self, call_id: str | None, name: str, text: str) -> bool:
-        """Whether a fragment is the whole call again, as some servers end with."""
+        """Whether a fragment is the whole call again, which some servers send at the end."""
         if not (name and call_id) or call_id != self.id or self.arguments.length != len(text):
             return False
         return self.arguments.is_text(text)
@@ -320,7 +321,7 @@ class ToolCalls(msgspec.Struct, eq=False):
             self._complete(self._undone[index], events)
 
     def _without_repeats(self, fragments: Iterable[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
-        """Of fragments that hold the whole calls so far, in order, what is new."""
+        """What is new in fragments that hold the whole calls so far, in order."""
         calls = list(self)
         new = []
         for position, fragment in enumerate(fragments):

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ssejet._json import loads
-from ssejet.chat._typed_json import json_parser, strict_schema_of
+from ssejet._answers.tools import ModelFunction, argument_parser
 
 __all__ = ["argument_parsers", "function_tool", "tool_param"]
-
-
-class _ModelFunction(dict[str, Any]):
-    """A tool's ``function`` that knows the type of its arguments, like openai-python's."""
-
-    def __init__(self, definition: dict[str, Any], model: Any) -> None:
-        super().__init__(definition)
-        self.model = model
 
 
 def function_tool(model: Any, *, name: str | None = None, description: str | None = None) -> dict[str, Any]:
@@ -32,12 +22,7 @@ def function_tool(model: Any, *, name: str | None = None, description: str | Non
     Raises:
         TypeError: ``model`` is none of these, or a part of it has no schema.
     """
-    function = {"name": name or model.__name__, "strict": True, "parameters": strict_schema_of(model)}
-    if description is None:
-        description = _docstring(model)
-    if description is not None:
-        function["description"] = description
-    return {"type": "function", "function": _ModelFunction(function, model)}
+    return {"type": "function", "function": ModelFunction.of(model, name=name, description=description)}
 
 
 def tool_param(tool: Any) -> dict[str, Any]:
@@ -53,9 +38,7 @@ def tool_param(tool: Any) -> dict[str, Any]:
 
 
 def argument_parsers(tools: Iterable[Any]) -> dict[str, Callable[[str], Any] | None]:
-    """The parser of the arguments of each function, by its name; None if they are not parsed.
-
-    They are parsed if the tool was made from a type, or is strict. Empty arguments count as an empty object.
+    """The parser of the arguments of each function, by its name, as ``argument_parser`` gives it.
 
     Args:
         tools: in OpenAI's form, made by ``function_tool`` or openai-python's, or types.
@@ -65,22 +48,5 @@ def argument_parsers(tools: Iterable[Any]) -> dict[str, Callable[[str], Any] | N
         param = tool_param(tool)
         function = param.get("function")
         if param.get("type", "function") == "function" and isinstance(function, Mapping):
-            parsers.setdefault(function.get("name", ""), _argument_parser(function))
+            parsers.setdefault(function.get("name", ""), argument_parser(function))
     return parsers
-
-
-def _argument_parser(function: Mapping[str, Any]) -> Callable[[str], Any] | None:
-    model = getattr(function, "model", None)
-    if model is None and not function.get("strict"):
-        return None
-    parse = loads if model is None else json_parser(model)
-    return lambda text: parse(text if text.strip() else "{}")
-
-
-def _docstring(model: Any) -> str | None:
-    doc: str | None = model.__doc__
-    # Python gives a dataclass without a docstring its signature as one.
-    signature = f"{model.__name__}("
-    if doc and doc.startswith(signature) and dataclasses.is_dataclass(model):
-        return None
-    return doc

@@ -10,6 +10,7 @@ import typer
 from ssejet.cli._commands.bench import bench
 from ssejet.cli._commands.chat import chat
 from ssejet.cli._commands.demo import demo
+from ssejet.cli._commands.doctor import doctor
 from ssejet.cli._commands.serve import serve
 from ssejet.cli._commands.tail import tail
 from ssejet.cli._console import command_ends
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(bench)
 app.command()(chat)
 app.command()(demo)
+app.command()(doctor)
 app.command()(serve)
 app.command()(tail)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command_ends", "complain", "error_console", "fail", "printable", "standard_console"]
 
-# Of the sixteen colours that users can configure in a terminal, those that are readable on white and black.
+# Those of a terminal's sixteen colours that are readable on white and on black.
 _THEME = Theme(
     {
         "event": "bold magenta",

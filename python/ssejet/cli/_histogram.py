@@ -70,7 +70,7 @@ def nice_step(size: float) -> float:
 
 
 def bar(part: float, width: int, *, ascii_only: bool) -> str:
-    """Draw a bar of a part, from 0 to 1, of ``width`` characters; a part above 0 is never empty."""
+    """Draw this part, from 0 to 1, of a bar of ``width`` characters; a part above 0 is never empty."""
     if ascii_only:
         return "#" * ceil(part * width - 0.5 + (part > 0) * 0.5)
     eighths = ceil(part * width * 8)

@@ -1,7 +1,7 @@
 """Measures decoders: ours and those of other packages, on the same bytes.
 
 Only the decoders run, each fed as its own package feeds it, without sockets, JSON or models. This module and
-``swap`` are the only ones that import other packages' code, here only to time it.
+``swap`` are the only ones that import SDKs, here only to time them.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Picture:
         title: what a screen reader says.
         width, height: in pixels.
         theme: the colours. None for a picture that follows the reader's settings; it has a background,
-            because a browser shows a file on white even where its pages are dark.
+            because browsers show a file on white, even in dark mode.
     """
 
     def __init__(self, title: str, width: int, height: int, *, theme: Theme | None = None) -> None:
@@ -62,7 +62,7 @@ class Picture:
         self._elements = [opening, f"<style>{_SHAPES}{css}\n</style>"]
 
     def text(self, x: float, y: float, *parts: tuple[str, str], anchor: str = "start") -> None:
-        """Write parts of a text, each with its kind, from a point on, or up to it or around it."""
+        """Write a text in parts, each with its kind; ``anchor`` says which point of it is at ``x``."""
         spans = (f'<tspan class="{kind}">{escape(text)}</tspan>' for text, kind in parts)
         self._elements.append(
             f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{" ".join(spans)}</text>'

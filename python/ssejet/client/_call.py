@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ from ssejet._http.headers import ACCEPT_ANSWER, with_default_headers
 from ssejet._http.response import has_error_status
 from ssejet._json import dumps_by, to_json_types
 from ssejet._pydantic import can_dump
+from ssejet._redaction import is_secret_header
 from ssejet._server_errors import is_error_answer
+from ssejet.client._resuming import Resumption
 from ssejet.client._settings import OPTIONS
 from ssejet.errors import (
     APIStatusError,
@@ -25,6 +28,7 @@ from ssejet.errors import (
     SSEError,
     request_of,
 )
+from ssejet.source._target import may_share_credentials
 from ssejet.typed._server_reports import payload_of, reported_error, status_error, text_of
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
     from ssejet.client._endpoints import Endpoint
     from ssejet.client._settings import Settings
+    from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["Call"]
 
@@ -48,27 +53,52 @@ class Call:
         settings: the client's settings.
         endpoint: the endpoint.
         params: the parameters of the request and the options of the call.
+        metrics: those of the stream that this call takes up again; None for new ones.
 
     Attributes:
         streams: whether the request asks for a stream.
+        resumes: whether the stream is one that can be taken up again after it was cut.
         deadlines: the deadlines of the latest request.
+        direct: whether bodies may be read from the socket; see ``Stream``.
 
     Raises:
         TypeError: a parameter cannot be sent, or an option is of the wrong kind.
         ValueError: an option has an invalid value.
     """
 
-    def __init__(self, settings: Settings, endpoint: Endpoint, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        endpoint: Endpoint,
+        params: Mapping[str, Any],
+        metrics: TokenMetrics | None = None,
+    ) -> None:
         self._settings = settings.override({name: value for name, value in params.items() if name in OPTIONS})
         self._endpoint = endpoint
         body = {name: value for name, value in params.items() if name not in OPTIONS and value is not None}
         endpoint.adapt(body)
+        if settings.provider is not None and endpoint.key_headers is None:
+            settings.provider.adapt(body)
+        self._url = f"{settings.base_url}/{endpoint.path}" if endpoint.url is None else endpoint.url(settings)
         body |= self._settings.body
         self.streams: bool = bool(body.get("stream"))
-        self._body = dumps_by(_jsonable, body)
-        self._started = perf_counter()
+        self._query: dict[str, Any] = {**self._settings.query}
+        self._body: bytes | None = None
+        if endpoint.method == "GET":
+            self._query |= _as_query(body)
+        else:
+            self._body = dumps_by(_jsonable, body)
+        self._metrics = metrics
+        self._params = params
+        # A response that runs in the background goes on without a reader. The stream that takes it up again
+        # is part of the first one.
+        is_in_background = endpoint.method == "GET" or bool(body.get("background"))
+        self.resumes: bool = self.streams and endpoint.can_be_resumed and is_in_background and metrics is None
+        self._started = perf_counter() if metrics is None else metrics.started
         self._failures = 0
+        self._redirects = 0
         self.deadlines: Deadlines = Deadlines()
+        self.direct: bool = self._settings.direct
 
     def build_request(self, client: Any) -> Any:
         """Build the request with a client of httpx or httpx2.
@@ -84,19 +114,46 @@ class Call:
         timeouts = [None if seconds == inf else seconds for seconds in (connect, wait, wait, wait)]
         headers = {
             "Accept": ACCEPT_ANSWER[self.streams],
-            "Content-Type": "application/json",
+            **({} if self._body is None else {"Content-Type": "application/json"}),
             "User-Agent": f"ssejet/{__version__}",
         }
-        if settings.api_key:
+        if self._endpoint.key_headers is not None:
+            headers |= self._endpoint.key_headers(settings)
+        elif settings.api_key:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         return client.build_request(
-            "POST",
-            f"{settings.base_url}/{self._endpoint.path}",
-            params=settings.query or None,
+            self._endpoint.method,
+            self._url,
+            params=self._query or None,
             headers=with_default_headers(settings.headers, headers),
             content=self._body,
             timeout=tuple(timeouts),
         )
+
+    def redirected(self, response: Any, client: Any) -> Any:
+        """The request that a redirect asks for; None if the response is no redirect.
+
+        To another origin it has no secrets. httpx itself would remove ``Authorization`` only.
+
+        Args:
+            response: the response of the latest request.
+            client: the client of httpx or httpx2.
+
+        Raises:
+            Exception: the library's ``TooManyRedirects``.
+        """
+        request = response.next_request
+        if request is None:
+            self._redirects = 0
+            return None
+        self._redirects += 1
+        if self._redirects > client.max_redirects:
+            library = sys.modules[type(response).__module__.partition(".")[0]]
+            raise library.TooManyRedirects("Exceeded maximum allowed redirects.", request=request)
+        if not may_share_credentials(response.request.url, request.url):
+            for name in filter(is_secret_header, [*request.headers]):
+                del request.headers[name]
+        return request
 
     def translate(self, error: Exception, request: Any) -> Exception:
         """Translate an error of the HTTP library, raised by the request, to an error of ssejet."""
@@ -110,9 +167,13 @@ class Call:
     def open_stream(self, stream_class: Callable[..., Any], response: Any) -> Any:
         """Make the stream of a response, with the metrics of the endpoint."""
         settings = self._settings
-        metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
-        metrics.started = self._started
-        metrics.reconnections = self._failures
+        metrics = self._metrics
+        if metrics is None:
+            metrics = self._endpoint.metrics(tokenizer=settings.tokenizer)
+            metrics.started = self._started
+            metrics.reconnections = self._failures
+        else:
+            metrics.reconnections += 1 + self._failures
         stream = stream_class(
             response,
             cast_to=self._endpoint.item,
@@ -121,9 +182,24 @@ class Call:
             data_timeout=settings.data_timeout,
             timeout=settings.timeout,
             metrics=metrics,
+            direct=settings.direct,
         )
         stream._owns_response = True
         return stream
+
+    def resumption(self) -> Resumption:
+        """What decides whether the stream of this call is taken up again."""
+        after = self._params.get("starting_after")
+        return Resumption(self._endpoint.object_id, after, self._settings.max_retries)
+
+    def rest_of(self, response_id: str, after: int | None) -> tuple[Endpoint, dict[str, Any]]:
+        """The endpoint and the parameters of the call that takes up the stream of this call."""
+        params = {name: value for name, value in self._params.items() if name in {*OPTIONS, "include"}}
+        params.pop("extra_body", None)
+        endpoint = (
+            self._endpoint if self._endpoint.object_id else self._endpoint.of(response_id, method="GET")
+        )
+        return endpoint, {**params, "stream": True, "starting_after": after}
 
     def result(self, response: Any, body: bytes) -> Any:
         """Decode the body of a response that is not a stream.
@@ -143,11 +219,10 @@ class Call:
                 raise reported_error(payload, request_of(response)) from error
             raise self._invalid(response, event, str(error)) from error
         # A struct that was decoded from text is an answer. Anything else needs the checks below.
-        if not isinstance(result, msgspec.Struct) or type(result._source) is not str:  # type: ignore[attr-defined]
+        if type(getattr(result, "_source", None)) is not str:
             payload = payload_of(event)
             is_answer = self._endpoint.is_answer(payload)
-            # In the Responses API, an answer can have an ``error`` field.
-            if is_error_answer(payload) and not (is_answer and isinstance(result, dict)):
+            if is_error_answer(payload) and not (is_answer and self._endpoint.may_have_error):
                 raise reported_error(payload, request_of(response))
             if not is_answer:
                 raise self._invalid(response, event, "it is other JSON; check base_url")
@@ -185,6 +260,13 @@ class Call:
         ):
             return delay
         raise error
+
+
+def _as_query(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in the form that OpenAI takes in a query: the name of a list ends with ``[]``."""
+    return {
+        f"{name}[]" if isinstance(value, (list, tuple)) else name: value for name, value in params.items()
+    }
 
 
 def _jsonable(value: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ssejet._http.async_reader import AsyncReader
@@ -12,7 +13,17 @@ from ssejet._http.failures import translated
 from ssejet._http.reader import Reader
 from ssejet._http.sockets import HandshakeGuard
 from ssejet.client._call import Call
-from ssejet.client._resources import AsyncChatCompletions, Chat, ChatCompletions, Completions, Responses
+from ssejet.client._messages import AsyncMessages, Messages
+from ssejet.client._providers import provider_named
+from ssejet.client._resources import (
+    AsyncChatCompletions,
+    AsyncResponses,
+    Chat,
+    ChatCompletions,
+    Completions,
+    Responses,
+)
+from ssejet.client._resuming import AsyncResumingStream, ResumingStream
 from ssejet.client._settings import Settings
 from ssejet.errors import SSEError
 from ssejet.typed import AsyncStream, Stream
@@ -21,11 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sized
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from ssejet.chat import Completion
     from ssejet.client._endpoints import Endpoint
+    from ssejet.client._params import ClientOptions
     from ssejet.client._token_streams import AsyncTokenStream, TokenStream
+    from ssejet.metrics._token_metrics import TokenMetrics
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -34,6 +47,7 @@ class _BaseClient:
     """What both clients share: everything but sending, reading and waiting."""
 
     _http_class: ClassVar[Literal["AsyncClient", "Client"]]
+    _call: Callable[..., Any]
 
     def __init__(
         self,
@@ -50,6 +64,7 @@ class _BaseClient:
         max_retries: int = 2,
         require_done: bool = True,
         tokenizer: Callable[[str], int | Sized] | None = None,
+        direct: bool = True,
     ) -> None:
         """Prepare a client.
 
@@ -73,6 +88,7 @@ class _BaseClient:
                 ``TruncatedStreamError``.
             tokenizer: returns the tokens of a text, or their number; for the metrics of streams whose servers
                 send no usage.
+            direct: as for ``Stream``.
 
         Raises:
             ImportError: ``http_client`` is None, and neither httpx nor httpx2 is installed.
@@ -91,6 +107,7 @@ class _BaseClient:
             max_retries=max_retries,
             require_done=require_done,
             tokenizer=tokenizer,
+            direct=direct,
         )
         self._own_http = http_client is None
         if http_client is None:
@@ -99,6 +116,38 @@ class _BaseClient:
         else:
             check_http_client(http_client, self._http_class, user=type(self).__name__)
         self._http: Any = http_client
+
+    def _follow(self, call: Call, metrics: TokenMetrics, response_id: str, after: int | None) -> Any:
+        """Request the rest of a response, whose stream was cut."""
+        endpoint, params = call.rest_of(response_id, after)
+        return self._call(endpoint, metrics, **params)
+
+    @classmethod
+    def for_provider(cls, name: str, **options: Unpack[ClientOptions]) -> Self:
+        """Prepare a client for a provider, by its name.
+
+        ::
+
+            client = Client.for_provider("deepseek")
+
+        The URL, the key's environment variable and what the provider does differently are known.
+
+        Args:
+            name: such as ``"openrouter"`` or ``"ollama"``; docs/providers.md lists them all.
+            options: those of the class. They replace what is known; ``default_headers`` are added to it.
+
+        Raises:
+            ValueError: there is no such provider, its key is not in the environment, or an option has a value
+                that makes no sense.
+        """
+        provider = provider_named(name)
+        options["base_url"] = options.get("base_url") or provider.url()
+        if options.get("api_key") is None:
+            options["api_key"] = provider.key()
+        options["default_headers"] = {**provider.headers, **(options.get("default_headers") or {})}
+        client = cls(**options)
+        client._settings = replace(client._settings, provider=provider)
+        return client
 
     @property
     def base_url(self) -> str:
@@ -121,7 +170,8 @@ class Client(_BaseClient):
                     print(text, end="")
 
     The key and the URL are arguments, or come from the environment variables ``OPENAI_API_KEY`` and
-    ``OPENAI_BASE_URL``. Parameters and methods have openai-python's names.
+    ``OPENAI_BASE_URL``. ``for_provider()`` knows those of many providers. Parameters and methods have
+    openai-python's names; those of ``messages`` have anthropic's.
 
     A request is sent again up to ``max_retries`` times if the connection fails, if the status is 408, 409,
     429 or 5xx, or if the server reports an error that may pass. The waits grow from a quarter of a second to
@@ -145,8 +195,13 @@ class Client(_BaseClient):
         return Completions(self._call)
 
     @cached_property
-    def responses(self) -> Responses[TokenStream[dict[str, Any]], dict[str, Any]]:
-        """OpenAI's Responses API, with ``create()``."""
+    def messages(self) -> Messages:
+        """Anthropic's Messages API, with ``create()``, ``stream()`` and ``parse()``."""
+        return Messages(self._call)
+
+    @cached_property
+    def responses(self) -> Responses:
+        """OpenAI's Responses API, with ``create()``, ``stream()``, ``retrieve()`` and ``cancel()``."""
         return Responses(self._call)
 
     def __enter__(self) -> Self:
@@ -162,8 +217,8 @@ class Client(_BaseClient):
         if self._own_http:
             self._http.close()
 
-    def _call(self, endpoint: Endpoint, **params: Any) -> Any:
-        call = Call(self._settings, endpoint, params)
+    def _call(self, endpoint: Endpoint, metrics: TokenMetrics | None = None, /, **params: Any) -> Any:
+        call = Call(self._settings, endpoint, params, metrics)
         while True:
             try:
                 return self._attempt(call)
@@ -173,10 +228,16 @@ class Client(_BaseClient):
     def _attempt(self, call: Call) -> Any:
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
-            response = self._http.send(request, stream=True, follow_redirects=True)
+            response = self._http.send(request, stream=True, follow_redirects=False)
+            while (redirected := call.redirected(response, self._http)) is not None:
+                response.close()
+                response = self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
-            return call.open_stream(Stream, response).begin()
-        reader = Reader(response, call.deadlines)
+            if not call.resumes:
+                return call.open_stream(Stream, response).begin()
+            stream = call.open_stream(ResumingStream, response)
+            return stream.resume_by(call.resumption(), partial(self._follow, call, stream.metrics)).begin()
+        reader = Reader(response, call.deadlines, direct=call.direct)
         try:
             body = b"".join(iter(reader.read, None))
         finally:
@@ -212,13 +273,14 @@ class AsyncClient(_BaseClient):
         return Completions(self._call)
 
     @cached_property
-    def responses(
-        self,
-    ) -> Responses[
-        Coroutine[Any, Any, AsyncTokenStream[dict[str, Any]]], Coroutine[Any, Any, dict[str, Any]]
-    ]:
-        """OpenAI's Responses API, with ``create()``."""
-        return Responses(self._call)
+    def messages(self) -> AsyncMessages:
+        """Anthropic's Messages API, with ``create()``, ``stream()`` and ``parse()``."""
+        return AsyncMessages(self._call)
+
+    @cached_property
+    def responses(self) -> AsyncResponses:
+        """OpenAI's Responses API, with ``create()``, ``stream()``, ``retrieve()`` and ``cancel()``."""
+        return AsyncResponses(self._call)
 
     async def __aenter__(self) -> Self:
         return self
@@ -235,10 +297,10 @@ class AsyncClient(_BaseClient):
 
     close = aclose  # the name in openai-python
 
-    async def _call(self, endpoint: Endpoint, **params: Any) -> Any:
+    async def _call(self, endpoint: Endpoint, metrics: TokenMetrics | None = None, /, **params: Any) -> Any:
         from anyio import sleep
 
-        call = Call(self._settings, endpoint, params)
+        call = Call(self._settings, endpoint, params, metrics)
         while True:
             try:
                 return await self._attempt(call)
@@ -249,10 +311,18 @@ class AsyncClient(_BaseClient):
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
             async with HandshakeGuard(request):
-                response = await self._http.send(request, stream=True, follow_redirects=True)
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+            while (redirected := call.redirected(response, self._http)) is not None:
+                await response.aclose()
+                async with HandshakeGuard(redirected):
+                    response = await self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
-            return await call.open_stream(AsyncStream, response).begin()
-        reader = AsyncReader(response, call.deadlines)
+            if not call.resumes:
+                return await call.open_stream(AsyncStream, response).begin()
+            stream = call.open_stream(AsyncResumingStream, response)
+            resumption = call.resumption()
+            return await stream.resume_by(resumption, partial(self._follow, call, stream.metrics)).begin()
+        reader = AsyncReader(response, call.deadlines, direct=call.direct)
         body = bytearray()
         try:
             while (chunk := await reader.read()) is not None:

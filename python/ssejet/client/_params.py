@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Sized
 
-__all__ = ["CallOptions", "ChatParams", "ChatStreamParams", "CompletionParams", "ResponseParams"]
+__all__ = [
+    "CallOptions",
+    "ChatParams",
+    "ChatStreamParams",
+    "ClientOptions",
+    "CompletionParams",
+    "MessageParams",
+    "ResponseParams",
+    "ResponseStreamParams",
+    "RetrieveParams",
+]
 
 
 class CallOptions(TypedDict, total=False):
@@ -20,7 +30,8 @@ class CallOptions(TypedDict, total=False):
         extra_headers: headers to add to the client's; they replace those of the same name.
         extra_query: query parameters to add in the same way.
         extra_body: fields to add to the request's body. Here None is sent, as null.
-        idle_timeout, data_timeout, timeout, max_retries, tokenizer: replace the client's; see ``Client``.
+        idle_timeout, data_timeout, timeout, max_retries, tokenizer, direct: replace the client's; see
+            ``Client``.
     """
 
     extra_headers: Mapping[str, str] | None
@@ -30,6 +41,24 @@ class CallOptions(TypedDict, total=False):
     data_timeout: float | None
     timeout: float | None
     max_retries: int
+    tokenizer: Callable[[str], int | Sized] | None
+    direct: bool
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of a client; see ``Client``."""
+
+    api_key: str | None
+    base_url: str | None
+    http_client: Any
+    default_headers: Mapping[str, str] | None
+    default_query: Mapping[str, Any] | None
+    connect_timeout: float | None
+    idle_timeout: float | None
+    data_timeout: float | None
+    timeout: float | None
+    max_retries: int
+    require_done: bool
     tokenizer: Callable[[str], int | Sized] | None
 
 
@@ -97,9 +126,19 @@ class CompletionParams(CallOptions, total=False):
     user: str | None
 
 
-class ResponseParams(CallOptions, total=False):
-    """The parameters of the Responses API."""
+class RetrieveParams(CallOptions, total=False):
+    """The parameters of a response that was created before."""
 
+    include: Sequence[str] | None
+    include_obfuscation: bool | None
+
+
+class ResponseStreamParams(CallOptions, total=False):
+    """The parameters of the Responses API that are not in the methods' signatures."""
+
+    access_programs: Mapping[str, Any] | None
+    background_options: Mapping[str, Any] | None
+    image: Mapping[str, Any] | None
     background: bool | None
     context_management: Sequence[Mapping[str, Any]] | None
     conversation: str | Mapping[str, Any] | None
@@ -125,8 +164,42 @@ class ResponseParams(CallOptions, total=False):
     temperature: float | None
     text: Mapping[str, Any] | None
     tool_choice: str | Mapping[str, Any] | None
-    tools: Sequence[Mapping[str, Any]] | None
+    tools: Sequence[Any] | None
     top_logprobs: int | None
     top_p: float | None
     truncation: str | None
     user: str | None
+
+
+class ResponseParams(ResponseStreamParams, total=False):
+    """These, and those in the signature of ``stream()``."""
+
+    text_format: type[Any] | Mapping[str, Any] | None
+
+
+class MessageParams(CallOptions, total=False):
+    """The parameters of the Messages API that are not in the methods' signatures.
+
+    Attributes:
+        betas: the features that the header ``anthropic-beta`` turns on.
+    """
+
+    betas: Sequence[str] | None
+    cache_control: Mapping[str, Any] | None
+    container: str | Mapping[str, Any] | None
+    context_management: Mapping[str, Any] | None
+    diagnostics: Mapping[str, Any] | None
+    inference_geo: str | None
+    mcp_servers: Sequence[Mapping[str, Any]] | None
+    metadata: Mapping[str, Any] | None
+    output_config: Mapping[str, Any] | None
+    service_tier: str | None
+    speed: str | None
+    stop_sequences: Sequence[str] | None
+    system: str | Sequence[Mapping[str, Any]] | None
+    temperature: float | None
+    thinking: Mapping[str, Any] | None
+    tool_choice: Mapping[str, Any] | None
+    tools: Sequence[Any] | None
+    top_k: int | None
+    top_p: float | None

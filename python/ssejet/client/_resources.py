@@ -6,37 +6,64 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
 
+from ssejet._answers.opening import AsyncOpenedLater, OpenedLater
 from ssejet.chat import ChatCompletion, ChatCompletionChunk
 from ssejet.client._endpoints import CHAT, COMPLETIONS, RESPONSES
-from ssejet.client._token_streams import AsyncTokenChatStream, AsyncTokenStream, TokenChatStream, TokenStream
+from ssejet.client._token_streams import (
+    AsyncTokenChatStream,
+    AsyncTokenResponseStream,
+    AsyncTokenStream,
+    TokenChatStream,
+    TokenResponseStream,
+    TokenStream,
+)
+from ssejet.responses import Response, ResponseStreamEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
     from ssejet.chat._models import ResponseFormatT
     from ssejet.client._endpoints import Endpoint
-    from ssejet.client._params import ChatParams, ChatStreamParams, CompletionParams, ResponseParams
+    from ssejet.client._params import (
+        CallOptions,
+        ChatParams,
+        ChatStreamParams,
+        CompletionParams,
+        ResponseParams,
+        ResponseStreamParams,
+        RetrieveParams,
+    )
+    from ssejet.responses._base import TextFormatT
 
-__all__ = ["AsyncChatCompletions", "Chat", "ChatCompletions", "Completions", "Responses"]
+__all__ = [
+    "AsyncChatCompletions",
+    "AsyncResponses",
+    "Caller",
+    "Chat",
+    "ChatCompletions",
+    "Completions",
+    "Responses",
+]
 
 StreamT = TypeVar("StreamT")
 ResultT = TypeVar("ResultT")
 CompletionsT = TypeVar("CompletionsT")
 
 
-class _Caller(Protocol):
-    def __call__(self, endpoint: Endpoint, **params: Any) -> Any:
+class Caller(Protocol):
+    """A client's method that calls endpoints."""
+
+    def __call__(self, endpoint: Endpoint, /, **params: Any) -> Any:
         """Send a request, with retries."""
 
 
 class _Resource(Generic[StreamT, ResultT]):
-    def __init__(self, call: _Caller) -> None:
+    def __init__(self, call: Caller) -> None:
         self._call = call
 
 
@@ -106,7 +133,7 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         messages: Sequence[Any],
         response_format: type[ResponseFormatT],
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractContextManager[TokenChatStream[ResponseFormatT]]: ...
+    ) -> TokenChatStream[ResponseFormatT]: ...
     @overload
     def stream(
         self,
@@ -115,8 +142,7 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         messages: Sequence[Any],
         response_format: Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractContextManager[TokenChatStream[None]]: ...
-    @contextmanager
+    ) -> TokenChatStream[None]: ...
     def stream(
         self,
         *,
@@ -124,8 +150,12 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
         messages: Sequence[Any],
         response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> Iterator[TokenChatStream[Any]]:
-        """Open a stream of the next message, with the events of openai-python's ``stream()``.
+    ) -> TokenChatStream[Any]:
+        """A stream of the next message, with the events of openai-python's ``stream()``.
+
+        The request is sent when you enter a ``with`` block, iterate, or call ``until_done()`` or
+        ``get_final_completion()``. Outside of a ``with`` block, read the stream to its end, or call
+        ``close()``.
 
         Args:
             model: the name of the model.
@@ -134,15 +164,12 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
                 ``ChatCompletionStream``.
             params: see ``create()``.
         """
-        with (
-            self.create(
-                model=model, messages=messages, stream=True, response_format=response_format, **params
-            ) as source,
-            TokenChatStream(
-                source, response_format=response_format, input_tools=params.get("tools")
-            ) as stream,
-        ):
-            yield stream
+        request = partial(self.create, model=model, messages=messages, stream=True, **params)
+        return TokenChatStream(
+            OpenedLater(partial(request, response_format=response_format)),
+            response_format=response_format,
+            input_tools=params.get("tools"),
+        )
 
 
 class AsyncChatCompletions(
@@ -160,7 +187,7 @@ class AsyncChatCompletions(
         messages: Sequence[Any],
         response_format: type[ResponseFormatT],
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractAsyncContextManager[AsyncTokenChatStream[ResponseFormatT]]: ...
+    ) -> AsyncTokenChatStream[ResponseFormatT]: ...
     @overload
     def stream(
         self,
@@ -169,26 +196,25 @@ class AsyncChatCompletions(
         messages: Sequence[Any],
         response_format: Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AbstractAsyncContextManager[AsyncTokenChatStream[None]]: ...
-    @asynccontextmanager
-    async def stream(
+    ) -> AsyncTokenChatStream[None]: ...
+    def stream(
         self,
         *,
         model: str,
         messages: Sequence[Any],
         response_format: type[Any] | Mapping[str, Any] | None = None,
         **params: Unpack[ChatStreamParams],
-    ) -> AsyncIterator[AsyncTokenChatStream[Any]]:
-        """Open a stream of the next message; see ``ChatCompletions``."""
-        async with (
-            await self.create(
-                model=model, messages=messages, stream=True, response_format=response_format, **params
-            ) as source,
-            AsyncTokenChatStream(
-                source, response_format=response_format, input_tools=params.get("tools")
-            ) as stream,
-        ):
-            yield stream
+    ) -> AsyncTokenChatStream[Any]:
+        """A stream of the next message; see ``ChatCompletions``.
+
+        ``async with stream``, ``async with await stream`` and ``await stream`` send the request, too.
+        """
+        request = partial(self.create, model=model, messages=messages, stream=True, **params)
+        return AsyncTokenChatStream(
+            AsyncOpenedLater(partial(request, response_format=response_format)),
+            response_format=response_format,
+            input_tools=params.get("tools"),
+        )
 
 
 class Chat(Generic[CompletionsT]):
@@ -254,9 +280,7 @@ class Completions(_Resource[StreamT, ResultT]):
         return answer
 
 
-class Responses(_Resource[StreamT, ResultT]):
-    """OpenAI's Responses API. Its events are dicts with a ``type``, its answers are dicts."""
-
+class _Responses(_Resource[StreamT, ResultT]):
     @overload
     def create(self, *, stream: Literal[True], **params: Unpack[ResponseParams]) -> StreamT: ...
     @overload
@@ -266,10 +290,177 @@ class Responses(_Resource[StreamT, ResultT]):
     def create(self, *, stream: bool = False, **params: Unpack[ResponseParams]) -> StreamT | ResultT:
         """Ask the model for a response.
 
+        With ``background=True``, the response goes on without a reader. A stream of it that is cut is then
+        taken up again after the last ``sequence_number``, up to ``max_retries`` times in a row without a new
+        event: no event is lost, and none comes twice.
+
         Args:
             stream: whether to return a stream of events instead of the whole answer.
             params: ``model``, ``input`` and so on; see ``ChatCompletions.create()``, also for what this
-                returns and raises. A failed response raises nothing: its ``status`` is ``"failed"``.
+                returns and raises. ``tools`` and ``text_format`` may be types, for which JSON Schemas are
+                sent. ``input`` may hold items of an earlier response's ``output``. A failed response raises
+                nothing: its ``status`` is ``"failed"``.
         """
         answer: StreamT | ResultT = self._call(RESPONSES, stream=stream, **params)
         return answer
+
+    @overload
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        stream: Literal[True],
+        starting_after: int | None = None,
+        **params: Unpack[RetrieveParams],
+    ) -> StreamT: ...
+    @overload
+    def retrieve(
+        self, response_id: str, *, stream: Literal[False] = False, **params: Unpack[RetrieveParams]
+    ) -> ResultT: ...
+    @overload
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        stream: bool,
+        starting_after: int | None = None,
+        **params: Unpack[RetrieveParams],
+    ) -> StreamT | ResultT: ...
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        stream: bool = False,
+        starting_after: int | None = None,
+        **params: Unpack[RetrieveParams],
+    ) -> StreamT | ResultT:
+        """Get a response that was created before. A stream that is cut is taken up again; see ``create()``.
+
+        Args:
+            response_id: of the response.
+            stream: whether to return a stream of the response's events: those so far, then those that come.
+            starting_after: the stream begins after the event with this ``sequence_number``.
+            params: ``include`` and options; see ``create()``.
+
+        Raises:
+            ValueError: the id is empty.
+        """
+        if stream:
+            params = {"stream": True, "starting_after": starting_after, **params}  # type: ignore[typeddict-unknown-key]
+        answer: StreamT | ResultT = self._call(RESPONSES.of(response_id, method="GET"), **params)
+        return answer
+
+    def cancel(self, response_id: str, **options: Unpack[CallOptions]) -> ResultT:
+        """Cancel a response that runs in the background, and return it.
+
+        Args:
+            response_id: of the response.
+            options: see ``create()``.
+
+        Raises:
+            ValueError: the id is empty.
+        """
+        answer: ResultT = self._call(RESPONSES.of(response_id, action="cancel"), **options)
+        return answer
+
+    def _request_of(self, response_id: str | None, text_format: Any, params: Any) -> Callable[[], Any]:
+        """What sends the request of a stream."""
+        if response_id is None:
+            return partial(self.create, stream=True, text_format=text_format, **params)
+        params = {name: value for name, value in params.items() if name != "tools"}
+        return partial(self.retrieve, response_id, stream=True, **params)
+
+
+class Responses(_Responses[TokenStream[ResponseStreamEvent[Any]], Response]):
+    """OpenAI's Responses API, of a ``Client``."""
+
+    @overload
+    def stream(
+        self,
+        *,
+        text_format: type[TextFormatT],
+        response_id: str | None = None,
+        starting_after: int | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> TokenResponseStream[TextFormatT]: ...
+    @overload
+    def stream(
+        self,
+        *,
+        text_format: Mapping[str, Any] | None = None,
+        response_id: str | None = None,
+        starting_after: int | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> TokenResponseStream[None]: ...
+    def stream(
+        self,
+        *,
+        text_format: type[Any] | Mapping[str, Any] | None = None,
+        response_id: str | None = None,
+        starting_after: int | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> TokenResponseStream[Any]:
+        """A stream of a response, with the events of openai-python's ``stream()``.
+
+        The request is sent when you enter a ``with`` block, iterate, or call ``until_done()`` or
+        ``get_final_response()``. Outside of a ``with`` block, read the stream to its end, or call
+        ``close()``.
+
+        Args:
+            text_format: the type of the answer, or a dict as OpenAI takes it; see ``ResponseStream``.
+            response_id: of a response that was created before; None for a new one.
+            starting_after: the stream gives the events after this ``sequence_number``. Those before it are
+                read too, as the response is made of all.
+            params: see ``create()``. With ``response_id``, those of ``retrieve()``, and ``tools``.
+        """
+        return TokenResponseStream(
+            OpenedLater(self._request_of(response_id, text_format, params)),
+            text_format=text_format,
+            input_tools=params.get("tools"),
+            require_finish=False,  # the source knows
+            starting_after=starting_after,
+        )
+
+
+class AsyncResponses(
+    _Responses[Coroutine[Any, Any, AsyncTokenStream[ResponseStreamEvent[Any]]], Coroutine[Any, Any, Response]]
+):
+    """OpenAI's Responses API, of an ``AsyncClient``."""
+
+    @overload
+    def stream(
+        self,
+        *,
+        text_format: type[TextFormatT],
+        response_id: str | None = None,
+        starting_after: int | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> AsyncTokenResponseStream[TextFormatT]: ...
+    @overload
+    def stream(
+        self,
+        *,
+        text_format: Mapping[str, Any] | None = None,
+        response_id: str | None = None,
+        starting_after: int | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> AsyncTokenResponseStream[None]: ...
+    def stream(
+        self,
+        *,
+        text_format: type[Any] | Mapping[str, Any] | None = None,
+        response_id: str | None = None,
+        starting_after: int | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> AsyncTokenResponseStream[Any]:
+        """A stream of a response; see ``Responses``.
+
+        ``async with stream``, ``async with await stream`` and ``await stream`` send the request, too.
+        """
+        return AsyncTokenResponseStream(
+            AsyncOpenedLater(self._request_of(response_id, text_format, params)),
+            text_format=text_format,
+            input_tools=params.get("tools"),
+            require_finish=False,  # the source knows
+            starting_after=starting_after,
+        )

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._http.deadlines import check_seconds
 from ssejet.client._params import CallOptions
+from ssejet.client._providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sized
 
-__all__ = ["OPTIONS", "Settings"]
+    from ssejet.client._providers import Provider
+
+__all__ = ["OPTIONS", "Settings", "is_anthropic"]
 
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -37,6 +40,8 @@ class Settings:
     max_retries: int = 0
     require_done: bool = True
     tokenizer: Callable[[str], int | Sized] | None = None
+    provider: Provider | None = None
+    direct: bool = True
 
     def __post_init__(self) -> None:
         check_seconds(
@@ -83,7 +88,9 @@ class Settings:
         if "?" in base_url or "#" in base_url:
             raise ValueError("base_url must end with its path: pass its query parameters as default_query")
         if api_key is None:
-            api_key = os.environ.get("OPENAI_API_KEY", "")
+            # The key of one provider must not be sent to another.
+            at_anthropic = is_anthropic(base_url)
+            api_key = os.environ.get("ANTHROPIC_API_KEY" if at_anthropic else "OPENAI_API_KEY", "")
             if not api_key and base_url == _DEFAULT_BASE_URL:
                 raise ValueError("no API key: pass api_key, or set OPENAI_API_KEY in the environment")
         return cls(api_key, base_url, _lower_names(headers), dict(query or {}), **others)
@@ -103,6 +110,11 @@ class Settings:
             body=options.get("extra_body") or {},
             **{name: value for name, value in options.items() if not name.startswith("extra_")},
         )
+
+
+def is_anthropic(base_url: str) -> bool:
+    """Whether a URL is of Anthropic's own API."""
+    return f"{base_url}/".startswith(f"{PROVIDERS['anthropic'].base_url.removesuffix('v1')}")
 
 
 def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -132,7 +132,7 @@ class EmitMachine:
             yield from self._write(self._codec.heartbeat(), events=0)
 
     def finish(self) -> Iterator[bytes]:
-        """Send what the codec ends the stream with."""
+        """Send the bytes with which the codec ends the stream."""
         if self.state is not _ENDED:
             try:
                 frames = self._codec.finish()
@@ -200,7 +200,7 @@ class EmitMachine:
 
 
 def _error_event(error: Exception) -> ServerSentEvent:
-    # The client must not see an error of this side: its message may name hosts, paths and keys.
+    # The client must not see an error of this server: its message may name hosts, paths and keys.
     body: Any = _UNKNOWN_ERROR
     if isinstance(error, APIError):
         sent = error.body

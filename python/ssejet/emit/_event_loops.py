@@ -1,4 +1,4 @@
-"""The few things that sending needs of an event loop and anyio does not have, for asyncio and trio."""
+"""What sending needs from the event loops of asyncio and trio, beyond the functions of anyio."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class AsyncioLoop:
         keep_task(run())
 
     def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
-        """Call a function at intervals, in seconds, until the function that this returns is called."""
+        """Call a function at intervals, in seconds, and return a function that ends this."""
         timers: list[asyncio.TimerHandle] = []
 
         def run() -> None:
@@ -87,7 +87,7 @@ class TrioLoop:
         function()
 
     def repeat(self, function: Callable[[], None], interval: float) -> Callable[[], None]:
-        """Call a function at intervals, in seconds, until the function that this returns is called."""
+        """Call a function at intervals, in seconds, and return a function that ends this."""
         import trio
 
         scope = trio.CancelScope()
@@ -115,7 +115,7 @@ class AsyncioTask:
         self._task.cancel()
 
     def end_cancellation(self, error: BaseException | None) -> bool:
-        """Undo the cancellations when the task has left the code that they were for.
+        """Undo the cancellations after the task has left the code that they ended.
 
         Args:
             error: what that code raised.
@@ -133,7 +133,7 @@ class TrioTask:
     """A task of trio that can be cancelled where it is shielded, with the interface of ``AsyncioTask``.
 
     A scope of trio can lose its shield at any time, but only trio itself knows which scopes a task is in. If
-    another version of trio keeps them elsewhere, a shielded task is left to end when it likes.
+    another version of trio keeps them elsewhere, a shielded task is not cancelled.
     """
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class TrioTask:
         self._outermost = getattr(self._task, "_cancel_status", None)
 
     def cancel_in_shield(self) -> None:
-        """Remove the shields in this task, so that a cancelled scope around them is cancelled within."""
+        """Remove the shields in this task, so that a cancellation of the scopes around them reaches it."""
         with suppress(AttributeError):
             status = self._task._cancel_status
             while status not in (self._outermost, None):

@@ -173,7 +173,7 @@ class EventStream(_BaseEventStream[T]):
     With ``heartbeat``, each iteration makes its items in a thread of its own.
     """
 
-    if TYPE_CHECKING:  # the items of this kind cannot come asynchronously
+    if TYPE_CHECKING:  # items of this class cannot be async
 
         def __init__(
             self, items: Iterable[T] | None = None, **options: Unpack[EventStreamOptions]
@@ -195,7 +195,7 @@ class EventStream(_BaseEventStream[T]):
         return pieces
 
     def close(self) -> None:
-        """End the latest iteration, and close the items that were passed, even if it never began."""
+        """End the latest iteration, if there is one, and close the items that were passed."""
         if self._pieces is not None:
             self._pieces.close()
         if self._heartbeat_source is None or not self._heartbeat_source.started:
@@ -207,7 +207,7 @@ class EventStream(_BaseEventStream[T]):
         return _delayed(items, self._options.delay) if self._options.delay else items
 
     def interrupt(self) -> None:
-        """End what the source waits for, if it can do that; called by another thread."""
+        """End the wait of the source, if it can be ended. Another thread calls this."""
 
     def _items_with_heartbeats(self) -> Iterator[Any]:
         if self.heartbeat is None:
@@ -251,7 +251,7 @@ class AsyncEventStream(_BaseEventStream[T]):
         return self._pieces
 
     async def aclose(self) -> None:
-        """End the latest iteration, and close the items that were passed, even if it never began."""
+        """End the latest iteration, if there is one, and close the items that were passed."""
         if self._pieces is not None and not self._pieces.is_running:
             await self._pieces.aclose()
         close(self._items)
@@ -307,8 +307,8 @@ def _drive(machine: EmitMachine, items: Iterator[Any]) -> Generator[bytes, None,
 class _AsyncPieces(AsyncGenerator[bytes, None]):
     """Does what ``_drive`` does, for async items.
 
-    A cancelled read closes the items. The next read raises, because an end would look like that of the
-    stream.
+    A cancelled read closes the items. The next read raises an error, because otherwise the stream
+    would seem to be complete.
     """
 
     def __init__(self, machine: EmitMachine, items: AsyncIterator[Any]) -> None:
@@ -325,9 +325,8 @@ class _AsyncPieces(AsyncGenerator[bytes, None]):
     def __anext__(self) -> Any:
         if self._was_cancelled:
             raise StreamError(
-                "an earlier read of this event stream was cancelled, which closed its source: what was still "
-                "to come is lost. To limit a wait without that, wait for a task that reads with "
-                "asyncio.wait(), which does not cancel it"
+                "an earlier read of this event stream was cancelled, which closed its source: the rest is "
+                "lost. To limit a wait, read in a task and pass it to asyncio.wait(), which cancels nothing"
             )
         return self._pieces.__anext__()
 

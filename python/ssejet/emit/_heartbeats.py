@@ -46,7 +46,7 @@ class HeartbeatSource(Generic[T]):
     Args:
         open_source: makes the iterator.
         silence: the seconds after which a source counts as silent.
-        interrupt: called by another thread to end what the source waits for.
+        interrupt: called by another thread to end a wait of the source.
         after: called in the thread of the source when the source is closed; not if that thread never started.
     """
 
@@ -88,7 +88,7 @@ class HeartbeatSource(Generic[T]):
         return item
 
     def close(self) -> None:
-        """Close the source; if it waits and cannot be interrupted, it is closed after its wait."""
+        """Close the source, in its thread. A wait that cannot be interrupted comes to its end first."""
         self._state = _State.ENDED
         self._thread.close()
         self._thread.join(_CLOSING_TIME)

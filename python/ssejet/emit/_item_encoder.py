@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ssejet._core import ServerSentEvent, encode
-from ssejet._json import dumps
+from ssejet._json import dumps, field_names
 from ssejet._pydantic import is_sdk_model, model_fields
 from ssejet.emit._encoded_event import EncodedEvent
 
@@ -47,7 +47,7 @@ class ItemEncoder:
     Args:
         done: the item that ends a stream, None for none.
         dict_events: whether a dict is an event with the keys ``data``, ``event``, ``id``, ``retry`` and
-            ``comment``, as in sse-starlette. A key ``sep`` has no effect, as there. Otherwise a dict is data,
+            ``comment``, as in sse-starlette. A key ``sep`` has no effect. Otherwise a dict is data,
             which is sent as JSON.
     """
 
@@ -175,11 +175,8 @@ def _names(cls: type) -> _Names:
 
 
 def _find_names(cls: type) -> _Names:
-    fields = model_fields(cls)
-    for attribute in ("__struct_fields__", "__dataclass_fields__"):
-        if fields is None:
-            fields = getattr(cls, attribute, None)
-    if fields is None:
+    fields = model_fields(cls) or field_names(cls)
+    if not fields:
         return _Names(None, is_typed=False)
     names = frozenset(fields).union(dir(cls))
     return _Names(names, is_typed="type" in names and is_sdk_model(cls))

@@ -34,6 +34,7 @@ def relay(
     decoder: Decoder | None = None,
     heartbeat: float | None = _HEARTBEAT,
     on_error: OnError = "event",
+    direct: bool = True,
 ) -> EventStream[bytes]:
     """Pass on the event stream of another server.
 
@@ -43,8 +44,8 @@ def relay(
     the other server's last lines are an error but not an event, such as JSON without a field's name, a
     verbatim relay passes them on as bytes; a normalising one treats them as an ``APIError``.
 
-    The relay owns the response. It closes it at the end of the stream, when the reader of the relay leaves,
-    and by ``close()``, which any thread may call. If the reader leaves after the sentinel, the rest of the
+    The relay owns the response, and closes it at the end of the stream, when the reader of the relay leaves,
+    and in ``close()``, which any thread may call. If the reader leaves after the sentinel, the rest of the
     body is read within limits, so that the connection can be used again.
 
     Args:
@@ -60,15 +61,16 @@ def relay(
         on_error: see ``EventStream``. The exceptions are those of ``ssejet.Stream``: an HTTP error status is
             an ``APIStatusError``, and the error event has its body. A failed read is an
             ``APIConnectionError``. A body that is not an event stream, such as JSON or HTML, is an
-            ``APIError`` if it tells of an error, else a ``ContentTypeError``; its bytes are not passed on,
+            ``APIError`` if it reports an error, else a ``ContentTypeError``; its bytes are not passed on,
             and the log gets a warning.
+        direct: as for ``ssejet.Stream``.
 
     Raises:
         TypeError: the response is one of an async client.
         ValueError: ``verbatim`` is true and there is a ``transform`` or a ``decoder``.
     """
     make_codec = _codec_maker(transform, verbatim, decoder)
-    return _Relay(Upstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
+    return _Relay(Upstream(response, direct=direct), make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
 def arelay(
@@ -79,6 +81,7 @@ def arelay(
     decoder: Decoder | None = None,
     heartbeat: float | None = _HEARTBEAT,
     on_error: OnError = "event",
+    direct: bool = True,
 ) -> AsyncEventStream[bytes]:
     """Do what ``relay`` does, for a response of an async client.
 
@@ -89,7 +92,9 @@ def arelay(
         ValueError: as ``relay``.
     """
     make_codec = _codec_maker(transform, verbatim, decoder)
-    return _AsyncRelay(AsyncUpstream(response), make_codec, heartbeat=heartbeat, on_error=on_error)
+    return _AsyncRelay(
+        AsyncUpstream(response, direct=direct), make_codec, heartbeat=heartbeat, on_error=on_error
+    )
 
 
 def resume_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
@@ -114,7 +119,7 @@ class _Relay(EventStream[bytes]):
 
     def close(self) -> None:
         if self._pieces is not None and self._pieces.gi_running:
-            self._upstream.close()  # which ends the iteration that another thread is in
+            self._upstream.close()  # this ends the iteration in the other thread
         else:
             super().close()
 
@@ -223,7 +228,7 @@ class _Normaliser:
             try:
                 raise error
             finally:
-                del error  # which holds this frame by its traceback
+                del error  # its traceback refers to this frame, and this frame to it
 
     def _pass_on(self, events: list[ServerSentEvent]) -> Iterator[bytes]:
         for event in events:

@@ -54,7 +54,7 @@ class SourceThread(Generic[T]):
     Args:
         open_source: makes the iterator.
         deliver: called in the thread with an item and None, or with None and the exception of the source.
-        interrupt: called by another thread to end what the source waits for.
+        interrupt: called by another thread to end a wait of the source.
         after: called in the thread when the source is closed.
         on_end: called at the end of the thread with the exception of the clean-up, or None.
     """
@@ -102,7 +102,7 @@ class SourceThread(Generic[T]):
         self._wanted.release()
 
     def close(self) -> None:
-        """Have the source closed; if it waits and cannot be interrupted, it is closed after its wait."""
+        """Close the source, in its thread. A wait that cannot be interrupted comes to its end first."""
         self._move(_CLOSE)
         if self._thread is not None:
             self._wanted.release()
@@ -147,6 +147,6 @@ class SourceThread(Generic[T]):
 
 
 def log_cleanup_error(error: Exception | None) -> None:
-    """Log the exception that the clean-up of a source has raised, if it has."""
+    """Log the exception of a source's clean-up, if there is one."""
     if error is not None:
         _logger.error("the source of a stream failed to clean up", exc_info=error)

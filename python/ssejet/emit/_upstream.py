@@ -32,6 +32,7 @@ class _BaseUpstream:
 
     Args:
         response: the response to read; it is closed with the upstream.
+        direct: as for ``Stream``.
 
     Raises:
         TypeError: the response is of the other kind of client.
@@ -40,13 +41,13 @@ class _BaseUpstream:
     _reader_class: ClassVar[Any]
     _kind: ClassVar[Literal["sync", "async"]]
     _names: ClassVar[tuple[str, str]]
-    """The name of the function that relays such a response, and of the one for the other kind."""
+    """The names of two functions: the one that relays such a response, and the one for the other kind."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, *, direct: bool = True) -> None:
         name, other_name = self._names
         response = readable_response(response, self._kind, reader=name, other_reader=other_name)
         self._deadlines = Deadlines()
-        self._reader = self._reader_class(response, self._deadlines)
+        self._reader = self._reader_class(response, self._deadlines, direct=direct)
         self._start = _Start(response, self._deadlines, on_change=self._reader.change_deadlines)
         self._last_chunk = b""
 
@@ -56,14 +57,14 @@ class _BaseUpstream:
         yield from self._start.receive(chunk)
 
     def _is_done(self) -> bool:
-        """Whether the last chunk ends with the sentinel, so that the rest of the body is about to come."""
+        """Whether the last chunk ends with the sentinel, so that the rest of the body comes soon."""
         return self._last_chunk.rstrip(b"\r\n").endswith(_SENTINEL)
 
 
 class _Start:
     """Holds back the start of a body until it proves to be an event stream.
 
-    Comments pass at once. A client of an event stream would take JSON or HTML for silence. The data of the
+    Comments pass at once. To a client of event streams, JSON or HTML would look like silence. The data of the
     first event waits for the event's end, because an error event cannot follow half of an event.
 
     Args:
@@ -83,7 +84,7 @@ class _Start:
         self._beginning = Beginning(response)
         self._held = b""
         self._holds_data = True
-        # The last byte that has passed: a line that ends with CR may go on with LF.
+        # The last byte that has passed: after a CR, an LF belongs to the same line end.
         self._last_byte = b""
         self._refusal = refusal_of(response, deadlines)
 
@@ -121,7 +122,7 @@ class _Start:
             yield held[:end]
 
     def fail(self, error: Exception) -> Iterator[bytes]:
-        """Raise the error that a read has raised, or what tells more: the error that the body began to tell.
+        """Raise the error of a read, or the error that the body has begun to report, which says more.
 
         Raises:
             Exception: always.

@@ -1,4 +1,4 @@
-"""Metrics of streams of OpenAI's Responses API, whose events are dicts with a ``type``."""
+"""Metrics of streams of OpenAI's Responses API."""
 
 from __future__ import annotations
 
@@ -24,23 +24,50 @@ _LAST = frozenset({"response.completed", "response.incomplete", "response.failed
 
 
 class ResponseMetrics(TokenMetrics):
-    """The metrics of a stream of the Responses API; see ``TokenMetrics``."""
+    """The metrics of a stream of the Responses API; see ``TokenMetrics``.
+
+    An event may be ssejet's, openai-python's or a dict.
+    """
 
     __slots__ = ()
 
     def observe(self, item: Any) -> None:
         """Count the token or the usage in an event."""
-        kind = item.get("type") if isinstance(item, Mapping) else None
+        try:
+            kind = item.type
+        except AttributeError:
+            kind = item.get("type") if isinstance(item, Mapping) else None
+        if not isinstance(kind, str):
+            return
         if kind in _ANSWER:
-            self.add_token(item.get("delta") or "")
+            self.add_token(_delta_of(item))
         elif kind in _REASONING:
-            self.add_token(reasoning=item.get("delta") or "")
+            self.add_token(reasoning=_delta_of(item))
         elif kind in _LAST:
             self.finished = True
-            usage = (item.get("response") or {}).get("usage")
-            if usage:
+            response = _as_dict(item).get("response")
+            usage = response.get("usage") if isinstance(response, Mapping) else None
+            if isinstance(usage, Mapping):
+                details = usage.get("output_tokens_details")
+                reasoning = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
                 self.add_usage(
-                    prompt=usage.get("input_tokens"),
-                    completion=usage.get("output_tokens"),
-                    reasoning=(usage.get("output_tokens_details") or {}).get("reasoning_tokens"),
+                    prompt=_count(usage.get("input_tokens")),
+                    completion=_count(usage.get("output_tokens")),
+                    reasoning=_count(reasoning),
                 )
+
+
+def _delta_of(item: Any) -> str:
+    delta = item.get("delta") if isinstance(item, Mapping) else item.delta
+    return delta if isinstance(delta, str) else ""
+
+
+def _as_dict(item: Any) -> Mapping[str, Any]:
+    if isinstance(item, Mapping):
+        return item
+    data: Mapping[str, Any] = item.to_dict()
+    return data
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

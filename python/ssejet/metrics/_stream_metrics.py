@@ -48,8 +48,8 @@ class StreamMetrics:
         "started",
     )
 
-    # Subclasses that look at items replace these by a method, which is called with each item when it is
-    # taken, and by whether the last item has come.
+    # A subclass that looks at items has a method ``observe``, which is called with each item when it is
+    # taken, and sets ``finished`` when the last item has come.
     observe: Callable[[Any], None] | None = None
     finished: bool = False
 

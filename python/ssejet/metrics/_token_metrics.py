@@ -47,8 +47,8 @@ class TokenMetrics(StreamMetrics):
     or arguments. It arrives with the bytes that complete its event, so tokens of the same read have latencies
     of 0. Some servers send several tokens in one item; ``tokens`` is the best available count.
 
-    ``ChatMetrics``, ``CompletionMetrics`` and ``ResponseMetrics`` find the tokens in the items. To measure a
-    stream of another library, call ``observe()`` with each item when it arrives.
+    ``ChatMetrics``, ``CompletionMetrics``, ``ResponseMetrics`` and ``MessageMetrics`` find the tokens in the
+    items. To measure a stream of another library, call ``observe()`` with each item when it arrives.
 
     Args:
         tokenizer: returns the tokens of a text, or their number. ``tokens`` uses it if the server sends no

@@ -45,7 +45,7 @@ class BaseSubscription:
             idempotent methods; POST and PATCH are not idempotent.
         reconnection_time: seconds to wait before connecting again, until the server sets another time
             (``retry``).
-        max_backoff: seconds at which the waits between failing attempts, which double, stop growing.
+        max_backoff: seconds up to which the waits between failing attempts double.
         max_attempts: how many attempts in a row may fail before the last one's error is raised; None for no
             limit. An attempt that brings a byte of the stream has not failed.
         max_outage: how many seconds without a stream may pass, from the first attempt on, before the last
@@ -54,6 +54,7 @@ class BaseSubscription:
         idle_timeout: seconds that a wait for bytes may last; comments are bytes too. None for no limit.
         data_timeout: seconds that may be spent waiting for an event; None for no limit.
         max_event_size: how many bytes one event may have; see ``Decoder``.
+        direct: as for ``Stream``.
         on_comment: called with each comment, in its order among the events.
         on_error: called with the error of each failed or ended connection. If it returns True, the
             subscription reconnects; if False, it ends; if None, the rules below apply.
@@ -93,6 +94,7 @@ class BaseSubscription:
         idle_timeout: float | None = None,
         data_timeout: float | None = None,
         max_event_size: int | None = 64 * 2**20,
+        direct: bool = True,
         on_comment: Callable[[str], object] | None = None,
         on_error: Callable[[SSEError], bool | None] | None = None,
     ) -> None:
@@ -136,6 +138,7 @@ class BaseSubscription:
             data_timeout=data_timeout,
         )
         self._connect_timeout = connect_timeout
+        self._is_direct = direct
         self._own_client = client is None
         self._client = client
         # What close() and restart() ask for; another thread or task can be in the middle of a step.
@@ -245,9 +248,9 @@ class BaseSubscription:
         """Take in a chunk, or connect again if ``restart()`` closed the reader."""
         if not self._reader.closed:
             deadlines = self._machine.deadlines
-            was_limited = deadlines.limited
+            before = deadlines.limited, deadlines.has_ends
             self._machine.receive(chunk)
-            if deadlines.limited is not was_limited:
+            if (deadlines.limited, deadlines.has_ends) != before:
                 self._reader.change_deadlines()
         else:
             self._reconnect()

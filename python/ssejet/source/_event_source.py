@@ -10,6 +10,7 @@ from ssejet._core import Decoder
 from ssejet._http.adapters import adapted_response
 from ssejet._http.body import AsyncChunks, ResumableChunks
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import ResponseBytes, direct_async_chunks
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.headers import UNSTORED_EVENT_STREAM_HEADERS, with_default_headers
 from ssejet._http.reader import network_reads
@@ -17,7 +18,7 @@ from ssejet._http.response import has_event_stream_type
 from ssejet.typed._refusal import EXCERPT_SIZE, Beginning, content_type_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -65,14 +66,16 @@ class EventSource:
     Args:
         response: the response, not read yet, or read as a whole.
         decoder: a ``Decoder`` of your own, for another ``max_event_size`` or to see comments.
+        direct: as for ``Stream``.
 
     Attributes:
         response: the response.
         decoder: the decoder. It has the last event ID and the reconnection time.
     """
 
-    def __init__(self, response: Any, *, decoder: Decoder | None = None) -> None:
+    def __init__(self, response: Any, *, decoder: Decoder | None = None, direct: bool = True) -> None:
         self.response: HTTPResponse = response
+        self._is_direct = direct
         adapter, self._kind = adapted_response(response)
         self._readable: Any = adapter
         self.decoder: Decoder = Decoder() if decoder is None else decoder
@@ -83,14 +86,20 @@ class EventSource:
         """Iterate over the events as they arrive."""
         response = self._readable_as("sync")
         if has_event_stream_type(response):
-            return self.decoder.iter_bytes(_checked(response, any_field=self._has_own_decoder))
+            return self.decoder.iter_bytes(
+                _checked(
+                    response,
+                    ResponseBytes(response, direct=self._is_direct),
+                    any_field=self._has_own_decoder,
+                )
+            )
         return self._refuse()
 
     def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Iterate over the events as they arrive, asynchronously."""
         response = self._readable_as("async")
         if has_event_stream_type(response):
-            return _AsyncEvents(response, self.decoder)
+            return _AsyncEvents(response, self.decoder, direct=self._is_direct)
         return self._arefuse()
 
     __iter__ = iter_sse
@@ -140,10 +149,10 @@ class EventSource:
         )
 
 
-def _checked(response: Any, *, any_field: bool) -> Iterator[bytes]:
+def _checked(response: Any, body: Iterable[bytes], *, any_field: bool) -> Iterator[bytes]:
     """Iterate over the chunks of a body; raise an error if they are not an event stream."""
     beginning = Beginning(response, any_field=any_field)
-    chunks = iter(response.iter_bytes())
+    chunks = iter(body)
     try:
         for chunk in chunks:
             beginning.add(chunk)
@@ -183,11 +192,12 @@ class _AsyncEvents:
     ======= ============================= ============================================ =========
     """
 
-    def __init__(self, response: Any, decoder: Decoder) -> None:
+    def __init__(self, response: Any, decoder: Decoder, *, direct: bool) -> None:
+        self._is_direct = direct
         self._beginning: Beginning | None = Beginning(response)
         self._response = response
         self._decoder = decoder
-        self._chunks: ResumableChunks | None = None
+        self._chunks: Any = None
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._state = _State.OPEN
 
@@ -247,12 +257,13 @@ class _AsyncEvents:
         if self._state is not _State.OPEN:
             raise ConcurrentReadError
         if self._chunks is None:
-            self._chunks = ResumableChunks(self._response)
+            direct = direct_async_chunks(self._response) if self._is_direct else None
+            self._chunks = direct or ResumableChunks(self._response)
         if self._chunks.lost:
             raise self._chunks.error()
         self._state = _State.READING
         try:
-            return await self._chunks.fetch()
+            return await self._chunks.fetch()  # type: ignore[no-any-return]
         except StopAsyncIteration:
             return None
         except Exception:
@@ -275,6 +286,7 @@ def connect_sse(
     url: Any,
     *,
     decoder: Decoder | None = None,
+    direct: bool = True,
     **kwargs: Any,
 ) -> Iterator[EventSource]:
     """Send a request and open the events of its response; the ``with`` block closes the response.
@@ -287,6 +299,7 @@ def connect_sse(
         method: the HTTP method.
         url: the URL.
         decoder: see ``EventSource``.
+        direct: as for ``Stream``.
         kwargs: other arguments of ``client.stream()``, or of ``client.request()`` if it has no ``stream()``.
 
     Raises:
@@ -297,7 +310,7 @@ def connect_sse(
     usable: Any = usable_client(client, "Client", user="connect_sse()", methods=("stream",))
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     with usable.stream(method, url, **kwargs) as response:
-        yield EventSource(response, decoder=decoder)
+        yield EventSource(response, decoder=decoder, direct=direct)
 
 
 @asynccontextmanager
@@ -307,6 +320,7 @@ async def aconnect_sse(
     url: Any,
     *,
     decoder: Decoder | None = None,
+    direct: bool = True,
     **kwargs: Any,
 ) -> AsyncIterator[EventSource]:
     """Do what ``connect_sse`` does, asynchronously.
@@ -319,4 +333,4 @@ async def aconnect_sse(
     usable: Any = usable_client(client, "AsyncClient", user="aconnect_sse()", methods=("stream",))
     kwargs["headers"] = with_default_headers(kwargs.get("headers"), UNSTORED_EVENT_STREAM_HEADERS)
     async with usable.stream(method, url, **kwargs) as response:
-        yield EventSource(response, decoder=decoder)
+        yield EventSource(response, decoder=decoder, direct=direct)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_RECONNECTION_TIME", "RetryPolicy"]
 
-# A server can ask for more than a clock can wait: seconds.
+# The longest wait, in seconds: a server can ask for more than a clock can wait.
 MAX_RECONNECTION_TIME = 24 * 60 * 60.0
 
-# How long the last attempt of an outage may take at least: 0 would mean no limit to HTTP clients. Seconds.
+# The last attempt of an outage gets at least so many seconds: to HTTP clients, 0 would mean no limit.
 _MIN_ATTEMPT_TIME = 0.001
 
 
@@ -31,7 +31,7 @@ class RetryPolicy:
         on_error: called with each failure; True reconnects, False gives up, None follows the standard.
         repeatable: whether the request may be sent again after the server received it.
         reconnection_time: seconds to wait before connecting again, until the server sets another time.
-        max_backoff: seconds at which the waits between failing attempts stop growing.
+        max_backoff: seconds up to which the waits between failing attempts double.
         max_attempts: how many attempts in a row may fail; None for no limit.
         max_outage: how many seconds may pass without a byte, from the first attempt on; None for no limit.
 

@@ -116,13 +116,13 @@ class Subscription(BaseSubscription):
 
     def _advance(self) -> bool:
         """Do what the machine's state asks for; return False at the end, when the subscription is closed."""
-        use = self._use
+        use, thread = self._use, get_ident()
         if use.holder is not None:
             if self._closed:
                 return False
             raise ConcurrentReadError
         try:
-            use.holder = get_ident()
+            use.holder = thread
             if not self._closed:
                 self._take_step()
         except SSEError as error:
@@ -170,7 +170,7 @@ class Subscription(BaseSubscription):
             if not is_accepted:
                 response.close()
         if is_accepted:
-            self._reader = Reader(response, self._machine.deadlines)
+            self._reader = Reader(response, self._machine.deadlines, direct=self._is_direct)
             if self._is_interrupted:
                 self._reader.close()
 
@@ -319,7 +319,7 @@ class AsyncSubscription(BaseSubscription):
             if not is_accepted:
                 await response.aclose()
         if is_accepted:
-            self._reader = AsyncReader(response, self._machine.deadlines)
+            self._reader = AsyncReader(response, self._machine.deadlines, direct=self._is_direct)
 
     async def _close_reader(self) -> None:
         if self._reader is not None:

@@ -77,7 +77,7 @@ class Target:
         if (status == 303 and method not in {"GET", "HEAD"}) or (status in {301, 302} and method == "POST"):
             method, body = "GET", {}
             headers = tuple(pair for pair in headers if not _name(pair).startswith("content-"))
-        trusted = self.trusted and _may_share_credentials(origin, url)
+        trusted = self.trusted and may_share_credentials(origin, url)
         if not trusted:
             headers = tuple(pair for pair in headers if not is_secret_header(_name(pair)))
         return Target(
@@ -125,7 +125,7 @@ def _name(header: tuple[Any, Any]) -> str:
     return (name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower()
 
 
-def _may_share_credentials(url: Any, other: Any) -> bool:
+def may_share_credentials(url: Any, other: Any) -> bool:
     """Whether both URLs have the same origin, or the other only adds TLS on the default port."""
     if url.host != other.host:
         return False

@@ -1,26 +1,20 @@
 """Swap-ins for the SDKs and libraries that programs already use.
 
-* ``ssejet.accelerate(client)`` makes a client of openai or anthropic whose streams are decoded, parsed and
-  built by ssejet, with the same results.
+* ``ssejet.accelerate(client)`` makes a client of an SDK whose streams are decoded, parsed and built by
+  ssejet, with the same results.
 * ``ssejet.install()`` does that for every client, and for httpx-sse and httpx2.
 * `ssejet.swap.httpx_sse` and `ssejet.swap.httpx2` replace these modules.
 
-How to add an SDK:
-
-1. Make a folder ``swap/<package>/`` with a module that has ``PATCHES`` (each a class, an attribute and its
-   replacement), ``check()``, and for clients ``accelerate(client)``.
-2. ``check()`` compares what the SDK and its fast classes make of the same streams (``_plan.probe.compare``)
-   and raises ``UnsupportedError`` on a difference. It checks exactly what the patches rely on.
-3. For an SDK that Stainless generated, take the parts from `_stainless`. Only the event that its generator
-   makes an item of (``idle``) and the rules for errors and pings are its own.
-4. Add the module to ``_SWAP_INS`` in `_install`, and to ``_SDKS`` if it has clients.
-5. Add the SDK's versions to ``tests/swap/versions.py``.
+To add an SDK, add an entry to ``ENTRIES`` in `_registry`, which says what its module must have. An SDK that
+Stainless generated needs none: `_stainless` recognises it by its structure.
 
 Only these modules use an SDK's internals. Each leaves an unknown version alone, with a warning:
 
-* ``openai/_patches.py`` and ``anthropic/_patches.py``: streams, clients and decoders; ``check()``.
+* ``_stainless.py`` and ``_stainless_rules.py``: streams, clients and decoders of SDKs that Stainless
+  generated; ``check()`` and what it needs.
 * ``openai/_chat.py``: the state of ``chat.completions.stream()``. It takes over only for chunks and snapshots
   of exactly the types and fields that it knows; openai-python handles all others.
+* ``anthropic/_messages.py``: the functions behind ``messages.stream()``, with the same caution.
 * ``httpx_sse/_in_place.py`` and ``httpx2/_in_place.py``: the attributes of an event; ``check()``.
 * ``_plan/``: how an SDK's models are constructed, through the functions in ``_plan.builder.Models``.
 """
@@ -32,9 +26,9 @@ from typing import TYPE_CHECKING
 from ssejet._lazy import on_demand
 
 if TYPE_CHECKING:
-    from ssejet.swap._install import Installation
+    from ssejet.swap._install import Installation, PackageReport
 
-__all__ = ["Installation", "UnsupportedVersionWarning"]
+__all__ = ["Installation", "PackageReport", "UnsupportedVersionWarning"]
 
 
 class UnsupportedVersionWarning(UserWarning):
@@ -42,4 +36,6 @@ class UnsupportedVersionWarning(UserWarning):
 
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = on_demand(globals(), {"Installation": "ssejet.swap._install"})
+    __getattr__, __dir__ = on_demand(
+        globals(), {"Installation": "ssejet.swap._install", "PackageReport": "ssejet.swap._install"}
+    )

@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
 from ssejet._http.body import aclose_chunks
+from ssejet._http.direct._asyncio import AsyncDirectChunks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+    )
 
 __all__ = ["Dialect", "EventDecoder", "Relay", "adrive", "drive"]
 
@@ -50,11 +59,13 @@ class Relay:
         ended: whether the stream has ended.
     """
 
-    def __init__(self, idle: ServerSentEvent) -> None:
+    def __init__(self, idle: ServerSentEvent, learn: Callable[[str], bool] | None = None) -> None:
         """Make one for a stream.
 
         Args:
             idle: an event to give when there is none. The SDK makes any item of it, and so returns control.
+            learn: says whether the SDK makes items of the data alone of events of a type. It is asked once
+                for each type that the decoder refuses.
         """
         self.event: ServerSentEvent | None = None
         self.error: Exception | None = None
@@ -62,6 +73,16 @@ class Relay:
         self.reads_on: bool = False
         self.ended: bool = False
         self._idle = idle
+        self._learn = learn
+        self._judged: set[str | None] = set()
+
+    def take(self, event: ServerSentEvent, decoder: ItemDecoder) -> None:
+        """Take an event that the decoder refused; tell the decoder if it can build those that follow."""
+        self.event = event
+        if event.event not in self._judged:
+            self._judged.add(event.event)
+            if self._learn is not None and event.event is not None and self._learn(event.event):
+                decoder.allow(event.event)
 
     def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
         """Give the SDK its events."""
@@ -82,7 +103,7 @@ class Relay:
 
 
 def drive(
-    chunks: Iterator[bytes],
+    body: Iterable[bytes],
     decoder: ItemDecoder,
     relay: Relay,
     rest: Generator[Any, None, None],
@@ -90,19 +111,22 @@ def drive(
 ) -> Iterator[Any]:
     """Yield a stream's items.
 
+    The items that follow one of these may also be taken from the decoder: `ItemStream` does so.
+
     Args:
-        chunks: the bytes of the stream.
+        body: the bytes of the stream.
         decoder: makes items of the bytes.
         relay: gets the events that the decoder builds nothing of, and the errors.
         rest: the SDK's own generator, which reads from the relay.
         response: the response, which is closed at the end.
     """
     feed = decoder.feed
+    chunks = iter(body)
     try:
         for chunk in chunks:
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
-                    relay.event = item
+                    relay.take(item, decoder)
                     item = next(rest, _END)
                     if item is _END:
                         if relay.reads_on:  # to the end, so that the connection can be reused
@@ -119,6 +143,7 @@ def drive(
         next(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
+        decoder.clear()
         rest.close()
         if sys.is_finalizing():
             response.is_closed = True  # closing it now can crash CPython 3.13
@@ -127,7 +152,7 @@ def drive(
 
 
 async def adrive(
-    chunks: AsyncIterator[bytes],
+    body: AsyncIterable[bytes],
     decoder: ItemDecoder,
     relay: Relay,
     rest: AsyncGenerator[Any, None],
@@ -135,11 +160,23 @@ async def adrive(
 ) -> AsyncIterator[Any]:
     """Yield a stream's items, see ``drive``."""
     feed = decoder.feed
+    chunks: Any = aiter(body)
+    direct = chunks if isinstance(chunks, AsyncDirectChunks) else None
+    fetch = chunks.__anext__
     try:
-        async for chunk in chunks:
+        while True:
+            try:
+                if direct is None:
+                    chunk = await fetch()
+                else:  # this is fetch() inlined: a coroutine for each chunk would cost much
+                    if not direct.arrived:
+                        await direct.wait()
+                    chunk = direct.take()
+            except StopAsyncIteration:
+                break
             for item in feed(chunk):
                 if type(item) is ServerSentEvent:
-                    relay.event = item
+                    relay.take(item, decoder)
                     item = await anext(rest, _END)
                     if item is _END:
                         if relay.reads_on:
@@ -157,8 +194,12 @@ async def adrive(
         await anext(rest, _END)  # raises the SDK's error, if the SDK converts it
         raise
     finally:
+        decoder.clear()
         await rest.aclose()
-        if not getattr(response, "is_closed", False):
+        if direct is not None:
+            await direct.aclose()
+            await response.aclose()
+        elif not getattr(response, "is_closed", False):
             await aclose_chunks(chunks, response)
             await response.aclose()
         elif hasattr(chunks, "aclose"):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import suppress
-from importlib import import_module, metadata
 from importlib.abc import Loader, MetaPathFinder
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from ssejet.swap import UnsupportedVersionWarning
+from ssejet.swap import _registry as registry
 from ssejet.swap._support import UnsupportedError
 
 if TYPE_CHECKING:
@@ -22,21 +21,13 @@ if TYPE_CHECKING:
 
     from ssejet.swap._support import Patch
 
-__all__ = ["Installation", "accelerate", "install", "uninstall"]
+__all__ = ["Installation", "PackageReport", "accelerate", "install", "uninstall"]
 
 _ClientT = TypeVar("_ClientT")
 
-_SDKS = ("openai", "anthropic")
-_SWAP_INS = {
-    "openai": "ssejet.swap.openai._patches",
-    "anthropic": "ssejet.swap.anthropic._patches",
-    "httpx_sse": "ssejet.swap.httpx_sse._in_place",
-    "httpx2": "ssejet.swap.httpx2._in_place",
-}
-
 
 def accelerate(client: _ClientT) -> _ClientT:
-    """Make a client with fast streams from a client of openai or anthropic.
+    """Make a client with fast streams from a client of an SDK.
 
     The streams of ``create(stream=True)`` and of the ``.stream()`` helpers use ssejet's decoder, which builds
     the items directly from the JSON. Items, errors and their order are the same as the SDK's. The given
@@ -47,19 +38,19 @@ def accelerate(client: _ClientT) -> _ClientT:
         client = ssejet.accelerate(OpenAI())
 
     Args:
-        client: an ``OpenAI``, ``AzureOpenAI``, ``Anthropic`` or similar client, synchronous or asynchronous.
+        client: a client of openai, anthropic or google-genai, or of any other SDK that Stainless generated,
+            such as groq, together, cerebras, writer, fireworks or perplexity; synchronous or asynchronous.
 
     Returns:
         The new client. Or the given one, with an ``UnsupportedVersionWarning``, if ssejet does not know this
         version of the SDK, or the client's streams are not event streams.
 
     Raises:
-        TypeError: the object is not such a client.
+        TypeError: the object is not such a client. The message lists what is known.
     """
-    packages = [cls.__module__.partition(".")[0] for cls in type(client).__mro__]
-    package = next((name for name in packages if name in _SDKS), None)
-    if package is None or not hasattr(client, "with_options"):
-        raise TypeError(f"accelerate() takes a client of openai or anthropic, got {type(client).__name__!r}")
+    package = registry.sdk_of(client)
+    if package is None:
+        raise TypeError(_unknown(client))
     try:
         fast: _ClientT = _swap_in(package).accelerate(client)
     except UnsupportedError as error:
@@ -68,8 +59,19 @@ def accelerate(client: _ClientT) -> _ClientT:
     return fast
 
 
+def _unknown(value: object) -> str:
+    sdks = ", ".join(name for name, entry in registry.ENTRIES.items() if entry.is_sdk)
+    others = ", ".join(registry.GENERATED)
+    what = f"the class {value.__name__!r}" if isinstance(value, type) else repr(type(value).__name__)
+    return (
+        f"accelerate() takes a client of {sdks}, or of any other SDK that Stainless generated "
+        f"({others}, ...), got {what}. Run `ssejet doctor`, or print(ssejet.install().packages), to see what "
+        "is installed here and known"
+    )
+
+
 def install() -> Installation:
-    """Speed up openai, anthropic, httpx-sse and httpx2 throughout the process.
+    """Speed up all known SDKs throughout the process, and the event sources of httpx-sse and httpx2.
 
     Packages that are already imported are patched now, the others when they are imported. All streams that
     any client opens from now on are fast. An unknown version is left unchanged, with an
@@ -83,15 +85,14 @@ def install() -> Installation:
             ...
 
     Returns:
-        An object that says what is patched at the moment.
+        A report: what is patched at the moment, what is not, and why. Print it to read it.
     """
     with _lock:
         began = not _is_installed()
         if began:
             sys.meta_path.insert(0, _Finder())
-    for package in _SWAP_INS:
-        if package in sys.modules:
-            _patch(package)
+    for package in registry.imported():
+        _patch(package)
     return Installation(began=began)
 
 
@@ -104,6 +105,22 @@ def uninstall() -> None:
             _, applied = _patched.popitem()
             for patch in applied:
                 patch.undo()
+
+
+class PackageReport(NamedTuple):
+    """What ``install`` made of a package.
+
+    Attributes:
+        name: the name of its module.
+        version: its version.
+        state: ``"swapped"``, ``"waiting"`` until it is imported, or ``"left alone"``.
+        reason: why it is left alone, or ``""``.
+    """
+
+    name: str
+    version: str
+    state: Literal["swapped", "waiting", "left alone"]
+    reason: str
 
 
 class Installation:
@@ -119,16 +136,29 @@ class Installation:
 
     @property
     def waiting(self) -> list[str]:
-        """The packages that will be patched when they are imported."""
-        return [package for package in _SWAP_INS if package not in _patched and package not in _left_alone]
+        """The packages that will be patched when they are imported, whether they are installed or not."""
+        return [name for name in registry.ENTRIES if name not in _patched and name not in _left_alone]
 
     @property
     def left_alone(self) -> dict[str, str]:
         """The packages that are left unchanged, and why."""
         return dict(_left_alone)
 
+    @property
+    def packages(self) -> list[PackageReport]:
+        """Each known package that is installed, its version, whether it is swapped, and if not why."""
+        found = dict.fromkeys([*_patched, *_left_alone, *registry.installed()])
+        return [_report(name) for name in found]
+
     def __repr__(self) -> str:
         return f"Installation(patched={self.patched}, waiting={self.waiting}, left_alone={self.left_alone})"
+
+    def __str__(self) -> str:
+        lines = [
+            f"{row.name} {row.version}: {row.state}{row.reason and f', {row.reason}'}"
+            for row in self.packages
+        ]
+        return "\n".join(lines) or "no package that ssejet knows is installed"
 
     def __enter__(self) -> Self:
         return self
@@ -168,6 +198,14 @@ _patched: dict[str, list[_Applied]] = {}
 _left_alone: dict[str, str] = {}
 
 
+def _report(name: str) -> PackageReport:
+    if name in _patched:
+        return PackageReport(name, _version(name), "swapped", "")
+    if name in _left_alone:
+        return PackageReport(name, _version(name), "left alone", _left_alone[name])
+    return PackageReport(name, _version(name), "waiting", "")
+
+
 def _is_installed() -> bool:
     return any(isinstance(finder, _Finder) for finder in sys.meta_path)
 
@@ -188,9 +226,9 @@ def _patch(package: str) -> None:
 
 
 def _swap_in(package: str) -> Any:
-    """Import the swap-in for a package, if it knows the package's version."""
+    """Make the swap-in for a package, if it knows the package's version."""
     try:
-        swap_in: Any = import_module(_SWAP_INS[package])
+        swap_in: Any = registry.swap_in(package)
         swap_in.check()
     except UnsupportedError:
         raise
@@ -205,11 +243,7 @@ def _warn(package: str, error: UnsupportedError, *, stacklevel: int) -> None:
 
 
 def _version(package: str) -> str:
-    known: str | None = getattr(sys.modules.get(package), "__version__", None)
-    if known is None:
-        with suppress(metadata.PackageNotFoundError):
-            known = metadata.version(package)
-    return known or "of unknown version"
+    return registry.version(package) or "of unknown version"
 
 
 class _Finder(MetaPathFinder):
@@ -218,7 +252,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in _SWAP_INS:
+        if not registry.is_awaited(fullname):
             return None
         for finder in sys.meta_path:
             if finder is not self and (spec := finder.find_spec(fullname, path, target)) is not None:
@@ -243,4 +277,6 @@ class _Loader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        _patch(module.__name__)
+        package = registry.loaded(module)
+        if package is not None:
+            _patch(package)

@@ -92,7 +92,7 @@ def is_answer(answer: Any) -> bool:
 
 
 def has_fields(answer: Any) -> bool:
-    """Whether a value is a string, a dict or a model, to fill an answer's fields."""
+    """Whether a value can fill the fields of an answer: a string, a dict or a model."""
     if isinstance(answer, (str, Mapping)):
         return True
     cls = type(answer)

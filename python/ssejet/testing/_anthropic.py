@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ssejet.testing._api_mock import APIMock, Resource, path_below
 from ssejet.testing._decorator import MockDecorator
-from ssejet.testing._endpoints import Messages, TokenCount, anthropic_error
+from ssejet.testing._endpoints import ANTHROPIC_ENDPOINTS, anthropic_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,13 +63,11 @@ class AnthropicMock(APIMock):
     """
 
     name = "mock"
+    messages: _Messages
 
     def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
         super().__init__(base_url=base_url, state=state)
-        count_tokens = self._add(TokenCount())
-        count_tokens.response = {}
-        create = self._add(Messages())
-        self.messages: _Messages = _Messages("mock.messages", create=create, count_tokens=count_tokens)
+        self._add_all(ANTHROPIC_ENDPOINTS)
 
     def path_of(self, url: Any) -> str | None:
         """The endpoint's path, such as ``/v1/messages``, or None if the URL belongs to another API."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ssejet.testing._answers import MockError, describe
 from ssejet.testing._http_responses import library_of
 from ssejet.testing._patching import activate, deactivate
 from ssejet.testing._route import Route, mistake
+from ssejet.testing._store import StateStore
 from ssejet.testing._transport import MockTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from typing_extensions import Self
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from ssejet.testing._endpoints import Endpoint
 
 __all__ = ["APIMock", "Resource", "path_below"]
+
+# An error lists the routes of a mock with so many at most, else the similar ones.
+_FEW_ROUTES = 5
 
 
 class Resource:
@@ -46,9 +51,9 @@ class APIMock(MockTransport):
     """A mock of a provider's API, or of one compatible with it.
 
     Within its ``with`` or ``async with`` block, it answers all requests that clients of httpx and httpx2 send
-    to the API, and so those of the SDK. Other requests go to the network. Of several mocks of one API, the
-    one that was entered last in the same thread or task answers. A mock is also a transport, for a client of
-    its own.
+    to the API, also through an SDK. Other requests go to the network. Of several mocks of one API, the
+    one that was entered last in the same thread or task answers. A mock is also a transport, which you can
+    give to a client.
 
     Attributes:
         calls: the requests so far to all routes, with their answers.
@@ -58,13 +63,19 @@ class APIMock(MockTransport):
     name: ClassVar[str]
     """The name of the mock in errors."""
 
+    created_status: ClassVar[int] = 200
+    """The status of an answer to a request that creates something."""
+
+    _route_class: ClassVar[type[Route]] = Route
+
     def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
         if base_url is not None and not isinstance(base_url, str):
             raise TypeError(f"base_url must be a string, not {describe(base_url)}")
         super().__init__(None)
         self.base_url = base_url
+        self._store = StateStore()
         self.state: Any = {} if state is None else state
-        self._routes: dict[tuple[str, str], Route] = {}
+        self._routes: list[Route] = []
 
     def __enter__(self) -> Self:
         activate(self)
@@ -72,12 +83,28 @@ class APIMock(MockTransport):
 
     def __exit__(self, *exc_info: object) -> None:
         deactivate(self)
+        if exc_info == (None, None, None):
+            self.assert_all_answered()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.__exit__()
+        self.__exit__(*exc_info)
+
+    @property
+    def store(self) -> StateStore:
+        """The objects that the mock keeps, such as files, threads and runs. A test may fill and read it."""
+        return self._store
+
+    def assert_all_answered(self) -> None:
+        """Check that each answer in ``responses`` of a route has been given. The end of ``with`` does it too.
+
+        Raises:
+            AssertionError: some are left.
+        """
+        left = [route.unused for route in self._routes if route.unused]
+        assert not left, mistake("; ".join(left))
 
     @abstractmethod
     def path_of(self, url: Any) -> str | None:
@@ -91,29 +118,55 @@ class APIMock(MockTransport):
         """Whether a request is for this API."""
         return self.path_of(request.url) is not None
 
+    def refuses(self, request: Any) -> bool:
+        """Whether the mock answers a request with an error, although it is for another API."""
+        return False
+
     def answer(self, call: Call) -> Any:
         """The answer to a call, or an awaitable of it."""
-        route = self._route_of(call)
-        if route is not None:
-            return route.answer(call)
-        known = ", ".join(map(" ".join, self._routes))
-        path = self.path_of(call.request.url) or call.request.url.path
-        message = mistake(f"the mock has no {call.request.method} {path}; it has {known}")
-        return MockError(message, status=404)
+        route, path = self._route_of(call)
+        return self._no_route(call) if route is None else route.answer(call, path)
 
     def complete(self, answer: Any, call: Call) -> Any:
         """Make a response or an event stream of the answer to a call."""
-        route = self._route_of(call)
+        route, path = self._route_of(call)
         if route is None:
             return library_of(call.request).Response(answer.status, json=self.error_body(answer))
-        return route.complete(answer, call)
+        return route.complete(answer, call, path)
 
-    def _add(self, endpoint: Endpoint) -> Route:
-        route = self._routes["POST", endpoint.path] = Route(endpoint, self)
-        return route
+    def _add_all(self, endpoints: Iterable[Endpoint]) -> None:
+        """Make the routes, and the resources whose attributes they are."""
+        for endpoint in endpoints:
+            route = self._route_class(endpoint, self)
+            self._routes.append(route)
+            *parents, last = endpoint.name.split(".")
+            parts = self.__dict__
+            for depth, name in enumerate(parents, 1):
+                full_name = ".".join([self.name, *parents[:depth]])
+                parts = parts.setdefault(name, Resource(full_name)).__dict__
+            parts[last] = route
+        # /threads/runs comes before /threads/{thread_id}, which matches it too.
+        self._routes.sort(key=lambda route: route.endpoint.path.count("{"))
 
-    def _route_of(self, call: Call) -> Route | None:
-        return self._routes.get((call.request.method, self.path_of(call.request.url) or ""))
+    def _route_of(self, call: Call) -> tuple[Route | None, dict[str, str]]:
+        """The route of a request, and its path parameters."""
+        return self._route_of_request(call.request)
+
+    def _route_of_request(self, request: Any) -> tuple[Route | None, dict[str, str]]:
+        path = self.path_of(request.url) or ""
+        for route in self._routes:
+            match = route.endpoint.pattern.fullmatch(path)
+            if match and route.endpoint.method == request.method:
+                return route, match.groupdict()
+        return None, {}
+
+    def _no_route(self, call: Call) -> MockError:
+        path = self.path_of(call.request.url) or call.request.url.path
+        wanted = f"{call.request.method} {path}"
+        known = [f"{route.endpoint.method} {route.endpoint.path}" for route in self._routes]
+        if len(known) > _FEW_ROUTES:
+            known = [*get_close_matches(wanted, known, 3, 0), "others"]
+        return MockError(mistake(f"the mock has no {wanted}; it has {', '.join(known)}"), status=404)
 
 
 def path_below(bases: Sequence[str | None], url: Any) -> str | None:

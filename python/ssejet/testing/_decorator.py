@@ -1,4 +1,4 @@
-"""Gives a function, or a ``with`` block, a mock."""
+"""Gives a mock to a function or a ``with`` block."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=APIMock)
 
 
 class MockDecorator(Generic[M]):
-    """Gives a function, or a ``with`` block, a mock.
+    """Gives a mock to a function or a ``with`` block.
 
     Args:
         make: makes a mock.
@@ -28,6 +28,8 @@ class MockDecorator(Generic[M]):
         base_url: where the API is.
         state: what response functions may share, copied for each mock.
     """
+
+    _copies_state = True
 
     def __init__(self, make: Callable[..., M], *, parameter: str, base_url: str | None, state: Any) -> None:
         self._make = functools.partial(make, base_url=base_url)
@@ -41,13 +43,13 @@ class MockDecorator(Generic[M]):
         return mock.__enter__()
 
     def __exit__(self, *exc_info: object) -> None:
-        self._entered.pop().__exit__()
+        self._entered.pop().__exit__(*exc_info)
 
     async def __aenter__(self) -> M:
         return self.__enter__()
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.__exit__()
+        self.__exit__(*exc_info)
 
     def __call__(self, function: F) -> F:
         """Decorate a function, async or not, or a generator, async or not."""
@@ -104,4 +106,4 @@ class MockDecorator(Generic[M]):
         return plain_wrapper
 
     def _new_mock(self) -> M:
-        return self._make(state=copy.deepcopy(self._state))
+        return self._make(state=copy.deepcopy(self._state) if self._copies_state else self._state)

@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ssejet._http.response import is_httpx_response as is_response
 from ssejet._media_type import EVENT_STREAM
 from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import aclose, close
@@ -22,15 +23,8 @@ def library_of(request: Any) -> Any:
     return sys.modules[type(request).__module__.partition(".")[0]]
 
 
-def is_response(answer: Any) -> bool:
-    """Whether this is a response of either library."""
-    # A Mock has every attribute, but no number for a status.
-    has_status = isinstance(getattr(answer, "status_code", None), int)
-    return has_status and hasattr(answer, "headers") and hasattr(answer, "stream")
-
-
 def as_exception_of(library: Any, error: BaseException, request: Any) -> BaseException:
-    """The same exception for this call: of the client's library, and with its request."""
+    """The same exception, as one of the client's library with the request of this call."""
     cls = type(error)
     if cls.__module__.partition(".")[0] not in ("httpx", "httpx2"):
         return error
@@ -73,12 +67,26 @@ def make_response(answer: Any, request: Any) -> Any:
 @cache
 def _body_class(library: Any) -> Any:
     class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        """A body that fails with the library's own exception, as a real transport does."""
+        """A body that fails with the library's own exception, and is sent once, as by a real transport.
+
+        A second iteration gives what the first one left. openai drains bodies in this way.
+        """
 
         def __init__(self, source: Any) -> None:
             self._source = source
+            self._pieces: Any = None
 
         def __iter__(self) -> Iterator[bytes]:
+            if self._pieces is None:
+                self._pieces = self._read()
+            return self._pieces  # type: ignore[no-any-return]
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            if self._pieces is None:
+                self._pieces = self._aread()
+            return self._pieces  # type: ignore[no-any-return]
+
+        def _read(self) -> Iterator[bytes]:
             if not hasattr(self._source, "__iter__"):
                 kind = type(self._source).__name__
                 raise TypeError(f"{kind} is async, but the client is not: answer with an EventStream")
@@ -87,7 +95,7 @@ def _body_class(library: Any) -> Any:
             except OSError as error:
                 raise library.ReadError(str(error)) from error
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
+        async def _aread(self) -> AsyncIterator[bytes]:
             try:
                 if hasattr(self._source, "__aiter__"):
                     async for piece in self._source:

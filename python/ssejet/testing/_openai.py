@@ -6,32 +6,33 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ssejet.testing._api_mock import APIMock, Resource, path_below
+from ssejet.testing._api_mock import APIMock, path_below
 from ssejet.testing._decorator import MockDecorator
-from ssejet.testing._endpoints import ChatCompletions, Completions, Responses, openai_error
+from ssejet.testing._endpoints import OPENAI_ENDPOINTS, openai_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ssejet.testing._answers import MockError
-    from ssejet.testing._route import Route
+    from ssejet.testing._openai_routes import (
+        Beta,
+        Chat,
+        Create,
+        Files,
+        Images,
+        Models,
+        Responses,
+        VectorStores,
+    )
 
-__all__ = ["OpenAIMock", "mock_openai"]
+__all__ = ["OPENAI_URL", "OpenAIMock", "mock_openai"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_BASE_URL = "https://api.openai.com/v1"
+OPENAI_URL = "https://api.openai.com/v1"
 # A path of Azure's has a deployment, a version, or neither.
 _AZURE_PREFIX = re.compile(r"(/openai)?(/deployments/[^/]+|/v1)?(?=/)")
 _AZURE_HOST = re.compile(r"(.*\.)?azure\.(com|us|cn)|.*\.azure-api\.(net|us|cn)")
-
-
-class _Create(Resource):
-    create: Route
-
-
-class _Chat(Resource):
-    completions: _Create
 
 
 class OpenAIMock(APIMock):
@@ -52,24 +53,31 @@ class OpenAIMock(APIMock):
             ``/openai/deployments/``, and paths with ``/openai/`` on an Azure host or with an ``api-version``.
         state: any object for the response functions to share; by default a dict.
 
-    Attributes:
-        chat: ``chat.completions.create`` is a ``Route``.
-        completions: ``completions.create`` is a ``Route``.
-        responses: ``responses.create`` is a ``Route``.
+    The routes have the names of the client's methods, such as ``mock.chat.completions.create``. Those of
+    ``chat``, ``completions`` and ``responses.create`` answer what the test sets. The others have default
+    answers, from the objects in ``store``, which the client's requests and the test can change.
     """
 
     name = "mock"
+    chat: Chat
+    completions: Create
+    responses: Responses
+    embeddings: Create
+    moderations: Create
+    images: Images
+    models: Models
+    files: Files
+    vector_stores: VectorStores
+    beta: Beta
 
     def __init__(self, *, base_url: str | None = None, state: Any = None) -> None:
         super().__init__(base_url=base_url, state=state)
-        completions = _Create("mock.chat.completions", create=self._add(ChatCompletions()))
-        self.chat: _Chat = _Chat("mock.chat", completions=completions)
-        self.completions: _Create = _Create("mock.completions", create=self._add(Completions()))
-        self.responses: _Create = _Create("mock.responses", create=self._add(Responses()))
+        self._add_all(OPENAI_ENDPOINTS)
+        self.beta.__dict__["chat"] = self.chat
 
     def path_of(self, url: Any) -> str | None:
         """The endpoint's path, such as ``/chat/completions``, or None if the URL belongs to another API."""
-        bases = [self.base_url] if self.base_url else [_BASE_URL, os.environ.get("OPENAI_BASE_URL")]
+        bases = [self.base_url] if self.base_url else [OPENAI_URL, os.environ.get("OPENAI_BASE_URL")]
         path = path_below(bases, url)
         if path is None and self.base_url is None and _is_azure(url):
             path = url.path[url.path.index("/openai/") :]

@@ -1,10 +1,16 @@
-"""Patches the transports of httpx and httpx2 while a mock is active."""
+"""Patches the transports of httpx and httpx2 while a mock is active.
+
+The methods of the transports are patched, because transports of other kinds call them too. Other mocking
+libraries replace these methods as well, and the last one would win. So clients get a transport that asks our
+mocks before it calls such a method.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 from contextvars import ContextVar
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["activate", "deactivate"]
 
 _LIBRARIES = ("httpx", "httpx2")
+# The method of clients that chooses the transport of a URL. It is not public, so it may be missing.
+_CHOOSE = "_transport_for_url"
 
 
 class Mock(Protocol):
@@ -21,6 +29,9 @@ class Mock(Protocol):
 
     def owns(self, request: Any) -> bool:
         """Whether a request is for this mock."""
+
+    def refuses(self, request: Any) -> bool:
+        """Whether the mock answers a request with an error, if no other mock owns it."""
 
     def handle_request(self, request: Any) -> Any:
         """Answer a request."""
@@ -41,7 +52,7 @@ _entered: ContextVar[tuple[Mock, ...]] = ContextVar("ssejet_entered_mocks", defa
 
 
 def activate(mock: Mock) -> None:
-    """Send the requests that a mock owns to it, from all HTTP transports."""
+    """Send a mock the requests that it owns, from all HTTP transports."""
     with _lock:
         if not _active:
             _patch_transports()
@@ -56,7 +67,7 @@ def deactivate(mock: Mock) -> None:
         if not _active:
             while _originals:
                 setattr(*_originals.pop())
-    # ContextVar.reset() would fail here, because a fixture may end in another context than it began in.
+    # A fixture may end in another context than that of its beginning. ContextVar.reset() would fail there.
     entered = list(_entered.get())
     if mock in entered:
         _remove_last(entered, mock)
@@ -72,7 +83,9 @@ def _mock_for(request: Any) -> Mock | None:
     with _lock:
         active = list(_active)
     own = [mock for mock in _entered.get() if mock in active]
-    return next((mock for mock in reversed([*active, *own]) if mock.owns(request)), None)
+    newest_first = [*active, *own][::-1]
+    owner = next((mock for mock in newest_first if mock.owns(request)), None)
+    return owner or next((mock for mock in newest_first if mock.refuses(request)), None)
 
 
 def _patch_transports() -> None:
@@ -81,12 +94,44 @@ def _patch_transports() -> None:
             library = importlib.import_module(name)
             _patch(library.HTTPTransport, "handle_request", _with_mocks)
             _patch(library.AsyncHTTPTransport, "handle_async_request", _with_async_mocks)
+            for client, transport in (
+                (library.Client, library.HTTPTransport),
+                (library.AsyncClient, library.AsyncHTTPTransport),
+            ):
+                if hasattr(client, _CHOOSE):
+                    _patch(client, _CHOOSE, partial(_with_mocks_first, transport))
 
 
 def _patch(cls: Any, name: str, wrap: Callable[[Any], Any]) -> None:
     original = getattr(cls, name)
     _originals.append((cls, name, original))
     setattr(cls, name, wrap(original))
+
+
+def _with_mocks_first(transport_class: Any, choose: Any) -> Any:
+    def transport_for_url(client: Any, url: Any) -> Any:
+        transport = choose(client, url)
+        name = "handle_request" if hasattr(transport, "handle_request") else "handle_async_request"
+        # A subclass with a method of its own may do something before it sends the request.
+        is_plain = getattr(type(transport), name, None) is getattr(transport_class, name, name)
+        return _MocksFirst(transport) if is_plain else transport
+
+    return transport_for_url
+
+
+class _MocksFirst:
+    """A transport that asks the mocks first."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: Any) -> Any:
+        """Answer or send a request."""
+        return (_mock_for(request) or self._transport).handle_request(request)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Answer or send a request."""
+        return await (_mock_for(request) or self._transport).handle_async_request(request)
 
 
 def _with_mocks(send: Any) -> Any:

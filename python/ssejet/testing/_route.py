@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ssejet._json import dumps, loads
@@ -10,16 +12,19 @@ from ssejet.emit import AsyncEventStream, EventStream
 from ssejet.emit._closing import close
 from ssejet.testing._answers import KINDS, MockError, StreamedAnswer, describe, has_fields, is_answer
 from ssejet.testing._calls import CallLog
+from ssejet.testing._endpoints.base import Asked, RefusedError
 from ssejet.testing._http_responses import as_exception_of, is_response, library_of
+from ssejet.testing._multipart import parse_form
 from ssejet.testing._streams import RawEventStream, with_event_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ssejet.testing._calls import Call
     from ssejet.testing._endpoints import Endpoint
+    from ssejet.testing._store import StateStore
 
-__all__ = ["Route", "mistake"]
+__all__ = ["Route", "accepted_arguments", "mistake"]
 
 _UNSET: Any = object()
 
@@ -28,25 +33,31 @@ class _API(Protocol):
     """The mock that a route belongs to."""
 
     name: ClassVar[str]
+    created_status: ClassVar[int]
     state: Any
+
+    @property
+    def store(self) -> StateStore:
+        """The objects that the mock keeps."""
 
 
 class Route:
     """One endpoint of a mocked API. A mock makes its routes itself.
 
     The counts are right with any number of threads and tasks. Inside a response function, they do not include
-    the call that it answers: ``route.call_count`` is 0 in the first call, and each of
-    several calls at once has another number.
+    the call that it answers: ``route.call_count`` is 0 in the first call. Each of several calls at
+    once sees another number.
     """
 
-    __slots__ = ("_endpoint", "_log", "_mock", "_offered", "_response")
+    __slots__ = ("_in_turn", "_lock", "_log", "_mock", "_response", "endpoint")
 
     def __init__(self, endpoint: Endpoint, mock: _API) -> None:
         self._log = CallLog()
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._mock = mock
         self._response: Any = _UNSET
-        self._offered: tuple[str, ...] = ()
+        self._in_turn: _InTurn | None = None
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         return f"<Route {self._name}: {len(self.calls)} calls>"
@@ -63,8 +74,10 @@ class Route:
         * a ``MockError``: an error as the provider reports it;
         * a response of httpx or httpx2;
         * an exception: what the transport raises, such as ``httpx.ConnectError``;
-        * a function that returns or raises one of these. It gets the request, and also the route and the
-          mock's state if it has parameters ``route`` and ``state``. It may be async if the client is.
+        * bytes: a file, for ``files.content``;
+        * a function that returns or raises one of these. It gets the request, and also what it has parameters
+          for: ``route``, the mock's ``state``, its ``store``, and path parameters such as ``thread_id``. It
+          may be async if the client is.
 
         Raises:
             AttributeError: it was read but never set.
@@ -76,16 +89,48 @@ class Route:
 
     @response.setter
     def response(self, response: Any) -> None:
-        offered: tuple[str, ...] = ()
-        if not is_answer(response):
-            if isinstance(response, type) or not callable(response):
-                raise TypeError(f"{self._name}.response is {KINDS}; not {describe(response)}")
-            offered = _offered_parameters(response, f"{self._name}.response")
-        self._response, self._offered = response, offered
+        self._check(response, f"{self._name}.response")
+        self._response, self._in_turn = response, None
 
     @response.deleter
     def response(self) -> None:
-        self._response, self._offered = _UNSET, ()
+        self._response, self._in_turn = _UNSET, None
+
+    @property
+    def responses(self) -> list[Any]:
+        """What the endpoint answers to one request after another: a list of what ``response`` may be.
+
+        A request after the last answer, and answers that are left at the end of the mock's ``with`` block,
+        are errors.
+        """
+        return [] if self._in_turn is None else list(self._in_turn.answers)
+
+    @responses.setter
+    def responses(self, responses: Iterable[Any]) -> None:
+        self.set_responses(responses)
+
+    def set_responses(self, responses: Iterable[Any], *, strict: bool = True) -> None:
+        """Set ``responses``.
+
+        Args:
+            responses: the answers.
+            strict: whether answers that are left at the end are an error.
+        """
+        if isinstance(responses, (str, bytes, Mapping)):
+            raise TypeError(f"{self._name}.responses is a list of answers, not one: set response instead")
+        answers = list(responses)
+        for place, answer in enumerate(answers):
+            self._check(answer, f"{self._name}.responses[{place}]")
+        self._response, self._in_turn = _UNSET, _InTurn(answers, strict=strict)
+
+    @property
+    def unused(self) -> str | None:
+        """Which answers in ``responses`` no request has got, as a sentence; None if there are none."""
+        turn = self._in_turn
+        if turn is None or not turn.strict or turn.given >= len(turn.answers):
+            return None
+        count, total = len(turn.answers) - turn.given, len(turn.answers)
+        return f"{count} of {total} answers in {self._name}.responses were never asked for"
 
     @property
     def calls(self) -> list[Call]:
@@ -102,23 +147,34 @@ class Route:
         """Whether there was a request."""
         return bool(self.calls)
 
-    def answer(self, call: Call) -> Any:
-        """The answer to a call, or an awaitable of it."""
-        self._log.add(call)
-        if self._response is _UNSET:
-            return MockError(mistake(f"{self._name}.response is not set: set it to {KINDS}"), status=400)
-        if is_answer(self._response):
-            return self._response
-        offered = {"route": self, "state": self._mock.state}
-        return self._response(call.request, **{name: offered[name] for name in self._offered})
+    def answer(self, call: Call, path: dict[str, str]) -> Any:
+        """The answer to a call, or an awaitable of it.
 
-    def complete(self, answer: Any, call: Call) -> Any:
+        Args:
+            call: the call.
+            path: its path parameters.
+        """
+        self._log.add(call)
+        response = self._next_response()
+        if isinstance(response, _Default) or self._is_answer(response):
+            return response
+        offered = {"route": self, "state": self._mock.state, "store": self._mock.store}
+        return response(call.request, **accepted_arguments(response, offered | self._also_offered(), path))
+
+    def complete(self, answer: Any, call: Call, path: dict[str, str]) -> Any:
         """Make a response or an event stream of the answer to a call.
+
+        Args:
+            answer: the answer.
+            call: the call.
+            path: its path parameters.
 
         Raises:
             TypeError: it is not an answer.
         """
-        if not is_answer(answer):
+        if isinstance(answer, _Default):
+            answer = None
+        elif not self._is_answer(answer):
             close(answer)
             raise TypeError(f"the function of {self._name}.response returns {KINDS}; not {describe(answer)}")
         if isinstance(answer, BaseException):
@@ -126,46 +182,85 @@ class Route:
         if is_response(answer):
             return answer
         if isinstance(answer, (EventStream, AsyncEventStream)):
-            return with_event_names(answer) if self._endpoint.names_events else answer
-        if isinstance(answer, MockError):
-            return self._error_response(answer, call)
-        if isinstance(answer, StreamedAnswer):
-            return self._streamed(answer, call)
-        body = _body_of(call)
-        fields = self._fields(answer, body)
-        if body.get("stream"):
-            return EventStream(list(self._endpoint.stream(fields, body)), done=self._endpoint.done)
-        return library_of(call.request).Response(200, json=fields)
+            return with_event_names(answer) if self.endpoint.names_events else answer
+        try:
+            if isinstance(answer, MockError):
+                raise RefusedError(answer)
+            asked = _asked(call, path, self._mock.store)
+            if isinstance(answer, StreamedAnswer):
+                return self._streamed(answer, asked, call)
+            return self._plain(answer, asked, call)
+        except RefusedError as refusal:
+            return self._error_response(refusal.error, call)
+
+    def _next_response(self) -> Any:
+        if self._in_turn is not None:
+            with self._lock:
+                place, self._in_turn.given = self._in_turn.given, self._in_turn.given + 1
+            answers = self._in_turn.answers
+            if place < len(answers):
+                return answers[place]
+            message = f"{self._name}.responses has {len(answers)} answers, but this is request {place + 1}"
+            return MockError(mistake(message), status=400)
+        if self._response is not _UNSET:
+            return self._response
+        if self.endpoint.has_default:
+            return _Default()
+        return MockError(mistake(f"{self._name}.response is not set: set it to {KINDS}"), status=400)
+
+    def _plain(self, answer: Any, asked: Asked, call: Call) -> Any:
+        fields = self._fields(answer, asked)
+        if asked.streams or self.endpoint.always_streams:
+            return EventStream(list(self.endpoint.events(fields, asked)), done=self.endpoint.done)
+        status = self._mock.created_status if self.endpoint.creates else 200
+        response = library_of(call.request).Response
+        if isinstance(fields, bytes):
+            return response(status, content=fields, headers={"content-type": "application/octet-stream"})
+        return response(status, json=fields)
+
+    def _also_offered(self) -> dict[str, Any]:
+        """What else the functions of this route may have as parameters."""
+        return {}
+
+    def _is_answer(self, answer: Any) -> bool:
+        return is_answer(answer) or (self.endpoint.takes_bytes and isinstance(answer, bytes))
+
+    def _check(self, answer: Any, name: str) -> None:
+        if self._is_answer(answer):
+            return
+        if isinstance(answer, type) or not callable(answer):
+            raise TypeError(f"{name} is {KINDS}; not {describe(answer)}")
+        offered = ["route", "state", "store", *self._also_offered(), *self.endpoint.pattern.groupindex]
+        _check_function(answer, name, offered)
 
     @property
     def _name(self) -> str:
-        return f"{self._mock.name}.{self._endpoint.name}"
+        return f"{self._mock.name}.{self.endpoint.name}"
 
-    def _fields(self, answer: Any, body: dict[str, Any]) -> dict[str, Any]:
-        given = self._endpoint.from_text(answer) if isinstance(answer, str) else loads(dumps(answer))
-        if not isinstance(given, dict):
+    def _fields(self, answer: Any, asked: Asked) -> Any:
+        given = answer if answer is None or isinstance(answer, (str, bytes)) else loads(dumps(answer))
+        if given is not None and not isinstance(given, (str, bytes, dict)):
             raise TypeError(f"{self._name}.response is {KINDS}; not {describe(answer)}")
         try:
-            return self._endpoint.complete(given, body)
+            return self.endpoint.answer(given, asked)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise TypeError(
                 f"{self._name}.response has fields that are no answer of this API: {error}"
             ) from error
 
-    def _streamed(self, streamed: StreamedAnswer, call: Call) -> Any:
-        body = _body_of(call)
+    def _streamed(self, streamed: StreamedAnswer, asked: Asked, call: Call) -> Any:
         error = MockError(streamed.error) if isinstance(streamed.error, str) else streamed.error
-        if not body.get("stream"):
-            return self.complete(streamed.answer if error is None else error, call)
+        if not (asked.streams or self.endpoint.always_streams):
+            return self.complete(streamed.answer if error is None else error, call, asked.path)
         if not has_fields(streamed.answer):
             raise TypeError(
                 f"a StreamedAnswer has a text or the answer's fields, not {describe(streamed.answer)}"
             )
-        items = list(self._endpoint.stream(self._fields(streamed.answer, body), body))
-        done = self._endpoint.done
+        items = list(self.endpoint.events(self._fields(streamed.answer, asked), asked))
+        done: Any = self.endpoint.done
         if error is not None:
             after = len(items) // 2 if streamed.after is None else streamed.after
-            items = [*items[:after], self._endpoint.stream_error(error, len(items[:after]))]
+            items = [*items[:after], self.endpoint.stream_error(error, len(items[:after]))]
             done = None
         if streamed.ping_every:
             items = list(self._pinged(items, streamed.ping_every))
@@ -174,29 +269,73 @@ class Route:
     def _pinged(self, items: list[Any], every: int) -> Iterator[Any]:
         for number, item in enumerate(items):
             if number and number % every == 0:
-                yield self._endpoint.ping
+                yield self.endpoint.ping
             yield item
 
     def _error_response(self, error: MockError, call: Call) -> Any:
         return library_of(call.request).Response(
-            error.status, json=self._endpoint.error_body(error), headers=dict(error.headers)
+            error.status, json=self.endpoint.error_body(error), headers=dict(error.headers)
         )
 
 
-def _offered_parameters(function: Any, name: str) -> tuple[str, ...]:
-    """Which of ``route`` and ``state`` a function takes."""
+class _Default:
+    """The endpoint's own answer."""
+
+
+class _InTurn:
+    """Answers for one request after another."""
+
+    def __init__(self, answers: list[Any], *, strict: bool) -> None:
+        self.answers = answers
+        self.strict = strict
+        self.given = 0
+
+
+def accepted_arguments(function: Any, offered: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
+    """Those of the offered arguments and path parameters that a function takes."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some builtins have none
+        return {}
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+    accepted = {name: value for name, value in (path | offered).items() if name in parameters}
+    return path | accepted if takes_all else accepted
+
+
+def _check_function(function: Any, name: str, offered: list[str]) -> None:
+    """Check that a function needs no other argument than the request and those that are offered.
+
+    Raises:
+        TypeError: it needs another one.
+    """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some builtins have none
-        return ()
-    offered = tuple(each for each in ("route", "state") if each in signature.parameters)
+    except (TypeError, ValueError):
+        return
     try:
-        signature.bind(None, **dict.fromkeys(offered))
+        signature.bind(None, **accepted_arguments(function, dict.fromkeys(offered), {}))
     except TypeError as error:
+        others = f"{', '.join(offered[:-1])} and {offered[-1]}"
         raise TypeError(
-            f"the function of {name} gets the request, and route and state if it has such parameters: {error}"
+            f"the function of {name} gets the request, and {others} if it has such parameters: {error}"
         ) from None
-    return offered
+
+
+def _asked(call: Call, path: dict[str, str], store: StateStore) -> Asked:
+    """What a request asks for.
+
+    Raises:
+        TypeError: its body is neither a JSON object nor a form.
+    """
+    request = call.request
+    query = dict(request.url.params)
+    content_type = request.headers.get("content-type", "")
+    if not request.content:
+        return Asked({}, [], path, query, store)
+    if content_type.startswith("multipart/form-data"):
+        form = parse_form(content_type, request.content)
+        return Asked(form.fields, form.files, path, query, store)
+    return Asked(_body_of(call), [], path, query, store)
 
 
 def _body_of(call: Call) -> dict[str, Any]:

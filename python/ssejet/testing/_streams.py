@@ -32,7 +32,7 @@ class _RawItemEncoder(ItemEncoder):
 
 
 def with_event_names(stream: Any) -> Any:
-    """A test's own stream with event types and without a sentinel, for a provider that sends them so."""
+    """A test's own stream with event types and without a sentinel, as some providers send it."""
     named = copy.copy(stream)
     if named._options.done is DONE:
         named._options = replace(named._options, done=None)

@@ -52,7 +52,7 @@ class MockTransport(_Transport):
 
     @property
     def calls(self) -> list[Call]:
-        """The requests so far, with their answers. Inside a response function: those before its own."""
+        """The requests so far, with their answers. Inside a response function: the earlier ones."""
         return self._log.calls
 
     def handle_request(self, request: Any) -> Any:

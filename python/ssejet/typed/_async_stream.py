@@ -146,9 +146,18 @@ class _AsyncItems(Generic[Item]):
                     await stream._end()
                     break
                 # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
-                fetch = reader.begin()
+                direct = reader.direct
+                if direct is not None and reader.state is _IDLE:
+                    reader.state = _READING
+                else:
+                    fetch = reader.begin()
                 try:
-                    chunk = await fetch()
+                    if direct is None:
+                        chunk = await fetch()
+                    else:
+                        if not direct.arrived:
+                            await direct.wait()
+                        chunk = direct.take()
                 except StopAsyncIteration:
                     chunk = None
                 except Exception as error:
@@ -164,7 +173,8 @@ class _AsyncItems(Generic[Item]):
                         await reader.leave()
                 if reader.state is not _IDLE:
                     break
-                stream._body.receive(chunk)
+                if chunk != b"" or direct is None:
+                    stream._body.receive(chunk)
         except ConcurrentReadError:
             raise
         except BaseException:

@@ -50,6 +50,9 @@ class BaseStream(Generic[T]):
         timeout: the most seconds until the stream ends, from now, or from the start of ``metrics``.
         metrics: receives the measurements; None for a new ``StreamMetrics``. A ``TokenMetrics`` also times
             tokens, and lets ``require_done`` accept a finish reason as the end.
+        direct: whether the body may be read from the socket itself, past httpx or httpx2, which takes a
+            fraction of the time. Where that is not possible, it makes no difference; see
+            ``ssejet.direct_reading()``.
 
     Attributes:
         response: the response.
@@ -113,6 +116,7 @@ class BaseStream(Generic[T]):
         data_timeout: float | None = None,
         timeout: float | None = None,
         metrics: StreamMetrics | None = None,
+        direct: bool = True,
     ) -> None:
         name, other = ("Stream", "AsyncStream") if self._kind == "sync" else ("AsyncStream", "Stream")
         readable = readable_response(response, self._kind, reader=name, other_reader=other)
@@ -126,7 +130,7 @@ class BaseStream(Generic[T]):
             metrics=metrics,
         )
         deadlines = Deadlines(idle=idle_timeout, data=data_timeout, total=timeout, start=self.metrics.started)
-        reader = self._reader_class(readable, deadlines)
+        reader = self._reader_class(readable, deadlines, direct=direct)
         self._body = ResponseBody(readable, self._machine, deadlines, reader)
         self._reader = reader
 

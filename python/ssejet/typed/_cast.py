@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerCast", "Cast", "decoding_errors", "explain", "is_from_json", "make_cast"]
 
-# The stack on which every decoder reaches its own limit of nesting before the stack's end: bytes. For models
-# that hold themselves, pydantic can take more.
+# With this many bytes of stack, every decoder reaches its own limit of nesting first. For models that hold
+# themselves, pydantic can take more.
 _ENOUGH_STACK = 512 * 1024
 
 # How many of the problems of an item an error lists.
@@ -28,24 +28,28 @@ class AnswerCast:
     shape that was seen before needs no second look.
 
     Args:
-        model: the class of the answers, a ``ssejet.chat._base.Response``.
+        model: the class of the answers, a ``ssejet._answers.base.Response``.
 
     Attributes:
+        metrics: the class of the metrics that know the end; None for ``StreamMetrics``.
         slot: the name under which an answer keeps its text.
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
+        end: what the last event of a whole stream is called; None if the protocol has no such event.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
         build: makes the answer of an event without msgspec if its text is of such a shape, or returns the
             event. None if only msgspec can make these answers.
     """
 
-    __slots__ = ("build", "complete", "knows_shape", "set_slot", "slot")
+    __slots__ = ("build", "complete", "end", "knows_shape", "metrics", "set_slot", "slot")
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
 
+        self.metrics: type[Any] | None = getattr(model, "default_metrics", None)
         self.slot: str = model.text_slot
+        self.end: str | None = getattr(model, "end", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete
@@ -103,6 +107,9 @@ def make_cast(cast_to: Any) -> Cast:
     """
     if cast_to is None:
         return Cast(ServerSentEvent.json, _same, takes_event=True)
+    # In a union of events of one protocol, any of them stands for all.
+    first = (get_args(cast_to) or (cast_to,))[0]
+    cast_to = getattr(get_origin(first) or first, "event_class", cast_to)
     if _holds_pydantic(cast_to):
         return _pydantic_cast(cast_to)
     if _is_msgspec_type(cast_to):
@@ -144,7 +151,7 @@ def explain(error: Exception) -> str:
     """A decoding error in one line."""
     if not hasattr(error, "errors"):
         return str(error)
-    # That of pydantic spreads over several lines for each thing that is wrong.
+    # pydantic's message has several lines for each fault.
     complaints = error.errors()
     told = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in complaints[:_COMPLAINTS])
     return told + ("; …" if len(complaints) > _COMPLAINTS else "")
@@ -202,16 +209,19 @@ def _is_msgspec_class(cls: type[Any]) -> bool:
 def _msgspec_cast(type_: Any) -> Cast:
     import msgspec
 
+    is_answer = hasattr(type_, "text_slot")
+
     def convert(value: Any) -> Any:
         return msgspec.convert(value, type_)
 
     try:
-        decode = msgspec.json.Decoder(type_).decode
+        decoded = type_.decoded_type() if is_answer else type_
+        decode = msgspec.json.Decoder(decoded).decode
     except RecursionError as error:
         raise TypeError(
             f"cast_to is {type_!r}, an alias that holds itself, which msgspec cannot decode: make it a class "
             "that holds itself, such as a msgspec Struct, or a model of pydantic"
         ) from error
-    if hasattr(type_, "text_slot"):
+    if is_answer:
         return Cast(decode, type_.from_dict, answer=AnswerCast(type_))
     return Cast(decode, convert)

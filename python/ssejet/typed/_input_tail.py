@@ -16,7 +16,7 @@ __all__ = ["InputTail"]
 # How many bytes are kept.
 _MAX_SIZE = 64 * 1024
 
-# Compiled when they are needed, which is at the end of a stream at the earliest.
+# Compiled when they are needed: not before the end of a stream.
 _JSON_LINE = rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*[{\[]"
 _LINE_END = rb"\r\n|[\r\n]"
 
@@ -60,9 +60,9 @@ class InputTail:
         self.data = b""
 
     def error(self, request: Any, *, has_events: bool, is_answer: bool) -> APIError | None:
-        """The error that the input ends with, if it is in no event; None if there is none.
+        """The error at the end of the input that is in no whole event; None if there is none.
 
-        That is an event without its blank line, or JSON without a field's name.
+        It is an event without its blank line, or JSON without a field's name.
 
         Args:
             request: the HTTP request, or None.

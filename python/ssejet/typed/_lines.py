@@ -40,7 +40,7 @@ class _Line(Enum):
     TEXT = auto()
     """Something else. It counts until a comment or a field of the standard follows."""
     OTHER = auto()
-    """Something that begins as JSON or HTML do. It counts until an event follows."""
+    """Something that begins like JSON or HTML. It counts until an event follows."""
 
 
 _OF_A_STREAM = frozenset({_Line.COMMENT, _Line.DATA, _Line.FIELD})
@@ -59,7 +59,7 @@ class BodyLines:
     Attributes:
         has_event: whether an event has come.
         is_stream: whether a comment or a field of the standard has come.
-        is_other: whether the last lines begin as JSON or HTML do.
+        is_other: whether the last lines begin like JSON or HTML.
         other: the lines that no event stream has, and the start of a line that may be one.
         held: how many of the last bytes may not belong to an event stream.
         data_held: how many of the last bytes follow the beginning of data that no blank line has ended.

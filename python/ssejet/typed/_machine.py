@@ -136,13 +136,16 @@ class StreamMachine(Generic[T]):
         if require_done and done is None:
             raise ValueError("require_done=True needs a sentinel to wait for, but done is None")
         self.saw_done: bool = False
-        self.metrics: StreamMetrics = StreamMetrics() if metrics is None else metrics
         self.state: MachineState = _READING
         self._decoder = Decoder() if decoder is None else decoder
         self._decoder_state = _RUNNING
         self._cast = make_cast(cast_to)
+        if metrics is None:
+            known = None if self._cast.answer is None else self._cast.answer.metrics
+            metrics = StreamMetrics() if known is None else known()
+        self.metrics: StreamMetrics = metrics
         self._sentinel = Sentinel(done)
-        # Items that are made of objects only cannot be made of another sentinel, so decoding finds it.
+        # If each item is made of an object, decoding fails at any other sentinel, and so finds it.
         self._seeks_sentinel = self._cast.answer is None or "{" in self._sentinel.start
         self._require_done = require_done
         self._request = request
@@ -376,7 +379,7 @@ class StreamMachine(Generic[T]):
         """Go on when all items are taken.
 
         Returns:
-            Whether there may be more to take; if not, only more bytes can bring it.
+            Whether there may be more to take; if not, more bytes are needed.
         """
         if self.state is MachineState.CLOSED:
             return False
@@ -407,9 +410,10 @@ class StreamMachine(Generic[T]):
         error: APIError | TruncatedStreamError | None = self._error_at_end
         self._error_at_end = None
         if error is None and self._require_done and not (self.saw_done or self.metrics.finished):
-            error = TruncatedStreamError(
-                f"the input ended before the sentinel {self._sentinel.start!r}: the answer may be incomplete"
-            )
+            end = f"the sentinel {self._sentinel.start!r}"
+            if self._cast.answer is not None and self._cast.answer.end is not None:
+                end = self._cast.answer.end
+            error = TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
         try:
             if error is not None:
                 raise error

@@ -101,14 +101,14 @@ class Beginning:
 
     @property
     def is_other(self) -> bool:
-        """Whether the last lines begin as JSON or HTML do."""
+        """Whether the last lines begin like JSON or HTML."""
         return self.lines.is_other
 
     def add(self, chunk: bytes) -> None:
         """Take in a chunk of the body.
 
         Raises:
-            SSEError: 64 KiB have come that no event stream has, and no event after them.
+            SSEError: 64 KiB of lines that no event stream has came, and no event after them.
         """
         self._start += chunk[: EXCERPT_SIZE - len(self._start)]
         self.lines.feed(chunk)
@@ -160,7 +160,7 @@ def content_type_error(response: Any, body: bytes) -> ContentTypeError:
 
 
 def other_content_error(response: Any, body: bytes) -> APIError | ContentTypeError:
-    """The error for a body that is not an event stream: the one that it reports, if it reports one."""
+    """The error that a body reports, or else the error that it is not an event stream."""
     payload = error_in(body)
     if isinstance(payload, list):
         payload = payload[0]  # the error object, which relays pass on

@@ -102,7 +102,7 @@ class ResponseBody:
         beginning = self._beginning
         if got_events:
             is_changed = beginning.restore(self._deadlines)
-            self._phase = _Phase.TIMED if self._deadlines.limited else _EVENTS
+            self._phase = _Phase.TIMED if self._deadlines.counts_events else _EVENTS
         else:
             beginning.add(chunk)
             is_changed = beginning.adjust(self._deadlines)

@@ -55,7 +55,7 @@ class Stream(BaseStream[T]):
       event and another content type.
 
     The timeouts interrupt the reads of httpx and httpx2 over HTTP/1.1. For other responses ``data_timeout``
-    and ``timeout`` are checked between chunks, and the client's read timeout stands for ``idle_timeout``.
+    and ``timeout`` are checked between chunks, and the client's read timeout replaces ``idle_timeout``.
 
     Any thread may call ``close()`` at any time: over HTTP/1 the loop of a thread that is reading ends at
     once.

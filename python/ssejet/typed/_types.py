@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         data_timeout: float | None
         timeout: float | None
         metrics: StreamMetrics | None
+        direct: bool
 else:
     from typing import TypeVar
 

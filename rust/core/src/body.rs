@@ -4,7 +4,6 @@ use core::error::Error;
 use core::fmt;
 
 /// The number of bytes that the line of a chunk's size may have, and all lines of the trailers together.
-/// h11 has the same limit under httpcore when the bytes arrive one by one.
 const MAX_LINES: usize = (100 << 10) + 1;
 
 /// The number of digits that a chunk's size may have, leading zeros included.
@@ -86,10 +85,8 @@ impl Error for BodyError {}
 ///
 /// Any other input is an error, and the state is then `Failed`.
 ///
-/// The grammar is that of h11, which accepts more than the standard where servers need it: spaces after a
-/// size, a bare LF at the end of a trailer, folded trailers. A size ends at CRLF only. Unlike h11, this
-/// reader refuses sizes beyond 64 bits, limits lines at the same length however they are cut, and ignores
-/// what trailers say.
+/// The grammar accepts more than the standard where servers need it: spaces after a size, a bare LF at the
+/// end of a trailer, folded trailers. A size ends at CRLF only, and what trailers say is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: u8, size: u64 },

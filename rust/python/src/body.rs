@@ -12,6 +12,9 @@ use crate::decoder::bytes;
 use crate::errors::shown;
 use crate::sizes::signed;
 
+/// What httpx says of a body that was cut: programs look for this text.
+const INCOMPLETE: &str = "peer closed connection without sending complete message body";
+
 /// The number of bytes after the body that are kept.
 const MAX_EXCESS: usize = 64 << 10;
 
@@ -96,16 +99,20 @@ impl BodyReader {
         self.body.is_complete()
     }
 
+    /// Whether nothing more will be read: the body has ended, or cannot be read.
+    #[getter]
+    fn is_over(&self) -> bool {
+        self.error.is_some() || self.body.is_complete()
+    }
+
     /// Why the body cannot be read, and what was expected; None if there is no error.
     #[getter]
     fn error(&self) -> Option<String> {
         self.error.map(|error| match (error, self.framing) {
             (BodyError::Incomplete, Framing::Length(length)) => {
-                format!("{error}: {} of {length} bytes arrived", self.received)
+                format!("{INCOMPLETE} (received {} bytes, expected {length})", self.received)
             }
-            (BodyError::Incomplete, _) => {
-                format!("{error}: expected a chunk of size 0 and an empty line")
-            }
+            (BodyError::Incomplete, _) => format!("{INCOMPLETE} (incomplete chunked read)"),
             _ => error.to_string(),
         })
     }

@@ -36,6 +36,9 @@ mod _core {
     use super::build::Assembler;
 
     #[pymodule_export]
+    use super::build::ModelMaker;
+
+    #[pymodule_export]
     use super::decoder::Decoder;
 
     #[pymodule_export]
@@ -51,7 +54,13 @@ mod _core {
     use super::items::AnswerBuilder;
 
     #[pymodule_export]
+    use super::items::AsyncItemStream;
+
+    #[pymodule_export]
     use super::items::ItemDecoder;
+
+    #[pymodule_export]
+    use super::items::ItemStream;
 
     #[pymodule_export]
     use super::items::KnownShapes;

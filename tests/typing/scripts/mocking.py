@@ -35,7 +35,7 @@ def test_chat(mock_openai: OpenAIMock) -> None:
     route.calls[0].response.status_code  # error: None|Optional
     route.call_counts  # error: call_counts
     mock_openai.chat.completions.make  # error: make
-    mock_openai.embeddings  # error: embeddings
+    mock_openai.audio  # error: audio
 
 
 @mock_anthropic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.adapters.base import AsyncResponseAdapter
+from ssejet._http.adapters.base import AsyncChunks, AsyncResponseAdapter
 from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
 from ssejet._redaction import is_secret_header
 
@@ -58,25 +58,38 @@ class AiohttpAdapter(AsyncResponseAdapter):
         was_closed = self.original.closed and not stream.is_eof()
         return self._content() is not None or is_read or was_closed
 
-    async def read(self) -> bytes:
-        """What has arrived; ``b""`` at the end of the body."""
-        # No lines are read, so the limit for their length does not count.
-        try:
-            return await self._stream.readany()  # type: ignore[no-any-return]
-        except Exception:
-            if rest := self._buffered():
-                return rest
-            raise
-
-    def _buffered(self) -> bytes:
-        """What came before an error, which aiohttp raises first. The method is not documented."""
-        with suppress(Exception):
-            return bytes(self._stream._read_nowait(-1))
-        return b""
+    def _unread_chunks(self) -> AsyncIterator[bytes]:
+        return _Chunks(self)
 
     async def aclose(self) -> None:
         """Close the connection, unless the body has ended, which has released it."""
         self.original.close()
+
+
+class _Chunks(AsyncChunks):
+    """Iterates over a body with one coroutine less for each chunk."""
+
+    def __init__(self, response: AiohttpAdapter) -> None:
+        super().__init__(response)
+        self._stream = response.original.content
+        self._read = self._stream.readany  # it reads no lines, so the limit for their length does not count
+
+    async def __anext__(self) -> bytes:
+        """The next bytes. Those that came before an error are first, where aiohttp has the error first."""
+        try:
+            chunk: bytes = await self._read()
+        except Exception:
+            chunk = self._buffered()
+            if not chunk:
+                raise
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    def _buffered(self) -> bytes:
+        with suppress(Exception):  # the method is not documented
+            return bytes(self._stream._read_nowait(-1))
+        return b""
 
 
 class AiohttpSessionAdapter(ClientAdapter):

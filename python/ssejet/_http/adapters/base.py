@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ssejet._http.adapters.socket_reads import Connection
     from ssejet._http.deadlines import Deadlines
 
-__all__ = ["READ_SIZE", "AsyncResponseAdapter", "ResponseAdapter", "SyncResponseAdapter", "version_text"]
+__all__ = [
+    "READ_SIZE",
+    "AsyncChunks",
+    "AsyncResponseAdapter",
+    "ResponseAdapter",
+    "SyncResponseAdapter",
+    "version_text",
+]
 
 # How many bytes one read may take: what a TLS record holds four times.
 READ_SIZE = 64 * 1024
@@ -136,11 +144,11 @@ class SyncResponseAdapter(ResponseAdapter):
         """A function that returns what has arrived, at most so many bytes; ``b""`` at the end of the body."""
         raise NotImplementedError
 
-    def _connection(self) -> tuple[Any, Any]:
-        """The inner response that reads the connection by ``read1()``, and the socket.
+    def _connection(self) -> Connection:
+        """How the response reads its connection.
 
         Raises:
-            Exception: any one, if they cannot be found, or if the connection serves other responses too.
+            Exception: any one, if that cannot be found out.
         """
         raise NotImplementedError
 
@@ -153,11 +161,11 @@ class AsyncResponseAdapter(ResponseAdapter):
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Iterate over the body, decompressed, as it arrives."""
-        return _AsyncChunks(self)
+        return _KnownChunks(self._body_already_read()) if self._is_consumed() else self._unread_chunks()
 
-    def already_read(self) -> Iterator[bytes] | None:
-        """The body, if it was already read."""
-        return self._body_already_read() if self._is_consumed() else None
+    def _unread_chunks(self) -> AsyncIterator[bytes]:
+        """An iterator over a body that was not read."""
+        return AsyncChunks(self)
 
     async def read(self) -> bytes:
         """What has arrived; ``b""`` at the end of the body."""
@@ -171,29 +179,40 @@ class AsyncResponseAdapter(ResponseAdapter):
         raise NotImplementedError
 
 
-class _AsyncChunks:
+class AsyncChunks:
     """Iterates over a body. It is no async generator, as a cancelled read would end one."""
 
     def __init__(self, response: AsyncResponseAdapter) -> None:
         self._response = response
         self._read = response.read
-        self._already_read = response.already_read()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._already_read is not None:
-            for content in self._already_read:
-                return content
-            raise StopAsyncIteration
-        chunk = await self._read()
-        if not chunk:
-            raise StopAsyncIteration
-        return chunk
+        """The next bytes."""
+        if chunk := await self._read():
+            return chunk
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
+        """Close what the reads have opened."""
         await self._response.end_reading()
+
+
+class _KnownChunks:
+    """Iterates asynchronously over a body that was already read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
 
 
 def version_text(version: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.adapters.base import SyncResponseAdapter
+from ssejet._http.adapters.socket_reads import Connection
 from ssejet._http.sockets import shut_down
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class HTTPClientAdapter(SyncResponseAdapter):
             raise IncompleteRead(b"", response.length)
         return chunk
 
-    def _connection(self) -> tuple[Any, Any]:
-        return self.original, socket_of(self.original)
+    def _connection(self) -> Connection:
+        return Connection(self.original, socket_of(self.original))
 
 
 def socket_of(response: Any) -> Any:

@@ -14,6 +14,9 @@ from ssejet._http.urls import TextURL
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from ssejet._http.adapters.socket_reads import Connection, SocketReads
+    from ssejet._http.deadlines import Deadlines
+
 __all__ = [
     "AsyncNiquestsAdapter",
     "AsyncNiquestsSessionAdapter",
@@ -58,10 +61,14 @@ class _RequestsMembers:
 class RequestsAdapter(_RequestsMembers, SyncResponseAdapter):
     """Adapts a ``requests.Response`` or a ``niquests.Response``."""
 
+    def network_reads(self, deadlines: Deadlines) -> SocketReads | None:
+        """See the base class. A multiplexed session of niquests first receives the head, as for any use."""
+        if getattr(self.original, "lazy", False):
+            self.original._gather()
+        return super().network_reads(deadlines)
+
     def _read_function(self) -> Callable[[int], bytes]:
         original = self.original
-        if getattr(original, "lazy", False):
-            original._gather()  # niquests, multiplexed: the head has not been received yet
         raw = original.raw
         if not hasattr(raw, "_fp"):  # some other file
             return getattr(raw, "read1", lambda size: raw.read(1))
@@ -78,7 +85,7 @@ class RequestsAdapter(_RequestsMembers, SyncResponseAdapter):
 
         return read
 
-    def _connection(self) -> tuple[Any, Any]:
+    def _connection(self) -> Connection:
         return connection_of(self.original.raw)
 
 

@@ -8,31 +8,29 @@ from typing import TYPE_CHECKING, Any
 from ssejet._http.adapters.base import SyncResponseAdapter
 from ssejet._http.adapters.http_client import socket_of
 from ssejet._http.adapters.requests_to_send import ClientAdapter, RequestToSend
+from ssejet._http.adapters.socket_reads import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["PoolManagerAdapter", "Urllib3Adapter", "connection_of", "is_consumed", "read_function"]
 
+# The attribute of a response in which this module keeps the request.
+_REQUEST = "_ssejet_request"
+
 
 class Urllib3Adapter(SyncResponseAdapter):
     """Adapts a ``urllib3.HTTPResponse``.
 
-    Args:
-        response: the response.
-        request: the request, if this module has sent it. The response does not know it.
+    Its request is known only if this module has sent it: urllib3 keeps neither its headers nor its method.
     """
 
     remedy = "send the request with preload_content=False"
 
-    def __init__(self, response: Any, request: Any = None) -> None:
-        super().__init__(response)
-        self._request = request
-
     @property
     def request(self) -> Any:
         """The request, if it is known."""
-        return self._request
+        return getattr(self.original, _REQUEST, None)
 
     def closed_check(self) -> Callable[[], bool]:
         """See the base class."""
@@ -53,7 +51,7 @@ class Urllib3Adapter(SyncResponseAdapter):
     def _read_function(self) -> Callable[[int], bytes]:
         return read_function(self.original)
 
-    def _connection(self) -> tuple[Any, Any]:
+    def _connection(self) -> Connection:
         return connection_of(self.original)
 
 
@@ -160,17 +158,21 @@ class _ReadOfUrllib3V1:
         return chunk
 
 
-def connection_of(response: Any) -> tuple[Any, Any]:
-    """The inner response and the socket, by attributes that are not documented.
+def connection_of(response: Any) -> Connection:
+    """How a response reads its connection, by attributes that are not documented.
 
     Raises:
-        Exception: they cannot be found, or other responses use the connection too.
+        Exception: they cannot be found, or the response uses QUIC.
     """
-    if response.version not in {10, 11}:
-        raise ValueError(response.version)
     inner = response._fp
-    sock = getattr(inner, "_sock", None)  # of urllib3-future
-    return inner, socket_of(inner) if sock is None else sock
+    if response.version in {10, 11}:
+        sock = getattr(inner, "_sock", None)  # of urllib3-future
+        return Connection(inner, socket_of(inner) if sock is None else sock)
+    if response.version != 20:
+        raise ValueError(response.version)
+    connection = response._connection
+    others, requests = connection._pending_responses, connection._promises
+    return Connection(inner, connection.sock, lambda: len(others) > 1 or bool(requests))
 
 
 class PoolManagerAdapter(ClientAdapter):
@@ -197,7 +199,8 @@ class PoolManagerAdapter(ClientAdapter):
             redirect=False,
             retries=False,
         )
-        return Urllib3Adapter(response, request)
+        setattr(response, _REQUEST, request)
+        return Urllib3Adapter(response)
 
     @contextmanager
     def stream(self, method: str, url: Any, *, headers: Any, **options: Any) -> Iterator[Any]:
@@ -207,6 +210,7 @@ class PoolManagerAdapter(ClientAdapter):
         response = self._client.request(
             method, url, headers=merged.text_headers("latin-1"), preload_content=False, **options
         )
+        setattr(response, _REQUEST, merged)
         try:
             yield response
         finally:

@@ -96,8 +96,8 @@ def tail(
     """Follow an event stream, and print every event as it arrives.
 
     When the stream ends or breaks after it has begun, the command connects again, as browsers do: after the
-    server's `retry` time, and later each time that this fails. It asks for the events after the last one.
-    Requests other than GET are not repeated.
+    server's `retry` time, and after a longer wait each time that this fails. It asks for the events after the
+    last one. Requests other than GET are not repeated.
 
     The exit status is 0 when the stream ends for good or N events were printed, 1 when the request fails, the
     stream breaks or the response is not an event stream, 130 after Ctrl-C.

@@ -15,7 +15,7 @@ class ServerSentEvent:
     """An event to send.
 
     Args:
-        data: the data, which ``str`` makes text of; None for no data.
+        data: the data, which ``str()`` converts; None for no data.
         event: the event type, without its line ends.
         id: the event's id, without its line ends.
         retry: the reconnection time in milliseconds.

@@ -86,7 +86,7 @@ class EventSourceResponse(EventStreamResponse):
 
     Args:
         content: an iterable of items, async or not: text, bytes that are an event already, dicts of the
-            arguments of ``ServerSentEvent``, such events; ``str`` makes text of anything else.
+            arguments of ``ServerSentEvent``, or such events; ``str()`` converts anything else.
         status_code, headers, media_type, background: as for other responses.
         ping: the seconds of silence after which a ping is sent; 0 for none.
         sep: the end of each line: CRLF, CR or LF.
@@ -275,7 +275,7 @@ class _EventsOfResponse:
 
     def __init__(self, content: Any, response: EventSourceResponse) -> None:
         super().__init__(done=None)  # type: ignore[call-arg]
-        # Not an argument of __init__, which checks it: sse-starlette raises when the response is sent.
+        # __init__ would check it now, but sse-starlette raises its error when the response is sent.
         self._items = content
         self._response = response
 

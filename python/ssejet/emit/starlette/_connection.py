@@ -54,7 +54,7 @@ class ClientStalledError(ClientDisconnectError):
 
 
 def deny_websocket(send: Send) -> Send:
-    """Return a ``send`` that denies a request for a websocket by a response."""
+    """Return a ``send`` that answers a request for a websocket with an HTTP response."""
 
     async def send_denial(message: Message) -> None:
         await send({**message, "type": f"websocket.{message['type']}"})

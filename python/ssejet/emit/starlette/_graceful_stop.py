@@ -25,10 +25,10 @@ _CLOSING_TIME = 0.3
 # How many seconds sending the last event may take.
 _LAST_EVENT_TIME = 0.5
 
-# How many seconds a thread may take to make its item. Until then its source cannot be closed.
+# How many seconds a thread may take to make its item; only then its source can be closed.
 _ITEM_TIME = 1.0
 
-# How many seconds after a task was cancelled it is cancelled again, if it has not ended.
+# How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
 
@@ -36,7 +36,7 @@ class ResponseTasks:
     """Runs tasks beside the task of a response: when one of them or the response ends, all end.
 
     Attributes:
-        ended_first: one of them has ended before the response, because the client has left.
+        ended_first: whether one of them ended before the response, because the client has left.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class GracefulStop:
         connection: sends the response.
         machine: makes the last event; None if the response has no body.
         last: the last event, None for none.
-        grace: called when this is called; returns the seconds for which the source goes on.
+        grace: called when the stop begins; returns how many seconds the source may go on.
         cleanup_time: the seconds that the clean-up may take in all; None for no limit.
         is_making_item: returns whether the source is making an item in a thread.
         warn: called with the seconds that have passed when the clean-up is cut short.

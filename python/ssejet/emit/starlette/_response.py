@@ -56,8 +56,8 @@ class EventStreamResponse(StreamingResponse):
     a slow client slows it down. When the client leaves, the source is cancelled if it waits, and closed if it
     does not. Clean-up that awaits must be shielded, as always with anyio.
 
-    Any other source runs in a thread of its own. If it waits, it cannot be cancelled, unless it is a relay:
-    it is closed after its wait.
+    Any other source runs in a thread of its own. A relay can be cancelled while it waits;
+    any other such source is closed after its wait.
 
     The response begins with the first item or heartbeat. If the source raises an ``HTTPException`` before
     that, the client gets the status of the exception.

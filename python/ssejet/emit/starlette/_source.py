@@ -21,12 +21,12 @@ __all__ = ["ThreadedSource", "WatchedSource"]
 
 
 class WatchedSource:
-    """Wraps an async iterator to see whether it waits for an item, so that other tasks can run.
+    """Wraps an async iterator, and notes whether it has waited. Other tasks run only then.
 
     Attributes:
         items: the iterator.
         is_watched: whether the next item is watched.
-        has_waited: the iterator has waited since ``watch`` was called.
+        has_waited: whether the iterator has waited since ``watch`` was called.
     """
 
     def __init__(self, items: AsyncIterator[Any]) -> None:
@@ -93,8 +93,8 @@ class _State(Enum):
 class ThreadedSource:
     """Makes the items of an ``EventStream`` in a thread, with the interface of an ``AsyncEventStream``.
 
-    Each stream has a thread of its own: the threads of a pool may all be busy, and they keep a process alive
-    that is told to stop.
+    Each stream has a thread of its own: the threads of a pool may all be busy, and would keep a stopping
+    process alive.
     """
 
     def __init__(self, stream: EventStream[Any]) -> None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
+import pydantic
+
 from ssejet._core import Assembler
 from ssejet.swap._plan.validated import Validated, default_of, model_fields
 
@@ -39,6 +41,37 @@ class Models:
     construct_type: Callable[..., Any]
     construct_field: Callable[..., Any]
     field_default: Callable[[Any], Any]
+    # Other base classes, whose subclasses the SDK constructs in the same way.
+    other_bases: tuple[type[BaseModel], ...] = ()
+
+
+def other_bases(module: Any, base: type[BaseModel]) -> tuple[type[BaseModel], ...]:
+    """Find the base classes that an SDK's ``_models`` module takes from elsewhere, and constructs as its own.
+
+    Args:
+        module: the module.
+        base: the base class of its models.
+    """
+    package = module.__name__.removesuffix("._models") + "."
+    return tuple(
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, pydantic.BaseModel)
+        and value.__module__.startswith(package)
+        and not issubclass(value, base)
+        and _is_constructed(value, module.construct_type)
+    )
+
+
+def _is_constructed(base: type[BaseModel], construct_type: Callable[..., Any]) -> bool:
+    """Whether the SDK constructs the subclasses of a class without validation, with all that the JSON has."""
+    model: type[BaseModel] = pydantic.create_model("Probe", __base__=base, number=(int, ...))
+    try:
+        made = construct_type(type_=model, value={"number": "1", "more": 2})
+    except Exception:
+        return False
+    return type(made) is model and vars(made) == {"number": "1"} and made.__pydantic_extra__ == {"more": 2}
 
 
 class Builder(NamedTuple):
@@ -82,7 +115,7 @@ def builder(type_: Any, models: Models) -> Builder | None:
     made = _make(type_, models)
     if _is_of_sdk(type_, models):
         _of_sdk[type_, models] = made
-    elif is_class and issubclass(type_, models.base):
+    elif is_class and issubclass(type_, (models.base, *models.other_bases)):
         setattr(type_, _KEPT, (models, made))
     return made
 
@@ -96,7 +129,7 @@ def _make(type_: Any, models: Models) -> Builder | None:
         return Builder(
             Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ())
         )
-    except (TypeError, ValueError):  # part of the type is unknown here
+    except Exception:  # part of the type is unknown here, or pydantic does not understand it either
         return None
 
 
@@ -144,16 +177,20 @@ class _Planner:
             return ("list", self.construct(arguments[0], ()))
         if origin is dict and arguments:
             return ("dict", self.construct(arguments[1], ()))
-        if inspect.isclass(type_) and issubclass(type_, self.models.base) and self._is_plain(type_):
+        bases = (self.models.base, *self.models.other_bases)
+        if inspect.isclass(type_) and issubclass(type_, bases) and self._is_plain(type_):
             return self._model(type_)
         return ("call", partial(_construct_value, self.models.construct_type, type_, metadata))
 
     def _is_plain(self, model: type[BaseModel]) -> bool:
         """Whether the SDK's own ``construct`` makes this model, and no field has an alias."""
-        if model in self._open or _function(model.construct) is not _function(self.models.base.construct):
+        if model in self._open or model.model_rebuild(raise_errors=False) is False:
             return False
-        if model.model_config.get("extra") != "allow" or model.model_rebuild(raise_errors=False) is False:
-            return False
+        if issubclass(model, self.models.base):
+            if _function(model.construct) is not _function(self.models.base.construct):
+                return False
+            if model.model_config.get("extra") != "allow":
+                return False
         fields = model_fields(model.__pydantic_core_schema__)
         if fields is None or "extras_schema" in fields:
             return False

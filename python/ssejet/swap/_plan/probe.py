@@ -20,7 +20,7 @@ from ssejet.swap._support import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["compare", "see"]
+__all__ = ["compare", "see", "seen"]
 
 _BRIEF = 200
 _TAG = "response.probe"
@@ -157,22 +157,23 @@ def see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) 
     client: Any = object.__new__(client_cls)
     client._strict_response_validation = False
     response = _Response(chunks)
-    seen: list[Any] = []
+    found: list[Any] = []
 
     async def iterate() -> None:
-        seen.extend([_seen(item) async for item in stream])
+        async for item in stream:
+            found.append(seen(item))  # noqa: PERF401 - an error must not lose what was before it
 
     try:
         stream = stream_cls(cast_to=item_type, response=response, client=client)
         if hasattr(stream, "__aiter__"):
             iterate().send(None)  # never suspends, because the response never waits
         else:
-            seen.extend(map(_seen, stream))
+            found.extend(map(seen, stream))
     except StopIteration:
         pass
     except Exception as error:
-        seen.append((type(error), str(error)))
-    return seen
+        found.append((type(error), str(error)))
+    return found
 
 
 def _brief(seen: Any) -> str:
@@ -180,19 +181,19 @@ def _brief(seen: Any) -> str:
     return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}…"
 
 
-def _seen(value: Any) -> Any:
+def seen(value: Any) -> Any:
     """Convert an item to a value that can be compared."""
     if isinstance(value, BaseModel):
-        extra = _seen(value.__pydantic_extra__)
+        extra = seen(value.__pydantic_extra__)
         return (
             type(value),
-            _seen(vars(value)),
+            seen(vars(value)),
             extra,
             value.__pydantic_fields_set__,
             value.__pydantic_private__,
         )
     if isinstance(value, dict):
-        return [(key, _seen(item)) for key, item in value.items()]
+        return [(key, seen(item)) for key, item in value.items()]
     if isinstance(value, list):
-        return list(map(_seen, value))
+        return list(map(seen, value))
     return repr(value)

@@ -210,37 +210,69 @@ class Validated:
         if kind == "object":
             fields = [model_fields(self._resolved(member)) for member in group]
             if None not in fields:
-                tagged = (self._tagged(name, group, fields) for name in fields[0]["fields"])
+                names = dict.fromkeys(name for own in fields for name in own["fields"])
+                tagged = (self._tagged(name, group, fields) for name in names)
                 return next((plan for plan in tagged if plan is not None), None)
         return None
 
     def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
-        """Plan a union of models with this field as the discriminator; None if it cannot be one."""
+        """Plan a union of models with this field as the discriminator; None if it cannot be one.
+
+        Models without the field may be members, too. They accept only objects that have their required
+        fields, so a plan refuses objects that have one of these.
+        """
         keys = set()
         models_by_value: dict[str, list[Any]] = {}
+        others: list[tuple[Any, Any]] = []
         for model, own in zip(models, fields, strict=True):
             info = own["fields"].get(name)
-            if info is None or info["schema"]["type"] != "literal" or self._literal(info["schema"]) is None:
+            if info is None:
+                others.append((model, own))
+                continue
+            if info["schema"]["type"] != "literal" or self._literal(info["schema"]) is None:
                 return None
             keys.add(info.get("validation_alias", name))
             for value in info["schema"]["expected"]:
                 models_by_value.setdefault(value, []).append(model)
-        if len(keys) > 1 or any(len(group) == len(models) for group in models_by_value.values()):
+        tagged = len(models) - len(others)
+        if len(keys) > 1 or (not others and any(len(group) == tagged for group in models_by_value.values())):
             return None
+        known = {key for own in fields if name in own["fields"] for key in _keys(own)}
+        refused = [
+            next((key for key in _keys(own, required=True) if key not in known), None) for _, own in others
+        ]
+        if None in refused:
+            return None
+        untagged = [model for model, _ in others]
         positions: dict[str, int] = {}
         plans: list[Plan] = []
         for value, group in models_by_value.items():
             same = next((other for other in positions if models_by_value[other] == group), None)
             if same is None:
                 positions[value] = len(plans)
-                plans.append(
-                    self._plan(group[0])
-                    if len(group) == 1
-                    else self._call_pydantic(core_schema.union_schema(group))
-                )
+                plans.append(self._alternative(group, untagged, refused))
             else:
                 positions[value] = positions[same]
         return ("tagged", keys.pop(), positions, plans)
+
+    def _alternative(self, models: list[Any], untagged: list[Any], refused: list[Any]) -> Plan:
+        """Plan the models that have one tag, for objects that have none of the keys to refuse."""
+        if len(models) == 1:
+            plan = self._plan(self._resolved(models[0]) if untagged else models[0])
+            if not untagged:
+                return plan
+            if plan[0] == "model":
+                return (*plan, refused)
+        return self._call_pydantic(core_schema.union_schema([*models, *untagged]))
+
+
+def _keys(fields: Any, *, required: bool = False) -> list[str]:
+    """Give the keys of a model's fields in JSON, or those of its required fields."""
+    return [
+        info.get("validation_alias", name)
+        for name, info in fields["fields"].items()
+        if not required or info["schema"]["type"] != "default"
+    ]
 
 
 _ANY = core_schema.any_schema()

@@ -1,48 +1,21 @@
-"""Patches anthropic-sdk-python: its streams and clients."""
+"""Patches anthropic-sdk-python, which Stainless generated."""
 
 from __future__ import annotations
 
-from functools import cache, wraps
+from functools import cached_property, wraps
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from anthropic import Anthropic
-from anthropic._base_client import BaseClient
-from anthropic._compat import field_get_default
-from anthropic._models import BaseModel, _construct_field, construct_type
-from anthropic._streaming import AsyncStream, Stream
+from anthropic.lib import streaming
 
-from ssejet._core import ItemDecoder, ServerSentEvent
-from ssejet.swap._driver import EventDecoder
-from ssejet.swap._plan.builder import Models
-from ssejet.swap._plan.probe import compare
-from ssejet.swap._stainless import (
-    accelerate_client,
-    accelerated,
-    async_stream,
-    derived,
-    sync_stream,
-    usual_builder,
-)
-from ssejet.swap._support import Patch, UnsupportedError
+from ssejet.swap._stainless import StainlessSwapIn, derived, give_managers
+from ssejet.swap._support import Patch
+from ssejet.swap.anthropic._messages import linear_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PATCHES", "accelerate", "check"]
-
-_MODELS = Models(BaseModel, construct_type, _construct_field, field_get_default)
-_IDLE = ServerSentEvent(event="message_start", data="null")
-
-_stock_decoder = BaseClient._make_sse_decoder
-_stock_process = BaseClient._process_response_data
-
-
-def _decoder_for(stream: Any) -> ItemDecoder | None:
-    builder = usual_builder(stream, _MODELS, _stock_process)
-    if builder is None or _is_observed(stream):
-        return None
-    only = builder.tags - {"ping", "error"}
-    return ItemDecoder(builder.assembler, dialect="anthropic", only=list(only))
+__all__ = ["SWAP_IN"]
 
 
 def _is_observed(stream: Any) -> bool:
@@ -50,53 +23,78 @@ def _is_observed(stream: Any) -> bool:
     return getattr(stream, "_observer", None) is not None
 
 
-def _make_sse_decoder(_: Any) -> EventDecoder:
-    return EventDecoder("anthropic")
+def _classes(kind: str) -> list[Any]:
+    """The classes of the helpers' streams, or of their managers, that this version has."""
+    names = [f"{beta}{mode}MessageStream{kind}" for beta, mode in product(("", "Beta"), ("", "Async"))]
+    return [cls for name in names if (cls := getattr(streaming, name, None)) is not None]
 
 
-def _iterator(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
+_LINEAR = {cls: made for cls in _classes("") if (made := linear_stream(cls)) is not None}
+
+
+def _linear(stream: Any) -> Any:
+    made = _LINEAR.get(type(stream))
+    if made is not None:
+        stream._iterator = made(stream)
+    return stream
+
+
+def _enter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @wraps(stock)
-    def iterator(self: Any) -> Any:
-        return stock(self) if _is_observed(self) else self._iterator
+    def enter(self: Any) -> Any:
+        return _linear(stock(self))
 
-    return iterator
-
-
-PATCHES = [
-    Patch(BaseClient, "_make_sse_decoder", _make_sse_decoder),
-    Patch(Stream, "__stream__", sync_stream(Stream.__stream__, _decoder_for, _IDLE)),
-    Patch(Stream, "__iter__", _iterator(Stream.__iter__)),
-    Patch(AsyncStream, "__stream__", async_stream(AsyncStream.__stream__, _decoder_for, _IDLE)),
-    Patch(AsyncStream, "__aiter__", _iterator(AsyncStream.__aiter__)),
-]
-
-_STREAMS = {cls: derived(cls, PATCHES) for cls in (Stream, AsyncStream)}
+    return enter
 
 
-class _Accelerated:
-    _make_sse_decoder = _make_sse_decoder
+def _aenter(stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(stock)
+    async def enter(self: Any) -> Any:
+        return _linear(await stock(self))
+
+    return enter
 
 
-def _accelerated(cls: Any) -> type:
-    return accelerated(cls, _Accelerated, _STREAMS)
+def _manager(cls: Any) -> Any:
+    if "Async" in cls.__name__:
+        return derived(cls, [Patch(cls, "__aenter__", _aenter(cls.__aenter__))])
+    return derived(cls, [Patch(cls, "__enter__", _enter(cls.__enter__))])
 
 
-@cache
-def check() -> None:
-    """Check that this version of the SDK works as expected.
-
-    Raises:
-        UnsupportedError: it does not.
-    """
-    if not hasattr(Anthropic, "messages"):
-        raise UnsupportedError("its clients make their resources when they are made")
-    compare(_STREAMS, (Anthropic, _accelerated(Anthropic)), BaseModel, "message_start")
+_MANAGERS = {cls: _manager(cls) for cls in _classes("Manager")}
 
 
-def accelerate(client: Any) -> Any:
-    """Make a client with fast streams, see ``ssejet.accelerate``.
+class _ClientChanges:
+    @cached_property
+    def messages(self) -> Any:
+        messages = super().messages  # type: ignore[misc]
+        give_managers(messages, _MANAGERS)
+        return messages
 
-    Raises:
-        UnsupportedError: its streams are not event streams.
-    """
-    return accelerate_client(client, _Accelerated, _STREAMS, _stock_decoder)
+    @cached_property
+    def beta(self) -> Any:
+        beta = super().beta  # type: ignore[misc]
+        if hasattr(beta, "messages"):
+            give_managers(beta.messages, _MANAGERS)
+        return beta
+
+
+class _SwapIn(StainlessSwapIn):
+    linear = _LINEAR
+    """The helpers' classes, with their fast ``__stream__``."""
+
+    def client_changes(self) -> type:
+        return _ClientChanges
+
+    def may_build(self, stream: Any) -> bool:
+        return not _is_observed(stream)
+
+    def iterator(self, stock: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @wraps(stock)
+        def iterator(stream: Any) -> Any:
+            return stock(stream) if _is_observed(stream) else stream._iterator
+
+        return iterator
+
+
+SWAP_IN = _SwapIn("anthropic", [Patch(cls, "__stream__", made) for cls, made in _LINEAR.items()])

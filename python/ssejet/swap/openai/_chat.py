@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jiter import from_json
 from openai.lib._parsing import get_input_tool_by_name
 from openai.lib.streaming.chat import (
     ChatCompletionStreamState,
@@ -27,41 +26,44 @@ from openai.types.chat.chat_completion_chunk import (
     ChoiceDeltaToolCallFunction,
 )
 
-from ssejet.chat._text import PartialJSON
+from ssejet._core import ModelMaker
+from ssejet.swap._growing_json import GrowingJSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from openai._models import BaseModel
 
 __all__ = ["LinearState"]
 
-_MAX_ESCAPE_LENGTH = len(r"\ud83d\ude00")
-
 _new = object.__new__
-_set = object.__setattr__
 
 _MESSAGE_FIELDS = frozenset(ParsedChatCompletionMessageSnapshot.model_fields)
 _DUMPED_FIELDS = _MESSAGE_FIELDS - {"parsed"}
+_PARSED_FIELDS = _DUMPED_FIELDS | {"parsed"}
 _CALL_FIELDS = frozenset(ParsedFunctionToolCall.model_fields)
 _FUNCTION_FIELDS = frozenset(ParsedFunction.model_fields) - {"parsed_arguments"}
 _TEXT_FIELDS = ("content", "refusal", "role")
-_OTHER_FIELDS = _DUMPED_FIELDS - {*_TEXT_FIELDS, "tool_calls"}
+_OTHER_FIELDS = tuple(_DUMPED_FIELDS - {*_TEXT_FIELDS, "tool_calls"})
 
 
 class _Step(NamedTuple):
-    """What one choice of a chunk changes: the new message, and the fragments of tool calls in it."""
+    """What one choice of a chunk changes: the new message, and the fields of the delta in it."""
 
+    place: int
     choice: Any
     snapshot: Any
     message: Any
-    fragments: list[Any] | None
+    delta: dict[str, Any]
 
 
 class LinearState(ChatCompletionStreamState[Any]):
     """openai-python's state, but it handles chunks that only add text itself."""
 
-    _texts: dict[Any, PartialJSON]
+    _texts: dict[Any, GrowingJSON]
+    # The messages that were made here, by the index of their choice: they have all fields.
+    _made: dict[int, Any]
+    _parses: bool
 
     @classmethod
     def of(cls, state: ChatCompletionStreamState[Any]) -> ChatCompletionStreamState[Any]:
@@ -71,89 +73,91 @@ class LinearState(ChatCompletionStreamState[Any]):
         self = _new(cls)
         vars(self).update(vars(state))
         self._texts = {}
+        self._made = {}
+        self._parses = isinstance(self._rich_response_format, type)
         return self
 
     def handle_chunk(self, chunk: ChatCompletionChunk) -> Iterable[Any]:
         """Add a chunk, and return its events."""
-        completion = self._ChatCompletionStreamState__current_completion_snapshot  # type: ignore[attr-defined]
+        completion: Any = self._ChatCompletionStreamState__current_completion_snapshot  # type: ignore[attr-defined]
         steps = self._steps(completion, chunk)
         if steps is None:
+            self._made.clear()
             return super().handle_chunk(chunk)
-        values = completion.__dict__
-        values["usage"] = chunk.usage
-        values["system_fingerprint"] = chunk.system_fingerprint
-        completion.__pydantic_fields_set__ |= _FIELDS_FROM_CHUNK
-        events = [_event(ChunkEvent, {"type": "chunk", "chunk": chunk, "snapshot": completion})]
+        # Values are read from the dicts of models: pydantic looks up each attribute by a Python method.
+        values, of_chunk = completion.__dict__, chunk.__dict__
+        values["usage"] = of_chunk["usage"]
+        values["system_fingerprint"] = of_chunk["system_fingerprint"]
+        fields_set = completion.__pydantic_fields_set__
+        if not fields_set >= _FIELDS_FROM_CHUNK:
+            fields_set |= _FIELDS_FROM_CHUNK
+        events = [_chunk_event({"type": "chunk", "chunk": chunk, "snapshot": completion})]
         for step in steps:
             step.snapshot.__dict__["message"] = step.message
+            self._made[step.place] = step.message
             self._add_events(step, events)
         return events
 
     def _steps(self, completion: Any, chunk: Any) -> list[_Step] | None:
         """Compute the changes of a chunk without applying them; None if openai-python must handle it."""
-        if (
-            completion is None
-            or type(chunk) is not ChatCompletionChunk
-            or getattr(chunk, "moderation", None) is not None
-        ):
+        if completion is None or type(chunk) is not ChatCompletionChunk:
             return None
+        values = chunk.__dict__
+        # Older versions do not know the field, and keep it as an extra value.
+        moderation = values["moderation"] if "moderation" in values else getattr(chunk, "moderation", None)
+        if moderation is not None:
+            return None
+        snapshots = completion.__dict__["choices"]
         steps = []
-        for choice in chunk.choices:
-            step = self._step(completion.choices, choice)
+        for choice in values["choices"]:
+            step = self._step(snapshots, choice)
             if step is None:
                 return None
             steps.append(step)
-        if len(steps) > 1 and len({step.choice.index for step in steps}) < len(steps):
+        if len(steps) > 1 and len({step.place for step in steps}) < len(steps):
             return None
         return steps
 
     def _step(self, snapshots: list[Any], choice: Any) -> _Step | None:
-        if type(choice) is not Choice or choice.finish_reason or choice.logprobs is not None:
+        if type(choice) is not Choice:
             return None
-        index, delta = choice.index, choice.delta
+        of_choice = choice.__dict__
+        index, delta = of_choice["index"], of_choice["delta"]
+        if of_choice["finish_reason"] or of_choice["logprobs"] is not None:
+            return None
         if type(index) is not int or not 0 <= index < len(snapshots) or type(delta) is not ChoiceDelta:
             return None
         snapshot = snapshots[index]
-        message = snapshot.message
-        if (
-            snapshot.finish_reason
-            or type(message) is not ParsedChatCompletionMessageSnapshot
-            or not message.__pydantic_fields_set__ >= _DUMPED_FIELDS
-        ):
+        of_snapshot = snapshot.__dict__
+        message = of_snapshot["message"]
+        if of_snapshot["finish_reason"] or not (message is self._made.get(index) or _is_whole(message)):
             return None
-        values = _with_delta(message.__dict__, delta.__dict__)
-        if values is None or any(values[name] is not None for name in _OTHER_FIELDS):
+        of_delta = delta.__dict__
+        values = _with_delta(message.__dict__, of_delta)
+        if values is None:
             return None
         extra: Any = message.__pydantic_extra__
-        if delta.__pydantic_extra__:
-            extra = _with_extra_delta(extra, delta.__pydantic_extra__)
+        extra_delta = delta.__pydantic_extra__
+        if extra_delta:
+            extra = _with_extra_delta(extra, extra_delta)
             if extra is None:
                 return None
-        fields_set = set(_DUMPED_FIELDS)
-        fragments = delta.tool_calls
+        fields_set = _DUMPED_FIELDS
+        fragments = of_delta["tool_calls"]
         if values["tool_calls"] is not None or fragments is not None:
             tool_calls = self._tool_calls(index, values["tool_calls"] or [], fragments)
             if tool_calls is None:
                 return None
             values["tool_calls"] = tool_calls
         values["parsed"] = None
-        content = values["content"]
-        if (
-            content
-            and not values["refusal"]
-            and isinstance(self._rich_response_format, type)
-            and content.strip()
-        ):
-            values["parsed"] = self._parsed(index, content)
-            if values["parsed"] is None:
-                return None
-            fields_set.add("parsed")
-        return _Step(
-            choice,
-            snapshot,
-            _model(ParsedChatCompletionMessageSnapshot, values, extra, fields_set),
-            fragments,
-        )
+        if self._parses:
+            content = values["content"]
+            if content and not values["refusal"] and not content.isspace():
+                values["parsed"] = self._parsed(index, content)
+                if values["parsed"] is None:
+                    return None
+                fields_set = _PARSED_FIELDS
+        return _Step(index, choice, snapshot, _message.make(values, extra, set(fields_set)), of_delta)
 
     def _tool_calls(self, choice: int, calls: list[Any], fragments: list[Any] | None) -> list[Any] | None:
         """Copy the tool calls and add the fragments; None if openai-python must handle the chunk."""
@@ -191,47 +195,48 @@ class LinearState(ChatCompletionStreamState[Any]):
 
     def _parsed(self, key: Any, text: str) -> Any:
         """Parse the new end of a partial JSON text; None if openai-python must parse it."""
-        partial = self._texts.get(key)
-        if partial is None:
-            partial = self._texts[key] = PartialJSON()
-        parsed_length = partial.length
-        partial.feed(text[parsed_length:])
-        if partial.broken:
-            return None
-        if "\\" in text[max(0, parsed_length - _MAX_ESCAPE_LENGTH) :]:
-            try:  # jiter rejects an invalid escape even in an unfinished string
-                return from_json(text.encode(), partial_mode=True)
-            except ValueError:
-                return None
-        return partial.value()
+        growing = self._texts.get(key)
+        if growing is None:
+            growing = self._texts[key] = GrowingJSON()
+        growing.add(text[growing.length :])
+        return growing.value()
 
     def _add_events(self, step: _Step, events: list[Any]) -> None:
-        delta, message = step.choice.delta, step.message
+        delta, message = step.delta, step.message.__dict__
+        # openai-python makes the state of a choice when it comes for the first time.
         state = self._get_choice_state(step.choice)
-        if delta.content is not None:
-            values = {
-                "type": "content.delta",
-                "delta": delta.content,
-                "snapshot": message.content,
-                "parsed": message.parsed,
-            }
-            events.append(_event(ContentDeltaEvent, values))
-        if delta.refusal is not None:
-            values = {"type": "refusal.delta", "delta": delta.refusal, "snapshot": message.refusal}
-            events.append(_event(RefusalDeltaEvent, values))
-        if not step.fragments:
+        text = delta["content"]
+        if text is not None:
+            events.append(
+                _content_event(
+                    {
+                        "type": "content.delta",
+                        "delta": text,
+                        "snapshot": message["content"],
+                        "parsed": message["parsed"],
+                    }
+                )
+            )
+        text = delta["refusal"]
+        if text is not None:
+            events.append(
+                _refusal_event({"type": "refusal.delta", "delta": text, "snapshot": message["refusal"]})
+            )
+        fragments = delta["tool_calls"]
+        if not fragments:
             return
-        for fragment in step.fragments:
-            function = message.tool_calls[fragment.index].function
+        for fragment in fragments:
+            of_fragment = fragment.__dict__
+            function = message["tool_calls"][of_fragment["index"]].__dict__["function"].__dict__
             values = {
                 "type": "tool_calls.function.arguments.delta",
-                "name": function.name,
-                "index": fragment.index,
-                "arguments": function.arguments,
-                "parsed_arguments": function.parsed_arguments,
-                "arguments_delta": fragment.function.arguments or "",
+                "name": function["name"],
+                "index": of_fragment["index"],
+                "arguments": function["arguments"],
+                "parsed_arguments": function["parsed_arguments"],
+                "arguments_delta": of_fragment["function"].__dict__["arguments"] or "",
             }
-            events.append(_event(FunctionToolCallArgumentsDeltaEvent, values))
+            events.append(_arguments_event(values))
         events += state.get_done_events(
             choice_chunk=step.choice, choice_snapshot=step.snapshot, response_format=self._response_format
         )
@@ -240,22 +245,33 @@ class LinearState(ChatCompletionStreamState[Any]):
 _FIELDS_FROM_CHUNK = {"usage", "system_fingerprint"}
 
 
-def _model(cls: type[BaseModel], values: dict[str, Any], extra: Any, fields_set: set[str]) -> Any:
-    """Create a model without validation, as ``construct`` does."""
-    model = _new(cls)
-    _set(model, "__dict__", values)
-    _set(model, "__pydantic_private__", None)
-    _set(model, "__pydantic_extra__", extra)
-    _set(model, "__pydantic_fields_set__", fields_set)
-    return model
+_message = ModelMaker(ParsedChatCompletionMessageSnapshot)
+_call = ModelMaker(ParsedFunctionToolCall)
+_function = ModelMaker(ParsedFunction)
 
 
-def _event(cls: type[BaseModel], values: dict[str, Any]) -> Any:
-    return _model(cls, values, {}, set(values))
+def _event_maker(cls: type[BaseModel]) -> Callable[[dict[str, Any]], Any]:
+    """Give a function that makes an event without validation, as ``construct`` does."""
+    make = ModelMaker(cls).make
+    return lambda values: make(values, {}, {*values})
+
+
+_chunk_event = _event_maker(ChunkEvent)
+_content_event = _event_maker(ContentDeltaEvent)
+_refusal_event = _event_maker(RefusalDeltaEvent)
+_arguments_event = _event_maker(FunctionToolCallArgumentsDeltaEvent)
+
+
+def _is_whole(message: Any) -> bool:
+    """Whether openai-python has set all fields of a message."""
+    return (
+        type(message) is ParsedChatCompletionMessageSnapshot
+        and message.__pydantic_fields_set__ >= _DUMPED_FIELDS
+    )
 
 
 def _with_delta(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any] | None:
-    """Copy a message's fields and add a delta's text; None if the delta contains more than text."""
+    """Copy a message's fields and add a delta's text; None if either contains more than text."""
     values = message.copy()
     for name in _TEXT_FIELDS:
         text = delta[name]
@@ -264,8 +280,11 @@ def _with_delta(message: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any
             if type(text) is not str or (before is not None and type(before) is not str):
                 return None
             values[name] = text if before is None else before + text
-    if delta["function_call"] is not None or delta.get("audio") is not None:
+    if delta["function_call"] is not None or ("audio" in delta and delta["audio"] is not None):
         return None
+    for name in _OTHER_FIELDS:
+        if values[name] is not None:
+            return None
     return values
 
 
@@ -296,27 +315,31 @@ def _has_all_fields(call: Any) -> bool:
 
 def _with_fragment(call: Any, fragment: Any) -> Any:
     """Copy a tool call and add a fragment; None if the fragment contains more than text."""
-    if fragment.__pydantic_extra__ or fragment.function.__pydantic_extra__:
+    of_fragment = fragment.__dict__
+    of_function = of_fragment["function"]
+    if fragment.__pydantic_extra__ or of_function.__pydantic_extra__:
         return None
-    if fragment.type != call.type and "type" in fragment.__pydantic_fields_set__:
+    if of_fragment["type"] != call.type and "type" in fragment.__pydantic_fields_set__:
         return None
-    function = call.function.__dict__.copy()
+    of_function = of_function.__dict__
+    function = call.__dict__["function"].__dict__.copy()
     for name in ("arguments", "name"):
-        text = getattr(fragment.function, name)
+        text = of_function[name]
         if text is not None:
             if type(text) is not str:
                 return None
             function[name] += text
     grown = _with_function(call, function)
-    if fragment.id is not None:
-        if type(fragment.id) is not str:
+    text = of_fragment["id"]
+    if text is not None:
+        if type(text) is not str:
             return None
-        grown.__dict__["id"] += fragment.id
+        grown.__dict__["id"] += text
     return grown
 
 
 def _with_function(call: Any, function: dict[str, Any]) -> Any:
-    old = call.function
+    old = call.__dict__["function"]
     fields_set = old.__pydantic_fields_set__ | {"parsed_arguments"}
-    values = {**call.__dict__, "function": _model(type(old), function, old.__pydantic_extra__, fields_set)}
-    return _model(type(call), values, call.__pydantic_extra__, call.__pydantic_fields_set__)
+    values = {**call.__dict__, "function": _function.make(function, old.__pydantic_extra__, fields_set)}
+    return _call.make(values, call.__pydantic_extra__, call.__pydantic_fields_set__)

@@ -1,31 +1,65 @@
 """The endpoints of the mocks. Each makes a full answer or a stream from a string or a few fields.
 
-To mock another endpoint:
+To mock another endpoint of OpenAI's or Anthropic's, add it to ``ENDPOINTS`` of the module with its subject.
+For a new subject, write a module with ``ENDPOINTS``, and list it here. Copy the one with the most similar
+answers:
 
-1. Copy the module with the most similar answers: ``choices`` (chunks with choices, then ``[DONE]``),
-   ``responses`` or ``messages`` (typed events). For an endpoint without a stream, copy ``TokenCount`` in
-   ``messages``.
-2. Subclass ``Endpoint`` and write its abstract methods. ``base`` has helpers for ids, words, token counts and
-   errors.
-3. Export the class here. To get its ``Route``, pass an instance to ``self._add`` in ``_openai.OpenAIMock`` or
-   ``_anthropic.AnthropicMock``. For another provider, copy one of these mocks.
-4. Test it with the provider's SDK, as ``tests/testing/test_openai_answers.py`` does.
+* ``models``: objects that the mock keeps. Each endpoint is one line, because ``objects`` has what they do.
+* ``embeddings``: an answer that depends only on the request, without a stream.
+* ``choices``: chunks with choices, then ``[DONE]``.
+* ``responses``, ``messages``: typed events.
+
+``base`` has the interface, and helpers for ids, words, token counts and errors. Add the route's name to the
+classes in ``_openai_routes``, which type checkers read, and test it with the provider's SDK.
 """
 
 from __future__ import annotations
 
-from ssejet.testing._endpoints.base import Endpoint, anthropic_error, openai_error
-from ssejet.testing._endpoints.choices import ChatCompletions, Completions
-from ssejet.testing._endpoints.messages import Messages, TokenCount
-from ssejet.testing._endpoints.responses import Responses
+from ssejet.testing._endpoints import (
+    assistants,
+    choices,
+    embeddings,
+    files,
+    google_genai,
+    images,
+    messages,
+    mistral,
+    models,
+    moderations,
+    responses,
+    runs,
+    vector_stores,
+)
+from ssejet.testing._endpoints.base import Asked, Endpoint, RefusedError, anthropic_error, openai_error
+from ssejet.testing._endpoints.google_genai import google_error
+from ssejet.testing._endpoints.mistral import mistral_error
 
 __all__ = [
-    "ChatCompletions",
-    "Completions",
+    "ANTHROPIC_ENDPOINTS",
+    "GOOGLE_GENAI_ENDPOINTS",
+    "MISTRAL_ENDPOINTS",
+    "OPENAI_ENDPOINTS",
+    "Asked",
     "Endpoint",
-    "Messages",
-    "Responses",
-    "TokenCount",
+    "RefusedError",
     "anthropic_error",
+    "google_error",
+    "mistral_error",
     "openai_error",
 ]
+
+OPENAI_ENDPOINTS: tuple[Endpoint, ...] = (
+    *choices.ENDPOINTS,
+    *responses.ENDPOINTS,
+    *embeddings.ENDPOINTS,
+    *moderations.ENDPOINTS,
+    *images.ENDPOINTS,
+    *models.ENDPOINTS,
+    *files.ENDPOINTS,
+    *vector_stores.ENDPOINTS,
+    *assistants.ENDPOINTS,
+    *runs.ENDPOINTS,
+)
+ANTHROPIC_ENDPOINTS: tuple[Endpoint, ...] = messages.ENDPOINTS
+MISTRAL_ENDPOINTS: tuple[Endpoint, ...] = mistral.ENDPOINTS
+GOOGLE_GENAI_ENDPOINTS: tuple[Endpoint, ...] = google_genai.ENDPOINTS

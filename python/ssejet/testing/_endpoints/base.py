@@ -5,25 +5,34 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from ssejet._core import ServerSentEvent
     from ssejet.testing._answers import MockError
+    from ssejet.testing._store import StateStore
 
 __all__ = [
+    "Asked",
     "Endpoint",
     "Event",
+    "RefusedError",
+    "StatelessEndpoint",
     "anthropic_error",
     "count_tokens",
     "new_id",
     "openai_error",
     "pieces",
     "text_of_json",
+    "unknown_field",
 ]
 
 _numbers = count(1)
@@ -56,12 +65,50 @@ class Event:
         self.data = data
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        body: the JSON object of the body, or the fields of the form; empty if there is no body.
+        files: the uploaded files of a form: the names of the fields, the files' names and contents.
+        path: the path parameters, such as ``thread_id``.
+        query: the query parameters.
+        store: the objects that the mock keeps.
+    """
+
+    body: dict[str, Any]
+    files: list[tuple[str, str, bytes]]
+    path: dict[str, str]
+    query: dict[str, str]
+    store: StateStore
+
+    @property
+    def streams(self) -> bool:
+        """Whether the request asks for a stream: in its body, in a form, or in its query."""
+        return self.body.get("stream") in (True, "true") or self.query.get("stream") == "true"
+
+
+class RefusedError(Exception):
+    """The endpoint refuses a request, as the API does: with this error."""
+
+    def __init__(self, error: MockError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class Endpoint(ABC):
-    """One endpoint: how it completes an answer, and cuts it into a stream.
+    """One endpoint: how it makes an answer of what a test sets, and cuts the answer into a stream.
 
     Attributes:
         name: its method in the SDK.
-        path: its path below the base URL.
+        method: its HTTP method.
+        path: its path below the base URL. ``{thread_id}`` is a path parameter without a slash, and
+            ``{model:path}`` one that may have slashes.
+        has_default: whether it answers if a test sets nothing.
+        creates: whether it creates something, for mocks that answer such requests with the status 201.
+        takes_bytes: whether a test may set bytes as its answer.
+        always_streams: whether it streams even if a request does not say so.
         done: the sentinel of its streams.
         names_events: whether its events have types.
         ping: what keeps a connection open: an item, or the bytes of a comment.
@@ -69,25 +116,41 @@ class Endpoint(ABC):
 
     name: str
     path: str
-    done: str | None = "[DONE]"
+    method: str = "POST"
+    has_default: bool = False
+    creates: bool = False
+    takes_bytes: bool = False
+    always_streams: bool = False
+    done: str | ServerSentEvent | None = "[DONE]"
     names_events = False
     ping: Any = encode(None, comment="ping")
 
-    @abstractmethod
-    def from_text(self, text: str) -> dict[str, Any]:
-        """The fields of an answer with this text."""
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern of its paths. Path parameters are groups."""
+        pattern = re.escape(self.path).replace(r"\{", "{").replace(r"\}", "}")
+        pattern = re.sub(r"\{(\w+):path\}", r"(?P<\1>.+)", pattern)
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern))
 
     @abstractmethod
-    def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The fields that each answer to this request body has."""
+    def answer(self, given: str | bytes | dict[str, Any] | None, asked: Asked) -> Any:
+        """The full answer: an object, or bytes for a file.
 
-    @abstractmethod
-    def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Add the missing fields to an answer."""
+        Args:
+            given: what the test sets: a text, bytes, or fields of the answer; None if it sets nothing.
+            asked: the request.
 
-    @abstractmethod
-    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """Cut an answer into the items of a stream."""
+        Raises:
+            RefusedError: the API would answer with an error.
+        """
+
+    def events(self, answer: Any, asked: Asked) -> Iterable[Any]:
+        """The items of the stream of an answer.
+
+        Raises:
+            TypeError: the endpoint never streams.
+        """
+        raise TypeError(f"the API does not stream mock.{self.name}: leave stream out")
 
     def error_body(self, error: MockError) -> dict[str, Any]:
         """The body of a response with an error status."""
@@ -101,6 +164,59 @@ class Endpoint(ABC):
             number: how many items come before it.
         """
         return self.error_body(error)
+
+
+class StatelessEndpoint(Endpoint):
+    """An endpoint whose answer depends only on the request's body.
+
+    Attributes:
+        fields: the fields that an answer may have, to find misspelled ones. Providers add other fields, so
+            only a name that is similar to one of these is an error.
+    """
+
+    fields: tuple[str, ...] = ()
+
+    def answer(self, given: str | bytes | dict[str, Any] | None, asked: Asked) -> Any:
+        """The full answer."""
+        fields = self.from_text(given) if isinstance(given, str) else {} if given is None else given
+        if not isinstance(fields, dict):
+            raise TypeError("it answers with an object, not with bytes")
+        for name in fields:
+            if name not in self.fields and get_close_matches(name, self.fields, 1, 0.8):
+                raise unknown_field(name, self.fields)
+        return self.complete(fields, asked.body)
+
+    def events(self, answer: Any, asked: Asked) -> Iterable[Any]:
+        """The items of the stream of an answer."""
+        return self.stream(answer, asked.body)
+
+    def from_text(self, text: str) -> dict[str, Any]:
+        """The fields of an answer with this text.
+
+        Raises:
+            TypeError: the endpoint's answers have no text.
+        """
+        raise TypeError(f"mock.{self.name} answers with fields, not with a text")
+
+    @abstractmethod
+    def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Add the missing fields to an answer."""
+
+    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterable[Any]:
+        """Cut an answer into the items of a stream.
+
+        Raises:
+            TypeError: the endpoint never streams.
+        """
+        raise TypeError(f"the API does not stream mock.{self.name}: leave stream out")
+
+
+def unknown_field(name: str, known: Iterable[str]) -> TypeError:
+    """The error for a field that answers do not have, with the similar name if there is one."""
+    known = sorted(known)
+    similar = get_close_matches(name, known, 1)
+    advice = f"did you mean {similar[0]!r}?" if similar else f"it has {', '.join(known)}"
+    return TypeError(f"the answer has no field {name!r}: {advice}")
 
 
 def openai_error(error: MockError) -> dict[str, Any]:

@@ -7,20 +7,22 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from ssejet.testing._endpoints.base import Endpoint, count_tokens, new_id, pieces, text_of_json
+from ssejet.testing._endpoints.base import StatelessEndpoint, count_tokens, new_id, pieces, text_of_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["ChatCompletions", "Completions"]
+__all__ = ["ENDPOINTS"]
 
 
-class _Choices(Endpoint):
+class _Choices(StatelessEndpoint):
     """What both endpoints share: ``n``, usage, and the chunks of several choices in turn."""
 
     kind: str
     chunk_kind: str
     id_prefix: str
+    creates = True
+    fields = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint")
 
     def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
         """The id, the type and the model of the answer."""
@@ -87,6 +89,8 @@ class ChatCompletions(_Choices):
     kind = "chat.completion"
     chunk_kind = "chat.completion.chunk"
     id_prefix = "chatcmpl-"
+    cuts_tool_calls = True
+    """Whether the arguments of a tool call come word by word."""
 
     def from_text(self, text: str) -> dict[str, Any]:
         """One choice with this text."""
@@ -104,7 +108,7 @@ class ChatCompletions(_Choices):
         message = choice.get("message") or {}
         index = {"index": choice["index"]}
         yield index | {"delta": {"role": message.get("role", "assistant")}, "finish_reason": None}
-        for delta in _deltas(message):
+        for delta in _deltas(message, cuts_tool_calls=self.cuts_tool_calls):
             yield index | {"delta": delta, "finish_reason": None}
         rest = {name: value for name, value in choice.items() if name != "message" and value is not None}
         yield rest | {"delta": {}, "finish_reason": _finish_reason(choice)}
@@ -157,14 +161,14 @@ def _complete_call(call: dict[str, Any]) -> dict[str, Any]:
     return call
 
 
-def _deltas(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _deltas(message: dict[str, Any], *, cuts_tool_calls: bool) -> Iterator[dict[str, Any]]:
     """All of a message but its role: reasoning first, texts word by word."""
     for name, value in sorted(message.items(), key=lambda field: not field[0].startswith("reasoning")):
         if name == "role" or value is None:
             continue
         if name == "tool_calls":
             for index, call in enumerate(value):
-                for part in _call_parts(call):
+                for part in _call_parts(call) if cuts_tool_calls else [call]:
                     yield {"tool_calls": [{"index": index} | part]}
         elif name == "function_call":
             for part in _function_parts(value, "arguments"):
@@ -200,3 +204,6 @@ def _in_turn(parts: list[Iterator[dict[str, Any]]]) -> Iterable[dict[str, Any]]:
                 yield part
                 left.append(each)
         parts = left
+
+
+ENDPOINTS = (ChatCompletions(), Completions())

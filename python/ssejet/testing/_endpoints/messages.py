@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet.testing._endpoints.base import (
-    Endpoint,
     Event,
+    StatelessEndpoint,
     anthropic_error,
     count_tokens,
     new_id,
@@ -19,20 +19,28 @@ if TYPE_CHECKING:
 
     from ssejet.testing._answers import MockError
 
-__all__ = ["Messages", "TokenCount"]
+__all__ = ["ENDPOINTS"]
 
 _SIGNATURE = "bW9jaw=="
 # What a block has at its start, before its deltas.
-_EMPTY = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
+_EMPTY: dict[str, dict[str, Any]] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "compaction": {"content": None, "encrypted_content": None},
+}
 _PING = Event("ping", {"type": "ping"})
 
 
-class Messages(Endpoint):
+class Messages(StatelessEndpoint):
     """``POST /v1/messages``."""
 
     name = "messages.create"
     path = "/v1/messages"
-    done: str | None = None
+    fields = (
+        "id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "container",
+        "stop_details",
+    )  # fmt: skip
+    done = None
     names_events = True
     ping = _PING
 
@@ -81,7 +89,9 @@ class Messages(Endpoint):
     def _events(self, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         end = {"stop_reason": answer["stop_reason"], "stop_sequence": answer["stop_sequence"]}
         end |= {name: answer[name] for name in ("container", "stop_details") if answer.get(name)}
-        begun = answer | {"content": [], "usage": answer["usage"] | {"output_tokens": 1}} | dict.fromkeys(end)
+        beside = {name: answer[name] for name in ("context_management",) if answer.get(name)}
+        begun = answer | {"content": [], "usage": answer["usage"] | {"output_tokens": 1}}
+        begun |= dict.fromkeys([*end, *beside])
         yield "message_start", {"message": begun}
         if not answer["content"]:
             yield "ping", {}
@@ -93,32 +103,21 @@ class Messages(Endpoint):
             for delta in _deltas(block):
                 yield "content_block_delta", place | {"delta": delta}
             yield "content_block_stop", place
-        yield "message_delta", {"delta": end, "usage": answer["usage"]}
+        yield "message_delta", {"delta": end, "usage": answer["usage"], **beside}
         yield "message_stop", {}
 
 
-class TokenCount(Endpoint):
+class TokenCount(StatelessEndpoint):
     """``POST /v1/messages/count_tokens``."""
 
     name = "messages.count_tokens"
+    has_default = True
     path = "/v1/messages/count_tokens"
-    done: str | None = None
-
-    def from_text(self, text: str) -> dict[str, Any]:
-        """Refuse: a count has no text."""
-        raise TypeError("mock.messages.count_tokens answers with input_tokens, not with a text")
-
-    def defaults(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The number of tokens of the request: each word is one."""
-        return {"input_tokens": _input_tokens(body)}
+    done = None
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """Add the missing fields to an answer."""
-        return self.defaults(body) | fields
-
-    def stream(self, answer: dict[str, Any], body: dict[str, Any]) -> Iterator[Any]:
-        """Refuse: a count is never streamed."""
-        raise TypeError("the API does not stream mock.messages.count_tokens: leave stream out")
+        """Add the number of tokens of the request: each word is one."""
+        return {"input_tokens": _input_tokens(body)} | fields
 
     def error_body(self, error: MockError) -> dict[str, Any]:
         """The body of a response with an error status."""
@@ -140,6 +139,8 @@ def _complete_block(block: dict[str, Any]) -> dict[str, Any]:
         return {"type": kind, "id": new_id("toolu_"), "input": {}} | block
     if kind == "server_tool_use":
         return {"type": kind, "id": new_id("srvtoolu_"), "input": {}} | block
+    if kind == "mcp_tool_use":
+        return {"type": kind, "id": new_id("mcptoolu_"), "input": {}, "server_name": "mock"} | block
     return block
 
 
@@ -166,6 +167,12 @@ def _deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for piece in pieces(block["thinking"]):
             yield {"type": "thinking_delta", "thinking": piece}
         yield {"type": "signature_delta", "signature": block["signature"]}
+    elif block["type"] == "compaction":
+        content = {name: block.get(name) for name in ("content", "encrypted_content")}
+        yield {"type": "compaction_delta", **content}
     elif _has_input(block):
         for piece in ["", *pieces(text_of_json(block["input"]))]:
             yield {"type": "input_json_delta", "partial_json": piece}
+
+
+ENDPOINTS = (Messages(), TokenCount())

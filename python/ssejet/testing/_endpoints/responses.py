@@ -5,18 +5,26 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ssejet.testing._endpoints.base import Endpoint, Event, count_tokens, new_id, pieces, text_of_json
+from ssejet.testing._answers import MockError
+from ssejet.testing._endpoints.base import (
+    Asked,
+    Event,
+    RefusedError,
+    StatelessEndpoint,
+    count_tokens,
+    new_id,
+    pieces,
+    text_of_json,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
-
-    from ssejet.testing._answers import MockError
 
     # The type of each event, and its fields.
     Events: TypeAlias = Iterator[tuple[str, dict[str, Any]]]
 
-__all__ = ["Responses"]
+__all__ = ["ENDPOINTS"]
 
 # For each item with a streamed text: the field of the text, and the names of its events.
 _STREAMED_FIELDS = {
@@ -34,13 +42,26 @@ _PARTS = {
 _ID_PREFIXES = {"message": "msg_", "function_call": "fc_", "reasoning": "rs_", "custom_tool_call": "ctc_"}
 
 
-class Responses(Endpoint):
+class Responses(StatelessEndpoint):
     """``POST /responses``."""
 
     name = "responses.create"
     path = "/responses"
-    done: str | None = None
+    fields = (
+        "id", "object", "created_at", "model", "status", "output", "error", "incomplete_details",
+        "instructions", "parallel_tool_calls", "tool_choice", "tools", "metadata", "usage",
+        "previous_response_id", "temperature", "top_p", "reasoning", "text", "truncation", "user",
+        "background", "conversation", "max_output_tokens", "service_tier", "store", "completed_at",
+    )  # fmt: skip
+    done = None
     names_events = True
+
+    def answer(self, given: str | bytes | dict[str, Any] | None, asked: Asked) -> Any:
+        """The full answer. The mock keeps it, unless the request says ``store=False``."""
+        answer = super().answer(given, asked)
+        if asked.body.get("store") is not False:
+            asked.store.responses.put(answer)
+        return answer
 
     def from_text(self, text: str) -> dict[str, Any]:
         """One message with this text."""
@@ -95,11 +116,69 @@ class Responses(Endpoint):
         reasoning = count_tokens([item for item in answer["output"] if item.get("type") == "reasoning"])
         return {
             "input_tokens": asked,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": said,
             "output_tokens_details": {"reasoning_tokens": reasoning},
             "total_tokens": asked + said,
         }
+
+
+class RetrieveResponse(Responses):
+    """``GET /responses/{response_id}``: a kept response, or its stream after an event."""
+
+    name = "responses.retrieve"
+    method = "GET"
+    path = "/responses/{response_id}"
+    has_default = True
+
+    def answer(self, given: str | bytes | dict[str, Any] | None, asked: Asked) -> Any:
+        """The response with the id, or what the test gives."""
+        if given is None:
+            return _require(asked)
+        fields = self.from_text(given) if isinstance(given, str) else given
+        if isinstance(fields, dict):
+            fields = {"id": asked.path["response_id"]} | fields
+        return super().answer(fields, asked)
+
+    def events(self, answer: Any, asked: Asked) -> Iterable[Any]:
+        """The events after the one with the number ``starting_after``, or all."""
+        after = int(asked.query.get("starting_after", -1))
+        return (event for event in self.stream(answer, asked.body) if event.data["sequence_number"] > after)
+
+
+class CancelResponse(RetrieveResponse):
+    """``POST /responses/{response_id}/cancel``."""
+
+    name = "responses.cancel"
+    method = "POST"
+    path = "/responses/{response_id}/cancel"
+
+    def answer(self, given: str | bytes | dict[str, Any] | None, asked: Asked) -> Any:
+        """The cancelled response."""
+        if given is None:
+            given = _require(asked) | {"status": "cancelled"}
+        return super().answer(given, asked)
+
+
+class DeleteResponse(RetrieveResponse):
+    """``DELETE /responses/{response_id}``."""
+
+    name = "responses.delete"
+    method = "DELETE"
+
+    def answer(self, given: str | bytes | dict[str, Any] | None, asked: Asked) -> Any:
+        """Say that the response is gone."""
+        id = _require(asked)["id"]
+        asked.store.responses.delete(id)
+        return {"id": id, "object": "response.deleted", "deleted": True}
+
+
+def _require(asked: Asked) -> dict[str, Any]:
+    id = asked.path["response_id"]
+    response = asked.store.responses.fields(id)
+    if response is None:
+        raise RefusedError(MockError(f"Response with id '{id}' not found.", status=404))
+    return response
 
 
 def _complete_item(item: dict[str, Any]) -> dict[str, Any]:
@@ -173,3 +252,6 @@ def _part_events(part: dict[str, Any], where: dict[str, Any], part_kind: str) ->
             logprobs = {"logprobs": part.get("logprobs") or []}
         yield f"{kind}.done", where | {field: text} | logprobs
     yield f"{part_kind}.done", where | {"part": part}
+
+
+ENDPOINTS = (Responses(), RetrieveResponse(), CancelResponse(), DeleteResponse())

@@ -30,6 +30,12 @@ const END: u64 = u64::MAX;
 /// How many sets of fields are kept for a model. Most streams have two or three.
 const MAX_SETS: usize = 16;
 
+/// How often the text of a field's value may change before it is no longer kept.
+const MAX_CHANGES: u8 = 8;
+
+/// Longer texts are not kept.
+const MAX_KEPT: usize = 256;
+
 /// What the earlier items of a stream looked like. Most later ones look the same.
 pub struct Memory {
     models: Vec<ModelMemory>,
@@ -44,6 +50,58 @@ struct ModelMemory {
     sets: Vec<(u128, Py<PySet>)>,
     /// The indices of the fields, in the order of the JSON.
     order: Vec<usize>,
+    repeated: Repeated,
+}
+
+/// The values that most objects of a model have in common, such as the ID of a completion. An object that has
+/// the same texts takes these values over, without parsing them and without making new ones.
+#[derive(Default)]
+struct Repeated {
+    /// The defaults of the fields, with the values of those in `kept`.
+    values: Option<Py<PyDict>>,
+    /// The set of the fields whose value and text are kept.
+    kept: u128,
+    /// The text of each field's value, if it is kept.
+    texts: Vec<Vec<u8>>,
+    /// How often the text of each field changed.
+    changes: Vec<u8>,
+    /// How often this changed. An object that was begun before uses it no longer.
+    version: usize,
+}
+
+impl Repeated {
+    /// Whether the value of a field can be kept: it is made of one token, and it is immutable.
+    fn accepts(text: &[u8], value: &Bound<'_, PyAny>) -> bool {
+        text.len() <= MAX_KEPT
+            && (value.is_none()
+                || value.is_exact_instance_of::<PyString>()
+                || value.is_exact_instance_of::<PyInt>()
+                || value.is_exact_instance_of::<PyFloat>()
+                || value.is_exact_instance_of::<PyBool>())
+    }
+
+    /// Keeps a value. The field at this place has changed, or is new.
+    fn keep(&mut self, model: &Model, place: usize, text: &[u8], value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        if self.values.is_none() {
+            self.values = Some(model.defaults.bind(py).copy()?.unbind());
+            self.texts.resize(model.fields.len(), Vec::new());
+            self.changes.resize(model.fields.len(), 0);
+        }
+        let Some(values) = &self.values else { return Ok(()) };
+        let (values, name) = (values.bind(py), model.fields[place].name.bind(py));
+        self.version += 1;
+        self.changes[place] += 1;
+        if self.changes[place] < MAX_CHANGES {
+            values.set_item(name, value)?;
+            text.clone_into(&mut self.texts[place]);
+            self.kept |= 1 << place;
+        } else {
+            values.set_item(name, model.default_of(py, place)?)?;
+            self.kept &= !(1 << place);
+        }
+        Ok(())
+    }
 }
 
 impl Memory {
@@ -244,45 +302,110 @@ impl<'py, 'a> Builder<'py, 'a> {
     fn model(&mut self, model: &Model, cursor: &mut Cursor<'_>) -> Built<'py> {
         self.check_stack()?;
         let py = self.py;
-        let values = model.defaults.bind(py).copy().map_err(Stop::Error)?;
+        let repeated = &self.memory.models[model.place].repeated;
+        let (kept, version) = (repeated.kept, repeated.version);
+        let start = repeated.values.as_ref().unwrap_or(&model.defaults);
+        let values = start.bind(py).copy().map_err(Stop::Error)?;
         let extra = PyDict::new(py);
         let mut set = 0;
         let mut count = 0;
-        cursor.object(|cursor, key| {
-            let Some(place) = self.place(model.place, &model.keys, count, &key) else {
-                if !model.sets_extra && key.starts_with(b"_") {
-                    return Err(Stop::Refused);
+        cursor.members(|cursor| {
+            let place = match self.expected(model.place, count) {
+                Some(place) if model.keys.written(place).is_some_and(|key| cursor.take_key(key)) => place,
+                _ => {
+                    let key = cursor.key()?;
+                    match self.place(model.place, &model.keys, count, &key) {
+                        Some(place) => place,
+                        None => return self.extra(model, &extra, &key, cursor),
+                    }
                 }
-                let value = self.build(&model.extra, cursor)?;
-                self.check(&key, &value, cursor)?;
-                let key = self.text(&key)?;
-                return extra.set_item(key, value).map_err(Stop::Error);
             };
             let field = &model.fields[place];
-            let value = self.build(&field.node, cursor)?;
-            self.check(&key, &value, cursor)?;
+            let is_new = set >> place & 1 == 0;
             set |= 1 << place;
             count += 1;
-            values.set_item(field.name.bind(py), value).map_err(Stop::Error)
+            if is_new && kept >> place & 1 == 1 {
+                let repeated = &self.memory.models[model.place].repeated;
+                if repeated.version == version && cursor.token(&repeated.texts[place]) {
+                    return Ok(());
+                }
+            }
+            let start = *cursor;
+            let value = self.build(&field.node, cursor)?;
+            self.check(model.keys.at(place), &value, cursor)?;
+            values.set_item(field.name.bind(py), &value).map_err(Stop::Error)?;
+            if field.is_pure {
+                self.keep(model, place, cursor.since(&start), &value)?;
+            }
+            Ok(())
         })?;
+        self.reset(model, &values, kept & !set)?;
         self.instance(model, values, extra, set)
     }
 
-    /// The index of the field with this key. The field that came at this point in the last object is looked
-    /// at first.
+    /// Adds a member that is no field.
+    fn extra(
+        &mut self,
+        model: &Model,
+        extra: &Bound<'py, PyDict>,
+        key: &[u8],
+        cursor: &mut Cursor<'_>,
+    ) -> Result<(), Stop> {
+        let is_refused = model.refused.iter().any(|other| **other == *key);
+        if is_refused || (!model.sets_extra && key.starts_with(b"_")) {
+            return Err(Stop::Refused);
+        }
+        let value = self.build(&model.extra, cursor)?;
+        self.check(key, &value, cursor)?;
+        extra.set_item(self.text(key)?, value).map_err(Stop::Error)
+    }
+
+    /// Keeps the value of a field for the objects that follow, unless it changes too often.
+    fn keep(
+        &mut self,
+        model: &Model,
+        place: usize,
+        text: &[u8],
+        value: &Bound<'py, PyAny>,
+    ) -> Result<(), Stop> {
+        let repeated = &mut self.memory.models[model.place].repeated;
+        let given_up = repeated.changes.get(place).is_some_and(|&changes| changes >= MAX_CHANGES);
+        // An error is looked for in every object.
+        if given_up || !Repeated::accepts(text, value) || self.error_key == Some(model.keys.at(place)) {
+            return Ok(());
+        }
+        repeated.keep(model, place, text, value).map_err(Stop::Error)
+    }
+
+    /// Gives fields that the JSON does not have their defaults again, in place of the values that were kept.
     #[inline]
+    fn reset(&self, model: &Model, values: &Bound<'py, PyDict>, mut absent: u128) -> Result<(), Stop> {
+        while absent != 0 {
+            let place = absent.trailing_zeros() as usize;
+            absent &= absent - 1;
+            let default = model.default_of(self.py, place).map_err(Stop::Error)?;
+            values.set_item(model.fields[place].name.bind(self.py), default).map_err(Stop::Error)?;
+        }
+        Ok(())
+    }
+
+    /// The index of the field that came at this point in the last object.
+    #[inline]
+    fn expected(&self, model: usize, count: usize) -> Option<usize> {
+        self.memory.models[model].order.get(count).copied()
+    }
+
+    /// The index of the field with this key, which is not the expected one.
     fn place(&mut self, model: usize, keys: &Keys, count: usize, key: &[u8]) -> Option<usize> {
         let order = &mut self.memory.models[model].order;
-        match order.get_mut(count) {
-            Some(&mut place) if keys.is_at(place, key) => Some(place),
-            Some(known) => keys.place(key).inspect(|&place| *known = place),
-            None => keys.place(key).inspect(|&place| {
-                // Without this bound, a key that is repeated would make it grow.
-                if order.len() < keys.len() {
-                    order.push(place);
-                }
-            }),
+        let place = keys.place(key)?;
+        if let Some(known) = order.get_mut(count) {
+            *known = place;
+        } else if order.len() < keys.len() {
+            // Without this bound, a key that is repeated would make it grow.
+            order.push(place);
         }
+        Some(place)
     }
 
     /// Builds the Struct of a whole text.
@@ -349,9 +472,8 @@ impl<'py, 'a> Builder<'py, 'a> {
         count: &mut usize,
         cursor: &mut Cursor<'_>,
     ) -> Result<usize, Stop> {
-        let expected = self.memory.models[model.place].order.get(*count);
-        let place = match expected {
-            Some(&place) if model.keys.written(place).is_some_and(|key| cursor.take_key(key)) => place,
+        let place = match self.expected(model.place, *count) {
+            Some(place) if model.keys.written(place).is_some_and(|key| cursor.take_key(key)) => place,
             _ => {
                 let key = cursor.key()?;
                 self.place(model.place, &model.keys, *count, &key).ok_or(Refused)?

@@ -155,6 +155,49 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads this text if it comes next. The text must be a whole token: a string with its quotes, a number
+    /// or a word.
+    #[inline]
+    pub fn token(&mut self, text: &[u8]) -> bool {
+        if self.peek().is_err() {
+            return false;
+        }
+        let Some(rest) = self.bytes[self.at..].strip_prefix(text) else { return false };
+        // A number ends where no more of it follows. What may follow other tokens is checked when it is read.
+        let is_whole = match (text, rest) {
+            ([b'-' | b'0'..=b'9', ..], [next, ..]) => {
+                !matches!(next, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+            }
+            _ => true,
+        };
+        if is_whole {
+            self.at += text.len();
+        }
+        is_whole
+    }
+
+    /// The bytes from a place that this cursor had before, without the white space in front of them.
+    pub fn since(&self, start: &Self) -> &'a [u8] {
+        self.bytes[start.at..self.at].trim_ascii_start()
+    }
+
+    /// Calls `each` at the start of each member of an object, which it must read with `key` and as a value.
+    #[inline]
+    pub fn members<E: From<Refused>>(
+        &mut self,
+        each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.container(*b"{}", each)
+    }
+
+    /// Reads a member's key and the colon after it.
+    #[inline]
+    pub fn key(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
+        let key = self.string()?;
+        self.expect(b':')?;
+        Ok(key)
+    }
+
     /// Calls `each` with each key, at the value, which it must read.
     #[inline]
     pub fn object<E: From<Refused>>(
@@ -165,15 +208,6 @@ impl<'a> Cursor<'a> {
             let key = cursor.key()?;
             each(cursor, key)
         })
-    }
-
-    /// Calls `each` at each key of an object. It must read the key and the value.
-    #[inline]
-    pub fn members<E: From<Refused>>(
-        &mut self,
-        each: impl FnMut(&mut Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.container(*b"{}", each)
     }
 
     /// Does what `members` does for an outermost object whose first members have been read before. They end
@@ -187,14 +221,6 @@ impl<'a> Cursor<'a> {
         self.at = start;
         self.depth = 1;
         self.rest(b'}', each)
-    }
-
-    /// Reads a key and the colon after it.
-    #[inline]
-    pub fn key(&mut self) -> Result<Cow<'a, [u8]>, Refused> {
-        let key = self.string()?;
-        self.expect(b':')?;
-        Ok(key)
     }
 
     /// Reads a key and the colon after it, if they are written like this.

@@ -6,6 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet, PyType};
+use pyo3::{PyTraverseError, PyVisit};
 
 /// The slots of pydantic's base class, beside `__dict__`.
 const SLOTS: [&str; 3] = ["__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"];
@@ -70,6 +71,47 @@ impl Maker {
             }
             Ok(object)
         }
+    }
+}
+
+/// Makes instances of a pydantic model from their parts, without validation and without a call of pydantic.
+///
+/// Args:
+///     class: the model.
+///
+/// Raises:
+///     TypeError: it is no model, or it makes its instances itself.
+#[pyclass(module = "ssejet._core", frozen)]
+pub struct ModelMaker {
+    maker: Maker,
+}
+
+#[pymethods]
+impl ModelMaker {
+    #[new]
+    #[pyo3(signature = (class, /))]
+    fn new(class: &Bound<'_, PyType>) -> PyResult<Self> {
+        Ok(Self { maker: Maker::new(class)? })
+    }
+
+    /// Make an instance, which takes over its parts.
+    ///
+    /// Args:
+    ///     values: the values of all fields.
+    ///     extra: the values that are not of a field.
+    ///     fields_set: the names of the fields that are set.
+    #[pyo3(signature = (values, extra, fields_set, /))]
+    fn make<'py>(
+        &self,
+        values: Bound<'py, PyDict>,
+        extra: Bound<'py, PyDict>,
+        fields_set: Bound<'py, PySet>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.maker.make(values, extra, fields_set)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.maker.class)
     }
 }
 

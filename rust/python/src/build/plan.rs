@@ -98,6 +98,16 @@ impl Node {
         }
     }
 
+    /// Whether the same string, number or word always gives the same value. Only functions may give others.
+    fn is_pure(&self) -> bool {
+        match self {
+            Self::Nullable(node) => node.is_pure(),
+            Self::ByKind(nodes) => nodes.each().all(Node::is_pure),
+            Self::Call(_) | Self::Definition(_) => false,
+            _ => true,
+        }
+    }
+
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
@@ -177,9 +187,17 @@ pub struct Model {
     /// Whether other keys count as set fields, as in pydantic. In the SDKs' own `construct` they do not,
     /// and none may begin with an underscore.
     pub sets_extra: bool,
+    /// The keys that an object must not have: with one of them it may belong to another model.
+    pub refused: Vec<Box<[u8]>>,
 }
 
 impl Model {
+    /// The default of a field, or None.
+    pub fn default_of<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>> {
+        let default = self.defaults.bind(py).get_item(self.fields[place].name.bind(py))?;
+        Ok(default.unwrap_or_else(|| py.None().into_bound(py)))
+    }
+
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.maker.class)?;
         visit.call(&self.defaults)?;
@@ -197,6 +215,8 @@ impl Model {
 pub struct Field {
     pub name: Py<PyString>,
     pub node: Node,
+    /// Whether the same string, number or word always gives the same value.
+    pub is_pure: bool,
 }
 
 /// A msgspec Struct.
@@ -261,10 +281,10 @@ impl Keys {
         self.written[place].as_deref()
     }
 
-    /// Whether the field at this index has this key.
+    /// The key of the field at this index.
     #[inline]
-    pub fn is_at(&self, place: usize, key: &[u8]) -> bool {
-        *self.in_order[place] == *key
+    pub fn at(&self, place: usize) -> &[u8] {
+        &self.in_order[place]
     }
 
     /// The index of the field with this key.
@@ -375,7 +395,7 @@ impl Reader {
         Ok(nodes)
     }
 
-    /// Reads `("model", class, fields, extra, sets_extra)`, each field being
+    /// Reads `("model", class, fields, extra, sets_extra, refused)`, of which the last may be absent. Each field is
     /// `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)` or `("required",)`.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
@@ -396,6 +416,13 @@ impl Reader {
             defaults: defaults.clone().unbind(),
             extra: self.node(&plan.get_item(3)?)?,
             sets_extra: plan.get_item(4)?.extract()?,
+            refused: match plan.get_item(5) {
+                Ok(keys) => {
+                    let keys: Vec<Bound<'_, PyString>> = keys.extract()?;
+                    keys.iter().map(bytes).collect::<PyResult<_>>()?
+                }
+                Err(_) => Vec::new(),
+            },
         };
         for (place, (name, key, field, default)) in plans.into_iter().enumerate() {
             let name = PyString::intern(py, name.to_str()?);
@@ -408,7 +435,8 @@ impl Reader {
             }
             defaults.set_item(&name, value)?;
             model.keys.push(bytes(&key)?);
-            model.fields.push(Field { name: name.unbind(), node: self.node(&field)? });
+            let node = self.node(&field)?;
+            model.fields.push(Field { name: name.unbind(), is_pure: node.is_pure(), node });
         }
         Ok(model)
     }

@@ -30,6 +30,16 @@ pub struct ItemDecoder {
     assembler: Py<Assembler>,
     memory: Memory,
     rules: Rules,
+    /// An event that was taken from the queue, of which no item was made.
+    refused: Option<Py<PyAny>>,
+}
+
+/// What a decoder has ready.
+pub enum Ready<'py> {
+    Item(Bound<'py, PyAny>),
+    /// No event, or one of which no item is made.
+    Nothing,
+    Error(PyErr),
 }
 
 #[pymethods]
@@ -50,7 +60,8 @@ impl ItemDecoder {
             queue: EventQueue::default(),
             memory: Memory::new(assembler.get().plan()),
             assembler: assembler.unbind(),
-            rules: Rules { only, wrapped, error_key },
+            rules: Rules { only, last: 0, wrapped, error_key },
+            refused: None,
         })
     }
 
@@ -85,18 +96,67 @@ impl ItemDecoder {
     }
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(event) = self.queue.pop() else { return Ok(None) };
-        let plan = self.assembler.get().plan();
-        let builder = Builder::new(py, plan, &mut self.memory, self.rules.error_key());
-        match self.rules.build(builder, event) {
-            Ok(item) => Ok(Some(item)),
-            Err(Stop::Refused) => self.maker.event(py, event).map(Some),
-            Err(Stop::Error(error)) => Err(error),
+        match self.take(py) {
+            Ready::Item(item) => Ok(Some(item)),
+            Ready::Nothing => Ok(self.refused.take().map(|event| event.into_bound(py))),
+            Ready::Error(error) => Err(error),
         }
+    }
+
+    /// Make items of the events of this type, too.
+    #[pyo3(signature = (event_type, /))]
+    fn allow(&mut self, event_type: String) {
+        if let Some(only) = &mut self.rules.only {
+            only.push(event_type);
+        }
+    }
+
+    /// Forget the events that were not asked for.
+    fn clear(&mut self) {
+        self.queue.clear();
+        self.refused = None;
     }
 
     // The other fields only refer to strings. An object that refers back to this one can be cleared itself.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.assembler)
+    }
+}
+
+impl ItemDecoder {
+    /// Whether events wait.
+    pub fn has_events(slf: &Bound<'_, Self>) -> bool {
+        slf.try_borrow().is_ok_and(|this| this.refused.is_none() && !this.queue.is_empty())
+    }
+
+    /// Takes the next item if it can be made here. An event of which none is made is what is asked for next.
+    #[inline]
+    pub fn ready<'py>(slf: &Bound<'py, Self>) -> Ready<'py> {
+        match slf.try_borrow_mut() {
+            Ok(mut this) => this.take(slf.py()),
+            Err(error) => Ready::Error(error.into()),
+        }
+    }
+
+    #[inline]
+    fn take<'py>(&mut self, py: Python<'py>) -> Ready<'py> {
+        if self.refused.is_some() {
+            return Ready::Nothing;
+        }
+        let Some(event) = self.queue.pop() else { return Ready::Nothing };
+        let plan = self.assembler.get().plan();
+        let takes = self.rules.takes(event.event_type);
+        let builder = Builder::new(py, plan, &mut self.memory, self.rules.error_key());
+        match self.rules.build(builder, event, takes) {
+            Ok(item) => Ready::Item(item),
+            Err(Stop::Refused) => match self.maker.event(py, event) {
+                Ok(event) => {
+                    self.refused = Some(event.unbind());
+                    Ready::Nothing
+                }
+                Err(error) => Ready::Error(error),
+            },
+            Err(Stop::Error(error)) => Ready::Error(error),
+        }
     }
 }

@@ -1,4 +1,4 @@
-"""Callbacks of chat streams: which fields each gets is decided once, when it is registered."""
+"""Callbacks of streams: which fields each gets is decided once, when it is registered."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import inspect
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from ssejet.chat._events import EVENT_TYPES
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ssejet.chat._events import Event
+    from collections.abc import Callable, Mapping
 
 __all__ = ["bind"]
 
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
-def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any]:
+def bind(
+    event_types: Mapping[str, type[Any]], event_type: str, callback: Callable[..., Any]
+) -> Callable[[Any], Any]:
     """Make a function that takes an event of one that takes the event's fields.
 
     Args:
+        event_types: the classes of events, by their type; each has its ``fields``.
         event_type: the ``type`` of the events.
         callback: gets the event's fields that its parameters name, and the event itself for a parameter
             ``event``. A callback whose parameters have no names, such as ``print``, gets the event.
@@ -30,9 +29,9 @@ def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any
         TypeError: the callback has a parameter that is not a field of the event.
         ValueError: no event has this type.
     """
-    event_class = EVENT_TYPES.get(event_type)
+    event_class = event_types.get(event_type)
     if event_class is None:
-        raise ValueError(f"no event has the type {event_type!r}; the types are {', '.join(EVENT_TYPES)}")
+        raise ValueError(f"no event has the type {event_type!r}; the types are {', '.join(event_types)}")
     parameters = inspect.signature(callback).parameters.values()
     if any(each.kind not in _BY_NAME for each in parameters):
         return callback
@@ -52,5 +51,5 @@ def bind(event_type: str, callback: Callable[..., Any]) -> Callable[[Event], Any
     return lambda event: callback(**{name: read(event) for name, read in readers.items()})
 
 
-def _itself(event: Event) -> Event:
+def _itself(event: Any) -> Any:
     return event

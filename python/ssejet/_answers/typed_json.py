@@ -9,7 +9,7 @@ import msgspec
 
 from ssejet._pydantic import is_dataclass, is_model, type_adapter
 
-__all__ = ["json_parser", "strict_schema", "strict_schema_of"]
+__all__ = ["json_parser", "schema_of", "strict_schema", "strict_schema_of"]
 
 
 def json_parser(type_: Any) -> Callable[[str], Any]:
@@ -39,12 +39,24 @@ def strict_schema_of(type_: Any) -> dict[str, Any]:
     Raises:
         TypeError: ``type_`` is none of these, or a part of it has no schema.
     """
+    return strict_schema(schema_of(type_))
+
+
+def schema_of(type_: Any) -> dict[str, Any]:
+    """The JSON Schema of a type, with an object at its root.
+
+    Args:
+        type_: as for ``json_parser``.
+
+    Raises:
+        TypeError: ``type_`` is none of these, or a part of it has no schema.
+    """
     if is_model(type_):
-        return strict_schema(type_.model_json_schema())
+        return type_.model_json_schema()  # type: ignore[no-any-return]
     if is_dataclass(type_):
-        return strict_schema(type_adapter(type_).json_schema())
+        return type_adapter(type_).json_schema()  # type: ignore[no-any-return]
     _check(type_)
-    return strict_schema(_without_root_reference(msgspec.json.schema(type_)))
+    return _without_root_reference(msgspec.json.schema(type_))
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +103,7 @@ def _resolve(reference: str, root: Any) -> Any:
 
 
 def _without_root_reference(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with an object at its root, which strict mode demands, where msgspec puts a reference."""
+    """The schema with an object at its root, as strict mode demands; msgspec puts a reference there."""
     reference = schema.get("$ref")
     if reference is None:
         return schema

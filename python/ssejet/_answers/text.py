@@ -114,6 +114,11 @@ class Text:
             json.feed("".join(self.parts[first:])[-unread:])
         return json.complete
 
+    @property
+    def is_broken_json(self) -> bool:
+        """Whether the part of the text that has been parsed cannot become JSON, whatever follows it."""
+        return self._json is not None and self._json.broken
+
 
 class Prefix(msgspec.Struct, frozen=True, eq=False):
     """The first ``length`` characters of a text, joined when they are read."""
@@ -130,12 +135,17 @@ def str_or_none(text: Text | None) -> str | None:
     return None if text is None else str(text)
 
 
-def parse_prefix(text: str) -> Any:
-    """The value that a prefix of a JSON text gives so far; None if there is none, or if it is not JSON."""
+def parse_prefix(text: str, *, trailing_strings: bool = False) -> Any:
+    """The value that a prefix of a JSON text gives so far; None if there is none, or if it is not JSON.
+
+    Args:
+        text: the prefix.
+        trailing_strings: whether an unfinished string is a part of the value.
+    """
     from jiter import from_json
 
     try:
-        return from_json(text.encode(), partial_mode=True)
+        return from_json(text.encode(), partial_mode="trailing-strings" if trailing_strings else True)
     except ValueError:
         return None
 

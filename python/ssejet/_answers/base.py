@@ -11,21 +11,22 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
+from ssejet._answers.plan import assembler_of
+from ssejet._answers.source import Marked, Place, Sent, Source, added_to, copy_json, names_in_json, remember
 from ssejet._core import AnswerBuilder, KnownShapes
-from ssejet._json import dump_builtins, loads, to_json_types
+from ssejet._json import dump_builtins, is_deeper, loads, to_json_types
 from ssejet._server_errors import is_error_answer
-from ssejet.chat._extra import Place, Sent, Source, WholeChoice, added_to, copy_json, remember
-from ssejet.chat._plan import assembler_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Model", "Response", "is_too_deep"]
+__all__ = ["Model", "Response", "build", "holds_parts", "is_too_deep"]
 
 # How deep answers may be nested. Python's functions for copies and JSON reach their limit at about 1,000.
 MAX_DEPTH = 200
@@ -40,6 +41,14 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
     keeps_source: ClassVar[bool] = False
     """Whether the model finds the fields that the server added to it in its ``Source``."""
 
+    keeps_all: ClassVar[bool] = False
+    """Whether the model keeps the whole JSON object that it was made from, not only what the server added."""
+
+    @classmethod
+    def class_for(cls, _: Mapping[str, Any], /) -> type[Model]:
+        """The class to build of the data: this one, unless the data names another of a union."""
+        return cls
+
     @staticmethod
     def documented(data: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The data, with all its parts, in the form that OpenAI documents; the same object if it has it."""
@@ -52,7 +61,7 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
         Args:
             data: the decoded JSON object; keys that are not fields are in ``extra``.
         """
-        return _build(cls, copy_json(data))
+        return build(cls, copy_json(data))
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -64,11 +73,12 @@ class Model(msgspec.Struct, Sent, frozen=True, gc=False, repr_omit_defaults=True
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are not None, and those that the server added, as JSON types."""
-        fields = msgspec.structs.asdict(self)
-        return {
-            **{name: to_json_types(value) for name, value in fields.items() if value is not None},
-            **self.extra,
-        }
+        config = self.__struct_config__
+        fields: dict[str, Any] = {} if config.tag_field is None else {config.tag_field: config.tag}
+        for name, value in zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True):
+            if value is not None:
+                fields[name] = to_json_types(value)
+        return {**fields, **self.extra}
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The JSON text of ``to_dict()``.
@@ -98,6 +108,16 @@ class Response(Model, frozen=True):
     text_slot: ClassVar[str] = "_sent"
 
     @classmethod
+    def decoded_type(cls) -> Any:
+        """The type that msgspec decodes a text to: this class, or the union that it stands for."""
+        return cls
+
+    @classmethod
+    def is_answer(cls, data: Mapping[str, Any]) -> bool:
+        """Whether decoded JSON, if it reports no error, is what this class stands for."""
+        return bool(data.get("choices"))
+
+    @classmethod
     def shapes(cls) -> KnownShapes:
         """The known shapes of JSON texts, all of answers without an error.
 
@@ -108,6 +128,8 @@ class Response(Model, frozen=True):
     @classmethod
     def builder(cls) -> AnswerBuilder | None:
         """What builds the answers of one stream if their shapes are known; None if only msgspec can."""
+        if cls.decoded_type() is not cls:
+            return None
         assembler = _assembler_of(cls)
         return None if assembler is None else AnswerBuilder(assembler, cls.shapes())
 
@@ -122,7 +144,7 @@ class Response(Model, frozen=True):
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         try:
-            response = msgspec.json.decode(text, type=cls)
+            response: Self = msgspec.json.decode(text, type=cls.decoded_type())
         except msgspec.DecodeError:  # a field of a wrong type, or JSON that msgspec refuses
             return cls.adopt(None, text, loads(text))
         if cls.shapes().knows(text):
@@ -189,7 +211,7 @@ class Response(Model, frozen=True):
             _set(response, "_sent", Source(text, data=data))
             return response
         places = tuple(_attach_extra(response, data))
-        is_ordinary = bool(data.get("choices")) and not is_error_answer(data)
+        is_ordinary = cls.is_answer(data) and not is_error_answer(data)
         if is_ordinary:
             cls.shapes().add(text, places or None)
         plain = is_ordinary and not places
@@ -204,7 +226,7 @@ class Response(Model, frozen=True):
             data: the decoded JSON object, which is copied; keys that are not fields are in ``extra``.
         """
         data = copy_json(data)
-        response = _build(cls, data)
+        response = build(cls, data)
         _set(response, "_sent", Source(None, data=data))
         return response
 
@@ -257,7 +279,7 @@ def _restore_model(cls: type[ModelT], fields: tuple[Any, ...], extra: dict[str, 
     return model
 
 
-def _build(cls: type[ModelT], data: Any) -> ModelT:
+def build(cls: type[ModelT], data: Any) -> ModelT:
     """Make a model of decoded JSON, with the default for each field that does not fit.
 
     Raises:
@@ -267,13 +289,15 @@ def _build(cls: type[ModelT], data: Any) -> ModelT:
 
 
 def _build_documented(cls: type[ModelT], data: Any) -> ModelT:
-    """Do what ``_build`` does, for data in the form that OpenAI documents."""
+    """Do what ``build`` does, for data in the form that OpenAI documents."""
     model = _fitted(cls, data)
     _attach_extra(model, data)
     return model
 
 
 def _fitted(cls: type[ModelT], data: Any) -> ModelT:
+    if isinstance(data, Mapping):
+        cls = cast("type[ModelT]", cls.class_for(data))
     try:
         return msgspec.convert(data, cls)
     except (msgspec.ValidationError, UnicodeEncodeError):
@@ -288,7 +312,7 @@ def _fitted(cls: type[ModelT], data: Any) -> ModelT:
 
 
 def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] = ()) -> list[Place]:
-    """Give each part of a model the fields that a server added to it. A response has its own in its source.
+    """Give each part of a model the fields that a server added to it. A whole response keeps its source.
 
     Args:
         model: the part.
@@ -298,18 +322,20 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
     Returns:
         Where these fields are.
     """
-    names, parts, keeps_source = _layout_of(type(model))
+    names, parts, keeps_source, keeps_all = _layout_of(type(model))
+    if keeps_all:
+        _set(model, "_sent", data)
+        names = data.keys()
     places = []
     added = data.keys() - names
     if added:
         places.append(Place(path, tuple(name for name in data if name in added)))
-    if not keeps_source and (added or type(data) is WholeChoice):
-        # The type goes with the fields: it says that the choice holds a whole message.
-        kind = WholeChoice if type(data) is WholeChoice else dict
+    if (path or not keeps_source) and (added or isinstance(data, Marked)):
+        kind = type(data) if isinstance(data, Marked) else dict
         _set(model, "_sent", kind((name, data[name]) for name in data if name in added))
-    for name in parts:
-        sent = data.get(name)
-        if not sent:
+    for name, name_in_json in parts:
+        sent = data.get(name_in_json)
+        if sent is None:
             continue
         value = getattr(model, name)
         if isinstance(value, list):
@@ -324,29 +350,26 @@ def _attach_extra(model: Model, data: Mapping[str, Any], path: tuple[Any, ...] =
 
 
 @functools.cache
-def _layout_of(cls: type[Model]) -> tuple[frozenset[str], list[str], bool]:
-    """A model's fields, those of them that are models or lists of models, and if it keeps a source."""
-    return frozenset(cls.__struct_fields__), [name for name, _ in _parts_of(cls)], cls.keeps_source
+def holds_parts(cls: type[Model]) -> bool:
+    """Whether a model has fields that are models or lists of models."""
+    return bool(_layout_of(cls)[1])
 
 
 @functools.cache
-def _parts_of(cls: type[Model]) -> list[tuple[str, type[Model]]]:
-    """The fields of a model that are models or lists of models."""
-    parts = []
-    for field in _fields_of(cls):
-        types = [field.type]
-        while types:
-            type_ = types.pop()
-            if isinstance(type_, type) and issubclass(type_, Model):
-                parts.append((field.name, type_))
-                break
-            origin = get_origin(type_)
-            if isinstance(origin, type) and issubclass(origin, Model):
-                parts.append((field.name, origin))
-                break
-            if origin in {Union, UnionType, list}:
-                types += get_args(type_)
-    return parts
+def _layout_of(cls: type[Model]) -> tuple[AbstractSet[str], list[tuple[str, str]], bool, bool]:
+    """A model's fields, those of them that are models or lists of models, and what it keeps."""
+    parts = [(field.name, field.encode_name) for field in _fields_of(cls) if _holds_models(field.type)]
+    return names_in_json(cls), parts, cls.keeps_source, cls.keeps_all
+
+
+def _holds_models(type_: Any) -> bool:
+    """Whether values of a type are models or lists of models."""
+    if isinstance(type_, type) and issubclass(type_, Model):
+        return True
+    origin = get_origin(type_)
+    if isinstance(origin, type) and issubclass(origin, Model):
+        return True
+    return origin in {Union, UnionType, list} and any(map(_holds_models, get_args(type_)))
 
 
 _fields_of = functools.cache(msgspec.structs.fields)
@@ -385,18 +408,7 @@ _is_fraction = re.compile(r"[^.]*\..*").fullmatch
 
 def is_too_deep(value: Any) -> bool:
     """Whether decoded JSON is nested too deep to be copied and written again."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, (dict, list))
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
+    return is_deeper(value, MAX_DEPTH)
 
 
 # What ``remember`` does, without the call.

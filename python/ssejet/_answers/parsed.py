@@ -1,17 +1,16 @@
-"""What a chat stream parses: its content, and the arguments of its tool calls."""
+"""What of an answer is parsed: its content, and the arguments of its tool calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from ssejet.chat._tools import argument_parsers
-from ssejet.chat._typed_json import json_parser
+from ssejet._answers.typed_json import json_parser
 
 if TYPE_CHECKING:
-    from ssejet.chat._text import Text
+    from ssejet._answers.text import Text
 
 __all__ = ["Formats", "Parsed", "best_value"]
 
@@ -23,18 +22,19 @@ class Formats(NamedTuple):
 
     Attributes:
         content: parses the content; None if it is not parsed.
-        arguments: parses a function's arguments, by its name; None or absent if they are not parsed.
+        arguments: parses a function's arguments, by what names the function; None or absent if they are not
+            parsed.
     """
 
     content: Callable[[str], Any] | None
-    arguments: Mapping[str, Callable[[str], Any] | None]
+    arguments: Mapping[Any, Callable[[str], Any] | None]
 
     @classmethod
-    def of(cls, response_format: Any, input_tools: Iterable[Any] | None) -> Formats:
-        """The parsers for a ``response_format``, which may be None or a dict, and a request's ``tools``."""
+    def of(cls, content_format: Any, arguments: Mapping[Any, Callable[[str], Any] | None]) -> Formats:
+        """The parsers for a type, or for None or a dict, which parse nothing, and for arguments."""
         # openai-python's markers for omitted arguments are false.
-        is_type = bool(response_format) and not isinstance(response_format, Mapping)
-        return cls(json_parser(response_format) if is_type else None, argument_parsers(input_tools or ()))
+        is_type = bool(content_format) and not isinstance(content_format, Mapping)
+        return cls(json_parser(content_format) if is_type else None, arguments)
 
     def parse_anything(self) -> bool:
         """Whether anything must be parsed. If so, an answer cut short is an error."""

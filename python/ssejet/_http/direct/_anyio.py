@@ -1,0 +1,507 @@
+"""Takes over a connection from anyio on asyncio, and hands it back. Only this module uses anyio's insides.
+
+anyio lets the event loop read only while a task waits, and queues what arrives in its protocol. Here another
+protocol takes its place: the event loop reads all the time, until the buffer is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections import deque
+from contextlib import suppress
+from math import inf
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from ssejet._http.direct._body import READ_SIZE
+from ssejet._http.exclusive import ConcurrentReadError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from ssejet._http.direct._body import Body
+
+__all__ = ["Arrivals", "arrivals_of", "unsupported"]
+
+# The event loop reads no more while so many bytes of the body wait for the consumer.
+_MAX_BUFFERED = 64 * 1024
+
+_CHANGED = "other code has changed the methods of anyio that read"
+_OTHER_STREAM = "anyio's own stream does not carry the connection, but {}"
+
+
+def unsupported(network_stream: Any) -> str | None:
+    """Why a network stream of httpcore cannot be taken over; None if it can."""
+    if type(network_stream).__name__ != "AnyIOStream" or "httpcore" not in type(network_stream).__module__:
+        return f"the connection is not asyncio's: {_name(network_stream)}"
+    backend, tls = (sys.modules.get(name) for name in ("anyio._backends._asyncio", "anyio.streams.tls"))
+    if backend is None or tls is None:
+        return "the connection is not asyncio's"
+    stream = network_stream._stream
+    while type(stream) is tls.TLSStream:
+        if type(stream._ssl_object) is not ssl.SSLObject or getattr(stream, "_broken", False):
+            return _OTHER_STREAM.format(_name(stream._ssl_object))
+        if not _is_original(tls, stream, "receive", "_call_sslobject_method"):
+            return _CHANGED
+        stream = stream.transport_stream
+    if type(stream) is backend.SocketStream:
+        if type(stream._protocol) is not backend.StreamProtocol:
+            return _OTHER_STREAM.format(_name(stream._protocol))
+        if not _is_original(backend, stream, "receive", "aclose"):
+            return _CHANGED
+        protocol = stream._protocol
+        if (
+            stream._transport.is_closing()
+            or stream._transport.get_protocol() is not protocol
+            or protocol.exception is not None
+            or getattr(protocol, "is_at_eof", False)
+            or (protocol.read_event.is_set() and not protocol.read_queue)
+        ):
+            return "the connection is ending"
+        return None
+    if type(stream) is backend.UNIXSocketStream:
+        return (
+            None if _is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
+        )
+    return _OTHER_STREAM.format(_name(stream))
+
+
+def _is_original(module: Any, stream: Any, *names: str) -> bool:
+    """Whether the methods of a stream are those of its class, as its library has written them."""
+    for name in names:
+        method = getattr(type(stream), name)
+        if type(method) is not FunctionType or method.__globals__ is not vars(module) or name in vars(stream):
+            return False
+    return True
+
+
+def _name(thing: Any) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def arrivals_of(network_stream: Any, body: Body, first: bytes) -> Arrivals:
+    """Take over a connection for which ``unsupported()`` gives None.
+
+    Args:
+        network_stream: httpcore's network stream.
+        body: the body that is received.
+        first: the bytes of the socket that httpcore has read already.
+    """
+    layers = []
+    stream = network_stream._stream
+    while hasattr(stream, "transport_stream"):
+        layers.append(stream)
+        stream = stream.transport_stream
+    if hasattr(stream, "_transport"):
+        return _TransportArrivals(stream, layers, body, first)
+    return _UnixArrivals(stream, layers, body, first)
+
+
+class _Wait(asyncio.Future[bool]):
+    """The wait of a task for what arrives. It resumes the task itself, not in another turn of the event loop.
+
+    A turn costs more than all that is done with a piece of a body. Tasks are resumed by a callback that they
+    add to what they wait for, so a task need not know of this.
+    """
+
+    _resume: Callable[[Any], object] | None = None
+    _task_context: Any = None
+
+    def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
+        if context is None or self._resume is not None or self.done():
+            super().add_done_callback(fn, context=context)
+        else:
+            self._resume = fn
+            self._task_context = context
+
+    def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
+        if self._resume == fn:
+            self._resume = None
+            return 1
+        return super().remove_done_callback(fn)
+
+    def cancel(self, msg: Any = None) -> bool:
+        return super().cancel(msg=msg) and self._resume_soon()
+
+    def end_now(self) -> None:
+        """End the wait, and run the task until it waits again. Only the event loop itself may call this."""
+        self.set_result(True)
+        resume = self._resume
+        if resume is not None:
+            self._resume = None
+            try:
+                self._task_context.run(resume, self)
+            except BaseException as error:
+                # SystemExit or KeyboardInterrupt. uvloop takes an error in a protocol for a fault of the
+                # transport, but one in a callback ends the loop.
+                self.get_loop().call_soon(_raise, error)
+
+    def end_soon(self, *, in_time: bool) -> None:
+        """End the wait; the task goes on in another turn of the event loop."""
+        self.set_result(in_time)
+        self._resume_soon()
+
+    def _resume_soon(self) -> bool:
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            self.get_loop().call_soon(resume, self, context=self._task_context)
+        return True
+
+
+def _raise(error: BaseException) -> None:
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame
+
+
+# What event loops read into. All connections of one share it, as it uses up what it has read at once.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+    if sys.platform == "win32":
+        return memoryview(bytearray(READ_SIZE))  # its event loop reads into many buffers at the same time
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = memoryview(bytearray(READ_SIZE))
+    return buffer
+
+
+class Arrivals:
+    """What has arrived of a body, and the wait for more.
+
+    Nothing here refers to the response: the event loop refers to this while it reads.
+
+    Attributes:
+        payloads: the pieces of the body that were not taken.
+        body: the body.
+    """
+
+    def __init__(self, layers: list[Any], body: Body, first: bytes) -> None:
+        self.payloads: deque[bytes] = deque()
+        self.body = body
+        self._feed = body.feed
+        self._size = 0
+        self._is_paused = False
+        self._loop = asyncio.get_running_loop()
+        self._waiter: _Wait | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = inf
+        self._fails = True
+        self._tls: _TLS | None = None
+        self._timeout = body.connection.read_timeout
+        if first:
+            self.receive(first)
+        if layers:
+            self._tls = _TLS(layers, body, self._writer())
+            self._feed = self._tls.feed
+            self.receive(b"")
+
+    def receive(self, data: bytes | memoryview) -> None:
+        """Take in bytes of the socket."""
+        payload = self._feed(data)
+        if payload:
+            self.payloads.append(payload)
+            self._size += len(payload)
+            if self._size >= _MAX_BUFFERED and not self._is_paused:
+                self._is_paused = True
+                self._pause()
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                if asyncio.current_task(self._loop) is None:
+                    waiter.end_now()
+                else:
+                    waiter.end_soon(in_time=True)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Iterate over what is left of the body."""
+        while True:
+            while self.payloads:
+                yield self.take()
+            if self.body.is_over:
+                break
+            await self.wait(self._timeout)
+        self.release()
+        self.body.end()
+
+    def take(self) -> bytes:
+        """Take the next piece of the body, which must have arrived."""
+        payload = self.payloads.popleft()
+        self._size -= len(payload)
+        if self._is_paused and self._size < _MAX_BUFFERED // 2:
+            self._is_paused = False
+            self._resume()
+        return payload
+
+    def wait(self, timeout: float | None, *, fails: bool = True) -> asyncio.Future[bool]:
+        """Wait until something has arrived.
+
+        Args:
+            timeout: the most seconds to wait; None without a limit.
+            fails: whether the body ends with an error when the time is over.
+
+        Returns:
+            A future of whether it has arrived in time.
+        """
+        if self._waiter is not None and not self._waiter.done():
+            raise ConcurrentReadError
+        waiter = self._waiter = _Wait(loop=self._loop)
+        if timeout is None:
+            self._due = inf
+            return waiter
+        self._fails = fails
+        due = self._due = self._loop.time() + timeout
+        timer = self._timer
+        # Most waits are short. So one timer serves many: it goes on when it is not due.
+        if timer is None:
+            self._timer = self._loop.call_at(due, self._on_timer)
+        elif due < timer.when():
+            timer.cancel()
+            self._timer = self._loop.call_at(due, self._on_timer)
+        return waiter
+
+    def _on_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        waiter = self._waiter
+        if waiter is None or waiter.done() or timer is None:
+            return
+        if self._due <= timer.when():
+            if self._fails:
+                self.body.fail("ReadTimeout")
+            self._wake(in_time=False)
+        elif self._due != inf:
+            self._timer = self._loop.call_at(self._due, self._on_timer)
+
+    def _wake(self, *, in_time: bool = True) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.end_soon(in_time=in_time)
+
+    def _receive_eof(self) -> None:
+        if self._tls is not None:
+            self._tls.receive_eof()
+            self.receive(b"")
+        self.body.receive_end()
+        self._wake()
+
+    def release(self) -> None:
+        """Hand the connection back. A second call does nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self) -> None:
+        """End the body here, and hand the connection back."""
+        self.body.fail("ReadError")
+        self.release()
+        self._wake()
+
+    def release_soon(self) -> None:
+        """Hand the connection back, from any thread."""
+        with suppress(RuntimeError):
+            if asyncio._get_running_loop() is self._loop:
+                self.release()
+            else:
+                self._loop.call_soon_threadsafe(self.release)
+
+    def _pause(self) -> None:
+        """Let the event loop read no more."""
+
+    def _resume(self) -> None:
+        """Let the event loop read on."""
+
+    def _writer(self) -> Callable[[bytes], object]:
+        """The function that sends bytes, for TLS."""
+        raise NotImplementedError
+
+
+class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
+    """Reads a transport, in place of anyio's protocol.
+
+    It gives the event loop a buffer to read into. Otherwise the event loop allocates 256 KiB for each read,
+    which may cost more than all the rest.
+    """
+
+    def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
+        self._stream = stream
+        self._transport = transport = stream._transport
+        self._protocol = protocol = stream._protocol
+        self._is_released = False
+        super().__init__(layers, body, first)
+        self._buffer = _buffer_of(self._loop)
+        queue = [*protocol.read_queue]
+        protocol.read_queue.clear()
+        protocol.read_event.clear()
+        transport.set_protocol(self)
+        for data in queue:
+            self.receive(data)
+        if not self._is_paused:
+            transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.receive(self._buffer[:nbytes])
+
+    def eof_received(self) -> bool | None:
+        keeps_open: bool | None = self._protocol.eof_received()
+        self._receive_eof()
+        return keeps_open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+        if exc is not None or self._stream._closed:
+            self.body.fail("ReadError", "", exc)
+            self._wake()
+        else:
+            self._receive_eof()
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def release(self) -> None:
+        super().release()
+        if self._is_released:
+            return
+        self._is_released = True
+        transport = self._transport
+        if not transport.is_closing():
+            transport.pause_reading()
+            transport.set_protocol(self._protocol)
+
+    def _pause(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not (self._is_released or self._transport.is_closing()):
+            self._transport.resume_reading()
+
+    def _writer(self) -> Callable[[bytes], object]:
+        return self._transport.write  # type: ignore[no-any-return]
+
+
+class _UnixArrivals(Arrivals):
+    """Reads a unix socket, which anyio reads without a transport, while a task waits."""
+
+    def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
+        self._stream = stream
+        self._readable: asyncio.Future[None] | None = None
+        super().__init__(layers, body, first)
+
+    def wait(self, timeout: float | None, *, fails: bool = True) -> asyncio.Future[bool]:
+        if self._readable is None:
+            self._readable = self._stream._wait_until_readable(self._loop)
+            self._readable.add_done_callback(self._on_readable)
+        return super().wait(timeout, fails=fails)
+
+    def _on_readable(self, readable: asyncio.Future[None]) -> None:
+        self._readable = None
+        if readable.cancelled():
+            return
+        try:
+            data = self._stream._raw_socket.recv(READ_SIZE)
+        except BlockingIOError:
+            self._wake()
+        except OSError as error:
+            self.body.fail("ReadError", "", error)
+            self._wake()
+        else:
+            if data:
+                self.receive(data)
+            else:
+                self._receive_eof()
+
+    def release(self) -> None:
+        super().release()
+        if self._readable is not None:
+            self._readable.cancel()
+
+    def _writer(self) -> Callable[[bytes], object]:
+        loop, send = self._loop, self._stream.send
+        return lambda data: loop.create_task(send(data))
+
+
+class _TLS:
+    """Decrypts what arrives, by the SSL objects of anyio's streams, which may be nested.
+
+    Args:
+        layers: anyio's streams, the innermost first.
+        body: gets what was decrypted.
+        write: sends bytes on the socket.
+
+    Attributes:
+        has_ended: whether the server has closed a layer.
+    """
+
+    def __init__(self, layers: list[Any], body: Body, write: Callable[[bytes], object]) -> None:
+        self.has_ended = False
+        self._layers = layers[::-1]
+        self._body = body
+        self._write = write
+        self._error: ssl.SSLError | None = None
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """Take in bytes of the socket, and return those of the body in them."""
+        for layer in self._layers:
+            data = self._decrypt(layer, data)
+        payload = self._body.feed(data) if data else b""
+        # What was decrypted before the error comes first.
+        error, self._error = self._error, None
+        if error is not None and not self._body.is_over:
+            self._body.failure = error  # httpcore does not translate it
+        elif self.has_ended:
+            self._body.receive_end()
+        return payload
+
+    def _decrypt(self, layer: Any, data: bytes | memoryview) -> bytes:
+        incoming, ssl_object = layer._read_bio, layer._ssl_object
+        if data:
+            incoming.write(data)
+        pieces = []
+        has_ended = False
+        try:
+            while incoming.pending or incoming.eof or ssl_object.pending():
+                piece = ssl_object.read(READ_SIZE)
+                if not piece:
+                    has_ended = True
+                    break
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            if _is_eof(error):
+                has_ended = True
+            else:
+                self._error = error
+        if layer._write_bio.pending:
+            self._send(layer)
+        if has_ended:
+            self.has_ended = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _send(self, layer: Any) -> None:
+        """Send what a layer has to send, through the layers outside of it."""
+        data = layer._write_bio.read()
+        for outer in self._layers[: self._layers.index(layer)][::-1]:
+            outer._ssl_object.write(data)
+            data = outer._write_bio.read()
+        self._write(data)
+
+    def receive_eof(self) -> None:
+        """Take in the end of the connection."""
+        self._layers[0]._read_bio.write_eof()
+
+
+def _is_eof(error: ssl.SSLError) -> bool:
+    return isinstance(error, ssl.SSLEOFError) or "UNEXPECTED_EOF_WHILE_READING" in (error.strerror or "")

@@ -1,0 +1,142 @@
+"""Reads the body of a response on asyncio from its connection."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import _anyio
+from ssejet._http.direct._body import Body
+from ssejet._http.direct._httpcore import Connection, find
+from ssejet.errors import request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Collection
+
+    from typing_extensions import Self
+
+    from ssejet._http.direct._anyio import Arrivals
+
+__all__ = ["AsyncDirectChunks", "unsupported"]
+
+
+def unsupported(connection: Connection) -> str | None:
+    """Why this kind of connection cannot be read directly; None if it can."""
+    return _anyio.unsupported(connection.network_stream)
+
+
+class AsyncDirectChunks:
+    """The chunks of a response on asyncio, read from its connection.
+
+    A cancelled read loses nothing: what arrives stays here until a read takes it.
+
+    Attributes:
+        lost: whether a cancelled read has ended the body: never.
+        arrived: the pieces of the body that have arrived and were not taken.
+    """
+
+    lost = False
+
+    def __init__(self, connection: Connection, response: Any, deadlines: Deadlines) -> None:
+        self._response = response
+        self._deadlines = deadlines
+        self._timeout = connection.read_timeout
+        # Whether the deadlines know that a read has begun.
+        self._is_in_time = False
+        self._body = Body(connection)
+        self._arrivals: Arrivals = _anyio.arrivals_of(
+            connection.network_stream, self._body, connection.take(response)
+        )
+        connection.replace_stream(self._arrivals)
+        self.arrived: Collection[bytes] = self._arrivals.payloads
+
+    @classmethod
+    def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
+        """Take over the connection of a response; None if it cannot be read directly."""
+        connection = find(response, "async")
+        if isinstance(connection, str) or unsupported(connection):
+            return None
+        return cls(connection, response, Deadlines() if deadlines is None else deadlines)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def fetch(self) -> bytes:
+        """The next bytes of the body.
+
+        Raises:
+            StopAsyncIteration: the body has ended.
+        """
+        while True:
+            if not self.arrived:
+                await self.wait()
+            if chunk := self.take():
+                return chunk
+
+    __anext__ = fetch
+
+    # The parts of fetch(), for a caller that reads so often that one more coroutine would cost too much.
+
+    def wait(self) -> Awaitable[object]:
+        """Wait until there may be something to take.
+
+        Raises:
+            StopAsyncIteration: when it is awaited: the body has ended.
+        """
+        if self._body.is_over:
+            return self._end()
+        timeout = self._timeout
+        deadlines = self._deadlines
+        if not deadlines.limited:
+            return self._arrivals.wait(timeout)
+        limit: Any = self._begin() if deadlines.has_ends else deadlines.idle
+        if timeout is not None and timeout <= limit:
+            return self._arrivals.wait(timeout)
+        return self._wait_in_time(limit)
+
+    def take(self) -> bytes:
+        """Take the next bytes of the body that have arrived; ``b""`` if there are none."""
+        if self._deadlines.has_ends:
+            self._begin()
+        if not self.arrived:
+            return b""
+        self._is_in_time = False
+        chunk = self._arrivals.take()
+        self._response._num_bytes_downloaded += len(chunk)
+        return chunk
+
+    def _begin(self) -> float:
+        """Tell the deadlines that a read has begun, and return how many seconds it may still wait."""
+        if self._is_in_time:
+            return self._deadlines.wait()
+        self._is_in_time = True
+        return self._deadlines.begin(request_of(self._response))
+
+    async def _wait_in_time(self, limit: float) -> None:
+        if not await self._arrivals.wait(None if limit == inf else limit, fails=False):
+            raise self._deadlines.error(request_of(self._response))
+
+    async def _end(self) -> NoReturn:
+        self.release_connection()
+        try:
+            self._body.end()
+        finally:
+            await self._response.aclose()
+        raise StopAsyncIteration
+
+    def on_cancelled(self) -> None:
+        """Do nothing: the next read goes on."""
+
+    def release_connection(self) -> None:
+        """Stop reading the connection, and hand it back."""
+        self._arrivals.release()
+
+    async def aclose(self) -> None:
+        """Stop reading."""
+        self.release_connection()
+
+    def __del__(self) -> None:
+        # The event loop would keep a connection that it reads.
+        if hasattr(self, "_arrivals"):
+            self._arrivals.release_soon()

@@ -1,0 +1,93 @@
+"""The rules for a body that is read directly, for both drivers.
+
+A body is in one of these states:
+
+======== =================================== ========================== ===========================
+state    the socket gives bytes              the socket ends            a read
+======== =================================== ========================== ===========================
+OPEN     OPEN, or OVER at the body's end or  OVER                       gives bytes, or waits
+         at a fault
+OVER     the connection is not used again    nothing                    gives what is left, then
+                                                                        ``end()``: RELEASED
+RELEASED                                                                the end of the body
+======== =================================== ========================== ===========================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ssejet._core import BodyReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ssejet._http.direct._httpcore import Connection
+
+__all__ = ["READ_SIZE", "Body"]
+
+READ_SIZE = 64 * 1024
+"""How many bytes one read takes, as in httpcore."""
+
+
+class Body:
+    """The body of one response.
+
+    Args:
+        connection: what it is received on.
+
+    Attributes:
+        feed: takes bytes of the socket, and returns those of the body in them.
+        connection: what it is received on.
+        failure: the error that ended the body, if one did.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._reader = BodyReader(connection.framing)
+        self.feed: Callable[[bytes | memoryview], bytes] = self._reader.feed
+        self.failure: BaseException | None = None
+        self._is_released = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more bytes of the socket are needed."""
+        return self._reader.is_over or self.failure is not None or self._is_released
+
+    def receive_end(self) -> None:
+        """Take in that the server has closed its side of the connection."""
+        self._reader.finish()
+
+    def fail(self, name: str, message: str = "", cause: BaseException | None = None) -> None:
+        """End the body by an error of httpx, unless it is over.
+
+        Args:
+            name: the name of its class.
+            message: its text.
+            cause: what has caused it.
+        """
+        if not self.is_over:
+            self.failure = self.connection.error(name, message, cause)
+
+    def end(self) -> None:
+        """End the reading, before the response is closed. A second call does nothing.
+
+        Raises:
+            Exception: the error that has ended the body.
+        """
+        if self._is_released:
+            return
+        self._is_released = True
+        reader = self._reader
+        error = self.failure
+        if error is None and reader.error is not None:
+            error = self.connection.error("RemoteProtocolError", reader.error)
+        try:
+            if error is not None:
+                raise error
+        finally:
+            self.failure = None
+            del error  # its traceback holds this frame
+        # httpcore would use a connection again that the server has ended, if it has not noticed the end.
+        if not reader.excess_size and self.connection.framing != "until-close":
+            self.connection.complete()

@@ -1,0 +1,203 @@
+"""Streams of responses that run in the background: a stream that is cut is taken up again by itself.
+
+``Resumption`` decides, without I/O: which events are new, whether a failed stream is taken up again, and
+after which wait. It goes on after the last ``sequence_number``. The streams are thin drivers of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ssejet._http.backoff import backoff
+from ssejet.errors import APIConnectionError, APITimeoutError, SSEError, TruncatedStreamError
+from ssejet.typed import AsyncStream, Stream
+from ssejet.typed._types import T
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from typing_extensions import Self
+
+__all__ = ["AsyncResumingStream", "ResumingStream", "Resumption"]
+
+# Waits before a stream is taken up again, in seconds.
+_MIN_BACKOFF = 0.25
+_MAX_BACKOFF = 8.0
+
+_LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+
+
+class Resumption:
+    """Where a stream of a response is, and what follows when it is cut.
+
+    Args:
+        response_id: of the response; None until its first event tells it.
+        after: the ``sequence_number`` of the last event that the caller has; None for none.
+        max_retries: how many streams in a row may be cut without a new event.
+
+    Attributes:
+        response_id: of the response.
+        after: the ``sequence_number`` of the latest event.
+    """
+
+    def __init__(self, response_id: str | None, after: int | None, max_retries: int) -> None:
+        self.response_id: str | None = response_id
+        self.after: int | None = after
+        self._max_retries = max_retries
+        self._failures = 0
+        self._has_ended = False
+
+    def is_new(self, event: Any) -> bool:
+        """Whether the caller does not have an event yet. An older one comes if a server sends too much."""
+        number = event.sequence_number
+        if number is not None:
+            if self.after is not None and number <= self.after:
+                return False
+            self.after = number
+            self._failures = 0
+        if event.type in _LAST:
+            self._has_ended = True
+        if self.response_id is None:
+            self.response_id = getattr(getattr(event, "response", None), "id", None) or None
+        return True
+
+    def delay_after(self, error: SSEError) -> float | None:
+        """Seconds to wait before the stream is taken up again; None if its last event has come.
+
+        Raises:
+            SSEError: ``error``, if the stream cannot be taken up again, or was too often.
+        """
+        if not isinstance(error, (APIConnectionError, TruncatedStreamError)):
+            raise error
+        if self._has_ended:
+            return None
+        out_of_time = isinstance(error, APITimeoutError) and error.kind == "total"
+        self._failures += 1
+        if out_of_time or not self.response_id or self.after is None or self._failures > self._max_retries:
+            raise error
+        return backoff(self._failures - 1, unit=_MIN_BACKOFF, longest=_MAX_BACKOFF)
+
+
+class _Resuming:
+    """What both streams share."""
+
+    _resumption: Resumption
+    _open: Callable[[str, int | None], Any]
+    _was_closed = False
+
+    def resume_by(self, resumption: Resumption, open_stream: Callable[[str, int | None], Any]) -> Self:
+        """Say how the stream is taken up again.
+
+        Args:
+            resumption: where the stream is.
+            open_stream: requests the events of a response, given its id, after a ``sequence_number``.
+        """
+        self._resumption = resumption
+        self._open = open_stream
+        return self
+
+    def _become(self, other: Any) -> None:
+        """Go on with the response of another stream."""
+        for name in ("response", "_machine", "_body", "_reader"):
+            setattr(self, name, getattr(other, name))
+        other._reader = None  # its __del__ leaves the response alone
+
+
+class ResumingStream(_Resuming, Stream[T]):
+    """The events of a response that runs in the background."""
+
+    def __iter__(self) -> Iterator[T]:
+        is_new = self._resumption.is_new
+        while True:
+            try:
+                for event in super().__iter__():
+                    if is_new(event):
+                        yield event
+            except SSEError as error:  # noqa: PERF203
+                if not self._reopen(error):
+                    return
+            else:
+                return
+
+    def close(self) -> None:
+        """Close the response and drop the items that were not taken. A second call does nothing."""
+        self._was_closed = True
+        super().close()
+
+    def _reopen(self, error: SSEError) -> bool:
+        """Take the stream up again; False if it has ended."""
+        self._was_closed = False  # by the error
+        delay = self._resumption.delay_after(error)
+        if delay is None:
+            return False
+        time.sleep(delay)
+        if self._was_closed:
+            return False
+        assert self._resumption.response_id is not None
+        stream = self._open(self._resumption.response_id, self._resumption.after)
+        if self._was_closed:
+            stream.close()
+            return False
+        self._become(stream)
+        return True
+
+
+class AsyncResumingStream(_Resuming, AsyncStream[T]):
+    """The events of a response that runs in the background."""
+
+    _open: Callable[[str, int | None], Awaitable[Any]]
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _AsyncEvents(self, super().__aiter__)
+
+    async def aclose(self) -> None:
+        """Close the response and drop the items that were not taken. A second call does nothing."""
+        self._was_closed = True
+        await super().aclose()
+
+    close = aclose  # the name in openai-python
+
+    async def _reopen(self, error: SSEError) -> bool:
+        """Take the stream up again; False if it has ended."""
+        from anyio import sleep
+
+        self._was_closed = False  # by the error
+        delay = self._resumption.delay_after(error)
+        if delay is None:
+            return False
+        await sleep(delay)
+        if self._was_closed:
+            return False
+        assert self._resumption.response_id is not None
+        stream = await self._open(self._resumption.response_id, self._resumption.after)
+        if self._was_closed:
+            await stream.aclose()
+            return False
+        self._become(stream)
+        return True
+
+
+class _AsyncEvents:
+    """One loop over an ``AsyncResumingStream``."""
+
+    def __init__(self, stream: AsyncResumingStream[Any], events: Callable[[], AsyncIterator[Any]]) -> None:
+        self._stream = stream
+        self._begin = events
+        self._events = events()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        stream = self._stream
+        while True:
+            try:
+                event = await anext(self._events)
+            except SSEError as error:  # noqa: PERF203
+                if not await stream._reopen(error):
+                    raise StopAsyncIteration from None
+                self._events = self._begin()
+            else:
+                if stream._resumption.is_new(event):
+                    return event

@@ -1,0 +1,170 @@
+"""Which packages have a swap-in, how to recognise their clients, and which of them are installed.
+
+A new SDK needs one entry in ``ENTRIES``. SDKs that Stainless generated need none, unless something about them
+is special.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from functools import cache
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+__all__ = [
+    "ENTRIES",
+    "GENERATED",
+    "PARTS",
+    "Entry",
+    "imported",
+    "installed",
+    "is_awaited",
+    "loaded",
+    "sdk_of",
+    "swap_in",
+    "version",
+]
+
+
+class Entry(NamedTuple):
+    """A package that has a swap-in of its own.
+
+    Attributes:
+        module: the module of the swap-in. It has, or its ``SWAP_IN`` has, ``PATCHES`` (each a class, an
+            attribute and its replacement); ``check()``, which raises ``UnsupportedError`` if this version of
+            the package does not work as the patches expect; and for an SDK ``accelerate(client)``. Importing
+            it may raise ``UnsupportedError``, too.
+        clients: the names of the classes of which clients are instances, as in ``"OpenAI"``; empty if the
+            package is no SDK. A module path in front is allowed, as in ``"client.Client"``.
+        distribution: the name of the distribution, if it is not the package's.
+    """
+
+    module: str
+    clients: tuple[str, ...] = ()
+    distribution: str | None = None
+
+    @property
+    def is_sdk(self) -> bool:
+        """Whether it has clients."""
+        return bool(self.clients)
+
+
+PARTS = ("_base_client", "_streaming", "_models", "_compat")
+"""The modules by which an SDK that Stainless generated is recognised. The first imports the others."""
+
+_MARK = f".{PARTS[0]}"
+
+# The names of the base classes of the clients of all SDKs that Stainless generated.
+_STAINLESS = ("_base_client.BaseClient",)
+
+ENTRIES: dict[str, Entry] = {
+    "openai": Entry("ssejet.swap.openai._patches", _STAINLESS),
+    "anthropic": Entry("ssejet.swap.anthropic._patches", _STAINLESS),
+    "google.genai": Entry(
+        "ssejet.swap.google_genai._patches", ("client.Client", "client.AsyncClient"), "google-genai"
+    ),
+    "httpx_sse": Entry("ssejet.swap.httpx_sse._in_place", distribution="httpx-sse"),
+    "httpx2": Entry("ssejet.swap.httpx2._in_place"),
+}
+
+GENERATED = ("groq", "together", "cerebras", "writer", "fireworks", "perplexity", "cloudflare", "runwayml")
+"""Some of the other SDKs that Stainless generated, for messages. They are recognised by their structure."""
+
+
+def sdk_of(client: object) -> str | None:
+    """Give the name of the package of a client; None if it is no client that is known."""
+    for cls in type(client).__mro__:
+        for name, entry in ENTRIES.items():
+            if any(f"{cls.__module__}.{cls.__qualname__}" == f"{name}.{each}" for each in entry.clients):
+                return name
+        if cls.__qualname__ == "BaseClient" and cls.__module__.endswith(_MARK):
+            return cls.__module__.removesuffix(_MARK)
+    return None
+
+
+def swap_in(package: str) -> Any:
+    """Make the swap-in for a package."""
+    # If another thread is importing the package, this waits. That thread may want the swap-in too: so this
+    # must not wait while it holds the lock of the swap-in's module.
+    import_module(package)
+    entry = ENTRIES.get(package)
+    if entry is None:
+        return _generated(package)
+    module = import_module(entry.module)
+    return getattr(module, "SWAP_IN", module)
+
+
+@cache
+def _generated(package: str) -> Any:
+    from ssejet.swap._stainless import StainlessSwapIn
+
+    return StainlessSwapIn(package)
+
+
+def imported() -> list[str]:
+    """Give the known packages that are imported."""
+    names = [name for name, module in list(sys.modules.items()) if module is not None]
+    named = [name for name in ENTRIES if name in names]
+    # Importing one waits, if another thread is importing it.
+    others = [_package(import_module(name)) for name in names if name.endswith(_MARK)]
+    return [*named, *(name for name in others if name is not None)]
+
+
+def is_awaited(module_name: str) -> bool:
+    """Whether something is to be patched when this module is imported."""
+    return module_name in ENTRIES or module_name.endswith(_MARK)
+
+
+def loaded(module: ModuleType) -> str | None:
+    """Give the package that is to be patched now that this module is imported."""
+    return module.__name__ if module.__name__ in ENTRIES else _package(module)
+
+
+def _package(base_client: Any) -> str | None:
+    """Give the package of a module named ``_base_client``, if Stainless generated it and has no entry."""
+    name: str = base_client.__name__.removesuffix(_MARK)
+    is_generated = all(
+        isinstance(getattr(base_client, each, None), type) for each in ("BaseClient", "Stream", "AsyncStream")
+    )
+    return name if is_generated and name not in ENTRIES else None
+
+
+def installed() -> Iterator[str]:
+    """Find the known packages that are installed, without importing them."""
+    for name in ENTRIES:
+        with suppress(ImportError, ValueError):
+            if name in sys.modules or find_spec(name) is not None:
+                yield name
+    for distribution in metadata.distributions():
+        names = [f"{part}.py" for part in PARTS]
+        paths = {str(file) for file in distribution.files or () if file.name in names}
+        for path in paths:
+            folder = path.removesuffix(names[0])
+            if folder != path and all(folder + name in paths for name in names):
+                name = folder.rstrip("/").replace("/", ".")
+                if name not in ENTRIES:
+                    yield name
+
+
+def version(package: str) -> str | None:
+    """Give the version of a package, without importing it."""
+    known: str | None = getattr(sys.modules.get(package), "__version__", None)
+    if known is not None:
+        return known
+    entry = ENTRIES.get(package)
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version((entry and entry.distribution) or package)
+    with suppress(Exception):  # it may be in the middle of its import
+        return str(sys.modules[f"{package}._version"].__version__)
+    for distribution in metadata.distributions():
+        if any(
+            str(file) == f"{package.replace('.', '/')}/_base_client.py" for file in distribution.files or ()
+        ):
+            return distribution.version
+    return None

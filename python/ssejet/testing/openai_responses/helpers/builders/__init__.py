@@ -1,0 +1,1 @@
+"""Make objects of requests, or of a few fields."""

@@ -1,0 +1,1 @@
+"""Change fields of objects."""

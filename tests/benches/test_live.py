@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benches import live
+from benches.harness import Cell
+from benches.results import Results
+
+ROOT = Path(__file__).parents[2]
+
+
+def measure(tmp_path: Path, setting: str, *variants: str) -> Results:
+    output = tmp_path / "live.json"
+    command = [sys.executable, "-m", "benches.live", setting, "--quick", "--only", ",".join(variants)]
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    subprocess.run(
+        [*command, "--output", output], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}
+    )
+    return Results.read(output)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "variants"),
+    [
+        ("async-20", ["floor", "httpx", "anthropic-fast", "aiohttp-bytes"]),
+        ("sync-1-tls", ["floor", "httpx", "openai-fast"]),
+        ("sync-20", ["floor", "client"]),
+    ],
+    ids=["async", "TLS", "threads"],
+)
+def test_every_variant_reads_each_chunk_by_itself(tmp_path: Path, setting: str, variants: list[str]) -> None:
+    samples = measure(tmp_path, setting, *variants).samples
+    assert {*samples.figures} == {Cell(setting, variant) for variant in variants}
+    assert all(figure > 0 for figures in samples.figures.values() for figure in figures)
+    assert not samples.wrong
+
+
+def test_the_results_say_the_load_and_each_version() -> None:
+    for path in live.LIVE_DIRECTORY.glob("*.json"):
+        results = Results.read(path)
+        assert results.settings["load"]
+        assert {cell.contestant for cell in results.samples.figures} <= {*results.contestants}
+
+
+def test_reads_are_counted_only_while_the_clock_runs() -> None:
+    clock = live.Clock(1, 40, memoryview(bytearray(8)).cast("Q"))
+    clock.reads = 5
+    clock.warmed_up()
+    clock.received[0], clock.reads = 6, 8
+    clock.ended()
+    nanoseconds, chunks_per_read = clock.figures
+    assert nanoseconds > 0
+    assert chunks_per_read == 2

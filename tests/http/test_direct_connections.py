@@ -1,0 +1,403 @@
+"""Direct reading on all kinds of connections, and the reasons why others are read the ordinary way."""
+
+# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
+from proxies import Proxy
+
+from raw_server import chunk
+from ssejet import APITimeoutError, AsyncStream, Stream, direct_reading
+from tls import unverified
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+EVENTS = [b"data: %d\n\n" % number for number in range(5)]
+STEPS = (CHUNKED, *map(chunk, EVENTS), chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+ITEMS = list(range(5))
+
+
+@pytest.fixture(params=[httpx, httpx2], ids=lambda module: module.__name__)
+def http(request: pytest.FixtureRequest) -> ModuleType:
+    return request.param
+
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def exact(request: pytest.FixtureRequest) -> Iterator[ExactServer]:
+    context = request.getfixturevalue("tls") if request.param == "tls" else None
+    with ExactServer(context) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["http", "https", "socks5"])
+def proxy(request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
+    context = request.getfixturevalue("tls") if request.param == "https" else None
+    with Proxy(context) as server:
+        yield server, server.base.replace(server.base.split(":")[0], request.param)
+
+
+def read(client: Any, url: str, *, repeat: int = 2) -> list[list[Any]]:
+    found = []
+    for _ in range(repeat):
+        with client.stream("GET", url) as response:
+            assert str(direct_reading(response)) == "read directly from the socket"
+            found.append(list(Stream(response)))
+            assert direct_reading(response)
+    (connection,) = client._transport._pool.connections
+    assert connection.is_idle()
+    return found
+
+
+async def aread(client: Any, url: str, *, repeat: int = 2) -> list[list[Any]]:
+    found = []
+    for _ in range(repeat):
+        async with client.stream("GET", url) as response:
+            assert str(direct_reading(response)) == "read directly from the socket"
+            found.append([item async for item in AsyncStream(response)])
+            assert direct_reading(response)
+    (connection,) = client._transport._pool.connections
+    assert connection.is_idle()
+    return found
+
+
+def run_on_uvloop(main: Coroutine[Any, Any, Any]) -> Any:
+    uvloop = pytest.importorskip("uvloop")
+    loop = uvloop.new_event_loop()
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+class TestConnections:
+    def test_over_tcp(self, http: ModuleType, exact: ExactServer) -> None:
+        with http.Client(verify=unverified()) as client:
+            assert read(client, exact.answer(*STEPS)) == [ITEMS] * 2
+
+    async def test_over_tcp_on_asyncio(self, http: ModuleType, exact: ExactServer) -> None:
+        async with http.AsyncClient(verify=unverified()) as client:
+            assert await aread(client, exact.answer(*STEPS)) == [ITEMS] * 2
+
+    def test_over_tcp_on_uvloop(self, http: ModuleType, exact: ExactServer) -> None:
+        async def main() -> Any:
+            async with http.AsyncClient(verify=unverified()) as client:
+                return await aread(client, exact.answer(*STEPS))
+
+        assert run_on_uvloop(main()) == [ITEMS] * 2
+
+    def test_through_a_proxy(self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]) -> None:
+        own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
+        with http.Client(verify=unverified(), proxy=own) as client:
+            assert read_through(client, exact.answer(*STEPS)) == [ITEMS] * 2
+
+    async def test_through_a_proxy_on_asyncio(
+        self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]
+    ) -> None:
+        own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
+        async with http.AsyncClient(verify=unverified(), proxy=own) as client:
+            assert await aread_through(client, exact.answer(*STEPS)) == [ITEMS] * 2
+
+    def test_through_a_proxy_on_uvloop(
+        self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]
+    ) -> None:
+        own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
+
+        async def main() -> Any:
+            async with http.AsyncClient(verify=unverified(), proxy=own) as client:
+                return await aread_through(client, exact.answer(*STEPS))
+
+        assert run_on_uvloop(main()) == [ITEMS] * 2
+
+
+def read_through(client: Any, url: str) -> list[list[Any]]:
+    found = []
+    for _ in range(2):
+        with client.stream("GET", url) as response:
+            assert str(direct_reading(response)) == "read directly from the socket"
+            found.append(list(Stream(response)))
+    return found
+
+
+async def aread_through(client: Any, url: str) -> list[list[Any]]:
+    found = []
+    for _ in range(2):
+        async with client.stream("GET", url) as response:
+            assert str(direct_reading(response)) == "read directly from the socket"
+            found.append([item async for item in AsyncStream(response)])
+    return found
+
+
+class UnixServer(ExactServer):
+    """Serves on a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def start(self) -> None:
+        self._thread.start()
+        self._server = self._run(asyncio.start_unix_server(self._serve, self.path))
+        self.base = "http://localhost/"
+
+
+@pytest.fixture
+def unix(tmp_path: Path) -> Iterator[UnixServer]:
+    with UnixServer(tmp_path / "socket") as server:
+        yield server
+
+
+class TestUnixSockets:
+    def test_are_read_directly(self, http: ModuleType, unix: UnixServer) -> None:
+        with http.Client(transport=http.HTTPTransport(uds=str(unix.path))) as client:
+            assert read(client, unix.answer(*STEPS)) == [ITEMS] * 2
+
+    @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+    def test_are_read_directly_on_asyncio(self, http: ModuleType, unix: UnixServer, loop: str) -> None:
+        async def main() -> Any:
+            transport = http.AsyncHTTPTransport(uds=str(unix.path))
+            async with http.AsyncClient(transport=transport) as client:
+                return await aread(client, unix.answer(*STEPS))
+
+        assert (asyncio.run if loop == "asyncio" else run_on_uvloop)(main()) == [ITEMS] * 2
+
+    async def test_lose_nothing_when_a_read_is_cancelled(self, http: ModuleType, unix: UnixServer) -> None:
+        steps: list[Step] = [CHUNKED]
+        for event in EVENTS:
+            steps += [chunk(event)[:4], Then.WAIT, chunk(event)[4:]]
+        transport = http.AsyncHTTPTransport(uds=str(unix.path))
+        async with http.AsyncClient(transport=transport) as client:
+            async with client.stream("GET", unix.answer(*steps, b"0\r\n\r\n")) as response:
+                items = []
+                stream = AsyncStream(response)
+                while len(items) < len(EVENTS):
+                    try:
+                        items.append(await asyncio.wait_for(anext(stream), 0.002))
+                    except asyncio.TimeoutError:  # noqa: PERF203 (it is another class in Python 3.10)
+                        unix.go_on()
+                assert items == ITEMS
+                await stream.aclose()
+
+    async def test_end_a_task_that_reads_when_they_are_closed(
+        self, http: ModuleType, unix: UnixServer
+    ) -> None:
+        transport = http.AsyncHTTPTransport(uds=str(unix.path))
+        async with http.AsyncClient(transport=transport) as client:
+            async with client.stream("GET", unix.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)) as response:
+                stream = AsyncStream(response)
+                assert await anext(stream) == 0
+                task = asyncio.ensure_future(anext(stream, None))
+                await asyncio.sleep(0.01)
+                await stream.aclose()
+                assert await task is None
+
+
+class TestFloods:
+    """The event loop reads no more than a bounded number of bytes ahead of the consumer."""
+
+    @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+    def test_are_read_piece_by_piece(self, http: ModuleType, exact: ExactServer, loop: str) -> None:
+        piece = chunk(b"data: " + b"7" * 4000 + b"\n\n")
+
+        async def main() -> None:
+            async with (
+                http.AsyncClient(verify=unverified()) as client,
+                client.stream("GET", exact.answer(CHUNKED, *[piece] * 2000, b"0\r\n\r\n")) as response,
+            ):
+                stream = AsyncStream(response, cast_to=lambda event: len(event.data))
+                assert await anext(stream) == 4000
+                most = 0
+                count = 1
+                async for item in stream:
+                    count += 1
+                    most = max(most, stream._reader._chunks._arrivals._size)
+                    assert item == 4000
+                    if count % 100 == 0:
+                        await asyncio.sleep(0.001)
+                assert count == 2000
+                assert most <= 64 * 1024 + 256 * 1024
+
+        (asyncio.run if loop == "asyncio" else run_on_uvloop)(main())
+
+
+class TestReadTimeouts:
+    async def test_are_counted_from_the_last_bytes(self, http: ModuleType, exact: ExactServer) -> None:
+        async with http.AsyncClient(verify=unverified(), timeout=0.25) as client:
+            url = exact.answer(CHUNKED, chunk(EVENTS[0])[:3], Then.WAIT, chunk(EVENTS[0])[3:], Then.HANG)
+            async with client.stream("GET", url) as response:
+                stream = AsyncStream(response)
+                asyncio.get_running_loop().call_later(0.15, exact.go_on)
+                assert await anext(stream) == 0
+                with pytest.raises(APITimeoutError, match="no bytes arrived") as caught:
+                    await anext(stream)
+                assert isinstance(caught.value.__cause__, http.ReadTimeout)
+                assert caught.value.__cause__.request is response.request
+
+
+class TestReasons:
+    def reason(self, response: Any) -> str:
+        report = direct_reading(response)
+        assert not report
+        assert str(report) == f"read the ordinary way: {report.reason}"
+        return report.reason
+
+    def test_the_environment(self, exact: ExactServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSEJET_DIRECT", "0")
+        with httpx.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert "SSEJET_DIRECT" in self.reason(response)
+                assert list(Stream(response)) == ITEMS
+
+    def test_compression(self, http: ModuleType, exact: ExactServer) -> None:
+        head = CHUNKED[:-2] + b"Content-Encoding: identity\r\n\r\n"
+        with http.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(head, *STEPS[1:])) as response:
+                assert self.reason(response) == "the body is compressed (content-encoding: identity)"
+                assert list(Stream(response)) == ITEMS
+
+    def test_a_trace_hook(self, http: ModuleType, exact: ExactServer) -> None:
+        names = []
+        extensions = {"trace": lambda name, _: names.append(name)}
+        with http.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*STEPS), extensions=extensions) as response:
+                assert self.reason(response) == "the request has a trace hook"
+                assert list(Stream(response)) == ITEMS
+        assert "http11.receive_response_body.complete" in names
+
+    def test_a_log(self, http: ModuleType, exact: ExactServer, caplog: pytest.LogCaptureFixture) -> None:
+        core = {"httpx": "httpcore", "httpx2": "httpcore2"}[http.__name__]
+        with caplog.at_level(logging.DEBUG, core), http.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert "DEBUG" in self.reason(response)
+                assert list(Stream(response)) == ITEMS
+
+    def test_a_body_that_was_read(self, http: ModuleType, exact: ExactServer) -> None:
+        with http.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                next(response.iter_bytes())
+                assert self.reason(response) == "the response is closed, or reading its body has begun"
+            response = client.get(exact.answer(*STEPS))
+            assert self.reason(response) == "the response is closed, or reading its body has begun"
+
+    def test_a_mock(self, http: ModuleType) -> None:
+        transport = http.MockTransport(lambda _: http.Response(200, content=iter([b"data: 1\n\n"])))
+        with http.Client(transport=transport) as client, client.stream("GET", "http://x/") as response:
+            assert "a transport of another kind" in self.reason(response)
+            assert list(Stream(response)) == [1]
+
+    def test_a_method_that_other_code_replaced(
+        self, http: ModuleType, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = []
+        original = http.Response.iter_raw
+
+        def iter_raw(self: Any, chunk_size: int | None = None) -> Iterator[bytes]:
+            for piece in original(self, chunk_size):
+                seen.append(piece)
+                yield piece
+
+        monkeypatch.setattr(http.Response, "iter_raw", iter_raw)
+        with http.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert "other code has changed" in self.reason(response)
+                assert list(Stream(response)) == ITEMS
+        assert seen
+
+    def test_a_wrapped_stream(self, http: ModuleType, exact: ExactServer) -> None:
+        class Wrapper(http.SyncByteStream):
+            def __init__(self, stream: Any) -> None:
+                self.stream = stream
+
+            def __iter__(self) -> Iterator[bytes]:
+                yield from self.stream
+
+            def close(self) -> None:
+                self.stream.close()
+
+        with http.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                response.stream = Wrapper(response.stream)
+                assert "Wrapper" in self.reason(response)
+                assert list(Stream(response)) == ITEMS
+
+    def test_trio(self, http: ModuleType, exact: ExactServer) -> None:
+        async def main() -> None:
+            async with http.AsyncClient(verify=unverified()) as client:
+                async with client.stream("GET", exact.answer(*STEPS)) as response:
+                    assert "TrioStream" in self.reason(response)
+                    assert [item async for item in AsyncStream(response)] == ITEMS
+
+        anyio.run(main, backend="trio")
+
+    def test_another_library(self) -> None:
+        assert self.reason(object()) == "it is no response of httpx or httpx2, but a builtins.object"
+
+    def test_event_hooks_are_none(self, http: ModuleType, exact: ExactServer) -> None:
+        hooks = {"response": [lambda response: response.headers], "request": [lambda request: None]}
+        with http.Client(verify=unverified(), event_hooks=hooks) as client:
+            assert read(client, exact.answer(*STEPS), repeat=1) == [ITEMS]
+
+
+@pytest.mark.slow
+class TestGevent:
+    def test_reads_with_its_sockets(self, exact: ExactServer) -> None:
+        pytest.importorskip("gevent")
+        code = """
+            from gevent import monkey
+            monkey.patch_all()
+            import sys, ssl, gevent, httpx
+            from ssejet import Stream, direct_reading
+
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            ticks = []
+
+            def tick():
+                while True:
+                    ticks.append(1)
+                    gevent.sleep(0.01)
+
+            gevent.spawn(tick)
+            with httpx.Client(verify=context) as client:
+                with client.stream("GET", sys.argv[1]) as response:
+                    assert direct_reading(response), direct_reading(response)
+                    stream = Stream(response)
+                    assert next(stream) == 0
+                    gevent.spawn_later(0.2, stream.close)
+                    before = len(ticks)
+                    assert list(stream) == []
+                    assert len(ticks) > before
+            print("fine")
+        """
+        url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), url], capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout == "fine\n", done.stderr
+
+
+@pytest.mark.parametrize("length", [0, 5])
+def test_bodies_without_events_are_read_to_their_end(
+    http: ModuleType, exact: ExactServer, length: int
+) -> None:
+    with http.Client(verify=unverified()) as client:
+        with client.stream("GET", exact.answer(of_length(length) + b":hey\n"[:length])) as response:
+            assert list(Stream(response)) == []
+        assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+    assert UNTIL_CLOSE

@@ -1,0 +1,110 @@
+"""The option ``direct`` turns direct reading off, wherever a user can say it."""
+
+# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from exact_server import CHUNKED, ExactServer
+
+from raw_server import chunk
+from ssejet import (
+    AsyncClient,
+    Client,
+    EventSource,
+    aconnect_sse,
+    asubscribe,
+    connect_sse,
+    direct_reading,
+    subscribe,
+)
+from ssejet.emit import arelay, relay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATA = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
+STEPS = (CHUNKED, chunk(DATA), chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+pytestmark = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+
+
+@pytest.fixture(scope="module")
+def exact() -> Iterator[ExactServer]:
+    with ExactServer() as server:
+        yield server
+
+
+def check(response: Any, *, direct: bool) -> None:
+    assert bool(direct_reading(response)) is direct
+
+
+class TestSync:
+    def test_of_event_sources(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client() as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert len(list(EventSource(response, direct=direct))) == 2
+                check(response, direct=direct)
+            with connect_sse(client, "GET", exact.answer(*STEPS), direct=direct) as source:
+                assert len(list(source)) == 2
+                check(source.response, direct=direct)
+
+    def test_of_subscriptions(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client() as client:
+            with subscribe(exact.answer(*STEPS), client=client, direct=direct) as events:
+                next(iter(events))
+                check(events.response, direct=direct)
+
+    def test_of_relays(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client() as client, client.stream("GET", exact.answer(*STEPS)) as response:
+            assert DATA in b"".join(relay(response, direct=direct))
+            check(response, direct=direct)
+
+    def test_of_clients(self, exact: ExactServer, direct: bool) -> None:
+        with Client(base_url=base_of(exact), direct=direct) as client:
+            with client.chat.completions.create(model="m", messages=[], stream=True) as stream:
+                assert len(list(stream)) == 1
+                check(stream.response, direct=direct)
+        with Client(base_url=base_of(exact)) as client:
+            with client.chat.completions.create(model="m", messages=[], stream=True, direct=direct) as stream:
+                assert len(list(stream)) == 1
+                check(stream.response, direct=direct)
+
+
+class TestAsync:
+    async def test_of_event_sources(self, exact: ExactServer, direct: bool) -> None:
+        async with httpx.AsyncClient() as client:
+            async with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert len([event async for event in EventSource(response, direct=direct)]) == 2
+                check(response, direct=direct)
+            async with aconnect_sse(client, "GET", exact.answer(*STEPS), direct=direct) as source:
+                assert len([event async for event in source]) == 2
+                check(source.response, direct=direct)
+
+    async def test_of_subscriptions(self, exact: ExactServer, direct: bool) -> None:
+        async with httpx.AsyncClient() as client:
+            async with asubscribe(exact.answer(*STEPS), client=client, direct=direct) as events:
+                await anext(aiter(events))
+                check(events.response, direct=direct)
+
+    async def test_of_relays(self, exact: ExactServer, direct: bool) -> None:
+        async with httpx.AsyncClient() as client:
+            async with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert DATA in b"".join([piece async for piece in arelay(response, direct=direct)])
+                check(response, direct=direct)
+
+    async def test_of_clients(self, exact: ExactServer, direct: bool) -> None:
+        async with AsyncClient(base_url=base_of(exact), direct=direct) as client:
+            stream = await client.chat.completions.create(model="m", messages=[], stream=True)
+            async with stream:
+                assert len([item async for item in stream]) == 1
+                check(stream.response, direct=direct)
+
+
+def base_of(server: ExactServer) -> str:
+    # The server looks at the last part of the path only.
+    server._answers["/completions"] = STEPS
+    return server.base + "v1"

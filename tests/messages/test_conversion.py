@@ -1,0 +1,554 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import anthropic.types
+import msgspec
+import openai.types.chat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from message_strategies import inputs
+from pydantic import TypeAdapter
+
+from ssejet.chat import ChatCompletion, ChatCompletionMessage
+from ssejet.messages import (
+    Message,
+    MessageStream,
+    finish_reason_of,
+    from_chat,
+    stop_reason_of,
+    to_chat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PNG = "iVBORw0KGgo="
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+}
+CHAT: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be brief."},
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+            {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+            {
+                "type": "file",
+                "file": {"file_data": f"data:application/pdf;base64,{PNG}", "filename": "a.pdf"},
+            },
+            {"type": "file", "file": {"file_id": "file_1"}},
+        ],
+    },
+    {
+        "role": "assistant",
+        "content": "Let me look.",
+        "reasoning_content": "Hm.",
+        "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}},
+            {"id": "b", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}},
+        ],
+    },
+    {"role": "tool", "tool_call_id": "a", "content": "Sun"},
+    {
+        "role": "tool",
+        "tool_call_id": "b",
+        "content": [{"type": "text", "text": "Rain"}, {"type": "text", "text": "!"}],
+    },
+    {"role": "user", "content": "Thanks!"},
+    {"role": "assistant", "content": "You are welcome."},
+]
+MESSAGES: list[dict[str, Any]] = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+            {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}},
+            {
+                "type": "document",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": PNG},
+                "title": "a.pdf",
+            },
+            {"type": "document", "source": {"type": "file", "file_id": "file_1"}},
+        ],
+    },
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Hm.", "signature": ""},
+            {"type": "text", "text": "Let me look."},
+            {"type": "tool_use", "id": "a", "name": "weather", "input": {"city": "Paris"}},
+            {"type": "tool_use", "id": "b", "name": "weather", "input": {"city": "Rome"}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "a", "content": "Sun"},
+            {
+                "type": "tool_result",
+                "tool_use_id": "b",
+                "content": [{"type": "text", "text": "Rain"}, {"type": "text", "text": "!"}],
+            },
+            {"type": "text", "text": "Thanks!"},
+        ],
+    },
+    {"role": "assistant", "content": "You are welcome."},
+]
+Unmatched = Literal["keep", "raise", "drop"]
+
+
+class Weather(msgspec.Struct):
+    """Tell the weather."""
+
+    city: str
+
+
+def test_a_conversation_of_chat_completions_becomes_one_of_messages() -> None:
+    assert from_chat(CHAT, unmatched="raise") == {"system": "Be brief.", "messages": MESSAGES}
+    TypeAdapter(list[anthropic.types.MessageParam]).validate_python(MESSAGES)
+
+
+def test_a_conversation_of_messages_becomes_one_of_chat_completions() -> None:
+    assert to_chat(MESSAGES, system="Be brief.", unmatched="raise") == {"messages": CHAT}
+    plain = [{name: value for name, value in each.items() if name != "reasoning_content"} for each in CHAT]
+    TypeAdapter(list[openai.types.chat.ChatCompletionMessageParam]).validate_python(plain)
+
+
+def test_nothing_that_was_given_is_changed() -> None:
+    chat, messages = json.dumps(CHAT), json.dumps(MESSAGES)
+    from_chat(CHAT)["messages"][0]["content"].append(1)
+    to_chat(MESSAGES)["messages"][0]["content"].append(1)  # type: ignore[attr-defined]
+    assert (json.dumps(CHAT), json.dumps(MESSAGES)) == (chat, messages)
+
+
+class TestTools:
+    CHAT: ClassVar[dict[str, Any]] = {
+        "type": "function",
+        "function": {"name": "weather", "parameters": WEATHER, "description": "The weather.", "strict": True},
+    }
+    MESSAGES: ClassVar[dict[str, Any]] = {
+        "name": "weather",
+        "description": "The weather.",
+        "strict": True,
+        "input_schema": WEATHER,
+    }
+
+    def test_are_converted(self) -> None:
+        assert from_chat([], tools=[self.CHAT], unmatched="raise")["tools"] == [self.MESSAGES]
+        assert to_chat([], tools=[self.MESSAGES], unmatched="raise")["tools"] == [self.CHAT]
+
+    def test_may_be_types(self) -> None:
+        (tool,) = from_chat([], tools=[Weather])["tools"]
+        assert (tool["name"], tool["description"]) == ("Weather", "Tell the weather.")
+        assert tool["input_schema"]["properties"] == {"city": {"type": "string"}}
+
+    def test_without_parameters_get_an_empty_schema(self) -> None:
+        (tool,) = from_chat([], tools=[{"type": "function", "function": {"name": "now"}}])["tools"]
+        assert tool == {"name": "now", "input_schema": {"type": "object", "properties": {}}}
+
+    @pytest.mark.parametrize(
+        ("chat", "messages"),
+        [
+            ("auto", {"type": "auto"}),
+            ("none", {"type": "none"}),
+            ("required", {"type": "any"}),
+            ({"type": "function", "function": {"name": "f"}}, {"type": "tool", "name": "f"}),
+        ],
+        ids=["auto", "none", "any", "one"],
+    )
+    def test_are_chosen_in_the_same_way(self, chat: Any, messages: Any) -> None:
+        assert from_chat([], tool_choice=chat)["tool_choice"] == messages
+        assert to_chat([], tool_choice=messages)["tool_choice"] == chat
+
+    def test_are_called_one_at_a_time_in_the_same_way(self) -> None:
+        choice = {"type": "auto", "disable_parallel_tool_use": True}
+        assert from_chat([], parallel_tool_calls=False)["tool_choice"] == choice
+        assert to_chat([], tool_choice=choice) == {"messages": [], "parallel_tool_calls": False}
+
+    def test_are_not_chosen_in_unknown_ways(self) -> None:
+        with pytest.raises(ValueError, match="no counterpart in Messages"):
+            from_chat([], tool_choice={"type": "allowed_tools"})
+        with pytest.raises(ValueError, match="no counterpart in chat completions"):
+            to_chat([], tool_choice={"type": "new"})
+
+    @pytest.mark.parametrize(
+        ("convert", "tool"),
+        [
+            (to_chat, {"type": "web_search_20250305", "name": "web_search"}),
+            (from_chat, {"type": "custom", "custom": {"name": "sql"}}),
+        ],
+        ids=["to_chat", "from_chat"],
+    )
+    def test_of_the_server_are_kept_raise_or_are_dropped(self, convert: Any, tool: Any) -> None:
+        assert convert([], tools=[tool])["tools"] == [tool]
+        assert convert([], tools=[tool], unmatched="drop")["tools"] == []
+        with pytest.raises(ValueError, match=r"tools\[0\]: a tool of type .* has no counterpart"):
+            convert([], tools=[tool], unmatched="raise")
+
+
+class TestCalls:
+    def test_with_arguments_that_are_not_json_keep_them(self) -> None:
+        call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"a": '}}
+        chat = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+        (message,) = from_chat(chat)["messages"]
+        assert message["content"][0]["input"] == {"INVALID_JSON": '{"a": '}
+        assert to_chat([message])["messages"] == chat
+
+    def test_without_arguments_have_an_empty_input(self) -> None:
+        call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
+        (message,) = from_chat([{"role": "assistant", "tool_calls": [call]}])["messages"]
+        assert message["content"] == [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]
+
+    def test_of_the_older_form_are_converted(self) -> None:
+        chat = [
+            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"a": 1}'}},
+            {"role": "function", "name": "f", "content": "done"},
+        ]
+        assert from_chat(chat, unmatched="raise")["messages"] == [
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "f", "name": "f", "input": {"a": 1}}],
+            },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "f", "content": "done"}]},
+        ]
+
+    def test_that_failed_stay_so(self) -> None:
+        result = {"type": "tool_result", "tool_use_id": "a", "content": "no", "is_error": True}
+        messages = [{"role": "user", "content": [result]}]
+        chat = to_chat(messages)["messages"]
+        assert chat == [{"role": "tool", "tool_call_id": "a", "content": "no", "is_error": True}]
+        assert from_chat(chat)["messages"] == messages
+
+
+class TestWhatHasNoCounterpart:
+    SIGNED: ClassVar[dict[str, Any]] = {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+            {"type": "redacted_thinking", "data": "Emw="},
+            {"type": "text", "text": "a", "citations": [{"type": "char_location", "cited_text": "b"}]},
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+            {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+            {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}},
+            {"type": "text", "text": "after the call"},
+            {"type": "new_block", "x": [1]},
+        ],
+    }
+
+    def test_in_messages_is_kept_beside_what_has_one(self) -> None:
+        (chat,) = to_chat([self.SIGNED])["messages"]
+        assert chat["reasoning_content"] == "Hm."
+        assert [part["text"] for part in chat["content"]] == ["a", "after the call"]
+        assert chat["tool_calls"][0]["id"] == "t"
+        assert chat["anthropic_content"] == self.SIGNED["content"]
+        assert from_chat([chat])["messages"] == [self.SIGNED]
+
+    def test_in_messages_may_be_left_out(self) -> None:
+        (chat,) = to_chat([self.SIGNED], unmatched="drop")["messages"]
+        assert chat.keys() == {"role", "content", "reasoning_content", "tool_calls"}
+
+    def test_in_messages_may_raise(self) -> None:
+        with pytest.raises(
+            ValueError, match=r"messages\[0\]: content of type new_block, redacted_thinking, server"
+        ):
+            to_chat([self.SIGNED], unmatched="raise")
+        signed = {"role": "assistant", "content": self.SIGNED["content"][:1]}
+        with pytest.raises(
+            ValueError, match="the signature of thinking has no counterpart in chat completions"
+        ):
+            to_chat([signed], unmatched="raise")
+
+    @pytest.mark.parametrize(
+        ("message", "name"),
+        [
+            ({"role": "user", "content": "a", "name": "Bob"}, "'name'"),
+            ({"role": "assistant", "content": "a", "audio": {"id": "b"}}, "'audio'"),
+            (
+                {
+                    "role": "user",
+                    "content": [{"type": "input_audio", "input_audio": {"data": "a", "format": "mp3"}}],
+                },
+                "content of type 'input_audio'",
+            ),
+        ],
+        ids=["name", "audio", "input_audio"],
+    )
+    def test_in_chat_completions_is_kept_raises_or_is_dropped(
+        self, message: dict[str, Any], name: str
+    ) -> None:
+        (kept,) = from_chat([message])["messages"]
+        assert to_chat([kept])["messages"] == [message]
+        with pytest.raises(
+            ValueError, match=f"{name} has no counterpart in Messages: remove it, or pass unmatched"
+        ):
+            from_chat([message], unmatched="raise")
+        (dropped,) = from_chat([message], unmatched="drop")["messages"]
+        assert dropped["content"] in ("a", "")
+
+    def test_is_a_role_that_is_unknown(self) -> None:
+        with pytest.raises(ValueError, match=r"messages\[0\]: the role 'narrator' has no counterpart"):
+            from_chat([{"role": "narrator", "content": "a"}])
+        with pytest.raises(ValueError, match=r"messages\[0\]: the role 'tool' has no counterpart"):
+            to_chat([{"role": "tool", "content": "a"}])
+
+    def test_is_only_kept_raised_or_dropped(self) -> None:
+        with pytest.raises(ValueError, match="unmatched must be 'keep', 'raise' or 'drop'"):
+            from_chat([], unmatched="ignore")  # type: ignore[arg-type]
+
+    def test_of_the_cache_keeps_its_name(self) -> None:
+        mark = {"type": "ephemeral"}
+        messages = [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": mark}]}]
+        system = [{"type": "text", "text": "b", "cache_control": mark}]
+        chat = to_chat(messages, system=system)["messages"]
+        assert chat == [{"role": "system", "content": system}, *messages]
+        assert from_chat(chat) == {"messages": messages, "system": system}
+
+
+class TestSystem:
+    def test_messages_at_the_beginning_become_one(self) -> None:
+        chat = [{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}]
+        assert from_chat(chat)["system"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+
+    def test_messages_later_on_stay_where_they_are(self) -> None:
+        chat = [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]
+        assert from_chat(chat) == {"messages": chat}
+        assert to_chat(chat) == {"messages": chat}
+
+
+class TestObjects:
+    def test_of_ours_are_taken(self) -> None:
+        streamed = MessageStream(
+            [
+                {"type": "message_start", "message": {"id": "a"}},
+                {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}},
+                {"type": "message_stop"},
+            ]
+        ).get_final_message()
+        whole = Message.from_dict({"content": [{"type": "text", "text": "Hi"}]})
+        for message in (streamed, whole):
+            assert to_chat([message])["messages"] == [{"role": "assistant", "content": "Hi"}]
+        said = ChatCompletionMessage(role="assistant", content="Hi")
+        assert from_chat([said])["messages"] == [{"role": "assistant", "content": "Hi"}]
+
+    def test_of_the_sdks_are_taken(self) -> None:
+        block = {"type": "text", "text": "Hi"}
+        usage = {"input_tokens": 1, "output_tokens": 1}
+        message = anthropic.types.Message.model_validate(
+            {
+                "id": "a",
+                "type": "message",
+                "role": "assistant",
+                "model": "m",
+                "content": [block],
+                "usage": usage,
+            }
+        )
+        assert to_chat([message.to_param()])["messages"] == [{"role": "assistant", "content": "Hi"}]
+        said = openai.types.chat.ChatCompletionMessage(role="assistant", content="Hi")
+        assert from_chat([said])["messages"] == [{"role": "assistant", "content": "Hi"}]
+
+    def test_of_other_classes_are_refused(self) -> None:
+        with pytest.raises(TypeError, match=r"messages\[1\] must be a dict or a message object, not int"):
+            from_chat([{"role": "user", "content": "a"}, 1])
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop"),
+    [
+        ("stop", "end_turn"),
+        ("length", "max_tokens"),
+        ("tool_calls", "tool_use"),
+        ("content_filter", "refusal"),
+    ],
+)
+def test_reasons_are_converted(finish: str, stop: str) -> None:
+    assert (stop_reason_of(finish), finish_reason_of(stop)) == (stop, finish)
+
+
+def test_unknown_reasons_stay() -> None:
+    assert (stop_reason_of("new"), finish_reason_of("new"), stop_reason_of(None)) == ("new", "new", None)
+    assert finish_reason_of("model_context_window_exceeded") == "length"
+
+
+# Conversations for Hypothesis.
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+marks = st.fixed_dictionaries({}, optional={"cache_control": st.just({"type": "ephemeral"})})
+
+
+def with_marks(blocks: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda block, extra: {**block, **extra}, blocks, marks)
+
+
+def dicts(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
+    strategies = {
+        name: each if isinstance(each, st.SearchStrategy) else st.just(each) for name, each in fields.items()
+    }
+    return st.fixed_dictionaries(strategies)
+
+
+text_blocks = with_marks(dicts(type="text", text=words))
+sources = st.one_of(
+    dicts(type="base64", media_type=st.sampled_from(["image/png", "image/webp"]), data=PNG),
+    dicts(type="url", url="https://example.org/a"),
+)
+user_blocks = st.one_of(
+    text_blocks,
+    with_marks(dicts(type="image", source=sources)),
+    with_marks(
+        dicts(
+            type="document",
+            source=dicts(type="base64", media_type="application/pdf", data=PNG)
+            | dicts(type="file", file_id=words),
+            title=words,
+        )
+    ),
+    dicts(type="document", source=dicts(type="text", media_type="text/plain", data=words)),
+    dicts(type="search_result", source=words, title=words, content=st.just([])),
+)
+contents = words | st.lists(user_blocks, min_size=2, max_size=3)
+tool_results = st.builds(
+    lambda block, error: {**block, **error},
+    dicts(
+        type="tool_result", tool_use_id=words, content=words | st.lists(text_blocks, min_size=2, max_size=2)
+    ),
+    st.sampled_from([{}, {"is_error": True}]),
+)
+assistant_blocks = st.one_of(
+    text_blocks,
+    dicts(type="thinking", thinking=words, signature=st.just("") | words),
+    dicts(type="redacted_thinking", data=words),
+    dicts(type="tool_use", id=words, name=words, input=inputs),
+    dicts(type="server_tool_use", id=words, name="web_search", input=inputs),
+    dicts(type="web_search_tool_result", tool_use_id=words, content=st.just([])),
+    dicts(type="new_block", x=words),
+)
+turns = st.one_of(
+    st.builds(lambda content: {"role": "user", "content": content}, contents),
+    st.builds(
+        lambda results, more: {"role": "user", "content": [*results, *more]},
+        st.lists(tool_results, min_size=1, max_size=2),
+        st.lists(text_blocks, max_size=2),
+    ),
+)
+answers = st.builds(
+    lambda content: {"role": "assistant", "content": content},
+    words | st.lists(assistant_blocks, min_size=1, max_size=4),
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Conversations of Messages, in which the user and the model take turns."""
+    count = draw(st.integers(0, 4))
+    return [draw(turns if index % 2 == 0 else answers) for index in range(count)]
+
+
+systems = st.none() | words | st.lists(text_blocks, min_size=2, max_size=2)
+
+
+def canonical(message: dict[str, Any]) -> dict[str, Any]:
+    """A message with one plain text block as a text, which says the same."""
+    content = message["content"]
+    if isinstance(content, list):
+        content = [
+            {**block, "content": canonical(block)["content"]} if block["type"] == "tool_result" else block
+            for block in content
+        ]
+        if len(content) == 1 and content[0].keys() == {"type", "text"}:
+            content = content[0]["text"]
+    return {**message, "content": content}
+
+
+@given(conversations(), systems)
+def test_messages_come_back_from_chat_completions(messages: list[dict[str, Any]], system: Any) -> None:
+    chat = to_chat(messages, system=system)
+    json.dumps(chat)
+    back = from_chat(chat["messages"])
+    assert [*map(canonical, back["messages"])] == [*map(canonical, messages)]
+    assert back.get("system") == system
+
+
+chat_texts = st.one_of(words, st.lists(dicts(type="text", text=words), min_size=2, max_size=3))
+chat_parts = st.one_of(
+    dicts(type="text", text=words),
+    dicts(
+        type="image_url",
+        image_url=dicts(url=st.sampled_from([f"data:image/png;base64,{PNG}", "https://a.b/c"])),
+    ),
+    dicts(
+        type="file",
+        file=dicts(file_id=words) | dicts(file_data=f"data:application/pdf;base64,{PNG}", filename=words),
+    ),
+    dicts(type="input_audio", input_audio=dicts(data=PNG, format="mp3")),
+)
+chat_calls = dicts(
+    id=words,
+    type="function",
+    function=dicts(
+        name=words,
+        arguments=inputs.map(lambda each: json.dumps(each, separators=(",", ":"), ensure_ascii=False)),
+    ),
+)
+chat_users = dicts(role="user", content=words | st.lists(chat_parts, min_size=2, max_size=3))
+named_users = dicts(role="user", content=words, name=words)
+chat_answers = st.one_of(
+    dicts(role="assistant", content=chat_texts),
+    dicts(
+        role="assistant", content=st.none() | words, tool_calls=st.lists(chat_calls, min_size=1, max_size=2)
+    ),
+    dicts(role="assistant", content=words, reasoning_content=words),
+)
+chat_results = dicts(role="tool", tool_call_id=words, content=chat_texts)
+
+
+@st.composite
+def chats(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Conversations of chat completions."""
+    chat = [draw(dicts(role="system", content=chat_texts))] if draw(st.booleans()) else []
+    for _ in range(draw(st.integers(0, 3))):
+        chat.append(draw(chat_users | named_users))
+        chat.append(draw(chat_answers))
+        chat += draw(st.lists(chat_results, max_size=2))
+    return chat
+
+
+def parsed(chat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A conversation with arguments as values, as JSON has several texts for one value."""
+    copied = json.loads(json.dumps(chat))
+    for message in copied:
+        for call in message.get("tool_calls") or ():
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return copied  # type: ignore[no-any-return]
+
+
+@given(chats())
+def test_chat_completions_come_back_from_messages(chat: list[dict[str, Any]]) -> None:
+    request = from_chat(chat)
+    json.dumps(request)
+    back = to_chat(request["messages"], system=request.get("system"))
+    assert parsed(back["messages"]) == parsed(chat)
+
+
+@pytest.mark.parametrize("convert", [from_chat, to_chat])
+def test_an_empty_conversation_stays_empty(convert: Callable[..., Any]) -> None:
+    assert convert([]) == {"messages": []}
+
+
+def test_a_completion_goes_on_as_messages() -> None:
+    completion = ChatCompletion.from_dict(
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi", "reasoning": "Hm"}}]}
+    )
+    (message,) = from_chat([completion.choices[0].message])["messages"]
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "Hm", "signature": ""},
+        {"type": "text", "text": "Hi"},
+    ]
