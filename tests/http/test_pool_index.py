@@ -946,7 +946,7 @@ def test_a_pool_of_a_version_that_works_otherwise_is_left_alone_with_a_warning(
 ) -> None:
     with library.Client(verify=NO_TLS, trust_env=False) as client:
         pool = client._transport._pool
-        module = vars(sys.modules[type(pool).__module__])
+        module = type(pool)._assign_requests_to_connections.__globals__
         if change == "pass":
             names: dict[str, Any] = {}
             exec("def make():\n    def f(self):\n        return []\n    return f", module, names)
