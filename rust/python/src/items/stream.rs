@@ -133,4 +133,9 @@ impl AsyncItemStream {
     fn next_of_reader<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.reader.bind(py).call_method0(intern!(py, "__anext__"))
     }
-}
+}    /// `yield from` asks for an iterator what `__await__` gives.
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+
