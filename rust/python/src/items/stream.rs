@@ -89,6 +89,11 @@ impl AsyncItemStream {
         this.next_of_reader(py)
     }
 
+    /// `yield from` asks for an iterator what `__await__` gives.
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let mut this = slf.borrow_mut();
@@ -133,9 +138,4 @@ impl AsyncItemStream {
     fn next_of_reader<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.reader.bind(py).call_method0(intern!(py, "__anext__"))
     }
-}    /// `yield from` asks for an iterator what `__await__` gives.
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-
+}
