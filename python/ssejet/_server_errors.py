@@ -148,6 +148,20 @@ def is_error(payload: Any) -> bool:
     return isinstance(payload, Mapping) and bool(payload.get("error"))
 
 
+# The types of the events of the Messages API that report no error.
+_MESSAGES_EVENTS = frozenset(
+    {
+        "message_start",
+        "message_delta",
+        "message_stop",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "ping",
+    }
+)
+
+
 def is_error_answer(payload: Any) -> bool:
     """Whether JSON in place of a model's answer reports an error, in any known shape.
 
@@ -162,6 +176,8 @@ def is_error_answer(payload: Any) -> bool:
     kind = payload.get("type")
     if isinstance(kind, str) and kind.startswith("response."):
         return False  # an event of the Responses API: what failed is in the response
+    if isinstance(kind, str) and kind in _MESSAGES_EVENTS:
+        return bool(payload.get("error"))  # its ``message`` is the model's
     if payload.get("error") or payload.get("object") == "error" or _groq_error(payload):
         return True
     choices = payload.get("choices")

@@ -416,7 +416,7 @@ def test_a_closed_client_sends_no_request(account: Account) -> None:
 def test_redirects_are_followed(account: Account, library: Any) -> None:
     account.reply(status=307, headers={"location": f"{account.url}/responses"})
     with SyncUser(library).client(account) as client:
-        assert client.responses.create(model="m", input="Hi!")["status"] == "completed"
+        assert client.responses.create(model="m", input="Hi!").status == "completed"
 
 
 def test_endless_redirects_are_an_error(account: Account, library: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from exact_server import CHUNKED, ExactServer, Then
 
 from raw_server import A_LONG_TIME, chunk
-from ssejet import APIConnectionError, AsyncStream, Stream, direct_reading
+from ssejet import APIConnectionError, APITimeoutError, AsyncStream, Stream, direct_reading
 from tls import unverified
 
 if TYPE_CHECKING:
@@ -93,6 +93,26 @@ async def test_each_wait_has_the_whole_read_timeout(exact: ExactServer) -> None:
                 asyncio.get_running_loop().call_later(0.9, exact.go_on)
                 assert await anext(stream) == number
             assert direct_reading(response)
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("seconds", [0.0002, 0.01])
+def test_a_timeout_may_be_shorter_than_a_millisecond(exact: ExactServer, name: str, seconds: float) -> None:
+    """uvloop counts in milliseconds, and its handle of a shorter wait is none of a timer."""
+    url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+
+    async def main() -> None:
+        async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+            stream = AsyncStream(response, idle_timeout=seconds)
+            with pytest.raises(APITimeoutError):
+                async for _ in stream:
+                    assert direct_reading(response)
+
+    loop = new_loop(name)
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), A_LONG_TIME))
+    finally:
+        loop.close()
 
 
 @pytest.mark.slow

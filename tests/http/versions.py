@@ -5,17 +5,13 @@ python tests/http/versions.py WHEEL [LIBRARY ...]
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import venv
-import xml.etree.ElementTree as ET
-from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-PLACE = ROOT / ".venv-versions"
+sys.path.insert(0, str(HERE.parent))
+
+from other_versions import ROOT, Environment  # noqa: E402 (found by the line before)
 
 # A library, and the versions to try: of itself and of what it reads with.
 ROWS = (
@@ -55,37 +51,14 @@ NEEDS = (
 )
 
 # niquests would install its own fork in the place of urllib3.
-ENVIRONMENT = {**os.environ, "URLLIB3_NO_OVERRIDE": "1", "PIP_NO_BINARY": "urllib3-future"}
+VARIABLES = {"URLLIB3_NO_OVERRIDE": "1", "PIP_NO_BINARY": "urllib3-future"}
 
 
 def try_out(library: str, requirements: tuple[str, ...], wheel: Path) -> tuple[str, bool]:
     """What the tests say, and whether all is well."""
-    home = PLACE / "".join(c if c.isalnum() or c in ".-" else "_" for c in "+".join(requirements))
-    venv.create(home, clear=True, with_pip=False)
-    python = str(home / "bin" / "python")
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-warn-script-location"]
-    subprocess.run([*pip, str(wheel), *requirements, *NEEDS], check=True, env=ENVIRONMENT)
-    report, log = home / "report.xml", home / "pytest.log"
-    options = ["-q", f"--junitxml={report}", "-p", "no:cacheprovider", "-k", f"{library} or http2"]
-    with log.open("w") as output:
-        done = subprocess.run(
-            [python, "-m", "pytest", *options, *map(str, TESTS)],
-            check=False,
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            stdout=output,
-            stderr=output,
-        )
-    if not report.exists():
-        return f"no tests, see {log.relative_to(ROOT)}", False
-    outcomes = Counter(
-        next((child.tag for child in case if child.tag in {"failure", "error", "skipped"}), "passed")
-        for case in ET.parse(report).iter("testcase")
-    )
-    say = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    if done.returncode:
-        say += f", see {log.relative_to(ROOT)}"
-    return say, done.returncode == 0
+    environment = Environment(*requirements, variables=VARIABLES)
+    environment.install(str(wheel), *requirements, *NEEDS)
+    return environment.test(TESTS, "-k", f"{library} or http2")
 
 
 def main() -> None:

@@ -282,8 +282,8 @@ async def test_an_async_item_is_taken_when_it_is_awaited_and_not_before() -> Non
     assert (await anext(stream)).id == 1
     one, other = anext(stream), anext(stream)
     assert [(await one).id, (await other).id] == [2, 3]
-    with pytest.raises(RuntimeError, match="no item is awaited here"):
-        next(stream)
+    with pytest.raises(RuntimeError, match="the next item was awaited before"):
+        await one
     assert [item.id async for item in stream] == [4, 5]
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
@@ -291,6 +291,95 @@ async def test_an_async_item_is_taken_when_it_is_awaited_and_not_before() -> Non
     assert stream.__name__ == "numbers"
     with pytest.raises(AttributeError):
         stream.nothing  # noqa: B018
+
+
+async def as_task(stream: Any) -> Any:
+    return await asyncio.create_task(anext(stream))
+
+
+async def as_future(stream: Any) -> Any:
+    return await asyncio.ensure_future(anext(stream))
+
+
+async def within_time(stream: Any) -> Any:
+    return await asyncio.wait_for(anext(stream), 60)
+
+
+async def with_others(stream: Any) -> Any:
+    (item,) = await asyncio.gather(anext(stream))
+    return item
+
+
+async def with_default(stream: Any) -> Any:
+    item = await anext(stream, None)
+    if item is None:
+        raise StopAsyncIteration
+    return item
+
+
+async def by_send(stream: Any) -> Any:
+    coroutine = anext(stream)
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+
+
+WAYS = (as_task, as_future, within_time, with_others, with_default, by_send)
+
+
+@pytest.mark.parametrize("is_stock", [True, False], ids=["generator", "stream"])
+@pytest.mark.parametrize("take", WAYS)
+async def test_an_item_can_be_awaited_in_all_ways_of_an_async_generator(take: Any, is_stock: bool) -> None:
+    items = decoder()
+    reader = numbers(items, 4)
+    stream = reader if is_stock else AsyncItemStream(items, reader)
+    taken = [await take(stream) for _ in range(4)]
+    assert [item.id for item in taken] == [0, 1, 2, 3]
+    with pytest.raises(StopAsyncIteration):
+        await take(stream)
+
+
+async def waiting(items: ItemDecoder, go_on: asyncio.Event, ended: list[str]) -> Any:
+    """Waits before each event of which the decoder makes no item."""
+    try:
+        for item in items.feed(b'data: {"id": 0}\n\ndata: 1\n\n'):
+            yield item
+            await go_on.wait()
+    except BaseException as error:
+        ended.append(type(error).__name__)
+        raise
+    finally:
+        items.clear()
+
+
+@pytest.mark.parametrize("end", ["it comes", "cancelled"])
+async def test_a_task_can_wait_for_the_reader(end: str) -> None:
+    items, go_on, ended = decoder(), asyncio.Event(), list[str]()
+    stream = AsyncItemStream(items, waiting(items, go_on, ended))
+    assert (await anext(stream)).id == 0
+    task = asyncio.create_task(anext(stream))
+    await asyncio.sleep(0)
+    if end == "cancelled":
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended == ["CancelledError"]
+    else:
+        go_on.set()
+        assert (await task).data == "1"
+        assert ended == []
+
+
+async def test_what_is_thrown_into_the_next_item_takes_none() -> None:
+    items = decoder()
+    stream = AsyncItemStream(items, numbers(items, 3))
+    assert (await anext(stream)).id == 0
+    with pytest.raises(KeyError):
+        anext(stream).throw(KeyError())
+    anext(stream).close()
+    assert (await anext(stream)).id == 1
 
 
 class Owner:

@@ -11,20 +11,16 @@ The rows that were run go into the table in docs/swap-ins.md, in place of what i
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-import venv
-import xml.etree.ElementTree as ET
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-PLACE = ROOT / ".venv-versions"
+sys.path.insert(0, str(HERE.parent))
 
+from other_versions import ROOT, Environment  # noqa: E402 (found by the line before)
 
 # Those of the other SDKs that Stainless generated.
 MODULES = {
@@ -57,8 +53,6 @@ class Row:
     @property
     def module(self) -> str:
         """The name of the package that the library installs."""
-        if self.library == "google-genai":
-            return "google.genai"
         return MODULES.get(self.library, self.library.replace("-", "_"))
 
     @property
@@ -66,8 +60,6 @@ class Row:
         """The tests that have to do with the library."""
         if self.library in {"openai", "anthropic"}:
             return [HERE]
-        if self.library == "google-genai":
-            return [HERE / "test_google_genai.py"]
         if self.library in MODULES:
             return [HERE / "test_generated.py"]
         direct = [ROOT / "tests" / "http" / f"test_direct_{name}.py" for name in ("pool", "connections")]
@@ -122,7 +114,6 @@ ROWS = (
     Row("openlayer", "openlayer"),
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
     Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
-    Row("google-genai", "google-genai", ("aiohttp",)),
     # What direct reading relies on.
     Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
     Row("httpcore", "httpcore", ("httpx",)),
@@ -158,54 +149,23 @@ with warnings.catch_warnings():
 
 def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     """The version that was tried, what ssejet made of it, what the tests say, and whether all is well."""
-    home = PLACE / "".join(c if c.isalnum() or c in ".-" else "_" for c in row.requirement)
-    venv.create(home, clear=True, with_pip=False)
-    python = str(home / "bin" / "python")
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-warn-script-location"]
+    environment = Environment(row.requirement)
     wanted = [] if row.pinned else [row.requirement]
-    subprocess.run([*pip, str(wheel), *wanted, *row.also, *NEEDS], check=True)
+    environment.install(str(wheel), *wanted, *row.also, *NEEDS)
     if row.pinned:
-        subprocess.run([*pip, "--no-deps", *row.pinned], check=True)
+        environment.install("--no-deps", *row.pinned)
 
     if_unknown = "it has no streams that Stainless generated" if row.library in MODULES else ""
-    see = [python, "-c", SEE, row.module, row.library, if_unknown]
+    see = [environment.python, "-c", SEE, row.module, row.library, if_unknown]
     seen = subprocess.run(see, check=True, capture_output=True, text=True).stdout
     version, left_alone = json.loads(seen)
-    report, log = home / "report.xml", home / "pytest.log"
     if left_alone is None:
-        tests = row.tests
+        made, tests = "accelerated", row.tests
     else:
+        made = f"left alone: {left_alone}"
         tests = [HERE / "left_alone.py", *(test for test in row.tests if test.parent != HERE)]
-    command = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        f"--junitxml={report}",
-        "-p",
-        "no:cacheprovider",
-        *map(str, tests),
-    ]
-    with log.open("w") as output:
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, "LEFT_ALONE": row.module},
-            stdout=output,
-            stderr=output,
-        )
-    if not report.exists():
-        return version, "", f"no tests, see {log.relative_to(ROOT)}", False
-    outcomes = Counter(
-        next((child.tag for child in case if child.tag in {"failure", "error", "skipped"}), "passed")
-        for case in ET.parse(report).iter("testcase")
-    )
-    made = "accelerated" if left_alone is None else f"left alone: {left_alone}"
-    tests_say = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    if done.returncode:
-        tests_say += f", see {log.relative_to(ROOT)}"
-    return version, made, tests_say, done.returncode == 0
+    tests_say, fine = environment.test(tests, LEFT_ALONE=row.module)
+    return version, made, tests_say, fine
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:

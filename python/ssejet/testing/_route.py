@@ -53,7 +53,7 @@ class Route:
 
     def __init__(self, endpoint: Endpoint, mock: _API) -> None:
         self._log = CallLog()
-        self.endpoint = endpoint
+        self.endpoint: Endpoint = endpoint
         self._mock = mock
         self._response: Any = _UNSET
         self._in_turn: _InTurn | None = None
@@ -115,6 +115,9 @@ class Route:
         Args:
             responses: the answers.
             strict: whether answers that are left at the end are an error.
+
+        Raises:
+            TypeError: it is one answer, not a list, or holds something that is no answer.
         """
         if isinstance(responses, (str, bytes, Mapping)):
             raise TypeError(f"{self._name}.responses is a list of answers, not one: set response instead")
@@ -183,9 +186,9 @@ class Route:
             return answer
         if isinstance(answer, (EventStream, AsyncEventStream)):
             return with_event_names(answer) if self.endpoint.names_events else answer
+        if isinstance(answer, MockError):
+            return self._error_response(answer, call)
         try:
-            if isinstance(answer, MockError):
-                raise RefusedError(answer)
             asked = _asked(call, path, self._mock.store)
             if isinstance(answer, StreamedAnswer):
                 return self._streamed(answer, asked, call)

@@ -189,8 +189,8 @@ class Arrivals:
         self._is_paused = False
         self._loop = asyncio.get_running_loop()
         self._waiter: _Wait | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = inf
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = self._due = inf
         self._fails = True
         self._tls: _TLS | None = None
         self._timeout = body.connection.read_timeout
@@ -257,26 +257,30 @@ class Arrivals:
             return waiter
         self._fails = fails
         due = self._due = self._loop.time() + timeout
-        timer = self._timer
         # Most waits are short. So one timer serves many: it goes on when it is not due.
-        if timer is None:
-            self._timer = self._loop.call_at(due, self._on_timer)
-        elif due < timer.when():
-            timer.cancel()
-            self._timer = self._loop.call_at(due, self._on_timer)
+        if self._timer is None:
+            self._start_timer(due)
+        elif due < self._timer_due:
+            self._timer.cancel()
+            self._start_timer(due)
         return waiter
 
+    def _start_timer(self, due: float) -> None:
+        # The handle is not asked when it is due: uvloop's cannot say if that is within the same millisecond.
+        self._timer_due = due
+        self._timer = self._loop.call_at(due, self._on_timer)
+
     def _on_timer(self) -> None:
-        timer, self._timer = self._timer, None
+        self._timer = None
         waiter = self._waiter
-        if waiter is None or waiter.done() or timer is None:
+        if waiter is None or waiter.done():
             return
-        if self._due <= timer.when():
+        if self._due <= self._timer_due:
             if self._fails:
                 self.body.fail("ReadTimeout")
             self._wake(in_time=False)
         elif self._due != inf:
-            self._timer = self._loop.call_at(self._due, self._on_timer)
+            self._start_timer(self._due)
 
     def _wake(self, *, in_time: bool = True) -> None:
         waiter, self._waiter = self._waiter, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partialmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ssejet.testing._patching import activate, deactivate
 from ssejet.testing.openai_responses._respx import CallList, RouterRoute
@@ -85,13 +85,13 @@ class MockRouter:
         """Add a route for any method, or for one."""
         return self.request(method, **patterns)
 
-    get = partialmethod(request, "GET")
-    post = partialmethod(request, "POST")
-    put = partialmethod(request, "PUT")
-    patch = partialmethod(request, "PATCH")
-    delete = partialmethod(request, "DELETE")
-    head = partialmethod(request, "HEAD")
-    options = partialmethod(request, "OPTIONS")
+    get: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "GET")
+    post: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "POST")
+    put: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "PUT")
+    patch: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "PATCH")
+    delete: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "DELETE")
+    head: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "HEAD")
+    options: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "OPTIONS")
 
     def find(self, request: Any) -> RouterRoute | None:
         """The route of a request; of several, the one that was added last."""

@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyIterator;
+use pyo3::types::{PyIterator, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::decoder::{ItemDecoder, Ready};
@@ -57,15 +57,10 @@ impl ItemStream {
 }
 
 /// Gives the items of an asynchronous stream, see ``ItemStream``.
-///
-/// Where items are ready, this object is its own awaitable: nothing is made for each item. An item is taken
-/// when it is awaited, so that none is lost if nobody does.
-#[pyclass(module = "ssejet._core")]
+#[pyclass(module = "ssejet._core", frozen)]
 pub struct AsyncItemStream {
     decoder: Py<ItemDecoder>,
     reader: Py<PyAny>,
-    /// The item that is awaited.
-    item: Option<Py<PyAny>>,
 }
 
 #[pymethods]
@@ -73,7 +68,7 @@ impl AsyncItemStream {
     #[new]
     #[pyo3(signature = (decoder, reader, /))]
     fn new(decoder: Py<ItemDecoder>, reader: Py<PyAny>) -> Self {
-        Self { decoder, reader, item: None }
+        Self { decoder, reader }
     }
 
     fn __aiter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -82,40 +77,12 @@ impl AsyncItemStream {
 
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let this = slf.borrow();
-        if this.item.is_some() || ItemDecoder::has_events(this.decoder.bind(py)) {
-            return Ok(slf.clone().into_any());
+        let this = slf.get();
+        if ItemDecoder::has_events(this.decoder.bind(py)) {
+            let next = NextItem { stream: slf.clone().unbind(), state: NextState::Created };
+            return Bound::new(py, next).map(Bound::into_any);
         }
         this.next_of_reader(py)
-    }
-
-    fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let mut this = slf.borrow_mut();
-        if this.item.is_none() {
-            let awaitable = match ItemDecoder::ready(this.decoder.bind(py)) {
-                Ready::Item(item) => {
-                    this.item = Some(item.unbind());
-                    return Ok(slf.clone().into_any());
-                }
-                Ready::Nothing => this.next_of_reader(py)?,
-                Ready::Error(error) => this.reader.bind(py).call_method1(intern!(py, "athrow"), (error,))?,
-            };
-            return awaitable.call_method0(intern!(py, "__await__"));
-        }
-        Ok(slf.clone().into_any())
-    }
-
-    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let Some(item) = self.item.take() else {
-            return Err(PyRuntimeError::new_err("no item is awaited here"));
-        };
-        // SAFETY: `py` shows that this thread is attached, and the class and the item are alive. The item is a
-        // model, so it is neither an exception nor a tuple, which the function would not take as a value.
-        // Without a value and with an exception set, this method raises that exception: that is how an
-        // awaitable returns its result.
-        unsafe { ffi::PyErr_SetObject(py.get_type::<PyStopIteration>().as_ptr(), item.as_ptr()) };
-        Ok(None)
     }
 
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -124,13 +91,141 @@ impl AsyncItemStream {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.decoder)?;
-        visit.call(&self.reader)?;
-        visit.call(&self.item)
+        visit.call(&self.reader)
     }
 }
 
 impl AsyncItemStream {
     fn next_of_reader<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.reader.bind(py).call_method0(intern!(py, "__anext__"))
+    }
+}
+
+/// The next item of an ``AsyncItemStream``, to be awaited once.
+///
+/// It has the methods of a coroutine, as what an async generator gives, so it can be made a task. The item is
+/// taken when it is awaited, so none is lost if nobody does.
+#[pyclass(module = "ssejet._core")]
+pub struct NextItem {
+    stream: Py<AsyncItemStream>,
+    state: NextState,
+}
+
+enum NextState {
+    Created,
+    /// What the reader gives is awaited.
+    Reading(Py<PyAny>),
+    Ended,
+}
+
+/// What comes of a step.
+enum Step<'py> {
+    /// What is waited for. It is for the event loop.
+    Waits(Bound<'py, PyAny>),
+    Item(Bound<'py, PyAny>),
+}
+
+#[pymethods]
+impl NextItem {
+    fn __await__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        match Self::step(slf, py.None().into_bound(py))? {
+            Step::Waits(value) => Ok(Some(value)),
+            Step::Item(item) => {
+                // SAFETY: `py` shows that this thread is attached, and the class and the item are alive. The
+                // item is a model, so it is neither an exception nor a tuple, which the function would not take
+                // as a value. Without a value and with an exception set, this method raises that exception: that
+                // is how an awaitable returns its result.
+                unsafe { ffi::PyErr_SetObject(py.get_type::<PyStopIteration>().as_ptr(), item.as_ptr()) };
+                Ok(None)
+            }
+        }
+    }
+
+    #[pyo3(signature = (value, /))]
+    fn send<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match Self::step(slf, value)? {
+            Step::Waits(value) => Ok(value),
+            Step::Item(item) => Err(PyStopIteration::new_err((item.unbind(),))),
+        }
+    }
+
+    #[pyo3(signature = (exception, /, *_rest))]
+    fn throw<'py>(
+        slf: &Bound<'py, Self>,
+        exception: Bound<'py, PyAny>,
+        _rest: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match Self::end(slf) {
+            NextState::Reading(awaited) => {
+                Self::wait(slf, awaited.into_bound(slf.py()), intern!(slf.py(), "throw"), exception)
+            }
+            NextState::Created | NextState::Ended => Err(PyErr::from_value(exception)),
+        }
+    }
+
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        match Self::end(slf) {
+            NextState::Reading(awaited) => awaited.call_method0(py, intern!(py, "close")).map(drop),
+            NextState::Created | NextState::Ended => Ok(()),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.stream)?;
+        if let NextState::Reading(awaited) = &self.state { visit.call(awaited) } else { Ok(()) }
+    }
+}
+
+impl NextItem {
+    /// Ends the wait.
+    ///
+    /// Returns:
+    ///     The state before.
+    fn end(slf: &Bound<'_, Self>) -> NextState {
+        std::mem::replace(&mut slf.borrow_mut().state, NextState::Ended)
+    }
+
+    fn step<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+        let py = slf.py();
+        // While other code runs, the state is `Ended`: nothing else can go on then.
+        let awaited = match Self::end(slf) {
+            NextState::Ended => return Err(PyRuntimeError::new_err("the next item was awaited before")),
+            NextState::Reading(awaited) => awaited.into_bound(py),
+            NextState::Created => {
+                let stream = slf.borrow().stream.clone_ref(py);
+                let stream = stream.get();
+                let awaitable = match ItemDecoder::ready(stream.decoder.bind(py)) {
+                    Ready::Item(item) => return Ok(Step::Item(item)),
+                    Ready::Nothing => stream.next_of_reader(py)?,
+                    Ready::Error(error) => {
+                        stream.reader.bind(py).call_method1(intern!(py, "athrow"), (error,))?
+                    }
+                };
+                awaitable.call_method0(intern!(py, "__await__"))?
+            }
+        };
+        Self::wait(slf, awaited, intern!(py, "send"), value).map(Step::Waits)
+    }
+
+    /// Goes on with what the reader gives, by one of its methods.
+    fn wait<'py>(
+        slf: &Bound<'py, Self>,
+        awaited: Bound<'py, PyAny>,
+        method: &Bound<'py, PyString>,
+        argument: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let value = awaited.call_method1(method, (argument,))?;
+        slf.borrow_mut().state = NextState::Reading(awaited.unbind());
+        Ok(value)
     }
 }

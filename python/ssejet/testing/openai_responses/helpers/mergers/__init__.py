@@ -1,1 +1,5 @@
 """Change fields of objects."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
