@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -33,6 +35,19 @@ _ONE_WAY = {
     "test_requests.py",
     "test_secrets.py",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Clients of httpx load one certificate. All that they load by default take longer than most tests."""
+    certificate, end, _ = (
+        Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    )
+    file = tmp_path_factory.mktemp("certificates") / "one.pem"
+    file.write_text(f"{certificate}{end}\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
