@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,12 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
         yield way
 
 
+@pytest.fixture
+def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of a body that is no event stream is not waited for as long as usual."""
+    monkeypatch.setattr("ssejet.typed._refusal._IDLE_TIME", 0.2)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     path = metafunc.definition.path
     if (
@@ -72,6 +79,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # On trio, and with other libraries, there is only the ordinary way.
     items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
+    tests: dict[Any, list[Any]] = {}
+    for item in items:
+        if hasattr(item, "callspec") and item.get_closest_marker("pairs"):
+            tests.setdefault((item.path, item.parent, item.originalname), []).append(item)
+    left_out = {item for group in tests.values() for item in _beyond_pairs(group)}
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _beyond_pairs(items: list[Any]) -> set[Any]:
+    """The combinations of parameters that are not needed so that each pair of values occurs."""
+    values = {
+        item: sorted((name, id(value)) for name, value in item.callspec.params.items()) for item in items
+    }
+    # A test with one parameter has no pairs, but each value of it counts.
+    pairs = {item: {*values[item], *combinations(values[item], 2)} for item in items}
+    missing = set().union(*pairs.values())
+    while missing:
+        best = max(pairs, key=lambda item: len(pairs[item] & missing))
+        missing -= pairs.pop(best)
+    return set(pairs)
 
 
 def _is_repeated(callspec: Any) -> bool:

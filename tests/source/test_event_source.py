@@ -191,6 +191,7 @@ def test_other_arguments_of_a_request_are_passed_on(driver: Driver, server: Serv
 class TestOtherContent:
     BODY = b'{"error": "' + "é".encode() * 1000
 
+    @pytest.mark.usefixtures("short_refusals")
     def test_other_content_does_not_wait_for_an_endless_body(self, driver: Driver, server: Server) -> None:
         answer = server.answer(b"tick\n", Then.HANG, content_type="text/plain")
         with pytest.raises(ContentTypeError) as caught:

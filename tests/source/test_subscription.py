@@ -177,6 +177,7 @@ class TestASubscription:
         assert not {"authorization", "x-api-key", "cookie"} & request.headers.keys()
         assert request.headers["x"] == b"y"
 
+    @pytest.mark.usefixtures("short_refusals")
     def test_a_subscription_raises_for_responses_that_are_no_event_stream(
         self, subscriber: Subscriber, script: ScriptServer
     ) -> None:

@@ -69,6 +69,7 @@ READERS: dict[str, Callable[[Any], AsyncIterator[Any]]] = {
 }
 
 
+@pytest.mark.pairs  # the library and the loop read the bytes, and know neither the encoding nor the reader
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_the_next_read_goes_on_where_a_cancelled_one_was(

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     Driver = SyncDriver | AsyncDriver
 
-pytestmark = pytest.mark.slow
+# A fault is one of a library, a kind of reader or a body, or of two of them together, as a library has its own
+# chunks of a body, and a reader its own way to refuse one.
+pytestmark = [pytest.mark.slow, pytest.mark.pairs]
 
 ERROR = {"error": {"message": "model not found", "type": "invalid_request_error"}}
 BUSY = {"error": {"message": "busy", "type": "overloaded_error"}}
