@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Driver = SyncDriver | AsyncDriver
 
-# A fault is one of a library, a kind of reader or a body, or of two of them together, as a library has its own
+# A fault belongs to a library, a kind of reader or a body, or to two of them together: a library has its own
 # chunks of a body, and a reader its own way to refuse one.
 pytestmark = [pytest.mark.slow, pytest.mark.pairs]
 
