@@ -32,7 +32,7 @@ class AsyncDirectChunks:
     A cancelled read loses nothing: what arrives stays here until a read takes it.
 
     Attributes:
-        lost: whether a cancelled read has ended the body: never.
+        lost: whether a cancelled read has ended the body. It never does.
         arrived: the pieces of the body that have arrived and were not taken.
     """
 
@@ -82,7 +82,7 @@ class AsyncDirectChunks:
         """Wait until there may be something to take.
 
         Raises:
-            StopAsyncIteration: when it is awaited: the body has ended.
+            StopAsyncIteration: the body has ended. It is raised when the wait is awaited.
         """
         if self._body.is_over:
             return self._end()
