@@ -41,8 +41,8 @@ _USES = {
 # The index calls what the pass that it replaces calls.
 _CALLS = {"assign_to_connection", "create_connection", "has_expired", "is_closed", "is_idle"}
 
-# How many connections a pass checks. The server may have disconnected an idle one, and a connection in use may
-# be closed although nobody has closed its response.
+# How many connections a pass checks. The server may have disconnected an idle one, and a connection in use
+# may be closed although nobody has closed its response.
 _CHECKS = 4
 
 

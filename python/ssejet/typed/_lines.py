@@ -216,6 +216,7 @@ class BodyLines:
         if self._line is None:
             self._look(is_whole=True)
         line = self._line
+        assert line is not None  # a whole line decides
         self._add_line_break(line_break, line)
         self._line = None
         self._line_start = len(self.other)
