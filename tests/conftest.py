@@ -64,6 +64,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
 def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a body that is no event stream is not waited for as long as usual."""
     monkeypatch.setattr("ssejet.typed._refusal._IDLE_TIME", 0.2)
+    monkeypatch.setattr("ssejet.source._event_source._EXCERPT_TIME", 0.2)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
