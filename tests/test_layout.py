@@ -23,6 +23,8 @@ PUBLIC = {
     "ssejet.cli",
     "ssejet.client",
     "ssejet.emit",
+    "ssejet.emit.ag_ui",
+    "ssejet.emit.ai_sdk",
     "ssejet.emit.flask",
     "ssejet.emit.sse_starlette",
     "ssejet.emit.sse_starlette.event",

