@@ -2,7 +2,7 @@
 import { text } from "node:stream/consumers";
 import { HttpAgent } from "@ag-ui/client";
 
-const { url } = JSON.parse(await text(process.stdin));
+const { url, question = "?" } = JSON.parse(await text(process.stdin));
 const warnings = [];
 console.warn = (...told) => warnings.push(told.map(String).join(" "));
 console.log = console.warn;
@@ -10,7 +10,7 @@ console.error = console.warn;
 const events = [];
 let error = null;
 const agent = new HttpAgent({ url, threadId: "thread" });
-agent.messages = [{ id: "1", role: "user", content: "?" }];
+agent.messages = [{ id: "1", role: "user", content: question }];
 try {
   await agent.runAgent({ runId: "run" }, { onEvent: ({ event }) => void events.push(event) });
 } catch (thrown) {

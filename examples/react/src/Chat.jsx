@@ -6,19 +6,21 @@ const TOOL_STATE = { input: "writing the call", running: "running", done: "done"
 
 export function Chat() {
   const { messages, status, error, send, stop } = useChat();
-  const end = useRef(null);
+  const log = useRef(null);
+  const isAtEnd = useRef(true);
+  // A reader who has scrolled up stays there.
+  const onScroll = ({ target }) => (isAtEnd.current = target.scrollHeight - target.scrollTop - target.clientHeight < 40);
   useEffect(() => {
-    end.current?.scrollIntoView({ block: "end" });
+    if (isAtEnd.current) log.current.scrollTop = log.current.scrollHeight;
   }, [messages]);
   return (
     <main>
       <h1>Chat</h1>
-      <div role="log" aria-label="Messages" aria-busy={status !== "ready"}>
+      <div ref={log} onScroll={onScroll} role="log" aria-label="Messages" aria-busy={status !== "ready"} tabIndex={0}>
         {messages.length === 0 && <p className="hint">Ask something. Reload the page in the middle of the answer.</p>}
         {messages.map((message) => (
           <Message key={message.id} message={message} />
         ))}
-        <div ref={end} />
       </div>
       {error && <p role="alert">{error.message}</p>}
       <Composer isBusy={status !== "ready"} status={STATUS[status] ?? ""} onSend={send} onStop={stop} />
