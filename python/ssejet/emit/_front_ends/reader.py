@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-_CHAT_EVENTS = tuple(CHAT_EVENTS.values())
-_MESSAGE_EVENTS = (RawEvent, *MESSAGE_EVENTS.values())
+_CHAT_EVENTS: tuple[type[Any], ...] = tuple(CHAT_EVENTS.values())
+_MESSAGE_EVENTS: tuple[type[Any], ...] = (RawEvent, *MESSAGE_EVENTS.values())
 
 
 class Reader:
@@ -67,8 +67,8 @@ class Reader:
 
     def _feed_foreign(self, item: Any) -> None:
         """Take an event of openai-python or anthropic-sdk-python."""
-        data = item.to_dict() if hasattr(item, "to_dict") else None
-        kind = data.get("type") if isinstance(data, dict) else None
+        data: Any = item.to_dict() if hasattr(item, "to_dict") else None
+        kind: Any = data.get("type") if isinstance(data, dict) else None
         if isinstance(data, dict) and "choices" in data:
             self._chat.add_chunk(ChatCompletionChunk.from_dict(data))
         elif isinstance(kind, str) and (kind.startswith("response.") or kind == "error"):

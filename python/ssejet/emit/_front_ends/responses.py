@@ -162,7 +162,7 @@ class ResponsesReader:
 
     def _item_done(self, event: Any) -> None:
         item = event.item
-        kind = getattr(item, "type", None)
+        kind: Any = getattr(item, "type", None)
         writer = self._writer
         if kind == "reasoning":
             if item.encrypted_content:
