@@ -23,6 +23,8 @@ PUBLIC = {
     "ssejet.cli",
     "ssejet.client",
     "ssejet.emit",
+    "ssejet.emit.ag_ui",
+    "ssejet.emit.ai_sdk",
     "ssejet.emit.flask",
     "ssejet.emit.sse_starlette",
     "ssejet.emit.sse_starlette.event",
@@ -196,7 +198,7 @@ def test_the_map_for_contributors_names_each_folder_and_nothing_else() -> None:
     package = Path(ssejet.__path__[0])
     (tree,) = re.findall(r"## A map\n\n```\n(.*?)```", text, re.DOTALL)
     drawn = re.findall(r"^[├└]── (\S+)", tree, re.MULTILINE)
-    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    folders = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert {name for name in drawn if name.endswith("/")} == folders
     paths = [package / name for name in drawn] + [ROOT / name for name in re.findall(r"(?m)^[a-z]\S*", tree)]
     # In the text: a path from the root, or from the package.

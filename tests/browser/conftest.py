@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from engines import Chromium, Node
 from playwright.async_api import async_playwright
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from ssejet.cli._server import loopback_server
+from ssejet.emit.starlette import browser_module
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
+    from engines import Engine
     from playwright.async_api import Browser, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -49,3 +57,20 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     yield page
     await page.close()
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def module_site() -> Iterator[str]:
+    """The URL of a page that JavaScript's module can be imported into."""
+    app = Starlette(routes=[Route("/", lambda _: HTMLResponse("<!doctype html><title>test</title>"))])
+    app.add_route("/ssejet.js", browser_module)
+    with loopback_server(app) as url:
+        yield url
+
+
+@pytest.fixture(params=["node", "chromium"])
+def engine(request: pytest.FixtureRequest, module_site: str) -> Engine:
+    """Runs JavaScript in Node, and in Chromium."""
+    if request.param == "node":
+        return Node(module_site)
+    return Chromium(module_site, request.getfixturevalue("page"))

@@ -593,3 +593,22 @@ async def test_an_async_stream_is_the_content_of_an_async_response(library: Any)
 
     async with library.AsyncClient(transport=library.MockTransport(handler)) as client:
         assert (await client.get("http://test")).content == b"".join(Greeting())
+
+
+async def test_the_close_of_a_stream_of_an_sdk_is_awaited() -> None:
+    closed = []
+
+    class Stream:
+        """As openai-python's, which has no ``aclose``."""
+
+        def __aiter__(self) -> Stream:
+            return self
+
+        async def __anext__(self) -> str:
+            raise StopAsyncIteration
+
+        async def close(self) -> None:
+            closed.append(True)
+
+    await AsyncEventStream(Stream()).aclose()
+    assert closed == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import Any
 
 __all__ = ["aclose", "close"]
@@ -15,7 +16,10 @@ def close(iterator: Any) -> None:
 
 
 async def aclose(iterator: Any) -> None:
-    """Close an async iterator, if it has ``aclose``."""
-    method = getattr(iterator, "aclose", None)
+    """Close an iterator, async or not, if it has ``aclose`` or ``close``."""
+    method = getattr(iterator, "aclose", None) or getattr(iterator, "close", None)
     if method is not None:
-        await method()
+        result = method()
+        # The ``close`` of the SDKs' async streams is async too.
+        if isawaitable(result):
+            await result

@@ -254,7 +254,6 @@ class AsyncEventStream(_BaseEventStream[T]):
         """End the latest iteration, if there is one, and close the items that were passed."""
         if self._pieces is not None and not self._pieces.is_running:
             await self._pieces.aclose()
-        close(self._items)
         await aclose(self._items)
 
     def open(self) -> AsyncIterator[T]:

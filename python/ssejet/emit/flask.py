@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Response
+from flask import Response, request
 
 from ssejet._media_type import EVENT_STREAM
+from ssejet.emit._browser_module import answer
 from ssejet.emit._event_stream import event_stream_of
 from ssejet.emit._headers import add_headers
 from ssejet.emit._item_encoder import DONE
@@ -16,7 +17,21 @@ if TYPE_CHECKING:
 
     from ssejet.emit._emit_machine import OnError
 
-__all__ = ["event_stream_response"]
+__all__ = ["browser_module", "event_stream_response"]
+
+
+def browser_module() -> Response:
+    """Serve the JavaScript module, as a view.
+
+    ::
+
+        app.add_url_rule("/ssejet.js", view_func=browser_module)
+
+    Browsers ask each time whether it has changed. They keep it without asking under a URL with this package's
+    version, such as ``/ssejet.js?v=0.1.0``.
+    """
+    found = answer(if_none_match=request.headers.get("If-None-Match"), version=request.args.get("v"))
+    return Response(found.body, found.status, found.headers)
 
 
 def event_stream_response(

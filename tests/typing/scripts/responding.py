@@ -12,10 +12,10 @@ from starlette.routing import Route
 from typing_extensions import assert_type
 
 from ssejet import encode
-from ssejet.emit import AsyncEventStream, EncodedEvent, EventStream
+from ssejet.emit import AsyncEventStream, EncodedEvent, EventStream, ag_ui, ai_sdk
 from ssejet.emit.flask import event_stream_response
 from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
-from ssejet.emit.starlette import EventStreamResponse
+from ssejet.emit.starlette import EventStreamResponse, browser_module
 
 
 @dataclass
@@ -55,7 +55,19 @@ async def send_as_sse_starlette(request: Request) -> EventSourceResponse:
     return response
 
 
-app = Starlette(routes=[Route("/send", send), Route("/sse", send_as_sse_starlette)])
+async def send_to_front_ends(request: Request) -> EventStreamResponse:
+    if request.method == "POST":
+        run = ag_ui.astream(ticks(), thread_id="t", run_id="r")
+        ag_ui.stream([])  # error: thread_id
+        return EventStreamResponse(run)
+    message: AsyncEventStream[Any] = ai_sdk.astream(ticks(), message_id="m", metadata={"user": 7})
+    ai_sdk.stream([ai_sdk.ToolOutput("call_1", {"degrees": 7})], dynamic_tools=True)
+    ai_sdk.stream([], dynamic=True)  # error: dynamic
+    return EventStreamResponse(message, headers=ai_sdk.HEADERS)
+
+
+routes = [Route("/send", send), Route("/sse", send_as_sse_starlette), Route("/ssejet.js", browser_module)]
+app = Starlette(routes=routes)
 
 
 def respond() -> flask.Response:

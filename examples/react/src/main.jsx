@@ -1,0 +1,5 @@
+import { createRoot } from "react-dom/client";
+import { Chat } from "./Chat.jsx";
+import "./chat.css";
+
+createRoot(document.getElementById("root")).render(<Chat />);

@@ -1,0 +1,168 @@
+"""Reads chat completions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet.chat import (
+    ChatCompletionStreamState,
+    ChunkEvent,
+    ContentDeltaEvent,
+    ContentDoneEvent,
+    ReasoningDeltaEvent,
+    ReasoningDoneEvent,
+    RefusalDeltaEvent,
+    RefusalDoneEvent,
+    ToolCallDeltaEvent,
+    ToolCallDoneEvent,
+)
+from ssejet.emit._front_ends.writer import TokenCounts, Tool
+
+if TYPE_CHECKING:
+    from ssejet.chat import ChatCompletionChunk, CompletionUsage
+    from ssejet.emit._front_ends.writer import FinishReason, Step, Writer
+
+__all__ = ["ChatReader"]
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content-filter",
+    "tool_calls": "tool-calls",
+    "function_call": "tool-calls",
+}
+
+
+class ChatReader:
+    """Tells a writer what the events of chat completions mean.
+
+    Args:
+        writer: is told.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        # Puts plain chunks together; events come from a state of the user's.
+        self._state: ChatCompletionStreamState[None] | None = None
+        self._source: Any = None
+        self._step: Step | None = None
+        # Calls whose name or id has not come yet, by choice and index: the texts so far.
+        self._waiting: dict[tuple[int, int], list[str]] = {}
+        self._calls: dict[tuple[int, int], Tool] = {}
+
+    def add_chunk(self, chunk: ChatCompletionChunk) -> None:
+        """Take a chunk."""
+        state = self._state
+        step = self._step
+        is_next = (
+            state is not None
+            and state.is_finished
+            and bool(chunk.choices)
+            and step is not None
+            and chunk.id != step.id
+        )
+        if state is None or is_next:
+            self.flush()
+            state = self._state = ChatCompletionStreamState()
+        for event in state.handle_chunk(chunk):
+            self.add_event(event)
+
+    def flush(self) -> None:
+        """The chunks of a completion have ended."""
+        state, self._state = self._state, None
+        if state is not None:
+            for event in state.finish():
+                self.add_event(event)
+
+    def add_event(self, event: Any) -> None:
+        """Take an event."""
+        writer = self._writer
+        kind = type(event)
+        if kind is ContentDeltaEvent:
+            writer.grow(("content", event.choice_index), event.delta)
+        elif kind is ChunkEvent:
+            self._add_chunk(event)
+        elif kind is ReasoningDeltaEvent:
+            writer.grow(("reasoning", event.choice_index), event.delta, "reasoning")
+        elif kind is ToolCallDeltaEvent:
+            self._add_call(event)
+        elif kind is ToolCallDoneEvent:
+            self._end_call(event)
+        elif kind is RefusalDeltaEvent:
+            writer.grow(("refusal", event.choice_index), event.delta, refusal=True)
+        elif kind is ContentDoneEvent:
+            writer.end(("content", event.choice_index))
+        elif kind is ReasoningDoneEvent:
+            writer.end(("reasoning", event.choice_index))
+        elif kind is RefusalDoneEvent:
+            writer.end(("refusal", event.choice_index))
+
+    def _add_chunk(self, event: ChunkEvent[Any]) -> None:
+        chunk = event.chunk
+        if self._step is None or event._state is not self._source:
+            self._source = event._state
+            self._step = self._writer.begin("openai", chunk.id, chunk.model)
+            self._waiting.clear()
+            self._calls.clear()
+        step = self._step
+        step.id = step.id or chunk.id
+        step.model = step.model or chunk.model
+        for choice in chunk.choices:
+            for annotation in choice.delta.annotations or ():
+                cited = annotation.url_citation
+                if cited is not None:
+                    self._writer.source(cited.url, cited.title or None)
+            if choice.finish_reason is not None:
+                step.sent_reason = choice.finish_reason
+                step.reason = _REASONS.get(choice.finish_reason, "other")
+        if chunk.usage is not None:
+            step.usage = chunk.usage.to_dict()
+            step.counts = _counts(chunk.usage)
+        for url, title in _searched(chunk.extra):
+            self._writer.source(url, title)
+
+    def _add_call(self, event: ToolCallDeltaEvent) -> None:
+        key = (event.choice_index, event.index)
+        tool = self._calls.get(key)
+        if tool is None:
+            waiting = self._waiting.setdefault(key, [])
+            waiting.append(event.delta)
+            name = event.name
+            # A name may come in fragments, all before the arguments.
+            if not (event.id and name and any(waiting)):
+                return
+            tool = self._begin(key, event.id, name)
+        else:
+            self._writer.grow_tool(tool, event.delta)
+
+    def _begin(self, key: tuple[int, int], id: str, name: str) -> Tool:
+        tool = self._calls[key] = self._writer.tool(id or self._writer.new_id(), name)
+        self._writer.grow_tool(tool, "".join(self._waiting.pop(key, ())))
+        return tool
+
+    def _end_call(self, event: ToolCallDoneEvent) -> None:
+        key = (event.choice_index, event.index)
+        tool = self._calls.get(key) or self._begin(key, event.id, event.name)
+        tool.is_text = event.parsed_function is None
+        self._writer.ready(tool, event.arguments)
+
+
+def _counts(usage: CompletionUsage) -> TokenCounts:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return TokenCounts(
+        input=usage.prompt_tokens,
+        output=usage.completion_tokens,
+        reasoning=(completion.reasoning_tokens if completion else None) or 0,
+        cached=(prompt.cached_tokens if prompt else None) or 0,
+        cache_written=(prompt.cache_write_tokens if prompt else None) or 0,
+    )
+
+
+def _searched(extra: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """The web pages that servers such as Perplexity's add to chunks."""
+    results = extra.get("search_results")
+    if isinstance(results, list) and results:
+        pages = [page for page in results if isinstance(page, dict)]
+        return [(str(page.get("url", "")), page.get("title")) for page in pages]
+    citations = extra.get("citations")
+    return [(url, None) for url in citations if isinstance(url, str)] if isinstance(citations, list) else []

@@ -1,0 +1,117 @@
+"""Sends what a front end reads: a codec for the machine of event streams, and the streams with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet._core import ServerSentEvent, encode
+from ssejet._json import loads
+from ssejet.emit._event_stream import AsyncEventStream, EventStream
+from ssejet.emit._front_ends.reader import Reader
+from ssejet.emit._item_encoder import ItemEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable
+
+    from ssejet.emit._emit_machine import Codec
+    from ssejet.emit._front_ends.writer import Writer
+
+__all__ = ["AsyncFrontEndStream", "FrontEndStream"]
+
+_UNKNOWN_ERROR = "An error occurred."
+
+
+class FrontEndCodec:
+    """Turns the events of models into the bytes of a front end's protocol.
+
+    The events of an event stream that is in the protocol already, such as those of a hub's log, are passed on
+    with their ids. Its events ``error`` and ``gap`` become what the protocol has for them.
+
+    Args:
+        writer: writes the protocol.
+        done: the data of the last event, None for no such event.
+    """
+
+    between_events = True
+
+    def __init__(self, writer: Writer, done: str | None) -> None:
+        self._writer = writer
+        self._reader = Reader(writer)
+        self._done = b"" if done is None else encode(done)
+        self._encoder = ItemEncoder(None)
+        self._passes = False
+        self.heartbeat = self._encoder.heartbeat
+
+    def feed(self, item: Any) -> tuple[bytes, ...]:
+        """Convert an item."""
+        if isinstance(item, ServerSentEvent):
+            return self._pass_on(item)
+        self._reader.feed(item)
+        return self._encoded()
+
+    def finish(self) -> tuple[bytes, ...]:
+        """End the stream."""
+        if not self._passes:
+            self._reader.finish()
+        return (*self._encoded(), self._done) if self._done else self._encoded()
+
+    def encode(self, item: Any) -> bytes:
+        """Convert the last item: an error, or what is sent when the server stops."""
+        parts = self.feed(item)
+        is_error = isinstance(item, ServerSentEvent) and item.event == "error"
+        return b"".join(parts) + (self._done if is_error else b"")
+
+    def _encoded(self) -> tuple[bytes, ...]:
+        chunks = self._writer.take()
+        return (b"".join([encode(chunk) for chunk in chunks]),) if chunks else ()
+
+    def _pass_on(self, event: ServerSentEvent) -> tuple[bytes, ...]:
+        if event.event == "error":
+            message, code = _error_of(event.data)
+            self._writer.fail(message, code)
+            return self._encoded()
+        if not self._passes:
+            self._passes = True
+            self._writer.end_as_replay()
+        if event.event == "gap":
+            self._writer.data("gap", loads(event.data), transient=True)
+            return self._encoded()
+        if event.event in {"end", "done"} or event.data == "[DONE]":
+            return ()
+        return (self._encoder.pass_on(event),)
+
+
+def _error_of(data: str) -> tuple[str, str | None]:
+    try:
+        body = loads(data)
+    except ValueError:
+        return data or _UNKNOWN_ERROR, None
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return str(error) or _UNKNOWN_ERROR, None
+    code = error.get("code")
+    return str(error.get("message") or _UNKNOWN_ERROR), None if code is None else str(code)
+
+
+class FrontEndStream(EventStream[Any]):
+    """An event stream in a front end's protocol."""
+
+    def __init__(self, items: Iterable[Any], make_codec: Callable[[], Codec], **options: Any) -> None:
+        super().__init__(items, **options)
+        self._make_codec = make_codec
+
+    def _codec(self) -> Codec:
+        return self._make_codec()
+
+
+class AsyncFrontEndStream(AsyncEventStream[Any]):
+    """Does what ``FrontEndStream`` does, for async clients and ASGI."""
+
+    def __init__(
+        self, items: AsyncIterable[Any] | Iterable[Any], make_codec: Callable[[], Codec], **options: Any
+    ) -> None:
+        super().__init__(items, **options)
+        self._make_codec = make_codec
+
+    def _codec(self) -> Codec:
+        return self._make_codec()

@@ -1,0 +1,82 @@
+"""Reads the events of chat completions, of the Responses API and of the Messages API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet.chat import ChatCompletionChunk
+from ssejet.chat._events import EVENT_TYPES as CHAT_EVENTS
+from ssejet.emit._front_ends.chat import ChatReader
+from ssejet.emit._front_ends.messages import MessagesReader
+from ssejet.emit._front_ends.responses import ResponsesReader
+from ssejet.emit._front_ends.writer import ToolOutput
+from ssejet.messages._events import EVENT_TYPES as MESSAGE_EVENTS
+from ssejet.messages._raw_events import RawEvent
+from ssejet.responses._events import ResponseEvent
+
+if TYPE_CHECKING:
+    from ssejet.emit._front_ends.writer import Writer
+
+__all__ = ["Reader"]
+
+_CHAT_EVENTS: tuple[type[Any], ...] = tuple(CHAT_EVENTS.values())
+_MESSAGE_EVENTS: tuple[type[Any], ...] = (RawEvent, *MESSAGE_EVENTS.values())
+
+
+class Reader:
+    """Tells a writer what events mean. The events of several model calls may follow each other.
+
+    Args:
+        writer: is told.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._chat = ChatReader(writer)
+        self._responses = ResponsesReader(writer)
+        self._messages = MessagesReader(writer)
+
+    def feed(self, item: Any) -> None:
+        """Take an event, a ``ToolOutput``, text, or a dict that is an event of the protocol already.
+
+        Raises:
+            TypeError: the item is none of these.
+        """
+        if isinstance(item, _CHAT_EVENTS):
+            self._chat.add_event(item)
+        elif isinstance(item, ChatCompletionChunk):
+            self._chat.add_chunk(item)
+        elif isinstance(item, ResponseEvent):
+            self._responses.add(item)
+        elif isinstance(item, _MESSAGE_EVENTS):
+            self._messages.add(item)
+        elif isinstance(item, ToolOutput):
+            self._chat.flush()
+            self._writer.answer(item.tool_call_id, item.output, is_error=item.is_error)
+        elif isinstance(item, str):
+            self._writer.grow("text", item)
+        elif isinstance(item, dict):
+            self._writer.chunks.append(item)
+        elif item is not None:
+            self._feed_foreign(item)
+
+    def finish(self) -> None:
+        """The events have ended."""
+        self._chat.flush()
+        self._writer.finish()
+
+    def _feed_foreign(self, item: Any) -> None:
+        """Take an event of openai-python or anthropic-sdk-python."""
+        data: Any = item.to_dict() if hasattr(item, "to_dict") else None
+        kind: Any = data.get("type") if isinstance(data, dict) else None
+        if isinstance(data, dict) and "choices" in data:
+            self._chat.add_chunk(ChatCompletionChunk.from_dict(data))
+        elif isinstance(kind, str) and (kind.startswith("response.") or kind == "error"):
+            self._responses.add(ResponseEvent.from_dict(data))
+        elif kind in RawEvent.members:
+            self._messages.add(RawEvent.from_dict(data))
+        elif kind not in MESSAGE_EVENTS and kind not in CHAT_EVENTS:
+            raise TypeError(
+                "expected an event of a chat completion, of the Responses API or of the Messages API, a "
+                f"ToolOutput, text, or a dict that is an event of the front end's protocol; got {item!r}"
+            )

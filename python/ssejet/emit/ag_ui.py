@@ -1,0 +1,194 @@
+"""Sends an answer as events of AG-UI, the protocol between agents and user interfaces.
+
+::
+
+    @app.post("/agent")
+    async def agent(run: RunAgentInput) -> EventStreamResponse:
+        events = await client.chat.completions.create(..., stream=True)
+        return EventStreamResponse(ag_ui.astream(events, thread_id=run.thread_id, run_id=run.run_id))
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ssejet._json import dumps
+from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
+from ssejet.emit._front_ends.writer import ToolOutput, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+
+    from ssejet.emit import AsyncEventStream, EventStream
+    from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.writer import Part, Step, Tool
+
+__all__ = ["ToolOutput", "astream", "stream"]
+
+_VERSION = "1.0"
+
+
+def stream(
+    events: Iterable[Any],
+    *,
+    thread_id: str,
+    run_id: str,
+    heartbeat: float | None = 15.0,
+    on_error: OnError = "event",
+) -> EventStream[Any]:
+    """Convert the events of models to events of AG-UI.
+
+    See ``ssejet.emit.ai_sdk.stream`` for the events. A dict is sent unchanged, for events of your own such as
+    ``STATE_SNAPSHOT``. Sources, files and what the protocol has no word for become ``CUSTOM`` events. Each
+    model call is a step. ``RUN_FINISHED`` has the tokens, and the tool calls that wait for the application;
+    its metadata has ``finishReason`` and ``steps``, as in the AI SDK's stream.
+
+    Args:
+        events: the events.
+        thread_id: the ``threadId`` of the request.
+        run_id: the ``runId`` of the request.
+        heartbeat: see ``EventStream``.
+        on_error: see ``EventStream``. The client gets the message and the code of an error that the model's
+            server reports, and no details of others.
+    """
+    make_codec = partial(_codec, thread_id, run_id)
+    return FrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+def astream(
+    events: AsyncIterable[Any] | Iterable[Any],
+    *,
+    thread_id: str,
+    run_id: str,
+    heartbeat: float | None = 15.0,
+    on_error: OnError = "event",
+) -> AsyncEventStream[Any]:
+    """Do what ``stream`` does, for events that may be async."""
+    make_codec = partial(_codec, thread_id, run_id)
+    return AsyncFrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+def _codec(thread_id: str, run_id: str) -> FrontEndCodec:
+    return FrontEndCodec(_AGUIWriter(thread_id, run_id), None)
+
+
+class _AGUIWriter(Writer):
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        super().__init__()
+        self._run = {"threadId": thread_id, "runId": run_id}
+        # The assistant's message that the tool calls of this step belong to.
+        self._parent: str | None = None
+
+    def _write(self, type: str, **fields: Any) -> None:
+        given = {name: value for name, value in fields.items() if value is not None}
+        self.chunks.append({"type": type, **given})
+
+    def _step_name(self) -> str:
+        return f"model-call-{len(self.steps)}"
+
+    def write_start(self, id: str) -> None:
+        self._write("RUN_STARTED", **self._run, protocolVersion=_VERSION)
+
+    def write_step(self, step: Step) -> None:
+        self._parent = None
+        self._write("STEP_STARTED", stepName=self._step_name())
+
+    def write_part(self, part: Part) -> None:
+        if part.kind == "text":
+            self._parent = part.id
+            metadata = part.metadata or None
+            self._write("TEXT_MESSAGE_START", messageId=part.id, role="assistant", metadata=metadata)
+        else:
+            self._write("REASONING_START", messageId=part.id)
+            self._write("REASONING_MESSAGE_START", messageId=part.id, role="reasoning")
+
+    def write_delta(self, part: Part, delta: str) -> None:
+        type = "TEXT_MESSAGE_CONTENT" if part.kind == "text" else "REASONING_MESSAGE_CONTENT"
+        self.chunks.append({"type": type, "messageId": part.id, "delta": delta})
+
+    def write_part_end(self, part: Part) -> None:
+        if part.kind == "text":
+            self._write("TEXT_MESSAGE_END", messageId=part.id)
+            return
+        self._write("REASONING_MESSAGE_END", messageId=part.id)
+        for name in ("reasoningEncryptedContent", "signature", "redactedData"):
+            value = part.metadata.get(name)
+            if value:
+                self._write(
+                    "REASONING_ENCRYPTED_VALUE",
+                    subtype="message",
+                    entityId=part.id,
+                    encryptedValue=value,
+                    metadata={"kind": name, **part.metadata},
+                )
+        self._write("REASONING_END", messageId=part.id)
+
+    def write_tool(self, tool: Tool) -> None:
+        if self._parent is None:
+            self._parent = self.new_id()
+        metadata = {"providerExecuted": True} if tool.by_provider else None
+        self._write(
+            "TOOL_CALL_START",
+            toolCallId=tool.id,
+            toolCallName=tool.name,
+            parentMessageId=self._parent,
+            metadata=metadata,
+        )
+
+    def write_tool_delta(self, tool: Tool, delta: str) -> None:
+        self.chunks.append({"type": "TOOL_CALL_ARGS", "toolCallId": tool.id, "delta": delta})
+
+    def write_tool_input(self, tool: Tool) -> None:
+        # The client has what the deltas say. Some calls have no deltas.
+        if not tool.pieces:
+            self._write("TOOL_CALL_ARGS", toolCallId=tool.id, delta=dumps(tool.input).decode())
+        self._write("TOOL_CALL_END", toolCallId=tool.id)
+
+    def write_tool_output(self, tool: Tool, output: Any, *, is_error: bool) -> None:
+        self._write(
+            "TOOL_CALL_RESULT",
+            messageId=self.new_id(),
+            toolCallId=tool.id,
+            content=output if isinstance(output, str) else dumps(output).decode(),
+            role="tool",
+            metadata={"isError": True} if is_error else None,
+        )
+
+    def write_source(self, url: str, title: str | None, metadata: dict[str, Any]) -> None:
+        self._custom("source", {"url": url, "title": title, **metadata})
+
+    def write_document(self, title: str, filename: str | None, metadata: dict[str, Any]) -> None:
+        self._custom("document", {"title": title, "filename": filename, **metadata})
+
+    def write_file(self, url: str, media_type: str) -> None:
+        self._custom("file", {"url": url, "mediaType": media_type})
+
+    def write_data(self, name: str, value: Any, *, transient: bool) -> None:
+        self._custom(name, value)
+
+    def _custom(self, name: str, value: Any) -> None:
+        if isinstance(value, dict):
+            value = {name: each for name, each in value.items() if each is not None}
+        self._write("CUSTOM", name=name, value=value)
+
+    def write_step_end(self, step: Step) -> None:
+        self._write("STEP_FINISHED", stepName=self._step_name())
+
+    def write_end(self) -> None:
+        waiting = [tool.id for tool in self.tools.values() if not (tool.is_answered or tool.by_provider)]
+        outcome = {"type": "success", **({"pendingToolCallIds": waiting} if waiting else {})}
+        steps = [step.to_dict() for step in self.steps]
+        metadata = {"finishReason": self.reason, **({"steps": steps} if steps else {})}
+        self._write("RUN_FINISHED", **self._run, outcome=outcome, usage=self._usage(), metadata=metadata)
+
+    def write_error(self, message: str, code: str | None) -> None:
+        self._write("RUN_ERROR", message=message, code=code, usage=self._usage())
+
+    def _usage(self) -> list[dict[str, Any]] | None:
+        told = [
+            {"provider": step.provider, **({"model": step.model} if step.model else {}), **counts.to_dict()}
+            for step in self.steps
+            if (counts := step.counts) is not None
+        ]
+        return told or None

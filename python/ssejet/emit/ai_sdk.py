@@ -1,0 +1,191 @@
+"""Sends an answer in the AI SDK's protocol, "UI message stream" v1, which ``useChat`` reads.
+
+::
+
+    @app.post("/api/chat")
+    async def chat(request: Request) -> EventStreamResponse:
+        events = await client.chat.completions.create(..., stream=True)
+        return EventStreamResponse(ai_sdk.astream(events), headers=ai_sdk.HEADERS)
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ssejet._json import dumps
+from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
+from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable, Mapping
+
+    from ssejet.emit import AsyncEventStream, EventStream
+    from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.writer import Part, Step, Tool
+
+__all__ = ["HEADERS", "ToolOutput", "astream", "stream"]
+
+HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
+"""The headers that the response needs beside those of an event stream."""
+
+_DONE = "[DONE]"
+
+
+def stream(
+    events: Iterable[Any],
+    *,
+    message_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    dynamic_tools: bool = False,
+    heartbeat: float | None = 15.0,
+    on_error: OnError = "event",
+) -> EventStream[Any]:
+    """Convert the events of models to a UI message stream.
+
+    The events may be those of chat completions (chunks, or the events of a ``ChatCompletionStream``), of the
+    Responses API and of the Messages API, ssejet's or the SDKs'. Those of several model calls may follow each
+    other; between them, the application's ``ToolOutput`` objects answer tool calls. Text becomes a text part.
+    A dict is sent unchanged, for data parts of your own: ``{"type": "data-weather", "data": …}``. The events
+    of a stream that is converted already, such as those of ``hub.follow()``, are passed on with their ids.
+
+    The message's metadata gets ``usage``, the tokens of all model calls, and ``steps``, with each call's
+    ``id``, ``model``, ``finishReason`` and ``usage`` as the provider sent them. What the protocol has no word
+    for becomes a data part.
+
+    Args:
+        events: the events.
+        message_id: the id of the message; by default that of the first model's answer.
+        metadata: metadata that the message has from its beginning.
+        dynamic_tools: whether tool calls become parts of the type ``dynamic-tool``, for tools that the front
+            end does not know, instead of ``tool-<name>``.
+        heartbeat: see ``EventStream``.
+        on_error: see ``EventStream``. The client gets the message of an error that the model's server
+            reports, and no details of others.
+    """
+    make_codec = partial(_codec, message_id, metadata, dynamic_tools)
+    return FrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+def astream(
+    events: AsyncIterable[Any] | Iterable[Any],
+    *,
+    message_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    dynamic_tools: bool = False,
+    heartbeat: float | None = 15.0,
+    on_error: OnError = "event",
+) -> AsyncEventStream[Any]:
+    """Do what ``stream`` does, for events that may be async."""
+    make_codec = partial(_codec, message_id, metadata, dynamic_tools)
+    return AsyncFrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+def _codec(message_id: str | None, metadata: Mapping[str, Any] | None, dynamic_tools: bool) -> FrontEndCodec:
+    return FrontEndCodec(_UIMessageWriter(message_id, dict(metadata or {}), dynamic_tools), _DONE)
+
+
+class _UIMessageWriter(Writer):
+    def __init__(self, message_id: str | None, metadata: dict[str, Any], dynamic_tools: bool) -> None:
+        super().__init__()
+        self._message_id = message_id
+        self._metadata = metadata
+        self._dynamic = {"dynamic": True} if dynamic_tools else {}
+
+    def _write(self, type: str, **fields: Any) -> None:
+        given = {name: value for name, value in fields.items() if value is not None and value != {}}
+        self.chunks.append({"type": type, **given})
+
+    def _of_provider(self, metadata: dict[str, Any]) -> dict[str, Any] | None:
+        if not metadata:
+            return None
+        provider = self.steps[-1].provider if self.steps else "ssejet"
+        # Sources name the provider themselves.
+        return metadata if provider in metadata else {provider: metadata}
+
+    def write_start(self, id: str) -> None:
+        self._write("start", messageId=self._message_id or id or None, messageMetadata=self._metadata)
+
+    def write_step(self, step: Step) -> None:
+        self._write("start-step")
+
+    def write_part(self, part: Part) -> None:
+        self._write(f"{part.kind}-start", id=part.id, providerMetadata=self._of_provider(part.metadata))
+
+    def write_delta(self, part: Part, delta: str) -> None:
+        self.chunks.append({"type": f"{part.kind}-delta", "id": part.id, "delta": delta})
+
+    def write_part_end(self, part: Part) -> None:
+        self._write(f"{part.kind}-end", id=part.id, providerMetadata=self._of_provider(part.metadata))
+
+    def write_tool(self, tool: Tool) -> None:
+        self._write(
+            "tool-input-start",
+            toolCallId=tool.id,
+            toolName=tool.name,
+            providerExecuted=tool.by_provider or None,
+            inputEncoding="text" if tool.is_text else None,
+            **self._dynamic,
+        )
+
+    def write_tool_delta(self, tool: Tool, delta: str) -> None:
+        self.chunks.append({"type": "tool-input-delta", "toolCallId": tool.id, "inputTextDelta": delta})
+
+    def write_tool_input(self, tool: Tool) -> None:
+        common = {
+            "toolCallId": tool.id,
+            "toolName": tool.name,
+            **({"providerExecuted": True} if tool.by_provider else {}),
+            **self._dynamic,
+        }
+        if tool.input is INVALID:
+            error = "The arguments of the call are not JSON."
+            text = "".join(tool.pieces)
+            self.chunks.append({"type": "tool-input-error", **common, "input": text, "errorText": error})
+        else:
+            self.chunks.append({"type": "tool-input-available", **common, "input": tool.input})
+
+    def write_tool_output(self, tool: Tool, output: Any, *, is_error: bool) -> None:
+        by_provider = {"providerExecuted": True} if tool.by_provider else {}
+        if is_error:
+            text = output if isinstance(output, str) else dumps(output).decode()
+            answer = {"type": "tool-output-error", "toolCallId": tool.id, "errorText": text}
+        else:
+            answer = {"type": "tool-output-available", "toolCallId": tool.id, "output": output}
+        self.chunks.append({**answer, **by_provider})
+
+    def write_source(self, url: str, title: str | None, metadata: dict[str, Any]) -> None:
+        provider = self._of_provider(metadata)
+        self._write("source-url", sourceId=self.new_id(), url=url, title=title, providerMetadata=provider)
+
+    def write_document(self, title: str, filename: str | None, metadata: dict[str, Any]) -> None:
+        self._write(
+            "source-document",
+            sourceId=self.new_id(),
+            mediaType="application/octet-stream",
+            title=title,
+            filename=filename,
+            providerMetadata=self._of_provider(metadata),
+        )
+
+    def write_file(self, url: str, media_type: str) -> None:
+        self._write("file", url=url, mediaType=media_type)
+
+    def write_data(self, name: str, value: Any, *, transient: bool) -> None:
+        self._write(f"data-{name}", data=value, transient=transient or None)
+
+    def write_step_end(self, step: Step) -> None:
+        self._write("finish-step")
+
+    def write_end(self) -> None:
+        self._write("finish", finishReason=self.reason, messageMetadata=self._final_metadata())
+
+    def write_error(self, message: str, code: str | None) -> None:
+        self._write("error", errorText=message)
+        self._write("finish", finishReason="error", messageMetadata=self._final_metadata())
+
+    def _final_metadata(self) -> dict[str, Any]:
+        counts = self.counts
+        usage = {} if counts is None else {"usage": counts.to_dict()}
+        steps = [step.to_dict() for step in self.steps]
+        return {**usage, **({"steps": steps} if steps else {})}
