@@ -29,6 +29,7 @@ PUBLIC = {
     "ssejet.emit.sse_starlette.sse",
     "ssejet.emit.starlette",
     "ssejet.errors",
+    "ssejet.hub",
     "ssejet.messages",
     "ssejet.metrics",
     "ssejet.pytest_plugin",

@@ -39,8 +39,11 @@ __all__ = [
     "ContentFilterFinishReasonError",
     "ContentTypeError",
     "EventTooLargeError",
+    "FencedError",
+    "HubError",
     "InvalidJSONError",
     "LengthFinishReasonError",
+    "LogFinishedError",
     "SSEError",
     "StreamError",
     "TruncatedStreamError",
@@ -300,3 +303,15 @@ class ContentFilterFinishReasonError(SSEError):
     def __init__(self, *, completion: Any = None) -> None:
         super().__init__("could not parse the response: the request was rejected by the content filter")
         self.completion: Any = completion
+
+
+class HubError(SSEError):
+    """The hub could not do what was asked."""
+
+
+class LogFinishedError(HubError):
+    """The log of a key has ended, so no event can follow."""
+
+
+class FencedError(HubError):
+    """The lease of a producer has run out, and its log was ended without it: it can no longer write."""
