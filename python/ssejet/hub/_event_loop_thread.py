@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +32,8 @@ class EventLoopThread:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="ssejet.hub", daemon=True)
                 self._thread.start()
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        # The coroutine gets the caller's context, in which anyio may have noted that the caller runs on trio.
+        return contextvars.copy_context().run(_submit, coroutine, self._loop)
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop, and wait for its result. An interrupted wait cancels it."""
@@ -50,3 +53,9 @@ class EventLoopThread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+def _submit(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> Future[T]:
+    if "sniffio" in sys.modules:
+        sys.modules["sniffio"].current_async_library_cvar.set(None)
+    return asyncio.run_coroutine_threadsafe(coroutine, loop)

@@ -43,6 +43,9 @@ _LEASE_MARGIN = 0.2
 # The seconds after which a log that was missing is looked at again, before followers are told.
 _SECOND_LOOK = 1.0
 
+# How many seconds pass before a task that has not ended is cancelled again.
+_CANCEL_INTERVAL = 0.05
+
 _LAST = b"18446744073709551615"
 """The largest second half of an id: a read after it begins with the next position."""
 
@@ -220,13 +223,14 @@ class Reader:
         """End the read."""
         self._is_closed = True
         for task in (self._task, self._check_task):
-            if task is not None:
+            # redis-py can swallow a cancellation while it connects.
+            while task is not None and not task.done():
                 task.cancel()
-                await asyncio.wait([task])
+                await asyncio.wait([task], timeout=_CANCEL_INTERVAL)
 
     @property
     def _is_needed(self) -> bool:
-        return bool(self.feeds) or self._producers > 0
+        return not self._is_closed and (bool(self.feeds) or self._producers > 0)
 
     async def _run(self) -> None:
         connection: Any = None
