@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssejet._core import ServerSentEvent
     from ssejet.emit.starlette import EventStreamResponse
     from ssejet.hub._engine import Engine, Writer
+    from ssejet.hub._entries import Entry
     from ssejet.hub._machine import Status
     from ssejet.hub._producer import OnSourceError
 
@@ -312,6 +313,15 @@ class AsyncHub:
                 self._writers.popitem(last=False)
         self._writers[key] = writer
         return writer
+
+    async def _read(self, key: str, last_event_id: str) -> list[Entry]:
+        """Return what a log has now after an id."""
+        follower = self._follower(key, last_event_id)
+        try:
+            return await follower.read_all()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await follower.aclose()
 
     def _follower(self, key: str, last_event_id: str) -> Follower:
         return Follower(self._engine.cursor(check_key(key)), last_event_id)

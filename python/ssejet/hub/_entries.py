@@ -55,6 +55,8 @@ class Kind(str, Enum):
 
     ITEM = "m"
     END = "z"
+    GAP = "g"
+    """Only followers get this: it is in no log."""
     LOST = "r"
     """Events before this one were lost, and the log has another incarnation from here on."""
 

@@ -29,7 +29,9 @@ def follow_response(
         follower.open(_OPENING_TIME)
         if follower.has_everything:
             follower.close()
-            return Response(status=204, headers=headers)
+            nothing = Response(status=204, headers=headers)
+            del nothing.headers["Content-Type"]
+            return nothing
         options = {"heartbeat": 15.0, "on_error": "event", "done": None, **options}
         stream = _FollowStream(follower, **options)
         response = event_stream_response(stream, status, headers)

@@ -48,6 +48,14 @@ class Follower:
         ready, self._ready = self._ready, []
         return ready
 
+    async def read_all(self) -> list[Entry]:
+        """Return what the log has now, without waiting."""
+        found: list[Entry] = []
+        while self._machine.state in (FollowerState.OPENING, FollowerState.REPLAYING):
+            page = await self._cursor.read(self._machine.after, wait=False)
+            found += self._machine.receive(page)
+        return found
+
     async def aclose(self) -> None:
         """Stop following."""
         await self._cursor.aclose()

@@ -178,4 +178,4 @@ class FollowerMachine:
 
 
 def _gap(id: EventId, reason: str, missed: int | None) -> Entry:
-    return Entry(id, Kind.ITEM, hub_event("gap", reason=reason, missed=missed))
+    return Entry(id, Kind.GAP, hub_event("gap", reason=reason, missed=missed))

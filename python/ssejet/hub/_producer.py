@@ -144,6 +144,7 @@ class Producer:
         self._in_thread = in_thread
         self._writer = engine.writer(key, lease)
         self._scope = anyio.CancelScope()
+        self._items: Any = None
 
     def stop(self) -> None:
         """End the source early, and the log with it."""
@@ -174,15 +175,16 @@ class Producer:
             with anyio.CancelScope(shield=True):
                 await self._write_end(failure)
         finally:
+            # A source in a thread may be in a wait that nobody can end, so the followers are told first.
+            await self._close_source()
             self._engine.release(self.lease)
             self.ended.set()
 
     async def _write_items(self) -> Exception | None:
         """Write the items, and return the exception of the source."""
-        items: Any = None
         try:
-            items = await self._open()
-            async for item in items:
+            self._items = await self._open()
+            async for item in self._items:
                 await self._writer.put(drafts_of(item))
         except (FencedError, LogFinishedError) as error:
             if self.machine.fence():
@@ -190,13 +192,14 @@ class Producer:
         except Exception as error:
             logger.exception("the source of the log %r failed", self._key)
             return error
-        finally:
-            with anyio.move_on_after(_CLEANUP_TIME, shield=True):
-                try:
-                    await aclose(items)
-                except Exception:
-                    logger.exception("the source of the log %r failed to clean up", self._key)
         return None
+
+    async def _close_source(self) -> None:
+        with anyio.move_on_after(_CLEANUP_TIME, shield=True):
+            try:
+                await aclose(self._items)
+            except Exception:
+                logger.exception("the source of the log %r failed to clean up", self._key)
 
     async def _open(self) -> AsyncIterator[Any]:
         if self._in_thread:

@@ -291,7 +291,7 @@ class Reader:
             await asyncio.sleep(_TICK)
             now = monotonic()
             due = [feed for feed in self.feeds.values() if feed.next_check <= now and feed.status == "live"]
-            if due and self._context.reads.is_settled:
+            if due:
                 await asyncio.gather(*map(self._check_feed, due))
 
     async def _check_feed(self, feed: Feed) -> None:

@@ -168,6 +168,7 @@ if status == 'live' and m[5] then
     local ttl = redis.call('PTTL', meta)
     if ttl > 0 then redis.call('PEXPIRE', log, ttl) end
   end
+  left = math.max(left, 0)
 end
 if ARGV[4] ~= '' and status == 'live' then
   redis.call('PEXPIRE', meta, ARGV[4])
@@ -183,6 +184,6 @@ end
 return {m[1], m[2], status, first, position, left, entries}
 """
 )
-"""Returns the log's name, incarnation, status, first and last position, lease in ms or -1, and entries."""
+"""Returns the log's name, incarnation, status, first and last position, the lease in ms or -1, and entries."""
 
 SCRIPTS = (APPEND, CLAIM, RENEW, STOP, PAGE)
