@@ -1,9 +1,9 @@
 """The hub over Redis while producers die or freeze, followers leave, and Redis and its connections break.
 
-`python tests/soak_hub.py --schedules 100` runs random schedules, and says what came of them. A schedule has one
-producer in a process of its own, which counts; followers in another process, which leave and come back with
-the id of their last event; and some faults. Then every follower must have got each number once and in order,
-then the end; and if the producer is gone, the end must have come within the lease and two seconds.
+`python tests/soak_hub.py --schedules 100` runs random schedules, and says what came of them. A schedule has
+one producer in a process of its own, which counts; followers in another process, which leave and come back
+with the id of their last event; and some faults. Then every follower must have got each number once and in
+order, then the end; and if the producer is gone, the end must have come within the lease and two seconds.
 
 Redis writes each append to its disk before it confirms it, so it loses nothing when it is killed.
 """
@@ -134,7 +134,7 @@ def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
                 yield number
 
         pipe.send(await hub.start(key, count, lease=LEASE))
-        while key in hub._producers:
+        while key in hub._producers:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await hub.aclose()
         pipe.send("ended")
@@ -170,7 +170,7 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
     asyncio.run(main())
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """What is wrong after a schedule."""
 
 
@@ -187,10 +187,10 @@ def run(schedule: Schedule, redis: Redis) -> str:
     gone_since: float | None = None
     try:
         if not (follower_end.poll(A_LONG_TIME) and ours.poll(A_LONG_TIME)):
-            raise Problem("the processes did not begin")
+            raise ProblemError("the processes did not begin")
         follower_end.recv()
         if ours.recv() is not True:
-            raise Problem("the producer was not started")
+            raise ProblemError("the producer was not started")
         began = time.monotonic()
         for fault in schedule.faults:
             time.sleep(max(0.0, began + fault.at - time.monotonic()))
@@ -208,7 +208,7 @@ def run(schedule: Schedule, redis: Redis) -> str:
             else:
                 redis.fail(fault)
         if not follower_end.poll(A_LONG_TIME):
-            raise Problem("the followers were not told the end")
+            raise ProblemError("the followers were not told the end")
         results = follower_end.recv()
         paused = sum(fault.span for fault in schedule.faults if fault.kind == "pause followers")
         check_times(results, gone_since, paused, schedule, redis)
@@ -246,32 +246,32 @@ def check_times(
         return
     late = last - gone_since - TOLD_WITHIN - paused - redis.lost_time(gone_since)
     if late > 0:
-        raise Problem(f"the followers were told {late:.2f} s too late")
+        raise ProblemError(f"the followers were told {late:.2f} s too late")
 
 
 def check(schedule: Schedule, results: list[Any], log: list[Any]) -> str:
     for got, _ in results:
         ids = [id for id, _, _ in got]
         if len(set(ids)) != len(ids):
-            raise Problem(f"an event came twice: {ids}")
+            raise ProblemError(f"an event came twice: {ids}")
         if got != log:
-            raise Problem(f"a follower did not get what is in the log:\n{got}\n{log}")
+            raise ProblemError(f"a follower did not get what is in the log:\n{got}\n{log}")
     numbers = [int(data) for _, type, data in log if type == "message"]
     if numbers != list(range(len(numbers))):
-        raise Problem(f"events were lost or doubled: {numbers}")
+        raise ProblemError(f"events were lost or doubled: {numbers}")
     if any(type == "gap" for _, type, _ in log):
-        raise Problem(f"there is a gap: {log}")
+        raise ProblemError(f"there is a gap: {log}")
     if [type for _, type, _ in log].count("end") != 1 or log[-1][1] != "end":
-        raise Problem(f"the end is not at the end: {log[-4:]}")
+        raise ProblemError(f"the end is not at the end: {log[-4:]}")
     reason = str(json.loads(log[-1][2])["reason"])
     kinds = {fault.kind for fault in schedule.faults}
     if reason == "finished" and len(numbers) != schedule.items:
-        raise Problem(f"the log ended after {len(numbers)} of {schedule.items} events")
+        raise ProblemError(f"the log ended after {len(numbers)} of {schedule.items} events")
     if reason == "stopped" and "stop" not in kinds:
-        raise Problem("nobody asked to stop")
+        raise ProblemError("nobody asked to stop")
     # A producer that cannot renew its lease because Redis is away may count as dead.
     if reason == "abandoned" and not kinds & {"kill", "freeze", "restart", "freeze redis"} and not SHARED:
-        raise Problem("the producer was alive, and counts as dead")
+        raise ProblemError("the producer was alive, and counts as dead")
     return reason
 
 

@@ -30,6 +30,7 @@ PUBLIC = {
     "ssejet.emit.starlette",
     "ssejet.errors",
     "ssejet.hub",
+    "ssejet.hub.mcp",
     "ssejet.messages",
     "ssejet.metrics",
     "ssejet.pytest_plugin",

@@ -14,7 +14,6 @@ import anyio
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.streamable_http import EventMessage
 from mcp.types import JSONRPCNotification
 from serving import serve
 
@@ -26,6 +25,8 @@ from redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mcp.server.streamable_http import EventMessage
 
 pytestmark = [
     pytest.mark.ecosystem,

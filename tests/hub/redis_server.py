@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["RedisServer", "need_redis"]
 

@@ -33,7 +33,7 @@ def types(entries: list[Entry]) -> list[str | None]:
 
 @given(st.data())
 def test_no_event_is_lost_or_doubled_whatever_an_engine_reads(data: st.DataObject) -> None:
-    """An engine may read too much or too little; a trim may come at any time, and then a gap says how much."""
+    """An engine may read too much or too little. A trim may come at any time: a gap says how much."""
     machine = FollowerMachine()
     last, first = 0, 1
     got: list[Entry] = []

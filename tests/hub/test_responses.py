@@ -68,7 +68,7 @@ def fastapi_app(options: dict[str, Any]) -> FastAPI:
     async def answer() -> AsyncIterator[dict[str, int]]:
         for number in range(10):
             if number == 5:
-                while not GO_ON.is_set():
+                while not GO_ON.is_set():  # noqa: ASYNC110
                     await anyio.sleep(0.01)
             yield {"n": number}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssejet.hub._async_hub import AsyncHub
 from ssejet.hub._event_loop_thread import EventLoopThread
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ssejet.hub._producer import OnSourceError
 
 __all__ = ["Hub"]
+
+T = TypeVar("T")
 
 
 class Hub:
@@ -144,5 +146,5 @@ class Hub:
             self._begin()
         return self._hub_here
 
-    def _call(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._thread.call(coroutine)

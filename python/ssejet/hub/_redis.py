@@ -41,6 +41,7 @@ def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
         ValueError: both a URL and a client were passed, or the URL is not one of Redis.
     """
     if client is None:
+        assert url is not None
         pool = redis_asyncio.ConnectionPool.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5.0, protocol=2
         )

@@ -156,7 +156,7 @@ class Link:
         await asyncio.sleep(0)
         try:
             while self._calls and not self._is_closed:
-                batch = []
+                batch: list[_Call] = []
                 while self._calls and len(batch) < _MAX_BATCH:
                     call = self._calls.popleft()
                     if not call.result.done():

@@ -276,8 +276,8 @@ class Reader:
         for name, entries in reply.items() if isinstance(reply, dict) else reply:
             if name == self._wake_name:
                 self._receive_orders(entries)
-            elif (feed := self._by_name.get(name)) is not None:
-                feed.receive(entries)
+            elif name in self._by_name:
+                self._by_name[name].receive(entries)
 
     def _receive_orders(self, entries: list[Any]) -> None:
         for id, fields in entries:

@@ -184,6 +184,6 @@ end
 return {m[1], m[2], status, first, position, left, entries}
 """
 )
-"""Returns the log's name, incarnation, status, first and last position, the lease in ms or -1, and entries."""
+"""Returns name, incarnation, status, first and last position, what is left of the lease, and entries."""
 
 SCRIPTS = (APPEND, CLAIM, RENEW, STOP, PAGE)

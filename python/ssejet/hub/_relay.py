@@ -79,7 +79,8 @@ def _sync_items(upstream: Any) -> Iterable[Any]:
     if hasattr(upstream, "__enter__") and not isinstance(upstream, Iterable):
         return _sync_entered(upstream)
     if not isinstance(upstream, Iterable) or hasattr(upstream, "iter_bytes"):
-        return _sync_closed_after(Stream(upstream).events(), upstream)
+        response: Any = upstream
+        return _sync_closed_after(Stream(response).events(), upstream)
     return _sync_closed_after(upstream, upstream)
 
 

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from mcp.server.streamable_http import EventMessage, EventStore
-from mcp.types import jsonrpc_message_adapter
+try:
+    from mcp.server.streamable_http import EventMessage, EventStore
+    from mcp.types import jsonrpc_message_adapter
+except ImportError as _error:
+    _missing: ImportError | None = _error
+    EventStore = object
+else:
+    _missing = None
 
 from ssejet.hub._entries import EventId, Kind
 
@@ -28,7 +34,7 @@ _PRIMING = "priming"
 _MAX_DEPTH = 6
 
 
-class MCPEventStore(EventStore):
+class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without the SDK
     """Keeps the events of MCP's streams in a hub, each stream in a log of its own.
 
     ::
@@ -44,9 +50,14 @@ class MCPEventStore(EventStore):
         hub: keeps the logs.
         namespace: the first part of the logs' keys; by default a random one. The servers that serve the same
             sessions need the same.
+
+    Raises:
+        ImportError: the SDK is not installed.
     """
 
     def __init__(self, hub: AsyncHub, *, namespace: str | None = None) -> None:
+        if _missing is not None:
+            raise ImportError("an event store needs the MCP SDK: pip install 'mcp>=2'") from _missing
         self._hub = hub
         self._namespace = f"mcp-{uuid4().hex}" if namespace is None else namespace
 
