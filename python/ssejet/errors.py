@@ -13,7 +13,10 @@
     │   ├── InvalidJSONError            an event's data is not JSON of the expected type
     │   └── TruncatedStreamError        the stream ended before the sentinel or a finish reason
     ├── LengthFinishReasonError         the model stopped at its token limit
-    └── ContentFilterFinishReasonError  the provider's content filter stopped the answer
+    ├── ContentFilterFinishReasonError  the provider's content filter stopped the answer
+    └── HubError                        the hub could not do what was asked
+        ├── LogFinishedError            the log of a key has ended
+        └── FencedError                 the lease of a producer has run out
 
 Names and fields are those of openai-python's exceptions where that library has them.
 """

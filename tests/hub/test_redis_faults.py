@@ -1,4 +1,4 @@
-"""What a hub over Redis does when Redis, its connections or a process fail. The soak test has random faults."""
+"""What a hub over Redis does when Redis, a connection or a process fails. The soak test has random faults."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from redis import asyncio as redis_asyncio
-from soak_hub import run_many
 
+from soak_hub import run_many
 from ssejet.errors import FencedError
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
@@ -236,11 +236,11 @@ async def test_a_call_says_that_redis_does_not_answer(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(RedisContext, "timeout", 0.2)
     async with AsyncHub("redis://127.0.0.1:1") as hub:
-        with pytest.raises(HubError, match="has not answered for 0.2 s"):
+        with pytest.raises(HubError, match=r"has not answered for 0\.2 s"):
             await hub.start("key", list)
-        with pytest.raises(HubError, match="has not answered for 0.2 s"):
+        with pytest.raises(HubError, match=r"has not answered for 0\.2 s"):
             await hub.publish("key", "x")
-        with pytest.raises(HubError, match="has not answered for 0.2 s"):
+        with pytest.raises(HubError, match=r"has not answered for 0\.2 s"):
             await hub.status("key")
 
 

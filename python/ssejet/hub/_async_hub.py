@@ -154,9 +154,9 @@ class AsyncHub:
 
         Args:
             key: the key of the log.
-            upstream: a stream of ssejet, or of the OpenAI or Anthropic SDK; a manager of one; a response of an
+            upstream: a stream of ssejet or of the OpenAI or Anthropic SDK; a manager of one; a response of an
                 HTTP library; or a function that returns one of these, or an awaitable of it. With a function,
-                nobody asks the other server if the log has been started; anything else is closed then.
+                nobody asks the other server if the log has been started; the others are closed then.
             lease: see ``start``.
             on_error: see ``start``.
 

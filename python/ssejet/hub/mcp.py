@@ -43,8 +43,8 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
         app = server.streamable_http_app(event_store=MCPEventStore(hub))
 
     An event's id names its stream, so that only this stream is replayed. The streams of different sessions
-    have the same names in the SDK, as clients number their requests from zero. So a log belongs to a stream of
-    one session, and a client that sends an id of another session gets nothing.
+    have the same names in the SDK, as clients number their requests from zero. So a log belongs to a stream
+    of one session, and a client that sends an id of another session gets nothing.
 
     Args:
         hub: keeps the logs.
