@@ -28,7 +28,7 @@ from ssejet.hub._redis_writer import RedisWriter
 if TYPE_CHECKING:
     from ssejet.hub._engine import Lease
     from ssejet.hub._machine import Page
-    from ssejet.hub._redis_reader import Feed
+    from ssejet.hub._redis_feed import Feed
 
 __all__ = ["RedisEngine", "redis_engine"]
 
@@ -58,7 +58,8 @@ def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
 class RedisEngine:
     """Keeps logs in Redis. See ``Engine`` for the methods. It needs asyncio.
 
-    Three connections serve the whole process: one for writes, one for reads, and one for the read that waits.
+    A process has three connections: one for writes, one for reads, and one for the read that waits. One that
+    follows many logs has more of the last kind.
 
     Args:
         pool: makes connections.

@@ -1,4 +1,4 @@
-"""Reads the logs that this process follows, with one blocking read, and keeps their last events in memory."""
+"""Reads the logs that this process follows: one blocking read for many of them."""
 
 from __future__ import annotations
 
@@ -10,38 +10,24 @@ import anyio
 from redis import exceptions
 
 from ssejet.emit._event_loops import keep_task
-from ssejet.hub._entries import Kind
-from ssejet.hub._machine import Page
-from ssejet.hub._redis_context import entry_of
+from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
 from ssejet.hub._redis_link import TRANSIENT, NoAnswerError, connected, dropped, pause
-from ssejet.hub._signal import Signal
 from ssejet.hub._tasks import logger
-from ssejet.hub._window import Bounds, Window
 
 if TYPE_CHECKING:
-    from ssejet.hub._machine import Status
     from ssejet.hub._redis_context import RedisContext
 
-__all__ = ["Feed", "Reader"]
+__all__ = ["Reader"]
 
-# How much of each log that is followed is kept in memory. A slower follower reads from Redis.
-_WINDOW = Bounds(max_events=1000, max_bytes=2**20)
+# The most logs of one blocking read. Redis takes note of each of them anew in each read, so a process that
+# follows more has more connections.
+_MAX_FEEDS = 500
 
-# The most entries of each log that one read returns, and the seconds that it waits for the first.
-_MAX_ENTRIES = 500
+# How many seconds a read waits for the first entry.
 _BLOCK = 5.0
 
 # How many seconds pass between two looks for logs that are to be checked.
 _TICK = 0.25
-
-# After so many seconds at most, a log is checked: it may have been removed, or lost by Redis.
-_CHECK_INTERVAL = 8.0
-
-# The seconds between the end of a lease and the check.
-_LEASE_MARGIN = 0.2
-
-# The seconds after which a log that was missing is looked at again, before followers are told.
-_SECOND_LOOK = 1.0
 
 # How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
@@ -50,107 +36,8 @@ _LAST = b"18446744073709551615"
 """The largest second half of an id: a read after it begins with the next position."""
 
 
-class Feed:
-    """The end of a log that this process follows.
-
-    It is unstarted until a follower has read the log's state; then entries are kept, from there on.
-
-    Attributes:
-        key: the log's key.
-        followers: how many followers there are.
-        log: the log's name; ``""`` if the feed is unstarted.
-        window: the last entries.
-        signal: wakes the followers.
-        is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
-        is_read: whether the read that waits has this feed, from its last entry.
-        next_check: when to check the log.
-    """
-
-    def __init__(self, key: str, name: str) -> None:
-        self.key = key
-        self.name = name.encode()
-        self.followers = 0
-        self.log = self.incarnation = ""
-        self.status: Status = "live"
-        self.window = Window(_WINDOW)
-        self.signal = Signal()
-        self.is_stirred = self.is_read = False
-        self.next_check = monotonic() + _CHECK_INTERVAL
-        self._missing_since = 0.0
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether entries have to be read."""
-        return self.status == "live" and not self.is_stirred
-
-    def start(self, page: Page, lease: float) -> None:
-        """Begin after the last entry of a log, unless the feed has begun with that log."""
-        self.plan_check(lease)
-        if self.log == page.log:
-            return
-        self.log, self.incarnation, self.status = page.log, page.incarnation, page.status
-        self.window = Window(_WINDOW, page.last)
-        self.is_stirred = self.is_read = False
-        self._missing_since = 0.0
-
-    def plan_check(self, lease: float) -> None:
-        """Plan the next check by the seconds that a lease is left; a negative number for no lease."""
-        wait = _CHECK_INTERVAL if lease < 0 else min(lease + _LEASE_MARGIN, _CHECK_INTERVAL)
-        self.next_check = monotonic() + wait
-
-    def reset(self) -> None:
-        """Have the followers read the state of the log again."""
-        self.log = self.incarnation = ""
-        self.status = "live"
-        self.window = Window(_WINDOW)
-        self.is_stirred = True
-        self.is_read = False
-        self.signal.notify()
-
-    def check(self, page: Page, lease: float) -> None:
-        """Take the state of the log."""
-        if page.status != "missing":
-            self._missing_since = 0.0
-            self.plan_check(lease)
-            if page.log != self.log:
-                self.reset()
-        elif not self.log:
-            self.next_check = monotonic() + _CHECK_INTERVAL
-        elif not self._missing_since:
-            self._missing_since = monotonic()
-            self.next_check = monotonic() + _SECOND_LOOK
-        else:
-            self.next_check = monotonic() + _CHECK_INTERVAL
-            self.reset()
-
-    def receive(self, entries: list[Any]) -> None:
-        """Take entries as Redis sends them."""
-        if not self.log:
-            self.is_stirred = True
-            self.is_read = False
-            self.signal.notify()
-            return
-        for id, (kind, frame) in entries:
-            position = int(id[: id.index(b"-")])
-            if position <= self.window.last:
-                continue
-            entry = entry_of(position, kind, frame, self.incarnation)
-            self.incarnation = entry.id.incarnation
-            self.window.append(entry)
-            if entry.kind is Kind.END:
-                self.status = "finished"
-        self.signal.notify()
-
-    def page(self, after: int) -> Page:
-        """The part of the log after a position that is in memory."""
-        window = self.window
-        return Page(
-            self.status, self.log, self.incarnation, 1, window.last, window.after(after, _MAX_ENTRIES)
-        )
-
-
-class Reader:
-    """Reads all logs that this process follows over one connection.
+class _Shard:
+    """Reads some logs over one connection.
 
     ======= ========================================= ===========================================
     state   meaning                                   left when
@@ -161,76 +48,47 @@ class Reader:
     away    the connection was lost                   it is back; the read goes on where it was
     ======= ========================================= ===========================================
 
-    A read that waits is ended by an entry in a stream of this hub's own; the same stream says which
-    producers of this hub have to stop.
+    A read that waits is ended by an entry in a stream of this shard's own; that of the first shard also says
+    which producers of this hub have to stop.
 
     Args:
         context: what all parts of the engine share.
         pool: makes the connection.
+        hub: the name of the stream that ends a read.
+
+    Attributes:
+        feeds: the logs, by the names of their streams.
+        producers: how many producers may be told to stop.
     """
 
-    def __init__(self, context: RedisContext, pool: Any) -> None:
-        self.feeds: dict[str, Feed] = {}
-        self._by_name: dict[bytes, Feed] = {}
+    def __init__(self, context: RedisContext, pool: Any, hub: str) -> None:
+        self.feeds: dict[bytes, Feed] = {}
+        self.producers = 0
         self._context = context
         self._pool = pool
-        self._wake_name = context.names.wake(context.id).encode()
+        self._hub = hub
+        self._wake_name = context.names.wake(hub).encode()
         self._wake_id = b"0"
-        self._producers = 0
         self._task: asyncio.Task[None] | None = None
-        self._check_task: asyncio.Task[None] | None = None
         self._is_blocked = False
         self._is_closed = False
 
-    def attach(self, key: str) -> Feed:
-        """Begin to follow a log."""
-        feed = self.feeds.get(key)
-        if feed is None:
-            feed = self.feeds[key] = Feed(key, self._context.names.log(key))
-            self._by_name[feed.name] = feed
-        feed.followers += 1
-        return feed
-
-    def detach(self, feed: Feed) -> None:
-        """Take note that a follower has left."""
-        feed.followers -= 1
-        if not feed.followers and self.feeds.get(feed.key) is feed:
-            del self.feeds[feed.key]
-            del self._by_name[feed.name]
-
-    def add_producer(self) -> None:
-        """Listen for producers of this hub that have to stop."""
-        self._producers += 1
-        self.refresh()
-
-    def remove_producer(self) -> None:
-        """Take note that a producer has ended."""
-        self._producers -= 1
-
-    def refresh(self, feed: Feed | None = None) -> None:
+    def refresh(self, feed: Feed | None) -> None:
         """Have this feed read from now on."""
-        if self._is_closed:
-            return
         if self._task is None or self._task.done():
             self._task = keep_task(self._run())
-        if self._check_task is None or self._check_task.done():
-            self._check_task = keep_task(self._check())
         if self._is_blocked and feed is not None and feed.is_wanted and not feed.is_read:
             self._is_blocked = False
-            self._context.wake(self._context.id)
+            self._context.wake(self._hub)
 
     async def aclose(self) -> None:
         """End the read."""
         self._is_closed = True
-        for task in (self._task, self._check_task):
-            # redis-py can swallow a cancellation while it connects.
-            while task is not None and not task.done():
-                task.cancel()
-                await asyncio.wait([task], timeout=_CANCEL_INTERVAL)
+        await _cancelled(self._task)
 
     @property
     def _is_needed(self) -> bool:
-        return not self._is_closed and (bool(self.feeds) or self._producers > 0)
+        return not self._is_closed and (bool(self.feeds) or self.producers > 0)
 
     async def _run(self) -> None:
         connection: Any = None
@@ -250,7 +108,7 @@ class Reader:
                     failures += 1
                 except exceptions.RedisError:
                     logger.exception("Redis refuses to read")
-                    await asyncio.sleep(_SECOND_LOOK)
+                    await asyncio.sleep(SECOND_LOOK)
         finally:
             self._is_blocked = False
             await dropped(self._pool, connection)
@@ -258,7 +116,7 @@ class Reader:
     async def _read(self, connection: Any) -> None:
         feeds = [feed for feed in self.feeds.values() if feed.is_wanted]
         command = (
-            b"XREAD", b"COUNT", _MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
+            b"XREAD", b"COUNT", MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
             self._wake_name, *[feed.name for feed in feeds],
             self._wake_id, *[b"%d-%s" % (feed.window.last, _LAST) for feed in feeds],
         )  # fmt: skip
@@ -276,8 +134,8 @@ class Reader:
         for name, entries in reply.items() if isinstance(reply, dict) else reply:
             if name == self._wake_name:
                 self._receive_orders(entries)
-            elif name in self._by_name:
-                self._by_name[name].receive(entries)
+            elif name in self.feeds:
+                self.feeds[name].receive(entries)
 
     def _receive_orders(self, entries: list[Any]) -> None:
         for id, fields in entries:
@@ -286,8 +144,77 @@ class Reader:
                 token, _, key = fields[1].decode().partition(" ")
                 self._context.on_stop(key, token)
 
+
+class Reader:
+    """Reads all logs that this process follows, and checks them from time to time.
+
+    Args:
+        context: what all parts of the engine share.
+        pool: makes connections.
+
+    Attributes:
+        feeds: the logs, by their keys.
+    """
+
+    def __init__(self, context: RedisContext, pool: Any) -> None:
+        self.feeds: dict[str, Feed] = {}
+        self._context = context
+        self._pool = pool
+        self._shards = [_Shard(context, pool, context.id)]
+        self._shard_of: dict[Feed, _Shard] = {}
+        self._check_task: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def attach(self, key: str) -> Feed:
+        """Begin to follow a log."""
+        feed = self.feeds.get(key)
+        if feed is None:
+            feed = self.feeds[key] = Feed(key, self._context.names.log(key))
+            shard = self._shard_of[feed] = self._free_shard()
+            shard.feeds[feed.name] = feed
+        feed.followers += 1
+        return feed
+
+    def detach(self, feed: Feed) -> None:
+        """Take note that a follower has left."""
+        feed.followers -= 1
+        if not feed.followers and self.feeds.get(feed.key) is feed:
+            del self.feeds[feed.key]
+            del self._shard_of.pop(feed).feeds[feed.name]
+
+    def add_producer(self) -> None:
+        """Listen for producers of this hub that have to stop."""
+        self._shards[0].producers += 1
+        self._shards[0].refresh(None)
+
+    def remove_producer(self) -> None:
+        """Take note that a producer has ended."""
+        self._shards[0].producers -= 1
+
+    def refresh(self, feed: Feed) -> None:
+        """Have this feed read from now on."""
+        shard = self._shard_of.get(feed)
+        if shard is not None and not self._is_closed:
+            shard.refresh(feed)
+            if self._check_task is None or self._check_task.done():
+                self._check_task = keep_task(self._check())
+
+    async def aclose(self) -> None:
+        """End the reads."""
+        self._is_closed = True
+        await _cancelled(self._check_task)
+        for shard in self._shards:
+            await shard.aclose()
+
+    def _free_shard(self) -> _Shard:
+        for shard in self._shards:
+            if len(shard.feeds) < _MAX_FEEDS:
+                return shard
+        self._shards.append(_Shard(self._context, self._pool, f"{self._context.id}:{len(self._shards)}"))
+        return self._shards[-1]
+
     async def _check(self) -> None:
-        while self._is_needed:
+        while self.feeds:
             await asyncio.sleep(_TICK)
             now = monotonic()
             due = [feed for feed in self.feeds.values() if feed.next_check <= now and feed.status == "live"]
@@ -295,10 +222,17 @@ class Reader:
                 await asyncio.gather(*map(self._check_feed, due))
 
     async def _check_feed(self, feed: Feed) -> None:
-        feed.next_check = monotonic() + _SECOND_LOOK
+        feed.next_check = monotonic() + SECOND_LOOK
         try:
             page, lease = await self._context.read(feed.key, 0, entries=0, is_check=True)
         except (NoAnswerError, exceptions.RedisError) as error:
             logger.debug("a log was not checked: %s", error)
         else:
             feed.check(page, lease)
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    # redis-py can swallow a cancellation while it connects.
+    while task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_CANCEL_INTERVAL)
