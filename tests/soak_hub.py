@@ -28,10 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).parent / "hub"))
-
 from redis_server import RedisServer
-
 from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +15,9 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import JSONRPCNotification
 from serving import serve
 
+from redis_server import RedisServer
 from ssejet.hub import AsyncHub
 from ssejet.hub.mcp import MCPEventStore
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "hub"))
-from redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -69,6 +69,17 @@ def test_the_other_methods_work_in_threads(hub: Hub) -> None:
     assert data(hub, "other")[-1] == '{"reason":"failed"}'
 
 
+def test_a_stream_of_a_log_is_bytes_and_ends_when_it_is_closed(hub: Hub) -> None:
+    hub.publish("key", "a")
+    stream = hub.stream("key", heartbeat=0.05)
+    pieces = iter(stream)
+    assert b"data: a" in next(pieces)
+    assert next(pieces) == b": keep-alive\n\n"
+    stream.close()
+    hub.finish("key")
+    assert b"".join(hub.stream("key")).endswith(encode({"reason": "finished"}, event="end"))
+
+
 def test_stop_tells_followers_at_once_although_the_source_blocks(hub: Hub) -> None:
     go_on = threading.Event()
 

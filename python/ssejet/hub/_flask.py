@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from ssejet.emit import EncodedEvent, EventStream
 from ssejet.emit.flask import event_stream_response
-from ssejet.hub._entries import wire_of
+from ssejet.hub._follow_stream import FollowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ssejet.hub._thread_follower import ThreadFollower
 
 __all__ = ["follow_response"]
@@ -32,8 +29,7 @@ def follow_response(
             nothing = Response(status=204, headers=headers)
             del nothing.headers["Content-Type"]
             return nothing
-        options = {"heartbeat": 15.0, "on_error": "event", "done": None, **options}
-        stream = _FollowStream(follower, **options)
+        stream = FollowStream(follower, **options)
         response = event_stream_response(stream, status, headers)
         # A client may leave before the first byte, so that the stream never begins.
         response.call_on_close(follower.close)
@@ -41,19 +37,3 @@ def follow_response(
     except BaseException:
         follower.close()
         raise
-
-
-class _FollowStream(EventStream[EncodedEvent]):
-    def __init__(self, follower: ThreadFollower, **options: Any) -> None:
-        super().__init__(None, **options)
-        self._follower = follower
-
-    def generate(self) -> Iterator[EncodedEvent]:
-        try:
-            while entries := self._follower.next():
-                yield EncodedEvent(wire_of(entries))
-        finally:
-            self._follower.close()
-
-    def interrupt(self) -> None:
-        self._follower.interrupt()

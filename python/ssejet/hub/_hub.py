@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssejet.hub._async_hub import AsyncHub
 from ssejet.hub._event_loop_thread import EventLoopThread
+from ssejet.hub._follow_stream import FollowStream
 from ssejet.hub._relay import sync_source
 from ssejet.hub._thread_follower import ThreadFollower
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
+    from ssejet.emit import EncodedEvent, EventStream
     from ssejet.hub._machine import Status
     from ssejet.hub._producer import OnSourceError
 
@@ -95,13 +97,23 @@ class Hub:
 
     def follow(self, key: str, *, last_event_id: str = "") -> Generator[ServerSentEvent, None, None]:
         """Yield the events of a log after an id, until the end; see ``AsyncHub.follow``."""
-        follower = self.follower(key, last_event_id)
+        follower = self._follower(key, last_event_id)
         try:
             while entries := follower.next():
                 for entry in entries:
                     yield entry.event
         finally:
             follower.close()
+
+    def stream(self, key: str, *, last_event_id: str = "", **options: Any) -> EventStream[EncodedEvent]:
+        """Make an event stream of a log, for Django's ``StreamingHttpResponse`` or any other WSGI response.
+
+        Args:
+            key: the key of the log.
+            last_event_id: the id of the last event that the client has.
+            **options: those of ``ssejet.emit.EventStream``. ``heartbeat`` is 15 seconds by default.
+        """
+        return FollowStream(self._follower(key, last_event_id), **options)
 
     def response(self, key: str, request: Any, **options: Any) -> Response:
         """Make a response of Flask that sends the events of a log; see ``AsyncHub.response``.
@@ -113,10 +125,9 @@ class Hub:
         """
         from ssejet.hub._flask import follow_response
 
-        return follow_response(self.follower(key, request.headers.get("Last-Event-ID") or ""), **options)
+        return follow_response(self._follower(key, request.headers.get("Last-Event-ID") or ""), **options)
 
-    def follower(self, key: str, last_event_id: str) -> ThreadFollower:
-        """Begin to follow a log."""
+    def _follower(self, key: str, last_event_id: str) -> ThreadFollower:
         hub = self._hub
         return ThreadFollower(self._thread, lambda: hub._follower(key, last_event_id))
 
