@@ -113,9 +113,9 @@ class Redis:
 
     def lost_time(self, since: float) -> float:
         """The seconds since then in which Redis was away, and those that clients took to come back."""
-        outages = [(start, end) for start, end in self.outages if end > since]
         # One second is the grace for producers after an outage, the other one that of a client's backoff.
-        return sum(end - max(start, since) + 2.0 for start, end in outages)
+        spans = [(start, end + 2.0) for start, end in self.outages]
+        return sum(end - max(start, since) for start, end in spans if end > since)
 
 
 def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,6 +14,8 @@ import uvicorn
 from fastapi import FastAPI, Request
 from flask import Flask
 from flask import request as flask_request
+from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
 from werkzeug.serving import make_server
 
 from ssejet import EventSource, ServerSentEvent
@@ -29,6 +31,7 @@ def serve_asgi(app: Any) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
@@ -57,13 +60,12 @@ GO_ON = threading.Event()
 def fastapi_app(options: dict[str, Any]) -> FastAPI:
     hub = AsyncHub(**options)
 
+    @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         async with hub:
             yield
 
-    from contextlib import asynccontextmanager
-
-    app = FastAPI(lifespan=asynccontextmanager(lifespan))
+    app = FastAPI(lifespan=lifespan)
 
     async def answer() -> AsyncIterator[dict[str, int]]:
         for number in range(10):
@@ -194,6 +196,38 @@ def test_a_bad_id_is_no_error(base: str, id: str) -> None:
         assert response.status_code == 200
         events = list(EventSource(response).iter_sse())
     assert [event.event for event in events] == ["gap", *["message"] * 10, "end"]
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_read_is_dropped_and_holds_nobody_up(hub_options: dict[str, Any]) -> None:
+    hub = AsyncHub(**hub_options)
+    ended: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        async with hub:
+            yield
+
+    starlette = Starlette(lifespan=lifespan)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await starlette(scope, receive, send)
+            return
+        request = StarletteRequest(scope)
+        await hub.start("key", lambda: ("x" * 100_000 for _ in range(200)))
+        await hub.response("key", request, send_timeout=0.3)(scope, receive, send)
+        ended.append(request.url.path)
+
+    with serve_asgi(app) as url:
+        with connected(f"{url}/stuck"):
+            with connected(f"{url}/reads") as response:
+                assert sum(1 for _ in EventSource(response).iter_sse()) == 201
+            for _ in range(1000):
+                if ended == ["/reads", "/stuck"]:
+                    break
+                time.sleep(0.01)
+        assert ended == ["/reads", "/stuck"]
 
 
 def test_a_client_that_leaves_frees_its_follower(base: str) -> None:

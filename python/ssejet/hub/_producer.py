@@ -241,6 +241,9 @@ class Producer:
             await self._writer.append(drafts, ends_as=status)
         except (FencedError, LogFinishedError) as error:
             logger.warning("%s", error)
+        except Exception:
+            # The lease is not renewed any more, so the followers are told when it runs out.
+            logger.exception("the end of the log %r was not written", self._key)
 
 
 class _CalledLater(EventStream[Any]):

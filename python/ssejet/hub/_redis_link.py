@@ -88,6 +88,7 @@ class Link:
         self.losses = 0
         self._pool = pool
         self._connection: Any = None
+        self._has_scripts = False
         self._calls: deque[_Call] = deque()
         self._is_running = False
         self._is_closed = False
@@ -186,7 +187,7 @@ class Link:
         lost: BaseException | None = None
         for call, reply in zip(batch, replies, strict=True):
             if isinstance(reply, exceptions.NoScriptError):
-                await self._load()
+                self._has_scripts = False
                 again.append(call)
             elif isinstance(reply, TRANSIENT) and not isinstance(reply, _FINAL):
                 lost = reply
@@ -209,6 +210,8 @@ class Link:
     async def _exchange(self, batch: list[_Call]) -> list[Any]:
         with anyio.fail_after(_ANSWER_TIME):
             connection = await self._connect()
+            if not self._has_scripts:
+                await self._load(connection)
             commands = [call.command() for call in batch]
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             return [await _reply(connection) for _ in commands]
@@ -216,20 +219,18 @@ class Link:
     async def _connect(self) -> Any:
         if self._connection is None:
             self._connection = await connected(self._pool)
-            await self._load()
+            self._has_scripts = False
             self._up_since = monotonic() + (_GRACE if self.losses else 0.0)
         return self._connection
 
-    async def _load(self) -> None:
-        connection = self._connection
-        if connection is None:
-            return
+    async def _load(self, connection: Any) -> None:
         loads = [("SCRIPT", "LOAD", script.source) for script in SCRIPTS]
         await connection.send_packed_command(connection.pack_commands(loads), check_health=False)
         for _ in loads:
             reply = await _reply(connection)
             if isinstance(reply, BaseException):
                 raise reply
+        self._has_scripts = True
 
     async def _drop(self, error: BaseException | None) -> None:
         if error is not None:

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from redis import exceptions
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
@@ -106,8 +105,11 @@ class _Shard:
                     connection = None
                     await asyncio.sleep(pause(failures))
                     failures += 1
-                except exceptions.RedisError:
-                    logger.exception("Redis refuses to read")
+                except Exception:
+                    # Followers must not wait for a reader that is gone.
+                    logger.exception("the followers' reader failed, and tries again")
+                    await dropped(self._pool, connection)
+                    connection = None
                     await asyncio.sleep(SECOND_LOOK)
         finally:
             self._is_blocked = False
@@ -225,8 +227,11 @@ class Reader:
         feed.next_check = monotonic() + SECOND_LOOK
         try:
             page, lease = await self._context.read(feed.key, 0, entries=0, is_check=True)
-        except (NoAnswerError, exceptions.RedisError) as error:
+        except (NoAnswerError, *TRANSIENT) as error:
             logger.debug("a log was not checked: %s", error)
+            feed.next_check = monotonic() + _TICK
+        except Exception:
+            logger.exception("the log %r was not checked", feed.key)
         else:
             feed.check(page, lease)
 
