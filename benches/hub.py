@@ -168,15 +168,27 @@ async def appends(url: str, events: int) -> str:
                     await asyncio.sleep(0)
                 yield {"delta": f"token {number}"}
 
-        cpu, wall = time.process_time(), time.monotonic()
-        await hub.start("appends", burst)
-        while await hub.status("appends") == "live":  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+        async with redis.asyncio.Redis.from_url(url) as client:
+            server = await server_cpu(client)
+            cpu, wall = time.process_time(), time.monotonic()
+            await append(hub, burst)
+            cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+            server = await server_cpu(client) - server
     return (
         f"{'append by a producer, pipelined':42} {cpu / events * 1e6:6.1f} µs CPU   "
-        f"{wall / events * 1e6:.1f} µs in all, Redis too"
+        f"{server / events * 1e6:.1f} µs of Redis's CPU   {wall / events * 1e6:.1f} µs in all"
     )
+
+
+async def append(hub: AsyncHub, burst: Callable[[], AsyncIterator[Any]]) -> None:
+    await hub.start("appends", burst)
+    while await hub.status("appends") == "live":  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+async def server_cpu(client: Any) -> float:
+    info = await client.info("cpu")
+    return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
 
 async def many_keys(url: str | None, keys: int) -> str:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from redis_server import RedisServer
 
+from redis_server import RedisServer
 from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 A_LONG_TIME = 30
 
 _prefixes = count()
+
+
+@pytest.fixture(autouse=True)
+def long_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that nobody wakes lasts longer than a test, so that a missing wake fails."""
+    if importlib.util.find_spec("redis"):
+        monkeypatch.setattr("ssejet.hub._redis_reader._BLOCK", 10 * A_LONG_TIME)
 
 
 @pytest.fixture(scope="session")

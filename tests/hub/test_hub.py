@@ -101,9 +101,10 @@ def test_the_producer_runs_on_after_its_first_client_has_left(play: Play) -> Non
     async def scenario(hub: AsyncHub) -> None:
         with anyio.CancelScope() as request:
             await hub.start("key", numbers(20, pause=0.005))
-            async for event in hub.follow("key"):
-                first = event
+            async with aclosing(hub.follow("key")) as events:
+                first = await anext(events)
                 request.cancel()
+                await anyio.sleep_forever()
         rest = await everything(hub, "key", first.id or "")
         assert plain([first, *rest]) == [*numbered(20), END]
 

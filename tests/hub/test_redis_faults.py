@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from redis_server import RedisServer
-
     from ssejet import ServerSentEvent
 
 
@@ -196,9 +195,11 @@ async def test_one_connection_reads_for_all_followers(redis_server: RedisServer)
         async with anyio.create_task_group() as tasks:
             for number in range(50):
                 tasks.start_soon(data, hub, f"key{number % 10}")
-            await anyio.sleep(0.1)
+            mine: list[Any] = []
             with redis_server.client() as client:
-                mine = [each for each in client.client_list() if each["cmd"] == "xread"]
+                while not mine:
+                    await anyio.sleep(0.1)
+                    mine = [each for each in client.client_list() if each["cmd"] == "xread"]
             for number in range(10):
                 await hub.start(f"key{number}", numbers(3, 0.001))
         assert len(mine) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +74,11 @@ class RedisEngine:
         self._settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writers: dict[str, RedisWriter] = {}
+        self._reading: dict[tuple[str, int], asyncio.Future[tuple[Page, float]]] = {}
         self._connect()
 
     def _connect(self) -> None:
+        self._reading.clear()
         self._context = RedisContext(self._pool, **self._settings)
         self._context.on_stop = lambda *args: self.on_stop(*args)  # type: ignore[method-assign]
         self._reader = Reader(self._context, self._pool)
@@ -174,7 +177,18 @@ class RedisEngine:
 
     async def read(self, key: str, after: int) -> tuple[Page, float]:
         """Read a page, and the seconds that the lease of its producer is left."""
-        return await self._context.read(key, after)
+        # Many followers of one key ask for the same page at once, when its log begins and after an outage.
+        reading = self._reading.get((key, after))
+        if reading is None:
+            reading = asyncio.ensure_future(self._context.read(key, after))
+            self._reading[key, after] = reading
+            reading.add_done_callback(partial(self._end_reading, (key, after)))
+        return await asyncio.shield(reading)
+
+    def _end_reading(self, place: tuple[str, int], reading: asyncio.Future[Any]) -> None:
+        self._reading.pop(place, None)
+        if not reading.cancelled():
+            reading.exception()  # all followers may have left
 
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
