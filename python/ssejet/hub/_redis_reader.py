@@ -31,6 +31,8 @@ _TICK = 0.25
 # How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
+_NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
+
 _LAST = b"18446744073709551615"
 """The largest second half of an id: a read after it begins with the next position."""
 
@@ -227,7 +229,7 @@ class Reader:
         feed.next_check = monotonic() + SECOND_LOOK
         try:
             page, lease = await self._context.read(feed.key, 0, entries=0, is_check=True)
-        except (NoAnswerError, *TRANSIENT) as error:
+        except _NO_ANSWER as error:
             logger.debug("a log was not checked: %s", error)
             feed.next_check = monotonic() + _TICK
         except Exception:
