@@ -20,8 +20,11 @@ from ssejet import (
     ContentTypeError,
     Decoder,
     EventTooLargeError,
+    FencedError,
+    HubError,
     InvalidJSONError,
     LengthFinishReasonError,
+    LogFinishedError,
     ServerSentEvent,
     SSEError,
     StreamError,
@@ -45,6 +48,9 @@ EXAMPLES: list[SSEError] = [
     TruncatedStreamError("message", partial="so far"),
     LengthFinishReasonError(completion=SimpleNamespace(usage="usage")),
     ContentFilterFinishReasonError(completion="so far"),
+    HubError("message"),
+    LogFinishedError("message"),
+    FencedError("message"),
 ]
 every_error = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 

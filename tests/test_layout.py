@@ -31,6 +31,8 @@ PUBLIC = {
     "ssejet.emit.sse_starlette.sse",
     "ssejet.emit.starlette",
     "ssejet.errors",
+    "ssejet.hub",
+    "ssejet.hub.mcp",
     "ssejet.messages",
     "ssejet.metrics",
     "ssejet.pytest_plugin",

@@ -13,7 +13,10 @@
     │   ├── InvalidJSONError            an event's data is not JSON of the expected type
     │   └── TruncatedStreamError        the stream ended before the sentinel or a finish reason
     ├── LengthFinishReasonError         the model stopped at its token limit
-    └── ContentFilterFinishReasonError  the provider's content filter stopped the answer
+    ├── ContentFilterFinishReasonError  the provider's content filter stopped the answer
+    └── HubError                        the hub could not do what was asked
+        ├── LogFinishedError            the log of a key has ended
+        └── FencedError                 the lease of a producer has run out
 
 Names and fields are those of openai-python's exceptions where that library has them.
 """
@@ -39,8 +42,11 @@ __all__ = [
     "ContentFilterFinishReasonError",
     "ContentTypeError",
     "EventTooLargeError",
+    "FencedError",
+    "HubError",
     "InvalidJSONError",
     "LengthFinishReasonError",
+    "LogFinishedError",
     "SSEError",
     "StreamError",
     "TruncatedStreamError",
@@ -300,3 +306,15 @@ class ContentFilterFinishReasonError(SSEError):
     def __init__(self, *, completion: Any = None) -> None:
         super().__init__("could not parse the response: the request was rejected by the content filter")
         self.completion: Any = completion
+
+
+class HubError(SSEError):
+    """The hub could not do what was asked."""
+
+
+class LogFinishedError(HubError):
+    """The log of a key has ended, so no event can follow."""
+
+
+class FencedError(HubError):
+    """The lease of a producer has run out, and its log was ended without it: it can no longer write."""

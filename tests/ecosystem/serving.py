@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[str]:
+def serve(app: Any, *, lifespan: Any = "off") -> Iterator[str]:
     """Serve an application from a thread of its own, and give its URL."""
-    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", log_level="critical")
+    config = uvicorn.Config(app, port=0, lifespan=lifespan, ws="none", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

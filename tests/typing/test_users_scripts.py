@@ -88,6 +88,8 @@ def test_the_type_of_every_public_symbol_is_known():
     incomplete = [
         f"{symbol['name']}: {finding['message']}"
         for symbol in symbols
+        # Its base class is the MCP SDK's, which only the environment of the ecosystem tests has.
+        if symbol["name"] != "ssejet.hub.mcp.MCPEventStore"
         for finding in symbol["diagnostics"]
         if finding["severity"] == "error"
     ]

@@ -14,7 +14,7 @@ from ssejet.errors import APIError
 if TYPE_CHECKING:
     from ssejet.emit._fault_injection import Faults
 
-__all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError", "State"]
+__all__ = ["HEARTBEAT", "Codec", "EmitMachine", "OnError", "State", "error_event"]
 
 OnError = Literal["raise", "event"] | Callable[[Exception], Any]
 
@@ -162,7 +162,7 @@ class EmitMachine:
             yield from self._end()
             raise error
         _logger.error("a stream ended with an error event", exc_info=error)
-        item = _error_event(error) if self._on_error == "event" else self._on_error(error)
+        item = error_event(error) if self._on_error == "event" else self._on_error(error)
         yield from self._write(self._codec.encode(item), events=1)
         yield from self._end()
 
@@ -199,7 +199,8 @@ class EmitMachine:
         self.state = _ENDED
 
 
-def _error_event(error: Exception) -> ServerSentEvent:
+def error_event(error: Exception) -> ServerSentEvent:
+    """Return the event that reports an exception to a client."""
     # The client must not see an error of this server: its message may name hosts, paths and keys.
     body: Any = _UNKNOWN_ERROR
     if isinstance(error, APIError):

@@ -16,6 +16,7 @@ from ssejet.emit._event_stream import AsyncEventStream, EventStream, any_event_s
 from ssejet.emit._headers import add_headers
 from ssejet.emit._item_encoder import DONE
 from ssejet.emit._shutdown import stopped_by_server
+from ssejet.emit._threaded_source import ThreadedSource
 from ssejet.emit.starlette._connection import (
     ClientDisconnectError,
     ClientStalledError,
@@ -24,7 +25,7 @@ from ssejet.emit.starlette._connection import (
     wait_for_disconnect,
 )
 from ssejet.emit.starlette._graceful_stop import GracefulStop, ResponseTasks, Stage
-from ssejet.emit.starlette._source import ThreadedSource, WatchedSource
+from ssejet.emit.starlette._source import WatchedSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping

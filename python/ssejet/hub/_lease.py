@@ -1,0 +1,36 @@
+"""What the engines say when a lease or a log has ended."""
+
+from __future__ import annotations
+
+from ssejet._core import ServerSentEvent
+from ssejet.emit._item_encoder import ItemEncoder
+from ssejet.hub._entries import Draft, Kind, end_draft
+
+__all__ = ["ABANDONED", "FENCED", "FINISHED", "error_draft"]
+
+FINISHED = "the log of {key!r} has ended: publish to another key, or delete this one first"
+
+FENCED = (
+    "the lease of the producer of {key!r} has run out, and its log was ended: the process was stopped or "
+    "blocked for longer than the lease; nothing more is written"
+)
+
+
+def error_draft(event: object) -> Draft:
+    """Make an event that reports an error to followers."""
+    return Draft(Kind.ITEM, ItemEncoder(None).encode(event))
+
+
+ABANDONED = (
+    error_draft(
+        ServerSentEvent(
+            event="error",
+            data=(
+                '{"error":{"message":"The producer of this stream has disappeared.","type":"server_error",'
+                '"param":null,"code":"abandoned"}}'
+            ),
+        )
+    ),
+    end_draft("abandoned"),
+)
+"""The last events of a log whose producer did not end it."""

@@ -1,0 +1,277 @@
+"""Keeps logs in the memory of this process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ssejet.emit._event_loops import running_loop
+from ssejet.errors import FencedError, LogFinishedError
+from ssejet.hub._engine import PAGE_SIZE, Renewal
+from ssejet.hub._entries import Entry, EventId, new_incarnation
+from ssejet.hub._lease import ABANDONED, FENCED, FINISHED
+from ssejet.hub._machine import Page
+from ssejet.hub._signal import Signal
+from ssejet.hub._window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ssejet.hub._engine import Lease
+    from ssejet.hub._entries import Draft
+    from ssejet.hub._machine import Status
+    from ssejet.hub._window import Bounds
+
+__all__ = ["MemoryEngine"]
+
+# How many seconds pass between two looks for leases that have run out.
+_TICK = 0.5
+
+
+class _Log:
+    """One log. Its states are those of ``Status``: live until it is finished or abandoned."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.incarnation = new_incarnation()
+        self.status: Status = "live"
+        self.window = Window(bounds)
+        self.token = ""
+        self.deadline = 0.0
+
+    def append(self, drafts: Sequence[Draft]) -> list[EventId]:
+        ids = []
+        for draft in drafts:
+            id = EventId(self.incarnation, self.window.last + 1)
+            self.window.append(Entry(id, draft.kind, draft.frame))
+            ids.append(id)
+        return ids
+
+    def page(self, after: int | None) -> Page:
+        window = self.window
+        entries = () if after is None else window.after(after, PAGE_SIZE)
+        return Page(self.status, self.incarnation, self.incarnation, window.first, window.last, entries)
+
+
+class _Topic:
+    """A key in use: by a log, by followers, or by both."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.log: _Log | None = None
+        self.signal = Signal()
+        self.followers = 0
+        self.expires = 0.0
+
+
+class MemoryEngine:
+    """Keeps logs in memory. See ``Engine`` for the methods.
+
+    Args:
+        ttl: the seconds after its last change after which a log is removed.
+        bounds: how much of a log to keep.
+    """
+
+    def __init__(self, *, ttl: float, bounds: Bounds) -> None:
+        self._ttl = ttl
+        self._bounds = bounds
+        # The topics, in the order in which they expire.
+        self._topics: OrderedDict[str, _Topic] = OrderedDict()
+        self._followed: dict[str, _Topic] = {}
+        self._cancel_tick: Callable[[], None] | None = None
+        self._tick_loop: object = None
+
+    async def claim(self, key: str, lease: Lease) -> bool:
+        topic = self._touch(key)
+        log = topic.log
+        if log is not None and (log.token or log.status != "live"):
+            return False
+        log = self._log(topic)
+        log.token = lease.token
+        log.deadline = monotonic() + lease.seconds
+        topic.signal.notify()
+        return True
+
+    async def renew(self, key: str, lease: Lease) -> Renewal:
+        log = self._find(key)
+        if log is None or log.status != "live" or log.token != lease.token:
+            return Renewal.REFUSED
+        self._touch(key)
+        log.deadline = monotonic() + lease.seconds
+        return Renewal.RENEWED
+
+    def writer(self, key: str, lease: Lease | None = None) -> _Writer:
+        return _Writer(self, key, lease)
+
+    def append(
+        self, key: str, lease: Lease | None, drafts: Sequence[Draft], ends_as: Status | None
+    ) -> list[EventId]:
+        """Append to a log; see ``Writer.append``."""
+        log = self._find(key)
+        if lease is not None and (log is None or log.token != lease.token):
+            raise FencedError(FENCED.format(key=key))
+        if log is not None and log.status != "live":
+            raise LogFinishedError(FINISHED.format(key=key))
+        topic = self._touch(key)
+        log = self._log(topic)
+        ids = log.append(drafts)
+        if ends_as is not None:
+            log.status = ends_as
+        topic.signal.notify()
+        return ids
+
+    def release(self, lease: Lease) -> None:
+        pass
+
+    async def request_stop(self, key: str) -> None:
+        log = self._find(key)
+        if log is not None and log.status == "live" and log.token:
+            self.on_stop(key, log.token)
+
+    async def page(self, key: str) -> Page:
+        log = self._find(key)
+        return Page("missing") if log is None else log.page(None)
+
+    async def delete(self, key: str) -> None:
+        topic = self._topics.pop(key, None)
+        if topic is not None:
+            topic.log = None
+            topic.signal.notify()
+
+    def cursor(self, key: str) -> _Cursor:
+        return _Cursor(self, key)
+
+    def on_stop(self, key: str, token: str) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        self._end_tick()
+
+    def detach(self, topic: _Topic) -> None:
+        """Take note that a follower has left."""
+        topic.followers -= 1
+        if not topic.followers:
+            self._followed.pop(topic.key, None)
+            if not self._followed:
+                self._end_tick()
+
+    def current(self, topic: _Topic) -> _Log | None:
+        """The log of a topic, after its lease and its expiry were checked."""
+        return self._find(topic.key) if topic.log is not None else None
+
+    def attach(self, key: str) -> _Topic:
+        """Take note that a follower has come."""
+        topic = self._followed.get(key) or self._topics.get(key)
+        if topic is None:
+            topic = _Topic(key)
+        self._followed[key] = topic
+        topic.followers += 1
+        self._begin_tick()
+        return topic
+
+    def _touch(self, key: str) -> _Topic:
+        self._remove_expired()
+        topic = self._topics.get(key)
+        if topic is None:
+            topic = self._topics[key] = self._followed.get(key) or _Topic(key)
+        else:
+            self._topics.move_to_end(key)
+        topic.expires = monotonic() + self._ttl
+        return topic
+
+    def _log(self, topic: _Topic) -> _Log:
+        if topic.log is None:
+            topic.log = _Log(self._bounds)
+        return topic.log
+
+    def _find(self, key: str) -> _Log | None:
+        topic = self._topics.get(key)
+        if topic is None or topic.log is None:
+            return None
+        now = monotonic()
+        if now >= topic.expires and not (topic.followers and topic.log.status == "live"):
+            self._remove(topic)
+            return None
+        log = topic.log
+        if log.status == "live" and log.token and now >= log.deadline:
+            self._abandon(topic, log)
+        return log
+
+    def _abandon(self, topic: _Topic, log: _Log) -> None:
+        log.append(ABANDONED)
+        log.status = "abandoned"
+        log.token = ""
+        topic.signal.notify()
+
+    def _remove_expired(self) -> None:
+        now = monotonic()
+        while self._topics:
+            topic = next(iter(self._topics.values()))
+            if now < topic.expires:
+                break
+            if topic.followers and topic.log is not None and topic.log.status == "live":
+                # Somebody follows it, so it is in use although it is silent.
+                topic.expires = now + self._ttl
+                self._topics.move_to_end(topic.key)
+            else:
+                self._remove(topic)
+
+    def _remove(self, topic: _Topic) -> None:
+        del self._topics[topic.key]
+        topic.log = None
+        topic.signal.notify()
+
+    def _begin_tick(self) -> None:
+        loop = running_loop()
+        if self._cancel_tick is None or self._tick_loop != loop.key:
+            self._tick_loop = loop.key
+            self._cancel_tick = loop.repeat(self._tick, _TICK)
+
+    def _end_tick(self) -> None:
+        if self._cancel_tick is not None:
+            self._cancel_tick()
+            self._cancel_tick = None
+
+    def _tick(self) -> None:
+        self._remove_expired()
+        for topic in tuple(self._followed.values()):
+            self.current(topic)
+
+
+class _Writer:
+    def __init__(self, engine: MemoryEngine, key: str, lease: Lease | None) -> None:
+        self._engine = engine
+        self._key = key
+        self._lease = lease
+
+    async def put(self, drafts: Sequence[Draft]) -> None:
+        self._engine.append(self._key, self._lease, drafts, None)
+
+    async def append(self, drafts: Sequence[Draft], *, ends_as: Status | None = None) -> list[EventId]:
+        return self._engine.append(self._key, self._lease, drafts, ends_as)
+
+
+class _Cursor:
+    def __init__(self, engine: MemoryEngine, key: str) -> None:
+        self._engine = engine
+        self._key = key
+        self._topic: _Topic | None = None
+        self._seen: _Log | None = None
+
+    async def read(self, after: int, *, wait: bool) -> Page:
+        topic = self._topic
+        if topic is None:
+            topic = self._topic = self._engine.attach(self._key)
+        while True:
+            log = self._engine.current(topic)
+            is_new = log is not self._seen
+            self._seen = log
+            page = Page("missing") if log is None else log.page(after)
+            if page.entries or is_new or not wait:
+                return page
+            await topic.signal.wait()
+
+    async def aclose(self) -> None:
+        if self._topic is not None:
+            topic, self._topic = self._topic, None
+            self._engine.detach(topic)

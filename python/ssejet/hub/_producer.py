@@ -1,0 +1,265 @@
+"""Runs the source of a log: one producer, in one process."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Literal
+
+import anyio
+
+from ssejet._core import Decoder
+from ssejet.emit._closing import aclose
+from ssejet.emit._emit_machine import error_event
+from ssejet.emit._event_stream import AsyncEventStream, EventStream
+from ssejet.emit._threaded_source import ThreadedSource
+from ssejet.errors import FencedError, HubError, LogFinishedError
+from ssejet.hub._engine import Renewal
+from ssejet.hub._entries import drafts_of, end_draft
+from ssejet.hub._lease import ABANDONED
+from ssejet.hub._tasks import logger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from ssejet.hub._engine import Engine, Lease
+    from ssejet.hub._entries import Draft
+    from ssejet.hub._machine import Status
+
+__all__ = ["OnSourceError", "Producer", "ProducerMachine", "ProducerState"]
+
+OnSourceError = Literal["event"] | Callable[[Exception], Any]
+
+# How many times a lease is renewed before it would run out.
+_RENEWALS = 3
+
+# How many seconds a source may take to clean up, and Redis to take the last events when a loop is closing.
+_CLEANUP_TIME = 5.0
+
+
+class ProducerState(Enum):
+    """What a producer does; ``ProducerMachine`` has the transitions."""
+
+    RUNNING = auto()
+    STOPPING = auto()
+    ABANDONING = auto()
+    FENCED = auto()
+    ENDED = auto()
+
+
+class ProducerMachine:
+    """Decides how a log ends.
+
+    ========== ======== ========== ======= ======================================
+    state      stop()   shut_down  fence() end(): the last events, and the state
+    ========== ======== ========== ======= ======================================
+    RUNNING    STOPPING ABANDONING FENCED  an error if there was one, and the end
+    STOPPING                       FENCED  the end
+    ABANDONING                     FENCED  an error and the end: abandoned
+    FENCED                                 nothing, as the log has its end
+    ENDED                                  nothing
+    ========== ======== ========== ======= ======================================
+
+    Args:
+        on_error: how an exception of the source is reported.
+
+    Attributes:
+        state: the state; after ``end()`` it is ENDED.
+    """
+
+    def __init__(self, on_error: OnSourceError) -> None:
+        self.state = ProducerState.RUNNING
+        self._on_error = on_error
+
+    def stop(self) -> bool:
+        """Begin to stop; return whether the source has to be cancelled."""
+        return self._leave(ProducerState.STOPPING)
+
+    def shut_down(self) -> bool:
+        """Begin to give up, as the process stops; return whether the source has to be cancelled."""
+        return self._leave(ProducerState.ABANDONING)
+
+    def fence(self) -> bool:
+        """Take note that the log has its end; return whether the source has to be cancelled."""
+        was_running = self.state is ProducerState.RUNNING
+        if self.state is not ProducerState.ENDED:
+            self.state = ProducerState.FENCED
+        return was_running
+
+    def end(self, error: Exception | None) -> tuple[Sequence[Draft], Status] | None:
+        """Return the last events of the log, and its last state; None for nothing to write."""
+        state, self.state = self.state, ProducerState.ENDED
+        if state is ProducerState.ABANDONING:
+            return ABANDONED, "abandoned"
+        if state is ProducerState.STOPPING:
+            return (end_draft("stopped"),), "finished"
+        if state is not ProducerState.RUNNING:
+            return None
+        if error is None:
+            return (end_draft("finished"),), "finished"
+        item = error_event(error) if self._on_error == "event" else self._on_error(error)
+        drafts = () if item is None else drafts_of(item)
+        return (*drafts, end_draft("failed")), "finished"
+
+    def _leave(self, state: ProducerState) -> bool:
+        if self.state is not ProducerState.RUNNING:
+            return False
+        self.state = state
+        return True
+
+
+class Producer:
+    """Runs a source, and writes its items to the log.
+
+    Args:
+        engine: keeps the log.
+        key: the log's key.
+        lease: the right to write the log.
+        source: makes the items.
+        on_error: how an exception of the source is reported.
+        in_thread: whether to call the source in a thread, because it may block.
+
+    Attributes:
+        machine: decides how the log ends.
+        ended: set when nothing more is written.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        key: str,
+        lease: Lease,
+        source: Callable[[], Any],
+        *,
+        on_error: OnSourceError,
+        in_thread: bool,
+    ) -> None:
+        self.machine = ProducerMachine(on_error)
+        self.ended = anyio.Event()
+        self.lease = lease
+        self._engine = engine
+        self._key = key
+        self._source = source
+        self._in_thread = in_thread
+        self._writer = engine.writer(key, lease)
+        self._scope = anyio.CancelScope()
+        self._items: Any = None
+
+    def stop(self) -> None:
+        """End the source early, and the log with it."""
+        if self.machine.stop():
+            self._scope.cancel()
+
+    def shut_down(self) -> None:
+        """End the source because the process stops."""
+        if self.machine.shut_down():
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        """Write the items, then the end."""
+        failure: Exception | None = None
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._renew)
+                    failure = await self._write_items()
+                    tasks.cancel_scope.cancel()
+        except BaseException:
+            # The event loop is closing.
+            self.machine.shut_down()
+            with anyio.move_on_after(_CLEANUP_TIME, shield=True):
+                await self._write_end(None)
+            raise
+        else:
+            with anyio.CancelScope(shield=True):
+                await self._write_end(failure)
+        finally:
+            # A source in a thread may be in a wait that nobody can end, so the followers are told first.
+            await self._close_source()
+            self._engine.release(self.lease)
+            self.ended.set()
+
+    async def _write_items(self) -> Exception | None:
+        """Write the items, and return the exception of the source."""
+        try:
+            self._items = await self._open()
+            async for item in self._items:
+                await self._writer.put(drafts_of(item))
+        except (FencedError, LogFinishedError) as error:
+            if self.machine.fence():
+                logger.warning("%s", error)
+        except Exception as error:
+            logger.exception("the source of the log %r failed", self._key)
+            return error
+        return None
+
+    async def _close_source(self) -> None:
+        with anyio.move_on_after(_CLEANUP_TIME, shield=True):
+            try:
+                await aclose(self._items)
+            except Exception:
+                logger.exception("the source of the log %r failed to clean up", self._key)
+
+    async def _open(self) -> AsyncIterator[Any]:
+        if self._in_thread:
+            return ThreadedSource(_CalledLater(self._source))
+        items = self._source()
+        if inspect.isawaitable(items):
+            items = await items
+        if isinstance(items, AsyncEventStream):
+            return Decoder(max_event_size=None).aiter_bytes(items)
+        if isinstance(items, AsyncIterable):
+            return aiter(items)
+        if isinstance(items, Iterable):
+            return ThreadedSource(_CalledLater(lambda: items))
+        raise TypeError(
+            f"the source of {self._key!r} returned {type(items).__name__}: it must return an iterable of "
+            "items, async or not"
+        )
+
+    async def _renew(self) -> None:
+        interval = self.lease.seconds / _RENEWALS
+        while True:
+            await anyio.sleep(interval)
+            try:
+                renewal = await self._engine.renew(self._key, self.lease)
+            except HubError as error:
+                logger.warning("the lease of the log %r was not renewed: %s", self._key, error)
+                continue
+            if renewal is Renewal.STOP_REQUESTED:
+                self.stop()
+            elif renewal is Renewal.REFUSED and self.machine.fence():
+                self._scope.cancel()
+
+    async def _write_end(self, failure: Exception | None) -> None:
+        last = self.machine.end(failure)
+        if last is None:
+            return
+        drafts, status = last
+        try:
+            await self._writer.append(drafts, ends_as=status)
+        except (FencedError, LogFinishedError) as error:
+            logger.warning("%s", error)
+        except Exception:
+            # The lease is not renewed any more, so the followers are told when it runs out.
+            logger.exception("the end of the log %r was not written", self._key)
+
+
+class _CalledLater(EventStream[Any]):
+    """Calls the source where its items are made."""
+
+    def __init__(self, source: Callable[[], Any]) -> None:
+        super().__init__()
+        self._source = source
+
+    def generate(self) -> Iterable[Any]:
+        items = self._source()
+        if isinstance(items, EventStream):
+            return Decoder(max_event_size=None).iter_bytes(items)
+        if isinstance(items, Iterable):
+            return items
+        raise TypeError(
+            f"the source returned {type(items).__name__}: it must return an iterable of items; async "
+            "iterables are for AsyncHub"
+        )

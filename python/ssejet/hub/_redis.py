@@ -1,0 +1,239 @@
+"""Keeps logs in Redis Streams, which all processes share."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ssejet.errors import FencedError, HubError, LogFinishedError
+from ssejet.hub._any_loop import AnyLoopEngine
+from ssejet.hub._engine import Renewal
+from ssejet.hub._entries import new_incarnation
+
+try:
+    import redis.asyncio as redis_asyncio
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+except ImportError as _error:
+    raise ImportError(
+        "a hub over Redis needs redis-py 5 or newer: pip install 'ssejet[redis]'", name="redis"
+    ) from _error
+
+from ssejet.hub._redis_context import RedisContext
+from ssejet.hub._redis_reader import Reader
+from ssejet.hub._redis_scripts import CLAIM, RENEW, STOP
+from ssejet.hub._redis_writer import RedisWriter
+
+if TYPE_CHECKING:
+    from ssejet.hub._engine import Lease
+    from ssejet.hub._machine import Page
+    from ssejet.hub._redis_feed import Feed
+
+__all__ = ["RedisEngine", "redis_engine"]
+
+
+def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
+    """Make an engine.
+
+    Raises:
+        TypeError: the client is no client of ``redis.asyncio``.
+        ValueError: both a URL and a client were passed, or the URL is not one of Redis.
+    """
+    if client is None:
+        assert url is not None
+        pool = redis_asyncio.ConnectionPool.from_url(
+            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5.0, protocol=2
+        )
+        return AnyLoopEngine(RedisEngine(pool, owns_pool=True, **options))
+    if url is not None:
+        raise ValueError("pass a URL or a client, not both")
+    if isinstance(client, redis_asyncio.RedisCluster):
+        raise TypeError("a hub needs one server: pass a client of one shard of the cluster")
+    if not isinstance(client, redis_asyncio.Redis):
+        raise TypeError(f"client must be a redis.asyncio.Redis, not {type(client).__name__}")
+    return AnyLoopEngine(RedisEngine(client.connection_pool, owns_pool=False, **options))
+
+
+class RedisEngine:
+    """Keeps logs in Redis. See ``Engine`` for the methods. It needs asyncio.
+
+    A process has three connections: one for writes, one for reads, and one for the read that waits. One that
+    follows many logs has more of the last kind.
+
+    Args:
+        pool: makes connections.
+        owns_pool: whether to close the pool.
+        **settings: those of ``RedisContext``.
+    """
+
+    def __init__(self, pool: Any, *, owns_pool: bool, **settings: Any) -> None:
+        self._pool = pool
+        self._owns_pool = owns_pool
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writers: dict[str, RedisWriter] = {}
+        self._reading: dict[tuple[str, int], asyncio.Future[tuple[Page, float]]] = {}
+        self._connect()
+
+    def _connect(self) -> None:
+        self._reading.clear()
+        self._context = RedisContext(self._pool, **self._settings)
+        self._context.on_stop = lambda *args: self.on_stop(*args)  # type: ignore[method-assign]
+        self._reader = Reader(self._context, self._pool)
+
+    def _check_loop(self) -> RedisContext:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                if not self._loop.is_closed():
+                    raise HubError("a hub over Redis serves one event loop: make one hub for each")
+                self._pool.reset()  # its connections ended with their loop
+                self._connect()
+            self._loop = loop
+        return self._context
+
+    async def claim(self, key: str, lease: Lease) -> bool:
+        context = self._check_loop()
+        args = (lease.token, new_incarnation(), int(lease.seconds * 1000), context.ttl_ms, context.id)
+        reply = await context.writes.call(CLAIM, context.keys(key), args, timeout=context.timeout)
+        return bool(reply == 1)
+
+    async def renew(self, key: str, lease: Lease) -> Renewal:
+        context = self._check_loop()
+        asked = monotonic()
+        args = (lease.token, int(lease.seconds * 1000), context.ttl_ms)
+        reply = await context.writes.call(RENEW, context.keys(key), args, timeout=context.timeout)
+        if reply[0] == 0:
+            return Renewal.REFUSED
+        writer = self._writers.get(lease.token)
+        if writer is not None:
+            if reply[0] == 1:
+                writer.valid_until = asked + lease.seconds
+            else:
+                try:
+                    await writer.append(())  # makes the log again if Redis has lost it
+                except (FencedError, LogFinishedError):
+                    return Renewal.REFUSED
+        return Renewal.STOP_REQUESTED if len(reply) > 1 and reply[1] else Renewal.RENEWED
+
+    def writer(self, key: str, lease: Lease | None = None) -> RedisWriter:
+        writer = RedisWriter(self._check_loop(), key, lease)
+        if lease is not None:
+            self._writers[lease.token] = writer
+            self._reader.add_producer()
+        return writer
+
+    def release(self, lease: Lease) -> None:
+        if self._writers.pop(lease.token, None) is not None:
+            self._reader.remove_producer()
+
+    async def request_stop(self, key: str) -> None:
+        context = self._check_loop()
+        reply = await context.writes.call(STOP, [context.names.meta(key)], (), timeout=context.timeout)
+        if reply and reply[0]:
+            context.wake(reply[0].decode(), stop=f"{reply[1].decode()} {key}")
+
+    async def page(self, key: str) -> Page:
+        page, _ = await self._check_loop().read(key, 0, entries=0)
+        return page
+
+    async def delete(self, key: str) -> None:
+        context = self._check_loop()
+        names = context.keys(key)
+        await context.writes.command(lambda: ("DEL", *names), timeout=context.timeout)
+        feed = self._reader.feeds.get(key)
+        if feed is not None:
+            feed.reset()
+
+    def cursor(self, key: str) -> RedisCursor:
+        return RedisCursor(self, key)
+
+    def on_stop(self, key: str, token: str) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        if self._loop is None:
+            return
+        await self._reader.aclose()
+        await self._context.reads.aclose()
+        await self._context.writes.aclose()
+        if self._owns_pool:
+            await self._pool.disconnect()
+        self._loop = None
+        self._connect()
+
+    # The cursors call these.
+
+    def attach(self, key: str) -> Feed:
+        """Begin to follow a log."""
+        self._check_loop()
+        return self._reader.attach(key)
+
+    def detach(self, feed: Feed) -> None:
+        """Take note that a follower has left."""
+        self._reader.detach(feed)
+
+    async def read(self, key: str, after: int) -> tuple[Page, float]:
+        """Read a page, and the seconds that the lease of its producer is left."""
+        # Many followers of one key ask for the same page at once, when its log begins and after an outage.
+        reading = self._reading.get((key, after))
+        if reading is None:
+            reading = asyncio.ensure_future(self._context.read(key, after))
+            self._reading[key, after] = reading
+            reading.add_done_callback(partial(self._end_reading, (key, after)))
+        return await asyncio.shield(reading)
+
+    def _end_reading(self, place: tuple[str, int], reading: asyncio.Future[Any]) -> None:
+        self._reading.pop(place, None)
+        if not reading.cancelled():
+            reading.exception()  # all followers may have left
+
+    def refresh(self, feed: Feed) -> None:
+        """Have this feed read from now on."""
+        self._reader.refresh(feed)
+
+
+class RedisCursor:
+    """Reads a log for one follower: from memory if it is near the end, otherwise from Redis."""
+
+    def __init__(self, engine: RedisEngine, key: str) -> None:
+        self._engine = engine
+        self._key = key
+        self._feed: Feed | None = None
+        self._seen: str | None = None
+        self._is_closed = False
+
+    async def read(self, after: int, *, wait: bool) -> Page:
+        feed = self._feed
+        if feed is None:
+            feed = self._feed = self._engine.attach(self._key)
+        while True:
+            if self._seen and self._seen == feed.log and after + 1 >= feed.window.first:
+                page = feed.page(after)
+                if page.entries or not wait:
+                    return page
+            else:
+                feed.is_stirred = False
+                page, lease = await self._engine.read(self._key, after)
+                is_new = page.log != self._seen
+                self._seen = page.log
+                if page.status != "missing":
+                    if feed.followers:
+                        feed.start(page, lease)
+                    self._engine.refresh(feed)
+                    if page.entries or is_new or not wait:
+                        return page
+                    continue
+                if is_new or not wait:
+                    return page
+                self._engine.refresh(feed)
+                if feed.is_stirred:
+                    continue
+            await feed.signal.wait()
+
+    async def aclose(self) -> None:
+        if self._feed is not None:
+            feed, self._feed = self._feed, None
+            self._engine.detach(feed)

@@ -1,0 +1,129 @@
+"""The end of a log that this process follows, as the shared read delivers it."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ssejet.hub._entries import Kind
+from ssejet.hub._machine import Page
+from ssejet.hub._redis_context import entry_of
+from ssejet.hub._signal import Signal
+from ssejet.hub._window import Bounds, Window
+
+if TYPE_CHECKING:
+    from ssejet.hub._machine import Status
+
+__all__ = ["MAX_ENTRIES", "SECOND_LOOK", "Feed"]
+
+# How much of each log that is followed is kept in memory. A slower follower reads from Redis.
+_WINDOW = Bounds(max_events=1000, max_bytes=2**20)
+
+MAX_ENTRIES = 500
+"""The most entries of each log that one read returns."""
+
+# After so many seconds at most, a log is checked: it may have been removed, or lost by Redis.
+_CHECK_INTERVAL = 8.0
+
+# The seconds between the end of a lease and the check.
+_LEASE_MARGIN = 0.2
+
+SECOND_LOOK = 1.0
+"""The seconds after which a log that was missing is looked at again, before followers are told."""
+
+
+class Feed:
+    """The end of a log that this process follows.
+
+    It is unstarted until a follower has read the log's state; then entries are kept, from there on.
+
+    Attributes:
+        key: the log's key.
+        followers: how many followers there are.
+        log: the log's name; ``""`` if the feed is unstarted.
+        window: the last entries.
+        signal: wakes the followers.
+        is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
+        is_read: whether the read that waits has this feed, from its last entry.
+        next_check: when to check the log.
+    """
+
+    def __init__(self, key: str, name: str) -> None:
+        self.key = key
+        self.name = name.encode()
+        self.followers = 0
+        self.log = self.incarnation = ""
+        self.status: Status = "live"
+        self.window = Window(_WINDOW)
+        self.signal = Signal()
+        self.is_stirred = self.is_read = False
+        self.next_check = monotonic() + _CHECK_INTERVAL
+        self._missing_since = 0.0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether entries have to be read."""
+        return self.status == "live" and not self.is_stirred
+
+    def start(self, page: Page, lease: float) -> None:
+        """Begin after the last entry of a log, unless the feed has begun with that log."""
+        self.plan_check(lease)
+        if self.log == page.log:
+            return
+        self.log, self.incarnation, self.status = page.log, page.incarnation, page.status
+        self.window = Window(_WINDOW, page.last)
+        self.is_stirred = self.is_read = False
+        self._missing_since = 0.0
+
+    def plan_check(self, lease: float) -> None:
+        """Plan the next check by the seconds that a lease is left; a negative number for no lease."""
+        wait = _CHECK_INTERVAL if lease < 0 else min(lease + _LEASE_MARGIN, _CHECK_INTERVAL)
+        self.next_check = monotonic() + wait
+
+    def reset(self) -> None:
+        """Have the followers read the state of the log again."""
+        self.log = self.incarnation = ""
+        self.status = "live"
+        self.window = Window(_WINDOW)
+        self.is_stirred = True
+        self.is_read = False
+        self.signal.notify()
+
+    def check(self, page: Page, lease: float) -> None:
+        """Take the state of the log."""
+        if page.status != "missing":
+            self._missing_since = 0.0
+            self.plan_check(lease)
+            if page.log != self.log:
+                self.reset()
+        elif not self.log:
+            self.next_check = monotonic() + _CHECK_INTERVAL
+        elif not self._missing_since:
+            self._missing_since = monotonic()
+            self.next_check = monotonic() + SECOND_LOOK
+        else:
+            self.next_check = monotonic() + _CHECK_INTERVAL
+            self.reset()
+
+    def receive(self, entries: list[Any]) -> None:
+        """Take entries as Redis sends them."""
+        if not self.log:
+            self.is_stirred = True
+            self.is_read = False
+            self.signal.notify()
+            return
+        for id, (kind, frame) in entries:
+            position = int(id[: id.index(b"-")])
+            if position <= self.window.last:
+                continue
+            entry = entry_of(position, kind, frame, self.incarnation)
+            self.incarnation = entry.id.incarnation
+            self.window.append(entry)
+            if entry.kind is Kind.END:
+                self.status = "finished"
+        self.signal.notify()
+
+    def page(self, after: int) -> Page:
+        """The part of the log after a position that is in memory."""
+        window = self.window
+        return Page(self.status, self.log, self.incarnation, 1, window.last, window.after(after, MAX_ENTRIES))

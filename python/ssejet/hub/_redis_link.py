@@ -1,0 +1,288 @@
+"""One connection to Redis, over which calls are pipelined, and repeated when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from redis import exceptions
+
+from ssejet._http.backoff import backoff
+from ssejet.emit._event_loops import keep_task
+from ssejet.errors import HubError
+from ssejet.hub._redis_scripts import SCRIPTS
+from ssejet.hub._tasks import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ssejet.hub._redis_scripts import Script
+
+__all__ = ["TRANSIENT", "Link", "NoAnswerError", "connected", "dropped", "pause"]
+
+# The most calls that one pipeline has.
+_MAX_BATCH = 256
+
+# How many seconds Redis may take to answer a pipeline.
+_ANSWER_TIME = 5.0
+
+# The bounds of the seconds between two attempts to connect.
+_SHORTEST_PAUSE = 0.05
+_LONGEST_PAUSE = 0.5
+
+# For so many seconds after a lost connection came back, leases are not looked at: their producers have been
+# without Redis too, and may renew them first.
+_GRACE = 1.0
+
+TRANSIENT: tuple[type[BaseException], ...] = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.ReadOnlyError,
+    exceptions.MasterDownError,
+    exceptions.TryAgainError,
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    EOFError,
+)
+"""Errors after which the same call may succeed."""
+
+_FINAL = (exceptions.AuthenticationError, exceptions.AuthorizationError)
+
+
+class NoAnswerError(HubError):
+    """Redis did not answer in time."""
+
+
+class _Call:
+    __slots__ = ("command", "is_repeated", "result")
+
+    def __init__(
+        self, command: Callable[[], Sequence[Any]], result: asyncio.Future[Any], *, is_repeated: bool
+    ) -> None:
+        self.command = command
+        self.result = result
+        self.is_repeated = is_repeated
+
+
+class Link:
+    """Calls commands of Redis over one connection.
+
+    Calls that are made while others are under way are sent together. A call whose answer is lost is repeated,
+    so every command must bear that; the order of the calls stays.
+
+    Args:
+        pool: makes the connection.
+
+    Attributes:
+        losses: how many times a connection was lost.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self.losses = 0
+        self._pool = pool
+        self._connection: Any = None
+        self._has_scripts = False
+        self._calls: deque[_Call] = deque()
+        self._is_running = False
+        self._is_closed = False
+        self._up_since: float | None = None
+        self._failures = 0
+        self._last_error: BaseException | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the connection is up, and was not lost just now."""
+        return self._up_since is not None and monotonic() >= self._up_since
+
+    async def call(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Callable[[], Sequence[Any]] | Sequence[Any],
+        *,
+        timeout: float | None = None,
+        is_repeated: bool = True,
+    ) -> Any:
+        """Call a script.
+
+        Args:
+            script: the script.
+            keys: its keys.
+            args: its arguments, or a function that returns them when the call is sent.
+            timeout: the seconds to wait; None for no limit.
+            is_repeated: whether to repeat the call after a lost connection.
+
+        Raises:
+            NoAnswerError: the time is over, or the connection was lost.
+            redis.exceptions.RedisError: Redis refuses the call.
+        """
+        head = ("EVALSHA", script.sha, len(keys), *keys)
+        make = (lambda: (*head, *args())) if callable(args) else (lambda: (*head, *args))
+        return await self.command(make, timeout=timeout, is_repeated=is_repeated)
+
+    async def command(
+        self, make: Callable[[], Sequence[Any]], *, timeout: float | None = None, is_repeated: bool = True
+    ) -> Any:
+        """Call a command; see ``call``."""
+        call = _Call(make, asyncio.get_running_loop().create_future(), is_repeated=is_repeated)
+        self._calls.append(call)
+        if not self._is_running:
+            self._is_running = True
+            keep_task(self._run())
+        if timeout is None:
+            return await call.result
+        try:
+            with anyio.fail_after(timeout):
+                return await call.result
+        except TimeoutError:
+            raise NoAnswerError(
+                f"Redis has not answered for {timeout:g} seconds: {self._last_error or 'no connection'}"
+            ) from self._last_error
+
+    async def aclose(self) -> None:
+        """Close the connection. Calls that wait fail."""
+        self._is_closed = True
+        await self._drop(None)
+        self._fail_all(HubError("the hub is closed"))
+
+    async def _run(self) -> None:
+        # Calls that other tasks make in this step of the event loop are sent together with the first.
+        await asyncio.sleep(0)
+        try:
+            while self._calls and not self._is_closed:
+                batch: list[_Call] = []
+                while self._calls and len(batch) < _MAX_BATCH:
+                    call = self._calls.popleft()
+                    if not call.result.done():
+                        batch.append(call)
+                if batch:
+                    await self._send(batch)
+        except BaseException as error:
+            self._fail_all(error if isinstance(error, Exception) else HubError("the hub is closed"))
+            raise
+        finally:
+            self._is_running = False
+
+    async def _send(self, batch: list[_Call]) -> None:
+        try:
+            replies = await self._exchange(batch)
+        except TRANSIENT as error:
+            if isinstance(error, _FINAL):
+                await self._drop(error)
+                for call in batch:
+                    _fail(call, error)
+                return
+            replies = [error] * len(batch)
+        except BaseException:
+            self._calls.extendleft(reversed(batch))
+            raise
+        again = []
+        lost: BaseException | None = None
+        for call, reply in zip(batch, replies, strict=True):
+            if isinstance(reply, exceptions.NoScriptError):
+                self._has_scripts = False
+                again.append(call)
+            elif isinstance(reply, TRANSIENT) and not isinstance(reply, _FINAL):
+                lost = reply
+                if call.is_repeated:
+                    again.append(call)
+                else:
+                    _fail(call, NoAnswerError(f"the connection to Redis was lost: {reply}"))
+            elif isinstance(reply, BaseException):
+                _fail(call, reply)
+            elif not call.result.done():
+                call.result.set_result(reply)
+        self._calls.extendleft(reversed(again))
+        if lost is not None:
+            await self._drop(lost)
+            await asyncio.sleep(pause(self._failures))
+            self._failures += 1
+        else:
+            self._failures = 0
+
+    async def _exchange(self, batch: list[_Call]) -> list[Any]:
+        with anyio.fail_after(_ANSWER_TIME):
+            connection = await self._connect()
+            if not self._has_scripts:
+                await self._load(connection)
+            commands = [call.command() for call in batch]
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            return [await _reply(connection) for _ in commands]
+
+    async def _connect(self) -> Any:
+        if self._connection is None:
+            self._connection = await connected(self._pool)
+            self._has_scripts = False
+            self._up_since = monotonic() + (_GRACE if self.losses else 0.0)
+        return self._connection
+
+    async def _load(self, connection: Any) -> None:
+        loads = [("SCRIPT", "LOAD", script.source) for script in SCRIPTS]
+        await connection.send_packed_command(connection.pack_commands(loads), check_health=False)
+        for _ in loads:
+            reply = await _reply(connection)
+            if isinstance(reply, BaseException):
+                raise reply
+        self._has_scripts = True
+
+    async def _drop(self, error: BaseException | None) -> None:
+        if error is not None:
+            if self._up_since is not None or self._last_error is None:
+                logger.warning("the connection to Redis was lost: %s", error)
+            self._last_error = error
+            self.losses += 1
+        self._up_since = None
+        connection, self._connection = self._connection, None
+        await dropped(self._pool, connection)
+
+    def _fail_all(self, error: BaseException) -> None:
+        while self._calls:
+            _fail(self._calls.popleft(), error)
+
+
+def _fail(call: _Call, error: BaseException) -> None:
+    if not call.result.done():
+        call.result.set_exception(error)
+
+
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response(disable_decoding=True, timeout=_ANSWER_TIME)
+    except exceptions.ResponseError as error:
+        return error
+
+
+def pause(failures: int) -> float:
+    """The seconds to wait before the next attempt to connect."""
+    return backoff(failures, unit=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE)
+
+
+async def connected(pool: Any) -> Any:
+    """Take a connection out of a pool."""
+    if "command_name" in _parameters(pool.get_connection) and not _has_default(pool.get_connection):
+        return await pool.get_connection("EVALSHA")  # redis-py before 5.3
+    return await pool.get_connection()
+
+
+def _parameters(function: Any) -> Any:
+    return inspect.signature(function).parameters
+
+
+def _has_default(function: Any) -> bool:
+    return _parameters(function)["command_name"].default is not inspect.Parameter.empty
+
+
+async def dropped(pool: Any, connection: Any) -> None:
+    """Close a connection, and give it back to its pool."""
+    if connection is not None:
+        with anyio.CancelScope(shield=True):
+            with suppress(*TRANSIENT):
+                await connection.disconnect(nowait=True)
+            await pool.release(connection)

@@ -1,0 +1,245 @@
+"""Reads the logs that this process follows: one blocking read for many of them."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ssejet.emit._event_loops import keep_task
+from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
+from ssejet.hub._redis_link import TRANSIENT, NoAnswerError, connected, dropped, pause
+from ssejet.hub._tasks import logger
+
+if TYPE_CHECKING:
+    from ssejet.hub._redis_context import RedisContext
+
+__all__ = ["Reader"]
+
+# The most logs of one blocking read. Redis takes note of each of them anew in each read, so a process that
+# follows more has more connections.
+_MAX_FEEDS = 500
+
+# How many seconds a read waits for the first entry.
+_BLOCK = 5.0
+
+# How many seconds pass between two looks for logs that are to be checked.
+_TICK = 0.25
+
+# How many seconds pass before a task that has not ended is cancelled again.
+_CANCEL_INTERVAL = 0.05
+
+_NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
+
+_LAST = b"18446744073709551615"
+"""The largest second half of an id: a read after it begins with the next position."""
+
+
+class _Shard:
+    """Reads some logs over one connection.
+
+    ======= ========================================= ===========================================
+    state   meaning                                   left when
+    ======= ========================================= ===========================================
+    idle    nobody needs it                           a follower or a producer comes
+    reading a read waits for entries                  entries come, or the feeds change: it reads
+                                                      again
+    away    the connection was lost                   it is back; the read goes on where it was
+    ======= ========================================= ===========================================
+
+    A read that waits is ended by an entry in a stream of this shard's own; that of the first shard also says
+    which producers of this hub have to stop.
+
+    Args:
+        context: what all parts of the engine share.
+        pool: makes the connection.
+        hub: the name of the stream that ends a read.
+
+    Attributes:
+        feeds: the logs, by the names of their streams.
+        producers: how many producers may be told to stop.
+    """
+
+    def __init__(self, context: RedisContext, pool: Any, hub: str) -> None:
+        self.feeds: dict[bytes, Feed] = {}
+        self.producers = 0
+        self._context = context
+        self._pool = pool
+        self._hub = hub
+        self._wake_name = context.names.wake(hub).encode()
+        self._wake_id = b"0"
+        self._task: asyncio.Task[None] | None = None
+        self._is_blocked = False
+        self._is_closed = False
+
+    def refresh(self, feed: Feed | None) -> None:
+        """Have this feed read from now on."""
+        if self._task is None or self._task.done():
+            self._task = keep_task(self._run())
+        if self._is_blocked and feed is not None and feed.is_wanted and not feed.is_read:
+            self._is_blocked = False
+            self._context.wake(self._hub)
+
+    async def aclose(self) -> None:
+        """End the read."""
+        self._is_closed = True
+        await _cancelled(self._task)
+
+    @property
+    def _is_needed(self) -> bool:
+        return not self._is_closed and (bool(self.feeds) or self.producers > 0)
+
+    async def _run(self) -> None:
+        connection: Any = None
+        failures = 0
+        try:
+            while self._is_needed:
+                try:
+                    if connection is None:
+                        connection = await connected(self._pool)
+                    await self._read(connection)
+                    failures = 0
+                except TRANSIENT as error:  # noqa: PERF203 (this is rare)
+                    logger.debug("the reader's connection to Redis was lost: %s", error)
+                    await dropped(self._pool, connection)
+                    connection = None
+                    await asyncio.sleep(pause(failures))
+                    failures += 1
+                except Exception:
+                    # Followers must not wait for a reader that is gone.
+                    logger.exception("the followers' reader failed, and tries again")
+                    await dropped(self._pool, connection)
+                    connection = None
+                    await asyncio.sleep(SECOND_LOOK)
+        finally:
+            self._is_blocked = False
+            await dropped(self._pool, connection)
+
+    async def _read(self, connection: Any) -> None:
+        feeds = [feed for feed in self.feeds.values() if feed.is_wanted]
+        command = (
+            b"XREAD", b"COUNT", MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
+            self._wake_name, *[feed.name for feed in feeds],
+            self._wake_id, *[b"%d-%s" % (feed.window.last, _LAST) for feed in feeds],
+        )  # fmt: skip
+        for feed in self.feeds.values():
+            feed.is_read = feed.is_wanted
+        self._is_blocked = True
+        try:
+            with anyio.fail_after(2 * _BLOCK):
+                await connection.send_command(*command)
+                reply = await connection.read_response(disable_decoding=True, timeout=2 * _BLOCK)
+        finally:
+            self._is_blocked = False
+        if reply is None:
+            return
+        for name, entries in reply.items() if isinstance(reply, dict) else reply:
+            if name == self._wake_name:
+                self._receive_orders(entries)
+            elif name in self.feeds:
+                self.feeds[name].receive(entries)
+
+    def _receive_orders(self, entries: list[Any]) -> None:
+        for id, fields in entries:
+            self._wake_id = id
+            if fields[0] == b"stop":
+                token, _, key = fields[1].decode().partition(" ")
+                self._context.on_stop(key, token)
+
+
+class Reader:
+    """Reads all logs that this process follows, and checks them from time to time.
+
+    Args:
+        context: what all parts of the engine share.
+        pool: makes connections.
+
+    Attributes:
+        feeds: the logs, by their keys.
+    """
+
+    def __init__(self, context: RedisContext, pool: Any) -> None:
+        self.feeds: dict[str, Feed] = {}
+        self._context = context
+        self._pool = pool
+        self._shards = [_Shard(context, pool, context.id)]
+        self._shard_of: dict[Feed, _Shard] = {}
+        self._check_task: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def attach(self, key: str) -> Feed:
+        """Begin to follow a log."""
+        feed = self.feeds.get(key)
+        if feed is None:
+            feed = self.feeds[key] = Feed(key, self._context.names.log(key))
+            shard = self._shard_of[feed] = self._free_shard()
+            shard.feeds[feed.name] = feed
+        feed.followers += 1
+        return feed
+
+    def detach(self, feed: Feed) -> None:
+        """Take note that a follower has left."""
+        feed.followers -= 1
+        if not feed.followers and self.feeds.get(feed.key) is feed:
+            del self.feeds[feed.key]
+            del self._shard_of.pop(feed).feeds[feed.name]
+
+    def add_producer(self) -> None:
+        """Listen for producers of this hub that have to stop."""
+        self._shards[0].producers += 1
+        self._shards[0].refresh(None)
+
+    def remove_producer(self) -> None:
+        """Take note that a producer has ended."""
+        self._shards[0].producers -= 1
+
+    def refresh(self, feed: Feed) -> None:
+        """Have this feed read from now on."""
+        shard = self._shard_of.get(feed)
+        if shard is not None and not self._is_closed:
+            shard.refresh(feed)
+            if self._check_task is None or self._check_task.done():
+                self._check_task = keep_task(self._check())
+
+    async def aclose(self) -> None:
+        """End the reads."""
+        self._is_closed = True
+        await _cancelled(self._check_task)
+        for shard in self._shards:
+            await shard.aclose()
+
+    def _free_shard(self) -> _Shard:
+        for shard in self._shards:
+            if len(shard.feeds) < _MAX_FEEDS:
+                return shard
+        self._shards.append(_Shard(self._context, self._pool, f"{self._context.id}:{len(self._shards)}"))
+        return self._shards[-1]
+
+    async def _check(self) -> None:
+        while self.feeds:
+            await asyncio.sleep(_TICK)
+            now = monotonic()
+            due = [feed for feed in self.feeds.values() if feed.next_check <= now and feed.status == "live"]
+            if due:
+                await asyncio.gather(*map(self._check_feed, due))
+
+    async def _check_feed(self, feed: Feed) -> None:
+        feed.next_check = monotonic() + SECOND_LOOK
+        try:
+            page, lease = await self._context.read(feed.key, 0, entries=0, is_check=True)
+        except _NO_ANSWER as error:
+            logger.debug("a log was not checked: %s", error)
+            feed.next_check = monotonic() + _TICK
+        except Exception:
+            logger.exception("the log %r was not checked", feed.key)
+        else:
+            feed.check(page, lease)
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    # redis-py can swallow a cancellation while it connects.
+    while task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_CANCEL_INTERVAL)

@@ -1,0 +1,189 @@
+"""The Lua scripts that change a log in Redis: each one is atomic, and can be repeated.
+
+A log has three kinds of keys, which share a hash tag:
+
+* ``…:meta``, a hash: ``g`` the log's name, ``i`` the incarnation, ``s`` the status, ``p`` the last position,
+  ``b`` the bytes of all entries; and of the producer: ``t`` its token, ``d`` the end of its lease in
+  milliseconds, ``h`` the hub that runs it, ``x`` whether it has to stop.
+* ``…:log``, a stream: an entry has the id ``<position>-<milliseconds>``, and one field: its name is the kind
+  of the entry, its value the bytes.
+* ``…:w:<writer>``, a hash: ``n`` how many events that writer has appended, ``l`` the position of the last.
+  By it the script sees that a repeated append was done before, and that Redis has lost confirmed appends.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+
+__all__ = ["APPEND", "CLAIM", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
+
+
+class Script:
+    """A Lua script, called by its hash."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+APPEND = Script(
+    _NOW
+    + """
+-- ARGV: token, another incarnation, events before, last known position, ttl, most events, bytes and age,
+-- last status, whether to make a log that is lost, lease, hub; then the kind and the bytes of each entry.
+local meta, log, writer = KEYS[1], KEYS[2], KEYS[3]
+local token, before, known = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local count = (#ARGV - 12) / 2
+local seen = redis.call('HMGET', writer, 'n', 'l')
+local m = redis.call('HMGET', meta, 'i', 's', 't', 'p', 'b', 'x')
+local incarnation, status = m[1], m[2]
+local done = tonumber(seen[1] or 0)
+if incarnation and count > 0 and seen[1] and done == before + count then
+  return {1, tonumber(seen[2]), incarnation, m[6] or ''}
+end
+local position, bytes = tonumber(m[4] or 0), tonumber(m[5] or 0)
+local lost = false
+if not incarnation then
+  if token ~= '' and ARGV[10] ~= '1' then return {0} end
+  redis.call('DEL', log)
+  incarnation = ARGV[2]
+  position = known
+  redis.call('HSET', meta, 'i', incarnation, 'g', incarnation, 's', 'live')
+  if token ~= '' then
+    redis.call('HSET', meta, 't', token, 'd', string.format('%.0f', now + ARGV[11]), 'h', ARGV[12])
+  end
+elseif token ~= '' and m[3] ~= token then
+  return {0}
+elseif status ~= 'live' then
+  return {2}
+elseif done < before then
+  lost = true
+  incarnation = ARGV[2]
+  position = math.max(position, known) + 1
+  redis.call('HSET', meta, 'i', incarnation)
+  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'r', incarnation)
+end
+for at = 13, #ARGV, 2 do
+  position = position + 1
+  bytes = bytes + #ARGV[at + 1]
+  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[at], ARGV[at + 1])
+end
+local most_events, most_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
+local oldest = ARGV[8] ~= '' and now - ARGV[8] or 0
+local length = redis.call('XLEN', log)
+while length > 1 and (length > most_events or bytes > most_bytes or oldest > 0) do
+  local cut = nil
+  local look = math.min(math.max(length - most_events, 1), 100)
+  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', look)) do
+    local at, age = string.match(entry[1], '(%d+)-(%d+)')
+    if length > 1 and (length > most_events or bytes > most_bytes or tonumber(age) < oldest) then
+      length = length - 1
+      bytes = bytes - #entry[2][2]
+      cut = string.format('%.0f', at + 1)
+    end
+  end
+  if not cut then break end
+  redis.call('XTRIM', log, 'MINID', cut)
+end
+redis.call('HSET', meta, 'p', string.format('%.0f', position), 'b', string.format('%.0f', bytes))
+if ARGV[9] ~= '' then redis.call('HSET', meta, 's', ARGV[9], 't', '') end
+if count > 0 then
+  redis.call('HSET', writer, 'n', string.format('%.0f', before + count), 'l', string.format('%.0f', position))
+  redis.call('PEXPIRE', writer, ARGV[5])
+end
+redis.call('PEXPIRE', meta, ARGV[5])
+redis.call('PEXPIRE', log, ARGV[5])
+return {1, position, incarnation, m[6] or ''}
+"""
+)
+"""Returns 1, the last position, the incarnation and whether to stop; 0 if fenced; 2 if the log has ended."""
+
+CLAIM = Script(
+    _NOW
+    + """
+-- ARGV: token, incarnation, lease, ttl, hub.
+local meta, log = KEYS[1], KEYS[2]
+local m = redis.call('HMGET', meta, 'i', 's', 't')
+if m[3] == ARGV[1] then return 1 end
+if m[1] and (m[2] ~= 'live' or m[3]) then return 0 end
+if not m[1] then
+  redis.call('DEL', log)
+  redis.call('HSET', meta, 'i', ARGV[2], 'g', ARGV[2], 's', 'live', 'p', 0, 'b', 0)
+end
+redis.call('HSET', meta, 't', ARGV[1], 'd', string.format('%.0f', now + ARGV[3]), 'h', ARGV[5])
+redis.call('PEXPIRE', meta, ARGV[4])
+return 1
+"""
+)
+"""Returns 1 if the producer has the log, else 0."""
+
+RENEW = Script(
+    _NOW
+    + """
+-- ARGV: token, lease, ttl.
+local m = redis.call('HMGET', KEYS[1], 't', 's', 'x')
+if not m[2] then return {-1} end
+if m[1] ~= ARGV[1] or m[2] ~= 'live' then return {0} end
+redis.call('HSET', KEYS[1], 'd', string.format('%.0f', now + ARGV[2]))
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return {1, m[3] or ''}
+"""
+)
+"""Returns 1 and whether to stop; 0 if the log has ended or has another producer; -1 if there is no log."""
+
+STOP = Script(
+    """
+local m = redis.call('HMGET', KEYS[1], 's', 't', 'h')
+if m[1] ~= 'live' or not m[2] then return {} end
+redis.call('HSET', KEYS[1], 'x', '1')
+return {m[3], m[2]}
+"""
+)
+"""Returns the hub that runs the producer and the token of the producer, or nothing if there is none."""
+
+PAGE = Script(
+    _NOW
+    + """
+-- ARGV: position, most entries, whether to look at the lease, ttl if the log is in use, error, end.
+local meta, log = KEYS[1], KEYS[2]
+local m = redis.call('HMGET', meta, 'g', 'i', 's', 'p', 't', 'd')
+if not m[1] then return {} end
+local status, position, left = m[3], tonumber(m[4]), -1
+if status == 'live' and m[5] then
+  left = tonumber(m[6]) - now
+  if left < 0 and ARGV[3] == '1' then
+    status = 'abandoned'
+    for at = 5, 6 do
+      position = position + 1
+      local kind = at == 6 and 'z' or 'm'
+      redis.call('XADD', log, string.format('%.0f-%.0f', position, now), kind, ARGV[at])
+    end
+    redis.call('HSET', meta, 's', status, 't', '', 'p', string.format('%.0f', position))
+    local ttl = redis.call('PTTL', meta)
+    if ttl > 0 then redis.call('PEXPIRE', log, ttl) end
+  end
+  left = math.max(left, 0)
+end
+if ARGV[4] ~= '' and status == 'live' then
+  redis.call('PEXPIRE', meta, ARGV[4])
+  redis.call('PEXPIRE', log, ARGV[4])
+end
+local first = position + 1
+local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
+if oldest[1] then first = tonumber(string.match(oldest[1][1], '%d+')) end
+local entries = {}
+if ARGV[2] ~= '0' then
+  entries = redis.call('XRANGE', log, string.format('%.0f', ARGV[1] + 1), '+', 'COUNT', ARGV[2])
+end
+return {m[1], m[2], status, first, position, left, entries}
+"""
+)
+"""Returns name, incarnation, status, first and last position, what is left of the lease, and entries."""
+
+SCRIPTS = (APPEND, CLAIM, RENEW, STOP, PAGE)

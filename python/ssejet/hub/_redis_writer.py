@@ -1,0 +1,219 @@
+"""Gathers the events of one log, and appends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from secrets import token_hex
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ssejet.emit._event_loops import keep_task
+from ssejet.errors import FencedError, HubError, LogFinishedError
+from ssejet.hub._entries import EventId, new_incarnation
+from ssejet.hub._lease import FENCED, FINISHED
+from ssejet.hub._redis_link import NoAnswerError
+from ssejet.hub._redis_scripts import APPEND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ssejet.hub._engine import Lease
+    from ssejet.hub._entries import Draft
+    from ssejet.hub._machine import Status
+    from ssejet.hub._redis_context import RedisContext
+
+__all__ = ["RedisWriter"]
+
+# The most events of one append.
+_MAX_BATCH = 256
+
+# How many events, and bytes, may wait while Redis is away. Then the source waits.
+_MAX_WAITING = 10_000
+_MAX_WAITING_BYTES = 8 * 2**20
+
+
+class _Group:
+    """Events that are appended together.
+
+    Attributes:
+        result: gets their ids, if somebody waits for them.
+        ends_as: the state of the log after them, None if it goes on.
+    """
+
+    __slots__ = ("drafts", "ends_as", "result", "size")
+
+    def __init__(
+        self, drafts: Sequence[Draft], ends_as: Status | None, result: asyncio.Future[list[EventId]] | None
+    ) -> None:
+        self.drafts = drafts
+        self.ends_as = ends_as
+        self.result = result
+        self.size = sum(len(draft.frame) for draft in drafts)
+
+
+class RedisWriter:
+    """Appends to one log. See ``Writer`` for the methods.
+
+    The first event is sent at once. Those that come while it is under way, or within ``gather`` seconds after
+    it, are sent together.
+
+    Args:
+        context: what all parts of the engine share.
+        key: the key of the log.
+        lease: the right of the producer; None for a writer without a lease.
+    """
+
+    def __init__(self, context: RedisContext, key: str, lease: Lease | None) -> None:
+        self._context = context
+        self._key = key
+        self._lease = lease
+        self._begin()
+        self._waiting: deque[_Group] = deque()
+        self._waiting_events = 0
+        self._waiting_bytes = 0
+        self._room: asyncio.Event | None = None
+        self._hurry = asyncio.Event()
+        self._is_running = False
+        self._failure: Exception | None = None
+        self._losses = context.writes.losses
+        self.valid_until = monotonic() + (lease.seconds if lease else 0.0)
+
+    def _begin(self) -> None:
+        self._id = token_hex(6)
+        self._appended = 0
+        self._position = 0
+        self._last_use = monotonic()
+
+    async def put(self, drafts: Sequence[Draft]) -> None:
+        self._add(_Group(drafts, None, None))
+        while self._waiting_events > _MAX_WAITING or self._waiting_bytes > _MAX_WAITING_BYTES:
+            if self._room is None:
+                self._room = asyncio.Event()
+            await self._room.wait()
+            if self._failure is not None:
+                raise self._failure
+
+    async def append(self, drafts: Sequence[Draft], *, ends_as: Status | None = None) -> list[EventId]:
+        result: asyncio.Future[list[EventId]] = asyncio.get_running_loop().create_future()
+        self._add(_Group(drafts, ends_as, result))
+        self._hurry.set()
+        if self._lease is not None:
+            return await result
+        # The append may still be done later; nobody waits for it.
+        done, _ = await asyncio.wait([result], timeout=self._context.timeout)
+        if not done:
+            raise NoAnswerError(
+                f"Redis has not answered for {self._context.timeout:g} s; the event may be appended later"
+            )
+        return result.result()
+
+    def _add(self, group: _Group) -> None:
+        if self._failure is not None:
+            if self._lease is not None:
+                raise self._failure
+            self._failure = None
+        self._waiting.append(group)
+        self._waiting_events += len(group.drafts)
+        self._waiting_bytes += group.size
+        if not self._is_running:
+            self._is_running = True
+            keep_task(self._run())
+
+    async def _run(self) -> None:
+        gather = self._context.gather
+        try:
+            while self._waiting:
+                sent = monotonic()
+                await self._send(self._take())
+                left = gather - (monotonic() - sent)
+                if left > 0 and not any(group.result for group in self._waiting):
+                    self._hurry.clear()
+                    with suppress(TimeoutError, asyncio.TimeoutError):
+                        await asyncio.wait_for(self._hurry.wait(), left)
+        except BaseException as error:
+            self._fail(error if isinstance(error, Exception) else HubError("the hub is closed"))
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._is_running = False
+
+    def _take(self) -> list[_Group]:
+        batch: list[_Group] = []
+        count = 0
+        while self._waiting and (not batch or count + len(self._waiting[0].drafts) <= _MAX_BATCH):
+            group = self._waiting.popleft()
+            batch.append(group)
+            count += len(group.drafts)
+            self._waiting_events -= len(group.drafts)
+            self._waiting_bytes -= group.size
+            if group.ends_as is not None:
+                break
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        return batch
+
+    async def _send(self, batch: list[_Group]) -> None:
+        context, lease = self._context, self._lease
+        names, ttl = context.names, context.ttl_ms
+        if lease is None and monotonic() - self._last_use > ttl / 2000:
+            self._begin()  # Redis may have forgotten this writer
+        self._last_use = monotonic()
+        drafts = [draft for group in batch for draft in group.drafts]
+        bounds = context.bounds
+        losses = context.writes.losses
+
+        def arguments() -> Sequence[Any]:
+            # Redis can lose a log only if a connection was lost. Otherwise it was deleted, or has expired.
+            may_remake = context.writes.losses != losses or self._losses != context.writes.losses
+            fields = [part for draft in drafts for part in (draft.kind.value, draft.frame)]
+            return (
+                lease.token if lease else "",
+                new_incarnation(),
+                self._appended,
+                self._position,
+                ttl,
+                bounds.max_events,
+                bounds.max_bytes,
+                "" if bounds.max_age is None else int(bounds.max_age * 1000),
+                batch[-1].ends_as or "",
+                int(may_remake and monotonic() < self.valid_until),
+                int(lease.seconds * 1000) if lease else 0,
+                context.id,
+                *fields,
+            )
+
+        keys = (names.meta(self._key), names.log(self._key), names.writer(self._key, self._id))
+        reply = await context.writes.call(APPEND, keys, arguments)
+        self._losses = context.writes.losses
+        if reply[0] == 1:
+            self._receive(batch, len(drafts), reply)
+        else:
+            error_class, text = (FencedError, FENCED) if reply[0] == 0 else (LogFinishedError, FINISHED)
+            self._fail(error_class(text.format(key=self._key)), batch)
+
+    def _receive(self, batch: list[_Group], count: int, reply: Any) -> None:
+        position, incarnation = int(reply[1]), reply[2].decode()
+        self._appended += count
+        self._position = position
+        next_position = position - count + 1
+        for group in batch:
+            after = next_position + len(group.drafts)
+            if group.result is not None and not group.result.done():
+                group.result.set_result([EventId(incarnation, at) for at in range(next_position, after)])
+            next_position = after
+        if reply[3] and self._lease is not None and batch[-1].ends_as is None:
+            self._context.on_stop(self._key, self._lease.token)
+
+    def _fail(self, error: Exception, batch: Sequence[_Group] = ()) -> None:
+        self._failure = error
+        for group in (*batch, *self._waiting):
+            if group.result is not None and not group.result.done():
+                group.result.set_exception(error)
+        self._waiting.clear()
+        self._waiting_events = self._waiting_bytes = 0
+        if self._room is not None:
+            self._room.set()
+            self._room = None

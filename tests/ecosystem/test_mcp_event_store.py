@@ -1,0 +1,119 @@
+"""The hub as the event store of the MCP SDK's server, with the SDK's client, and connections that are cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("mcp")
+
+import anyio
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.types import JSONRPCNotification
+from serving import serve
+
+from redis_server import RedisServer
+from ssejet.hub import AsyncHub
+from ssejet.hub.mcp import MCPEventStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp.server.streamable_http import EventMessage
+
+pytestmark = [
+    pytest.mark.ecosystem,
+    pytest.mark.filterwarnings("ignore"),  # the SDK's own
+]
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "no")
+    yield server.url
+    server.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def hub(request: pytest.FixtureRequest) -> AsyncHub:
+    if request.param == "memory":
+        return AsyncHub()
+    return AsyncHub(request.getfixturevalue("redis_url"))
+
+
+def message(text: str) -> Any:
+    return JSONRPCNotification(jsonrpc="2.0", method="note", params={"text": text})
+
+
+async def replayed(store: MCPEventStore, id: str) -> tuple[str | None, list[EventMessage]]:
+    found: list[EventMessage] = []
+
+    async def send(event: EventMessage) -> None:
+        found.append(event)
+
+    return await store.replay_events_after(id, send), found
+
+
+async def test_only_the_stream_of_the_id_is_replayed(hub: AsyncHub) -> None:
+    async with hub:
+        store = MCPEventStore(hub)
+        priming = await store.store_event("1", None)
+        first = await store.store_event("1", message("a"))
+        await store.store_event("a/b.c", message("other"))
+        await store.store_event("1", message("b"))
+        stream, events = await replayed(store, priming)
+        assert stream == "1"
+        assert [event.message for event in events] == [message("a"), message("b")]
+        assert events[0].event_id == first
+        assert [event.message for event in (await replayed(store, first))[1]] == [message("b")]
+        assert (await replayed(store, events[1].event_id or "")) == ("1", [])
+        for bad in ("", "garbage", "0123456789-1.1", first.replace("-2.", "-99."), first + "x"):
+            assert await replayed(store, bad) == (None, [])
+        assert await replayed(MCPEventStore(hub), first) == (None, [])
+
+
+async def test_a_call_goes_on_after_its_connection_was_cut(hub: AsyncHub) -> None:
+    server = MCPServer("test")
+    cuts: list[str] = []
+
+    @server.tool()
+    async def count(until: int, context: Context) -> str:
+        for number in range(until):
+            await context.report_progress(number, until)
+            if number == 2:
+                await context.close_sse_stream()
+                cuts.append("cut")
+            await anyio.sleep(0.01)
+        return f"counted to {until}"
+
+    app = server.streamable_http_app(event_store=MCPEventStore(hub), retry_interval=10)
+    with serve(app, lifespan="on") as base:
+
+        async def call(name: str, results: dict[str, Any]) -> None:
+            progress: list[float] = []
+
+            async def note(done: float, total: float | None, text: str | None) -> None:
+                progress.append(done)
+
+            async with (
+                streamable_http_client(f"{base}/mcp") as (read, write, *_),
+                ClientSession(read, write) as session,
+            ):
+                await session.initialize()
+                result = await session.call_tool("count", {"until": 6}, progress_callback=note)
+                results[name] = (progress, [content.text for content in result.content])
+
+        results: dict[str, Any] = {}
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                # Two sessions, whose requests have the same ids.
+                for name in "ab":
+                    tasks.start_soon(call, name, results)
+    assert cuts == ["cut", "cut"]
+    for progress, texts in results.values():
+        assert texts == ["counted to 6"]
+        assert progress == [float(number) for number in range(6)]
+    assert len(results) == 2

@@ -1,0 +1,151 @@
+"""The hub for threads: what is not the same as for ``AsyncHub``."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ssejet import encode
+from ssejet.emit import EventStream
+from ssejet.hub import Hub, HubError, LogFinishedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def hub(hub_options: dict[str, Any]) -> Iterator[Hub]:
+    with Hub(**hub_options, shutdown="abandon") as hub:
+        yield hub
+
+
+def counted(until: int) -> list[str]:
+    return [*map(str, range(until)), '{"reason":"finished"}']
+
+
+def data(hub: Hub, key: str, last_event_id: str = "") -> list[str]:
+    return [event.data for event in hub.follow(key, last_event_id=last_event_id)]
+
+
+def test_many_threads_start_one_producer_and_follow_it(hub: Hub) -> None:
+    threads: list[int] = []
+
+    def source() -> Iterator[int]:
+        threads.append(threading.get_ident())
+        for number in range(20):
+            time.sleep(0.002)
+            yield number
+
+    def serve(_: int) -> tuple[bool, list[str]]:
+        return hub.start("key", source), data(hub, "key")
+
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(serve, range(10)))
+    assert sorted(started for started, _ in results) == [False] * 9 + [True]
+    assert [got for _, got in results] == [counted(20)] * 10
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]
+
+
+def test_the_other_methods_work_in_threads(hub: Hub) -> None:
+    assert hub.status("key") == "missing"
+    id = hub.publish("key", "a", event="x")
+    assert hub.status("key") == "live"
+    hub.finish("key")
+    assert data(hub, "key", id) == ['{"reason":"finished"}']
+    with pytest.raises(LogFinishedError):
+        hub.publish("key", "b")
+    hub.delete("key")
+    assert hub.status("key") == "missing"
+    assert hub.start("key", lambda: EventStream(["x", "y"], done=None))
+    assert data(hub, "key") == ["x", "y", '{"reason":"finished"}']
+    hub.start("other", lambda: 5)
+    assert data(hub, "other")[-1] == '{"reason":"failed"}'
+
+
+def test_a_stream_of_a_log_is_bytes_and_ends_when_it_is_closed(hub: Hub) -> None:
+    hub.publish("key", "a")
+    stream = hub.stream("key", heartbeat=0.05)
+    pieces = iter(stream)
+    assert b"data: a" in next(pieces)
+    assert next(pieces) == b": keep-alive\n\n"
+    stream.close()
+    hub.finish("key")
+    assert b"".join(hub.stream("key")).endswith(encode({"reason": "finished"}, event="end"))
+
+
+def test_stop_tells_followers_at_once_although_the_source_blocks(hub: Hub) -> None:
+    go_on = threading.Event()
+
+    def source() -> Iterator[str]:
+        yield "a"
+        go_on.wait(30)
+        yield "b"
+
+    hub.start("key", source)
+    events = hub.follow("key")
+    assert next(events).data == "a"
+    hub.stop("key")
+    assert [event.data for event in events] == ['{"reason":"stopped"}']
+    go_on.set()
+
+
+def test_the_source_has_the_context_of_the_caller(hub: Hub) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
+    variable.set("mine")
+    hub.start("key", lambda: iter([variable.get()]))
+    assert data(hub, "key")[0] == "mine"
+
+
+def test_relay_passes_on_bytes_and_closes_what_it_does_not_need(hub: Hub) -> None:
+    class Response:
+        closed = False
+
+        def iter_bytes(self) -> Iterator[bytes]:
+            yield encode({"n": 1}, event="x", id="theirs")
+            yield encode("[DONE]")
+
+        def close(self) -> None:
+            self.closed = True
+
+    first, second = Response(), Response()
+    assert hub.relay("key", first)
+    assert not hub.relay("key", second)
+    events = list(hub.follow("key"))
+    assert [(event.event, event.data) for event in events] == [
+        ("x", '{"n":1}'), ("message", "[DONE]"), ("end", '{"reason":"finished"}'),
+    ]  # fmt: skip
+    assert events[0].id != "theirs"
+    assert first.closed
+    assert second.closed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_gets_a_thread_of_its_own(hub: Hub) -> None:
+    hub.publish("key", "parent")
+    child = os.fork()
+    if not child:
+        try:
+            hub.publish("child", "x")
+            hub.finish("child")
+            os._exit(0 if data(hub, "child")[0] == "x" else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    hub.finish("key")
+    assert data(hub, "key")[0] == "parent"
+
+
+def test_a_closed_hub_says_so(hub_options: dict[str, Any]) -> None:
+    hub = Hub(**hub_options)
+    hub.close()
+    with pytest.raises(HubError, match="closed"):
+        hub.start("key", list)
+    hub.close()

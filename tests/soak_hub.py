@@ -1,0 +1,318 @@
+"""The hub over Redis while producers die or freeze, followers leave, and Redis and its connections break.
+
+`python tests/soak_hub.py --schedules 100` runs random schedules, and says what came of them. A schedule has
+one producer in a process of its own, which counts; followers in another process, which leave and come back
+with the id of their last event; and some faults. Then every follower must have got each number once and in
+order, then the end; and if the producer is gone, the end must have come within the lease and two seconds.
+
+Redis writes each append to its disk before it confirms it, so it loses nothing when it is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from redis_server import RedisServer
+from ssejet.hub import AsyncHub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LEASE = 1.0
+TOLD_WITHIN = LEASE + 2.0
+
+# In seconds: for followers, before a schedule counts as hung.
+A_LONG_TIME = 40.0
+
+FAULTS = ("kill", "freeze", "pause producer", "pause followers", "cut", "restart", "freeze redis", "stop")
+
+_processes = multiprocessing.get_context("forkserver")
+
+
+@dataclass
+class Fault:
+    """One fault, so many seconds after the producer has begun.
+
+    Attributes:
+        kind: one of FAULTS.
+        at: when.
+        span: how long it lasts, in seconds.
+    """
+
+    kind: str
+    at: float
+    span: float
+
+
+@dataclass
+class Schedule:
+    """What happens in one run."""
+
+    seed: int
+    items: int
+    pause: float
+    followers: int
+    drops: float
+    faults: list[Fault]
+
+    @classmethod
+    def random(cls, seed: int) -> Schedule:
+        chance = random.Random(seed)
+        kinds = chance.sample(FAULTS, k=chance.choice([0, 1, 1, 2, 3]))
+        if "restart" in kinds and "freeze redis" in kinds:
+            kinds.remove("freeze redis")
+        faults = []
+        for kind in kinds:
+            span = LEASE + chance.uniform(0.3, 1.0) if kind == "freeze" else chance.uniform(0.05, 0.5)
+            faults.append(Fault(kind, chance.uniform(0.0, 0.8), span))
+        faults.sort(key=lambda fault: fault.at)
+        return cls(
+            seed, items=chance.randint(1, 200), pause=chance.choice([0.0, 0.003, 0.01, 0.02]),
+            followers=chance.randint(1, 4), drops=chance.choice([0.0, 0.02, 0.1]), faults=faults,
+        )  # fmt: skip
+
+
+@dataclass
+class Redis:
+    """The server that all schedules share, and when it was away."""
+
+    server: RedisServer
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    outages: list[tuple[float, float]] = field(default_factory=list)
+
+    def fail(self, fault: Fault) -> None:
+        with self.lock:
+            began = time.monotonic()
+            if fault.kind == "cut":
+                self.server.cut()
+            elif fault.kind == "restart":
+                self.server.kill()
+                time.sleep(fault.span)
+                self.server.start()
+            else:
+                self.server.freeze()
+                time.sleep(fault.span)
+                self.server.thaw()
+            self.outages.append((began, time.monotonic()))
+
+    def lost_time(self, since: float) -> float:
+        """The seconds since then in which Redis was away, and those that clients took to come back."""
+        # One second is the grace for producers after an outage, the other one that of a client's backoff.
+        spans = [(start, end + 2.0) for start, end in self.outages]
+        return sum(end - max(start, since) for start, end in spans if end > since)
+
+
+def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
+    """The process of a producer."""
+
+    async def main() -> None:
+        hub = AsyncHub(url)
+
+        async def count() -> AsyncIterator[int]:
+            for number in range(items):
+                if pause:
+                    await asyncio.sleep(pause)
+                yield number
+
+        pipe.send(await hub.start(key, count, lease=LEASE))
+        while key in hub._producers:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await hub.aclose()
+        pipe.send("ended")
+
+    asyncio.run(main())
+
+
+def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
+    """The process of the followers: it sends what each one got, and when the end came."""
+    chance = random.Random(schedule.seed)
+
+    async def one(hub: AsyncHub, chance: random.Random) -> tuple[list[Any], float]:
+        got: list[Any] = []
+        last_id = ""
+        await asyncio.sleep(chance.uniform(0.0, 0.3))
+        while True:
+            async with contextlib.aclosing(hub.follow(key, last_event_id=last_id)) as events:
+                async for event in events:
+                    got.append((event.id, event.event, event.data))
+                    last_id = event.id or ""
+                    if event.event == "end":
+                        return got, time.monotonic()
+                    if chance.random() < schedule.drops:
+                        break
+            await asyncio.sleep(chance.uniform(0.0, 0.02))
+
+    async def main() -> None:
+        async with AsyncHub(url) as hub:
+            pipe.send("ready")
+            chances = [random.Random(chance.random()) for _ in range(schedule.followers)]
+            pipe.send(await asyncio.gather(*(one(hub, each) for each in chances)))
+
+    asyncio.run(main())
+
+
+class ProblemError(Exception):
+    """What is wrong after a schedule."""
+
+
+def run(schedule: Schedule, redis: Redis) -> str:
+    """Run a schedule, and return how its log ended."""
+    key = f"soak-{schedule.seed}-{os.getpid()}"
+    url = redis.server.url
+    ours, theirs = _processes.Pipe()
+    follower_end, follower_pipe = _processes.Pipe()
+    followers = _processes.Process(target=follow, args=(url, key, schedule, follower_pipe))
+    producer = _processes.Process(target=produce, args=(url, key, schedule.items, schedule.pause, theirs))
+    followers.start()
+    producer.start()
+    gone_since: float | None = None
+    try:
+        if not (follower_end.poll(A_LONG_TIME) and ours.poll(A_LONG_TIME)):
+            raise ProblemError("the processes did not begin")
+        follower_end.recv()
+        if ours.recv() is not True:
+            raise ProblemError("the producer was not started")
+        began = time.monotonic()
+        for fault in schedule.faults:
+            time.sleep(max(0.0, began + fault.at - time.monotonic()))
+            if fault.kind == "kill":
+                producer.kill()
+                gone_since = gone_since or time.monotonic()
+            elif fault.kind in ("freeze", "pause producer"):
+                pause(producer, fault.span)
+                if fault.kind == "freeze":
+                    gone_since = gone_since or time.monotonic() - fault.span
+            elif fault.kind == "pause followers":
+                pause(followers, fault.span)
+            elif fault.kind == "stop":
+                asyncio.run(stop(url, key))
+            else:
+                redis.fail(fault)
+        if not follower_end.poll(A_LONG_TIME):
+            raise ProblemError("the followers were not told the end")
+        results = follower_end.recv()
+        paused = sum(fault.span for fault in schedule.faults if fault.kind == "pause followers")
+        check_times(results, gone_since, paused, schedule, redis)
+        time.sleep(0.3 if gone_since else 0.0)
+        return check(schedule, results, asyncio.run(read(url, key)))
+    finally:
+        for process in (producer, followers):
+            process.kill()
+            process.join()
+
+
+def pause(process: Any, span: float) -> None:
+    if process.is_alive():
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(span)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGCONT)
+
+
+async def stop(url: str, key: str) -> None:
+    async with AsyncHub(url) as hub:
+        await hub.stop(key)
+
+
+async def read(url: str, key: str) -> list[Any]:
+    async with AsyncHub(url) as hub:
+        return [(event.id, event.event, event.data) async for event in hub.follow(key)]
+
+
+def check_times(
+    results: list[Any], gone_since: float | None, paused: float, schedule: Schedule, redis: Redis
+) -> None:
+    last = max(told for _, told in results)
+    if gone_since is None:
+        return
+    late = last - gone_since - TOLD_WITHIN - paused - redis.lost_time(gone_since)
+    if late > 0:
+        raise ProblemError(f"the followers were told {late:.2f} s too late")
+
+
+def check(schedule: Schedule, results: list[Any], log: list[Any]) -> str:
+    for got, _ in results:
+        ids = [id for id, _, _ in got]
+        if len(set(ids)) != len(ids):
+            raise ProblemError(f"an event came twice: {ids}")
+        if got != log:
+            raise ProblemError(f"a follower did not get what is in the log:\n{got}\n{log}")
+    numbers = [int(data) for _, type, data in log if type == "message"]
+    if numbers != list(range(len(numbers))):
+        raise ProblemError(f"events were lost or doubled: {numbers}")
+    if any(type == "gap" for _, type, _ in log):
+        raise ProblemError(f"there is a gap: {log}")
+    if [type for _, type, _ in log].count("end") != 1 or log[-1][1] != "end":
+        raise ProblemError(f"the end is not at the end: {log[-4:]}")
+    reason = str(json.loads(log[-1][2])["reason"])
+    kinds = {fault.kind for fault in schedule.faults}
+    if reason == "finished" and len(numbers) != schedule.items:
+        raise ProblemError(f"the log ended after {len(numbers)} of {schedule.items} events")
+    if reason == "stopped" and "stop" not in kinds:
+        raise ProblemError("nobody asked to stop")
+    # A producer that cannot renew its lease because Redis is away may count as dead.
+    if reason == "abandoned" and not kinds & {"kill", "freeze", "restart", "freeze redis"} and not SHARED:
+        raise ProblemError("the producer was alive, and counts as dead")
+    return reason
+
+
+# Whether faults of Redis can come from other schedules.
+SHARED = False
+
+
+def run_many(count: int, seed: int, jobs: int) -> tuple[Counter[str], list[str]]:
+    """Run schedules; return how they ended, and the problems."""
+    global SHARED
+    SHARED = jobs > 1
+    ends: Counter[str] = Counter()
+    problems: list[str] = []
+    _processes.set_forkserver_preload(["ssejet.hub", "ssejet.hub._redis", "redis_server"])
+    with tempfile.TemporaryDirectory() as folder:
+        redis = Redis(RedisServer(Path(folder)))
+
+        def one(number: int) -> None:
+            schedule = Schedule.random(number)
+            try:
+                ends[run(schedule, redis)] += 1
+            except Exception as error:
+                problems.append(f"{schedule}: {type(error).__name__}: {error}")
+
+        try:
+            with ThreadPoolExecutor(jobs) as pool:
+                list(pool.map(one, range(seed, seed + count)))
+        finally:
+            redis.server.close()
+    return ends, problems
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--schedules", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
+    parser.add_argument("--jobs", type=int, default=4, help="schedules at a time")
+    options = parser.parse_args()
+    ends, problems = run_many(options.schedules, options.seed, options.jobs)
+    for problem in problems:
+        print(problem[:2000])
+    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()
