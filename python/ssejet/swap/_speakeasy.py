@@ -50,13 +50,13 @@ class SpeakeasySwapIn:
         PATCHES: what ``install()`` changes.
     """
 
-    def __init__(self, name: str) -> None:
-        """Make the swap-in for the SDK of this name.
+    def __init__(self, module: Any) -> None:
+        """Make the swap-in for the SDK with this module ``eventstreaming``.
 
         Raises:
             UnsupportedError: the SDK differs from what is expected.
         """
-        self.module = module = module_of(name)
+        self.module = module
         self.root = module.__name__.removesuffix(MARK)
         for each in (*_FUNCTIONS, "MESSAGE_BOUNDARIES"):
             if not hasattr(module, each):
@@ -132,7 +132,7 @@ class SpeakeasySwapIn:
 
         def recorder(place: int) -> Any:
             def record(*arguments: Any) -> Any:
-                if arguments[1 - place or -1] is raw:
+                if any(argument is raw for argument in arguments):
                     types.append(arguments[place])
                 return made
 
@@ -177,6 +177,8 @@ class SpeakeasySwapIn:
         values = dict(vars(client))
         if parent is not None and "parent_ref" in values:
             values["parent_ref"] = parent
+        elif values.get("parent_ref") is client:
+            values["parent_ref"] = twin
         parent = values.get("parent_ref") or twin
         for name, value in values.items():
             is_part = isinstance(value, self._base_sdk) and name != "parent_ref"

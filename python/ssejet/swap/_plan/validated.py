@@ -303,9 +303,7 @@ class Validated:
         found = open_union(schema)
         if found is None:
             return None
-        by_class = {
-            self._resolved(member).get("cls"): member for member in self._members(schema["schema"])
-        }
+        by_class = {self._resolved(member).get("cls"): member for member in self._members(schema["schema"])}
         key, variants = found
         if not all(variant in by_class for variant in variants.values()):
             return None
