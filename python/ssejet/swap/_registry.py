@@ -1,7 +1,7 @@
 """Which packages have a swap-in, how to recognise their clients, and which of them are installed.
 
-A new SDK needs one entry in ``ENTRIES``. SDKs that Stainless or Speakeasy generated need none, unless something
-about them is special.
+A new SDK needs one entry in ``ENTRIES``. SDKs that Stainless or Speakeasy generated need none, unless
+something about them is special.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The swap-in for SDKs that Speakeasy generated, such as mistralai.
 
 They are recognised by their module ``utils.eventstreaming`` and what it contains. Its functions
-``stream_events`` and ``stream_events_async`` are generators that read a response, cut it into blocks, and make
-an item of each. For each event, an SDK makes a new pydantic class, which costs most of its time.
+``stream_events`` and ``stream_events_async`` are generators that read a response, cut it into blocks, and
+make an item of each. For each event, an SDK makes a new pydantic class, which costs most of its time.
 """
 
 from __future__ import annotations
@@ -206,13 +206,13 @@ class SpeakeasySwapIn:
                 names[name] = self._method(method)
         if hasattr(cls, "__getattr__"):
             # Newer versions make the parts of a client when they are asked for.
-            def __getattr__(client: Any, name: str) -> Any:
+            def get(client: Any, name: str) -> Any:
                 value = cls.__getattr__(client, name)
                 if isinstance(value, self._base_sdk):
                     value = vars(client)[name] = self._remade(value)
                 return value
 
-            names["__getattr__"] = __getattr__
+            names["__getattr__"] = get
         made = type(cls.__name__, (cls,), names)
         self._accelerated[ref(cls)] = made
         return made
