@@ -305,6 +305,7 @@ BLOCKS = st.one_of(
 )
 @example([b"data: [DONE]\n\n", GOOD], [], "sync")
 @example([GOOD, b"data: [DONE]\n\n", GOOD, GOOD], [], "async")
+@example([b"\n\n\n: \xff\n\n"], [], "sync")
 @example([GOOD, b"\r\n\r", b"\n", GOOD], [len(GOOD) + 3], "sync")
 @example([GOOD, b"\xef\xbb\xbf", GOOD], [len(GOOD)], "sync")
 @example([GOOD, b"\xef\xbb\xbf", GOOD], [len(GOOD) + 1], "sync")
@@ -342,7 +343,7 @@ def test_what_is_built_of_random_values_equals_what_the_sdk_builds(random: Any, 
         return found
 
     assembler = assembler_of(type_)
-    assert assembler is not None
+    assert assembler is not None, name
     stock = swap_in._stock["stream_events"]
     fast = see(lambda response: swap_in._fast(stock, assembler, response, decode, "[DONE]"))
     assert differences(see(lambda response: stock(response, decode, "[DONE]")), fast) == []

@@ -296,8 +296,18 @@ class Validated:
             return None
         if getattr(function, "__qualname__", "") != "validate_const.<locals>.validate":
             return None
-        values = [*_literal(inner), *([None] if inner[0] == "nullable" else [])]
-        return inner if values and all(function(value) is value for value in values) else None
+
+        def accepts(value: str | None) -> bool:
+            try:
+                return function(value) is value
+            except ValueError:  # some versions refuse None
+                return False
+
+        values = _literal(inner)
+        if not values or not all(map(accepts, values)):
+            return None
+        literal = ("literal", values)
+        return ("nullable", literal) if inner[0] == "nullable" and accepts(None) else literal
 
     def _function_before(self, schema: Any) -> Plan | None:
         found = open_union(schema)

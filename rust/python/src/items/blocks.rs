@@ -68,7 +68,7 @@ impl BlockDecoder {
         let mut this = slf.try_borrow_mut()?;
         let start = this.start;
         this.buffer.drain(..start);
-        this.searched -= start;
+        this.searched = this.searched.saturating_sub(start);
         this.start = 0;
         this.last = 0..0;
         let is_new = this.strips_bom && this.buffer.is_empty();
@@ -82,10 +82,13 @@ impl BlockDecoder {
     }
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some((block, end)) = self.block() else { return Ok(None) };
-        self.start = end;
-        self.searched = end;
-        self.last = block.start..end;
+        let block = loop {
+            let Some(block) = self.block() else { return Ok(None) };
+            if !block.is_empty() {
+                break block;
+            }
+        };
+        self.last = block.start..self.start;
         let block = &self.buffer[block];
         let plan = self.assembler.get().plan();
         match build(Builder::new(py, plan, &mut self.memory, None), block) {
@@ -122,15 +125,18 @@ impl BlockDecoder {
 }
 
 impl BlockDecoder {
-    /// Finds the next block, and the end of the boundary after it.
-    fn block(&mut self) -> Option<(Range<usize>, usize)> {
+    /// Finds the next block. As in the SDKs, boundaries may overlap: then the block between them is empty.
+    fn block(&mut self) -> Option<Range<usize>> {
         let mut at = self.searched;
         let mut open = None;
         while let Some(found) = memchr2(b'\r', b'\n', &self.buffer[at..]) {
             at += found;
             let rest = &self.buffer[at..];
             if let Some(boundary) = self.boundaries.iter().find(|boundary| rest.starts_with(boundary)) {
-                return Some((self.start..at, at + boundary.len()));
+                let block = self.start..at;
+                self.start = at + boundary.len();
+                self.searched = at + 1;
+                return Some(block);
             }
             // With the bytes that come next, this may become a boundary.
             if open.is_none() && self.boundaries.iter().any(|boundary| boundary.starts_with(rest)) {
