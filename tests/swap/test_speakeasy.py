@@ -7,8 +7,9 @@ import gc
 import importlib
 import json
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache
+from inspect import signature
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from same import differences
 from sdks import Body, FakeServer, event, joined, sizes
 
 import ssejet
+from ssejet._core import BlockDecoder
 from ssejet.swap import _registry, _speakeasy
 from ssejet.swap._speakeasy import assembler_of
 
@@ -353,14 +355,16 @@ def test_what_is_built_of_random_values_equals_what_the_sdk_builds(random: Any, 
 def test_usual_events_are_built_without_the_sdk(type_: str) -> None:
     if not hasattr(models, type_):
         pytest.skip("this version has no such events")
-    assembler = assembler_of(getattr(models, type_))
-    from ssejet._core import BlockDecoder
-
-    decoder = BlockDecoder(assembler, boundaries=[b"\n\n"], strips_bom=True)
-    usual = USUAL[:-1] if type_ == "CompletionEvent" else EVENTS[:5]
-    for each in usual:
-        (item,) = decoder.feed(event(json.dumps(each), each.get("type")))
-        assert type(item).__name__ == type_, each
+    model = getattr(models, type_)
+    decoder = BlockDecoder(assembler_of(model), boundaries=[b"\n\n"], strips_bom=True)
+    count = 0
+    for each in USUAL if type_ == "CompletionEvent" else EVENTS[:5]:
+        with suppress(ValueError):  # older versions do not know all of them
+            serializers.unmarshal_json(json.dumps({"event": each.get("type"), "data": each}), model)
+            (item,) = decoder.feed(event(json.dumps(each), each.get("type")))
+            assert type(item) is model, each
+            count += 1
+    assert count >= 5
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
@@ -371,8 +375,9 @@ def test_an_error_of_the_connection_comes_after_the_items_before_it(mode: str) -
 
 def test_streams_of_agents_and_of_fim_are_fast() -> None:
     made = client(FakeServer([GOOD]), fast=True)
+    agent = "agent_id" if "agent_id" in signature(made.agents.stream).parameters else "model"
     for stream in (
-        made.agents.stream(agent_id="a", messages=MESSAGES),
+        made.agents.stream(**{agent: "a"}, messages=MESSAGES),
         made.fim.stream(model="m", prompt="def"),
         made.chat.stream(model="m", messages=MESSAGES),
     ):
@@ -497,7 +502,8 @@ def test_a_real_server_gives_the_same_items(server: Any, mode: str) -> None:
 
     async def read_async(fast: bool) -> list[Any]:
         made = Mistral(api_key="key", server_url=answer.url)
-        async with ssejet.accelerate(made) if fast else made as mistral:
+        mistral = ssejet.accelerate(made) if fast else made
+        async with mistral if hasattr(mistral, "__aenter__") else nullcontext():
             items = [item async for item in await achat(mistral)]
             await asyncio.sleep(0)  # asyncio closes a connection in its next step
             return items
@@ -506,7 +512,8 @@ def test_a_real_server_gives_the_same_items(server: Any, mode: str) -> None:
         if mode == "async":
             return asyncio.run(read_async(fast))
         made = Mistral(api_key="key", server_url=answer.url)
-        with ssejet.accelerate(made) if fast else made as mistral:
+        mistral = ssejet.accelerate(made) if fast else made
+        with mistral if hasattr(mistral, "__enter__") else nullcontext():
             return list(chat(mistral))
 
     stock = see(fast=False)

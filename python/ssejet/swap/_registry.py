@@ -44,11 +44,13 @@ class Entry(NamedTuple):
         clients: the names of the classes of which clients are instances, as in ``"OpenAI"``; empty if the
             package is no SDK. A module path in front is allowed, as in ``"client.Client"``.
         distribution: the name of the distribution, if it is not the package's.
+        part: the part of the package that has the streams, if other parts are imported without it.
     """
 
     module: str
     clients: tuple[str, ...] = ()
     distribution: str | None = None
+    part: str | None = None
 
     @property
     def is_sdk(self) -> bool:
@@ -69,7 +71,18 @@ ENTRIES: dict[str, Entry] = {
     "anthropic": Entry("ssejet.swap.anthropic._patches", _STAINLESS),
     "httpx_sse": Entry("ssejet.swap.httpx_sse._in_place", distribution="httpx-sse"),
     "httpx2": Entry("ssejet.swap.httpx2._in_place"),
+    "huggingface_hub": Entry(
+        "ssejet.swap._huggingface",
+        (
+            "inference._client.InferenceClient",
+            "inference._generated._async_client.AsyncInferenceClient",
+        ),
+        part="inference",
+    ),
 }
+
+# The modules whose import is waited for, and their packages.
+_AWAITED = {f"{name}.{entry.part}" if entry.part else name: name for name, entry in ENTRIES.items()}
 
 GENERATED = ("groq", "together", "cerebras", "writer", "fireworks", "perplexity", "cloudflare", "runwayml")
 """Some of the other SDKs that Stainless generated, for messages. They are recognised by their structure."""
@@ -131,7 +144,7 @@ def _generated(package: str) -> Any:
 def imported() -> list[str]:
     """Give the known packages that are imported."""
     names = [name for name, module in list(sys.modules.items()) if module is not None]
-    named = [name for name in ENTRIES if name in names]
+    named = [package for module, package in _AWAITED.items() if module in names]
     # Importing one waits, if another thread is importing it.
     marked = [name for name in names if name.endswith((_MARK, _SPEAKEASY_MARK))]
     others = [_package(import_module(name)) for name in marked]
@@ -140,12 +153,14 @@ def imported() -> list[str]:
 
 def is_awaited(module_name: str) -> bool:
     """Whether something is to be patched when this module is imported."""
-    return module_name in ENTRIES or module_name.endswith((_MARK, _SPEAKEASY_MARK))
+    return module_name in _AWAITED or module_name.endswith((_MARK, _SPEAKEASY_MARK))
 
 
 def loaded(module: ModuleType) -> str | None:
     """Give the package that is to be patched now that this module is imported."""
-    return module.__name__ if module.__name__ in ENTRIES else _package(module)
+    return _AWAITED.get(module.__name__) or (
+        _package(module) if module.__name__.endswith((_MARK, _SPEAKEASY_MARK)) else None
+    )
 
 
 def _package(module: Any) -> str | None:
