@@ -375,9 +375,12 @@ def test_an_error_of_the_connection_comes_after_the_items_before_it(mode: str) -
 
 def test_streams_of_agents_and_of_fim_are_fast() -> None:
     made = client(FakeServer([GOOD]), fast=True)
-    agent = "agent_id" if "agent_id" in signature(made.agents.stream).parameters else "model"
+    if "agent_id" in signature(made.agents.stream).parameters:
+        agent = made.agents.stream(agent_id="a", messages=MESSAGES)
+    else:
+        agent = made.agents.stream(model="m", prompt="def")
     for stream in (
-        made.agents.stream(**{agent: "a"}, messages=MESSAGES),
+        agent,
         made.fim.stream(model="m", prompt="def"),
         made.chat.stream(model="m", messages=MESSAGES),
     ):
@@ -497,7 +500,8 @@ def test_private_sdks_inside_other_packages_are_left_out() -> None:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_a_real_server_gives_the_same_items(server: Any, mode: str) -> None:
-    body = joined([event(json.dumps(each)) for each in USUAL])
+    usual = [chunk(), choice("stop", content=""), chunk(usage=USAGE)] * 3
+    body = joined([event(json.dumps(each)) for each in usual])
     answer = server.answer(*sizes(body, 500), b": ping\n\n", b"data: [DONE]\n\n")
 
     async def read_async(fast: bool) -> list[Any]:
@@ -517,5 +521,5 @@ def test_a_real_server_gives_the_same_items(server: Any, mode: str) -> None:
             return list(chat(mistral))
 
     stock = see(fast=False)
-    assert len(stock) == len(USUAL)
+    assert len(stock) == len(usual)
     assert differences(stock, see(fast=True)) == []
