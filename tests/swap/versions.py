@@ -40,6 +40,7 @@ MODULES = {
 # Those of SDKs that Stainless did not generate, and their tests.
 OTHERS = {"mistralai": "test_speakeasy.py", "huggingface_hub": "test_huggingface.py"}
 
+
 @dataclass(frozen=True)
 class Row:
     """A library, as pip is asked for it, and what else has to be older for its sake.
