@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakValueDictionary, ref
 
 from huggingface_hub.inference import _common
-from huggingface_hub.inference._generated.types import base
+from huggingface_hub.inference._generated.types import (
+    ChatCompletionStreamOutput,
+    TextGenerationStreamOutput,
+    base,
+)
 
 from ssejet._core import Assembler
 from ssejet.swap._support import Patch, UnsupportedError
@@ -69,14 +73,13 @@ class _Maker:
             if name not in self._fields:
                 others[name] = value
                 continue
-            if type(value) is dict or type(value) is list:
+            kind = type(value)
+            if kind is dict or kind is list:
                 maker = self._fields[name]
                 if maker is None:
                     raise _RefusedError
-                if type(value) is dict:
-                    attributes[name], plain[name] = maker.make(value)
-                else:
-                    attributes[name], plain[name] = maker.make_list(value)
+                make: Any = maker.make if kind is dict else maker.make_list
+                attributes[name], plain[name] = make(value)
             else:
                 attributes[name] = plain[name] = value
         item = dict.__new__(self._cls)
@@ -135,8 +138,8 @@ class _SwapIn:
             if not isinstance(getattr(_common, name, None), FunctionType):
                 raise UnsupportedError(f"its module inference._common has no function {name}")
         self._stock = {name: getattr(_common, name) for name in (_CHAT, _TEXT)}
-        chat = self._chat(self._stock[_CHAT], _Maker(_common.ChatCompletionStreamOutput, {}))
-        text = self._text(self._stock[_TEXT], _Maker(_common.TextGenerationStreamOutput, {}))
+        chat = self._chat(self._stock[_CHAT], _Maker(ChatCompletionStreamOutput, {}))
+        text = self._text(self._stock[_TEXT], _Maker(TextGenerationStreamOutput, {}))
         self.PATCHES = [Patch(_common, _CHAT, chat), Patch(_common, _TEXT, text)]
         self._accelerated: WeakValueDictionary[ref[type], type] = WeakValueDictionary()
 
@@ -189,7 +192,7 @@ class _SwapIn:
         """Make a client with fast streams, see ``ssejet.accelerate``."""
         if type(client) in self._accelerated.values():
             return client
-        twin = object.__new__(self._subclass(type(client)))
+        twin: Any = object.__new__(self._subclass(type(client)))
         vars(twin).update(vars(client))
         return twin
 

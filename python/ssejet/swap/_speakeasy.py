@@ -234,7 +234,8 @@ class SpeakeasySwapIn:
 
     def _swapped(self, result: Any) -> Any:
         """Make a stream fast that has not begun; leave other results as they are."""
-        if isinstance(result, tuple(getattr(self.module, name, ()) for name in _CLASSES)):
+        classes: Any = tuple(getattr(self.module, name, ()) for name in _CLASSES)
+        if isinstance(result, classes):
             result.generator = self._swapped(result.generator)
             return result
         frame = getattr(result, "gi_frame", None) or getattr(result, "ag_frame", None)

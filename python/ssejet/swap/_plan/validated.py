@@ -171,7 +171,7 @@ class Validated:
             return None
         if config.get("validate_by_alias") is False:
             return None
-        plans = [self._field(name, info) for name, info in fields["fields"].items()]
+        plans: list[Any] = [self._field(name, info) for name, info in fields["fields"].items()]
         if None in plans:
             return None
         extras = self._plan(fields.get("extras_schema", _ANY)) if extra == "allow" else None
@@ -256,8 +256,8 @@ class Validated:
             if None not in fields:
                 names = dict.fromkeys(name for own in fields for name in own["fields"])
                 tagged = (self._tagged(name, group, fields) for name in names)
-                plan = next((plan for plan in tagged if plan is not None), None)
-                return plan or self._by_constant(group, fields)
+                first = next((plan for plan in tagged if plan is not None), None)
+                return first or self._by_constant(group, fields)
         return None
 
     def _without_empty(self, group: list[Any]) -> list[Any]:
