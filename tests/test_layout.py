@@ -91,6 +91,8 @@ DIRECT_JSON = {
     "_answers/typed_json.py": "decodes text to a user's type, and makes its schema",
     "cli/_json_layout.py": "shows numbers and repeated keys as they were sent",
     "emit/sse_starlette/event.py": "sends the bytes that sse-starlette sends, and raises its errors",
+    "swap/_huggingface.py": "makes the lines that both functions get, with spaces",
+    "swap/_speakeasy_probe.py": "makes the bodies that both generators get, with escapes and spaces",
     "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",
     "swap/_stainless_rules.py": "makes the bodies that the SDK's own generator gets to show its rules",
     "testing/_endpoints/base.py": "writes arguments with spaces, as models do",

@@ -62,6 +62,8 @@ def read(answer: Answer) -> list[Any]:
     if NAME == "httpx_sse":
         with httpx.Client() as http, package.connect_sse(http, "GET", answer.url) as source:
             return list(map(repr, source.iter_sse()))
+    if NAME == "huggingface_hub":
+        return list(map(repr, package.InferenceClient(answer.url).chat_completion([], stream=True)))
     with package.Client() as http, http.stream("GET", answer.url) as response:
         if not hasattr(package, "EventSource"):
             return list(response.iter_lines())

@@ -37,6 +37,10 @@ MODULES = {
 }
 
 
+# Those of SDKs that Stainless did not generate, and their tests.
+OTHERS = {"mistralai": "test_speakeasy.py", "huggingface_hub": "test_huggingface.py"}
+
+
 @dataclass(frozen=True)
 class Row:
     """A library, as pip is asked for it, and what else has to be older for its sake.
@@ -62,6 +66,8 @@ class Row:
             return [HERE]
         if self.library in MODULES:
             return [HERE / "test_generated.py"]
+        if self.library in OTHERS:
+            return [HERE / OTHERS[self.library]]
         direct = [ROOT / "tests" / "http" / f"test_direct_{name}.py" for name in ("pool", "connections")]
         if self.library in {"anyio", "httpcore", "httpx"}:
             return direct
@@ -114,6 +120,17 @@ ROWS = (
     Row("openlayer", "openlayer"),
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
     Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
+    Row("mistralai", "mistralai"),
+    Row("mistralai", "mistralai==3.0.0"),
+    Row("mistralai", "mistralai<3"),
+    Row("mistralai", "mistralai==2.0.0"),
+    Row("mistralai", "mistralai<2"),
+    Row("mistralai", "mistralai==1.0.0", OLD_HTTPX),
+    Row("huggingface_hub", "huggingface_hub"),
+    Row("huggingface_hub", "huggingface_hub==2.0.0"),
+    Row("huggingface_hub", "huggingface_hub<2"),
+    Row("huggingface_hub", "huggingface_hub==1.0.1"),
+    Row("huggingface_hub", "huggingface_hub<1"),
     # What direct reading relies on.
     Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
     Row("httpcore", "httpcore", ("httpx",)),
@@ -133,6 +150,7 @@ NEEDS = (
 
 SEE = """
 import importlib, json, sys, warnings
+from contextlib import suppress
 from importlib import metadata
 
 import ssejet
@@ -141,6 +159,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     report = ssejet.install()
     importlib.import_module(sys.argv[1])
+    for part in ("client.utils.eventstreaming", "utils.eventstreaming", "inference"):
+        with suppress(ImportError):
+            importlib.import_module(f"{sys.argv[1]}.{part}")
     row = next((row for row in report.packages if row.name == sys.argv[1]), None)
     reason = sys.argv[3] if row is None else row.reason
     print(json.dumps([metadata.version(sys.argv[2]), reason or None]))

@@ -1,17 +1,18 @@
 """Reads an SDK's stream: builds the items that it can, and leaves the rest to the SDK's own generator.
 
 The SDK's generator decides what its version does with a sentinel, an error, a ping or a broken connection. It
-reads from a `Relay` in place of its decoder, which gives it the events that were not built here and the
-errors that occurred here.
+reads from a relay in place of its decoder or its response, which gives it the events that were not built here
+and the errors that occurred here.
 """
 
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ssejet._core import Decoder, ItemDecoder, ServerSentEvent
+from ssejet._core import BlockDecoder, Decoder, ItemDecoder, ServerSentEvent
 from ssejet._http.body import aclose_chunks
 from ssejet._http.direct._asyncio import AsyncDirectChunks
 
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
         Iterator,
     )
 
-__all__ = ["Dialect", "EventDecoder", "Relay", "adrive", "drive"]
+__all__ = ["BlockRelay", "Dialect", "EventDecoder", "Relay", "adrive", "drive"]
 
 Dialect = Literal["openai", "anthropic"]
 
 _END: Any = object()
+_IDLE: Any = object()
 
 
 class EventDecoder:
@@ -57,7 +59,12 @@ class Relay:
         skipped: whether the SDK made no item of its event, and asked for another one.
         reads_on: whether the SDK reads on after the sentinel, as some versions do, without making items.
         ended: whether the stream has ended.
+        unbuilt: the class of what the decoder gives if it builds nothing.
+        takes_rest: whether the SDK reads the rest of the stream itself.
     """
+
+    unbuilt: type = ServerSentEvent
+    takes_rest = False
 
     def __init__(self, idle: ServerSentEvent, learn: Callable[[str], bool] | None = None) -> None:
         """Make one for a stream.
@@ -76,13 +83,18 @@ class Relay:
         self._learn = learn
         self._judged: set[str | None] = set()
 
-    def take(self, event: ServerSentEvent, decoder: ItemDecoder) -> None:
+    def take(self, event: ServerSentEvent, decoder: ItemDecoder, _: object) -> None:
         """Take an event that the decoder refused; tell the decoder if it can build those that follow."""
         self.event = event
         if event.event not in self._judged:
             self._judged.add(event.event)
             if self._learn is not None and event.event is not None and self._learn(event.event):
                 decoder.allow(event.event)
+
+    def end(self, decoder: ItemDecoder) -> None:
+        """Tell the decoder and the SDK that the stream has ended."""
+        decoder.finish()
+        self.ended = True
 
     def iter_bytes(self, _: object) -> Iterator[ServerSentEvent]:
         """Give the SDK its events."""
@@ -102,10 +114,93 @@ class Relay:
             yield event
 
 
+class BlockRelay:
+    """Takes the place of the response that the generator of an SDK from Speakeasy reads.
+
+    Attributes:
+        error, skipped, reads_on, unbuilt, takes_rest: see ``Relay``.
+    """
+
+    unbuilt: type = bytes
+    reads_on = False
+
+    def __init__(self, decode: Callable[[str], Any], sentinel: str | None) -> None:
+        """Make one for a stream.
+
+        Args:
+            decode: makes an item of an event, for the SDK.
+            sentinel: the data of the last event, if there is such an event.
+        """
+        self.error: Exception | None = None
+        self.skipped: bool = False
+        self.takes_rest: bool = False
+        self._decode = decode
+        self._sentinel = sentinel.encode() if sentinel else None
+        self._pieces: list[bytes] = []
+        self._chunks: Any = ()
+        self._ended = False
+
+    def take(self, block: bytes, decoder: BlockDecoder, chunks: Any) -> None:
+        """Take a block of which the decoder builds nothing.
+
+        What the SDK does after the sentinel differs by version, so it gets all that follows.
+        """
+        if self._sentinel is not None and self._sentinel in block:
+            self.takes_rest = True
+            self._chunks = chunks
+            block = decoder.take_rest()
+        self._give(block)
+
+    def end(self, decoder: BlockDecoder) -> None:
+        """Let the SDK read what is after the last boundary, and the end."""
+        decoder.finish()
+        self._give(decoder.take_rest())
+        self._ended = True
+
+    def _give(self, block: bytes) -> None:
+        # Some versions drop a byte order mark at the start of a chunk. The decoder did so, where it is one.
+        self._pieces = [block[:1], block[1:]] if block.startswith(BOM_UTF8) else [block]
+
+    def decode(self, text: str) -> Any:
+        """Take the place of the function that makes an item of an event."""
+        return _IDLE if self.skipped else self._decode(text)
+
+    def _given(self) -> Iterator[bytes]:
+        while True:
+            if self.error is not None:
+                raise self.error
+            pieces, self._pieces = self._pieces, []
+            is_last = self._ended or self.takes_rest
+            self.skipped = not (pieces or is_last)
+            # An item is made of any event, so this returns control.
+            yield from [b"data: {}\n\n"] if self.skipped else pieces
+            if is_last:
+                return
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Give the SDK its blocks."""
+        yield from self._given()
+        yield from self._chunks
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Give the SDK its blocks."""
+        for piece in self._given():
+            yield piece
+        if self.takes_rest:
+            async for chunk in self._chunks:
+                yield chunk
+
+    def close(self) -> None:
+        """Do nothing: who reads the response closes it."""
+
+    async def aclose(self) -> None:
+        """Do nothing, see ``close``."""
+
+
 def drive(
     body: Iterable[bytes],
-    decoder: ItemDecoder,
-    relay: Relay,
+    decoder: ItemDecoder | BlockDecoder,
+    relay: Relay | BlockRelay,
     rest: Generator[Any, None, None],
     response: Any,
 ) -> Iterator[Any]:
@@ -120,13 +215,16 @@ def drive(
         rest: the SDK's own generator, which reads from the relay.
         response: the response, which is closed at the end.
     """
-    feed = decoder.feed
+    feed, unbuilt, take = decoder.feed, relay.unbuilt, cast("Any", relay).take
     chunks = iter(body)
     try:
         for chunk in chunks:
             for item in feed(chunk):
-                if type(item) is ServerSentEvent:
-                    relay.take(item, decoder)
+                if type(item) is unbuilt:
+                    take(item, decoder, chunks)
+                    if relay.takes_rest:
+                        yield from rest
+                        return
                     item = next(rest, _END)
                     if item is _END:
                         if relay.reads_on:  # to the end, so that the connection can be reused
@@ -135,9 +233,8 @@ def drive(
                     if relay.skipped:
                         continue
                 yield item
-        decoder.finish()
-        relay.ended = True
-        next(rest, _END)
+        cast("Any", relay).end(decoder)
+        yield from rest
     except Exception as error:
         relay.error = error
         next(rest, _END)  # raises the SDK's error, if the SDK converts it
@@ -153,13 +250,13 @@ def drive(
 
 async def adrive(
     body: AsyncIterable[bytes],
-    decoder: ItemDecoder,
-    relay: Relay,
+    decoder: ItemDecoder | BlockDecoder,
+    relay: Relay | BlockRelay,
     rest: AsyncGenerator[Any, None],
     response: Any,
 ) -> AsyncIterator[Any]:
     """Yield a stream's items, see ``drive``."""
-    feed = decoder.feed
+    feed, unbuilt, take = decoder.feed, relay.unbuilt, cast("Any", relay).take
     chunks: Any = aiter(body)
     direct = chunks if isinstance(chunks, AsyncDirectChunks) else None
     fetch = chunks.__anext__
@@ -175,8 +272,12 @@ async def adrive(
             except StopAsyncIteration:
                 break
             for item in feed(chunk):
-                if type(item) is ServerSentEvent:
-                    relay.take(item, decoder)
+                if type(item) is unbuilt:
+                    take(item, decoder, chunks)
+                    if relay.takes_rest:
+                        async for item in rest:
+                            yield item
+                        return
                     item = await anext(rest, _END)
                     if item is _END:
                         if relay.reads_on:
@@ -186,9 +287,9 @@ async def adrive(
                     if relay.skipped:
                         continue
                 yield item
-        decoder.finish()
-        relay.ended = True
-        await anext(rest, _END)
+        cast("Any", relay).end(decoder)
+        async for item in rest:
+            yield item
     except Exception as error:
         relay.error = error
         await anext(rest, _END)  # raises the SDK's error, if the SDK converts it

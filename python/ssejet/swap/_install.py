@@ -38,8 +38,8 @@ def accelerate(client: _ClientT) -> _ClientT:
         client = ssejet.accelerate(OpenAI())
 
     Args:
-        client: a client of openai or anthropic, or of any other SDK that Stainless generated, such as groq,
-            together, cerebras, writer, fireworks or perplexity; synchronous or asynchronous.
+        client: a client of openai, anthropic, mistralai, or of any other SDK that Stainless generated, such
+            as groq, together, cerebras, writer, fireworks or perplexity; synchronous or asynchronous.
 
     Returns:
         The new client. Or the given one, with an ``UnsupportedVersionWarning``, if ssejet does not know this
@@ -60,7 +60,8 @@ def accelerate(client: _ClientT) -> _ClientT:
 
 
 def _unknown(value: object) -> str:
-    sdks = ", ".join(name for name, entry in registry.ENTRIES.items() if entry.is_sdk)
+    named = [name for name, entry in registry.ENTRIES.items() if entry.is_sdk]
+    sdks = ", ".join([*named, *registry.SPEAKEASY])
     others = ", ".join(registry.GENERATED)
     what = f"the class {value.__name__!r}" if isinstance(value, type) else repr(type(value).__name__)
     return (
@@ -179,8 +180,9 @@ class _Applied:
     def undo(self) -> None:
         owner, name, value = self._patch
         if vars(owner).get(name) is not value:
+            where = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner.__name__
             warnings.warn(
-                f"{owner.__module__}.{owner.__qualname__}.{name} was patched by others after "
+                f"{where}.{name} was patched by others after "
                 "ssejet.install(), and is left as it is: undo those patches first",
                 RuntimeWarning,
                 stacklevel=4,

@@ -1,7 +1,7 @@
 """Which packages have a swap-in, how to recognise their clients, and which of them are installed.
 
-A new SDK needs one entry in ``ENTRIES``. SDKs that Stainless generated need none, unless something about them
-is special.
+A new SDK needs one entry in ``ENTRIES``. SDKs that Stainless or Speakeasy generated need none, unless
+something about them is special.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "ENTRIES",
     "GENERATED",
     "PARTS",
+    "SPEAKEASY",
     "Entry",
     "imported",
     "installed",
@@ -43,11 +44,13 @@ class Entry(NamedTuple):
         clients: the names of the classes of which clients are instances, as in ``"OpenAI"``; empty if the
             package is no SDK. A module path in front is allowed, as in ``"client.Client"``.
         distribution: the name of the distribution, if it is not the package's.
+        part: the part of the package that has the streams, if other parts are imported without it.
     """
 
     module: str
     clients: tuple[str, ...] = ()
     distribution: str | None = None
+    part: str | None = None
 
     @property
     def is_sdk(self) -> bool:
@@ -68,10 +71,38 @@ ENTRIES: dict[str, Entry] = {
     "anthropic": Entry("ssejet.swap.anthropic._patches", _STAINLESS),
     "httpx_sse": Entry("ssejet.swap.httpx_sse._in_place", distribution="httpx-sse"),
     "httpx2": Entry("ssejet.swap.httpx2._in_place"),
+    "huggingface_hub": Entry(
+        "ssejet.swap._huggingface",
+        (
+            "inference._client.InferenceClient",
+            "inference._generated._async_client.AsyncInferenceClient",
+        ),
+        part="inference",
+    ),
 }
+
+# The modules whose import is waited for, and their packages.
+_AWAITED = {f"{name}.{entry.part}" if entry.part else name: name for name, entry in ENTRIES.items()}
 
 GENERATED = ("groq", "together", "cerebras", "writer", "fireworks", "perplexity", "cloudflare", "runwayml")
 """Some of the other SDKs that Stainless generated, for messages. They are recognised by their structure."""
+
+
+SPEAKEASY = ("mistralai",)
+"""Some of the SDKs that Speakeasy generated, for messages. They are recognised by their structure, too."""
+
+_SPEAKEASY_MARK = ".utils.eventstreaming"
+_SPEAKEASY_BASE = ".basesdk"
+_SPEAKEASY_FILES = ("basesdk.py", "eventstreaming.py")
+
+
+def _speakeasy(root: str) -> str | None:
+    """Give the name of an SDK from Speakeasy, or None if it is a private part of another package.
+
+    Newer ones keep their modules in a package ``client``.
+    """
+    is_private = any(part.startswith("_") for part in root.split("."))
+    return None if is_private else root.removesuffix(".client")
 
 
 def sdk_of(client: object) -> str | None:
@@ -82,6 +113,8 @@ def sdk_of(client: object) -> str | None:
                 return name
         if cls.__qualname__ == "BaseClient" and cls.__module__.endswith(_MARK):
             return cls.__module__.removesuffix(_MARK)
+        if cls.__qualname__ == "BaseSDK" and cls.__module__.endswith(_SPEAKEASY_BASE):
+            return _speakeasy(cls.__module__.removesuffix(_SPEAKEASY_BASE))
     return None
 
 
@@ -99,35 +132,46 @@ def swap_in(package: str) -> Any:
 
 @cache
 def _generated(package: str) -> Any:
+    from ssejet.swap._speakeasy import SpeakeasySwapIn, module_of
     from ssejet.swap._stainless import StainlessSwapIn
 
+    if f"{package}{_MARK}" not in sys.modules:
+        with suppress(ModuleNotFoundError):
+            return SpeakeasySwapIn(module_of(package))
     return StainlessSwapIn(package)
 
 
 def imported() -> list[str]:
     """Give the known packages that are imported."""
     names = [name for name, module in list(sys.modules.items()) if module is not None]
-    named = [name for name in ENTRIES if name in names]
+    named = [package for module, package in _AWAITED.items() if module in names]
     # Importing one waits, if another thread is importing it.
-    others = [_package(import_module(name)) for name in names if name.endswith(_MARK)]
+    marked = [name for name in names if name.endswith((_MARK, _SPEAKEASY_MARK))]
+    others = [_package(import_module(name)) for name in marked]
     return [*named, *(name for name in others if name is not None)]
 
 
 def is_awaited(module_name: str) -> bool:
     """Whether something is to be patched when this module is imported."""
-    return module_name in ENTRIES or module_name.endswith(_MARK)
+    return module_name in _AWAITED or module_name.endswith((_MARK, _SPEAKEASY_MARK))
 
 
 def loaded(module: ModuleType) -> str | None:
     """Give the package that is to be patched now that this module is imported."""
-    return module.__name__ if module.__name__ in ENTRIES else _package(module)
+    return _AWAITED.get(module.__name__) or (
+        _package(module) if module.__name__.endswith((_MARK, _SPEAKEASY_MARK)) else None
+    )
 
 
-def _package(base_client: Any) -> str | None:
-    """Give the package of a module named ``_base_client``, if Stainless generated it and has no entry."""
-    name: str = base_client.__name__.removesuffix(_MARK)
+def _package(module: Any) -> str | None:
+    """Give the package of a module with the name of a mark, if it is generated and has no entry."""
+    name: str = module.__name__
+    if name.endswith(_SPEAKEASY_MARK):
+        has_streams = hasattr(module, "stream_events") and hasattr(module, "stream_events_async")
+        return _speakeasy(name.removesuffix(_SPEAKEASY_MARK)) if has_streams else None
+    name = name.removesuffix(_MARK)
     is_generated = all(
-        isinstance(getattr(base_client, each, None), type) for each in ("BaseClient", "Stream", "AsyncStream")
+        isinstance(getattr(module, each, None), type) for each in ("BaseClient", "Stream", "AsyncStream")
     )
     return name if is_generated and name not in ENTRIES else None
 
@@ -140,13 +184,19 @@ def installed() -> Iterator[str]:
                 yield name
     for distribution in metadata.distributions():
         names = [f"{part}.py" for part in PARTS]
-        paths = {str(file) for file in distribution.files or () if file.name in names}
+        paths = {str(file) for file in distribution.files or () if file.name in {*names, *_SPEAKEASY_FILES}}
         for path in paths:
             folder = path.removesuffix(names[0])
             if folder != path and all(folder + name in paths for name in names):
                 name = folder.rstrip("/").replace("/", ".")
                 if name not in ENTRIES:
                     yield name
+            if path.endswith(f"/{_SPEAKEASY_FILES[0]}"):
+                folder = path.removesuffix(_SPEAKEASY_FILES[0])
+                if f"{folder}utils/{_SPEAKEASY_FILES[1]}" in paths:
+                    root = _speakeasy(folder.rstrip("/").replace("/", "."))
+                    if root is not None:
+                        yield root
 
 
 def version(package: str) -> str | None:
@@ -159,9 +209,9 @@ def version(package: str) -> str | None:
         return metadata.version((entry and entry.distribution) or package)
     with suppress(Exception):  # it may be in the middle of its import
         return str(sys.modules[f"{package}._version"].__version__)
+    folder = package.replace(".", "/")
+    files = {f"{folder}/{name}.py" for name in ("_base_client", "basesdk", "client/basesdk")}
     for distribution in metadata.distributions():
-        if any(
-            str(file) == f"{package.replace('.', '/')}/_base_client.py" for file in distribution.files or ()
-        ):
+        if any(str(file) in files for file in distribution.files or ()):
             return distribution.version
     return None

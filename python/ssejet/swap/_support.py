@@ -8,9 +8,9 @@ __all__ = ["Patch", "UnsupportedError"]
 
 
 class Patch(NamedTuple):
-    """An attribute of a class and its replacement."""
+    """An attribute of a class or of a module, and its replacement."""
 
-    owner: type
+    owner: Any
     name: str
     value: Any
 

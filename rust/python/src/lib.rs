@@ -58,6 +58,9 @@ mod _core {
     use super::items::AsyncItemStream;
 
     #[pymodule_export]
+    use super::items::BlockDecoder;
+
+    #[pymodule_export]
     use super::items::ItemDecoder;
 
     #[pymodule_export]

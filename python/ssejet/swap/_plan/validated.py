@@ -8,11 +8,12 @@ discriminator or by the type of the JSON value. If neither is enough, it calls p
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import SchemaValidator, core_schema
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ _JSON_TYPES = {
     "model": "object",
     "dict": "object",
     "none": "null",
+    "function-before": "object",
+    "tagged-union": "object",
 }
+
+_MEMBERS = frozenset({"union", "nullable"})
 
 # Keys of a schema that do not affect validation.
 _IGNORED_KEYS = frozenset({"type", "metadata", "serialization", "ref"})
@@ -50,6 +55,18 @@ def model_fields(schema: Any) -> Any:
 def default_of(value: Any, make: Callable[[], Any]) -> Plan:
     """Plan a default: share an immutable value, call ``make`` each time for any other."""
     return ("value", value) if value is None or type(value) in {str, int, float, bool} else ("factory", make)
+
+
+def _pydantic_default(value: Any) -> Plan:
+    """Plan a default as pydantic gives it: each instance gets a copy of a value that has no hash."""
+    with suppress(TypeError):
+        hash(value)
+        return ("value", value)
+    if isinstance(value, BaseModel) and type(value).__deepcopy__ is BaseModel.__deepcopy__:
+        parts = (vars(value), value.__pydantic_extra__, value.__pydantic_fields_set__)
+        if parts == ({}, None, set()) and value.__pydantic_private__ is None:
+            return ("empty", type(value))
+    return ("factory", partial(deepcopy, value))
 
 
 class Validated:
@@ -149,14 +166,20 @@ class Validated:
             return None
         if any(schema.get(key) for key in ("custom_init", "post_init", "root_model")):
             return None
-        if fields.get("extra_behavior", config.get("extra_fields_behavior")) != "allow":
+        extra = fields.get("extra_behavior", config.get("extra_fields_behavior")) or "ignore"
+        if extra not in {"allow", "ignore"} or config.get("strict") or config.get("validate_default"):
             return None
-        if any(config.get(key) for key in ("populate_by_name", "validate_by_name", "validate_default")):
+        if config.get("validate_by_alias") is False:
             return None
-        plans = [self._field(name, info) for name, info in fields["fields"].items()]
+        plans: list[Any] = [self._field(name, info) for name, info in fields["fields"].items()]
         if None in plans:
             return None
-        return ("model", schema["cls"], plans, self._plan(fields.get("extras_schema", _ANY)), True)
+        extras = self._plan(fields.get("extras_schema", _ANY)) if extra == "allow" else None
+        plan = ("model", schema["cls"], plans, extras, True)
+        if config.get("populate_by_name") or config.get("validate_by_name"):
+            names = [name for name, key, *_ in plans if name != key]
+            return (*plan, names) if names else plan
+        return plan
 
     def _field(self, name: str, info: Any) -> Plan | None:
         key, schema = info.get("validation_alias", name), info["schema"]
@@ -167,7 +190,7 @@ class Validated:
         elif "default_factory" in schema:
             default = ("factory", schema["default_factory"])
         else:
-            default = default_of(schema["default"], partial(deepcopy, schema["default"]))
+            default = _pydantic_default(schema["default"])
         return (name, key, self._plan(schema), default)
 
     def _union(self, schema: Any) -> Plan | None:
@@ -175,7 +198,7 @@ class Validated:
             return None
         members: dict[str, list[Any]] = {}
         for member in self._members(schema):
-            kind = _JSON_TYPES.get(self._resolved(member)["type"])
+            kind = self._kind(member)
             if kind is None:
                 return None
             members.setdefault(kind, []).append(member)
@@ -184,15 +207,28 @@ class Validated:
             return None
         return next(iter(plans.values())) if len(plans) == 1 else ("by kind", plans)
 
-    def _members(self, schema: Any) -> Iterator[Any]:
+    def _members(self, schema: Any, seen: tuple[str, ...] = ()) -> Iterator[Any]:
+        ref = schema.get("schema_ref", "")
+        if (resolved := self._resolved(schema))["type"] in _MEMBERS and ref not in seen:
+            seen = (*seen, ref)
+            schema = resolved
         if schema["type"] == "union":
             for member in schema["choices"]:
-                yield from self._members(member)
+                yield from self._members(member, seen)
         elif schema["type"] == "nullable":
-            yield from self._members(schema["schema"])
+            yield from self._members(schema["schema"], seen)
             yield core_schema.none_schema()
         else:
             yield schema
+
+    def _kind(self, schema: Any) -> str | None:
+        """Give the kind of the only JSON values that a schema accepts; None if that is not known."""
+        schema = self._resolved(schema)
+        if _is_open_text(schema):
+            return "string"
+        if schema["type"] == "function-before" and open_union(schema) is None:
+            return None
+        return _JSON_TYPES.get(schema["type"])
 
     def _resolved(self, schema: Any) -> Any:
         return self._schemas[schema["schema_ref"]] if schema["type"] == "definition-ref" else schema
@@ -202,18 +238,110 @@ class Validated:
         if len(group) == 1 or kind == "null":
             return self._plan(group[0])
         if kind == "string":
+            *known, last = group
+            if _is_open_text(self._resolved(last)) and len(known) == 1:
+                # A text that the first member knows is not looked at by the last one.
+                plan = self._plan(known[0])
+                return ("either", plan, self._plan(last)) if plan[0] == "literal" else None
             plans = [self._plan(member) for member in group]
             if ("str",) in plans:
                 return ("str",)
             if all(plan[0] == "literal" for plan in plans):
                 return ("literal", [value for plan in plans for value in plan[1]])
         if kind == "object":
+            group = self._without_empty(group)
+            if len(group) == 1:
+                return self._plan(group[0])
             fields = [model_fields(self._resolved(member)) for member in group]
             if None not in fields:
                 names = dict.fromkeys(name for own in fields for name in own["fields"])
                 tagged = (self._tagged(name, group, fields) for name in names)
-                return next((plan for plan in tagged if plan is not None), None)
+                first = next((plan for plan in tagged if plan is not None), None)
+                return first or self._by_constant(group, fields)
         return None
+
+    def _without_empty(self, group: list[Any]) -> list[Any]:
+        """Leave out the models without fields, if the others have required fields.
+
+        Pydantic prefers the member that takes most fields.
+        """
+        fields = [model_fields(self._resolved(member)) for member in group]
+        if None in fields:
+            return group
+        filled = [member for member, own in zip(group, fields, strict=True) if own["fields"]]
+        is_clear = all(_keys(own, required=True) for own in fields if own["fields"])
+        return filled if filled and is_clear else group
+
+    def _by_constant(self, models: list[Any], fields: list[Any]) -> Plan | None:
+        """Plan a union of models that all have the same field, each with another constant in it."""
+        for key in _keys(fields[0]):
+            values = [self._constant(own, key) for own in fields]
+            if None not in values and len(set(values)) == len(values):
+                return self._by_tag(key, dict(zip(values, models, strict=True)))
+        return None
+
+    def _constant(self, fields: Any, key: str) -> str | None:
+        """Give the only text that a field takes; None if there is none."""
+        for name, info in fields["fields"].items():
+            if info.get("validation_alias", name) == key:
+                literal = _literal(self._plan(info["schema"]))
+                return literal[0] if len(literal) == 1 else None
+        return None
+
+    def _function_after(self, schema: Any) -> Plan | None:
+        """Plan a constant of an SDK that Speakeasy generated: the function raises an error for any other."""
+        inner = self._plan(schema["schema"])
+        function = schema["function"].get("function")
+        if schema["function"]["type"] != "no-info":
+            return None
+        if getattr(function, "__qualname__", "") != "validate_const.<locals>.validate":
+            return None
+
+        def accepts(value: str | None) -> bool:
+            try:
+                return function(value) is value
+            except ValueError:  # some versions refuse None
+                return False
+
+        values = _literal(inner)
+        if not values or not all(map(accepts, values)):
+            return None
+        literal = ("literal", values)
+        return ("nullable", literal) if inner[0] == "nullable" and accepts(None) else literal
+
+    def _function_before(self, schema: Any) -> Plan | None:
+        found = open_union(schema)
+        if found is None:
+            return None
+        by_class = {self._resolved(member).get("cls"): member for member in self._members(schema["schema"])}
+        key, variants = found
+        if not all(variant in by_class for variant in variants.values()):
+            return None
+        return self._by_tag(key, {tag: by_class[variant] for tag, variant in variants.items()})
+
+    def _tagged_union(self, schema: Any) -> Plan | None:
+        choices, discriminator = schema["choices"], schema["discriminator"]
+        if callable(discriminator):
+            key = _key_of(discriminator, list(choices))
+        else:
+            key = discriminator if isinstance(discriminator, str) else None
+        return None if key is None else self._by_tag(key, choices)
+
+    def _by_tag(self, key: str, choices: dict[Any, Any]) -> Plan | None:
+        """Plan a union of models, of which the value of a key tells the member."""
+        plans = []
+        for tag, member in choices.items():
+            plan = self._plan(self._resolved(member))
+            places = [i for i, field in enumerate(plan[2]) if field[1] == key] if plan[0] == "model" else []
+            if type(tag) is not str or not places:
+                return None
+            name, _, own, default = plan[2][places[0]]
+            if tag not in _literal(own):
+                return None
+            fields = [*plan[2]]
+            fields[places[0]] = (name, key, ("literal", [tag]), default)
+            plans.append((*plan[:2], fields, *plan[3:]))
+        return ("tagged", key, {tag: place for place, tag in enumerate(choices)}, plans)
 
     def _tagged(self, name: str, models: list[Any], fields: list[Any]) -> Plan | None:
         """Plan a union of models with this field as the discriminator; None if it cannot be one.
@@ -262,8 +390,48 @@ class Validated:
             if not untagged:
                 return plan
             if plan[0] == "model":
-                return (*plan, refused)
+                return (*plan[:5], [*refused, *(plan[5] if len(plan) > 5 else ())])
         return self._call_pydantic(core_schema.union_schema([*models, *untagged]))
+
+
+def _literal(plan: Plan) -> list[str]:
+    """Give the texts that a plan accepts, if it accepts no others. It may accept None, too."""
+    if plan[0] == "nullable":
+        plan = plan[1]
+    return plan[1] if plan[0] == "literal" else []
+
+
+def open_union(schema: Any) -> tuple[str, dict[str, Any]] | None:
+    """Give the key and the models of a union that an SDK from Speakeasy reads by the value of that key.
+
+    Any other value gives a class of its own there, and no value is an error.
+    """
+    function = schema["function"].get("function")
+    if schema["function"]["type"] != "no-info" or not isinstance(function, partial) or function.args:
+        return None
+    named = function.keywords
+    if named.keys() != {"disc_key", "variants", "unknown_cls", "union_name"}:
+        return None
+    if getattr(function.func, "__name__", "") != "parse_open_union":
+        return None
+    return named["disc_key"], named["variants"]
+
+
+def _is_open_text(schema: Any) -> bool:
+    """Whether this is the type for other texts than those that an SDK from Speakeasy knows."""
+    if schema["type"] != "lax-or-strict" or schema["strict_schema"]["type"] != "none":
+        return False
+    lax = schema["lax_schema"]
+    return bool(lax["type"] == "chain" and lax["steps"][0] == {"type": "str"})
+
+
+def _key_of(discriminator: Callable[[Any], Any], tags: list[Any]) -> str | None:
+    """Find the key by which a function tells the members of a union."""
+    for key in getattr(getattr(discriminator, "__code__", None), "co_consts", ()):
+        with suppress(Exception):
+            if type(key) is str and [discriminator({key: tag, "": ""}) for tag in tags] == tags:
+                return key
+    return None
 
 
 def _keys(fields: Any, *, required: bool = False) -> list[str]:

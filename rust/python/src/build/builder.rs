@@ -167,7 +167,57 @@ impl<'py, 'a> Builder<'py, 'a> {
         for (place, value) in [(data_place, data), (event_place, event_type.into_any())] {
             values.set_item(model.fields[place].name.bind(self.py), value).map_err(Stop::Error)?;
         }
-        self.instance(model, values, PyDict::new(self.py), 1 << data_place | 1 << event_place)
+        self.instance(model, values, Some(PyDict::new(self.py)), 1 << data_place | 1 << event_place)
+    }
+
+    /// Builds an item of the fields `data`, which holds the event's data, and `event`, its type, if the model
+    /// has it. It does what is done for an object of these two members.
+    ///
+    /// # Errors
+    ///
+    /// See `Stop`.
+    pub fn envelope(&mut self, event_type: Option<&[u8]>, data: &[u8]) -> Built<'py> {
+        let plan = self.plan;
+        let Node::Model(model) = &plan.root else { return Err(Stop::Refused) };
+        let data_place = model.keys.place(b"data").ok_or(Refused)?;
+        let mut set = 1 << data_place;
+        let values = model.defaults.bind(self.py).copy().map_err(Stop::Error)?;
+        if let Some(place) = model.keys.place(b"event") {
+            let event_type = self.of_text(&model.fields[place].node, event_type.ok_or(Refused)?)?;
+            values.set_item(model.fields[place].name.bind(self.py), event_type).map_err(Stop::Error)?;
+            set |= 1 << place;
+        }
+        let mut cursor = Cursor::inside_object(data);
+        let data = self.build(&model.fields[data_place].node, &mut cursor)?;
+        cursor.end()?;
+        values.set_item(model.fields[data_place].name.bind(self.py), data).map_err(Stop::Error)?;
+        self.instance(model, values, None, set)
+    }
+
+    /// Builds a value of a string that is not written as JSON.
+    fn of_text(&mut self, node: &Node, bytes: &[u8]) -> Built<'py> {
+        match node {
+            Node::Any | Node::String => self.text(bytes).map(Bound::into_any),
+            Node::Literal(values, texts) => {
+                let place = texts.iter().position(|text| **text == *bytes).ok_or(Refused)?;
+                Ok(values[place].bind(self.py).clone().into_any())
+            }
+            Node::Nullable(node) => self.of_text(node, bytes),
+            Node::Either(nodes) => match self.of_text(&nodes[0], bytes) {
+                Err(Stop::Refused) => self.of_text(&nodes[1], bytes),
+                built => built,
+            },
+            Node::ByKind(nodes) => self.of_text(nodes.string.as_ref().ok_or(Refused)?, bytes),
+            Node::Call(function) => {
+                let value = self.text(bytes)?;
+                function.bind(self.py).call1((value,)).map_err(|error| Stop::of(self.py, error))
+            }
+            Node::Definition(place) => {
+                let plan = self.plan;
+                self.of_text(plan.definitions.get(*place).ok_or(Refused)?, bytes)
+            }
+            _ => Err(Stop::Refused),
+        }
     }
 
     /// Builds one value of the whole text.
@@ -210,6 +260,16 @@ impl<'py, 'a> Builder<'py, 'a> {
                 Kind::Null => self.null(cursor),
                 _ => self.build(node, cursor),
             },
+            Node::Either(nodes) => {
+                let start = *cursor;
+                match self.build(&nodes[0], cursor) {
+                    Err(Stop::Refused) => {
+                        *cursor = start;
+                        self.build(&nodes[1], cursor)
+                    }
+                    built => built,
+                }
+            }
             Node::List(node) => self.list(node, cursor),
             Node::Dict(node) => self.dict(node, cursor),
             Node::Model(model) => self.model(model, cursor),
@@ -306,7 +366,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         let (kept, version) = (repeated.kept, repeated.version);
         let start = repeated.values.as_ref().unwrap_or(&model.defaults);
         let values = start.bind(py).copy().map_err(Stop::Error)?;
-        let extra = PyDict::new(py);
+        let extra = model.extra.as_ref().map(|_| PyDict::new(py));
         let mut set = 0;
         let mut count = 0;
         cursor.members(|cursor| {
@@ -316,7 +376,7 @@ impl<'py, 'a> Builder<'py, 'a> {
                     let key = cursor.key()?;
                     match self.place(model.place, &model.keys, count, &key) {
                         Some(place) => place,
-                        None => return self.extra(model, &extra, &key, cursor),
+                        None => return self.extra(model, extra.as_ref(), &key, cursor),
                     }
                 }
             };
@@ -347,15 +407,18 @@ impl<'py, 'a> Builder<'py, 'a> {
     fn extra(
         &mut self,
         model: &Model,
-        extra: &Bound<'py, PyDict>,
+        extra: Option<&Bound<'py, PyDict>>,
         key: &[u8],
         cursor: &mut Cursor<'_>,
     ) -> Result<(), Stop> {
-        let is_refused = model.refused.iter().any(|other| **other == *key);
-        if is_refused || (!model.sets_extra && key.starts_with(b"_")) {
+        if model.refused.iter().any(|other| **other == *key) {
             return Err(Stop::Refused);
         }
-        let value = self.build(&model.extra, cursor)?;
+        let (Some(node), Some(extra)) = (&model.extra, extra) else { return Ok(cursor.skip()?) };
+        if !model.sets_extra && key.starts_with(b"_") {
+            return Err(Stop::Refused);
+        }
+        let value = self.build(node, cursor)?;
         self.check(key, &value, cursor)?;
         extra.set_item(self.text(key)?, value).map_err(Stop::Error)
     }
@@ -523,7 +586,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         &mut self,
         model: &Model,
         values: Bound<'py, PyDict>,
-        extra: Bound<'py, PyDict>,
+        extra: Option<Bound<'py, PyDict>>,
         set: u128,
     ) -> Built<'py> {
         let py = self.py;
@@ -532,12 +595,12 @@ impl<'py, 'a> Builder<'py, 'a> {
         }
         for (place, factory) in &model.factories {
             if set >> place & 1 == 0 {
-                let value = factory.bind(py).call0().map_err(|error| Stop::of(self.py, error))?;
+                let value = factory.make(py).map_err(|error| Stop::of(self.py, error))?;
                 values.set_item(model.fields[*place].name.bind(py), value).map_err(Stop::Error)?;
             }
         }
         let fields_set = self.fields_set(model, set)?;
-        if model.sets_extra && !extra.is_empty() {
+        if let (true, Some(extra)) = (model.sets_extra, &extra) {
             for key in extra.keys() {
                 fields_set.add(key).map_err(Stop::Error)?;
             }

@@ -45,6 +45,11 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0, depth: 0 }
     }
 
+    /// For a text that stands in an object.
+    pub fn inside_object(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, depth: 1 }
+    }
+
     /// The next byte that is not white space.
     #[inline]
     fn peek(&mut self) -> Result<u8, Refused> {

@@ -15,8 +15,9 @@ const SLOTS: [&str; 3] = ["__pydantic_extra__", "__pydantic_fields_set__", "__py
 /// them: no code of the class is called, not even `__init__`.
 pub struct Maker {
     pub class: Py<PyType>,
-    /// The offsets of the slots in an instance, in bytes.
-    offsets: [isize; SLOTS.len()],
+    /// The offsets of the slots in an instance, in bytes. If a class has a value in place of a slot, an instance
+    /// has this member in its `__dict__`.
+    offsets: [Option<isize>; SLOTS.len()],
 }
 
 impl Maker {
@@ -24,9 +25,12 @@ impl Maker {
     ///
     /// `TypeError`: the class is no model, or has its own way to make instances.
     pub fn new(class: &Bound<'_, PyType>) -> PyResult<Self> {
-        let mut offsets = [0; SLOTS.len()];
+        let mut offsets = [None; SLOTS.len()];
         for (offset, name) in offsets.iter_mut().zip(SLOTS) {
             *offset = slot_offset(class, name)?;
+        }
+        if offsets[1..].contains(&None) {
+            return Err(PyTypeError::new_err("the class has values in place of slots"));
         }
         let address = |new: Option<ffi::newfunc>| new.map(|new| new as usize);
         // SAFETY: both are types that are alive, and their fields may be read while attached.
@@ -40,7 +44,7 @@ impl Maker {
         Ok(Self { class: class.clone().unbind(), offsets })
     }
 
-    /// Makes an instance, which takes over its parts.
+    /// Makes an instance, which takes over its parts. `extra` is `None` if the model drops other values.
     ///
     /// # Errors
     ///
@@ -49,12 +53,16 @@ impl Maker {
     pub fn make<'py>(
         &self,
         values: Bound<'py, PyDict>,
-        extra: Bound<'py, PyDict>,
+        extra: Option<Bound<'py, PyDict>>,
         fields_set: Bound<'py, PySet>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = values.py();
         let class = self.class.bind(py).as_type_ptr();
-        let parts = [extra.into_any(), fields_set.into_any(), py.None().into_bound(py)];
+        let none = || py.None().into_bound(py);
+        let parts = [extra.map_or_else(none, Bound::into_any), fields_set.into_any(), none()];
+        if self.offsets[0].is_none() {
+            values.set_item(SLOTS[0], &parts[0])?;
+        }
         // SAFETY: `py` shows that this thread is attached. `class` is a type that is alive, and that
         // makes instances as `object` does, by `tp_alloc`: this gives a new reference to an instance
         // that is all zero after its head, or null with an exception set. The offsets are those of
@@ -67,7 +75,9 @@ impl Maker {
                 return Err(PyErr::fetch(py));
             }
             for (offset, part) in self.offsets.into_iter().zip(parts) {
-                object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>().write(part.into_ptr());
+                if let Some(offset) = offset {
+                    object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>().write(part.into_ptr());
+                }
             }
             Ok(object)
         }
@@ -107,7 +117,7 @@ impl ModelMaker {
         extra: Bound<'py, PyDict>,
         fields_set: Bound<'py, PySet>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.maker.make(values, extra, fields_set)
+        self.maker.make(values, Some(extra), fields_set)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -115,12 +125,17 @@ impl ModelMaker {
     }
 }
 
-/// The offset of a slot in the instances of a class.
-fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
-    let descriptor = class.getattr(name).ok();
-    descriptor
-        .and_then(|descriptor| member_offset(class, &descriptor))
-        .ok_or_else(|| PyTypeError::new_err(format!("{name} is no slot of the class")))
+/// The offset of a slot in the instances of a class; `None` if a plain value hides it.
+fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<Option<isize>> {
+    let Ok(descriptor) = class.getattr(name) else {
+        return Err(PyTypeError::new_err(format!("the class has no {name}")));
+    };
+    let offset = member_offset(class, &descriptor);
+    // An attribute whose class has no `__set__` does not keep a value out of the `__dict__` of an instance.
+    if offset.is_none() && descriptor.get_type().hasattr("__set__")? {
+        return Err(PyTypeError::new_err(format!("{name} is no slot of the class")));
+    }
+    Ok(offset)
 }
 
 /// The offset of the slot of a member descriptor, if this is one, in the instances of a class.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PySet, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::layout::Layout;
@@ -63,6 +63,8 @@ pub enum Node {
     /// One of these strings, which are also given in UTF-8.
     Literal(Vec<Py<PyString>>, Vec<Box<[u8]>>),
     Nullable(Box<Node>),
+    /// The first of these that does not refuse the value.
+    Either(Box<[Node; 2]>),
     List(Box<Node>),
     Dict(Box<Node>),
     Model(Box<Model>),
@@ -92,6 +94,7 @@ impl Node {
         match self {
             Self::Definition(place) => found.push(*place),
             Self::Nullable(node) => node.next_definitions(found),
+            Self::Either(nodes) => nodes.iter().for_each(|node| node.next_definitions(found)),
             Self::Tagged(tagged) => tagged.choices.iter().for_each(|node| node.next_definitions(found)),
             Self::ByKind(nodes) => nodes.each().for_each(|node| node.next_definitions(found)),
             _ => {}
@@ -102,6 +105,7 @@ impl Node {
     fn is_pure(&self) -> bool {
         match self {
             Self::Nullable(node) => node.is_pure(),
+            Self::Either(nodes) => nodes.iter().all(Self::is_pure),
             Self::ByKind(nodes) => nodes.each().all(Node::is_pure),
             Self::Call(_) | Self::Definition(_) => false,
             _ => true,
@@ -111,6 +115,7 @@ impl Node {
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Nullable(node) | Self::List(node) | Self::Dict(node) => node.traverse(visit),
+            Self::Either(nodes) => nodes.iter().try_for_each(|node| node.traverse(visit)),
             Self::Model(model) => model.traverse(visit),
             Self::Struct(model) => model.traverse(visit),
             Self::Tagged(tagged) => tagged.choices.iter().try_for_each(|node| node.traverse(visit)),
@@ -178,12 +183,12 @@ pub struct Model {
     pub keys: Keys,
     /// The set of the fields that the JSON must have.
     pub required: u128,
-    /// The fields whose default a function makes for each instance.
-    pub factories: Vec<(usize, Py<PyAny>)>,
+    /// The fields of which each instance has a default of its own.
+    pub factories: Vec<(usize, Factory)>,
     /// The default of each field, or None, in the order of the fields.
     pub defaults: Py<PyDict>,
-    /// What is built of the values of other keys.
-    pub extra: Node,
+    /// What is built of the values of other keys; `None` if they are dropped.
+    pub extra: Option<Node>,
     /// Whether other keys count as set fields, as in pydantic. In the SDKs' own `construct` they do not,
     /// and none may begin with an underscore.
     pub sets_extra: bool,
@@ -202,12 +207,31 @@ impl Model {
         visit.call(&self.maker.class)?;
         visit.call(&self.defaults)?;
         for (_, factory) in &self.factories {
-            visit.call(factory)?;
+            match factory {
+                Factory::Call(function) => visit.call(function)?,
+                Factory::Empty(maker) => visit.call(&maker.class)?,
+            }
         }
         for field in &self.fields {
             field.node.traverse(visit)?;
         }
-        self.extra.traverse(visit)
+        self.extra.as_ref().map_or(Ok(()), |node| node.traverse(visit))
+    }
+}
+
+/// Makes the default of a field for an instance.
+pub enum Factory {
+    Call(Py<PyAny>),
+    /// A model without any field.
+    Empty(Maker),
+}
+
+impl Factory {
+    pub fn make<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Call(function) => function.bind(py).call0(),
+            Self::Empty(maker) => maker.make(PyDict::new(py), None, PySet::empty(py)?),
+        }
     }
 }
 
@@ -346,6 +370,7 @@ impl Reader {
                 Node::Literal(values.into_iter().map(Bound::unbind).collect(), bytes)
             }
             "nullable" => Node::Nullable(self.boxed(&argument(1)?)?),
+            "either" => Node::Either(Box::new([self.node(&argument(1)?)?, self.node(&argument(2)?)?])),
             "list" => Node::List(self.boxed(&argument(1)?)?),
             "dict" => Node::Dict(self.boxed(&argument(1)?)?),
             "model" => Node::Model(Box::new(self.model(plan)?)),
@@ -395,8 +420,9 @@ impl Reader {
         Ok(nodes)
     }
 
-    /// Reads `("model", class, fields, extra, sets_extra, refused)`, of which the last may be absent. Each field is
-    /// `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)` or `("required",)`.
+    /// Reads `("model", class, fields, extra, sets_extra, refused)`, of which the last may be absent. `extra` is
+    /// None if other keys are dropped. Each field is `(name, key, plan, default)` and a default `("value", …)`,
+    /// `("factory", …)`, `("empty", class)` or `("required",)`.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
         let plans: Vec<FieldPlan<'_>> = plan.get_item(2)?.extract()?;
@@ -414,7 +440,10 @@ impl Reader {
             required: 0,
             factories: Vec::new(),
             defaults: defaults.clone().unbind(),
-            extra: self.node(&plan.get_item(3)?)?,
+            extra: match plan.get_item(3)? {
+                extra if extra.is_none() => None,
+                extra => Some(self.node(&extra)?),
+            },
             sets_extra: plan.get_item(4)?.extract()?,
             refused: match plan.get_item(5) {
                 Ok(keys) => {
@@ -430,7 +459,11 @@ impl Reader {
             let mut value = py.None().into_bound(py);
             match &*kind {
                 "value" => value = default.get_item(1)?,
-                "factory" => model.factories.push((place, default.get_item(1)?.unbind())),
+                "factory" => model.factories.push((place, Factory::Call(default.get_item(1)?.unbind()))),
+                "empty" => {
+                    let maker = Maker::new(default.get_item(1)?.cast::<PyType>()?)?;
+                    model.factories.push((place, Factory::Empty(maker)));
+                }
                 _ => model.required |= 1 << place,
             }
             defaults.set_item(&name, value)?;
