@@ -138,6 +138,6 @@ class Scribe:
             return "null"
         if type_ in {datetime, date}:
             return '"2026-01-02T03:04:05.678Z"'
-        if isinstance(type_, type) and issubclass(type_, Enum):
+        if isinstance(type_, type) and issubclass(type_, Enum) and len(type_):
             return json.dumps(next(iter(type_)).value)
         return random.choice(ODDITIES)

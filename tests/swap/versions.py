@@ -53,6 +53,8 @@ class Row:
     @property
     def module(self) -> str:
         """The name of the package that the library installs."""
+        if self.library == "google-genai":
+            return "google.genai"
         return MODULES.get(self.library, self.library.replace("-", "_"))
 
     @property
@@ -60,6 +62,8 @@ class Row:
         """The tests that have to do with the library."""
         if self.library in {"openai", "anthropic"}:
             return [HERE]
+        if self.library == "google-genai":
+            return [HERE / "test_google_genai.py"]
         if self.library in MODULES:
             return [HERE / "test_generated.py"]
         direct = [ROOT / "tests" / "http" / f"test_direct_{name}.py" for name in ("pool", "connections")]
@@ -114,6 +118,7 @@ ROWS = (
     Row("openlayer", "openlayer"),
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
     Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
+    Row("google-genai", "google-genai", ("aiohttp",)),
     # What direct reading relies on.
     Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
     Row("httpcore", "httpcore", ("httpx",)),
