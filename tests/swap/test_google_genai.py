@@ -17,6 +17,7 @@ from same import differences
 from sdks import FakeServer, Outcome, event, outcome, sizes
 
 import ssejet
+from ssejet._core import Assembler
 from ssejet.swap import UnsupportedVersionWarning
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ from google import genai
 from google.genai import models, types
 
 from ssejet.swap.google_genai import _patches
-from ssejet.swap.google_genai._responses import Responses
 
 pytestmark = [
     pytest.mark.slow,
@@ -364,13 +364,14 @@ def test_the_given_client_may_be_freed_before_the_accelerated_one_and_after() ->
 @pytest.mark.parametrize("change", ["function", "method", "result"])
 def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(_patches, "_checked", False)
-    monkeypatch.setattr(_patches, "_known_rules", {})
+    monkeypatch.setattr(_patches, "_assemblers", {})
     if change == "function":
         monkeypatch.delattr(models, "_GenerateContentResponse_from_vertex")
     elif change == "method":
         monkeypatch.setitem(_patches._STOCK_METHODS, models.Models, lambda *_, **__: iter([1]))
     else:
-        monkeypatch.setattr(Responses, "build", lambda *_: types.GenerateContentResponse())
+        plan = ("model", types.GenerateContentResponse, [], ("drop",), False)
+        monkeypatch.setattr(_patches, "assembler", lambda _: Assembler(plan, []))
     stock = client(FakeServer([CHUNK]))
     with pytest.warns(UnsupportedVersionWarning, match=r"leaves google\.genai .* as it is"):
         assert ssejet.accelerate(stock) is stock

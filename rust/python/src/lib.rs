@@ -57,6 +57,9 @@ mod _core {
     use super::items::AsyncItemStream;
 
     #[pymodule_export]
+    use super::items::ItemBuilder;
+
+    #[pymodule_export]
     use super::items::ItemDecoder;
 
     #[pymodule_export]
@@ -64,6 +67,9 @@ mod _core {
 
     #[pymodule_export]
     use super::items::KnownShapes;
+
+    #[pymodule_export]
+    use super::items::OrdinaryEvents;
 
     #[pymodule_export]
     use super::stack::stack_left;

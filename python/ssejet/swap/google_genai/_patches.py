@@ -1,11 +1,15 @@
 """Patches google-genai: the streams of ``generate_content_stream``, and with them those of chats.
 
 The SDK's own generator makes the request, and all that is not built here: it reads from a stand-in for the
-HTTP response, which gives it the chunks that are left to it, and the errors.
+response, which gives it the chunks that are left to it. From the first bytes on that are no ordinary event, and
+at the end of the stream, the SDK reads the rest itself.
 """
 
 from __future__ import annotations
 
+import sys
+import warnings
+from contextlib import suppress
 from copy import copy
 from functools import wraps
 from types import MethodType
@@ -15,12 +19,17 @@ import httpx
 from google.genai import _api_client, models, types
 from google.genai.client import Client
 
+from ssejet._core import AsyncItemStream, ItemDecoder, ItemStream, ServerSentEvent
+from ssejet._http.direct import ResponseBytes
+from ssejet._http.response import is_httpx_response
 from ssejet.swap._plan.probe import seen
 from ssejet.swap._support import Patch, UnsupportedError
-from ssejet.swap.google_genai._responses import Responses, Rules, validator
+from ssejet.swap.google_genai._responses import RESPONSE_FIELD, Rules, assembler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    from ssejet._core import Assembler
 
 __all__ = ["PATCHES", "accelerate", "check"]
 
@@ -36,22 +45,21 @@ class _Relay:
     """Gives the SDK's generator what is left to it.
 
     Attributes:
-        response: the SDK's HTTP response, once there is one to read from.
+        response: the SDK's response, once there is one to read from.
         text: the JSON text of the next chunk for the SDK.
-        error: the next error for the SDK.
-        ended: whether the stream has ended.
+        rest: the response with the rest of the stream, once the SDK is to read that itself.
     """
 
     def __init__(self) -> None:
         self.response: Any = None
         self.text = _IDLE
-        self.error: BaseException | None = None
-        self.ended = False
+        self.rest: Any = None
 
     def attach(self, response: Any) -> Any:
-        """Give the SDK a stand-in for an HTTP response that it streams from."""
-        if type(response) is not _api_client.HttpResponse or (
-            response.response_stream is None or isinstance(response.response_stream, list)
+        """Give the SDK a stand-in for a response that it streams from."""
+        stream = getattr(response, "response_stream", None)
+        if type(response) is not _api_client.HttpResponse or not (
+            is_httpx_response(stream) or _is_aiohttp(stream)
         ):
             return response
         self.response = response
@@ -62,10 +70,7 @@ class _Relay:
 
     def texts(self) -> Iterator[str]:
         """Give the SDK the texts of the chunks that are left to it."""
-        yield self.text
-        while not self.ended:
-            if self.error is not None:
-                raise self.error
+        while self.rest is None:
             yield self.text
 
 
@@ -73,16 +78,119 @@ class _StandIn(_api_client.HttpResponse):
     relay: _Relay
 
     def _iter_response_stream(self) -> Iterator[str]:
-        return self.relay.texts()
+        yield from self.relay.texts()
+        yield from self.relay.rest._iter_response_stream()
 
     async def _aiter_response_stream(self) -> AsyncIterator[str]:
         for text in self.relay.texts():
             yield text
+        texts = self.relay.rest._aiter_response_stream()
+        try:
+            async for text in texts:
+                yield text
+        finally:
+            await texts.aclose()
 
 
 # Errors have the response as an attribute, and show its class.
 _StandIn.__name__, _StandIn.__qualname__ = "HttpResponse", _api_client.HttpResponse.__qualname__
 _StandIn.__module__ = _api_client.HttpResponse.__module__
+
+
+def _is_aiohttp(stream: Any) -> bool:
+    aiohttp = sys.modules.get("aiohttp")
+    return aiohttp is not None and type(stream) is aiohttp.ClientResponse
+
+
+def _with_stream(response: Any, stream: Any, **methods: Any) -> Any:
+    """Copy the SDK's response, with an HTTP response whose bytes come from elsewhere."""
+    copied = object.__new__(type(stream))
+    vars(copied).update(vars(stream), **methods)
+    twin = copy(response)
+    twin.response_stream = copied
+    return twin
+
+
+class _Bytes:
+    """The rest of a synchronous body: what was read before, the other bytes, and the error that ended them."""
+
+    def __init__(self, stream: Any) -> None:
+        self.chunks = iter(ResponseBytes(stream))
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self.chunks:  # `yield from` would close them with this
+                yield chunk
+        except Exception as error:
+            self.error = error
+
+    def rest(self, first: bytes) -> Iterator[bytes]:
+        if first:
+            yield first
+        if self.error is not None:
+            raise self.error
+        yield from self.chunks
+
+    def close(self) -> None:
+        close = getattr(self.chunks, "close", None)
+        if close is not None:
+            close()
+
+
+class _AsyncBytes:
+    """The same for an asynchronous body."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.chunks = aiter(ResponseBytes(stream))
+        self.error: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.chunks:
+                yield chunk
+        except Exception as error:
+            self.error = error
+
+    async def rest(self, first: bytes) -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        if self.error is not None:
+            raise self.error
+        async for chunk in self.chunks:
+            yield chunk
+
+    def hand_over(self, response: Any, first: bytes) -> Any:
+        """Give the SDK's response from which it reads the rest."""
+        return _with_stream(response, self.stream, aiter_bytes=lambda *_, **__: self.rest(first))
+
+    async def aclose(self) -> None:
+        close = getattr(self.chunks, "aclose", None)
+        if close is not None:
+            await close()
+        await self.stream.aclose()  # as the SDK does
+
+
+class _AiohttpBytes:
+    """The same for a response of aiohttp, whose reader takes bytes back."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with suppress(Exception):  # the reader raises it again when the SDK reads on
+            while chunk := await self.stream.content.readany():
+                yield chunk
+
+    def hand_over(self, response: Any, first: bytes) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.stream.content.unread_data(first)
+        return response
+
+    async def aclose(self) -> None:
+        self.stream.release()
 
 
 class _ApiClient:
@@ -131,8 +239,13 @@ def _prepared(resource: Any) -> tuple[Any, _Relay]:
     return twin, relay
 
 
-def _responses(twin: Any, relay: _Relay) -> Responses:
-    return Responses(_rules(bool(twin._api_client.vertexai)), relay.response.headers)
+def _decoder(resource: Any) -> ItemDecoder:
+    assembler = _assembler(bool(resource._api_client.vertexai))
+    return ItemDecoder(assembler, dialect="openai", ordinary=True)
+
+
+def _stamp(decoder: ItemDecoder, response: Any) -> None:
+    decoder.stamp(RESPONSE_FIELD, types.HttpResponse(headers=response.headers))
 
 
 def _stream_method(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,7 +253,8 @@ def _stream_method(stock: Callable[..., Any]) -> Callable[..., Any]:
     def _generate_content_stream(self: Any, **options: Any) -> Any:
         if not _may_build(self._api_client, options.get("config")):
             return stock(self, **options)
-        return _drive(stock, self, options)
+        decoder = _decoder(self)
+        return ItemStream(decoder, _drive(stock, self, options, decoder))
 
     return _generate_content_stream
 
@@ -151,15 +265,18 @@ def _async_stream_method(stock: Callable[..., Any]) -> Callable[..., Any]:
         if not _may_build(self._api_client, options.get("config")):
             return await stock(self, **options)
         twin, relay = _prepared(self)
-        return _adrive(await stock(twin, **options), twin, relay)
+        decoder = _decoder(self)
+        return AsyncItemStream(decoder, _adrive(await stock(twin, **options), relay, decoder))
 
     return _generate_content_stream
 
 
-def _drive(stock: Callable[..., Any], resource: Any, options: dict[str, Any]) -> Iterator[Any]:
+def _drive(
+    stock: Callable[..., Any], resource: Any, options: dict[str, Any], decoder: ItemDecoder
+) -> Iterator[Any]:
     twin, relay = _prepared(resource)
     rest = stock(twin, **options)
-    texts: Any = None
+    body = None
     try:
         first = next(rest, _END)
         if relay.response is None:
@@ -167,30 +284,28 @@ def _drive(stock: Callable[..., Any], resource: Any, options: dict[str, Any]) ->
                 yield first
                 yield from rest
             return
-        build = _responses(twin, relay).build
-        texts = relay.response._iter_response_stream()
-        for text in texts:
-            item = build(text)
-            if item is None:
-                relay.text = text
-                item = next(rest)
-            yield item
-        relay.ended = True
-        next(rest, _END)
-    except Exception as error:
-        if relay.response is None or relay.error is not None:
-            raise
-        relay.error = error
-        next(rest, _END)
-        raise
+        _stamp(decoder, relay.response)
+        stream = relay.response.response_stream
+        body = _Bytes(stream)
+        for chunk in body:
+            for item in decoder.feed(chunk):
+                if type(item) is ServerSentEvent:
+                    relay.text = item.data
+                    item = next(rest)
+                yield item
+            if decoder.is_odd:
+                break
+        relay.rest = _with_stream(relay.response, stream, iter_bytes=lambda *_, **__: body.rest(decoder.rest))
+        yield from rest
     finally:
-        if texts is not None:
-            texts.close()
+        decoder.clear()
+        if body is not None:
+            body.close()
         rest.close()
 
 
-async def _adrive(rest: Any, twin: Any, relay: _Relay) -> AsyncIterator[Any]:
-    texts: Any = None
+async def _adrive(rest: Any, relay: _Relay, decoder: ItemDecoder) -> AsyncIterator[Any]:
+    body: _AsyncBytes | _AiohttpBytes | None = None
     try:
         first = await anext(rest, _END)
         if relay.response is None:
@@ -199,25 +314,24 @@ async def _adrive(rest: Any, twin: Any, relay: _Relay) -> AsyncIterator[Any]:
                 async for item in rest:
                     yield item
             return
-        build = _responses(twin, relay).build
-        texts = relay.response._aiter_response_stream()
-        async for text in texts:
-            item = build(text)
-            if item is None:
-                relay.text = text
-                item = await anext(rest)
+        _stamp(decoder, relay.response)
+        stream = relay.response.response_stream
+        body = _AiohttpBytes(stream) if _is_aiohttp(stream) else _AsyncBytes(stream)
+        async for chunk in body:
+            for item in decoder.feed(chunk):
+                if type(item) is ServerSentEvent:
+                    relay.text = item.data
+                    item = await anext(rest)
+                yield item
+            if decoder.is_odd:
+                break
+        relay.rest = body.hand_over(relay.response, decoder.rest)
+        async for item in rest:
             yield item
-        relay.ended = True
-        await anext(rest, _END)
-    except Exception as error:
-        if relay.response is None or relay.error is not None:
-            raise
-        relay.error = error
-        await anext(rest, _END)
-        raise
     finally:
-        if texts is not None:
-            await texts.aclose()
+        decoder.clear()
+        if body is not None:
+            await body.aclose()
         await rest.aclose()
 
 
@@ -234,18 +348,18 @@ PATCHES = [
 ]
 _FAST = {patch.owner: patch.value for patch in PATCHES}
 
-_known_rules: dict[bool, Rules] = {}
+_assemblers: dict[bool, Assembler] = {}
 
 
-def _rules(is_vertex: bool) -> Rules:
-    rules = _known_rules.get(is_vertex)
-    if rules is None:
+def _assembler(is_vertex: bool) -> Assembler:
+    made = _assemblers.get(is_vertex)
+    if made is None:
         name = "vertex" if is_vertex else "mldev"
         function = getattr(models, f"_GenerateContentResponse_from_{name}", None)
         if function is None:
             raise UnsupportedError(f"it has no function that reads the responses of {name}")
-        rules = _known_rules[is_vertex] = Rules(function)
-    return rules
+        made = _assemblers[is_vertex] = assembler(Rules(function))
+    return made
 
 
 def accelerate(client: Any) -> Any:
@@ -293,9 +407,7 @@ def check() -> None:
     global _checked
     if _checked:
         return
-    validator()
     for is_vertex in (False, True):
-        _rules(is_vertex)
         for body in _bodies():
             for resource, stock in _STOCK_METHODS.items():
                 expected = _see(resource, stock, body, is_vertex)

@@ -40,7 +40,8 @@ impl Maker {
         Ok(Self { class: class.clone().unbind(), offsets })
     }
 
-    /// Makes an instance, which takes over its parts.
+    /// Makes an instance, which takes over its parts. `extra` is given if the model allows other values,
+    /// `private` if it has private attributes.
     ///
     /// # Errors
     ///
@@ -49,12 +50,15 @@ impl Maker {
     pub fn make<'py>(
         &self,
         values: Bound<'py, PyDict>,
-        extra: Bound<'py, PyDict>,
+        extra: Option<Bound<'py, PyDict>>,
         fields_set: Bound<'py, PySet>,
+        private: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = values.py();
         let class = self.class.bind(py).as_type_ptr();
-        let parts = [extra.into_any(), fields_set.into_any(), py.None().into_bound(py)];
+        let or_none =
+            |part: Option<Bound<'py, PyDict>>| part.map_or_else(|| py.None().into_bound(py), Bound::into_any);
+        let parts = [or_none(extra), fields_set.into_any(), or_none(private)];
         // SAFETY: `py` shows that this thread is attached. `class` is a type that is alive, and that
         // makes instances as `object` does, by `tp_alloc`: this gives a new reference to an instance
         // that is all zero after its head, or null with an exception set. The offsets are those of
@@ -107,7 +111,7 @@ impl ModelMaker {
         extra: Bound<'py, PyDict>,
         fields_set: Bound<'py, PySet>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.maker.make(values, extra, fields_set)
+        self.maker.make(values, Some(extra), fields_set, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -1,12 +1,18 @@
 //! From bytes to typed items.
 
 mod answers;
+mod builder;
 mod decoder;
+mod events;
+mod ordinary;
 mod rules;
 mod shapes;
+mod stamp;
 mod stream;
 
 pub use answers::AnswerBuilder;
+pub use builder::ItemBuilder;
 pub use decoder::ItemDecoder;
+pub use events::OrdinaryEvents;
 pub use shapes::KnownShapes;
 pub use stream::{AsyncItemStream, ItemStream};
