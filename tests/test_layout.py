@@ -36,6 +36,7 @@ PUBLIC = {
     "ssejet.source",
     "ssejet.swap",
     "ssejet.swap.anthropic",
+    "ssejet.swap.cohere",
     "ssejet.swap.google_genai",
     "ssejet.swap.httpx2",
     "ssejet.swap.httpx_sse",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from payloads import ODDITIES, Scribe
 from same import differences
 from sdks import FakeServer, Outcome, event, outcome, sizes
+from wrong_values import changed
 
 import ssejet
 from ssejet._core import Assembler
@@ -191,6 +192,44 @@ def test_streams_give_what_they_give_without_us(
     lines = [line for line in lines if line[0].startswith("google_genai")]
     third = len(lines) // 3
     assert lines == lines[:third] * 3
+
+
+FULL: dict[str, Any] = {
+    **USUAL,
+    "candidates": [
+        {
+            "content": {
+                "parts": [
+                    {"text": "a", "thought": True, "thoughtSignature": "YWI="},
+                    CALL,
+                    {"inlineData": {"data": "YWI=", "mimeType": "a/b"}},
+                ],
+                "role": "model",
+            },
+            "finishReason": "STOP",
+            "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "blocked": False}],
+            "groundingMetadata": {"groundingChunks": [{"web": {"uri": "u"}}], "webSearchQueries": ["q"]},
+            "avgLogprobs": -0.5,
+            "index": 0,
+        }
+    ],
+    "promptFeedback": {"blockReason": "SAFETY"},
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_wrong_value_in_any_place_gives_what_it_gives_without_us(backend: str) -> None:
+    server = FakeServer([])
+    stock = client(server, backend)
+    fast = ssejet.accelerate(stock)
+    count = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for value in changed(FULL):
+            server.pieces = [event(json.dumps(value)) + CHUNK]
+            same(outcome(lambda: start(stock, "sync")), outcome(lambda: start(fast, "sync")))
+            count += 1
+    assert count > 500
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)

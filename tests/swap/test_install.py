@@ -48,6 +48,10 @@ with suppress(ImportError):
     from google.genai import models
 
     CLASSES += [models.Models, models.AsyncModels]
+with suppress(ImportError):
+    from cohere.v2 import raw_client
+
+    CLASSES += [raw_client.RawV2Client, raw_client.AsyncRawV2Client]
 
 
 def state_of_the_process() -> list[Any]:

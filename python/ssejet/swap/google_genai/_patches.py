@@ -1,8 +1,8 @@
 """Patches google-genai: the streams of ``generate_content_stream``, and with them those of chats.
 
 The SDK's own generator makes the request, and all that is not built here: it reads from a stand-in for the
-response, which gives it the chunks that are left to it. From the first bytes on that are no ordinary event, and
-at the end of the stream, the SDK reads the rest itself.
+response, which gives it the chunks that are left to it. From the first bytes on that are no ordinary event,
+and at the end of the stream, the SDK reads the rest itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from google.genai import _api_client, models, types
 from google.genai.client import Client
 
 from ssejet._core import AsyncItemStream, ItemDecoder, ItemStream, ServerSentEvent
-from ssejet._http.direct import ResponseBytes
 from ssejet._http.response import is_httpx_response
+from ssejet.swap._handover import AsyncBytes, Bytes
 from ssejet.swap._plan.probe import seen
 from ssejet.swap._support import Patch, UnsupportedError
 from ssejet.swap.google_genai._responses import RESPONSE_FIELD, Rules, assembler
@@ -68,6 +68,11 @@ class _Relay:
         stand_in.relay = self
         return stand_in
 
+    def hand_over(self, stream: Any) -> None:
+        """Let the SDK read the rest of the stream from this HTTP response."""
+        self.rest = copy(self.response)
+        self.rest.response_stream = stream
+
     def texts(self) -> Iterator[str]:
         """Give the SDK the texts of the chunks that are left to it."""
         while self.rest is None:
@@ -102,78 +107,8 @@ def _is_aiohttp(stream: Any) -> bool:
     return aiohttp is not None and type(stream) is aiohttp.ClientResponse
 
 
-def _with_stream(response: Any, stream: Any, **methods: Any) -> Any:
-    """Copy the SDK's response, with an HTTP response whose bytes come from elsewhere."""
-    copied = object.__new__(type(stream))
-    vars(copied).update(vars(stream), **methods)
-    twin = copy(response)
-    twin.response_stream = copied
-    return twin
-
-
-class _Bytes:
-    """The rest of a synchronous body: what was read before, the other bytes, and the error that ended them."""
-
-    def __init__(self, stream: Any) -> None:
-        self.chunks = iter(ResponseBytes(stream))
-        self.error: Exception | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self.chunks:  # `yield from` would close them with this
-                yield chunk
-        except Exception as error:
-            self.error = error
-
-    def rest(self, first: bytes) -> Iterator[bytes]:
-        if first:
-            yield first
-        if self.error is not None:
-            raise self.error
-        yield from self.chunks
-
-    def close(self) -> None:
-        close = getattr(self.chunks, "close", None)
-        if close is not None:
-            close()
-
-
-class _AsyncBytes:
-    """The same for an asynchronous body."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-        self.chunks = aiter(ResponseBytes(stream))
-        self.error: Exception | None = None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self.chunks:
-                yield chunk
-        except Exception as error:
-            self.error = error
-
-    async def rest(self, first: bytes) -> AsyncIterator[bytes]:
-        if first:
-            yield first
-        if self.error is not None:
-            raise self.error
-        async for chunk in self.chunks:
-            yield chunk
-
-    def hand_over(self, response: Any, first: bytes) -> Any:
-        """Give the SDK's response from which it reads the rest."""
-        return _with_stream(response, self.stream, aiter_bytes=lambda *_, **__: self.rest(first))
-
-    async def aclose(self) -> None:
-        close = getattr(self.chunks, "aclose", None)
-        if close is not None:
-            await close()
-        await self.stream.aclose()  # as the SDK does
-
-
 class _AiohttpBytes:
-    """The same for a response of aiohttp, whose reader takes bytes back."""
+    """The bytes of a response of aiohttp, see ``AsyncBytes``. Its reader takes bytes back."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -183,11 +118,11 @@ class _AiohttpBytes:
             while chunk := await self.stream.content.readany():
                 yield chunk
 
-    def hand_over(self, response: Any, first: bytes) -> Any:
+    def rest(self, first: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             self.stream.content.unread_data(first)
-        return response
+        return self.stream
 
     async def aclose(self) -> None:
         self.stream.release()
@@ -285,8 +220,7 @@ def _drive(
                 yield from rest
             return
         _stamp(decoder, relay.response)
-        stream = relay.response.response_stream
-        body = _Bytes(stream)
+        body = Bytes(relay.response.response_stream)
         for chunk in body:
             for item in decoder.feed(chunk):
                 if type(item) is ServerSentEvent:
@@ -295,7 +229,7 @@ def _drive(
                 yield item
             if decoder.is_odd:
                 break
-        relay.rest = _with_stream(relay.response, stream, iter_bytes=lambda *_, **__: body.rest(decoder.rest))
+        relay.hand_over(body.rest(decoder.rest))
         yield from rest
     finally:
         decoder.clear()
@@ -305,7 +239,7 @@ def _drive(
 
 
 async def _adrive(rest: Any, relay: _Relay, decoder: ItemDecoder) -> AsyncIterator[Any]:
-    body: _AsyncBytes | _AiohttpBytes | None = None
+    body: AsyncBytes | _AiohttpBytes | None = None
     try:
         first = await anext(rest, _END)
         if relay.response is None:
@@ -316,7 +250,7 @@ async def _adrive(rest: Any, relay: _Relay, decoder: ItemDecoder) -> AsyncIterat
             return
         _stamp(decoder, relay.response)
         stream = relay.response.response_stream
-        body = _AiohttpBytes(stream) if _is_aiohttp(stream) else _AsyncBytes(stream)
+        body = _AiohttpBytes(stream) if _is_aiohttp(stream) else AsyncBytes(stream)
         async for chunk in body:
             for item in decoder.feed(chunk):
                 if type(item) is ServerSentEvent:
@@ -325,7 +259,7 @@ async def _adrive(rest: Any, relay: _Relay, decoder: ItemDecoder) -> AsyncIterat
                 yield item
             if decoder.is_odd:
                 break
-        relay.rest = body.hand_over(relay.response, decoder.rest)
+        relay.hand_over(body.rest(decoder.rest))
         async for item in rest:
             yield item
     finally:

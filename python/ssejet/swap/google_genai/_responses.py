@@ -1,8 +1,8 @@
 """Makes the plan that builds the responses of ``generate_content_stream``, equal to google-genai's own.
 
-The SDK moves the keys of each chunk to another dict, removes unknown ones, and lets pydantic validate the rest.
-What it does with which key of a response or a candidate is tried out, with its own functions. The rest of the plan
-follows pydantic's schema: for values of exactly the right types. Other values are left to the SDK.
+The SDK moves the keys of each chunk to another dict, removes unknown ones, and lets pydantic validate the
+rest. What it does with which key of a response or a candidate is tried out, with its own functions. For the
+rest the plan follows pydantic's schema, with values of exactly the right types. Others are left to the SDK.
 """
 
 from __future__ import annotations
