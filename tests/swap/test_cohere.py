@@ -230,9 +230,9 @@ def test_other_content_gives_what_it_gives_without_us(headers: dict[str, str], m
 
 @pytest.mark.parametrize("mode", MODES)
 def test_refused_requests_raise_what_they_raise_without_us(mode: str) -> None:
-    stock = client(lambda _: httpx.Response(429, json={"message": "no"}), mode, max_retries=0)
+    stock = client(lambda _: httpx.Response(403, json={"message": "no"}), mode)
     expected = outcome(lambda: start(stock))
-    assert type(expected.error).__name__ == "TooManyRequestsError"
+    assert type(expected.error).__name__ == "ForbiddenError"
     same(expected, outcome(lambda: start(ssejet.accelerate(stock))))
 
 

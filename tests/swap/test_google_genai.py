@@ -139,15 +139,17 @@ BODIES: dict[str, list[bytes]] = {
 
 def client(server: FakeServer, backend: str = "gemini", **options: Any) -> genai.Client:
     """A client that sends its requests to this server."""
+    transport = httpx.MockTransport(server)
+    http: dict[str, Any] = {
+        "httpx_client": httpx.Client(transport=transport),
+        "httpx_async_client": httpx.AsyncClient(transport=transport),
+    }
+    if not http.keys() <= types.HttpOptions.model_fields.keys():
+        http = {"client_args": {"transport": transport}, "async_client_args": {"transport": transport}}
     return genai.Client(
         api_key="key",
         vertexai=backend == "vertex",
-        http_options=types.HttpOptions(
-            base_url="http://server",
-            httpx_client=httpx.Client(transport=httpx.MockTransport(server)),
-            httpx_async_client=httpx.AsyncClient(transport=httpx.MockTransport(server)),
-            **options,
-        ),
+        http_options=types.HttpOptions(base_url="http://server", **http, **options),
     )
 
 
@@ -342,7 +344,8 @@ def test_functions_are_called_and_chats_remember_as_they_do_without_us(mode: str
         return [*items, *chat.get_history(), *called]
 
     stock = run(lambda sdk: sdk)
-    assert stock[-1] == 2
+    if int(genai.__version__.partition(".")[0]) >= 3:  # older versions call no functions of this stream
+        assert stock[-1] == 2
     assert differences(run(ssejet.accelerate), stock) == []
     with ssejet.install():
         assert differences(run(lambda sdk: sdk), stock) == []

@@ -62,8 +62,8 @@ class Row:
         """The tests that have to do with the library."""
         if self.library in {"openai", "anthropic"}:
             return [HERE]
-        if self.library == "google-genai":
-            return [HERE / "test_google_genai.py"]
+        if self.library in {"google-genai", "cohere"}:
+            return [HERE / f"test_{self.module.replace('.', '_')}.py"]
         if self.library in MODULES:
             return [HERE / "test_generated.py"]
         direct = [ROOT / "tests" / "http" / f"test_direct_{name}.py" for name in ("pool", "connections")]
@@ -119,6 +119,10 @@ ROWS = (
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
     Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
     Row("google-genai", "google-genai", ("aiohttp",)),
+    Row("google-genai", "google-genai==2.0.0", ("aiohttp",)),
+    Row("google-genai", "google-genai==1.56.0", ("aiohttp",)),
+    Row("cohere", "cohere"),
+    Row("cohere", "cohere==5.21.1"),
     # What direct reading relies on.
     Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
     Row("httpcore", "httpcore", ("httpx",)),

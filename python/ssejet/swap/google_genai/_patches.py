@@ -179,8 +179,10 @@ def _decoder(resource: Any) -> ItemDecoder:
     return ItemDecoder(assembler, dialect="openai", ordinary=True)
 
 
-def _stamp(decoder: ItemDecoder, response: Any) -> None:
-    decoder.stamp(RESPONSE_FIELD, types.HttpResponse(headers=response.headers))
+def _stamp(decoder: ItemDecoder, first: Any) -> None:
+    """Give all items the HTTP response that the SDK gave its first one, as some versions do."""
+    if RESPONSE_FIELD in first.model_fields_set:
+        decoder.stamp(RESPONSE_FIELD, getattr(first, RESPONSE_FIELD))
 
 
 def _stream_method(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -219,7 +221,7 @@ def _drive(
                 yield first
                 yield from rest
             return
-        _stamp(decoder, relay.response)
+        _stamp(decoder, first)
         body = Bytes(relay.response.response_stream)
         for chunk in body:
             for item in decoder.feed(chunk):
@@ -248,7 +250,7 @@ async def _adrive(rest: Any, relay: _Relay, decoder: ItemDecoder) -> AsyncIterat
                 async for item in rest:
                     yield item
             return
-        _stamp(decoder, relay.response)
+        _stamp(decoder, first)
         stream = relay.response.response_stream
         body = _AiohttpBytes(stream) if _is_aiohttp(stream) else AsyncBytes(stream)
         async for chunk in body:
@@ -273,7 +275,11 @@ _METHOD = "_generate_content_stream"
 _STOCK_METHODS: dict[Any, Any] = {
     cls: getattr(cls, _METHOD, None) for cls in (models.Models, models.AsyncModels)
 }
-if None in (*_STOCK.values(), *_STOCK_METHODS.values()):
+_READERS = [
+    getattr(_api_client.HttpResponse, name, None)
+    for name in ("_iter_response_stream", "_aiter_response_stream")
+]
+if None in (*_STOCK.values(), *_STOCK_METHODS.values(), *_READERS):
     raise UnsupportedError("it has no streams of the kind that is known here")
 
 PATCHES = [
@@ -342,6 +348,8 @@ def check() -> None:
     if _checked:
         return
     for is_vertex in (False, True):
+        if _assembler(is_vertex).build(_GOOD) is None:
+            raise UnsupportedError("it changes more of each chunk than is known here")
         for body in _bodies():
             for resource, stock in _STOCK_METHODS.items():
                 expected = _see(resource, stock, body, is_vertex)
@@ -393,12 +401,15 @@ def _see(cls: Any, method: Callable[..., Any], body: bytes, is_vertex: bool) -> 
     return found
 
 
+_CALL = '{"functionCall": {"name": "f", "args": {"a": [1, null]}, "id": "i"}}'
+_CONTENT = f'{{"role": "model", "parts": [{{"text": "a"}}, {_CALL}]}}'
+_GOOD = f'{{"candidates": [{{"content": {_CONTENT}, "index": 0}}]}}'
+
+
 def _bodies() -> Iterator[bytes]:
     part = '{"text": "a", "thought": true, "thoughtSignature": "YQ==", "more": 1}'
-    call = '{"functionCall": {"name": "f", "args": {"a": [1, null]}, "id": "i"}}'
-    content = f'{{"role": "model", "parts": [{part}, {call}, null]}}'
-    parts = f'[{{"text": "a"}}, {call}]'
-    good = f'{{"candidates": [{{"content": {{"role": "model", "parts": {parts}}}, "index": 0}}]}}'
+    content = f'{{"role": "model", "parts": [{part}, {_CALL}, null]}}'
+    good = _GOOD
     usage = '{"totalTokenCount": 2, "trafficType": null}'
     rest = f'"modelVersion": "m", "responseId": "r", "usageMetadata": {usage}'
     yield f"data: {good}\n\ndata: {{{rest}}}\r\n\r\ndata: {good}".encode()

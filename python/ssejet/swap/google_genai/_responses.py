@@ -209,8 +209,11 @@ class Rules:
         """
         words = sorted(set(_words(function, set())))
 
+        parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+
         def convert(data: dict[str, Any]) -> dict[str, Any]:
-            made: dict[str, Any] = function(data, None, None)
+            # Versions differ in what else the function takes.
+            made: dict[str, Any] = function(*(data if name == "from_object" else None for name in parameters))
             return made
 
         def convert_candidate(data: dict[str, Any]) -> dict[str, Any]:
