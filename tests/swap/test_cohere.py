@@ -308,7 +308,7 @@ def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, m
     if change == "function":
         monkeypatch.setitem(_patches._STOCK, raw_client.RawV2Client, raw_client.RawV2Client.chat)
     elif change == "result":
-        plan = ("model", type(next(start(client(FakeServer([CHUNK]))))), [], ("drop",), False)
+        plan = ("model", type(next(start(client(FakeServer([CHUNK]))))), [], None, False)
         monkeypatch.setattr(_fern._Planner, "plan_of", lambda *_: plan)
         monkeypatch.setattr(_patches._fern, "_built_type", None)
     else:

@@ -412,7 +412,7 @@ def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, m
     elif change == "method":
         monkeypatch.setitem(_patches._STOCK_METHODS, models.Models, lambda *_, **__: iter([1]))
     else:
-        plan = ("model", types.GenerateContentResponse, [], ("drop",), False)
+        plan = ("model", types.GenerateContentResponse, [], None, False)
         monkeypatch.setattr(_patches, "assembler", lambda _: Assembler(plan, []))
     stock = client(FakeServer([CHUNK]))
     with pytest.warns(UnsupportedVersionWarning, match=r"leaves google\.genai .* as it is"):

@@ -147,7 +147,7 @@ class _Planner(Validated):
         refused = [name for name in fields["fields"] if name not in known]
         if cls is types.GenerateContentResponse:
             refused.append(_ERROR_KEY)
-        others = ("drop",) if self._drops else ("refuse",)
+        others = None if self._drops else ("refuse",)
         options = [] if rule is None else ["without null"]
         return ("model", cls, plans, others, False, refused, options, private)
 

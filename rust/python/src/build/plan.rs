@@ -439,7 +439,7 @@ impl Reader {
     /// Reads `("model", class, fields, others, sets_extra, refused, options, private)`, of which the last
     /// three may be absent.
     /// Each field is `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)` or `("required",)`.
-    /// `others` is a plan, `("drop",)` or `("refuse",)`; options are `"any case"` and `"without null"`;
+    /// `others` is a plan, `("refuse",)`, or None if they are dropped; options are `"any case"` and `"without null"`;
     /// `private` has the values of private attributes, or is None.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
@@ -495,12 +495,11 @@ impl Reader {
     }
 
     fn others(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Others> {
+        if plan.is_none() {
+            return Ok(Others::Dropped);
+        }
         let kind: String = plan.cast::<PyTuple>()?.get_item(0)?.extract()?;
-        Ok(match &*kind {
-            "drop" => Others::Dropped,
-            "refuse" => Others::Refused,
-            _ => Others::Kept(self.node(plan)?),
-        })
+        if kind == "refuse" { Ok(Others::Refused) } else { Ok(Others::Kept(self.node(plan)?)) }
     }
 
     /// Reads `("struct", class, fields, text_slot)`, each field being `(slot, key, plan, default)` and a
