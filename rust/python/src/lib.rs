@@ -17,6 +17,7 @@ mod errors;
 mod event;
 mod interpreter;
 mod items;
+mod read_wait;
 mod shape_hash;
 mod sizes;
 mod stack;
@@ -70,6 +71,9 @@ mod _core {
 
     #[pymodule_export]
     use super::items::OrdinaryEvents;
+
+    #[pymodule_export]
+    use super::read_wait::ReadWait;
 
     #[pymodule_export]
     use super::stack::stack_left;

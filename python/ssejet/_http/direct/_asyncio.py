@@ -114,7 +114,9 @@ class AsyncDirectChunks:
         return self._deadlines.begin(request_of(self._response))
 
     async def _wait_in_time(self, limit: float) -> None:
-        if not await self._arrivals.wait(None if limit == inf else limit, fails=False):
+        wait = self._arrivals.wait(None if limit == inf else limit, fails=False)
+        await wait
+        if not wait.in_time:
             raise self._deadlines.error(request_of(self._response))
 
     async def _end(self) -> NoReturn:
