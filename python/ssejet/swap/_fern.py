@@ -196,8 +196,8 @@ def remade(method: Any, names: dict[str, Any]) -> Any:
     stock = method.__wrapped__
     function = FunctionType(stock.__code__, names, stock.__name__, stock.__defaults__, stock.__closure__)
     function.__kwdefaults__ = stock.__kwdefaults__
-    function = wraps(stock)(function)
-    return (asynccontextmanager if isasyncgenfunction(stock) else contextmanager)(function)
+    made: Any = asynccontextmanager if isasyncgenfunction(stock) else contextmanager
+    return made(wraps(stock)(function))
 
 
 def rebound(value: Any, before: Any, after: Any) -> Any:

@@ -50,7 +50,7 @@ def accelerate(client: Any) -> Any:
         raise UnsupportedError(f"its raw client is a {type(inner).__name__}")
     cls = type(inner)
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    made = object.__new__(type(cls.__name__, (_Accelerated, cls), {**names, _METHOD: _FAST[base]}))
+    made: Any = object.__new__(type(cls.__name__, (_Accelerated, cls), {**names, _METHOD: _FAST[base]}))
     vars(made).update(vars(inner))
     return _twin(client, _raw_client=made if inner is raw else _copy(raw, _v2=made))
 
