@@ -25,10 +25,12 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import cohere
 import httpx
 import httpx2
 import httpx_sse
 import openai
+from google import genai
 from rich.console import Console
 
 import ssejet
@@ -59,6 +61,8 @@ def workloads() -> dict[str, Workload]:
     typed, helper = (chat_workloads()[name] for name in ("typed", "events"))
     messages = _named([_message(text) for text in _texts(EVENTS)], first=_MESSAGE_START)
     responses = _named([_response(text) for text in _texts(EVENTS)])
+    chats = _named([_cohere_chat(text) for text in _texts(EVENTS)])
+    gemini = _unnamed([_gemini(text, index) for index, text in enumerate(_texts(EVENTS))])
     short = b"\n\n".join(typed.body.split(b"\n\n")[:EVENTS_PER_STREAM]) + b"\n\n" + DONE
     made = []
     for size, name, title in ((64 * KIB, "", "64 KiB reads"), (0, "-per-event", "one event per read")):
@@ -68,6 +72,10 @@ def workloads() -> dict[str, Workload]:
             Workload(f"helper{name}", f"openai .stream(), {title}", helper.body, helper.data, size),
             Workload(f"responses{name}", f"openai Responses, {title}", *responses, size),
             Workload(f"messages{name}", f"anthropic create, {title}", *messages, size),
+            Workload(f"google-genai{name}", f"google-genai stream, {title}", *gemini, size),
+            Workload(f"google-genai-async{name}", f"google-genai stream, async, {title}", *gemini, size),
+            Workload(f"cohere{name}", f"cohere chat_stream, {title}", *chats, size),
+            Workload(f"cohere-async{name}", f"cohere chat_stream, async, {title}", *chats, size),
             Workload(f"httpx-sse{name}", f"httpx-sse, {title}", typed.body, typed.data, size),
             Workload(f"httpx2{name}", f"httpx2 EventSource, {title}", typed.body, typed.data, size),
         ]
@@ -111,6 +119,29 @@ def _response(text: str) -> dict[str, Any]:
         "logprobs": [],
         "obfuscation": "x" * (16 - len(text) % 16),
     }
+
+
+def _cohere_chat(text: str) -> dict[str, Any]:
+    return {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}}
+
+
+def _gemini(text: str, index: int) -> dict[str, Any]:
+    return {
+        "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}],
+        "usageMetadata": {
+            "promptTokenCount": 25,
+            "candidatesTokenCount": index,
+            "totalTokenCount": 25 + index,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 25}],
+        },
+        "modelVersion": "gemini-3.0-flash",
+        "responseId": "b2xhc2RmamxrYXNkZmpsa2E",
+    }
+
+
+def _unnamed(events: list[dict[str, Any]]) -> tuple[bytes, tuple[str, ...]]:
+    data = tuple(json.dumps(event) for event in events)
+    return "".join(f"data: {text}\n\n" for text in data).encode(), data
 
 
 def _named(
@@ -225,6 +256,36 @@ def _messages(client: Any, keep: Callable[[Any], object]) -> None:
         keep(event)
 
 
+def _generate(client: Any, keep: Callable[[Any], object]) -> None:
+    for chunk in client.models.generate_content_stream(model="none", contents=""):
+        keep(chunk)
+
+
+async def _agenerate(client: Any, keep: Callable[[Any], object]) -> None:
+    async for chunk in await client.aio.models.generate_content_stream(model="none", contents=""):
+        keep(chunk)
+
+
+def _chat_stream(client: Any, keep: Callable[[Any], object]) -> None:
+    for event in client.chat_stream(**CHAT):
+        keep(event)
+
+
+async def _achat_stream(client: Any, keep: Callable[[Any], object]) -> None:
+    async for event in client.chat_stream(**CHAT):
+        keep(event)
+
+
+def _google(http: Any) -> Any:
+    key = "httpx_async_client" if isinstance(http, httpx.AsyncClient) else "httpx_client"
+    return genai.Client(api_key="none", http_options={"base_url": "http://memory.invalid", key: http})
+
+
+def _cohere(http: Any) -> Any:
+    cls = cohere.AsyncClientV2 if isinstance(http, httpx.AsyncClient) else cohere.ClientV2
+    return cls(api_key="none", httpx_client=http)
+
+
 def _httpx_sse(module: Any) -> Callable[[Any, Callable[[Any], object]], None]:
     def read(client: Any, keep: Callable[[Any], object]) -> None:
         with module.connect_sse(client, "GET", "http://memory.invalid") as source:
@@ -336,7 +397,8 @@ def main() -> None:
     console = Console(stderr=True)
     streams = workloads()
     versions = {
-        name: importlib.metadata.version(name) for name in ("openai", "anthropic", "httpx-sse", "httpx2")
+        name: importlib.metadata.version(name)
+        for name in ("openai", "anthropic", "google-genai", "cohere", "httpx-sse", "httpx2")
     }
     ours = importlib.metadata.version("ssejet")
     samples = Samples()
@@ -386,6 +448,12 @@ def main() -> None:
         "messages",
         *pair("anthropic", _messages, lambda http: anthropic.Anthropic(**OPENAI, http_client=http)),
     )
+    for sdk, make, read, aread in (
+        ("google-genai", _google, _generate, _agenerate),
+        ("cohere", _cohere, _chat_stream, _achat_stream),
+    ):
+        measure(sdk, *pair(sdk, read, make, httpx.Client))
+        measure(f"{sdk}-async", *pair(sdk, aread, make, httpx.AsyncClient))
     measure("httpx-sse", *sources("httpx-sse", _httpx_sse, httpx_sse, ssejet.swap.httpx_sse, httpx.Client))
     measure("httpx2", *sources("httpx2", _httpx2, httpx2, ssejet.swap.httpx2, httpx2.Client))
     _pin(0)

@@ -40,6 +40,8 @@ PUBLIC = {
     "ssejet.source",
     "ssejet.swap",
     "ssejet.swap.anthropic",
+    "ssejet.swap.cohere",
+    "ssejet.swap.google_genai",
     "ssejet.swap.httpx2",
     "ssejet.swap.httpx_sse",
     "ssejet.swap.openai",

@@ -112,7 +112,8 @@ class Scribe:
         members = []
         for name, field in model.model_fields.items():
             if self._random.random() < (0.99 if field.is_required() else 0.5) - self._mischief / 2:
-                members.append((field.alias or name, self.write(field.annotation, depth + 1)))
+                key = name if self._random.random() < self._mischief else field.alias or name
+                members.append((key, self.write(field.annotation, depth + 1)))
         if self._random.random() < self._mischief:
             members.append((self._random.choice(_STRAY_KEYS), self._random.choice(ODDITIES)))
         if members and self._random.random() < self._mischief:
@@ -134,10 +135,12 @@ class Scribe:
             return str(random.choice([0, 1, 7, -1, 1767323045]))
         if type_ is float:
             return random.choice(["0", "1", "-0.25", "1e3", "3.0", "NaN"])
+        if type_ is bytes:
+            return random.choice(['"YWI="', '"-_-_"', '"+/+/"', '"é"', '"a"', '""'])
         if type_ is type(None):
             return "null"
         if type_ in {datetime, date}:
             return '"2026-01-02T03:04:05.678Z"'
-        if isinstance(type_, type) and issubclass(type_, Enum):
+        if isinstance(type_, type) and issubclass(type_, Enum) and len(type_):
             return json.dumps(next(iter(type_)).value)
         return random.choice(ODDITIES)

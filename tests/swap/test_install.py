@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,14 @@ CLASSES: list[Any] = [
     httpx2.EventSource,
     *_registry.swap_in("anthropic").linear,
 ]
+with suppress(ImportError):
+    from google.genai import models
+
+    CLASSES += [models.Models, models.AsyncModels]
+with suppress(ImportError):
+    from cohere.v2 import raw_client
+
+    CLASSES += [raw_client.RawV2Client, raw_client.AsyncRawV2Client]
 
 
 def state_of_the_process() -> list[Any]:

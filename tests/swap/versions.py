@@ -57,6 +57,8 @@ class Row:
     @property
     def module(self) -> str:
         """The name of the package that the library installs."""
+        if self.library == "google-genai":
+            return "google.genai"
         return MODULES.get(self.library, self.library.replace("-", "_"))
 
     @property
@@ -64,6 +66,8 @@ class Row:
         """The tests that have to do with the library."""
         if self.library in {"openai", "anthropic"}:
             return [HERE]
+        if self.library in {"google-genai", "cohere"}:
+            return [HERE / f"test_{self.module.replace('.', '_')}.py"]
         if self.library in MODULES:
             return [HERE / "test_generated.py"]
         if self.library in OTHERS:
@@ -131,6 +135,11 @@ ROWS = (
     Row("huggingface_hub", "huggingface_hub<2"),
     Row("huggingface_hub", "huggingface_hub==1.0.1"),
     Row("huggingface_hub", "huggingface_hub<1"),
+    Row("google-genai", "google-genai", ("aiohttp",)),
+    Row("google-genai", "google-genai==2.0.0", ("aiohttp",)),
+    Row("google-genai", "google-genai==1.56.0", ("aiohttp",)),
+    Row("cohere", "cohere"),
+    Row("cohere", "cohere==5.21.1"),
     # What direct reading relies on.
     Row("httpx", "httpx==0.27.0", pinned=("httpx==0.27.0",)),
     Row("httpcore", "httpcore", ("httpx",)),

@@ -15,6 +15,10 @@ Only these modules use an SDK's internals. Each leaves an unknown version alone,
 * ``openai/_chat.py``: the state of ``chat.completions.stream()``. It takes over only for chunks and snapshots
   of exactly the types and fields that it knows; openai-python handles all others.
 * ``anthropic/_messages.py``: the functions behind ``messages.stream()``, with the same caution.
+* ``google_genai/_patches.py`` and ``google_genai/_responses.py``: the streams of chunks, and how the SDK
+  makes a response of the JSON; ``check()``.
+* ``_fern.py`` and ``cohere/_patches.py``: the event sources of SDKs that Fern generated, the methods that
+  read them, and the raw clients; ``check()``.
 * ``httpx_sse/_in_place.py`` and ``httpx2/_in_place.py``: the attributes of an event; ``check()``.
 * ``_plan/``: how an SDK's models are constructed, through the functions in ``_plan.builder.Models``.
 """

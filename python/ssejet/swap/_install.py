@@ -38,8 +38,9 @@ def accelerate(client: _ClientT) -> _ClientT:
         client = ssejet.accelerate(OpenAI())
 
     Args:
-        client: a client of openai, anthropic, mistralai, or of any other SDK that Stainless generated, such
-            as groq, together, cerebras, writer, fireworks or perplexity; synchronous or asynchronous.
+        client: a client of openai, anthropic, google-genai, cohere, mistralai, huggingface_hub, or of any other
+            SDK that Stainless generated, such as groq, together, cerebras, writer, fireworks or perplexity;
+            synchronous or asynchronous.
 
     Returns:
         The new client. Or the given one, with an ``UnsupportedVersionWarning``, if ssejet does not know this

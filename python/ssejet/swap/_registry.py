@@ -69,6 +69,16 @@ _STAINLESS = ("_base_client.BaseClient",)
 ENTRIES: dict[str, Entry] = {
     "openai": Entry("ssejet.swap.openai._patches", _STAINLESS),
     "anthropic": Entry("ssejet.swap.anthropic._patches", _STAINLESS),
+    "google.genai": Entry(
+        "ssejet.swap.google_genai._patches", ("client.Client", "client.AsyncClient"), "google-genai"
+    ),
+    "cohere": Entry(
+        "ssejet.swap.cohere._patches",
+        (
+            *("v2.client.V2Client", "v2.client.AsyncV2Client"),
+            *("base_client.BaseCohere", "base_client.AsyncBaseCohere"),
+        ),
+    ),
     "httpx_sse": Entry("ssejet.swap.httpx_sse._in_place", distribution="httpx-sse"),
     "httpx2": Entry("ssejet.swap.httpx2._in_place"),
     "huggingface_hub": Entry(

@@ -21,6 +21,12 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// An event of a type and data only.
+    #[must_use]
+    pub fn new(event_type: &'a [u8], data: &'a [u8]) -> Self {
+        Self { event_type, data, last_event_id: None, retry: None }
+    }
+
     /// The data as text. Each maximal subpart of malformed UTF-8 is replaced by U+FFFD.
     #[must_use]
     pub fn data_lossy(&self) -> Cow<'a, str> {

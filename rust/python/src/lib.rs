@@ -61,6 +61,9 @@ mod _core {
     use super::items::BlockDecoder;
 
     #[pymodule_export]
+    use super::items::ItemBuilder;
+
+    #[pymodule_export]
     use super::items::ItemDecoder;
 
     #[pymodule_export]
@@ -68,6 +71,9 @@ mod _core {
 
     #[pymodule_export]
     use super::items::KnownShapes;
+
+    #[pymodule_export]
+    use super::items::OrdinaryEvents;
 
     #[pymodule_export]
     use super::read_wait::ReadWait;

@@ -357,10 +357,11 @@ class Validated:
             if info is None:
                 others.append((model, own))
                 continue
-            if info["schema"]["type"] != "literal" or self._literal(info["schema"]) is None:
+            literal = self._discriminator(info)
+            if literal["type"] != "literal" or self._literal(literal) is None:
                 return None
             keys.add(info.get("validation_alias", name))
-            for value in info["schema"]["expected"]:
+            for value in literal["expected"]:
                 models_by_value.setdefault(value, []).append(model)
         tagged = len(models) - len(others)
         if len(keys) > 1 or (not others and any(len(group) == tagged for group in models_by_value.values())):
@@ -382,6 +383,10 @@ class Validated:
             else:
                 positions[value] = positions[same]
         return ("tagged", keys.pop(), positions, plans)
+
+    def _discriminator(self, field: Any) -> Any:
+        """Give the schema of the literal that makes a field a discriminator."""
+        return field["schema"]
 
     def _alternative(self, models: list[Any], untagged: list[Any], refused: list[Any]) -> Plan:
         """Plan the models that have one tag, for objects that have none of the keys to refuse."""

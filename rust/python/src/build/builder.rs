@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 use super::cursor::{Cursor, Kind, Number, Refused};
 use super::layout::Instance;
 use super::opening::Opening;
-use super::plan::{Keys, Missing, Model, Node, Plan, Struct, Tagged};
+use super::plan::{Keys, Missing, Model, Node, Others, Plan, Struct, Tagged};
 use crate::errors::Stop;
 use crate::shape_hash::{ShapeHash, kind};
 use crate::stack;
@@ -167,7 +167,8 @@ impl<'py, 'a> Builder<'py, 'a> {
         for (place, value) in [(data_place, data), (event_place, event_type.into_any())] {
             values.set_item(model.fields[place].name.bind(self.py), value).map_err(Stop::Error)?;
         }
-        self.instance(model, values, Some(PyDict::new(self.py)), 1 << data_place | 1 << event_place)
+        let extra = Self::kept(self.py, model);
+        self.instance(model, values, extra, 1 << data_place | 1 << event_place)
     }
 
     /// Builds an item of the fields `data`, which holds the event's data, and `event`, its type, if the model
@@ -191,7 +192,8 @@ impl<'py, 'a> Builder<'py, 'a> {
         let data = self.build(&model.fields[data_place].node, &mut cursor)?;
         cursor.end()?;
         values.set_item(model.fields[data_place].name.bind(self.py), data).map_err(Stop::Error)?;
-        self.instance(model, values, None, set)
+        let extra = Self::kept(self.py, model);
+        self.instance(model, values, extra, set)
     }
 
     /// Builds a value of a string that is not written as JSON.
@@ -254,7 +256,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             Node::Literal(values, bytes) => {
                 let string = cursor.string()?;
                 let place = bytes.iter().position(|value| **value == *string).ok_or(Refused)?;
-                Ok(values[place].bind(self.py).clone().into_any())
+                Ok(values[place].bind(self.py).clone())
             }
             Node::Nullable(node) => match cursor.kind()? {
                 Kind::Null => self.null(cursor),
@@ -366,7 +368,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         let (kept, version) = (repeated.kept, repeated.version);
         let start = repeated.values.as_ref().unwrap_or(&model.defaults);
         let values = start.bind(py).copy().map_err(Stop::Error)?;
-        let extra = model.extra.as_ref().map(|_| PyDict::new(py));
+        let extra = Self::kept(py, model);
         let mut set = 0;
         let mut count = 0;
         cursor.members(|cursor| {
@@ -376,12 +378,16 @@ impl<'py, 'a> Builder<'py, 'a> {
                     let key = cursor.key()?;
                     match self.place(model.place, &model.keys, count, &key) {
                         Some(place) => place,
-                        None => return self.extra(model, extra.as_ref(), &key, cursor),
+                        None => return self.other(model, extra.as_ref(), &key, cursor),
                     }
                 }
             };
             let field = &model.fields[place];
             let is_new = set >> place & 1 == 0;
+            if model.drops_null && cursor.kind()? == Kind::Null {
+                // A repeated key would have to take back its value.
+                return if is_new { cursor.null().map_err(Stop::from) } else { Err(Stop::Refused) };
+            }
             set |= 1 << place;
             count += 1;
             if is_new && kept >> place & 1 == 1 {
@@ -403,24 +409,35 @@ impl<'py, 'a> Builder<'py, 'a> {
         self.instance(model, values, extra, set)
     }
 
-    /// Adds a member that is no field.
-    fn extra(
+    /// A dict for the members that are no fields, if they are kept.
+    #[inline]
+    fn kept(py: Python<'py>, model: &Model) -> Option<Bound<'py, PyDict>> {
+        matches!(model.others, Others::Kept(_)).then(|| PyDict::new(py))
+    }
+
+    /// Reads a member that is no field, and adds it to the others if they are kept.
+    fn other(
         &mut self,
         model: &Model,
         extra: Option<&Bound<'py, PyDict>>,
         key: &[u8],
         cursor: &mut Cursor<'_>,
     ) -> Result<(), Stop> {
-        if model.refused.iter().any(|other| **other == *key) {
+        if model.refuses(key) {
             return Err(Stop::Refused);
         }
-        let (Some(node), Some(extra)) = (&model.extra, extra) else { return Ok(cursor.skip()?) };
-        if !model.sets_extra && key.starts_with(b"_") {
-            return Err(Stop::Refused);
+        match (&model.others, extra) {
+            (Others::Kept(node), Some(extra)) => {
+                if !model.sets_extra && key.starts_with(b"_") {
+                    return Err(Stop::Refused);
+                }
+                let value = self.build(node, cursor)?;
+                self.check(key, &value, cursor)?;
+                extra.set_item(self.text(key)?, value).map_err(Stop::Error)
+            }
+            (Others::Dropped, _) => Ok(cursor.skip()?),
+            _ => Err(Stop::Refused),
         }
-        let value = self.build(node, cursor)?;
-        self.check(key, &value, cursor)?;
-        extra.set_item(self.text(key)?, value).map_err(Stop::Error)
     }
 
     /// Keeps the value of a field for the objects that follow, unless it changes too often.
@@ -601,11 +618,12 @@ impl<'py, 'a> Builder<'py, 'a> {
         }
         let fields_set = self.fields_set(model, set)?;
         if let (true, Some(extra)) = (model.sets_extra, &extra) {
-            for key in extra.keys() {
+            for (key, _) in extra {
                 fields_set.add(key).map_err(Stop::Error)?;
             }
         }
-        model.maker.make(values, extra, fields_set).map_err(Stop::Error)
+        let private = model.private.as_ref().map(|private| private.bind(py).copy()).transpose();
+        model.maker.make(values, extra, fields_set, private.map_err(Stop::Error)?).map_err(Stop::Error)
     }
 
     /// A new set of the names of the fields. Copying a known set is faster than filling one.

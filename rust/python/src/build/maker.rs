@@ -44,7 +44,8 @@ impl Maker {
         Ok(Self { class: class.clone().unbind(), offsets })
     }
 
-    /// Makes an instance, which takes over its parts. `extra` is `None` if the model drops other values.
+    /// Makes an instance, which takes over its parts. `extra` is given if the model allows other values,
+    /// `private` if it has private attributes.
     ///
     /// # Errors
     ///
@@ -55,11 +56,13 @@ impl Maker {
         values: Bound<'py, PyDict>,
         extra: Option<Bound<'py, PyDict>>,
         fields_set: Bound<'py, PySet>,
+        private: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = values.py();
         let class = self.class.bind(py).as_type_ptr();
-        let none = || py.None().into_bound(py);
-        let parts = [extra.map_or_else(none, Bound::into_any), fields_set.into_any(), none()];
+        let or_none =
+            |part: Option<Bound<'py, PyDict>>| part.map_or_else(|| py.None().into_bound(py), Bound::into_any);
+        let parts = [or_none(extra), fields_set.into_any(), or_none(private)];
         if self.offsets[0].is_none() {
             values.set_item(SLOTS[0], &parts[0])?;
         }
@@ -117,7 +120,7 @@ impl ModelMaker {
         extra: Bound<'py, PyDict>,
         fields_set: Bound<'py, PySet>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.maker.make(values, Some(extra), fields_set)
+        self.maker.make(values, Some(extra), fields_set, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

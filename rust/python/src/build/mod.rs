@@ -11,5 +11,5 @@ mod plan;
 pub use crate::errors::Stop;
 pub use assembler::Assembler;
 pub use builder::{Builder, Memory};
-pub use maker::ModelMaker;
+pub use maker::{Maker, ModelMaker};
 pub use opening::Opening;

@@ -60,8 +60,8 @@ pub enum Node {
     Float,
     Boolean,
     Null,
-    /// One of these strings, which are also given in UTF-8.
-    Literal(Vec<Py<PyString>>, Vec<Box<[u8]>>),
+    /// One of these immutable values, for the string in UTF-8 that has the same index.
+    Literal(Vec<Py<PyAny>>, Vec<Box<[u8]>>),
     Nullable(Box<Node>),
     /// The first of these that does not refuse the value.
     Either(Box<[Node; 2]>),
@@ -121,9 +121,8 @@ impl Node {
             Self::Tagged(tagged) => tagged.choices.iter().try_for_each(|node| node.traverse(visit)),
             Self::ByKind(nodes) => nodes.each().try_for_each(|node| node.traverse(visit)),
             Self::Call(function) => visit.call(function),
-            // Strings refer to no other object.
-            Self::Literal(..)
-            | Self::Any
+            Self::Literal(values, _) => values.iter().try_for_each(|value| visit.call(value)),
+            Self::Any
             | Self::String
             | Self::Int
             | Self::Float
@@ -187,16 +186,41 @@ pub struct Model {
     pub factories: Vec<(usize, Factory)>,
     /// The default of each field, or None, in the order of the fields.
     pub defaults: Py<PyDict>,
-    /// What is built of the values of other keys; `None` if they are dropped.
-    pub extra: Option<Node>,
+    /// What becomes of members with other keys.
+    pub others: Others,
     /// Whether other keys count as set fields, as in pydantic. In the SDKs' own `construct` they do not,
     /// and none may begin with an underscore.
     pub sets_extra: bool,
-    /// The keys that an object must not have: with one of them it may belong to another model.
+    /// The keys that an object must not have: with one of them it may belong to another model, or the SDK
+    /// takes it for a field.
     pub refused: Vec<Box<[u8]>>,
+    /// Whether keys are refused in any case. Those that are not ASCII are refused, too: no rule for their
+    /// case is needed here.
+    pub refuses_any_case: bool,
+    /// Whether fields that are null are left out.
+    pub drops_null: bool,
+    /// The values of private attributes, if the model has some.
+    pub private: Option<Py<PyDict>>,
+}
+
+/// What becomes of the members of an object that are no fields of its model.
+pub enum Others {
+    /// They are kept, built by this.
+    Kept(Node),
+    Dropped,
+    Refused,
 }
 
 impl Model {
+    /// Whether an object must not have this key.
+    pub fn refuses(&self, key: &[u8]) -> bool {
+        if self.refuses_any_case {
+            !key.is_ascii() || self.refused.iter().any(|other| other.eq_ignore_ascii_case(key))
+        } else {
+            self.refused.iter().any(|other| **other == *key)
+        }
+    }
+
     /// The default of a field, or None.
     pub fn default_of<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>> {
         let default = self.defaults.bind(py).get_item(self.fields[place].name.bind(py))?;
@@ -206,6 +230,7 @@ impl Model {
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.maker.class)?;
         visit.call(&self.defaults)?;
+        visit.call(&self.private)?;
         for (_, factory) in &self.factories {
             match factory {
                 Factory::Call(function) => visit.call(function)?,
@@ -215,7 +240,10 @@ impl Model {
         for field in &self.fields {
             field.node.traverse(visit)?;
         }
-        self.extra.as_ref().map_or(Ok(()), |node| node.traverse(visit))
+        match &self.others {
+            Others::Kept(node) => node.traverse(visit),
+            Others::Dropped | Others::Refused => Ok(()),
+        }
     }
 }
 
@@ -230,7 +258,7 @@ impl Factory {
     pub fn make<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Call(function) => function.bind(py).call0(),
-            Self::Empty(maker) => maker.make(PyDict::new(py), None, PySet::empty(py)?),
+            Self::Empty(maker) => maker.make(PyDict::new(py), None, PySet::empty(py)?, None),
         }
     }
 }
@@ -288,7 +316,12 @@ pub struct Keys {
 }
 
 impl Keys {
-    fn push(&mut self, key: Box<[u8]>) {
+    /// Adds the key of the next field. A field without one is never in the JSON.
+    fn push(&mut self, key: Option<Box<[u8]>>) {
+        let Some(key) = key else {
+            self.written.push(None);
+            return self.in_order.push(Box::default());
+        };
         self.places.insert(key.clone(), self.in_order.len());
         let is_plain = key.iter().all(|byte| !matches!(byte, ..b' ' | b'"' | b'\\'));
         self.written.push(is_plain.then(|| [b"\"", &*key, b"\":"].concat().into()));
@@ -317,8 +350,9 @@ impl Keys {
     }
 }
 
-/// The name of a field, its key in JSON, what is built of its value, and its default.
-type FieldPlan<'py> = (Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
+/// The name of a field, its key in JSON if it has one, what is built of its value, and its default.
+type FieldPlan<'py> =
+    (Bound<'py, PyString>, Option<Bound<'py, PyString>>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
 /// The slot of a Struct's field, its key in JSON, what is built of its value, and its default.
 type StructFieldPlan<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyAny>, Bound<'py, PyTuple>);
@@ -367,7 +401,14 @@ impl Reader {
             "literal" => {
                 let values: Vec<Bound<'_, PyString>> = argument(1)?.extract()?;
                 let bytes = values.iter().map(bytes).collect::<PyResult<_>>()?;
-                Node::Literal(values.into_iter().map(Bound::unbind).collect(), bytes)
+                Node::Literal(values.into_iter().map(|value| value.into_any().unbind()).collect(), bytes)
+            }
+            "enum" => {
+                let members = argument(1)?;
+                let members = members.cast::<PyDict>()?.iter();
+                let members = members.map(|(value, member)| Ok((member.unbind(), bytes(value.cast()?)?)));
+                let (members, bytes) = members.collect::<PyResult<Vec<_>>>()?.into_iter().unzip();
+                Node::Literal(members, bytes)
             }
             "nullable" => Node::Nullable(self.boxed(&argument(1)?)?),
             "either" => Node::Either(Box::new([self.node(&argument(1)?)?, self.node(&argument(2)?)?])),
@@ -420,9 +461,11 @@ impl Reader {
         Ok(nodes)
     }
 
-    /// Reads `("model", class, fields, extra, sets_extra, refused)`, of which the last may be absent. `extra` is
-    /// None if other keys are dropped. Each field is `(name, key, plan, default)` and a default `("value", …)`,
-    /// `("factory", …)`, `("empty", class)` or `("required",)`.
+    /// Reads `("model", class, fields, others, sets_extra, refused, options, private)`, of which the last three
+    /// may be absent. Each field is `(name, key, plan, default)` and a default `("value", …)`, `("factory", …)`,
+    /// `("empty", class)` or `("required",)`. `others` is a plan, `("refuse",)`, or None if they are dropped;
+    /// options are `"any case"` and `"without null"`; `private` has the values of private attributes, or is
+    /// None.
     fn model(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Model> {
         let py = plan.py();
         let plans: Vec<FieldPlan<'_>> = plan.get_item(2)?.extract()?;
@@ -432,6 +475,9 @@ impl Reader {
         let place = self.models;
         self.models += 1;
         let defaults = PyDict::new(py);
+        let options: Vec<String> =
+            plan.get_item(6).map_or_else(|_| Ok(Vec::new()), |given| given.extract())?;
+        let has = |option| options.iter().any(|other| other == option);
         let mut model = Model {
             place,
             maker: Maker::new(plan.get_item(1)?.cast::<PyType>()?)?,
@@ -440,9 +486,12 @@ impl Reader {
             required: 0,
             factories: Vec::new(),
             defaults: defaults.clone().unbind(),
-            extra: match plan.get_item(3)? {
-                extra if extra.is_none() => None,
-                extra => Some(self.node(&extra)?),
+            others: self.others(&plan.get_item(3)?)?,
+            refuses_any_case: has("any case"),
+            drops_null: has("without null"),
+            private: match plan.get_item(7) {
+                Ok(given) if !given.is_none() => Some(given.cast_into::<PyDict>()?.unbind()),
+                _ => None,
             },
             sets_extra: plan.get_item(4)?.extract()?,
             refused: match plan.get_item(5) {
@@ -467,11 +516,19 @@ impl Reader {
                 _ => model.required |= 1 << place,
             }
             defaults.set_item(&name, value)?;
-            model.keys.push(bytes(&key)?);
+            model.keys.push(key.as_ref().map(bytes).transpose()?);
             let node = self.node(&field)?;
             model.fields.push(Field { name: name.unbind(), is_pure: node.is_pure(), node });
         }
         Ok(model)
+    }
+
+    fn others(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Others> {
+        if plan.is_none() {
+            return Ok(Others::Dropped);
+        }
+        let kind: String = plan.cast::<PyTuple>()?.get_item(0)?.extract()?;
+        if kind == "refuse" { Ok(Others::Refused) } else { Ok(Others::Kept(self.node(plan)?)) }
     }
 
     /// Reads `("struct", class, fields, text_slot)`, each field being `(slot, key, plan, default)` and a
@@ -494,7 +551,7 @@ impl Reader {
                 "list" => Missing::List,
                 _ => Missing::Value(default.get_item(1)?.unbind()),
             };
-            keys.push(bytes(&key)?);
+            keys.push(Some(bytes(&key)?));
             fields.push(StructField { node: self.node(&field)?, default });
         }
         Ok(Struct { place, layout, fields, keys })

@@ -1,10 +1,13 @@
 //! `ItemDecoder`: from the bytes of a stream to the items of an SDK.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{EventQueue, Options, Parser};
 
+use super::ordinary::Ordinary;
 use super::rules::Rules;
+use super::stamp::Stamp;
 use crate::build::{Assembler, Builder, Memory};
 use crate::decoder::{self, Dialect, EventMaker};
 use crate::errors::{Stop, event_too_large};
@@ -21,9 +24,11 @@ use crate::errors::{Stop, event_too_large};
 ///     only: the types of the events that become items, or None for all.
 ///     wrapped: the start of the types of events whose items have the fields ``data`` and ``event``.
 ///     error_key: the key by which the SDK knows an error. Nothing is built of data in which its value is true.
+///     ordinary: whether only ordinary events are decoded: one line of data that looks like a JSON object, and
+///         nothing else. Another reader must go on with ``rest`` when the decoder ``is_odd``.
 #[pyclass(module = "ssejet._core")]
 pub struct ItemDecoder {
-    parser: Parser,
+    splitter: Splitter,
     maker: EventMaker,
     /// The events that wait to be made into items.
     queue: EventQueue,
@@ -32,6 +37,13 @@ pub struct ItemDecoder {
     rules: Rules,
     /// An event that was taken from the queue, of which no item was made.
     refused: Option<Py<PyAny>>,
+    stamp: Option<Stamp>,
+}
+
+/// What finds the events in the bytes.
+enum Splitter {
+    Standard(Parser),
+    Ordinary(Ordinary),
 }
 
 /// What a decoder has ready.
@@ -45,23 +57,30 @@ pub enum Ready<'py> {
 #[pymethods]
 impl ItemDecoder {
     #[new]
-    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, error_key = None))]
+    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, error_key = None, ordinary = false))]
     fn new(
         assembler: Bound<'_, Assembler>,
         dialect: &str,
         only: Option<Vec<String>>,
         wrapped: Option<String>,
         error_key: Option<String>,
+        ordinary: bool,
     ) -> PyResult<Self> {
         let dialect = Dialect::named(dialect)?;
+        let options = Options::default().with_dispatch(dialect.dispatch);
         Ok(Self {
-            parser: Parser::new(Options::default().with_dispatch(dialect.dispatch)),
+            splitter: if ordinary {
+                Splitter::Ordinary(Ordinary::new(false, usize::MAX))
+            } else {
+                Splitter::Standard(Parser::new(options))
+            },
             maker: EventMaker::new(assembler.py(), dialect),
             queue: EventQueue::default(),
             memory: Memory::new(assembler.get().plan()),
             assembler: assembler.unbind(),
             rules: Rules { only, last: 0, wrapped, error_key },
             refused: None,
+            stamp: None,
         })
     }
 
@@ -76,11 +95,15 @@ impl ItemDecoder {
     fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let bytes = decoder::bytes(chunk)?;
         let mut this = slf.try_borrow_mut()?;
-        let Self { parser, queue, .. } = &mut *this;
-        match parser.feed(&bytes, queue) {
-            Err(error) if queue.is_empty() => Err(event_too_large(slf.py(), error)),
-            _ => Ok(slf.clone()),
+        let Self { splitter, queue, .. } = &mut *this;
+        match splitter {
+            Splitter::Ordinary(ordinary) => ordinary.feed(&bytes, queue),
+            Splitter::Standard(parser) => match parser.feed(&bytes, queue) {
+                Err(error) if queue.is_empty() => return Err(event_too_large(slf.py(), error)),
+                _ => {}
+            },
         }
+        Ok(slf.clone())
     }
 
     /// Decode the end of the stream, which drops an unfinished event.
@@ -88,7 +111,36 @@ impl ItemDecoder {
     /// Raises:
     ///     EventTooLargeError: as for ``Decoder.finish``.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.parser.finish(&mut self.queue).map_err(|error| event_too_large(py, error))
+        let Splitter::Standard(parser) = &mut self.splitter else { return Ok(()) };
+        parser.finish(&mut self.queue).map_err(|error| event_too_large(py, error))
+    }
+
+    /// Whether something else than an ordinary event came, so that another reader must go on with ``rest``.
+    #[getter]
+    fn is_odd(&self) -> bool {
+        matches!(&self.splitter, Splitter::Ordinary(ordinary) if ordinary.is_odd())
+    }
+
+    /// The bytes that were not decoded, if only ordinary events are.
+    #[getter]
+    fn rest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(
+            py,
+            match &self.splitter {
+                Splitter::Ordinary(ordinary) => ordinary.rest(),
+                Splitter::Standard(_) => b"",
+            },
+        )
+    }
+
+    /// Set a field of each item to a new copy of this model, of whose values dicts are copied, too.
+    ///
+    /// Raises:
+    ///     TypeError: it is no model, or one that is more than its fields.
+    #[pyo3(signature = (field, model, /))]
+    fn stamp(&mut self, field: &Bound<'_, PyString>, model: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.stamp = Some(Stamp::new(field, model)?);
+        Ok(())
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -119,7 +171,8 @@ impl ItemDecoder {
 
     // The other fields only refer to strings. An object that refers back to this one can be cleared itself.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.assembler)
+        visit.call(&self.assembler)?;
+        self.stamp.as_ref().map_or(Ok(()), |stamp| stamp.traverse(&visit))
     }
 }
 
@@ -148,7 +201,10 @@ impl ItemDecoder {
         let takes = self.rules.takes(event.event_type);
         let builder = Builder::new(py, plan, &mut self.memory, self.rules.error_key());
         match self.rules.build(builder, event, takes) {
-            Ok(item) => Ready::Item(item),
+            Ok(item) => match self.stamp.as_ref().map_or(Ok(()), |stamp| stamp.set(&item)) {
+                Ok(()) => Ready::Item(item),
+                Err(error) => Ready::Error(error),
+            },
             Err(Stop::Refused) => match self.maker.event(py, event) {
                 Ok(event) => {
                     self.refused = Some(event.unbind());

@@ -2,13 +2,19 @@
 
 mod answers;
 mod blocks;
+mod builder;
 mod decoder;
+mod events;
+mod ordinary;
 mod rules;
 mod shapes;
+mod stamp;
 mod stream;
 
 pub use answers::AnswerBuilder;
 pub use blocks::BlockDecoder;
+pub use builder::ItemBuilder;
 pub use decoder::ItemDecoder;
+pub use events::OrdinaryEvents;
 pub use shapes::KnownShapes;
 pub use stream::{AsyncItemStream, ItemStream};

@@ -1,0 +1,90 @@
+"""Lets an SDK read the rest of a response of which ssejet has read the beginning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssejet._http.direct import ResponseBytes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["AsyncBytes", "Bytes"]
+
+
+class Bytes:
+    """The bytes of a response of httpx or httpx2. Iteration ends at an error, which is kept for the rest.
+
+    Args:
+        response: the response.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._chunks = iter(ResponseBytes(response))
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._chunks:  # noqa: UP028 - `yield from` would close them with this
+                yield chunk
+        except Exception as error:
+            self._error = error
+
+    def rest(self, *first: bytes) -> Any:
+        """Give a copy of the response that has these bytes, those that were not read, and the error."""
+        return _copy(self._response, iter_bytes=lambda *_, **__: self._rest(first))
+
+    def _rest(self, first: tuple[bytes, ...]) -> Iterator[bytes]:
+        yield from filter(None, first)
+        if self._error is not None:
+            raise self._error
+        yield from self._chunks
+
+    def close(self) -> None:
+        """Close the iterator over the bytes."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncBytes:
+    """The bytes of an asynchronous response, see ``Bytes``."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._chunks = aiter(ResponseBytes(response))
+        self._error: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._chunks:
+                yield chunk
+        except Exception as error:
+            self._error = error
+
+    def rest(self, *first: bytes) -> Any:
+        """Give a copy of the response that has these bytes, those that were not read, and the error."""
+        return _copy(self._response, aiter_bytes=lambda *_, **__: self._rest(first))
+
+    async def _rest(self, first: tuple[bytes, ...]) -> AsyncIterator[bytes]:
+        for chunk in filter(None, first):
+            yield chunk
+        if self._error is not None:
+            raise self._error
+        async for chunk in self._chunks:
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Close the iterator over the bytes, and the response."""
+        close = getattr(self._chunks, "aclose", None)
+        if close is not None:
+            await close()
+        await self._response.aclose()
+
+
+def _copy(response: Any, **methods: Any) -> Any:
+    """Copy a response. httpx's own way to copy one leaves its stream out."""
+    twin = object.__new__(type(response))
+    vars(twin).update(vars(response), **methods)
+    return twin
