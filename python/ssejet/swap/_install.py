@@ -218,7 +218,9 @@ def _patch(package: str) -> None:
         patches = _swap_in(package).PATCHES
     except UnsupportedError as error:
         _left_alone[package] = str(error)
-        _warn(package, error, stacklevel=4)
+        entry = registry.ENTRIES.get(package)
+        if entry is None or not entry.is_quiet:
+            _warn(package, error, stacklevel=4)
         return
     with _lock:
         if _is_installed() and package not in _patched:

@@ -43,11 +43,14 @@ class Entry(NamedTuple):
         clients: the names of the classes of which clients are instances, as in ``"OpenAI"``; empty if the
             package is no SDK. A module path in front is allowed, as in ``"client.Client"``.
         distribution: the name of the distribution, if it is not the package's.
+        is_quiet: whether a version that does not fit is left alone without a warning, because most of the gain
+            comes from other packages.
     """
 
     module: str
     clients: tuple[str, ...] = ()
     distribution: str | None = None
+    is_quiet: bool = False
 
     @property
     def is_sdk(self) -> bool:
@@ -68,6 +71,8 @@ ENTRIES: dict[str, Entry] = {
     "anthropic": Entry("ssejet.swap.anthropic._patches", _STAINLESS),
     "httpx_sse": Entry("ssejet.swap.httpx_sse._in_place", distribution="httpx-sse"),
     "httpx2": Entry("ssejet.swap.httpx2._in_place"),
+    "litellm": Entry("ssejet.swap._above.litellm", is_quiet=True),
+    "pydantic_ai": Entry("ssejet.swap._above.pydantic_ai", distribution="pydantic-ai-slim", is_quiet=True),
 }
 
 GENERATED = ("groq", "together", "cerebras", "writer", "fireworks", "perplexity", "cloudflare", "runwayml")
