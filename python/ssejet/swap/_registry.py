@@ -43,8 +43,8 @@ class Entry(NamedTuple):
         clients: the names of the classes of which clients are instances, as in ``"OpenAI"``; empty if the
             package is no SDK. A module path in front is allowed, as in ``"client.Client"``.
         distribution: the name of the distribution, if it is not the package's.
-        is_quiet: whether a version that does not fit is left alone without a warning, because most of the gain
-            comes from other packages.
+        is_quiet: whether a version that does not fit is left alone without a warning, because most of the
+            gain comes from other packages.
     """
 
     module: str
