@@ -38,7 +38,7 @@ class SDK:
     @property
     def has_chat(self) -> bool:
         """Whether it has chats in this version."""
-        return self.chat is not None and _is_installed(f"{self.package}.{self.chunk.rpartition('.')[0]}")
+        return self.chat is not None and _is_installed(f"{self.package}.resources.chat")
 
     @property
     def chunk_type(self) -> Any:
