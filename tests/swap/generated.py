@@ -49,15 +49,18 @@ class SDK:
         """Make a client that sends its requests to this server."""
         http = httpx.Client if mode == "sync" else httpx.AsyncClient
         cls = options.pop("cls", None) or getattr(self.module, self.clients[mode == "async"])
-        names = inspect.signature(cls.__init__).parameters
-        key = next(name for name in ("api_key", "api_token", "bearer_token") if name in names)
         return cls(
-            **{key: "key"},
-            **{name: value for name, value in self.extra if name in names},
+            **self.options(cls),
             base_url="http://server/v1",
             http_client=http(transport=httpx.MockTransport(server)),
             **options,
         )
+
+    def options(self, cls: Any) -> dict[str, Any]:
+        """Give what a client of this class cannot do without."""
+        names = inspect.signature(cls.__init__).parameters
+        key = next(name for name in ("api_key", "api_token", "bearer_token") if name in names)
+        return {key: "key", **{name: value for name, value in self.extra if name in names}}
 
     def read(self, client: Any, cast_to: Any, **options: Any) -> Any:
         """Start a stream of items of any type."""
