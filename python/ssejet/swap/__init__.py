@@ -16,6 +16,7 @@ Only these modules use an SDK's internals. Each leaves an unknown version alone,
   of exactly the types and fields that it knows; openai-python handles all others.
 * ``anthropic/_messages.py``: the functions behind ``messages.stream()``, with the same caution.
 * ``httpx_sse/_in_place.py`` and ``httpx2/_in_place.py``: the attributes of an event; ``check()``.
+* ``_above/``: libraries that use the SDKs. These are left alone without a warning.
 * ``_plan/``: how an SDK's models are constructed, through the functions in ``_plan.builder.Models``.
 """
 
