@@ -222,6 +222,41 @@ def test_chunks_are_not_written_out_if_nothing_is_printed(
     assert not written
 
 
+def test_a_delta_gives_the_same_for_all_names(swap_in: Any) -> None:
+    made = litellm.types.utils.Delta(content="a", mood=1, thinking_blocks=None, tool_calls=[])
+    unset = litellm.types.utils.Delta.__new__(litellm.types.utils.Delta)
+    names = [
+        *("content", "role", "mood", "none", "tool_calls", "thinking_blocks", "reasoning_content", "audio"),
+        *("get", "model_fields", "model_extra", "_hidden_params", "__dict__", "__pydantic_extra__"),
+        *("__pydantic_private__", "model_config", "__class__", "", "ä", "provider_specific_fields"),
+        *dir(made),
+    ]
+
+    def attempt(ask: Any, *arguments: Any) -> str:
+        try:
+            return repr(ask(*arguments))
+        except Exception as error:
+            return f"{type(error)} {error}"
+
+    def seen() -> list[Any]:
+        found: list[Any] = []
+        for delta in (made, unset):
+            for name in names:
+                found += [attempt(delta.get, name), attempt(delta.get, name, 2)]
+                found.append(attempt(delta.__contains__, name))
+        for name in (1, None, b"x"):
+            with pytest.raises(TypeError) as error:
+                made.get(name)
+            found.append(str(error.value))
+        return found
+
+    stock = seen()
+    with ssejet.install():
+        assert litellm.types.utils.Delta.get.__wrapped__
+        assert seen() == stock
+        assert seen() == stock
+
+
 def test_another_print_verbose_is_left_alone(swap_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming_handler, "print_verbose", lambda text: None)
     with pytest.raises(UnsupportedError, match="does something else"):
