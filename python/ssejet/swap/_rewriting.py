@@ -8,7 +8,6 @@ import __future__
 
 import ast
 import inspect
-import sys
 import textwrap
 from functools import update_wrapper
 from types import CodeType, FunctionType
@@ -112,14 +111,17 @@ def _function_code(module: CodeType) -> CodeType | None:
     return codes[0] if len(codes) == 1 else None
 
 
+# Before 3.11 the table of exceptions is part of the code.
+_PARTS = (
+    *("co_code", "co_exceptiontable", "co_names", "co_varnames", "co_freevars", "co_cellvars"),
+    *("co_argcount", "co_kwonlyargcount", "co_posonlyargcount", "co_flags"),
+)
+
+
 def _same(one: CodeType, other: CodeType) -> bool:
     """Whether two codes do the same. Their files and lines may differ."""
-    names = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_argcount")
-    names = (*names, "co_kwonlyargcount", "co_posonlyargcount", "co_flags")
-    if sys.version_info >= (3, 11):
-        names = (*names, "co_exceptiontable")
     return (
-        all(getattr(one, name) == getattr(other, name) for name in names)
+        all(getattr(one, name, None) == getattr(other, name, None) for name in _PARTS)
         and len(one.co_consts) == len(other.co_consts)
         and all(
             _same(a, b)

@@ -121,7 +121,7 @@ def _delta_patches() -> list[Patch]:
     if not (
         is_written_as(Delta.get, _GET)
         and is_written_as(Delta.__contains__, _CONTAINS)
-        and Delta.__getattr__ is BaseModel.__getattr__
+        and Delta.__getattr__ is vars(BaseModel)["__getattr__"]
         and Delta.__getattribute__ is object.__getattribute__
     ):
         raise UnsupportedError("its class Delta has other methods get() and __contains__()")

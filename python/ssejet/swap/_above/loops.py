@@ -67,12 +67,19 @@ def _is_usual() -> bool:
         return False
     if threading.current_thread() is threading.main_thread() or asyncio._get_running_loop() is not None:
         return False
-    policy = asyncio.events._event_loop_policy
+    policy = vars(asyncio.events).get("_event_loop_policy")
     return policy is None or type(policy).__module__ == "asyncio.unix_events"
 
 
 _EMPTY = ("_ready", "_scheduled", "_asyncgens", "_signal_handlers")
-_SAME = ("_default_executor", "_exception_handler", "_task_factory", "_debug", "_asyncgens_shutdown_called")
+_SAME = (
+    "_selector",
+    "_default_executor",
+    "_exception_handler",
+    "_task_factory",
+    "_debug",
+    "_asyncgens_shutdown_called",
+)
 
 
 def _state(loop: Any) -> tuple[Any, ...] | None:
@@ -84,4 +91,4 @@ def _state(loop: Any) -> tuple[Any, ...] | None:
         return None
     if any(len(members[name]) for name in _EMPTY):
         return None
-    return (*(members[name] for name in _SAME), len(loop._selector.get_map()))
+    return (*(members[name] for name in _SAME), len(members["_selector"].get_map()))
