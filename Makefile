@@ -85,13 +85,14 @@ $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-bench: $(VENV)/.bench ## measure everything; write raw results and the README's figures
+bench: $(VENV)/.bench $(VENV)-sdks/.ready ## measure everything; write raw results and the README's figures
 	@if command -v npm >/dev/null; then npm --prefix benches/node ci --silent; \
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
 	$(BIN)/python -m benches.messages
 	$(BIN)/python -m benches.swap
+	$(BIN)/python -m benches.sdks --python $(VENV)-sdks/bin/python
 	$(BIN)/python -m benches.sending
 	$(BIN)/python -m benches.live
 	$(BIN)/python -m benches.plot

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.harness import Cell
 from benches.report import OURS, duration, times_as_long
-from benches.results import LIVE_DIRECTORY, Results, latest
+from benches.results import LIVE_DIRECTORY, SDK_DIRECTORY, Results, latest
 from ssejet.cli._svg import DARK, LIGHT, Picture, Theme
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -144,6 +144,58 @@ def draw_live(results: Results, theme: Theme) -> str:
     return str(picture)
 
 
+SDK_ROW = 40
+SDK_BAR = 13
+
+
+def draw_sdks(results: Results, theme: Theme) -> str:
+    """Draw the picture of all SDKs, stock and with ssejet, as SVG."""
+    samples = results.samples
+    stock = {name: samples.median(Cell(name, "stock")) or 0 for name in samples.workloads}
+    names = sorted(stock, key=lambda name: -stock[name])
+    longest = max(stock.values())
+    bottom = TOP + SDK_ROW * len(names)
+    height = bottom + BOTTOM
+    title = "Processor time of one chunk of a stream, stock and with ssejet"
+    picture = Picture(title, WIDTH, height, theme=theme)
+    picture.text(MARGIN, 24, (title, "title"))
+    remark = "In process, HTTP library included; the same items. ÷: how many times less"
+    picture.text(MARGIN, 46, (remark, "muted"))
+    left = MARGIN + NAMES
+    picture.bar(left, TOP - 24, 26, SDK_BAR, "neutral")
+    picture.text(left + 34, TOP - 13, ("stock", ""))
+    picture.bar(left + 96, TOP - 24, 26, SDK_BAR, "accent")
+    picture.text(left + 130, TOP - 13, ("with ssejet", "accent bold"))
+    picture.line(left, TOP - 4, left, bottom, "rule")
+    for row, name in enumerate(names):
+        y = TOP + SDK_ROW * row
+        version = results.contestants[name].version
+        picture.text(left - 14, y + SDK_ROW / 2 + 5, (name, ""), (version, "muted small"), anchor="end")
+        length = stock[name] / longest * (WIDTH - MARGIN - left - VALUES)
+        top = y + SDK_ROW / 2 - SDK_BAR - 1
+        picture.bar(left, top, length, SDK_BAR, "neutral")
+        picture.text(left + length + 8, top + 11, (duration(stock[name]), "small"))
+        fast = Cell(name, OURS)
+        median, ratio = samples.median(fast), samples.ratio(Cell(name, "stock"), fast)
+        top += SDK_BAR + 2
+        if median is None or ratio is None:
+            picture.text(left + 8, top + 11, (samples.wrong[fast], "muted small"))
+            continue
+        length *= median / stock[name]
+        picture.bar(left, top, length, SDK_BAR, "accent")
+        note = f"÷ {ratio:.{0 if ratio >= 10 else 1}f}"
+        picture.text(
+            left + length + 8, top + 11, (duration(median), "accent bold small"), (note, "muted small")
+        )
+    machine = results.machine
+    conditions = (
+        f"Medians of {results.settings['rounds']} rounds in which all take turns. {machine['cpu']}, "
+        f"{machine['python']}, {results.date}, load average {max(results.settings['load'])}."
+    )
+    picture.text(MARGIN, height - 8, (conditions, "muted small"))
+    return str(picture)
+
+
 def _write(
     picture: Picture, x: float, row: int, name: str, text_and_note: tuple[str, str], *, anchor: str = "start"
 ) -> None:
@@ -166,3 +218,5 @@ if __name__ == "__main__":
         (IMAGES / f"decode-{each.name}.svg").write_text(draw(shown, each), encoding="utf-8")
         live = Results.read(latest(LIVE_DIRECTORY))
         (IMAGES / f"live-{each.name}.svg").write_text(draw_live(live, each), encoding="utf-8")
+        sdks = Results.read(latest(SDK_DIRECTORY))
+        (IMAGES / f"sdks-{each.name}.svg").write_text(draw_sdks(sdks, each), encoding="utf-8")

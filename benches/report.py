@@ -119,6 +119,22 @@ def swap_markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def sdk_markdown(results: Results) -> str:
+    """Return the table of SDKs, stock and with ssejet, for docs/swap-ins.md."""
+    samples = results.samples
+    lines = ["| SDK | stock, one chunk | with ssejet | |", "|---|---:|---:|---:|"]
+    for workload, description in samples.workloads.items():
+        stock, fast = (Cell(workload, name) for name in ("stock", OURS))
+        if fast in samples.figures:
+            times = [duration(samples.median(cell) or 0) for cell in (stock, fast)]
+            ratio = samples.ratio(stock, fast) or 0
+            row = [description.title, *times, f"÷ {ratio:.{0 if ratio >= 10 else 1}f}"]
+        else:
+            row = [description.title, duration(samples.median(stock) or 0), "", samples.wrong[fast]]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def live_markdown(results: Results) -> str:
     """Return the README's table of live streams."""
     samples = results.samples

@@ -14,6 +14,7 @@ DIRECTORY = Path(__file__).parent / "results"
 CHAT_DIRECTORY = DIRECTORY / "chat"
 MESSAGES_DIRECTORY = DIRECTORY / "messages"
 SWAP_DIRECTORY = DIRECTORY / "swap"
+SDK_DIRECTORY = DIRECTORY / "sdks"
 LIVE_DIRECTORY = DIRECTORY / "live"
 
 

@@ -1,171 +1,116 @@
-"""`python -m benches.sdks`: the cost per chunk of the other SDKs, with ssejet and without.
+"""`python -m benches.sdks`: measures one chunk of each SDK's stream, stock and with ssejet installed.
 
-The body comes from memory, one event per read, through the SDK's own HTTP client, whose cost is part of both
-sides. The time is that of this process. Each figure is the best of several rounds, in which both take turns.
+Each SDK has a process of its own; the processes take turns, round by round. The body comes from memory
+through the SDK's HTTP library, whose cost is part of both figures. Figures are processor times.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
 import importlib.metadata
 import json
-from dataclasses import dataclass
-from time import process_time_ns
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from os import getloadavg
+from pathlib import Path
+from typing import Any
 
-import httpx2
-import huggingface_hub
-from mistralai.client import Mistral
+from benches import machine
+from benches.harness import Cell, Samples
+from benches.report import sdk_markdown
+from benches.results import SDK_DIRECTORY, Entrant, Results
+from benches.sdk_worker import SDKS
+from benches.workloads import Description
 
-import ssejet
-from benches.swap import Body
-from benches.workloads import ENGLISH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-EVENTS = 1000
-MESSAGES: Any = [{"role": "user", "content": "Hello!"}]
-
-
-@dataclass
-class Case:
-    """A stream of an SDK.
-
-    Attributes:
-        connect: makes a client of a transport that answers all requests.
-        read: reads a stream, and gives the number of its items.
-        event: makes the data of an event of a text.
-        event_type: the type of the events, if they have one.
-    """
-
-    package: str
-    title: str
-    connect: Callable[[Any], Any]
-    read: Callable[[Any], Any]
-    event: Callable[[str], dict[str, Any]]
-    event_type: str | None = None
-
-    def events(self) -> list[bytes]:
-        """Return the body, cut into events."""
-        head = f"event: {self.event_type}\n" if self.event_type else ""
-        texts = (ENGLISH[index % len(ENGLISH)] for index in range(EVENTS))
-        events = [f"{head}data: {json.dumps(self.event(text))}\n\n".encode() for text in texts]
-        return events if self.event_type else [*events, b"data: [DONE]\n\n"]
-
-    def clients(self) -> tuple[Any, Any]:
-        """Make a client without ssejet, and one with it."""
-        events = self.events()
-
-        def answer(_: object) -> httpx2.Response:
-            headers = {"content-type": "text/event-stream"}
-            return httpx2.Response(200, headers=headers, stream=Body(iter(events)))
-
-        client = self.connect(httpx2.MockTransport(answer))
-        return client, ssejet.accelerate(client)
+MS = 1_000_000
+STOCK, FAST = "stock", "ssejet"
 
 
-def _time(case: Case, client: Any) -> float:
-    gc.collect()
-    started = process_time_ns()
-    count = case.read(client)
-    if not isinstance(count, int):
-        count = asyncio.run(count)
-    taken = process_time_ns() - started
-    assert count == EVENTS, f"{case.title}: {count} items of {EVENTS}"
-    return taken / 1000 / EVENTS
+class Worker:
+    """The process of an SDK."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.about: dict[str, Any] = self._read()
+
+    @classmethod
+    def start(cls, python: str, name: str, slice_ns: int) -> subprocess.Popen[str]:
+        command = [python, "-m", "benches.sdk_worker", name, str(slice_ns)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def round(self) -> list[float]:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        figures: list[float] = self._read()
+        return figures
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise EOFError("the process of the SDK ended")
+        return json.loads(line)
 
 
-def _mistral(transport: Any) -> Any:
-    http, asynchronous = httpx2.Client(transport=transport), httpx2.AsyncClient(transport=transport)
-    return Mistral(api_key="none", server_url="http://memory.invalid", client=http, async_client=asynchronous)
-
-
-def _mistral_chat(client: Any) -> int:
-    with client.chat.stream(model="none", messages=MESSAGES) as stream:
-        return sum(1 for _ in stream)
-
-
-async def _mistral_chat_async(client: Any) -> int:
-    count = 0
-    async with await client.chat.stream_async(model="none", messages=MESSAGES) as stream:
-        async for _ in stream:
-            count += 1
-    return count
-
-
-def _mistral_conversation(client: Any) -> int:
-    with client.beta.conversations.start_stream(inputs="Hello!", model="none") as stream:
-        return sum(1 for _ in stream)
-
-
-def _chunk(text: str, content: Any = None) -> dict[str, Any]:
-    delta = {"content": text if content is None else content}
-    return {
-        "id": "cmpl-e5cc70bb28c444948073e77776eb30ef",
-        "object": "chat.completion.chunk",
-        "created": 1702256327,
-        "model": "mistral-small-latest",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}],
-    }
-
-
-def _thinking(text: str) -> dict[str, Any]:
-    return _chunk(text, [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}])
-
-
-def _output(text: str) -> dict[str, Any]:
-    return {
-        "type": "message.output.delta",
-        "created_at": "2026-01-02T03:04:05.000000Z",
-        "output_index": 0,
-        "id": "msg_06829f6c2bbc7a6b8000e1e4e2f3c6d5",
-        "content_index": 0,
-        "model": "mistral-medium-latest",
-        "role": "assistant",
-        "content": text,
-    }
-
-
-def _inference(transport: Any) -> Any:
-    huggingface_hub.set_client_factory(lambda: httpx2.Client(transport=transport))
-    return huggingface_hub.InferenceClient("http://memory.invalid")
-
-
-def _inference_chat(client: Any) -> int:
-    return sum(1 for _ in client.chat_completion(MESSAGES, stream=True))
-
-
-CASES = [
-    Case("mistralai", "chat.stream", _mistral, _mistral_chat, _chunk),
-    Case("mistralai", "chat.stream_async", _mistral, _mistral_chat_async, _chunk),
-    Case("mistralai", "chat.stream, thinking", _mistral, _mistral_chat, _thinking),
-    Case(
-        "mistralai",
-        "conversations.start_stream",
-        _mistral,
-        _mistral_conversation,
-        _output,
-        "message.output.delta",
-    ),
-    Case("huggingface_hub", "chat_completion", _inference, _inference_chat, _chunk),
-]
+def measure(python: str, names: list[str], rounds: int, slice_ns: int) -> tuple[Samples, dict[str, Entrant]]:
+    """Measure SDKs; those that cannot be read are left out, with a message."""
+    samples = Samples()
+    entrants = {FAST: Entrant(importlib.metadata.version("ssejet"), "Python")}
+    with ExitStack() as stack:
+        workers = {}
+        for name in names:
+            process = stack.enter_context(Worker.start(python, name, slice_ns))
+            try:
+                workers[name] = worker = Worker(process)
+            except EOFError as error:
+                print(f"{name} is left out: {error}", file=sys.stderr)
+                continue
+            about = worker.about
+            sizes = (about[key] for key in ("events", "bytes", "read_size"))
+            samples.workloads[name] = Description(f"{name} {about['version']}", *sizes)
+            entrants[name] = Entrant(about["version"], "Python")
+            samples.figures[Cell(name, STOCK)] = []
+            if about["reason"]:
+                samples.wrong[Cell(name, FAST)] = about["reason"]
+            else:
+                samples.figures[Cell(name, FAST)] = []
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                for contestant, figure in zip((STOCK, FAST), worker.round(), strict=False):
+                    samples.figures[Cell(name, contestant)].append(figure)
+    return samples, entrants
 
 
 def main() -> None:
-    """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benches.sdks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="the number of rounds (default: 7)")
-    rounds = parser.parse_args().rounds
-    print("| SDK | stream | µs a chunk, stock | with ssejet | |\n|---|---|---:|---:|---:|")
-    for case in CASES:
-        clients = case.clients()
-        figures = [[_time(case, client) for client in clients] for _ in range(rounds)]
-        stock, fast = (min(column) for column in zip(*figures, strict=True))
-        name = f"{case.package} {importlib.metadata.version(case.package)}"
-        print(f"| {name} | {case.title} | {stock:.1f} | {fast:.1f} | {stock / fast:.0f} × |", flush=True)
+    parser.add_argument("names", nargs="*", choices=[*SDKS, []], help="the SDKs (default: all)")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter that has the SDKs")
+    parser.add_argument("--quick", action="store_true", help="short slices, few rounds, nothing written")
+    parser.add_argument("--rounds", type=int, help="the number of rounds (default: 9)")
+    parser.add_argument(
+        "--output", type=Path, help="the file for the results (default: in benches/results/sdks/)"
+    )
+    options = parser.parse_args()
+    rounds = options.rounds or (2 if options.quick else 9)
+    slice_ms = 50 if options.quick else 300
+    loads = [round(getloadavg()[0], 2)]
+    samples, entrants = measure(options.python, options.names or list(SDKS), rounds, slice_ms * MS)
+    loads.append(round(getloadavg()[0], 2))
+    results = Results(
+        date=datetime.now(timezone.utc).date().isoformat(),
+        machine=machine.describe(),
+        settings={"rounds": rounds, "slice_ms": slice_ms, "load": loads},
+        contestants=entrants,
+        samples=samples,
+    )
+    if options.output is not None or not options.quick:
+        path = options.output or SDK_DIRECTORY / f"{results.date}-{machine.slug()}.json"
+        results.write(path)
+        print(f"written to {path}", file=sys.stderr)
+    print(sdk_markdown(results))
 
 
 if __name__ == "__main__":

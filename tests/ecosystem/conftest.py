@@ -18,6 +18,13 @@ def openai_url() -> Iterator[str]:
         yield f"{url}/v1"
 
 
+@pytest.fixture(scope="session")
+def streams_url() -> Iterator[str]:
+    """The base URL of a server that sends the stream of the model's name."""
+    with serve(openai_api) as url:
+        yield f"{url}/v1"
+
+
 @pytest.fixture(params=[False, True], ids=["stock", "swapped"])
 def swapped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Without ssejet and with it; with it, the test has to be served by its driver."""

@@ -129,9 +129,47 @@ def _body(events: list[dict[str, Any]], *, named: bool) -> Iterator[str]:
         yield "data: [DONE]\n\n"
 
 
+def _usual(*deltas: dict[str, Any], **more: Any) -> bytes:
+    chunks = [_chunk(**delta) for delta in deltas]
+    return "".join(_body([*chunks, {**_chunk("stop"), **more}], named=False)).encode()
+
+
+# By the name of a model: streams that servers send, and odd ones.
+STREAMS = {
+    "text": _usual({"role": "assistant", "content": ""}, *[{"content": piece} for piece in TEXT]),
+    "usage": "".join(_body(ANSWER, named=False)).encode(),
+    "tools": "".join(_body(TOOL_CALL, named=False)).encode(),
+    "reasoning": _usual({"reasoning_content": "Well, "}, {"reasoning_content": "so."}, {"content": "Yes"}),
+    "reasoning-2": _usual({"reasoning": "Well."}, {"content": "Yes"}),
+    "think": _usual(
+        {"content": "<think>"}, {"content": "Well."}, {"content": "</think>"}, {"content": "Yes"}
+    ),
+    "special-tokens": _usual({"content": "a<|im"}, {"content": "_end|>"}, {"content": "b"}),
+    "refusal": _usual({"content": None, "refusal": "No."}),
+    "unknown-fields": _usual({"content": "a", "mood": {"x": [1]}}, service_tier="default", more=1),
+    "wrong-types": _usual({"content": 1}, {"content": ["a"]}, {"content": {"b": None}}),
+    "no-delta": b'data: {"id": "x", "choices": [{"index": 0, "delta": null}]}\n\n' + _usual({"content": "a"}),
+    "no-choices": b'data: {"id": "x", "created": 1, "model": "m"}\n\n' + _usual({"content": "a"}),
+    "two-choices": _usual(
+        {"content": "a"}, choices=[{"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}]
+    ),
+    "repetition": _usual(*[{"content": "again"}] * 120),
+    "error": _usual({"content": "a"}).replace(
+        b"data: [DONE]", b'data: {"error": {"message": "oh", "code": 500}}'
+    ),
+    "error-at-once": b'data: {"error": {"message": "oh", "type": "t"}}\n\n',
+    "cut-json": _usual({"content": "a"})[:-40] + b"\n\n",
+    "cut": b"\n\n".join(_usual({"content": "a"}, {"content": "b"}).split(b"\n\n")[:2]) + b"\n\n",
+    "comments": b": ping\r\n\r\n" + _usual({"content": "a"}).replace(b"\n", b"\r\n"),
+    "empty": b"",
+}
+
+
 async def _complete(request: Request) -> StreamingResponse:
     body = await request.json()
     assert body["stream"] is True
+    if body["model"] in STREAMS:
+        return StreamingResponse(iter([STREAMS[body["model"]]]), media_type="text/event-stream")
     events = TOOL_CALL if body.get("tools") else ANSWER
     return StreamingResponse(_body(events, named=False), media_type="text/event-stream")
 

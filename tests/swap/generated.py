@@ -24,7 +24,6 @@ class SDK:
     clients: tuple[str, str]
     chat: Callable[[Any], Any] | None = None
     chunk: str = ""
-    key: str = "api_key"
     extra: tuple[tuple[str, Any], ...] = ()
 
     @property
@@ -37,6 +36,11 @@ class SDK:
         return importlib.import_module(f"{self.package}._models").BaseModel
 
     @property
+    def has_chat(self) -> bool:
+        """Whether it has chats in this version."""
+        return self.chat is not None and _is_installed(f"{self.package}.resources.chat")
+
+    @property
     def chunk_type(self) -> Any:
         module, _, name = self.chunk.rpartition(".")
         return getattr(importlib.import_module(f"{self.package}.{module}"), name)
@@ -46,16 +50,17 @@ class SDK:
         http = httpx.Client if mode == "sync" else httpx.AsyncClient
         cls = options.pop("cls", None) or getattr(self.module, self.clients[mode == "async"])
         return cls(
-            **{self.key: "key"},
-            **{
-                name: value
-                for name, value in self.extra
-                if name in inspect.signature(cls.__init__).parameters
-            },
+            **self.options(cls),
             base_url="http://server/v1",
             http_client=http(transport=httpx.MockTransport(server)),
             **options,
         )
+
+    def options(self, cls: Any) -> dict[str, Any]:
+        """Give what a client of this class cannot do without."""
+        names = inspect.signature(cls.__init__).parameters
+        key = next(name for name in ("api_key", "api_token", "bearer_token") if name in names)
+        return {key: "key", **{name: value for name, value in self.extra if name in names}}
 
     def read(self, client: Any, cast_to: Any, **options: Any) -> Any:
         """Start a stream of items of any type."""
@@ -88,19 +93,19 @@ ALL = (
     SDK("writerai", ("Writer", "AsyncWriter"), chat, "types.chat_completion_chunk.ChatCompletionChunk"),
     SDK("fireworks", ("Fireworks", "AsyncFireworks"), create, CHUNK),
     SDK("perplexity", ("Perplexity", "AsyncPerplexity"), create, "types.stream_chunk.StreamChunk"),
-    SDK("cloudflare", ("Cloudflare", "AsyncCloudflare"), key="api_token"),
+    SDK("cloudflare", ("Cloudflare", "AsyncCloudflare")),
     SDK("runwayml", ("RunwayML", "AsyncRunwayML")),
     SDK("openlayer", ("Openlayer", "AsyncOpenlayer")),
     SDK("llama_stack_client", ("LlamaStackClient", "AsyncLlamaStackClient")),
 )
 
 
-def _is_installed(name: str) -> bool:
+def _is_installed(module: str) -> bool:
     try:
-        return importlib.util.find_spec(f"{name}._streaming") is not None
+        return importlib.util.find_spec(module) is not None
     except ImportError:
         return False
 
 
-INSTALLED = {sdk.package: sdk for sdk in ALL if _is_installed(sdk.package)}
-WITH_CHAT = {name: sdk for name, sdk in INSTALLED.items() if sdk.chat is not None}
+INSTALLED = {sdk.package: sdk for sdk in ALL if _is_installed(f"{sdk.package}._streaming")}
+WITH_CHAT = {name: sdk for name, sdk in INSTALLED.items() if sdk.has_chat}

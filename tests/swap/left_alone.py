@@ -38,8 +38,9 @@ def client(mode: str) -> Any:
     names = {"openai": ("OpenAI", "AsyncOpenAI"), "anthropic": ("Anthropic", "AsyncAnthropic")}
     sdk = GENERATED.get(NAME)
     classes = names[NAME] if sdk is None else sdk.clients
-    options = {"api_key": "k"} if sdk is None else {sdk.key: "k", **dict(sdk.extra)}
-    return getattr(package, classes[mode == "async"])(max_retries=0, **options)
+    cls = getattr(package, classes[mode == "async"])
+    options = {"api_key": "k"} if sdk is None else sdk.options(cls)
+    return cls(max_retries=0, **options)
 
 
 def read_sdk(answer: Answer, make: Callable[[str], Any]) -> list[Any]:

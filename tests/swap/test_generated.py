@@ -240,7 +240,7 @@ def test_broken_connections_raise_what_they_raise_without_us(package: str, mode:
 @pytest.mark.parametrize("package", WITH_CHAT)
 def test_raw_and_streaming_responses_give_the_same_items(package: str) -> None:
     sdk = INSTALLED[package]
-    stock = sdk.client(FakeServer([CHUNK, CHUNK, DONE]), "sync")
+    stock = sdk.client(FakeServer([CHUNK, CHUNK]), "sync")
     expected = list(sdk.chat(stock))  # type: ignore[misc]
     fast = ssejet.accelerate(stock)
     raw = sdk.chat(fast.with_raw_response)  # type: ignore[misc]
@@ -255,7 +255,7 @@ def test_raw_and_streaming_responses_give_the_same_items(package: str) -> None:
 @pytest.mark.parametrize("package", WITH_CHAT)
 async def test_raw_and_streaming_responses_of_async_clients_give_the_same_items(package: str) -> None:
     sdk = INSTALLED[package]
-    stock = sdk.client(FakeServer([CHUNK, CHUNK, DONE]), "async")
+    stock = sdk.client(FakeServer([CHUNK, CHUNK]), "async")
     expected = [item async for item in await sdk.chat(stock)]  # type: ignore[misc]
     fast = ssejet.accelerate(stock)
     stream = (await sdk.chat(fast.with_raw_response)).parse()  # type: ignore[misc]

@@ -20,6 +20,7 @@ Only these modules use an SDK's internals. Each leaves an unknown version alone,
 * ``_fern.py`` and ``cohere/_patches.py``: the event sources of SDKs that Fern generated, the methods that
   read them, and the raw clients; ``check()``.
 * ``httpx_sse/_in_place.py`` and ``httpx2/_in_place.py``: the attributes of an event; ``check()``.
+* ``_above/``: libraries that use the SDKs. These are left alone without a warning.
 * ``_plan/``: how an SDK's models are constructed, through the functions in ``_plan.builder.Models``.
 """
 

@@ -38,7 +38,7 @@ def accelerate(client: _ClientT) -> _ClientT:
         client = ssejet.accelerate(OpenAI())
 
     Args:
-        client: a client of openai, anthropic, google-genai, cohere, mistralai, huggingface_hub, or of any other
+        client: a client of openai, anthropic, google-genai, cohere, mistralai, huggingface_hub or any other
             SDK that Stainless generated, such as groq, together, cerebras, writer, fireworks or perplexity;
             synchronous or asynchronous.
 
@@ -221,7 +221,9 @@ def _patch(package: str) -> None:
         patches = _swap_in(package).PATCHES
     except UnsupportedError as error:
         _left_alone[package] = str(error)
-        _warn(package, error, stacklevel=4)
+        entry = registry.ENTRIES.get(package)
+        if entry is None or not entry.is_quiet:
+            _warn(package, error, stacklevel=4)
         return
     with _lock:
         if _is_installed() and package not in _patched:

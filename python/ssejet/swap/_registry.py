@@ -45,12 +45,15 @@ class Entry(NamedTuple):
             package is no SDK. A module path in front is allowed, as in ``"client.Client"``.
         distribution: the name of the distribution, if it is not the package's.
         part: the part of the package that has the streams, if other parts are imported without it.
+        is_quiet: whether a version that does not fit is left alone without a warning, because most of the
+            gain comes from other packages.
     """
 
     module: str
     clients: tuple[str, ...] = ()
     distribution: str | None = None
     part: str | None = None
+    is_quiet: bool = False
 
     @property
     def is_sdk(self) -> bool:
@@ -89,6 +92,8 @@ ENTRIES: dict[str, Entry] = {
         ),
         part="inference",
     ),
+    "litellm": Entry("ssejet.swap._above.litellm", is_quiet=True),
+    "pydantic_ai": Entry("ssejet.swap._above.pydantic_ai", distribution="pydantic-ai-slim", is_quiet=True),
 }
 
 # The modules whose import is waited for, and their packages.
