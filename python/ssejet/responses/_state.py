@@ -132,14 +132,15 @@ class ResponseStreamState(Generic[TextFormatT]):
             ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
             StreamError: the event is not an object.
         """
-        if not isinstance(event, Part):
+        handle = _HANDLERS.get(type(event))
+        if handle is None and not isinstance(event, Part):
             event = self._adopt(event)
             if event is None:
                 return []
-        elif type(getattr(event, "_sent", None)) is events.Moment:  # another state has it
+            handle = _HANDLERS.get(type(event))
+        elif type(getattr(event, "_sent", None)) is _Moment:  # another state has it
             event = _copy_of(event)
         self._last = event
-        handle = _HANDLERS.get(type(event))
         if handle is not None:
             event = handle(self, event) or event
         return [event]
