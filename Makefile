@@ -90,6 +90,7 @@ bench: $(VENV)/.bench ## measure everything; write raw results and the README's 
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
 	$(BIN)/python -m benches.messages
+	$(BIN)/python -m benches.responses
 	$(BIN)/python -m benches.swap
 	$(BIN)/python -m benches.sending
 	$(BIN)/python -m benches.live

@@ -211,9 +211,7 @@ class ResponseStreamState(Generic[TextFormatT]):
         raise self._failure(self._response_data())
 
     def _on_error(self, event: events.ResponseErrorEvent) -> Any:
-        error = reported_error(event.to_dict(), self._request)
-        error.partial = self.current_response_snapshot
-        raise error
+        raise self._reported(event.to_dict())
 
     def _on_unknown(self, event: events.UnknownResponseEvent) -> None:
         kind: str = event.type
@@ -431,13 +429,20 @@ class ResponseStreamState(Generic[TextFormatT]):
         error.partial = self._parsed_response(data, validate=False)
         return error
 
+    def _reported(self, payload: Any) -> APIError:
+        """The error that the server reports, with the response so far."""
+        error = reported_error(payload, self._request)
+        if self.has_started:
+            error.partial = self.current_response_snapshot
+        return error
+
     def _adopt(self, event: Any) -> Any:
         """A dict, or an event of openai-python's, as our event; None for a ping."""
         if event is None or (isinstance(event, str) and is_ping(None, event)):
             return None
         if isinstance(event, (str, int, float, list)):  # a stream without cast_to gives any JSON
             if is_error_answer(event):
-                raise reported_error(event, self._request)
+                raise self._reported(event)
             excerpt = redacted(repr(event), self._request)[:_EXCERPT_SIZE]
             raise StreamError(f"an event must be an object, but {type(event).__name__} came: {excerpt}")
         if not isinstance(event, Mapping):
@@ -449,7 +454,7 @@ class ResponseStreamState(Generic[TextFormatT]):
                 )
             event = to_dict()
         if is_error_answer(event):
-            raise reported_error(dict(event), self._request)
+            raise self._reported(dict(event))
         try:
             return events.ResponseEvent.from_dict(event)
         except msgspec.ValidationError as error:
