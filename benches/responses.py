@@ -1,7 +1,7 @@
 """`python -m benches.responses`: measures streams of the Responses API of ssejet and openai-python.
 
 Both read the same bytes, from responses of httpx2 in memory, in one process. The turns alternate. The figures
-are medians of CPU time per event, with the request; the ratio is the median of the ratios of neighbouring turns.
+are CPU time per event, with the request.
 """
 
 from __future__ import annotations
