@@ -14,7 +14,7 @@ __all__ = ["dict_of", "is_late", "read_late", "set_late"]
 
 # Reads the dict of a model as it is, with a value that is not computed yet.
 dict_of: Callable[[Any], dict[str, Any]] = vars(BaseModel)["__dict__"].__get__
-_set_class = vars(object)["__class__"].__set__  # type: ignore[attr-defined]
+_set_class = vars(object)["__class__"].__set__
 
 _COPYING = ("__copy__", "__deepcopy__", "__reduce_ex__", "__setattr__", "__delattr__")
 
@@ -42,7 +42,8 @@ def set_late(model: Any, field: str, compute: Callable[[], Any]) -> None:
     """
     dict_of(model)[field] = compute
     if not is_late(model):
-        _set_class(model, _late_class(type(model), field))
+        cls: Any = type(model)
+        _set_class(model, _late_class(cls, field))
 
 
 def read_late(model: Any) -> None:

@@ -29,8 +29,8 @@ _READING = MachineState.READING
 class Stream(BaseStream[T]):
     """The items of a synchronous response, as they arrive.
 
-    The response is one of httpx, httpx2, requests, urllib3, niquests or the standard library, with a body that
-    was not read.
+    The response is one of httpx, httpx2, requests, urllib3, niquests or the standard library, whose
+    body was not read.
 
     ::
 
