@@ -91,6 +91,7 @@ bench: $(VENV)/.bench $(VENV)-sdks/.ready ## measure everything; write raw resul
 	$(BIN)/python -m benches.run
 	$(BIN)/python -m benches.chat
 	$(BIN)/python -m benches.messages
+	$(BIN)/python -m benches.responses
 	$(BIN)/python -m benches.swap
 	$(BIN)/python -m benches.sdks --python $(VENV)-sdks/bin/python
 	$(BIN)/python -m benches.sending

@@ -157,6 +157,8 @@ GOALS: tuple[Goal, ...] = (
     Faster("messages-parsed", "ssejet", ("anthropic",), 10),
     Even("messages-text-16k", "messages-text-1k", "ssejet", 1.2),
     Even("messages-tool-16k", "messages-tool-1k", "ssejet", 1.2),
+    # Measured by benches.responses.
+    *(Faster(f"responses-stream-{size}", "ssejet", ("openai",), 30) for size in ("1k", "4k", "16k")),
     # Measured by benches.swap.
     Faster("create", "ssejet", ("openai",), 15),
     Faster("create-async", "ssejet", ("openai",), 15),

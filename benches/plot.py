@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.harness import Cell
 from benches.report import OURS, duration, times_as_long
-from benches.results import LIVE_DIRECTORY, SDK_DIRECTORY, Results, latest
+from benches.results import LIVE_DIRECTORY, RESPONSES_DIRECTORY, SDK_DIRECTORY, Results, latest
 from ssejet.cli._svg import DARK, LIGHT, Picture, Theme
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -196,6 +196,52 @@ def draw_sdks(results: Results, theme: Theme) -> str:
     return str(picture)
 
 
+RESPONSES_PANELS = {"responses-typed": "typed events", "responses-stream": "responses.stream()"}
+RESPONSES_SIZES = ("1k", "4k", "16k")
+
+
+def draw_responses(results: Results, theme: Theme) -> str:
+    """Draw the picture of Responses streams as SVG: for each size of a stream, ours and openai's."""
+    samples = results.samples
+    rows = [(size, name) for size in RESPONSES_SIZES for name in (OURS, "openai")]
+    cells = {
+        (panel, size, name): Cell(f"{panel}-{size}", name)
+        for panel in RESPONSES_PANELS
+        for size, name in rows
+    }
+    medians = {key: samples.median(cell) for key, cell in cells.items()}
+    longest = max(median or 0 for median in medians.values())
+    bottom = TOP + ROW * len(rows)
+    height = bottom + BOTTOM
+    title = "Time for one event of a Responses stream"
+    picture = Picture(title, WIDTH, height, theme=theme)
+    picture.text(MARGIN, 24, (title, "title"))
+    remark = "From bytes in memory to the last event, with the request; less is better"
+    picture.text(MARGIN, 46, (remark, "muted"))
+    for row, (size, name) in enumerate(rows):
+        events = f"{size.removesuffix('k')},000 events"
+        _write(picture, MARGIN + NAMES - 14, row, name, (name, events), anchor="end")
+    for number, (panel, heading) in enumerate(RESPONSES_PANELS.items()):
+        left = MARGIN + NAMES + number * (PANEL + GAP)
+        picture.text(left, TOP - 14, (heading, "heading"))
+        picture.line(left, TOP - 4, left, bottom, "rule")
+        for row, (size, name) in enumerate(rows):
+            if not (median := medians[panel, size, name]):
+                continue
+            length = median / longest * (PANEL - VALUES)
+            picture.bar(left, TOP + ROW * row + (ROW - BAR) / 2, length, BAR, _kind_of_bar(name))
+            ratio = samples.ratio(cells[panel, size, name], cells[panel, size, OURS])
+            note = "" if name == OURS else times_as_long(ratio)
+            _write(picture, left + length + 8, row, name, (duration(median), note))
+    machine = results.machine
+    conditions = (
+        f"Medians of {results.settings['rounds']} rounds in which both take turns. {machine['cpu']}, "
+        f"{machine['python']}, openai {results.contestants['openai'].version}, {results.date}."
+    )
+    picture.text(MARGIN, height - 8, (conditions, "muted small"))
+    return str(picture)
+
+
 def _write(
     picture: Picture, x: float, row: int, name: str, text_and_note: tuple[str, str], *, anchor: str = "start"
 ) -> None:
@@ -220,3 +266,5 @@ if __name__ == "__main__":
         (IMAGES / f"live-{each.name}.svg").write_text(draw_live(live, each), encoding="utf-8")
         sdks = Results.read(latest(SDK_DIRECTORY))
         (IMAGES / f"sdks-{each.name}.svg").write_text(draw_sdks(sdks, each), encoding="utf-8")
+        responses = Results.read(latest(RESPONSES_DIRECTORY))
+        (IMAGES / f"responses-{each.name}.svg").write_text(draw_responses(responses, each), encoding="utf-8")

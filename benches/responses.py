@@ -1,32 +1,36 @@
 """`python -m benches.responses`: measures streams of the Responses API of ssejet and openai-python.
 
 Both read the same bytes, from responses of httpx2 in memory, in one process. The turns alternate. The figures
-are medians of CPU time per event; the ratio is the median of the ratios of neighbouring turns.
+are CPU time per event, with the request.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib.metadata
 import json
-import statistics
 from collections import deque
+from datetime import datetime, timezone
+from pathlib import Path
 from time import process_time_ns
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
 from rich.console import Console
-from rich.table import Table
 
-from benches.workloads import ENGLISH, KIB
+from benches import machine, report
+from benches.harness import Cell, Samples
+from benches.results import RESPONSES_DIRECTORY, Entrant, Results
+from benches.workloads import ENGLISH, KIB, Description
 from ssejet import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TURNS = 7
 SIZES = (1_000, 4_000, 16_000)
+NAMES = {"bytes to typed events": "responses-typed", "responses.stream()": "responses-stream"}
 RESPONSE = {
     "id": "resp_1",
     "object": "response",
@@ -105,19 +109,45 @@ def measure(program: Callable[[], Any]) -> int:
 
 
 def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=TURNS)
-    turns = parser.parse_args().turns
-    table = Table("subject", "events", "ssejet, µs per event", f"openai {openai.__version__}", "ratio")
+    """Measure, write the results, and print the tables."""
+    options = _options()
+    ours, theirs = importlib.metadata.version("ssejet"), openai.__version__
+    samples = Samples()
+    gc.collect()
+    gc.freeze()
     for size in SIZES:
-        for name, (ours, theirs) in programs(body_of(size)).items():
-            assert ours().output_text == theirs().output_text
-            pairs = [(measure(ours), measure(theirs)) for _ in range(turns)]
-            costs = [statistics.median(each) / size / 1000 for each in zip(*pairs, strict=True)]
-            ratio = statistics.median(slow / fast for fast, slow in pairs)
-            table.add_row(name, f"{size:,}", *(f"{cost:.2f}" for cost in costs), f"{ratio:.1f} ×")
-    Console().print(table)
+        body = body_of(size)
+        for title, (our, their) in programs(body).items():
+            name = f"{NAMES[title]}-{size // 1000}k"
+            assert our().output_text == their().output_text
+            samples.workloads[name] = Description(
+                f"Responses, {title}, {size:,} events", size, len(body), 64 * KIB
+            )
+            pairs = [(measure(our), measure(their)) for _ in range(options.rounds)]
+            for contestant, times in zip((report.OURS, "openai"), zip(*pairs, strict=True), strict=True):
+                samples.figures[Cell(name, contestant)] = [time / size for time in times]
+    results = Results(
+        date=datetime.now(timezone.utc).date().isoformat(),
+        machine=machine.describe(),
+        settings={"rounds": options.rounds},
+        contestants={report.OURS: Entrant(ours, "Python"), "openai": Entrant(theirs, "Python")},
+        samples=samples,
+    )
+    if options.output is not None or not options.quick:
+        path = options.output or RESPONSES_DIRECTORY / f"{results.date}-{machine.slug()}.json"
+        results.write(path)
+        Console(stderr=True).print(f"written to {path}", style="green")
+    report.show(results)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benches.responses", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a rough check: few rounds, no output file")
+    parser.add_argument("--rounds", type=int, help="the number of rounds (default: 15)")
+    parser.add_argument("--output", type=Path, help="the file for the results")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 15)
+    return options
 
 
 if __name__ == "__main__":

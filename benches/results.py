@@ -13,6 +13,7 @@ from benches.workloads import Description
 DIRECTORY = Path(__file__).parent / "results"
 CHAT_DIRECTORY = DIRECTORY / "chat"
 MESSAGES_DIRECTORY = DIRECTORY / "messages"
+RESPONSES_DIRECTORY = DIRECTORY / "responses"
 SWAP_DIRECTORY = DIRECTORY / "swap"
 SDK_DIRECTORY = DIRECTORY / "sdks"
 LIVE_DIRECTORY = DIRECTORY / "live"

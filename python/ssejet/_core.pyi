@@ -298,7 +298,9 @@ class ModelMaker:
 
 @final
 class AnswerBuilder:
-    def __new__(cls, assembler: Assembler, shapes: KnownShapes, /) -> Self: ...
+    def __new__(
+        cls, assembler: Assembler, shapes: KnownShapes | None, /, types: frozenset[str] | None = None
+    ) -> Self: ...
     def build(self, event: ServerSentEvent, /) -> Any: ...
 
 @final

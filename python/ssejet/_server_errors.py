@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_ping", "is_retryable_code"]
+__all__ = [
+    "error_field",
+    "error_message",
+    "has_choices",
+    "is_error",
+    "is_error_answer",
+    "is_ping",
+    "is_retryable_code",
+]
 
 # Fields that hold the text of an error, the most informative first.
 _MESSAGES = (
@@ -180,8 +188,7 @@ def is_error_answer(payload: Any) -> bool:
         return bool(payload.get("error"))  # its ``message`` is the model's
     if payload.get("error") or payload.get("object") == "error" or _groq_error(payload):
         return True
-    choices = payload.get("choices")
-    if isinstance(choices, (list, Mapping)) and choices:
+    if has_choices(payload) and payload["choices"]:
         return any(map(_is_error_choice, _choices_of(payload)))
     fields = _folded(payload)
     return (
@@ -189,6 +196,11 @@ def is_error_answer(payload: Any) -> bool:
         or any(map(_is_failed_wrapper, map(fields.get, _WRAPPERS)))
         or _is_lone_message(fields)
     )
+
+
+def has_choices(payload: Mapping[str, Any]) -> bool:
+    """Whether an object has the choices of a completion: a list, or, from some servers, an object."""
+    return isinstance(payload.get("choices"), (list, Mapping))
 
 
 def is_ping(kind: str | None, text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from ssejet import ServerSentEvent, StreamMachine
 from ssejet._core import AnswerBuilder, Assembler
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, Choice, ChoiceDelta, Completion
+from ssejet.messages import RawMessageStreamEvent
+from ssejet.responses import ResponseEvent, ResponseStreamEvent
 
 if TYPE_CHECKING:
     from ssejet.chat._base import Response
@@ -66,8 +69,14 @@ def exact(value: Any) -> Any:
     return type(value), repr(value)
 
 
+def type_of(text: str) -> str:
+    """The type of the event that has this text."""
+    found = re.search(r'"type": ?"([a-z_.]+)"', text)
+    return found.group(1) if found else "message"
+
+
 def results(machine: StreamMachine[Any], text: str) -> Any:
-    machine._enqueue([ServerSentEvent(data=text)])
+    machine._enqueue([ServerSentEvent(event=type_of(text), data=text)])
     try:
         return [(exact(item), item.to_dict(), item.extra) for item in machine.items()]
     except Exception as error:
@@ -87,7 +96,10 @@ def both_ways(model: Any, *texts: str) -> None:
         assert results(building, text) == results(decoding, text)
 
 
-def builder_of(model: type[Response], *known: Any) -> AnswerBuilder:
+MESSAGE_EVENT: Any = RawMessageStreamEvent
+
+
+def builder_of(model: Any, *known: Any) -> AnswerBuilder:
     """A builder that knows the shapes of some JSON values."""
     builder = model.builder()
     assert builder is not None
@@ -179,6 +191,86 @@ def test_other_answers_are_the_same_too(answers: list[Any]) -> None:
     stream = [json.dumps(answer) for answer in (*answers, COMPLETION)] * 2
     both_ways(Completion, *stream)
     both_ways(ChatCompletion, *stream)
+
+
+RESPONSE_EVENTS: list[dict[str, Any]] = [
+    {
+        "type": "response.output_text.delta",
+        "sequence_number": 4,
+        "item_id": "msg_1",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "Hé",
+        "logprobs": [],
+        "obfuscation": "x",
+    },
+    {
+        "item_id": "fc",
+        "output_index": 1,
+        "type": "response.function_call_arguments.delta",
+        "delta": "{",
+        "sequence_number": 5,
+    },
+    {
+        "type": "response.output_text.done",
+        "item_id": "msg_1",
+        "output_index": 0,
+        "content_index": 0,
+        "text": "Hé",
+    },
+    {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "msg_1"}},
+    {"type": "response.created", "response": {"id": "r", "output": []}},
+    {"type": "response.output_text.delta", "delta": "x", "logprobs": [{"token": "x", "logprob": -1}]},
+    {"type": "error", "message": "no", "code": None},
+    {"type": "response.unknown", "delta": "a"},
+]
+MESSAGE_EVENTS: list[dict[str, Any]] = [
+    {"type": "message_start", "message": {"id": "m", "content": [], "usage": {"input_tokens": 1}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hé"}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": "{"}},
+    {"index": 1, "type": "content_block_delta", "delta": {"thinking": "a", "type": "thinking_delta"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "new_delta", "text": "a"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+    {"type": "message_stop"},
+    {"type": "ping"},
+    {"type": "error", "error": {"type": "overloaded_error", "message": "no"}},
+]
+
+
+@given(st.sampled_from(["responses", "messages"]), st.data())
+def test_any_event_is_what_it_is_through_msgspec(protocol: str, data: st.DataObject) -> None:
+    events = RESPONSE_EVENTS if protocol == "responses" else MESSAGE_EVENTS
+    stream = []
+    for _ in range(data.draw(st.integers(1, 6))):
+        event: Any = data.draw(st.sampled_from(events))
+        for _ in range(data.draw(st.sampled_from([0, 0, 0, 1, 2]))):
+            event = replaced(event, data.draw(paths), data.draw(odd_values))
+        stream.append(json.dumps(event, separators=data.draw(st.sampled_from([(",", ":"), (", ", ": ")]))))
+    model = ResponseStreamEvent if protocol == "responses" else RawMessageStreamEvent
+    both_ways(model, *stream, *stream)
+
+
+@pytest.mark.parametrize("event", [*RESPONSE_EVENTS[:2], *MESSAGE_EVENTS[2:5]], ids=json.dumps)
+def test_the_usual_events_are_built(event: Any) -> None:
+    builder = builder_of(ResponseEvent) if event in RESPONSE_EVENTS else builder_of(MESSAGE_EVENT, event)
+    text = json.dumps(event)
+    for _ in range(3):
+        assert is_built(builder, text, event_type=event["type"])
+        assert is_built(builder, text)
+    assert not is_built(builder, text, event_type="error")
+
+
+def test_the_opening_of_events_is_shortened_to_what_they_share() -> None:
+    builder = builder_of(ResponseEvent)
+    first, second, third = (
+        builder.build(ServerSentEvent(data=json.dumps({**RESPONSE_EVENTS[0], "delta": text, **more})))
+        for text, more in (("a", {}), ("b", {}), ("c", {"item_id": "msg_2"}))
+    )
+    assert first.item_id is second.item_id
+    assert [each.delta for each in (first, second, third)] == ["a", "b", "c"]
+    assert third.item_id == "msg_2"
 
 
 @pytest.mark.parametrize(("model", "answer"), [(ChatCompletionChunk, CHUNK), (Completion, COMPLETION)])

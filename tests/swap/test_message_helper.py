@@ -15,8 +15,8 @@ from same import differences
 from sdks import FakeServer, event
 
 import ssejet
-from ssejet.swap.anthropic import _patches
-from ssejet.swap.anthropic._messages import _Functions
+from ssejet.swap.anthropic import _messages, _patches
+from ssejet.swap.anthropic._messages import _Functions, _State
 
 if TYPE_CHECKING:
     from random import Random
@@ -162,31 +162,87 @@ def test_events_and_messages_equal_anthropics(random: Any, beta: bool, mode: str
 def test_usual_deltas_are_not_anthropics_to_take_in(cls: Any, kind: str) -> None:
     names = cls.__stream__.__globals__
     functions = _Functions(SimpleNamespace(**names))
-    left: list[Any] = []
-    stock_accumulate, stock_build = functions._accumulate, functions._build
-
-    def accumulate(**values: Any) -> Any:
-        left.append(values["event"])
-        return stock_accumulate(**values)
-
-    def build(**values: Any) -> Any:
-        left.append(values["event"])
-        return stock_build(**values)
-
-    functions._accumulate, functions._build = accumulate, build
+    state = _State(functions)
     block = next(block for block in BLOCKS if block["type"] == kind)
     events: list[Any] = [
         {"type": "message_start", "message": MESSAGE},
         {"type": "content_block_start", "index": 0, "content_block": block},
-        *[delta(0, USUAL[kind], piece) for piece in ("[", *["1, "] * 50)],
+        *[delta(0, USUAL[kind], piece) for piece in ("[", *["1, "] * 500)],
     ]
     snapshot, buffers = None, {}  # type: ignore[var-annotated]
     options: Any = {"request_headers": {}} if "Beta" in cls.__name__ else {}
+    left = []
     for values in events:
         item = names["construct_type_unchecked"](type_=functions.event_type, value=values)
-        snapshot = functions.accumulate(event=item, current_snapshot=snapshot, json_bufs=buffers, **options)
-        assert functions.build(event=item, message_snapshot=snapshot)
-    assert [item.type for item in left] == ["message_start"] * 2 + ["content_block_start"] * 2
+        if state.take(item) is None:
+            left.append(item.type)
+            snapshot = state.accumulate(event=item, current_snapshot=snapshot, json_bufs=buffers, **options)
+    assert left == ["message_start", "content_block_start"]
+
+
+@pytest.mark.parametrize("beta", [False, True])
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_inputs_of_many_items_are_as_they_were_when_they_are_read_later(beta: bool, mode: str) -> None:
+    rows = json.dumps({"rows": [{"n": i, "text": 'a "\n" \u00e9 😀'} for i in range(400)], "end": "x"})
+    events = [
+        {"type": "message_start", "message": MESSAGE},
+        {"type": "content_block_start", "index": 0, "content_block": BLOCKS[3]},
+        *[delta(0, "input_json_delta", rows[at : at + 17]) for at in range(0, len(rows), 17)],
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_stop"},
+    ]
+    stock = FakeServer(body(events)).client("anthropic", mode)
+
+    def follow(client: Any) -> list[Any]:
+        """Every 50th input of the message, and all events with their types, read at the end only."""
+        manager = (client.beta.messages if beta else client.messages).stream(
+            model="m", max_tokens=1, messages=[]
+        )
+        found: list[Any] = []
+        kept: list[Any] = []
+
+        def look(stream: Any, item: Any) -> None:
+            kept.append(item)
+            if item.type == "input_json" and len(kept) % 50 == 0:
+                block = stream.current_message_snapshot.content[0]
+                assert block.input is item.snapshot
+                found.append((block.input, block.model_dump(), type(block)))
+
+        async def read_async() -> None:
+            async with manager as stream:
+                async for item in stream:
+                    look(stream, item)
+
+        if mode == "async":
+            asyncio.run(read_async())
+        else:
+            with manager as stream:
+                for item in stream:
+                    look(stream, item)
+        assert all(isinstance(item, item.__class__) for item in kept)
+        return [*found, *[(item.__class__, item.model_dump(), type(item)) for item in kept]]
+
+    assert follow(ssejet.accelerate(stock)) == follow(stock)
+
+
+def test_inputs_with_unfinished_strings_equal_anthropics() -> None:
+    text = '{"path": "a", "content": "some long text", "n": 1}'
+    events = [
+        {"type": "message_start", "message": MESSAGE},
+        {"type": "content_block_start", "index": 0, "content_block": BLOCKS[3]},
+        *[delta(0, "input_json_delta", text[at : at + 3]) for at in range(0, len(text), 3)],
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_stop"},
+    ]
+    stock = FakeServer(body(events)).client("anthropic", "sync")
+
+    def follow(client: Any) -> list[Any]:
+        betas = ["fine-grained-tool-streaming-2025-05-14"]
+        with client.beta.messages.stream(model="m", max_tokens=1, messages=[], betas=betas) as stream:
+            return [getattr(item, "snapshot", None) for item in stream]
+
+    found = follow(ssejet.accelerate(stock))
+    assert found == follow(stock)
 
 
 @pytest.mark.parametrize("beta", [False, True])
@@ -203,7 +259,6 @@ def test_text_streams_and_helpers_of_copies_are_fast(beta: bool) -> None:
     resource = client.beta.messages if beta else client.messages
     with resource.stream(model="m", max_tokens=1, messages=[]) as stream:
         assert type(stream) is (streaming.BetaMessageStream if beta else streaming.MessageStream)
-        made = stream._iterator.gi_frame.f_globals["accumulate_event"]
-        assert isinstance(made.__self__, _Functions)
+        assert stream._iterator.gi_code.co_filename == _messages.__file__
         assert list(stream.text_stream) == ["Hi, ", "you"]
         assert stream.get_final_text() == "Hi, you"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast, get_args,
 
 import msgspec
 
-from ssejet._answers.plan import assembler_of
+from ssejet._answers.plan import assembler_of, assembler_of_union
 from ssejet._answers.source import Marked, Place, Sent, Source, added_to, copy_json, names_in_json, remember
 from ssejet._core import AnswerBuilder, KnownShapes
 from ssejet._json import dump_builtins, is_deeper, loads, to_json_types
@@ -25,6 +25,8 @@ from ssejet._server_errors import is_error_answer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ssejet._core import Assembler
 
 __all__ = ["Model", "Response", "build", "holds_parts", "is_too_deep"]
 
@@ -128,10 +130,8 @@ class Response(Model, frozen=True):
     @classmethod
     def builder(cls) -> AnswerBuilder | None:
         """What builds the answers of one stream if their shapes are known; None if only msgspec can."""
-        if cls.decoded_type() is not cls:
-            return None
-        assembler = _assembler_of(cls)
-        return None if assembler is None else AnswerBuilder(assembler, cls.shapes())
+        assembler, types = _assembler_of(cls)
+        return None if assembler is None else AnswerBuilder(assembler, cls.shapes(), types)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -414,4 +414,13 @@ def is_too_deep(value: Any) -> bool:
 # What ``remember`` does, without the call.
 _set = msgspec.structs.force_setattr
 _shapes_of = functools.cache(lambda cls: KnownShapes())
-_assembler_of = functools.cache(lambda cls: assembler_of(cls, Model))
+
+
+@functools.cache
+def _assembler_of(cls: type[Response]) -> tuple[Assembler | None, frozenset[str] | None]:
+    """What builds the answers, or the events of a union; and the types of these events."""
+    decoded = cls.decoded_type()
+    if decoded is cls:
+        return assembler_of(cls, Model), None
+    members = get_args(decoded)
+    return assembler_of_union(members, Model), frozenset(each.type for each in members)

@@ -7,13 +7,16 @@ JSON is refused: msgspec then decodes it.
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Any, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
 from ssejet._core import Assembler
 
-__all__ = ["assembler_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["assembler_of", "assembler_of_union"]
 
 Plan: TypeAlias = "tuple[Any, ...]"
 
@@ -42,14 +45,52 @@ def assembler_of(model: type[msgspec.Struct], base: type[msgspec.Struct]) -> Ass
         return None
 
 
-def _model(model: Any, base: type[Any], within: tuple[Any, ...]) -> Plan:
+def assembler_of_union(models: Iterable[Any], base: type[msgspec.Struct]) -> Assembler | None:
+    """Make the assembler that builds the instances of models with tags; None if only msgspec can make them.
+
+    Args:
+        models: the models. Those that only msgspec can make are refused when they come.
+        base: as for ``assembler_of``.
+    """
+    try:
+        return Assembler(_union(models, base, ()), [])
+    except TypeError:
+        return None
+
+
+def _union(models: Iterable[Any], base: type[Any], within: tuple[Any, ...]) -> Plan:
+    """The plan of models with tags, of those that have one.
+
+    Raises:
+        TypeError: none has one.
+    """
+    plans: dict[str, Plan] = {}
+    keys = set()
+    for model in models:
+        config = model.__struct_config__
+        if not isinstance(config.tag, str):
+            raise TypeError(f"{model.__name__} has no tag")
+        try:
+            plan = (*_model(model, base, within, in_union=True), (config.tag_field, config.tag))
+            Assembler(plan, [])
+        except TypeError:
+            continue
+        plans[config.tag] = plan
+        keys.add(config.tag_field)
+    if len(keys) != 1:
+        raise TypeError("the tags have no key in common")
+    return ("tagged", keys.pop(), {tag: place for place, tag in enumerate(plans)}, [*plans.values()])
+
+
+def _model(model: Any, base: type[Any], within: tuple[Any, ...], *, in_union: bool = False) -> Plan:
     """The plan of a model.
 
     Raises:
         TypeError: its instances are more than plain fields, or it holds itself.
     """
     config = model.__struct_config__
-    if config.array_like or config.tag is not None or hasattr(model, "__post_init__") or model in within:
+    has_tag = config.tag is not None and not in_union
+    if config.array_like or has_tag or hasattr(model, "__post_init__") or model in within:
         raise TypeError(f"{model.__name__} is more than plain fields, or holds itself")
     within = (*within, model)
     fields = [
@@ -70,6 +111,10 @@ def _value(type_: Any, base: type[Any], within: tuple[Any, ...]) -> Plan:
         return ("list", _value(members[0], base, within))
     if origin in {Union, UnionType} and len(members) == 2 and members[1] is NoneType:
         return ("nullable", _value(members[0], base, within))
+    if origin in {Union, UnionType} and all(
+        isinstance(each, type) and issubclass(each, base) for each in members
+    ):
+        return _union(members, base, within)
     return _SCALARS.get(type_, _REFUSED)
 
 

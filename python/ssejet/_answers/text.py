@@ -214,6 +214,16 @@ class PartialJSON:
         self._string: list[str] | None = None  # the pieces of an unfinished string
         self._tail = ""  # an unfinished number, literal or escape
 
+    @property
+    def unfinished_string(self) -> list[str] | None:
+        """The pieces of the string that the text ends in, as they were written; None if it does not."""
+        return self._string
+
+    @property
+    def open_items(self) -> int:
+        """How many items the unfinished objects and lists have: those that ``value()`` copies."""
+        return sum(map(len, self._stack))
+
     def set_broken_value(self, value: Any) -> None:
         """Set the value of a broken text. No later piece can change it: jiter stops at the same place."""
         self._root = value

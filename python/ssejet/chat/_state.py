@@ -10,7 +10,7 @@ from ssejet._answers.parsed import Formats
 from ssejet._answers.source import Source, added_to, copy_json, remember
 from ssejet._pydantic import can_dump
 from ssejet._redaction import redacted
-from ssejet._server_errors import is_error_answer, is_ping
+from ssejet._server_errors import has_choices, is_error_answer, is_ping
 from ssejet.chat._choices import ChoiceState
 from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
@@ -232,7 +232,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         if is_error_answer(data):
             raise reported_error(dict(data), self._request)
         choices = data.get("choices")
-        if choices and not isinstance(choices, (list, Mapping)):
+        if choices and not has_choices(data):
             kind, shown = type(choices).__name__, self._excerpt(source)
             raise StreamError(f"the choices of a chunk must be a list, not {kind}: {shown}")
         return "choices" in data

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from ssejet._server_errors import has_choices
 from ssejet.chat import ChatCompletion, ChatCompletionChunk, Completion, response_format_param, tool_param
 from ssejet.chat._metrics import ChatMetrics, CompletionMetrics
 from ssejet.client._providers import PROVIDERS
@@ -88,10 +89,6 @@ def _types_to_response_schemas(body: dict[str, Any]) -> None:
         body["tools"] = [response_tool_param(tool) for tool in body["tools"]]
 
 
-def _has_choices(payload: Any) -> bool:
-    return isinstance(payload, Mapping) and isinstance(payload.get("choices"), (list, Mapping))
-
-
 _RESPONSE_STATUSES = frozenset({"cancelled", "completed", "failed", "in_progress", "incomplete", "queued"})
 
 
@@ -145,11 +142,11 @@ CHAT = Endpoint(
     "chat/completions",
     ChatCompletionChunk,
     ChatCompletion.from_json,
-    _has_choices,
+    has_choices,
     ChatMetrics,
     adapt=_types_to_schemas,
 )
-COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, _has_choices, CompletionMetrics)
+COMPLETIONS = Endpoint("completions", Completion, Completion.from_json, has_choices, CompletionMetrics)
 RESPONSES = Endpoint(
     "responses",
     ResponseEvent,

@@ -49,8 +49,8 @@ def relay(
     body is read within limits, so that the connection can be used again.
 
     Args:
-        response: a response of httpx or httpx2 whose body was not read, or any object with ``iter_bytes()``
-            and ``close()``.
+        response: a response that ``Stream`` reads, such as one of httpx or requests, whose body was not
+            read; or any object with ``iter_bytes()`` and ``close()``.
         transform: called with each event, the sentinel too; returns the item to send instead, or None for no
             event. See ``EventStream`` for the items.
         verbatim: whether the relay is verbatim; by default it is, unless there is a ``transform`` or a
@@ -85,7 +85,8 @@ def arelay(
 ) -> AsyncEventStream[bytes]:
     """Do what ``relay`` does, for a response of an async client.
 
-    That is a response of httpx or httpx2, or any object with ``aiter_bytes()`` and ``aclose()``.
+    That is a response that ``AsyncStream`` reads, such as one of httpx or aiohttp, or any object with
+    ``aiter_bytes()`` and ``aclose()``.
 
     Raises:
         TypeError: the response is one of a sync client.

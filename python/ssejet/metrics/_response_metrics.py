@@ -58,7 +58,10 @@ class ResponseMetrics(TokenMetrics):
 
 
 def _delta_of(item: Any) -> str:
-    delta = item.get("delta") if isinstance(item, Mapping) else item.delta
+    try:
+        delta = item.delta
+    except AttributeError:
+        delta = item.get("delta") if isinstance(item, Mapping) else None
     return delta if isinstance(delta, str) else ""
 
 

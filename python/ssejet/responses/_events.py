@@ -7,13 +7,16 @@ at the event.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Union, get_args
 
 import msgspec
 from msgspec import field
 
 from ssejet._answers.base import build, holds_parts, is_too_deep
+from ssejet._answers.plan import assembler_of_union
 from ssejet._answers.source import copy_json
+from ssejet._core import AnswerBuilder
 from ssejet._json import loads
 from ssejet.metrics._response_metrics import ResponseMetrics
 from ssejet.responses._base import Part, TextFormatT, by_type
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._answers.text import Text
+    from ssejet._core import Assembler
     from ssejet.responses._base import Class
     from ssejet.responses._response import ParsedResponse
 
@@ -145,8 +149,12 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
         return _Tagged
 
     @classmethod
-    def builder(cls) -> None:
-        """Only msgspec can make these: the builder makes instances of one class."""
+    def builder(cls) -> AnswerBuilder | None:
+        """What builds the events of one stream that have no parts; None if only msgspec can."""
+        assembler = _assembler()
+        return (
+            None if assembler is None else AnswerBuilder(assembler, None, frozenset(EVENT_TYPES) - {"error"})
+        )
 
     @classmethod
     def shapes(cls) -> Any:
@@ -941,6 +949,13 @@ for _class in _KNOWN:
 ResponseEvent.event_class = ResponseEvent
 
 _set = msgspec.structs.force_setattr
+
+
+@cache
+def _assembler() -> Assembler | None:
+    # Only lists of log probabilities that are empty are built, as parts keep the JSON that they were made of.
+    models = [cls for cls in _KNOWN if cls not in _WITH_PARTS or cls is ResponseTextDeltaEvent]
+    return assembler_of_union(models, ResponseEvent)
 
 
 def _from_data(data: Any) -> Any:

@@ -132,14 +132,15 @@ class ResponseStreamState(Generic[TextFormatT]):
             ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
             StreamError: the event is not an object.
         """
-        if not isinstance(event, Part):
+        handle = _HANDLERS.get(type(event))
+        if handle is None and not isinstance(event, Part):
             event = self._adopt(event)
             if event is None:
                 return []
-        elif type(getattr(event, "_sent", None)) is events.Moment:  # another state has it
+            handle = _HANDLERS.get(type(event))
+        elif type(getattr(event, "_sent", None)) is _Moment:  # another state has it
             event = _copy_of(event)
         self._last = event
-        handle = _HANDLERS.get(type(event))
         if handle is not None:
             event = handle(self, event) or event
         return [event]
@@ -210,9 +211,7 @@ class ResponseStreamState(Generic[TextFormatT]):
         raise self._failure(self._response_data())
 
     def _on_error(self, event: events.ResponseErrorEvent) -> Any:
-        error = reported_error(event.to_dict(), self._request)
-        error.partial = self.current_response_snapshot
-        raise error
+        raise self._reported(event.to_dict())
 
     def _on_unknown(self, event: events.UnknownResponseEvent) -> None:
         kind: str = event.type
@@ -430,13 +429,20 @@ class ResponseStreamState(Generic[TextFormatT]):
         error.partial = self._parsed_response(data, validate=False)
         return error
 
+    def _reported(self, payload: Any) -> APIError:
+        """The error that the server reports, with the response so far."""
+        error = reported_error(payload, self._request)
+        if self.has_started:
+            error.partial = self.current_response_snapshot
+        return error
+
     def _adopt(self, event: Any) -> Any:
         """A dict, or an event of openai-python's, as our event; None for a ping."""
         if event is None or (isinstance(event, str) and is_ping(None, event)):
             return None
         if isinstance(event, (str, int, float, list)):  # a stream without cast_to gives any JSON
             if is_error_answer(event):
-                raise reported_error(event, self._request)
+                raise self._reported(event)
             excerpt = redacted(repr(event), self._request)[:_EXCERPT_SIZE]
             raise StreamError(f"an event must be an object, but {type(event).__name__} came: {excerpt}")
         if not isinstance(event, Mapping):
@@ -448,7 +454,7 @@ class ResponseStreamState(Generic[TextFormatT]):
                 )
             event = to_dict()
         if is_error_answer(event):
-            raise reported_error(dict(event), self._request)
+            raise self._reported(dict(event))
         try:
             return events.ResponseEvent.from_dict(event)
         except msgspec.ValidationError as error:

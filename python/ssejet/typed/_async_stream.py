@@ -30,6 +30,8 @@ _MACHINE_READS = MachineState.READING
 class AsyncStream(BaseStream[T]):
     """The items of an asynchronous response, as they arrive, on asyncio and trio.
 
+    The response is one of httpx, httpx2, niquests or aiohttp.
+
     ::
 
         async with client.stream("POST", url, json=body) as response:

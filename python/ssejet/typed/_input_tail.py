@@ -16,8 +16,10 @@ __all__ = ["InputTail"]
 # How many bytes are kept.
 _MAX_SIZE = 64 * 1024
 
-# Compiled when they are needed: not before the end of a stream.
-_JSON_LINE = rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*[{\[]"
+# Compiled when they are needed: not before the end of a stream. A pattern that begins with one byte finds it
+# many times faster than one that begins with a choice.
+_JSON = rb"(?:\xef\xbb\xbf)?[ \t]*[{\[]"
+_JSON_LINES = (rb"\n" + _JSON, rb"\r" + _JSON)
 _LINE_END = rb"\r\n|[\r\n]"
 
 
@@ -74,7 +76,7 @@ class InputTail:
         if has_events and (first_end := re.search(_LINE_END, tail)):
             tail = tail[first_end.end() :]  # the first line may have begun in an earlier chunk
         # Most streams end with an event: their lines must not be looked at twice.
-        if re.search(_JSON_LINE, tail):
+        if re.match(_JSON, tail) or any(re.search(pattern, tail) for pattern in _JSON_LINES):
             from ssejet.typed._lines import BodyLines  # rarely needed
 
             lines = BodyLines(goes_on=True)

@@ -29,6 +29,9 @@ _READING = MachineState.READING
 class Stream(BaseStream[T]):
     """The items of a synchronous response, as they arrive.
 
+    The response is one of httpx, httpx2, requests, urllib3, niquests or the standard library, whose
+    body was not read.
+
     ::
 
         with client.stream("POST", url, json=body) as response:
@@ -47,15 +50,16 @@ class Stream(BaseStream[T]):
     * ``APIStatusError`` before the first item, if the HTTP status is 400 or more;
     * ``APIError``, if the server reports an error inside the stream, or as JSON instead of a stream;
     * ``InvalidJSONError``, if an event's data cannot be decoded;
-    * ``APITimeoutError`` or another ``APIConnectionError``, if httpx or httpx2 fails; exceptions of other
-      clients are passed on;
+    * ``APITimeoutError`` or another ``APIConnectionError``, if the library fails, whose exception is the
+      ``__cause__``; exceptions of a library that ssejet does not know are passed on;
     * ``EventTooLargeError``, after the items before it;
     * ``TruncatedStreamError`` at the end, with ``require_done``;
     * ``ContentTypeError`` at the end of a body that is not an event stream, such as HTML, or that has no
       event and another content type.
 
-    The timeouts interrupt the reads of httpx and httpx2 over HTTP/1.1. For other responses ``data_timeout``
-    and ``timeout`` are checked between chunks, and the client's read timeout replaces ``idle_timeout``.
+    The timeouts interrupt the reads of these libraries, over HTTP/1.1 and wherever a socket can be found.
+    Elsewhere ``data_timeout`` and ``timeout`` are checked between chunks, and the client's read timeout
+    replaces ``idle_timeout``.
 
     Any thread may call ``close()`` at any time: over HTTP/1 the loop of a thread that is reading ends at
     once.

@@ -27,6 +27,9 @@ impl From<Refused> for Stop {
 /// Marks the end of a Struct in a shape.
 const END: u64 = u64::MAX;
 
+/// Marks a tag in a shape, in place of the kind of a value.
+const TAG: u64 = 0xff;
+
 /// How many sets of fields are kept for a model. Most streams have two or three.
 const MAX_SETS: usize = 16;
 
@@ -504,10 +507,27 @@ impl<'py, 'a> Builder<'py, 'a> {
         opening: &mut Opening,
     ) -> Result<(Bound<'py, PyAny>, ShapeHash), Stop> {
         let plan = self.plan;
-        let Node::Struct(model) = &plan.root else { return Err(Stop::Refused) };
         let mut cursor = Cursor::new(data);
+        let end_of_opening = opening.end_in(data);
+        if end_of_opening.is_none() {
+            opening.clear();
+        }
+        let model = match &plan.root {
+            Node::Struct(model) => model,
+            Node::Tagged(tagged) => {
+                let last = &mut self.memory.choices[tagged.place];
+                // An opening begins with the tag, so the choice is the last one.
+                let choice = match end_of_opening {
+                    Some(_) => Some(&tagged.choices[tagged.tags[*last].1]),
+                    None => tagged.choice(&find_tag(tagged, cursor)?, last),
+                };
+                let Some(Node::Struct(model)) = choice else { return Err(Stop::Refused) };
+                model
+            }
+            _ => return Err(Stop::Refused),
+        };
         let mut instance = model.layout.start(self.py).map_err(Stop::Error)?;
-        if let Some(start) = opening.end_in(data) {
+        if let Some(start) = end_of_opening {
             let mut count = opening.fill(&mut instance);
             self.shape = opening.shape;
             cursor.rest_of_members(start, |cursor| {
@@ -515,13 +535,18 @@ impl<'py, 'a> Builder<'py, 'a> {
             })?;
         } else {
             let mut count = 0;
-            opening.clear();
             let mut is_open = true;
             cursor.members(|cursor| {
+                let is_first = count == 0;
                 let place = self.field(model, &mut instance, &mut count, cursor)?;
-                is_open = is_open && model.fields[place].node.is_scalar();
+                let field = model.fields.get(place);
+                is_open &= match field {
+                    Some(field) => field.node.is_scalar() && !(is_first && model.tag.is_some()),
+                    None => true,
+                };
                 if let (true, Some(end)) = (is_open, cursor.after_comma()) {
-                    opening.extend(place, instance.get(place), &data[..end], self.shape);
+                    let value = field.map(|_| (place, instance.get(place)));
+                    opening.extend(value, &data[..end], self.shape);
                 }
                 Ok::<_, Stop>(())
             })?;
@@ -543,7 +568,7 @@ impl<'py, 'a> Builder<'py, 'a> {
     /// Builds a field of a Struct, at its key.
     ///
     /// Returns:
-    ///     Its index.
+    ///     Its index. That of the tag is the number of the fields.
     #[inline]
     fn field(
         &mut self,
@@ -559,6 +584,14 @@ impl<'py, 'a> Builder<'py, 'a> {
                 self.place(model.place, &model.keys, *count, &key).ok_or(Refused)?
             }
         };
+        if let (Some(tag), true) = (&model.tag, place == model.fields.len()) {
+            if *cursor.string()? != **tag {
+                return Err(Stop::Refused);
+            }
+            self.shape.add((model.place as u64) << 8 | TAG);
+            *count += 1;
+            return Ok(place);
+        }
         if instance.has(place) {
             return Err(Stop::Refused); // the key is repeated
         }

@@ -277,7 +277,10 @@ pub struct Struct {
     pub place: usize,
     pub layout: Layout,
     pub fields: Vec<StructField>,
+    /// The keys of the fields, and then that of the tag, if there is one.
     pub keys: Keys,
+    /// What the JSON has under the key of the tag.
+    pub tag: Option<Box<[u8]>>,
 }
 
 impl Struct {
@@ -531,9 +534,10 @@ impl Reader {
         if kind == "refuse" { Ok(Others::Refused) } else { Ok(Others::Kept(self.node(plan)?)) }
     }
 
-    /// Reads `("struct", class, fields, text_slot)`, each field being `(slot, key, plan, default)` and a
+    /// Reads `("struct", class, fields, text_slot, tag)`, each field being `(slot, key, plan, default)` and a
     /// default `("value", …)` or `("list",)`. The slots are the descriptors of the members; `text_slot`, or
-    /// None, is the one for what an instance was made from.
+    /// None, is the one for what an instance was made from. The tag is a pair of its key and value; it may be
+    /// absent.
     fn structure(&mut self, plan: &Bound<'_, PyTuple>) -> PyResult<Struct> {
         let plans: Vec<StructFieldPlan<'_>> = plan.get_item(2)?.extract()?;
         if plans.len() > MAX_FIELDS {
@@ -554,7 +558,15 @@ impl Reader {
             keys.push(Some(bytes(&key)?));
             fields.push(StructField { node: self.node(&field)?, default });
         }
-        Ok(Struct { place, layout, fields, keys })
+        let tag = match plan.get_item(4) {
+            Ok(tag) => {
+                let (key, value): (Bound<'_, PyString>, Bound<'_, PyString>) = tag.extract()?;
+                keys.push(Some(bytes(&key)?));
+                Some(bytes(&value)?)
+            }
+            Err(_) => None,
+        };
+        Ok(Struct { place, layout, fields, keys, tag })
     }
 }
 

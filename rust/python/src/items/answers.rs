@@ -1,7 +1,7 @@
 //! `AnswerBuilder`: from the events of a stream to its answers.
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyFrozenSet, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::shapes::KnownShapes;
@@ -21,17 +21,19 @@ const MANY: u32 = 16;
 ///
 /// Args:
 ///     assembler: builds an answer.
-///     shapes: the shapes of texts that are known to be ordinary.
+///     shapes: the shapes of texts that are known to be ordinary; None if all that can be built are.
+///     types: the types of ordinary events, in addition to ``message``.
 #[pyclass(module = "ssejet._core")]
 pub struct AnswerBuilder {
     assembler: Py<Assembler>,
-    shapes: Py<KnownShapes>,
+    shapes: Option<Py<KnownShapes>>,
     memory: Memory,
     opening: Opening,
     /// The shapes that this stream had, as the builder hashes them.
     known: Vec<ShapeHash>,
-    /// The type of ordinary events.
+    /// The type of the last ordinary event. Events of one type share one string.
     event_type: Py<PyString>,
+    types: Option<Py<PyFrozenSet>>,
     /// How many events came since the last ordinary one.
     others: u32,
 }
@@ -39,14 +41,19 @@ pub struct AnswerBuilder {
 #[pymethods]
 impl AnswerBuilder {
     #[new]
-    #[pyo3(signature = (assembler, shapes, /))]
-    fn new(assembler: Bound<'_, Assembler>, shapes: Py<KnownShapes>) -> Self {
+    #[pyo3(signature = (assembler, shapes, /, types = None))]
+    fn new(
+        assembler: Bound<'_, Assembler>,
+        shapes: Option<Py<KnownShapes>>,
+        types: Option<Py<PyFrozenSet>>,
+    ) -> Self {
         Self {
             shapes,
             memory: Memory::new(assembler.get().plan()),
             opening: Opening::default(),
             known: Vec::new(),
             event_type: PyString::intern(assembler.py(), DEFAULT_TYPE).unbind(),
+            types,
             others: 0,
             assembler: assembler.unbind(),
         }
@@ -77,7 +84,9 @@ impl AnswerBuilder {
     // There is no `__clear__`: what this refers to cannot refer back to it.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.assembler)?;
-        visit.call(&self.shapes)?;
+        if let Some(shapes) = &self.shapes {
+            visit.call(shapes)?;
+        }
         self.opening.traverse(&visit)
     }
 }
@@ -90,15 +99,17 @@ impl AnswerBuilder {
             return Err(Stop::Refused);
         };
         if !event_type.is(&self.event_type) && !event_type.is_none() {
-            return Err(Stop::Refused);
+            self.take_type(&event_type)?;
         }
         let data = data.cast::<PyString>().map_err(|_| Stop::Refused)?;
         // Text with lone surrogates has no UTF-8 form.
         let text = data.to_str().map_err(|_| Stop::Refused)?.as_bytes();
         let mut builder = Builder::new(py, self.assembler.get().plan(), &mut self.memory, None);
         let (answer, shape) = builder.answer(text, data, &mut self.opening)?;
-        if !self.known.contains(&shape) {
-            if !self.shapes.get().knows(data) {
+        if let Some(shapes) = &self.shapes
+            && !self.known.contains(&shape)
+        {
+            if !shapes.get().knows(data) {
                 return Err(Stop::Refused);
             }
             if self.known.len() == MOST {
@@ -107,5 +118,19 @@ impl AnswerBuilder {
             self.known.push(shape);
         }
         Ok(answer)
+    }
+
+    /// Refuses an event that is not of an ordinary type.
+    fn take_type(&mut self, event_type: &Bound<'_, PyAny>) -> Result<(), Stop> {
+        let event_type = event_type.cast::<PyString>().map_err(|_| Stop::Refused)?;
+        let is_ordinary = match &self.types {
+            Some(types) => types.bind(event_type.py()).contains(event_type).map_err(Stop::Error)?,
+            None => false,
+        };
+        if is_ordinary || event_type.to_str().is_ok_and(|text| text == DEFAULT_TYPE) {
+            self.event_type = event_type.clone().unbind();
+            return Ok(());
+        }
+        Err(Stop::Refused)
     }
 }
