@@ -39,20 +39,20 @@ class Body:
     Attributes:
         feed: takes bytes of the socket, and returns those of the body in them.
         connection: what it is received on.
-        failure: the error that ended the body, if one did.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._reader = BodyReader(connection.framing)
         self.feed: Callable[[bytes | memoryview], bytes] = self._reader.feed
-        self.failure: BaseException | None = None
+        # Makes the error that ended the body, if one did.
+        self._failure: Callable[[], Exception] | None = None
         self._is_released = False
 
     @property
     def is_over(self) -> bool:
         """Whether no more bytes of the socket are needed."""
-        return self._reader.is_over or self.failure is not None or self._is_released
+        return self._reader.is_over or self._failure is not None or self._is_released
 
     def receive_end(self) -> None:
         """Take in that the server has closed its side of the connection."""
@@ -67,7 +67,13 @@ class Body:
             cause: what has caused it.
         """
         if not self.is_over:
-            self.failure = self.connection.error(name, message, cause)
+            # The read that raises the error makes it, as that may fail: a callback has nobody to tell.
+            self._failure = lambda: self.connection.error(name, message, cause)
+
+    def fail_with(self, error: Exception) -> None:
+        """End the body by any error, unless it is over."""
+        if not self.is_over:
+            self._failure = lambda: error
 
     def end(self) -> None:
         """End the reading, before the response is closed. A second call does nothing.
@@ -79,15 +85,14 @@ class Body:
             return
         self._is_released = True
         reader = self._reader
-        error = self.failure
-        if error is None and reader.error is not None:
-            error = self.connection.error("RemoteProtocolError", reader.error)
-        try:
-            if error is not None:
-                raise error
-        finally:
-            self.failure = None
-            del error  # its traceback holds this frame
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure()
+            finally:
+                del failure  # the traceback of the error holds this frame
+        if reader.error is not None:
+            raise self.connection.error("RemoteProtocolError", reader.error)
         # httpcore would use a connection again that the server has ended, if it has not noticed the end.
         if not reader.excess_size and self.connection.framing != "until-close":
             self.connection.complete()

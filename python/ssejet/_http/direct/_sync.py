@@ -24,7 +24,9 @@ def unsupported(connection: Connection) -> str | None:
     """Why this kind of connection cannot be read directly; None if it can."""
     network_stream = connection.network_stream
     name = type(network_stream).__name__
-    if name == "TLSinTLSStream" or (name == "SyncStream" and isinstance(network_stream._sock, socket.socket)):
+    if name == "TLSinTLSStream" or (
+        name == "SyncStream" and isinstance(getattr(network_stream, "_sock", None), socket.socket)
+    ):
         return None
     return f"the network stream is of another kind: {type(network_stream).__module__}.{name}"
 
