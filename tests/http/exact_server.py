@@ -41,11 +41,13 @@ class ExactServer(RawServer):
 
     Attributes:
         accepted: how many connections have been made.
+        waits: how many times a ``Then.WAIT`` has begun.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls)
         self.accepted = 0
+        self.waits = 0
         self._answers: dict[str, Sequence[Step]] = {}
         self._permits = asyncio.Semaphore(0)
 
@@ -63,6 +65,9 @@ class ExactServer(RawServer):
         super()._count(change)
         self.accepted += max(change, 0)
 
+    def _count_wait(self) -> None:
+        self.waits += 1
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
         for step in self._answers["/" + request.path.rsplit("/", 1)[1]]:  # a proxy gets the whole URL
@@ -71,6 +76,7 @@ class ExactServer(RawServer):
                 await writer.drain()
                 await asyncio.sleep(0)
             elif step is Then.WAIT:
+                self.tell(self._count_wait)
                 await self._permits.acquire()
             elif step is Then.HANG:
                 await reader.read()

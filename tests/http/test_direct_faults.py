@@ -83,19 +83,22 @@ class TestBytesBetweenRequests:
 
     @BOTH_WAYS
     def test_are_not_taken_for_the_next_response(self, exact: ExactServer, run: Run, direct: bool) -> None:
+        limits = httpx.Limits(keepalive_expiry=A_LONG_TIME)
+
         async def main() -> None:
-            async with httpx.AsyncClient(verify=unverified()) as client:
-                url = exact.answer(CHUNKED, *CHUNKS, END, Then.WAIT, FORGED)
+            async with httpx.AsyncClient(verify=unverified(), limits=limits) as client:
+                url = exact.answer(CHUNKED, *CHUNKS, END, Then.WAIT, FORGED, Then.WAIT, Then.HANG)
+                waits = exact.waits
                 async with client.stream("GET", url) as response:
                     assert [item async for item in AsyncStream(response, direct=direct)] == [0, 1, 2]
                     assert bool(direct_reading(response)) is direct
-                (connection,) = client._transport._pool.connections
-                assert connection.is_idle()
+                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
                 exact.go_on()
-                while not connection.has_expired():
+                exact.wait_until(lambda: exact.waits == waits + 2)
+                for _ in range(5):
                     await asyncio.sleep(0.001)
+                exact.go_on()
                 assert (await client.get(exact.answer(of_length(0)))).status_code == 200
-                assert client._transport._pool.connections != [connection]
 
         run(main())
 
@@ -136,7 +139,7 @@ class TestFloods:
 
         async def main() -> None:
             async with httpx.AsyncClient(verify=unverified()) as client:
-                async with client.stream("GET", exact.answer(CHUNKED, *[piece] * 400, END)) as response:
+                async with client.stream("GET", exact.answer(CHUNKED + piece * 400 + END)) as response:
                     stream = AsyncStream(response, cast_to=lambda event: len(event.data))
                     assert await anext(stream) == 4000
                     arrivals = stream._reader._chunks._arrivals
