@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ class Then(Enum):
     CLOSE = auto()
     """It closes the connection."""
     RESET = auto()
-    """It resets the connection."""
+    """It resets the connection. What the client has not received by then is lost."""
     HANG = auto()
     """It sends nothing more until the client goes away."""
     WAIT = auto()
@@ -83,6 +85,8 @@ class ExactServer(RawServer):
                 return False
             else:
                 if step is Then.RESET:
+                    linger = struct.pack("ii", 1, 0)
+                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     writer.transport.abort()
                 return False
         return True

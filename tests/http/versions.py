@@ -15,13 +15,12 @@ from other_versions import ROOT, Environment  # noqa: E402 (found by the line be
 
 # A library, and the versions to try: of itself and of what it reads with.
 ROWS = (
-    ("httpx", ("httpx==0.27.0", "httpcore==1.0.3", "anyio==4.0.0")),
+    ("httpx", ("httpx==0.27.0", "httpcore==1.0.3", "anyio==4.0.0", "openai<3")),
     ("httpx", ("httpx==0.27.2", "httpcore==1.0.9")),
-    ("httpx", ("httpx==0.28.0", "httpcore==1.0.7", "anyio==4.5.2")),
-    ("httpx", ("httpx", "anyio", "uvloop")),
-    ("httpx", ("httpx", "uvloop==0.19.0")),
-    ("httpx2", ("httpx2==2.0.0", "httpcore2==2.0.0")),
-    ("httpx2", ("httpx2",)),
+    ("httpx", ("httpx==0.28.0", "httpcore==1.0.7", "uvloop==0.19.0")),
+    ("httpx", ("httpx", "httpcore", "anyio", "uvloop")),
+    ("httpx2", ("httpx2==2.0.0", "httpcore2==2.0.0", "anyio==4.5.2", "openai<3")),
+    ("httpx2", ("httpx2", "anyio")),
     ("requests", ("requests==2.28.0", "urllib3==1.26.15")),
     ("requests", ("requests==2.28.0", "urllib3<2")),
     ("requests", ("requests", "urllib3<2")),
@@ -62,10 +61,19 @@ SELECTIONS = {
 VARIABLES = {"URLLIB3_NO_OVERRIDE": "1", "PIP_NO_BINARY": "urllib3-future"}
 
 
+# The tests import httpx2, which does not go with the h11 of an old httpcore.
+OLD_H11 = "httpcore==1.0.3"
+BESIDE_OLD_H11 = ("httpx2==2.0.0", "httpcore2==2.0.0", "truststore")
+
+
 def try_out(library: str, requirements: tuple[str, ...], wheel: Path) -> tuple[str, bool]:
     """What the tests say, and whether all is well."""
     environment = Environment(*requirements, variables=VARIABLES)
-    environment.install(str(wheel), *requirements, *NEEDS)
+    if OLD_H11 in requirements:
+        environment.install(str(wheel), *requirements, *(each for each in NEEDS if each != "httpx2"))
+        environment.install("--no-deps", *BESIDE_OLD_H11)
+    else:
+        environment.install(str(wheel), *requirements, *NEEDS)
     return environment.test(TESTS, "-k", SELECTIONS.get(library, f"{library} or http2"))
 
 
