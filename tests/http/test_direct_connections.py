@@ -354,6 +354,41 @@ class TestReasons:
 
 
 @pytest.mark.slow
+def test_optional_packages_are_not_needed(http: ModuleType) -> None:
+    """A new process has loaded nothing but what its library loads by itself."""
+    code = """
+        import asyncio, importlib, sys
+
+        name, url = sys.argv[1:]
+        others = ["httpx", "httpx2", "httpcore", "httpcore2"]
+        for other in others:
+            if other.endswith("2") != name.endswith("2"):
+                sys.modules[other] = None
+        for other in ["socksio", "h2", "trio", "uvloop", "brotli", "zstandard", "click", "rich", "orjson"]:
+            sys.modules[other] = None
+        http = importlib.import_module(name)
+        from ssejet import AsyncStream, Stream, direct_reading
+
+        with http.Client() as client, client.stream("GET", url) as response:
+            print(direct_reading(response), list(Stream(response)))
+
+        async def main():
+            async with http.AsyncClient() as client, client.stream("GET", url) as response:
+                print(direct_reading(response), [item async for item in AsyncStream(response)])
+
+        asyncio.run(main())
+    """
+    with ExactServer() as server:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), http.__name__, server.answer(*STEPS)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.stdout.splitlines() == [f"read directly from the socket {ITEMS}"] * 2, done.stderr
+
+
+@pytest.mark.slow
 class TestGevent:
     def test_reads_with_its_sockets(self, exact: ExactServer) -> None:
         pytest.importorskip("gevent")
