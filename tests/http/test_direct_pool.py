@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import h11
 import httpx
 import httpx2
 import pytest
@@ -54,6 +55,10 @@ ENDINGS: dict[str, tuple[tuple[Step, ...], bool]] = {
     "silence": ((CHUNKED, *CHUNKS[:2], Then.HANG), False),
     "silence after the sentinel": ((CHUNKED, *CHUNKS, Then.HANG), False),
 }
+
+if h11.__version__ < "0.16":
+    # An older h11 takes any two bytes for the end of a chunk.
+    del ENDINGS["a chunk without its end"]
 
 # h11 reports these two by the bytes that it has found, and httpcore's asyncio backend keeps no text.
 OTHER_TEXTS = {"an illegal chunk size", "a chunk without its end"}
