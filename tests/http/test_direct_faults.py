@@ -259,6 +259,40 @@ class TestOtherTasks:
         run(main())
 
 
+class TestCancellationAtTheEnd:
+    """A read that is cancelled while it closes the response loses neither the error nor the connection."""
+
+    @pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "cut"])
+    def test_leaves_the_end_to_the_next_read(self, exact: ExactServer, run: Run, is_whole: bool) -> None:
+        end = (END,) if is_whole else (Then.CLOSE,)
+
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                for turns in range(12):
+                    url = exact.answer(CHUNKED, CHUNKS[0], *end)
+                    response = await client.send(client.build_request("GET", url), stream=True)
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    while not stream._reader._chunks._body.is_over:
+                        await asyncio.sleep(0.001)
+                    task = asyncio.ensure_future(anext(stream))
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    task.cancel()
+                    await asyncio.wait([task])
+                    result = task
+                    if task.cancelled():
+                        result = asyncio.ensure_future(anext(stream))
+                        await asyncio.wait([result])
+                    assert type(result.exception()) is (
+                        StopAsyncIteration if is_whole else APIConnectionError
+                    )
+                    idle = [each.is_idle() for each in client._transport._pool.connections]
+                    assert idle == ([True] if is_whole else []), turns
+
+        run(main())
+
+
 class TestAfterTheEnd:
     def test_a_reset_changes_nothing(self, plain: ExactServer, run: Run) -> None:
         async def main() -> None:

@@ -9,7 +9,8 @@ OPEN     OPEN, or OVER at the body's end or  OVER                       gives by
          at a fault
 OVER     the connection is not used again    nothing                    gives what is left, then
                                                                         ``end()``: RELEASED
-RELEASED                                                                the end of the body
+RELEASED                                                                ``raise_failure()``, then the end of
+                                                                        the body
 ======== =================================== ========================== ===========================
 """
 
@@ -76,23 +77,26 @@ class Body:
             self._failure = lambda: error
 
     def end(self) -> None:
-        """End the reading, before the response is closed. A second call does nothing.
-
-        Raises:
-            Exception: the error that has ended the body.
-        """
+        """End the reading, before the response is closed. A second call does nothing."""
         if self._is_released:
             return
         self._is_released = True
         reader = self._reader
+        if self._failure is None and (error := reader.error) is not None:
+            self._failure = lambda: self.connection.error("RemoteProtocolError", error)
+        # httpcore would use a connection again that the server has ended, if it has not noticed the end.
+        if self._failure is None and not reader.excess_size and self.connection.framing != "until-close":
+            self.connection.complete()
+
+    def raise_failure(self) -> None:
+        """Raise the error that has ended the body, if one did. A second call does nothing.
+
+        It is called after the response was closed: if a read is cancelled while it closes the response, the
+        next read still raises the error.
+        """
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
                 raise failure()
             finally:
                 del failure  # the traceback of the error holds this frame
-        if reader.error is not None:
-            raise self.connection.error("RemoteProtocolError", reader.error)
-        # httpcore would use a connection again that the server has ended, if it has not noticed the end.
-        if not reader.excess_size and self.connection.framing != "until-close":
-            self.connection.complete()

@@ -95,6 +95,7 @@ class _SocketSource:
             if piece := self.read():
                 yield piece
         self.body.end()
+        self.body.raise_failure()
 
     def close(self) -> None:
         """Do nothing: httpcore closes the socket."""
@@ -142,10 +143,9 @@ class DirectChunks:
         return chunk
 
     def _end(self) -> NoReturn:
-        try:
-            self._source.body.end()
-        finally:
-            self._response.close()
+        self._source.body.end()
+        self._response.close()
+        self._source.body.raise_failure()
         raise StopIteration
 
     def release(self) -> None:
