@@ -20,6 +20,7 @@ from test_direct_connections import UnixServer, run_on_uvloop
 from raw_server import A_LONG_TIME, chunk
 from ssejet import APIConnectionError, AsyncStream, Stream, direct_reading
 from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import ResponseBytes
 from ssejet._http.direct._anyio import Arrivals
 from ssejet._http.direct._sync import DirectChunks
 from ssejet._http.exclusive import ConcurrentReadError
@@ -316,10 +317,38 @@ class TestAfterTheEnd:
         run(main())
 
 
+class TestBytesWithoutAStream:
+    """Relays read the bytes of a body without a stream around them."""
+
+    @BOTH_WAYS
+    def test_close_the_response_at_its_end(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            request = client.build_request("GET", exact.answer(CHUNKED, *CHUNKS, END))
+            response = client.send(request, stream=True)
+            assert b"".join(ResponseBytes(response, direct=direct)) == b"".join(EVENTS)
+            assert response.is_closed
+            assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+    @BOTH_WAYS
+    def test_close_the_response_at_its_end_on_asyncio(
+        self, exact: ExactServer, run: Run, direct: bool
+    ) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                request = client.build_request("GET", exact.answer(CHUNKED, *CHUNKS, END))
+                response = await client.send(request, stream=True)
+                pieces = [piece async for piece in ResponseBytes(response, direct=direct)]
+                assert b"".join(pieces) == b"".join(EVENTS)
+                assert response.is_closed
+                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+        run(main())
+
+
 class TestInterrupts:
     @BOTH_WAYS
     def test_wake_a_thread_that_waits(self, exact: ExactServer, direct: bool) -> None:
-        with httpx.Client(verify=unverified()) as client:
+        with httpx.Client(verify=unverified(), timeout=None) as client:
             with client.stream("GET", exact.answer(CHUNKED, CHUNKS[0], Then.HANG)) as response:
                 stream = Stream(response, direct=direct)
                 assert next(stream) == 0
