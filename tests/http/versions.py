@@ -15,7 +15,7 @@ from other_versions import ROOT, Environment  # noqa: E402 (found by the line be
 
 # A library, and the versions to try: of itself and of what it reads with.
 ROWS = (
-    ("httpx", ("httpx==0.27.0", "httpcore==1.0.3", "anyio==4.0.0", "openai<3")),
+    ("httpx", ("httpx==0.27.0", "httpcore==1.0.3", "anyio==4.0.0", "trio==0.22.2", "openai<3")),
     ("httpx", ("httpx==0.27.2", "httpcore==1.0.9")),
     ("httpx", ("httpx==0.28.0", "httpcore==1.0.7", "uvloop==0.19.0")),
     ("httpx", ("httpx", "httpcore", "anyio", "uvloop")),
