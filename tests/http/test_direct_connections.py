@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -111,7 +113,8 @@ class TestConnections:
     ) -> None:
         own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
         async with http.AsyncClient(verify=unverified(), proxy=own) as client:
-            assert await aread_through(client, exact.answer(*STEPS)) == [ITEMS] * 2
+            with skip_if_the_proxy_is_verified(http):
+                assert await aread_through(client, exact.answer(*STEPS)) == [ITEMS] * 2
 
     def test_through_a_proxy_on_uvloop(
         self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]
@@ -120,9 +123,21 @@ class TestConnections:
 
         async def main() -> Any:
             async with http.AsyncClient(verify=unverified(), proxy=own) as client:
-                return await aread_through(client, exact.answer(*STEPS))
+                with skip_if_the_proxy_is_verified(http):
+                    return await aread_through(client, exact.answer(*STEPS))
 
         assert run_on_uvloop(main()) == [ITEMS] * 2
+
+
+@contextmanager
+def skip_if_the_proxy_is_verified(http: ModuleType) -> Iterator[None]:
+    """Skip the test for versions of httpx that forget a proxy's own TLS settings, as 0.27.0 on asyncio."""
+    try:
+        yield
+    except (http.ConnectError, ssl.SSLError) as error:
+        if "CERTIFICATE_VERIFY_FAILED" not in str(error) or http.__version__ != "0.27.0":
+            raise
+        pytest.skip("this version of httpx verifies the proxy")
 
 
 def read_through(client: Any, url: str) -> list[list[Any]]:

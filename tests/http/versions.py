@@ -47,7 +47,7 @@ TESTS = (
 NEEDS = (
     *("aiohttp", "httpx", "httpx2", "niquests", "requests", "urllib3"),
     *("hypercorn", "hypothesis", "openai", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout"),
-    *("starlette", "trio", "uvicorn", "uvloop"),
+    *("socksio", "starlette", "trio", "uvicorn", "uvloop"),
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )
 
