@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ class Then(Enum):
     CLOSE = auto()
     """It closes the connection."""
     RESET = auto()
-    """It resets the connection."""
+    """It resets the connection. What the client has not received by then is lost."""
     HANG = auto()
     """It sends nothing more until the client goes away."""
     WAIT = auto()
@@ -41,11 +43,13 @@ class ExactServer(RawServer):
 
     Attributes:
         accepted: how many connections have been made.
+        waits: how many times a ``Then.WAIT`` has begun.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls)
         self.accepted = 0
+        self.waits = 0
         self._answers: dict[str, Sequence[Step]] = {}
         self._permits = asyncio.Semaphore(0)
 
@@ -63,6 +67,9 @@ class ExactServer(RawServer):
         super()._count(change)
         self.accepted += max(change, 0)
 
+    def _count_wait(self) -> None:
+        self.waits += 1
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
         for step in self._answers["/" + request.path.rsplit("/", 1)[1]]:  # a proxy gets the whole URL
@@ -71,12 +78,15 @@ class ExactServer(RawServer):
                 await writer.drain()
                 await asyncio.sleep(0)
             elif step is Then.WAIT:
+                self.tell(self._count_wait)
                 await self._permits.acquire()
             elif step is Then.HANG:
                 await reader.read()
                 return False
             else:
                 if step is Then.RESET:
+                    linger = struct.pack("ii", 1, 0)
+                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     writer.transport.abort()
                 return False
         return True

@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import h11
 import httpx
 import httpx2
 import pytest
@@ -48,12 +49,16 @@ ENDINGS: dict[str, tuple[tuple[Step, ...], bool]] = {
     "chunked and cut": ((CHUNKED, *CHUNKS[:2], Then.CLOSE), False),
     "cut in a chunk": ((CHUNKED, CHUNKS[0], CHUNKS[1][:7], Then.CLOSE), False),
     "of a length and cut": ((of_length(1000), *EVENTS[:2], Then.CLOSE), False),
-    "reset": ((CHUNKED, *CHUNKS[:2], Then.RESET), False),
+    "reset": ((CHUNKED, *CHUNKS[:2], Then.WAIT, Then.RESET), False),
     "an illegal chunk size": ((CHUNKED, *CHUNKS[:2], b"zz\r\n", Then.HANG), False),
     "a chunk without its end": ((CHUNKED, CHUNKS[0], b"3\r\n: \nXX", Then.HANG), False),
     "silence": ((CHUNKED, *CHUNKS[:2], Then.HANG), False),
     "silence after the sentinel": ((CHUNKED, *CHUNKS, Then.HANG), False),
 }
+
+if h11.__version__ < "0.16":
+    # An older h11 takes any two bytes for the end of a chunk.
+    del ENDINGS["a chunk without its end"]
 
 # h11 reports these two by the bytes that it has found, and httpcore's asyncio backend keeps no text.
 OTHER_TEXTS = {"an illegal chunk size", "a chunk without its end"}
@@ -91,6 +96,8 @@ def see(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Se
             try:
                 for item in stream:
                     seen.items.append(item)
+                    if name == "reset" and item == 2:
+                        server.go_on()
             except Exception as error:
                 seen.errors = errors_of(error, with_text=name not in OTHER_TEXTS)
             assert bool(direct_reading(response)) is direct
@@ -113,6 +120,8 @@ async def asee(http: ModuleType, server: ExactServer, name: str, *, direct: bool
             try:
                 async for item in stream:
                     seen.items.append(item)
+                    if name == "reset" and item == 2:
+                        server.go_on()
             except Exception as error:
                 seen.errors = errors_of(error, with_text=name not in OTHER_TEXTS)
             assert bool(direct_reading(response)) is direct

@@ -15,10 +15,12 @@ from other_versions import ROOT, Environment  # noqa: E402 (found by the line be
 
 # A library, and the versions to try: of itself and of what it reads with.
 ROWS = (
-    ("httpx", ("httpx", "httpcore==1.0.3")),
-    ("httpx", ("httpx", "httpcore")),
-    ("httpx2", ("httpx2==2.0.0", "httpcore2==2.0.0")),
-    ("httpx2", ("httpx2",)),
+    ("httpx", ("httpx==0.27.0", "httpcore==1.0.3", "anyio==4.0.0", "trio==0.22.2", "openai<3")),
+    ("httpx", ("httpx==0.27.2", "httpcore==1.0.9")),
+    ("httpx", ("httpx==0.28.0", "httpcore==1.0.7", "uvloop==0.19.0")),
+    ("httpx", ("httpx", "httpcore", "anyio", "uvloop")),
+    ("httpx2", ("httpx2==2.0.0", "httpcore2==2.0.0", "anyio==4.5.2", "openai<3")),
+    ("httpx2", ("httpx2", "anyio")),
     ("requests", ("requests==2.28.0", "urllib3==1.26.15")),
     ("requests", ("requests==2.28.0", "urllib3<2")),
     ("requests", ("requests", "urllib3<2")),
@@ -35,9 +37,8 @@ ROWS = (
 )
 
 TESTS = (
-    HERE / "test_libraries.py",
-    HERE / "test_http2.py",
-    HERE / "test_pool_index.py",
+    *(HERE / f"test_{name}.py" for name in ("libraries", "http2", "pool_index")),
+    *(HERE / f"test_direct_{name}.py" for name in ("asyncio", "connections", "faults", "pool")),
     *(ROOT / "tests" / "typed" / f"test_{name}.py" for name in ("stream", "trouble")),
     *(ROOT / "tests" / "source" / f"test_{name}.py" for name in ("event_source", "subscription")),
 )
@@ -46,19 +47,34 @@ TESTS = (
 NEEDS = (
     *("aiohttp", "httpx", "httpx2", "niquests", "requests", "urllib3"),
     *("hypercorn", "hypothesis", "openai", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout"),
-    *("starlette", "trio", "uvicorn"),
+    *("socksio", "starlette", "trio", "uvicorn", "uvloop"),
     *("backports.zstd; python_version < '3.14'", "brotli", "zstandard"),
 )
+
+# Which tests concern a library, where its name does not say it.
+SELECTIONS = {
+    "httpx": "httpx and not httpx2 or http2 or direct_asyncio or direct_faults",
+    "httpx2": "httpx2 or http2",
+}
 
 # niquests would install its own fork in the place of urllib3.
 VARIABLES = {"URLLIB3_NO_OVERRIDE": "1", "PIP_NO_BINARY": "urllib3-future"}
 
 
+# The tests import httpx2, which does not go with the h11 of an old httpcore.
+OLD_H11 = "httpcore==1.0.3"
+BESIDE_OLD_H11 = ("httpx2==2.0.0", "httpcore2==2.0.0", "truststore")
+
+
 def try_out(library: str, requirements: tuple[str, ...], wheel: Path) -> tuple[str, bool]:
     """What the tests say, and whether all is well."""
     environment = Environment(*requirements, variables=VARIABLES)
-    environment.install(str(wheel), *requirements, *NEEDS)
-    return environment.test(TESTS, "-k", f"{library} or http2")
+    if OLD_H11 in requirements:
+        environment.install(str(wheel), *requirements, *(each for each in NEEDS if each != "httpx2"))
+        environment.install("--no-deps", *BESIDE_OLD_H11)
+    else:
+        environment.install(str(wheel), *requirements, *NEEDS)
+    return environment.test(TESTS, "-k", SELECTIONS.get(library, f"{library} or http2"))
 
 
 def main() -> None:

@@ -37,6 +37,8 @@ pub enum BodyError {
     LineTooLong,
     /// The connection ended before the body.
     Incomplete,
+    /// The connection ended inside the line of a chunk's size, or inside the trailers.
+    IncompleteLine,
 }
 
 impl fmt::Display for BodyError {
@@ -56,6 +58,9 @@ impl fmt::Display for BodyError {
                  expected at most 100 KiB"
             }
             Self::Incomplete => "the connection ended before the end of the body",
+            Self::IncompleteLine => {
+                "the connection ended inside the line of a chunk's size, or inside the lines after the last chunk"
+            }
         })
     }
 }
@@ -218,7 +223,8 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`BodyError::Incomplete`] if the body has not ended, or the error of an earlier call.
+    /// [`BodyError::Incomplete`] or [`BodyError::IncompleteLine`] if the body has not ended, or the error of
+    /// an earlier call.
     pub fn finish(&mut self) -> Result<(), BodyError> {
         match self.state {
             State::Complete | State::UntilClose => {
@@ -226,9 +232,11 @@ impl Body {
                 Ok(())
             }
             State::Failed(error) => Err(error),
-            _ => {
-                self.state = State::Failed(BodyError::Incomplete);
-                Err(BodyError::Incomplete)
+            state => {
+                let is_in_line = self.line > 0 && !matches!(state, State::DataLf);
+                let error = if is_in_line { BodyError::IncompleteLine } else { BodyError::Incomplete };
+                self.state = State::Failed(error);
+                Err(error)
             }
         }
     }

@@ -12,8 +12,9 @@ use crate::decoder::bytes;
 use crate::errors::shown;
 use crate::sizes::signed;
 
-/// What httpx says of a body that was cut: programs look for this text.
+/// What httpx says of a body that was cut: programs look for these texts.
 const INCOMPLETE: &str = "peer closed connection without sending complete message body";
+const INCOMPLETE_LINE: &str = "peer unexpectedly closed connection";
 
 /// The number of bytes after the body that are kept.
 const MAX_EXCESS: usize = 64 << 10;
@@ -113,6 +114,7 @@ impl BodyReader {
                 format!("{INCOMPLETE} (received {} bytes, expected {length})", self.received)
             }
             (BodyError::Incomplete, _) => format!("{INCOMPLETE} (incomplete chunked read)"),
+            (BodyError::IncompleteLine, _) => INCOMPLETE_LINE.to_owned(),
             _ => error.to_string(),
         })
     }

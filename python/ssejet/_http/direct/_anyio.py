@@ -41,18 +41,26 @@ def unsupported(network_stream: Any) -> str | None:
     backend, tls = (sys.modules.get(name) for name in ("anyio._backends._asyncio", "anyio.streams.tls"))
     if backend is None or tls is None:
         return "the connection is not asyncio's"
-    stream = network_stream._stream
+    try:
+        return _unsupported(network_stream._stream, backend, tls)
+    except AttributeError:
+        return "this version of anyio has other insides than those that ssejet knows"
+
+
+def _unsupported(stream: Any, backend: Any, tls: Any) -> str | None:
     while type(stream) is tls.TLSStream:
         if type(stream._ssl_object) is not ssl.SSLObject or getattr(stream, "_broken", False):
             return _OTHER_STREAM.format(_name(stream._ssl_object))
         if not _is_original(tls, stream, "receive", "_call_sslobject_method"):
             return _CHANGED
+        _check_attributes(stream, "_read_bio", "_write_bio")
         stream = stream.transport_stream
     if type(stream) is backend.SocketStream:
         if type(stream._protocol) is not backend.StreamProtocol:
             return _OTHER_STREAM.format(_name(stream._protocol))
         if not _is_original(backend, stream, "receive", "aclose"):
             return _CHANGED
+        _check_attributes(stream, "_closed")
         protocol = stream._protocol
         if (
             stream._transport.is_closing()
@@ -64,10 +72,17 @@ def unsupported(network_stream: Any) -> str | None:
             return "the connection is ending"
         return None
     if type(stream) is backend.UNIXSocketStream:
+        _check_attributes(stream, "_raw_socket")
         return (
             None if _is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
         )
     return _OTHER_STREAM.format(_name(stream))
+
+
+def _check_attributes(stream: Any, *names: str) -> None:
+    """Raise an AttributeError if a stream has not these attributes, which its reading will use."""
+    for name in names:
+        getattr(stream, name)
 
 
 def _is_original(module: Any, stream: Any, *names: str) -> bool:
@@ -142,18 +157,21 @@ class Arrivals:
         self._timer: asyncio.Handle | None = None
         self._timer_due = self._due = inf
         self._fails = True
-        self._tls: _TLS | None = None
         self._timeout = body.connection.read_timeout
         if first:
             self.receive(first)
         if layers:
-            self._tls = _TLS(layers, body, self._writer())
-            self._feed = self._tls.feed
+            self._feed = _TLS(layers, body, self._writer()).feed
             self.receive(b"")
 
     def receive(self, data: bytes | memoryview) -> None:
         """Take in bytes of the socket."""
-        payload = self._feed(data)
+        try:
+            payload = self._feed(data)
+        except Exception as error:
+            # An event loop only logs the error of a callback, and the task would wait for ever.
+            self.body.fail_with(error)
+            payload = b""
         if payload:
             self.payloads.append(payload)
             self._size += len(payload)
@@ -184,6 +202,7 @@ class Arrivals:
             await self.wait(self._timeout)
         self.release()
         self.body.end()
+        self.body.raise_failure()
 
     def take(self) -> bytes:
         """Take the next piece of the body, which must have arrived."""
@@ -243,9 +262,6 @@ class Arrivals:
             waiter.end_soon(in_time=in_time)
 
     def _receive_eof(self) -> None:
-        if self._tls is not None:
-            self._tls.receive_eof()
-            self.receive(b"")
         self.body.receive_end()
         self._wake()
 
@@ -310,17 +326,21 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         self.receive(self._buffer[:nbytes])
 
     def eof_received(self) -> bool | None:
-        keeps_open: bool | None = self._protocol.eof_received()
-        self._receive_eof()
+        try:
+            keeps_open: bool | None = self._protocol.eof_received()
+        finally:
+            self._receive_eof()
         return keeps_open
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
-        if exc is not None or self._stream._closed:
-            self.body.fail("ReadError", "", exc)
-            self._wake()
-        else:
-            self._receive_eof()
+        try:
+            self._protocol.connection_lost(exc)
+        finally:
+            if exc is not None or self._stream._closed:
+                self.body.fail("ReadError", "", exc)
+                self._wake()
+            else:
+                self._receive_eof()
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -359,10 +379,16 @@ class _UnixArrivals(Arrivals):
         super().__init__(layers, body, first)
 
     def wait(self, timeout: float | None, *, fails: bool = True) -> ReadWait:
+        waiter = super().wait(timeout, fails=fails)
         if self._readable is None:
-            self._readable = self._stream._wait_until_readable(self._loop)
-            self._readable.add_done_callback(self._on_readable)
-        return super().wait(timeout, fails=fails)
+            try:
+                self._readable = self._stream._wait_until_readable(self._loop)
+            except (OSError, ValueError) as error:  # the client has closed the socket
+                self.body.fail("ReadError", "", error)
+                self._wake()
+            else:
+                self._readable.add_done_callback(self._on_readable)
+        return waiter
 
     def _on_readable(self, readable: asyncio.Future[None]) -> None:
         self._readable = None
@@ -408,7 +434,7 @@ class _TLS:
         self._layers = layers[::-1]
         self._body = body
         self._write = write
-        self._error: ssl.SSLError | None = None
+        self._error: Exception | None = None
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take in bytes of the socket, and return those of the body in them."""
@@ -417,8 +443,8 @@ class _TLS:
         payload = self._body.feed(data) if data else b""
         # What was decrypted before the error comes first.
         error, self._error = self._error, None
-        if error is not None and not self._body.is_over:
-            self._body.failure = error  # httpcore does not translate it
+        if error is not None:
+            self._body.fail_with(error)  # httpcore does not translate it
         elif self.has_ended:
             self._body.receive_end()
         return payload
@@ -430,7 +456,7 @@ class _TLS:
         pieces = []
         has_ended = False
         try:
-            while incoming.pending or incoming.eof or ssl_object.pending():
+            while incoming.pending or ssl_object.pending():
                 piece = ssl_object.read(READ_SIZE)
                 if not piece:
                     has_ended = True
@@ -438,13 +464,16 @@ class _TLS:
                 pieces.append(piece)
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLError as error:
+        except Exception as error:
             if _is_eof(error):
                 has_ended = True
             else:
                 self._error = error
         if layer._write_bio.pending:
-            self._send(layer)
+            try:
+                self._send(layer)
+            except Exception as error:
+                self._error = error
         if has_ended:
             self.has_ended = True
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -457,10 +486,8 @@ class _TLS:
             data = outer._write_bio.read()
         self._write(data)
 
-    def receive_eof(self) -> None:
-        """Take in the end of the connection."""
-        self._layers[0]._read_bio.write_eof()
 
-
-def _is_eof(error: ssl.SSLError) -> bool:
-    return isinstance(error, ssl.SSLEOFError) or "UNEXPECTED_EOF_WHILE_READING" in (error.strerror or "")
+def _is_eof(error: Exception) -> bool:
+    return isinstance(error, ssl.SSLEOFError) or (
+        isinstance(error, ssl.SSLError) and "UNEXPECTED_EOF_WHILE_READING" in (error.strerror or "")
+    )

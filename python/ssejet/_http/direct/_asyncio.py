@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -44,6 +45,7 @@ class AsyncDirectChunks:
         self._timeout = connection.read_timeout
         # Whether the deadlines know that a read has begun.
         self._is_in_time = False
+        self._closing: asyncio.Future[None] | None = None
         self._body = Body(connection)
         self._arrivals: Arrivals = _anyio.arrivals_of(
             connection.network_stream, self._body, connection.take(response)
@@ -121,10 +123,12 @@ class AsyncDirectChunks:
 
     async def _end(self) -> NoReturn:
         self.release_connection()
-        try:
-            self._body.end()
-        finally:
-            await self._response.aclose()
+        self._body.end()
+        # A task closes the response: a cancelled read must not leave it half closed. The next read waits too.
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._response.aclose())
+        await asyncio.shield(self._closing)
+        self._body.raise_failure()
         raise StopAsyncIteration
 
     def on_cancelled(self) -> None:

@@ -9,7 +9,8 @@ OPEN     OPEN, or OVER at the body's end or  OVER                       gives by
          at a fault
 OVER     the connection is not used again    nothing                    gives what is left, then
                                                                         ``end()``: RELEASED
-RELEASED                                                                the end of the body
+RELEASED                                                                ``raise_failure()``, then the end of
+                                                                        the body
 ======== =================================== ========================== ===========================
 """
 
@@ -39,20 +40,20 @@ class Body:
     Attributes:
         feed: takes bytes of the socket, and returns those of the body in them.
         connection: what it is received on.
-        failure: the error that ended the body, if one did.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._reader = BodyReader(connection.framing)
         self.feed: Callable[[bytes | memoryview], bytes] = self._reader.feed
-        self.failure: BaseException | None = None
+        # Makes the error that ended the body, if one did.
+        self._failure: Callable[[], Exception] | None = None
         self._is_released = False
 
     @property
     def is_over(self) -> bool:
         """Whether no more bytes of the socket are needed."""
-        return self._reader.is_over or self.failure is not None or self._is_released
+        return self._reader.is_over or self._failure is not None or self._is_released
 
     def receive_end(self) -> None:
         """Take in that the server has closed its side of the connection."""
@@ -67,27 +68,35 @@ class Body:
             cause: what has caused it.
         """
         if not self.is_over:
-            self.failure = self.connection.error(name, message, cause)
+            # The read that raises the error makes it, as that may fail: a callback has nobody to tell.
+            self._failure = lambda: self.connection.error(name, message, cause)
+
+    def fail_with(self, error: Exception) -> None:
+        """End the body by any error, unless it is over."""
+        if not self.is_over:
+            self._failure = lambda: error
 
     def end(self) -> None:
-        """End the reading, before the response is closed. A second call does nothing.
-
-        Raises:
-            Exception: the error that has ended the body.
-        """
+        """End the reading, before the response is closed. A second call does nothing."""
         if self._is_released:
             return
         self._is_released = True
         reader = self._reader
-        error = self.failure
-        if error is None and reader.error is not None:
-            error = self.connection.error("RemoteProtocolError", reader.error)
-        try:
-            if error is not None:
-                raise error
-        finally:
-            self.failure = None
-            del error  # its traceback holds this frame
+        if self._failure is None and (error := reader.error) is not None:
+            self._failure = lambda: self.connection.error("RemoteProtocolError", error)
         # httpcore would use a connection again that the server has ended, if it has not noticed the end.
-        if not reader.excess_size and self.connection.framing != "until-close":
+        if self._failure is None and not reader.excess_size and self.connection.framing != "until-close":
             self.connection.complete()
+
+    def raise_failure(self) -> None:
+        """Raise the error that has ended the body, if one did. A second call does nothing.
+
+        It is called after the response was closed: if a read is cancelled while it closes the response, the
+        next read still raises the error.
+        """
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure()
+            finally:
+                del failure  # the traceback of the error holds this frame

@@ -168,10 +168,7 @@ class _Parts:
             _module(library, name) for name in ("_models", "_client", "_transports.default")
         )
         package = "_async" if is_async else "_sync"
-        pool, http11, proxy, socks = (
-            _module(core, f"{package}.{name}")
-            for name in ("connection_pool", "http11", "http_proxy", "socks_proxy")
-        )
+        pool, http11 = (_module(core, f"{package}.{name}") for name in ("connection_pool", "http11"))
         prefix = "Async" if is_async else ""
         self.httpx: Any = import_module(library)
         self.httpcore: Any = import_module(core)
@@ -181,10 +178,9 @@ class _Parts:
         self.bound_stream: Any = client.BoundAsyncStream if is_async else client.BoundSyncStream
         self.response_stream: Any = getattr(transport, f"{prefix}ResponseStream")
         self.pool_stream: Any = pool.PoolByteStream
+        # Not from their modules: that of SOCKS needs a package that most users have not installed.
         self.pools: set[Any] = {
-            getattr(pool, f"{prefix}ConnectionPool"),
-            getattr(proxy, f"{prefix}HTTPProxy"),
-            getattr(socks, f"{prefix}SOCKSProxy"),
+            getattr(self.httpcore, prefix + name) for name in ("ConnectionPool", "HTTPProxy", "SOCKSProxy")
         }
         self.body_stream: Any = http11.HTTP11ConnectionByteStream
         self.connection: Any = getattr(http11, f"{prefix}HTTP11Connection")

@@ -24,7 +24,9 @@ def unsupported(connection: Connection) -> str | None:
     """Why this kind of connection cannot be read directly; None if it can."""
     network_stream = connection.network_stream
     name = type(network_stream).__name__
-    if name == "TLSinTLSStream" or (name == "SyncStream" and isinstance(network_stream._sock, socket.socket)):
+    if name == "TLSinTLSStream" or (
+        name == "SyncStream" and isinstance(getattr(network_stream, "_sock", None), socket.socket)
+    ):
         return None
     return f"the network stream is of another kind: {type(network_stream).__module__}.{name}"
 
@@ -93,6 +95,7 @@ class _SocketSource:
             if piece := self.read():
                 yield piece
         self.body.end()
+        self.body.raise_failure()
 
     def close(self) -> None:
         """Do nothing: httpcore closes the socket."""
@@ -140,10 +143,9 @@ class DirectChunks:
         return chunk
 
     def _end(self) -> NoReturn:
-        try:
-            self._source.body.end()
-        finally:
-            self._response.close()
+        self._source.body.end()
+        self._response.close()
+        self._source.body.raise_failure()
         raise StopIteration
 
     def release(self) -> None:

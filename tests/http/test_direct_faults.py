@@ -1,0 +1,374 @@
+"""Direct reading where something comes at the wrong time: bytes, ends, errors, and calls of other tasks."""
+
+# ruff: noqa: ASYNC110, SIM117 (nothing tells of the changes that are awaited; one statement would not fit into a line)
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+from exact_server import CHUNKED, ExactServer, Then, of_length
+from test_direct_connections import UnixServer, run_on_uvloop
+
+from raw_server import A_LONG_TIME, chunk
+from ssejet import APIConnectionError, AsyncStream, Stream, direct_reading
+from ssejet._http.deadlines import Deadlines
+from ssejet._http.direct import ResponseBytes
+from ssejet._http.direct._anyio import Arrivals
+from ssejet._http.direct._sync import DirectChunks
+from ssejet._http.exclusive import ConcurrentReadError
+from tls import unverified
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+    from pathlib import Path
+
+EVENTS = [b"data: %d\n\n" % number for number in range(3)]
+CHUNKS = [chunk(event) for event in EVENTS]
+END = b"0\r\n\r\n"
+FORGED = b"HTTP/1.1 500 Forged\r\nContent-Length: 0\r\n\r\n"
+BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+
+Run = "Callable[[Coroutine[Any, Any, None]], None]"
+
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def exact(request: pytest.FixtureRequest) -> Iterator[ExactServer]:
+    with ExactServer(request.getfixturevalue("tls") if request.param == "tls" else None) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[ExactServer]:
+    with ExactServer() as server:
+        yield server
+
+
+@pytest.fixture
+def unix(tmp_path: Path) -> Iterator[UnixServer]:
+    with UnixServer(tmp_path / "socket") as server:
+        yield server
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine on an event loop, which must not have to report an error."""
+
+    def run(main: Coroutine[Any, Any, None]) -> None:
+        reports: list[dict[str, Any]] = []
+
+        async def watched() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
+            await asyncio.wait_for(main, A_LONG_TIME)
+            await asyncio.sleep(0)
+
+        (asyncio.run if request.param == "asyncio" else run_on_uvloop)(watched())
+        assert reports == []
+
+    return run
+
+
+def unix_client(server: UnixServer) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(server.path)))
+
+
+class TestBytesBetweenRequests:
+    """What comes when the body is over belongs to no response."""
+
+    @BOTH_WAYS
+    def test_are_not_taken_for_the_next_response(self, exact: ExactServer, run: Run, direct: bool) -> None:
+        limits = httpx.Limits(keepalive_expiry=A_LONG_TIME)
+
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified(), limits=limits) as client:
+                url = exact.answer(CHUNKED, *CHUNKS, END, Then.WAIT, FORGED, Then.WAIT, Then.HANG)
+                waits = exact.waits
+                async with client.stream("GET", url) as response:
+                    assert [item async for item in AsyncStream(response, direct=direct)] == [0, 1, 2]
+                    assert bool(direct_reading(response)) is direct
+                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+                exact.go_on()
+                exact.wait_until(lambda: exact.waits == waits + 2)
+                for _ in range(5):
+                    await asyncio.sleep(0.001)
+                exact.go_on()
+                assert (await client.get(exact.answer(of_length(0)))).status_code == 200
+
+        run(main())
+
+
+class TestBytesThatHaveArrived:
+    """anyio reads more than httpcore takes: what it keeps is part of the body."""
+
+    def test_before_the_reading_begins(self, exact: ExactServer, run: Run) -> None:
+        text = b"7" * 100
+        events = chunk(b"data: %s\n\n" % text) * 2000
+
+        async def main() -> None:
+            options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)]
+            transport = httpx.AsyncHTTPTransport(verify=unverified(), socket_options=options)
+            async with httpx.AsyncClient(transport=transport) as client:
+                await client.get(exact.answer(of_length(0)))
+                task = asyncio.ensure_future(
+                    client.send(
+                        client.build_request("GET", exact.answer(Then.WAIT, CHUNKED + events + END)),
+                        stream=True,
+                    )
+                )
+                await asyncio.sleep(0.05)
+                exact.go_on()
+                time.sleep(0.05)  # noqa: ASYNC251 (so that the event loop reads all at once)
+                response = await task
+                stream = AsyncStream(response, cast_to=lambda event: len(event.data))
+                assert [item async for item in stream] == [100] * 2000
+                assert direct_reading(response)
+                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+        run(main())
+
+
+class TestFloods:
+    def test_wait_in_the_network_while_nobody_reads(self, exact: ExactServer, run: Run) -> None:
+        piece = chunk(b"data: " + b"7" * 4000 + b"\n\n")
+
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                async with client.stream("GET", exact.answer(CHUNKED + piece * 400 + END)) as response:
+                    stream = AsyncStream(response, cast_to=lambda event: len(event.data))
+                    assert await anext(stream) == 4000
+                    arrivals = stream._reader._chunks._arrivals
+                    while not arrivals._is_paused:
+                        await asyncio.sleep(0.001)
+                    for _ in range(20):
+                        await asyncio.sleep(0.001)
+                    assert sum(map(len, arrivals.payloads)) < 3 * 64 * 1024
+                    assert [item async for item in stream] == [4000] * 399
+
+        run(main())
+
+
+class TestErrorsInCallbacks:
+    """An event loop only logs the error of a callback. The task that waits for bytes must get it."""
+
+    @pytest.mark.parametrize("over", ["tcp", "unix"])
+    def test_end_the_read_that_waits(self, plain: ExactServer, unix: UnixServer, run: Run, over: str) -> None:
+        server = unix if over == "unix" else plain
+
+        async def main() -> None:
+            async with unix_client(unix) if over == "unix" else httpx.AsyncClient() as client:
+                url = server.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.HANG)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    arrivals = stream._reader._chunks._arrivals
+                    fault = MemoryError("none is left")
+
+                    def feed(_: object) -> bytes:
+                        raise fault
+
+                    arrivals._feed = feed
+                    asyncio.get_running_loop().call_soon(server.go_on)
+                    with pytest.raises(MemoryError) as caught:
+                        await anext(stream)
+                    assert caught.value is fault
+                assert client._transport._pool.connections == []
+
+        run(main())
+
+    def test_of_anyio_s_protocol_end_it_as_well(
+        self, plain: ExactServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def main() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+            async with httpx.AsyncClient() as client:
+                url = plain.answer(CHUNKED, CHUNKS[0], Then.WAIT, Then.RESET)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+
+                    def fail(*_: object) -> None:
+                        raise ValueError
+
+                    for name in ("eof_received", "connection_lost"):
+                        monkeypatch.setattr(stream._reader._chunks._arrivals._protocol, name, fail)
+                    asyncio.get_running_loop().call_soon(plain.go_on)
+                    with pytest.raises(APIConnectionError):
+                        await anext(stream)
+
+        asyncio.run(asyncio.wait_for(main(), A_LONG_TIME))
+
+
+class TestOtherTasks:
+    @pytest.mark.parametrize("over", ["tcp", "unix"])
+    @pytest.mark.parametrize("what", ["response", "client"])
+    @pytest.mark.parametrize("when", ["waits", "does not wait"])
+    def test_close_a_response_that_is_read_as_on_the_ordinary_way(
+        self, exact: ExactServer, unix: UnixServer, run: Run, over: str, what: str, when: str
+    ) -> None:
+        found = []
+
+        async def main(*, direct: bool) -> None:
+            client = unix_client(unix) if over == "unix" else httpx.AsyncClient(verify=unverified())
+            url = (unix if over == "unix" else exact).answer(CHUNKED, CHUNKS[0], Then.HANG)
+            response = await client.send(client.build_request("GET", url), stream=True)
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            assert bool(direct_reading(response)) is direct
+            if when == "waits":
+                task = asyncio.ensure_future(anext(stream))
+                await asyncio.sleep(0.01)
+                await (response if what == "response" else client).aclose()
+            else:
+                await (response if what == "response" else client).aclose()
+                task = asyncio.ensure_future(anext(stream))
+            await asyncio.wait([task])
+            error = task.exception()
+            found.append((type(error), type(error.__cause__), str(error)))
+            await stream.aclose()
+            await client.aclose()
+            del stream, response, task, error
+            gc.collect()
+            assert not [each for each in gc.get_objects() if isinstance(each, Arrivals)]
+
+        run(main(direct=False))
+        run(main(direct=True))
+        assert found[0] == found[1]
+
+    @BOTH_WAYS
+    def test_that_read_the_same_body_end_all_reads(self, exact: ExactServer, run: Run, direct: bool) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response, direct=direct)
+                    assert await anext(stream) == 0
+                    first = asyncio.ensure_future(anext(stream))
+                    await asyncio.sleep(0.01)
+                    with pytest.raises((ConcurrentReadError, anyio.BusyResourceError)):
+                        await anext(aiter(response.stream))
+                    with pytest.raises(APIConnectionError):
+                        await first
+                    await stream.aclose()
+
+        run(main())
+
+
+class TestCancellationAtTheEnd:
+    """A read that is cancelled while it closes the response loses neither the error nor the connection."""
+
+    @pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "cut"])
+    def test_leaves_the_end_to_the_next_read(self, exact: ExactServer, run: Run, is_whole: bool) -> None:
+        end = (END,) if is_whole else (Then.CLOSE,)
+
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                for turns in range(12):
+                    url = exact.answer(CHUNKED, CHUNKS[0], *end)
+                    response = await client.send(client.build_request("GET", url), stream=True)
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    while not stream._reader._chunks._body.is_over:
+                        await asyncio.sleep(0.001)
+                    task = asyncio.ensure_future(anext(stream))
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    task.cancel()
+                    await asyncio.wait([task])
+                    result = task
+                    if task.cancelled():
+                        result = asyncio.ensure_future(anext(stream))
+                        await asyncio.wait([result])
+                    assert type(result.exception()) is (
+                        StopAsyncIteration if is_whole else APIConnectionError
+                    )
+                    idle = [each.is_idle() for each in client._transport._pool.connections]
+                    assert idle == ([True] if is_whole else []), turns
+
+        run(main())
+
+
+class TestAfterTheEnd:
+    def test_a_reset_changes_nothing(self, plain: ExactServer, run: Run) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient() as client:
+                url = plain.answer(
+                    CHUNKED, CHUNKS[0], Then.WAIT, b"".join(CHUNKS[1:]) + END, Then.WAIT, Then.RESET
+                )
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    body = stream._reader._chunks._body
+                    plain.go_on()
+                    while not body.is_over:
+                        await asyncio.sleep(0.001)
+                    plain.go_on()
+                    plain.wait_until(lambda: plain.connections == 0)
+                    for _ in range(5):
+                        await asyncio.sleep(0.001)
+                    assert [item async for item in stream] == [1, 2]
+
+        run(main())
+
+
+class TestBytesWithoutAStream:
+    """Relays read the bytes of a body without a stream around them."""
+
+    @BOTH_WAYS
+    def test_close_the_response_at_its_end(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            request = client.build_request("GET", exact.answer(CHUNKED, *CHUNKS, END))
+            response = client.send(request, stream=True)
+            assert b"".join(ResponseBytes(response, direct=direct)) == b"".join(EVENTS)
+            assert response.is_closed
+            assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+    @BOTH_WAYS
+    def test_close_the_response_at_its_end_on_asyncio(
+        self, exact: ExactServer, run: Run, direct: bool
+    ) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                request = client.build_request("GET", exact.answer(CHUNKED, *CHUNKS, END))
+                response = await client.send(request, stream=True)
+                pieces = [piece async for piece in ResponseBytes(response, direct=direct)]
+                assert b"".join(pieces) == b"".join(EVENTS)
+                assert response.is_closed
+                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+        run(main())
+
+
+class TestInterrupts:
+    @BOTH_WAYS
+    def test_wake_a_thread_that_waits(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified(), timeout=None) as client:
+            with client.stream("GET", exact.answer(CHUNKED, CHUNKS[0], Then.HANG)) as response:
+                stream = Stream(response, direct=direct)
+                assert next(stream) == 0
+                assert bool(direct_reading(response)) is direct
+                rest: list[Any] = []
+                thread = threading.Thread(target=lambda: rest.extend([*stream, "the end"]), daemon=True)
+                thread.start()
+                thread.join(0.05)
+                stream.close()
+                thread.join(A_LONG_TIME / 4)
+                assert rest == ["the end"]
+
+    def test_end_a_read_that_has_not_begun_to_wait(self, exact: ExactServer) -> None:
+        with httpx.Client(verify=unverified(), timeout=A_LONG_TIME / 4) as client:
+            url = exact.answer(CHUNKED, Then.WAIT, CHUNKS[0], Then.HANG)
+            with client.stream("GET", url) as response:
+                chunks = DirectChunks.of(response, Deadlines())
+                assert chunks is not None
+                assert chunks.begin()
+                assert chunks.interrupt()
+                with pytest.raises(httpx.ReadError):
+                    next(chunks)
+        exact.go_on()
