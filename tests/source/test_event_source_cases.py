@@ -14,7 +14,7 @@ from event_source_cases import CASES, Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_refusals")]
 
 
 def subscribe(run: Run) -> str:
