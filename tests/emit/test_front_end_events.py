@@ -1,0 +1,202 @@
+"""How the events of models become those of front ends: the cases that need no front end to see."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from anthropic.types import RawMessageStreamEvent
+from openai.types.chat import ChatCompletionChunk as OpenAIChunk
+from openai.types.responses import ResponseStreamEvent as OpenAIEvent
+from pydantic import TypeAdapter
+
+from ssejet import Decoder
+from ssejet.chat import ChatCompletionChunk
+from ssejet.emit import ag_ui, ai_sdk
+from ssejet.messages._raw_events import RawEvent
+from ssejet.responses._events import ResponseEvent
+
+PAGE = {"type": "url_citation", "url_citation": {"url": "https://a.b/", "title": "A"}}
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, id: str = "c", **fields: Any) -> dict[str, Any]:
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    base = {"id": id, "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
+    return {**base, **fields}
+
+
+def chunks_of(events: list[Any], **options: Any) -> list[dict[str, Any]]:
+    """The chunks of a UI message stream."""
+    stream = ai_sdk.stream(events, heartbeat=None, **options)
+    found = [event.data for event in Decoder().feed(b"".join(stream))]
+    assert found.pop() == "[DONE]"
+    return [json.loads(data) for data in found]
+
+
+def chat(*chunks: dict[str, Any]) -> list[dict[str, Any]]:
+    return chunks_of([ChatCompletionChunk.from_dict(each) for each in chunks])
+
+
+def of(cls: Any, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    return chunks_of([cls.from_dict(event) for event in events])
+
+
+def types(chunks: list[dict[str, Any]]) -> list[str]:
+    return [chunk["type"] for chunk in chunks]
+
+
+def only(chunks: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    (found,) = [chunk for chunk in chunks if chunk["type"] == kind]
+    return found
+
+
+def test_a_source_that_comes_again_is_told_once() -> None:
+    found = chat(
+        chunk({"content": "a", "annotations": [PAGE]}), chunk({"content": "b", "annotations": [PAGE]})
+    )
+    assert only(found, "source-url")["url"] == "https://a.b/"
+    searched = {"citations": ["https://a.b/", "https://c.d/"]}
+    found = chat(chunk({"content": "a"}, **searched), chunk({"content": "b"}, **searched))
+    assert types(found).count("source-url") == 2
+
+
+def test_ids_that_change_with_each_chunk_are_one_model_call() -> None:
+    found = chat(*(chunk({"content": "a"}, id=str(number)) for number in range(3)), chunk({}, "stop", id="9"))
+    assert types(found).count("start-step") == types(found).count("text-start") == 1
+    assert only(found, "finish")["messageMetadata"]["steps"] == [
+        {"id": "0", "model": "m", "finishReason": "stop"}
+    ]
+
+
+def test_a_call_whose_name_and_id_come_late_or_in_pieces_begins_when_they_are_there() -> None:
+    def call(index: int, **fields: Any) -> dict[str, Any]:
+        return chunk({"tool_calls": [{"index": index, **fields}]})
+
+    found = chat(
+        call(0, id="a", function={"name": "wea", "arguments": ""}),
+        call(0, function={"name": "ther", "arguments": ""}),
+        call(0, function={"arguments": '{"x": '}),
+        call(0, function={"arguments": "1}"}),
+        call(1, function={"name": "time", "arguments": "{}"}),
+        chunk({}, "tool_calls"),
+    )
+    begun = [each for each in found if each["type"] == "tool-input-start"]
+    assert [each["toolName"] for each in begun] == ["weather", "time"]
+    assert begun[0]["toolCallId"] == "a"
+    assert begun[1]["toolCallId"]
+    ready = [each for each in found if each["type"] == "tool-input-available"]
+    assert [each["input"] for each in ready] == [{"x": 1}, {}]
+    assert [each["toolCallId"] for each in ready] == [each["toolCallId"] for each in begun]
+
+
+def test_a_refusal_is_text_that_says_so() -> None:
+    found = chat(chunk({"refusal": "No"}), chunk({"refusal": "."}), chunk({}, "stop"))
+    assert only(found, "text-start")["providerMetadata"] == {"openai": {"refusal": True}}
+    assert [each["delta"] for each in found if each["type"] == "text-delta"] == ["No", "."]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [("stop", "stop"), ("length", "length"), ("content_filter", "content-filter"), ("eos", "other")],
+)
+def test_the_finish_reason_is_the_protocols(sent: str, expected: str) -> None:
+    found = only(chat(chunk({"content": "a"}), chunk({}, sent)), "finish")
+    assert found["finishReason"] == expected
+    assert found["messageMetadata"]["steps"][0]["finishReason"] == sent
+
+
+RESPONSE = {"id": "r", "object": "response", "model": "m", "output": []}
+
+
+def response(*events: dict[str, Any], end: str = "completed", **fields: Any) -> list[dict[str, Any]]:
+    last = {"type": f"response.{end}", "response": {**RESPONSE, "status": end, **fields}}
+    return of(ResponseEvent, {"type": "response.created", "response": RESPONSE}, *events, last)
+
+
+def test_a_response_that_is_cut_short_or_fails_says_why() -> None:
+    found = response(end="incomplete", incomplete_details={"reason": "max_output_tokens"})
+    assert only(found, "finish")["finishReason"] == "length"
+    found = response(end="failed", error={"code": "server_error", "message": "Sorry."})
+    assert only(found, "error")["errorText"] == "Sorry."
+    assert only(found, "finish")["finishReason"] == "error"
+
+
+def test_texts_of_a_response_that_come_only_whole_are_not_lost() -> None:
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "n", "arguments": '{"a":1}'}
+    done = {"type": "response.output_text.done", "item_id": "i", "content_index": 0, "text": "Hello"}
+    found = response(done, {"type": "response.output_item.done", "output_index": 1, "item": call})
+    assert only(found, "text-delta")["delta"] == "Hello"
+    assert only(found, "tool-input-available")["input"] == {"a": 1}
+    assert only(found, "finish")["finishReason"] == "tool-calls"
+
+
+def test_an_image_and_code_of_a_response_are_a_file_and_a_call() -> None:
+    image = {"type": "image_generation_call", "id": "g", "result": "QUJD", "status": "completed"}
+    code = {"type": "code_interpreter_call", "id": "k", "code": None, "container_id": "x", "outputs": None}
+    found = response(
+        {"type": "response.output_item.done", "output_index": 0, "item": image},
+        {"type": "response.output_item.added", "output_index": 1, "item": code},
+        {"type": "response.code_interpreter_call_code.delta", "item_id": "k", "delta": "1+1"},
+        {"type": "response.output_item.done", "output_index": 1, "item": {**code, "code": "1+1"}},
+        {"type": "response.brand_new", "value": 7},
+    )
+    assert only(found, "file")["url"] == "data:image/png;base64,QUJD"
+    assert only(found, "tool-input-delta")["inputTextDelta"] == "1+1"
+    assert [each["input"] for each in found if each["type"] == "tool-input-available"] == [
+        {},
+        {"code": "1+1"},
+    ]
+    assert only(found, "data-openai-event")["data"] == {"type": "response.brand_new", "value": 7}
+    assert only(found, "finish")["finishReason"] == "stop"
+
+
+def test_hidden_thinking_and_failed_tools_of_a_message_are_told() -> None:
+    def block(index: int, content: dict[str, Any]) -> list[dict[str, Any]]:
+        start = {"type": "content_block_start", "index": index, "content_block": content}
+        return [start, {"type": "content_block_stop", "index": index}]
+
+    found = of(
+        RawEvent,
+        {"type": "message_start", "message": {"id": "m", "model": "m", "content": []}},
+        *block(0, {"type": "redacted_thinking", "data": "hidden"}),
+        *block(1, {"type": "mcp_tool_use", "id": "t", "name": "roll", "input": {"n": 2}, "server_name": "s"}),
+        *block(2, {"type": "mcp_tool_result", "tool_use_id": "t", "content": "no dice", "is_error": True}),
+        *block(3, {"type": "container_upload", "file_id": "f"}),
+        {"type": "message_delta", "delta": {"stop_reason": "refusal"}},
+        {"type": "message_stop"},
+    )
+    assert only(found, "reasoning-end")["providerMetadata"] == {"anthropic": {"redactedData": "hidden"}}
+    assert only(found, "tool-input-available")["input"] == {"n": 2}
+    assert only(found, "tool-output-error")["errorText"] == "no dice"
+    assert only(found, "data-anthropic-container_upload")["data"]["file_id"] == "f"
+    assert only(found, "finish")["finishReason"] == "content-filter"
+
+
+def test_objects_of_the_sdks_give_what_ours_give() -> None:
+    def without_ids(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{name: value for name, value in each.items() if name != "id"} for each in found]
+
+    sent = [chunk({"content": "a"}), chunk({}, "stop")]
+    theirs = chunks_of([OpenAIChunk.model_validate(each) for each in sent])
+    assert without_ids(theirs) == without_ids(chat(*sent))
+    event = {
+        "type": "response.output_text.delta",
+        "item_id": "i",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "a",
+        "logprobs": [],
+        "sequence_number": 1,
+    }
+    openai = TypeAdapter(OpenAIEvent).validate_python(event)
+    assert only(chunks_of([openai]), "text-delta")["delta"] == "a"
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
+    anthropic = TypeAdapter(RawMessageStreamEvent).validate_python(delta)
+    assert only(chunks_of([anthropic]), "text-delta")["delta"] == "a"
+
+
+def test_an_empty_stream_begins_and_ends() -> None:
+    assert types(chunks_of([])) == ["start", "finish"]
+    events = Decoder().feed(b"".join(ag_ui.stream([], thread_id="t", run_id="r")))
+    assert [json.loads(event.data)["type"] for event in events] == ["RUN_STARTED", "RUN_FINISHED"]
