@@ -1,4 +1,4 @@
-"""`python -m benches.sdks`: the cost per chunk of the other SDKs, with ssejet and without.
+"""`python -m benches.more_sdks`: the cost per chunk of the other SDKs, with ssejet and without.
 
 The body comes from memory, one event per read, through the SDK's own HTTP client, whose cost is part of both
 sides. The time is that of this process, from the response's head on: to make a request costs these SDKs some
@@ -162,7 +162,7 @@ CASES = [
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benches.sdks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benches.more_sdks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="the number of rounds (default: 7)")
     rounds = parser.parse_args().rounds
     print("| SDK | stream | µs a chunk, stock | with ssejet | |\n|---|---|---:|---:|---:|")
