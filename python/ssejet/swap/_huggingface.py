@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakValueDictionary, ref
 
 from huggingface_hub.inference import _common
-from huggingface_hub.inference._generated.types import (
-    ChatCompletionStreamOutput,
-    TextGenerationStreamOutput,
-    base,
-)
+from huggingface_hub.inference._generated.types import base
+from huggingface_hub.inference._generated.types.chat_completion import ChatCompletionStreamOutput
+from huggingface_hub.inference._generated.types.text_generation import TextGenerationStreamOutput
 
 from ssejet._core import Assembler
 from ssejet.swap._support import Patch, UnsupportedError
