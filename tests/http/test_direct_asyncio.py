@@ -210,7 +210,9 @@ def chain(error: BaseException | None) -> list[str]:
 class TestBrokenEncryption:
     """What was encrypted in good order comes before the error."""
 
-    async def test_on_asyncio(self, tls: ssl.SSLContext, direct: bool) -> None:
+    async def test_what_came_before_broken_encryption_is_read_on_asyncio(
+        self, tls: ssl.SSLContext, direct: bool
+    ) -> None:
         with HalfEncrypted(tls) as server:
             async with (
                 httpx.AsyncClient(verify=unverified()) as client,
@@ -222,7 +224,9 @@ class TestBrokenEncryption:
                     await anext(stream)
         assert chain(caught.value) == ["APIConnectionError", "SSLError"]
 
-    def test_synchronously(self, tls: ssl.SSLContext, direct: bool) -> None:
+    def test_what_came_before_broken_encryption_is_read_synchronously(
+        self, tls: ssl.SSLContext, direct: bool
+    ) -> None:
         with (
             HalfEncrypted(tls) as server,
             httpx.Client(verify=unverified()) as client,
