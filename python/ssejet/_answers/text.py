@@ -135,6 +135,11 @@ def str_or_none(text: Text | None) -> str | None:
     return None if text is None else str(text)
 
 
+def _is_plain(piece: str) -> bool:
+    """Whether a piece of a string neither ends it nor has an escape. Odd characters do not count as plain."""
+    return piece.isprintable() and '"' not in piece and "\\" not in piece
+
+
 def parse_prefix(text: str, *, trailing_strings: bool = False) -> Any:
     """The value that a prefix of a JSON text gives so far; None if there is none, or if it is not JSON.
 
@@ -232,6 +237,10 @@ class PartialJSON:
     def feed(self, piece: str) -> None:
         """Parse one more piece."""
         self.length += len(piece)
+        string = self._string
+        if string is not None and not self._tail and _is_plain(piece):
+            string.append(piece)
+            return
         text = self._tail + piece
         position = 0
         self._tail = ""
