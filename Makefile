@@ -14,8 +14,9 @@ JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)
 RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name "*.rs") rust/core/README.md \
           rust/core/Cargo.toml rust/python/Cargo.toml
 
-# The tests of one file run in one process, as they share servers and browsers.
-PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist loadfile
+# Each process begins with half of the tests, so that those of one file share servers and browsers. A process that has
+# no more takes some of another's.
+PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench bench-live fuzz wheel clean
@@ -33,7 +34,7 @@ test: $(VENV)/.test ## run the Rust and the Python tests
 
 test-fast: $(VENV)/.test ## run the unit tests, with few random examples: in under a minute
 	cargo test --locked --quiet --package ssejet-core --lib
-	HYPOTHESIS_PROFILE=fast $(PYTEST) --dist worksteal -m "not slow" $(foreach folder,benches browser ecosystem typing,--ignore tests/$(folder))
+	HYPOTHESIS_PROFILE=fast $(PYTEST) -m "not slow" $(foreach folder,benches browser ecosystem typing,--ignore tests/$(folder))
 
 # What these two need is kept out of the environment of the other tests.
 test-peers: $(VENV)-peer-suites/.ready ## run the peers' own test suites with ssejet swapped in (downloads them)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -35,6 +38,19 @@ _ONE_WAY = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Clients of httpx load one certificate. All that they load by default take longer than most tests."""
+    certificate, end, _ = (
+        Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    )
+    file = tmp_path_factory.mktemp("certificates") / "one.pem"
+    file.write_text(f"{certificate}{end}\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(file))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """How bodies are read: directly, where that is possible, or the ordinary way."""
@@ -42,6 +58,13 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSEJET_DIRECT", "1" if way == "direct" else "0")
         yield way
+
+
+@pytest.fixture
+def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of a body that is no event stream is not waited for as long as usual."""
+    monkeypatch.setattr("ssejet.typed._refusal._IDLE_TIME", 0.2)
+    monkeypatch.setattr("ssejet.source._event_source._EXCERPT_TIME", 0.2)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,6 +80,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # On trio, and with other libraries, there is only the ordinary way.
     items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
+    tests: dict[Any, list[Any]] = {}
+    for item in items:
+        if hasattr(item, "callspec") and item.get_closest_marker("pairs"):
+            tests.setdefault((item.path, item.parent, item.originalname), []).append(item)
+    left_out = {item for group in tests.values() for item in _beyond_pairs(group)}
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _beyond_pairs(items: list[Any]) -> set[Any]:
+    """The combinations of parameters that are not needed so that each pair of values occurs."""
+    values = {
+        item: sorted((name, id(value)) for name, value in item.callspec.params.items()) for item in items
+    }
+    # A test with one parameter has no pairs, but each value of it counts.
+    pairs = {item: {*values[item], *combinations(values[item], 2)} for item in items}
+    missing = set().union(*pairs.values())
+    while missing:
+        best = max(pairs, key=lambda item: len(pairs[item] & missing))
+        missing -= pairs.pop(best)
+    return set(pairs)
 
 
 def _is_repeated(callspec: Any) -> bool:

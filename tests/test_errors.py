@@ -217,7 +217,7 @@ def test_timeout_is_idle_unless_said_otherwise() -> None:
     assert str(APIConnectionError()) == "Connection error."
 
 
-def test_of_a_response_that_knows_no_request_there_is_an_error_too() -> None:
+def test_a_response_that_knows_no_request_can_have_an_error() -> None:
     error = APIStatusError("no", response=httpx.Response(500))
     assert (error.status_code, error.request) == (500, None)
 

@@ -1,4 +1,4 @@
-"""The layers of the package: imports run one way, and what is private looks so."""
+"""The layers of the package: imports run one way, and what is private looks so. How tests are named."""
 
 from __future__ import annotations
 
@@ -218,3 +218,20 @@ def test_each_public_package_has_a_folder_of_tests() -> None:
     # These are about private packages, the extension module, and what is outside of the package.
     others = {"benches", "browser", "core", "ecosystem", "http", "typing"}
     assert tests - packages == others
+
+
+# At least three words, the first of which begins no predicate without its subject.
+_SENTENCE = re.compile(
+    r"test_(?!(and|are|be|can|cannot|comes|did|do|does|follows|for|gets|gives|had|has|have|is|keeps|makes|may|might|"
+    r"must|needs?|nor|not|of|or|raises|takes|than|that|to|was|were|which|who)_)[^_]+_[^_]+_[^_]"
+)
+
+
+def test_the_name_of_a_test_is_a_sentence() -> None:
+    names = [
+        (path.name, node.name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+    assert [each for each in names if not _SENTENCE.match(each[1])] == []

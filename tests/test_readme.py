@@ -32,7 +32,7 @@ CHUNKS = b"".join(
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS.keys())
-def test_the_code_runs(block: str, server: Server, tmp_path: Path) -> None:
+def test_the_code_of_the_readme_runs(block: str, server: Server, tmp_path: Path) -> None:
     answer = server.answer(CHUNKS, b"data: [DONE]\n\n")
     script = tmp_path / "script.py"
     script.write_text(re.sub(r"https://api\.example\.com[\w/]*", answer.url, block))

@@ -65,7 +65,7 @@ def test_basic_credentials_are_hidden_encoded_and_decoded(quoted: str) -> None:
     assert redacted("for somebody", request) == "for somebody"
 
 
-def test_of_several_secrets_the_longest_is_hidden_first() -> None:
+def test_the_longest_of_several_secrets_is_hidden_first() -> None:
     request = httpx.Request("GET", "https://e", headers={"api-key": SECRET, "x-api-key": SECRET + "-more"})
     assert redacted(f"{SECRET}-more, {SECRET}", request) == "***, ***"
 

@@ -19,43 +19,45 @@ fewer = settings(max_examples=settings().max_examples // 4)
 
 @fewer
 @given(chunk_sequences())
-def test_plain_streams(chunks: list[dict[str, Any]]) -> None:
+def test_plain_streams_give_what_openai_gives(chunks: list[dict[str, Any]]) -> None:
     assert_agreement(chunks)
 
 
 @fewer
 @given(chunk_sequences())
-def test_streams_with_tools(chunks: list[dict[str, Any]]) -> None:
+def test_streams_with_tools_give_what_openai_gives(chunks: list[dict[str, Any]]) -> None:
     assert_agreement(chunks, input_tools=TOOLS)
 
 
 @fewer
 @given(chunk_sequences(answers_as_json))
-def test_streams_with_a_response_format(chunks: list[dict[str, Any]]) -> None:
+def test_streams_with_a_response_format_give_what_openai_gives(chunks: list[dict[str, Any]]) -> None:
     assert_agreement(chunks, response_format=Answer)
 
 
 @fewer
 @given(chunk_sequences(answers_as_json))
-def test_streams_with_both(chunks: list[dict[str, Any]]) -> None:
+def test_streams_with_tools_and_a_response_format_give_what_openai_gives(
+    chunks: list[dict[str, Any]],
+) -> None:
     assert_agreement(chunks, response_format=Answer, input_tools=TOOLS)
 
 
 @fewer
 @given(unruly_sequences())
-def test_unruly_streams(chunks: list[dict[str, Any]]) -> None:
+def test_unruly_streams_give_what_openai_gives(chunks: list[dict[str, Any]]) -> None:
     assert_agreement(chunks)
 
 
 @fewer
 @given(unruly_sequences())
-def test_unruly_streams_with_tools(chunks: list[dict[str, Any]]) -> None:
+def test_unruly_streams_with_tools_give_what_openai_gives(chunks: list[dict[str, Any]]) -> None:
     assert_agreement(chunks, input_tools=TOOLS)
 
 
 @fewer
 @given(unruly_sequences(refusals=False))
-def test_unruly_streams_with_a_response_format(chunks: list[dict[str, Any]]) -> None:
+def test_unruly_streams_with_a_response_format_give_what_openai_gives(chunks: list[dict[str, Any]]) -> None:
     assert_agreement(chunks, response_format=Answer)
 
 
@@ -64,7 +66,7 @@ RECORDINGS = sorted((Path(__file__).parent / "fixtures").glob("*.sse"))
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_recorded_streams(path: Path, size: int) -> None:
+def test_recorded_streams_give_what_openai_gives(path: Path, size: int) -> None:
     decoder = Decoder()
     body = path.read_bytes()
     events = [

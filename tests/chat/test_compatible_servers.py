@@ -65,7 +65,7 @@ def error_of(*parts: str) -> APIError:
 
 class TestChunks:
     @pytest.mark.parametrize("kind", ["chat.completion", "", "text_completion", None, 7])
-    def test_are_known_by_their_choices_whatever_their_object_says(self, kind: Any) -> None:
+    def test_chunks_are_known_by_their_choices_whatever_their_object_says(self, kind: Any) -> None:
         assert (
             message(chunk({"content": "Hi"}, object=kind), chunk(finish="stop", object=kind)).content == "Hi"
         )
@@ -93,7 +93,7 @@ class TestChunks:
         ],
     )
     @pytest.mark.parametrize("cast_to", [ChatCompletionChunk, None])
-    def test_are_not_what_has_no_choices(self, ping: Any, cast_to: Any) -> None:
+    def test_chunks_are_not_what_has_no_choices(self, ping: Any, cast_to: Any) -> None:
         body = data(ping) + chunk({"content": "Hi"}) + data(ping) + chunk(finish="stop") + data(ping) + DONE
         response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
         stream = ChatCompletionStream(Stream(response, cast_to=cast_to))
@@ -112,14 +112,14 @@ class TestChunks:
             'data: "keep-alive"\n\n',
         ],
     )
-    def test_are_not_pings_of_any_kind(self, ping: str) -> None:
+    def test_chunks_are_not_pings_of_any_kind(self, ping: str) -> None:
         stream = opened(ping + chunk({"content": "Hi"}) + ping + chunk(finish="stop") + ping + DONE)
         assert stream.get_final_completion().choices[0].message.content == "Hi"
 
     @pytest.mark.parametrize("text", ["[1]", "[]", "[[]]", "0", "1.5", "true", "false", '"hello"'])
     @pytest.mark.parametrize("cast_to", [ChatCompletionChunk, None])
     @pytest.mark.parametrize("before", ["", chunk({"content": "Hi"})], ids=["first", "later"])
-    def test_are_never_json_that_is_no_object(self, text: str, cast_to: Any, before: str) -> None:
+    def test_chunks_are_never_json_that_is_no_object(self, text: str, cast_to: Any, before: str) -> None:
         response = httpx.Response(200, content=(before + data(text) + chunk(finish="stop") + DONE).encode())
         with pytest.raises(StreamError) as caught:
             ChatCompletionStream(Stream(response, cast_to=cast_to)).until_done()
@@ -127,12 +127,12 @@ class TestChunks:
         assert (caught.value.partial is None) == (before == "")
 
     @pytest.mark.parametrize("text", ["hello", "event: note\ndata: 5"])
-    def test_are_an_error_where_text_came_that_is_no_ping(self, text: str) -> None:
+    def test_chunks_are_an_error_where_text_came_that_is_no_ping(self, text: str) -> None:
         body = text if text.startswith("event") else f"data: {text}"
         with pytest.raises(InvalidJSONError):
             opened(chunk({"content": "Hi"}) + body + "\n\n" + chunk(finish="stop")).get_final_completion()
 
-    def test_may_have_null_for_choices(self) -> None:
+    def test_chunks_may_have_null_for_choices(self) -> None:
         usage = {"total_tokens": 4}
         stream = opened(
             chunk({"content": "Hi"})
@@ -142,7 +142,7 @@ class TestChunks:
         assert stream.get_final_completion().usage.total_tokens == 4
 
     @pytest.mark.parametrize("place", range(4))
-    def test_bring_usage_anywhere(self, place: int) -> None:
+    def test_chunks_bring_usage_anywhere(self, place: int) -> None:
         parts = [
             chunk({"content": "H"}),
             chunk({"content": "i"}),
@@ -154,7 +154,7 @@ class TestChunks:
         completion = opened("".join(parts)).get_final_completion()
         assert completion.usage.total_tokens == 4
 
-    def test_give_the_first_id_and_model_that_there_are(self) -> None:
+    def test_chunks_give_the_first_id_and_model_that_there_are(self) -> None:
         azure = data(
             {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}
         )
@@ -166,10 +166,10 @@ class TestChunks:
         [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}, {"index": 0, "text": "Hi"}],
         ids=["a message", "a text"],
     )
-    def test_may_hold_something_else_than_a_delta(self, choice: Any) -> None:
+    def test_chunks_may_hold_something_else_than_a_delta(self, choice: Any) -> None:
         assert message(data({"choices": [choice]})).content == "Hi"
 
-    def test_may_end_with_the_whole_message(self) -> None:
+    def test_chunks_may_end_with_the_whole_message(self) -> None:
         whole = {"index": 0, "message": {"role": "assistant", "content": "AB"}, "finish_reason": "stop"}
         assert (
             message(chunk({"content": "A"}), chunk({"content": "B"}), data({"choices": [whole]})).content
@@ -185,12 +185,12 @@ class TestChunks:
         ],
         ids=["in the choice", "in x_groq"],
     )
-    def test_may_have_usage_where_others_have_none(self, usage: Any) -> None:
+    def test_chunks_may_have_usage_where_others_have_none(self, usage: Any) -> None:
         body = chunk({"content": "Hi"}) + data(usage) + chunk(finish="stop", usage={})
         assert opened(body).get_final_completion().usage.total_tokens == 4
 
     @pytest.mark.parametrize("item", [[], 5, True, "x", [{"error": {"message": "no"}}]])
-    def test_are_objects(self, item: Any) -> None:
+    def test_chunks_are_objects(self, item: Any) -> None:
         response = httpx.Response(
             200, headers={"content-type": "text/event-stream"}, content=data(json.dumps(item)).encode()
         )
@@ -199,7 +199,7 @@ class TestChunks:
 
 
 class TestContent:
-    def test_may_be_parts(self) -> None:
+    def test_content_may_be_parts(self) -> None:
         thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
         more = {"type": "thinking", "thinking": [{"type": "text", "text": "m."}]}
         picture = {"type": "image_url", "image_url": {"url": "data:,"}}
@@ -215,7 +215,7 @@ class TestContent:
         assert parts[0]["thinking"] == [*thought["thinking"], *more["thinking"]]
         assert parts[1:] == [{"type": "text", "text": "Seven!"}, picture]
 
-    def test_may_be_parts_of_a_whole_answer(self) -> None:
+    def test_content_may_be_parts_of_a_whole_answer(self) -> None:
         content = [{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Seven"}]
         answer = ChatCompletion.from_dict(
             {"choices": [{"message": {"role": "assistant", "content": content}}]}
@@ -224,7 +224,7 @@ class TestContent:
         assert answer.choices[0].message.reasoning_content == "Hm"
         assert answer.choices[0].message.to_param() == {"role": "assistant", "content": content}
 
-    def test_that_is_only_text_goes_back_as_text(self) -> None:
+    def test_content_that_is_only_text_goes_back_as_text(self) -> None:
         answer = message(chunk({"content": [{"type": "text", "text": "Seven"}]}, "stop"))
         assert answer.to_param() == {"role": "assistant", "content": "Seven"}
 
@@ -233,13 +233,13 @@ class TestToolCalls:
     """Which calls come of which fragments; those of one index and several, with and without ids."""
 
     @pytest.mark.parametrize("arguments", [{"a": 1, "b": "Zoë"}, {}, [1], {"n": 2**70}])
-    def test_may_have_arguments_as_json(self, arguments: Any) -> None:
+    def test_tool_calls_may_have_arguments_as_json(self, arguments: Any) -> None:
         assert made_calls(calls(call("f", arguments, index=0, id="x"))) == [("f", arguments)]
 
-    def test_may_be_one_object(self) -> None:
+    def test_tool_calls_may_be_one_object(self) -> None:
         assert made_calls(chunk({"tool_calls": call("f", "{}", id="x")})) == [("f", {})]
 
-    def test_may_have_name_and_arguments_outside_of_a_function(self) -> None:
+    def test_tool_calls_may_have_name_and_arguments_outside_of_a_function(self) -> None:
         fragment = {"index": 0, "id": "x", "name": "f", "arguments": {"a": 1}}
         assert made_calls(calls(fragment)) == [("f", {"a": 1})]
 
@@ -255,7 +255,7 @@ class TestToolCalls:
     )
     @pytest.mark.parametrize("index", [{"index": 0}, {}], ids=["index", "no index"])
     @pytest.mark.parametrize("ids", [["x", "x", "x"], ["x", None, None], ["x", "", ""]])
-    def test_may_have_names_in_pieces(self, names: list[str], index: Any, ids: list[Any]) -> None:
+    def test_tool_calls_may_have_names_in_pieces(self, names: list[str], index: Any, ids: list[Any]) -> None:
         fragments = [calls(call(name, "", id=id, **index)) for name, id in zip(names, ids, strict=False)]
         rest = calls(call(None, '{"a":1}', **index))
         assert made_calls(*fragments, rest) == [("list_files", {"a": 1})]
@@ -278,17 +278,17 @@ class TestToolCalls:
         ids=["the first has no arguments", "empty ids", "no ids", "pieces", "one id", "interleaved"],
     )
     @pytest.mark.parametrize("index", [0, "0", 3])
-    def test_may_all_have_one_index(self, fragments: list[Any], index: Any) -> None:
+    def test_tool_calls_may_all_have_one_index(self, fragments: list[Any], index: Any) -> None:
         parts = [calls({**fragment, "index": index}) for fragment in fragments]
         assert made_calls(*parts) == [("f", {}), ("g", {"x": 1})]
 
     @pytest.mark.parametrize("id", [{}, {"id": ""}, {"id": "s"}])
-    def test_of_one_function_are_told_apart_by_their_arguments(self, id: Any) -> None:
+    def test_tool_calls_of_one_function_are_told_apart_by_their_arguments(self, id: Any) -> None:
         parts = [calls(call("f", json.dumps({"x": x}), index=0, **id)) for x in (1, 2, 3)]
         assert made_calls(*parts) == [("f", {"x": 1}), ("f", {"x": 2}), ("f", {"x": 3})]
 
     @pytest.mark.parametrize("index", [{"index": 0}, {}])
-    def test_may_change_their_id_with_each_fragment(self, index: Any) -> None:
+    def test_tool_calls_may_change_their_id_with_each_fragment(self, index: Any) -> None:
         parts = [
             calls(call("f", "", id="x1", **index)),
             calls(call(None, '{"x"', id="x2", **index)),
@@ -296,26 +296,26 @@ class TestToolCalls:
         ]
         assert made_calls(*parts) == [("f", {"x": 1})]
 
-    def test_may_change_their_index_with_each_fragment(self) -> None:
+    def test_tool_calls_may_change_their_index_with_each_fragment(self) -> None:
         parts = [calls(call("f", "", index=0, id="a")), calls(call(None, '{"x"', index=1, id="a"))]
         assert made_calls(*parts, calls(call(None, ":1}", index=2, id="a"))) == [("f", {"x": 1})]
         parts = [calls(call("f", "", index=0, id="a")), calls(call(None, '{"x":1}', index=1))]
         assert made_calls(*parts) == [("f", {"x": 1})]
 
-    def test_may_be_repeated_whole_at_the_end(self) -> None:
+    def test_tool_calls_may_be_repeated_whole_at_the_end(self) -> None:
         whole = calls(call("f", '{"x":1}', index=0, id="a"))
         assert made_calls(whole, whole) == [("f", {"x": 1})]
 
     @pytest.mark.parametrize("first", ["{}", {}])
-    def test_may_begin_with_an_empty_object_before_the_arguments(self, first: Any) -> None:
+    def test_tool_calls_may_begin_with_an_empty_object_before_the_arguments(self, first: Any) -> None:
         parts = [calls(call("f", first, index=0, id="a")), calls(call(None, '{"x"', index=0))]
         assert made_calls(*parts, calls(call(None, ":1}", index=0))) == [("f", {"x": 1})]
 
     @pytest.mark.parametrize("index", ["1_0", "１", "x", None, 1.5])
-    def test_have_an_index_only_if_it_is_a_number(self, index: Any) -> None:
+    def test_tool_calls_have_an_index_only_if_it_is_a_number(self, index: Any) -> None:
         assert made_calls(calls(call("f", "{}", index=index, id="a"))) == [("f", {})]
 
-    def test_of_one_id_are_told_apart_by_their_index(self) -> None:
+    def test_tool_calls_of_one_id_are_told_apart_by_their_index(self) -> None:
         parts = [
             calls(call("f", "", index=0, id="c")),
             calls(call("g", "", index=1, id="c")),
@@ -324,11 +324,11 @@ class TestToolCalls:
         ]
         assert made_calls(*parts) == [("f", {"x": 1}), ("g", {"y": 2})]
 
-    def test_of_one_function_without_ids_may_come_in_pieces(self) -> None:
+    def test_tool_calls_of_one_function_without_ids_may_come_in_pieces(self) -> None:
         parts = [calls(call(name, text, index=0)) for name, text in [("f", ""), (None, '{"x":1}')] * 2]
         assert made_calls(*parts) == [("f", {"x": 1}), ("f", {"x": 1})]
 
-    def test_may_have_a_new_index_with_each_fragment(self) -> None:
+    def test_tool_calls_may_have_a_new_index_with_each_fragment(self) -> None:
         parts = [
             calls(call("f", "", index=0, id="a")),
             calls(call(None, '{"x":1}', index=1)),
@@ -337,15 +337,15 @@ class TestToolCalls:
         ]
         assert made_calls(*parts) == [("f", {"x": 1}), ("g", {"y": 2})]
 
-    def test_may_begin_with_an_empty_object_and_come_again_whole(self) -> None:
+    def test_tool_calls_may_begin_with_an_empty_object_and_come_again_whole(self) -> None:
         parts = [calls(call("f", "{}", index=0, id="a")), calls(call("f", '{"x":1}', index=0, id="a"))]
         assert made_calls(*parts) == [("f", {"x": 1})]
 
     @pytest.mark.parametrize("kind", ["tool", "", "function_call", None])
-    def test_are_of_functions_unless_they_say_that_they_are_custom(self, kind: Any) -> None:
+    def test_tool_calls_are_of_functions_unless_they_say_that_they_are_custom(self, kind: Any) -> None:
         assert made_calls(calls({**call("f", "{}", index=0, id="a"), "type": kind})) == [("f", {})]
 
-    def test_give_events_that_add_up_to_the_call(self) -> None:
+    def test_tool_calls_give_events_that_add_up_to_the_call(self) -> None:
         parts = [calls(call("f", "{}", index=0, id="a")), calls(call(None, '{"x":1}', index=0))]
         events = list(opened("".join(parts) + chunk(finish="tool_calls") + DONE))
         [done] = [event for event in events if event.type == "tool_calls.done"]
@@ -385,7 +385,7 @@ class TestAddedFields:
     @pytest.mark.parametrize(
         "copied", [lambda x: x, copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
     )
-    def test_are_kept_and_merged(self, copied: Any) -> None:
+    def test_added_fields_are_kept_and_merged(self, copied: Any) -> None:
         completion = copied(self.completion())
         [choice] = completion.choices
         assert choice.message.extra == {
@@ -402,7 +402,7 @@ class TestAddedFields:
         assert plain["choices"][0]["message"]["mood"] == "happy"
         assert json.loads(completion.to_json()) == plain
 
-    def test_go_back_with_the_next_request(self) -> None:
+    def test_added_fields_go_back_with_the_next_request(self) -> None:
         param = self.completion().choices[0].message.to_param()
         assert param["reasoning_details"] == self.DETAILS
         assert param["tool_calls"][0] == {
@@ -412,7 +412,7 @@ class TestAddedFields:
             "extra_content": {"google": {"thought_signature": "c2ln"}},
         }
 
-    def test_of_chunks_are_found_in_their_parts(self) -> None:
+    def test_added_fields_of_chunks_are_found_in_their_parts(self) -> None:
         body = self.STREAM + DONE
         response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
         chunks = list(Stream(response, cast_to=ChatCompletionChunk))
@@ -422,7 +422,7 @@ class TestAddedFields:
         again = pickle.loads(pickle.dumps(chunks[1]))
         assert again.choices[0].delta.extra == chunks[1].choices[0].delta.extra
 
-    def test_are_not_changed_in_chunks_by_what_is_gathered(self) -> None:
+    def test_added_fields_are_not_changed_in_chunks_by_what_is_gathered(self) -> None:
         state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
         first = {"choices": [{"index": 0, "delta": {"list": [{"index": 0, "text": "a"}]}}]}
         kept = ChatCompletionChunk.from_dict(copy.deepcopy(first))
@@ -433,7 +433,7 @@ class TestAddedFields:
         state.handle_chunk({"choices": [{"index": 0, "delta": {"list": [{"index": 0, "text": "c"}]}}]})
         assert snapshot.choices[0].message.extra == {"list": [{"index": 0, "text": "ab"}]}
 
-    def test_of_whole_answers_are_kept_too(self) -> None:
+    def test_added_fields_of_whole_answers_are_kept_too(self) -> None:
         sent = {
             "choices": [
                 {"index": 0, "message": {"role": "assistant", "content": "x", "reasoning_details": [1]}}
@@ -442,12 +442,12 @@ class TestAddedFields:
         for answer in (ChatCompletion.from_dict(sent), ChatCompletion.from_json(json.dumps(sent))):
             assert answer.choices[0].message.to_param()["reasoning_details"] == [1]
 
-    def test_are_found_after_many_plain_chunks(self) -> None:
+    def test_added_fields_are_found_after_many_plain_chunks(self) -> None:
         plain = [chunk({"content": text}) for text in ("a", "b", 'say "hi": {x}', "c")]
         answer = message(*plain, chunk({"content": "d", "note": "n"}), *plain)
         assert answer.extra == {"note": "n"}
 
-    def test_big_integers_stay_integers(self) -> None:
+    def test_big_integers_of_a_server_stay_integers(self) -> None:
         big = 10**30
         answer = message(chunk({"content": "x", "seed": big, "details": [{"n": big}]}))
         assert answer.extra == {"seed": big, "details": [{"n": big}]}
@@ -468,19 +468,19 @@ class TestSentinels:
         ],
     )
     @pytest.mark.parametrize("cast_to", [ChatCompletionChunk, None, dict])
-    def test_end_the_stream_however_they_are_written(self, end: str, cast_to: Any) -> None:
+    def test_sentinels_end_the_stream_however_they_are_written(self, end: str, cast_to: Any) -> None:
         body = chunk({"content": "Hi"}, "stop") + end
         response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
         stream = Stream(response, cast_to=cast_to, require_done=True)
         assert len(list(stream)) == 1
         assert stream.saw_done
 
-    def test_cut_by_the_end_are_no_sentinels_before_their_last_letter(self) -> None:
+    def test_sentinels_cut_by_the_end_are_no_sentinels_before_their_last_letter(self) -> None:
         stream = opened(chunk({"content": "Hi"}, "stop") + "data: [DON", require_done=True)
         with pytest.raises(SSEError, match="before the sentinel"):
             stream.get_final_completion()
 
-    def test_of_the_users_own_do_not_end_a_stream_that_only_mentions_them(self) -> None:
+    def test_sentinels_of_the_users_own_do_not_end_a_stream_that_only_mentions_them(self) -> None:
         body = 'data: "the end"\n\ndata: "END"\n\n'
         response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
         assert list(Stream(response, done="END")) == ["the end"]
@@ -628,7 +628,7 @@ class TestErrors:
         ("payload", "text", "code", "retryable"), ERRORS, ids=[str(each[0])[:60] for each in ERRORS]
     )
     @pytest.mark.parametrize("before", ["", chunk({"content": "Hi"})], ids=["first", "later"])
-    def test_are_known_in_all_shapes(
+    def test_errors_are_known_in_all_shapes(
         self, payload: Any, text: str, code: Any, retryable: bool, before: str
     ) -> None:
         error = error_of(before, data(payload))
@@ -639,7 +639,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("payload", "text", "code", "retryable"), ERRORS, ids=[str(each[0])[:60] for each in ERRORS]
     )
-    def test_are_known_by_a_state_that_is_given_dicts(
+    def test_errors_are_known_by_a_state_that_is_given_dicts(
         self, payload: Any, text: str, code: Any, retryable: bool
     ) -> None:
         state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
@@ -656,7 +656,7 @@ class TestErrors:
             ([{"error": {"message": "in a list"}}], "in a list"),
         ],
     )
-    def test_may_be_told_by_the_event_alone(self, payload: Any, text: str) -> None:
+    def test_errors_may_be_told_by_the_event_alone(self, payload: Any, text: str) -> None:
         assert error_of("event: error\n" + data(payload)).message == text
 
     @pytest.mark.parametrize(
@@ -673,7 +673,7 @@ class TestErrors:
             '"error": 0',
         ],
     )
-    def test_are_not_what_is_null(self, null: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_errors_are_not_what_is_null(self, null: str, monkeypatch: pytest.MonkeyPatch) -> None:
         from ssejet.typed import _machine as machine
 
         parsed: list[Any] = []
@@ -702,13 +702,13 @@ class TestErrors:
             ([], False),
         ],
     )
-    def test_may_be_worth_another_try(self, code: Any, expected: bool) -> None:
+    def test_errors_may_be_worth_another_try(self, code: Any, expected: bool) -> None:
         assert is_retryable_code(code) is expected
 
     @pytest.mark.parametrize("error", ["overloaded", {"message": "overloaded"}, ["overloaded"], 7, True])
     @pytest.mark.parametrize("before", [None, "", 0, False])
     @pytest.mark.parametrize("place", ["chunk", "choice"])
-    def test_are_found_where_other_chunks_have_none(self, error: Any, before: Any, place: str) -> None:
+    def test_errors_are_found_where_other_chunks_have_none(self, error: Any, before: Any, place: str) -> None:
         def with_error(value: Any) -> str:
             choice = {"index": 0, "delta": {"content": "Hi"}}
             if place == "choice":
@@ -718,7 +718,7 @@ class TestErrors:
         raised = error_of(with_error(before), with_error(before), with_error(error))
         assert raised.partial.choices[0].message.content == "HiHi"
 
-    def test_are_known_after_they_were_read_elsewhere(self) -> None:
+    def test_errors_are_known_after_they_were_read_elsewhere(self) -> None:
         payload = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
         ChatCompletionChunk.from_json(json.dumps(payload))
         assert error_of(data(payload)).body == payload
@@ -726,7 +726,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         "payload", [each[0] for each in ERRORS], ids=[str(each[0])[:60] for each in ERRORS]
     )
-    def test_are_known_in_place_of_a_whole_answer(self, payload: Any) -> None:
+    def test_errors_are_known_in_place_of_a_whole_answer(self, payload: Any) -> None:
         from ssejet import Client
 
         transport = httpx.MockTransport(lambda _: httpx.Response(200, json=payload))
@@ -742,10 +742,10 @@ class TestErrors:
     @pytest.mark.parametrize(
         "payload", [{"error_code": 0, "error_msg": "success"}, {"errcode": "0", "errmsg": "ok"}]
     )
-    def test_are_not_what_tells_of_success(self, payload: Any) -> None:
+    def test_errors_are_not_what_tells_of_success(self, payload: Any) -> None:
         assert not is_error_answer(payload)
 
-    def test_however_deep_harm_nothing(self) -> None:
+    def test_errors_however_deep_harm_nothing(self) -> None:
         deep: Any = {"message": "x"}
         for _ in range(500):
             deep = {"error": [deep]}

@@ -210,7 +210,7 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(CHUNK)), _json))
-def test_no_object_fails(sent: Any) -> None:
+def test_a_chunk_is_made_of_any_object(sent: Any) -> None:
     chunk = ChatCompletionChunk.from_dict(sent)
     assert all(isinstance(choice.delta, ChoiceDelta) for choice in chunk.choices)
     assert all(isinstance(choice.index, int) for choice in chunk.choices)
@@ -227,7 +227,7 @@ def test_fields_that_a_server_adds_are_reachable() -> None:
     assert ChatCompletionChunk.from_dict(sent).extra == {"provider": "p"}
 
 
-def test_to_json_gives_the_text_as_it_came() -> None:
+def test_a_models_to_json_gives_the_text_as_it_came() -> None:
     text = '{ "id":"a",\t"new": 1.0 }'
     chunk = ChatCompletionChunk.from_json(text)
     assert chunk.to_json() == text
@@ -235,7 +235,7 @@ def test_to_json_gives_the_text_as_it_came() -> None:
 
 
 @given(chunk_sequences())
-def test_to_dict_gives_what_was_sent(chunks: list[dict[str, Any]]) -> None:
+def test_a_models_to_dict_gives_what_was_sent(chunks: list[dict[str, Any]]) -> None:
     assert [read(chunk).to_dict() for chunk in chunks] == chunks
 
 

@@ -61,7 +61,7 @@ def made(*fragments: dict[str, Any]) -> list[tuple[str, str]]:
 class TestFieldsOfChunks:
     @ways
     @pytest.mark.parametrize("place", [0, 1, 2])
-    def test_are_in_the_completion_wherever_they_come(self, stream: Any, place: int) -> None:
+    def test_fields_of_chunks_are_in_the_completion_wherever_they_come(self, stream: Any, place: int) -> None:
         chunks = [chunk({"content": text}) for text in "abc"]
         chunks[place]["served"] = {"by": ["eu"]}
         for _ in range(2):  # the second time, the shapes are known
@@ -72,7 +72,7 @@ class TestFieldsOfChunks:
                 assert copied.extra == completion.extra
 
     @ways
-    def test_of_the_first_chunk_count_and_later_ones_add_to_them(self, stream: Any) -> None:
+    def test_fields_of_the_first_chunk_count_and_later_ones_add_to_them(self, stream: Any) -> None:
         chunks = [
             chunk(provider="A", x_groq={"id": 1}, citations=[], note=None, sources=["x"]),
             chunk(provider="B", x_groq={"id": 2, "more": 3}, citations=["u"], note="n", sources=["x", "y"]),
@@ -88,20 +88,20 @@ class TestFieldsOfChunks:
                 "late": 0,
             }
 
-    def test_are_in_the_chunks_too(self) -> None:
+    def test_fields_of_chunks_are_in_the_chunks_too(self) -> None:
         chunks = [chunk({"content": "a"}), chunk({"content": "b", "x": 1}, served="eu")] * 2
         source = typed(*chunks)._source
         assert [each.extra for each in source] == [{}, {"served": "eu"}] * 2
 
     @ways
-    def test_of_a_later_chunk_name_what_the_first_does_not(self, stream: Any) -> None:
+    def test_fields_of_a_later_chunk_name_what_the_first_does_not(self, stream: Any) -> None:
         first = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
         middle = chunk({"content": "b"}, created=5, service_tier="flex")
         completion = stream(first, middle, first).get_final_completion()
         named = (completion.id, completion.model, completion.created, completion.service_tier)
         assert named == ("c", "m", 5, "flex")
 
-    def test_can_be_changed_without_changing_the_chunk(self) -> None:
+    def test_fields_of_chunks_can_be_changed_without_changing_the_chunk(self) -> None:
         [item] = typed(chunk(served={"by": ["eu"]}, choice={"filter": {"x": [1]}}))._source
         item.extra["served"]["by"].append("us")
         item.choices[0].extra["filter"]["x"].append(2)
@@ -109,7 +109,7 @@ class TestFieldsOfChunks:
         assert item.extra == {"served": {"by": ["eu"]}}
         assert item.choices[0].extra == {"filter": {"x": [1]}}
 
-    def test_are_not_the_users_own_objects(self) -> None:
+    def test_fields_of_chunks_are_not_the_users_own_objects(self) -> None:
         given = chunk(
             {"content": "a", "deep": {"x": [1]}}, moderation={"input": {"a": [1]}}, served={"by": []}
         )
@@ -128,7 +128,7 @@ class TestFieldsOfChunks:
         assert state.get_final_completion().to_dict() == expected
 
     @ways
-    def test_that_are_numbers_too_great_to_be_added_are_replaced(self, stream: Any) -> None:
+    def test_fields_of_chunks_that_are_numbers_too_great_to_be_added_are_replaced(self, stream: Any) -> None:
         most = 10**4299
         for first, second in ((10**400, 1.5), (most, 9 * most)):
             message = stream(chunk({"n": first}), chunk({"n": second})).get_final_completion()
@@ -138,7 +138,7 @@ class TestFieldsOfChunks:
 
 class TestChoices:
     @ways
-    def test_may_be_one_object(self, stream: Any) -> None:
+    def test_choices_may_be_one_object(self, stream: Any) -> None:
         one = {"id": "c", "choices": {"index": 0, "delta": {"content": "Hi"}}}
         assert stream(one, one).get_final_completion().choices[0].message.content == "HiHi"
         whole = {"choices": {"index": 0, "message": {"role": "assistant", "content": "Hi"}}}
@@ -147,7 +147,9 @@ class TestChoices:
 
     @ways
     @pytest.mark.parametrize("delta", [None, {}, {"role": "assistant"}, {"role": "assistant", "content": ""}])
-    def test_may_have_a_message_beside_a_delta_that_says_nothing(self, stream: Any, delta: Any) -> None:
+    def test_choices_may_have_a_message_beside_a_delta_that_says_nothing(
+        self, stream: Any, delta: Any
+    ) -> None:
         said = {"content": "Hi", "tool_calls": [call("f", "{}", id="a")]}
         choice = {"index": 0, "delta": delta, "message": said}
         [made] = stream({"choices": [choice]}, {"choices": [choice]}).get_final_completion().choices
@@ -158,7 +160,9 @@ class TestChoices:
 
     @ways
     @pytest.mark.parametrize("choices", [5, "Hello", True])
-    def test_that_cannot_be_read_are_an_error_that_shows_them(self, stream: Any, choices: Any) -> None:
+    def test_choices_that_cannot_be_read_are_an_error_that_shows_them(
+        self, stream: Any, choices: Any
+    ) -> None:
         events = stream(chunk({"content": "Hi"}), {"choices": choices})
         with pytest.raises(StreamError, match=r"must be a list, not \w+: .*choices.*") as caught:
             events.until_done()
@@ -166,24 +170,26 @@ class TestChoices:
         assert caught.value.partial.choices[0].message.content == "Hi"
 
     @ways
-    def test_that_cannot_be_read_come_after_an_error_of_the_server(self, stream: Any) -> None:
+    def test_choices_that_cannot_be_read_come_after_an_error_of_the_server(self, stream: Any) -> None:
         with pytest.raises(APIError, match="overloaded"):
             stream({"choices": 5, "message": "overloaded", "code": 503}).until_done()
 
     @ways
     @pytest.mark.parametrize("choices", [None, [], {}, "", 0, False])
-    def test_that_are_empty_leave_the_other_fields_of_a_chunk(self, stream: Any, choices: Any) -> None:
+    def test_choices_that_are_empty_leave_the_other_fields_of_a_chunk(
+        self, stream: Any, choices: Any
+    ) -> None:
         last = {"choices": choices, "usage": {"total_tokens": 7}}
         completion = stream(chunk({"content": "Hi"}), last).get_final_completion()
         assert completion.choices[0].message.content == "Hi"
         assert completion.usage.total_tokens == 7
 
-    def test_keep_a_message_beside_a_delta_that_says_something(self) -> None:
+    def test_choices_keep_a_message_beside_a_delta_that_says_something(self) -> None:
         choice = {"index": 0, "delta": {"content": "Hi"}, "message": {"content": "Hi"}}
         [made] = typed({"choices": [choice]}).get_final_completion().choices
         assert (made.message.content, made.extra) == ("Hi", {"message": {"content": "Hi"}})
 
-    def test_that_hold_whole_messages_show_no_mark_of_it(self) -> None:
+    def test_choices_that_hold_whole_messages_show_no_mark_of_it(self) -> None:
         whole = {"choices": [{"index": 0, "message": {"content": "Hi"}, "seen": 1}]}
         item = ChatCompletionChunk.from_dict(whole)
         for each in (item, copy.deepcopy(item), pickle.loads(pickle.dumps(item))):
@@ -192,7 +198,7 @@ class TestChoices:
             assert plain(each, each).get_final_completion().choices[0].message.content == "Hi"
 
     @pytest.mark.parametrize("ids", [["a", "b"], [None, None]])
-    def test_that_hold_whole_messages_add_what_is_new(self, ids: list[Any]) -> None:
+    def test_choices_that_hold_whole_messages_add_what_is_new(self, ids: list[Any]) -> None:
         def whole(*arguments: str, **fields: Any) -> dict[str, Any]:
             made = [call(f"f{i}", text, id=ids[i]) for i, text in enumerate(arguments)]
             message = {"content": None, "tool_calls": made, **fields}
@@ -221,12 +227,12 @@ class TestChoices:
             {"message": {"role": "assistant", "content": None}, "text": "Hi"},
         ],
     )
-    def test_of_whole_answers_may_have_a_delta_or_a_text(self, choice: Any) -> None:
+    def test_choices_of_whole_answers_may_have_a_delta_or_a_text(self, choice: Any) -> None:
         [made] = ChatCompletion.from_json(json.dumps({"choices": [{"index": 0, **choice}]})).choices
         assert (made.message.content, made.extra) == ("Hi", {})
 
     @pytest.mark.parametrize("choice", [{"message": {"content": "Hi"}}, {"delta": {"content": "Hi"}}])
-    def test_of_older_completions_may_have_a_message(self, choice: Any) -> None:
+    def test_choices_of_older_completions_may_have_a_message(self, choice: Any) -> None:
         assert Completion.from_dict({"choices": [choice]}).choices[0].text == "Hi"
 
 
@@ -234,7 +240,9 @@ class TestToolCalls:
     @pytest.mark.parametrize("name", ["arguments", "parameters", "input"])
     @pytest.mark.parametrize("arguments", [{"x": 1}, '{"x":1}'])
     @pytest.mark.parametrize("is_flat", [False, True])
-    def test_may_have_arguments_under_another_name(self, name: str, arguments: Any, is_flat: bool) -> None:
+    def test_tool_calls_may_have_arguments_under_another_name(
+        self, name: str, arguments: Any, is_flat: bool
+    ) -> None:
         function = {"name": "f", name: arguments}
         fragment = {"index": 0, "id": "a", **(function if is_flat else {"function": function})}
         assert made(fragment) == [("f", '{"x":1}')]
@@ -244,7 +252,7 @@ class TestToolCalls:
             "arguments": '{"x":1}',
         }
 
-    def test_take_other_arguments_only_where_there_are_none(self) -> None:
+    def test_tool_calls_take_other_arguments_only_where_there_are_none(self) -> None:
         both = {"name": "f", "arguments": "{}", "parameters": {"type": "object"}}
         [made] = (
             typed(calls({"index": 0, "function": both})).get_final_completion().choices[0].message.tool_calls
@@ -253,7 +261,7 @@ class TestToolCalls:
         assert made_of({**both, "arguments": ""}) == '{"type":"object"}'
 
     @pytest.mark.parametrize("name", ["tool_call_id", "call_id"])
-    def test_may_have_an_id_under_another_name(self, name: str) -> None:
+    def test_tool_calls_may_have_an_id_under_another_name(self, name: str) -> None:
         fragments = [
             call("f", '{"x"', **{name: "a"}),
             call("g", "{", **{name: "b"}),
@@ -267,7 +275,7 @@ class TestToolCalls:
         ]
         assert all(each.keys() == {"id", "type", "function"} for each in param)
 
-    def test_of_custom_tools_may_have_no_object_of_their_own(self) -> None:
+    def test_tool_calls_of_custom_tools_may_have_no_object_of_their_own(self) -> None:
         fragment = {"index": 0, "id": "a", "type": "custom", "name": "f", "input": "text"}
         [made] = typed(calls(fragment)).get_final_completion().choices[0].message.tool_calls
         assert made.custom.to_dict() == {"name": "f", "input": "text"}
@@ -275,25 +283,25 @@ class TestToolCalls:
     @pytest.mark.parametrize("whole", ["{}", '{"x":1}'])
     @pytest.mark.parametrize("pieces", [['{"y":2}'], ['{"y"', ":2}"], ["", ' {"y":2}'], ["{", '"y":2', "}"]])
     @pytest.mark.parametrize("ids", [{"id": "b"}, {}])
-    def test_that_are_whole_leave_their_index_to_the_one_without_arguments(
+    def test_tool_calls_that_are_whole_leave_their_index_to_the_one_without_arguments(
         self, whole: str, pieces: list[str], ids: Any
     ) -> None:
         heads = [call("r", whole, index=0, id="a"), call("s", "", index=1, **ids)]
         rest = [call(None, piece, index=0) for piece in pieces]
         assert made(*heads, *rest) == [("r", whole), ("s", "".join(pieces))]
 
-    def test_that_are_whole_leave_their_index_to_the_one_that_is_unfinished(self) -> None:
+    def test_tool_calls_that_are_whole_leave_their_index_to_the_one_that_is_unfinished(self) -> None:
         heads = [call("r", '{"x":1}', index=0, id="a"), call("s", '{"y"', index=1, id="b")]
         assert made(*heads, call(None, ":2", index=0), call(None, "}", index=0)) == [
             ("r", '{"x":1}'),
             ("s", '{"y":2}'),
         ]
 
-    def test_that_are_whole_keep_what_follows_if_no_other_can_take_it(self) -> None:
+    def test_tool_calls_that_are_whole_keep_what_follows_if_no_other_can_take_it(self) -> None:
         whole = [call("r", '{"x":1}', index=0, id="a"), call("s", "{}", index=1, id="b")]
         assert made(*whole, call(None, "</tool>", index=0)) == [("r", '{"x":1}</tool>'), ("s", "{}")]
 
-    def test_keep_fields_that_are_added_to_the_older_kind_and_to_audio(self) -> None:
+    def test_tool_calls_keep_fields_that_are_added_to_the_older_kind_and_to_audio(self) -> None:
         deltas = [
             {
                 "function_call": {"name": "f", "arguments": "{", "mark": "a"},
@@ -328,7 +336,7 @@ class TestReasoning:
         ],
         ids=["summary", "content", "text", "thinking"],
     )
-    def test_may_be_a_part_of_the_content(self, parts: list[Any]) -> None:
+    def test_reasoning_may_be_a_part_of_the_content(self, parts: list[Any]) -> None:
         chunks = [chunk({"content": [part]}) for part in parts]
         message = typed(*chunks, chunk({"content": "Seven"})).get_final_completion().choices[0].message
         assert (message.reasoning_content, message.content) == ("Hmm.", "Seven")
@@ -337,7 +345,7 @@ class TestReasoning:
         assert thought == {"type": parts[0]["type"], field: parts[0][field] + parts[1][field]}
         assert text == {"type": "text", "text": "Seven"}
 
-    def test_with_a_signature_ends_a_part(self) -> None:
+    def test_reasoning_with_a_signature_ends_a_part(self) -> None:
         parts = [
             {"type": "thinking", "thinking": "a"},
             {"type": "thinking", "thinking": "b", "signature": "s"},
@@ -350,7 +358,7 @@ class TestReasoning:
             *parts[2:],
         ]
 
-    def test_that_ends_several_times_says_each_time_what_there_was(self) -> None:
+    def test_reasoning_that_ends_several_times_says_each_time_what_there_was(self) -> None:
         deltas = [{"reasoning": "a"}, {"content": "x"}, {"reasoning": "b"}, {"content": "y"}]
         events = list(typed(*map(chunk, deltas)))
         done = [event for event in events if event.type == "reasoning.done"]

@@ -27,7 +27,7 @@ class Greeting(msgspec.Struct):
 
 
 class TestChat:
-    def test_is_answered_as_a_whole(self, user: User, account: Account) -> None:
+    def test_a_chat_is_answered_as_a_whole(self, user: User, account: Account) -> None:
         answer = user.call(account).checked().answer
         assert isinstance(answer, ChatCompletion)
         assert answer.model == "m"
@@ -35,13 +35,13 @@ class TestChat:
         assert account.requests[0].path == "/chat/completions"
         assert account.requests[0].body["stream"] is False
 
-    def test_is_answered_in_chunks(self, user: User, account: Account) -> None:
+    def test_a_chat_is_answered_in_chunks(self, user: User, account: Account) -> None:
         outcome = user.call(account, stream=True).checked()
         assert all(isinstance(item, ChatCompletionChunk) for item in outcome.items)
         assert "".join(item.choices[0].delta.content or "" for item in outcome.items) == TEXT
         assert account.requests[0].body["stream"] is True
 
-    def test_is_answered_by_events(self, user: User, account: Account) -> None:
+    def test_a_chat_is_answered_by_events(self, user: User, account: Account) -> None:
         outcome = user.call(account, "chat.completions.stream").checked()
         deltas = [event.delta for event in outcome.items if event.type == "content.delta"]
         assert len(deltas) == 4
@@ -49,13 +49,13 @@ class TestChat:
         assert outcome.answer.choices[0].message.content == TEXT
         assert account.requests[0].body["stream"] is True
 
-    def test_is_parsed_into_a_type(self, user: User, account: Account) -> None:
+    def test_a_chat_is_parsed_into_a_type(self, user: User, account: Account) -> None:
         account.answer = '{"words": ["hi", "you"]}'
         outcome = user.call(account, "chat.completions.stream", response_format=Greeting).checked()
         assert outcome.answer.choices[0].message.parsed == Greeting(["hi", "you"])
         assert account.requests[0].body["response_format"]["json_schema"]["name"] == "Greeting"
 
-    def test_may_call_functions_that_are_types(self, user: User, account: Account) -> None:
+    def test_a_chat_may_call_functions_that_are_types(self, user: User, account: Account) -> None:
         call = {"name": "Greeting", "arguments": '{"words": ["hi"]}'}
         message = {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": call}]}
         account.answer = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
@@ -66,33 +66,35 @@ class TestChat:
 
 
 class TestCompletions:
-    def test_are_answered_as_a_whole(self, user: User, account: Account) -> None:
+    def test_older_completions_are_answered_as_a_whole(self, user: User, account: Account) -> None:
         answer = user.call(account, "completions.create").checked().answer
         assert isinstance(answer, Completion)
         assert answer.choices[0].text == TEXT
         assert account.requests[0].path == "/completions"
 
-    def test_are_answered_in_chunks(self, user: User, account: Account) -> None:
+    def test_older_completions_are_answered_in_chunks(self, user: User, account: Account) -> None:
         outcome = user.call(account, "completions.create", stream=True).checked()
         assert all(isinstance(item, Completion) for item in outcome.items)
         assert [item.choices[0].text for item in outcome.items] == ["Hello", " there,", " my", " friend."]
 
 
 class TestResponses:
-    def test_are_typed(self, user: User, account: Account) -> None:
+    def test_answers_of_the_responses_api_are_typed(self, user: User, account: Account) -> None:
         answer = user.call(account, "responses.create").checked().answer
         assert type(answer) is Response
         assert answer.output[0].content[0].text == TEXT
         assert account.requests[0].path == "/responses"
 
-    def test_have_typed_events(self, user: User, account: Account) -> None:
+    def test_answers_of_the_responses_api_have_typed_events(self, user: User, account: Account) -> None:
         outcome = user.call(account, "responses.create", stream=True).checked()
         assert type(outcome.items[0]) is ResponseCreatedEvent
         assert type(outcome.items[-1]) is ResponseCompletedEvent
         deltas = [item.delta for item in outcome.items if type(item) is ResponseTextDeltaEvent]
         assert "".join(deltas) == TEXT
 
-    def test_that_failed_are_no_errors(self, user: User, account: Account) -> None:
+    def test_answers_of_the_responses_api_that_failed_are_no_errors(
+        self, user: User, account: Account
+    ) -> None:
         account.answer = {"status": "failed", "error": {"code": "server_error", "message": "oops"}}
         answer = user.call(account, "responses.create").checked().answer
         assert answer.status == "failed"

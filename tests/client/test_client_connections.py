@@ -74,7 +74,9 @@ def broken_body(library: Any) -> Any:
 
 
 class TestConnectionsAreUsedAgain:
-    def test_after_whole_answers_and_streams(self, account: Account, library: Any) -> None:
+    def test_connections_are_used_again_after_whole_answers_and_streams(
+        self, account: Account, library: Any
+    ) -> None:
         with SyncUser(library).client(account) as client:
             client.chat.completions.create(**ASK)
             with client.chat.completions.create(**ASK, stream=True) as stream:
@@ -86,7 +88,7 @@ class TestConnectionsAreUsedAgain:
         assert len(account.requests) == 5
         assert len(account.connections) == 1
 
-    def test_after_whole_answers_and_streams_of_an_async_client(
+    def test_connections_are_used_again_after_whole_answers_and_streams_of_an_async_client(
         self, account: Account, library: Any, backend: str
     ) -> None:
         async def main() -> None:
@@ -102,7 +104,9 @@ class TestConnectionsAreUsedAgain:
         assert len(account.requests) == 4
         assert len(account.connections) == 1
 
-    def test_after_refusals(self, account: Account, library: Any, waits: list[float]) -> None:
+    def test_connections_are_used_again_after_refusals(
+        self, account: Account, library: Any, waits: list[float]
+    ) -> None:
         for _ in range(3):
             account.refuse(500)
         with SyncUser(library).client(account, max_retries=3) as client:
@@ -110,7 +114,9 @@ class TestConnectionsAreUsedAgain:
         assert len(account.requests) == 4
         assert len(account.connections) == 1
 
-    def test_unless_a_stream_is_closed_before_its_end(self, account: Account, library: Any) -> None:
+    def test_connections_are_used_again_unless_a_stream_is_closed_before_its_end(
+        self, account: Account, library: Any
+    ) -> None:
         answer = account.reply(chunk(content="a"), Then.HANG)
         with SyncUser(library).client(account) as client:
             with client.chat.completions.create(**ASK, stream=True) as stream:
@@ -120,7 +126,7 @@ class TestConnectionsAreUsedAgain:
             client.chat.completions.create(**ASK)
         assert len(account.connections) == 2
 
-    def test_unless_a_stream_of_events_is_closed_before_its_end(
+    def test_connections_are_used_again_unless_a_stream_of_events_is_closed_before_its_end(
         self, account: Account, library: Any, backend: str
     ) -> None:
         answer = account.reply(chunk(content="a"), Then.HANG)
@@ -135,7 +141,9 @@ class TestConnectionsAreUsedAgain:
         assert answer.left.wait(60)
 
     @pytest.mark.parametrize("stream", [False, True])
-    def test_or_closed_after_a_failure(self, account: Account, library: Any, stream: bool) -> None:
+    def test_connections_are_used_again_or_closed_after_a_failure(
+        self, account: Account, library: Any, stream: bool
+    ) -> None:
         with SyncUser(library).client(account, max_retries=0) as client:
             for reply in (
                 partial(account.reply, b"{", Then.DROP, content_type="application/json"),
@@ -148,7 +156,9 @@ class TestConnectionsAreUsedAgain:
                     client.chat.completions.create(**ASK, stream=stream, idle_timeout=0.05)
                 assert all(connection.is_idle() for connection in connections_of(client))
 
-    def test_or_closed_after_any_error_of_a_transport(self, library: Any, backend: str) -> None:
+    def test_connections_are_used_again_or_closed_after_any_error_of_a_transport(
+        self, library: Any, backend: str
+    ) -> None:
         body = broken_body(library)
         transport = library.MockTransport(lambda _: library.Response(200, stream=body))
         with library.Client(transport=transport) as http, pytest.raises(ZeroDivisionError):
@@ -167,7 +177,9 @@ class TestConnectionsAreUsedAgain:
 class TestManyAtOnce:
     COUNT = 100
 
-    def test_in_one_async_client(self, account: Account, library: Any, backend: str) -> None:
+    def test_many_tasks_at_once_can_use_one_async_client(
+        self, account: Account, library: Any, backend: str
+    ) -> None:
         everyone = threading.Event()
         for _ in range(self.COUNT):
             account.reply(chunk(content="Hel"), everyone, chunk(content="lo"), chunk("stop"), DONE)
@@ -199,7 +211,7 @@ class TestManyAtOnce:
         assert answers == ["Hello"] * self.COUNT
         assert len(account.connections) == self.COUNT
 
-    def test_in_a_client_that_makes_its_http_client(self, account: Account) -> None:
+    def test_many_threads_at_once_can_use_a_client_that_makes_its_http_client(self, account: Account) -> None:
         count = 20
         everyone = threading.Barrier(count)
 
@@ -213,7 +225,9 @@ class TestManyAtOnce:
         with Client(api_key=KEY, base_url=account.url) as client, ThreadPoolExecutor(count) as pool:
             assert set(pool.map(ask, range(count))) == {TEXT}
 
-    def test_that_end_differently(self, account: Account, library: Any, backend: str) -> None:
+    def test_many_calls_at_once_can_end_differently(
+        self, account: Account, library: Any, backend: str
+    ) -> None:
         for _ in range(5):
             account.refuse(404)
             account.reply(chunk(content="a"), Then.DROP)
@@ -240,7 +254,7 @@ class TestManyAtOnce:
 
 class TestCancellation:
     @pytest.mark.parametrize("stream", [False, True])
-    def test_while_an_answer_is_awaited_closes_the_connection(
+    def test_cancellation_while_an_answer_is_awaited_closes_the_connection(
         self, account: Account, library: Any, backend: str, stream: bool
     ) -> None:
         answer = account.reply(Then.HANG, content_type="application/json")
@@ -256,7 +270,7 @@ class TestCancellation:
         anyio.run(main, backend=backend)
         assert answer.left.wait(60)
 
-    def test_between_two_attempts_sends_no_more(
+    def test_cancellation_between_two_attempts_sends_no_more(
         self, account: Account, library: Any, backend: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         account.refuse(429, retry_after="50")
@@ -279,7 +293,7 @@ class TestCancellation:
         assert pauses == [50.0]
         assert len(account.requests) == 1
 
-    def test_while_the_body_is_read_closes_the_connection(
+    def test_cancellation_while_the_body_is_read_closes_the_connection(
         self, account: Account, library: Any, backend: str
     ) -> None:
         answer = account.reply(b'{"choices": ', Then.HANG, content_type="application/json")
@@ -296,7 +310,7 @@ class TestCancellation:
     @pytest.mark.skipif(
         sys.version_info < (3, 11), reason="httpx misses a cancellation that comes as it has connected"
     )
-    def test_at_any_moment_leaves_no_connection_open(self, library: Any) -> None:
+    def test_cancellation_at_any_moment_leaves_no_connection_open(self, library: Any) -> None:
         async def main(server: ScriptServer) -> None:
             async with AsyncUser(library, "asyncio").client(Account(f"{server.base}v1")) as client:
                 for turns in range(40):
@@ -321,19 +335,19 @@ class TestCancellation:
 
 
 class TestHTTPClients:
-    def test_that_are_given_stay_open(self, account: Account, library: Any) -> None:
+    def test_http_clients_that_are_given_stay_open(self, account: Account, library: Any) -> None:
         with library.Client() as http:
             with Client(http_client=http, api_key=KEY, base_url=account.url) as client:
                 client.chat.completions.create(**ASK)
             assert not http.is_closed
 
-    def test_that_a_client_makes_are_closed(self, account: Account) -> None:
+    def test_http_clients_that_a_client_makes_are_closed(self, account: Account) -> None:
         with Client(api_key=KEY, base_url=account.url) as client:
             client.chat.completions.create(**ASK)
         assert client._http.is_closed
         client.close()
 
-    def test_that_an_async_client_makes_are_closed(self, account: Account, backend: str) -> None:
+    def test_http_clients_that_an_async_client_makes_are_closed(self, account: Account, backend: str) -> None:
         async def main() -> None:
             async with AsyncClient(api_key=KEY, base_url=account.url) as client:
                 await client.chat.completions.create(**ASK)
@@ -342,7 +356,7 @@ class TestHTTPClients:
 
         anyio.run(main, backend=backend)
 
-    def test_of_the_other_kind_are_refused(self, library: Any) -> None:
+    def test_http_clients_of_the_other_kind_are_refused(self, library: Any) -> None:
         with pytest.raises(TypeError, match="Client needs the Client of httpx or httpx2"):
             Client(http_client=library.AsyncClient(), api_key=KEY)
         for other in (library.Client, "http://127.0.0.1", object()):
@@ -351,13 +365,15 @@ class TestHTTPClients:
         with library.Client() as http, pytest.raises(TypeError, match="needs the AsyncClient"):
             AsyncClient(http_client=http, api_key=KEY)
 
-    def test_may_be_those_of_openai(self, account: Account) -> None:
+    def test_http_clients_may_be_those_of_openai(self, account: Account) -> None:
         from openai import DefaultHttpxClient
 
         with DefaultHttpxClient() as http, Client(http_client=http, base_url=account.url) as client:
             assert client.chat.completions.create(**ASK).choices[0].message.content == TEXT
 
-    def test_may_have_hooks_that_see_the_retries(self, account: Account, waits: list[float]) -> None:
+    def test_http_clients_may_have_hooks_that_see_the_retries(
+        self, account: Account, waits: list[float]
+    ) -> None:
         account.refuse(500)
         statuses: list[int] = []
         hooks = {"response": [lambda response: statuses.append(response.status_code)]}
@@ -368,7 +384,7 @@ class TestHTTPClients:
             client.chat.completions.create(**ASK)
         assert statuses == [500, 200]
 
-    def test_are_not_imported_before_they_are_made(self) -> None:
+    def test_http_clients_are_not_imported_before_they_are_made(self) -> None:
         program = "import sys, ssejet.client; print({'httpx', 'httpx2', 'openai'} & sys.modules.keys())"
         command = [sys.executable, "-W", "error", "-c", program]
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "set()\n"
@@ -398,7 +414,7 @@ class TestHTTPClients:
             ),
         ],
     )
-    def test_are_made_by_the_library_that_is_installed(
+    def test_http_clients_are_made_by_the_library_that_is_installed(
         self, account: Account, missing: tuple[str, ...], expected: str
     ) -> None:
         program = self.PROGRAM.format(missing=missing, url=account.url)

@@ -181,7 +181,7 @@ def test_broken_json_in_a_stream_is_raised_after_the_items_before_it(user: User,
 
 
 class TestEnds:
-    def test_need_a_sentinel_or_a_finish_reason(self, user: User, account: Account) -> None:
+    def test_ends_need_a_sentinel_or_a_finish_reason(self, user: User, account: Account) -> None:
         account.reply(chunk(content="Hi"), DONE)
         user.call(account, stream=True).checked()
         account.reply(chunk(content="Hi"), chunk("stop"))
@@ -189,12 +189,12 @@ class TestEnds:
         account.reply(chunk(content="Hi"))
         assert isinstance(user.call(account, stream=True).error, TruncatedStreamError)
 
-    def test_need_nothing_with_require_done_false(self, user: User, account: Account) -> None:
+    def test_ends_need_nothing_with_require_done_false(self, user: User, account: Account) -> None:
         account.reply(chunk(content="Hi"))
         options = {"require_done": False}
         assert len(user.call(account, stream=True, options=options).checked().items) == 1
 
-    def test_of_responses_need_their_last_event(self, user: User, account: Account) -> None:
+    def test_ends_of_responses_need_their_last_event(self, user: User, account: Account) -> None:
         account.reply(b'data: {"type": "response.output_text.delta", "delta": "Hi"}\n\n')
         outcome = user.call(account, "responses.create", stream=True)
         assert isinstance(outcome.error, TruncatedStreamError)

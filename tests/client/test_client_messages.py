@@ -131,7 +131,7 @@ def test_a_raw_stream_has_the_events_of_the_server(server: Server) -> None:
 
 class TestRequest:
     @pytest.mark.parametrize("base", ["", "/v1", "/v1/", "/api/anthropic", "/openai/v1"])
-    def test_goes_below_the_version_whether_the_url_has_it_or_not(
+    def test_a_request_goes_below_the_version_whether_the_url_has_it_or_not(
         self, base: str, call: Any, server: Server
     ) -> None:
         call("create", options={"base_url": server.url + base})
@@ -144,28 +144,30 @@ class TestRequest:
         }
         assert server.asked[0].path == f"{expected[base]}/v1/messages"
 
-    def test_has_the_key_in_both_forms_for_an_unknown_server(self, call: Any, server: Server) -> None:
+    def test_a_request_has_the_key_in_both_forms_for_an_unknown_server(
+        self, call: Any, server: Server
+    ) -> None:
         call("create")
         headers = server.asked[0].headers
         assert headers["x-api-key"] == KEY
         assert headers["authorization"] == f"Bearer {KEY}"
         assert headers["anthropic-version"] == "2023-06-01"
 
-    def test_has_no_key_if_there_is_none(self, call: Any, server: Server) -> None:
+    def test_a_request_has_no_key_if_there_is_none(self, call: Any, server: Server) -> None:
         call("create", options={"api_key": ""})
         assert not {"x-api-key", "authorization"} & server.asked[0].headers.keys()
 
-    def test_has_headers_of_the_caller_in_place_of_its_own(self, call: Any, server: Server) -> None:
+    def test_a_request_has_headers_of_the_caller_in_place_of_its_own(self, call: Any, server: Server) -> None:
         call("create", extra_headers={"anthropic-version": "2099-01-01", "X-API-Key": "other"})
         headers = server.asked[0].headers
         assert (headers["anthropic-version"], headers["x-api-key"]) == ("2099-01-01", "other")
 
-    def test_names_beta_features_in_a_header(self, call: Any, server: Server) -> None:
+    def test_a_request_names_beta_features_in_a_header(self, call: Any, server: Server) -> None:
         call("create", betas=["a-1", "b-2"], extra_headers={"Anthropic-Beta": "c-3"})
         assert server.asked[0].headers["anthropic-beta"] == "c-3,a-1,b-2"
         assert "betas" not in server.asked[0].body
 
-    def test_takes_types_as_tools(self, call: Any, server: Server) -> None:
+    def test_a_request_takes_types_as_tools(self, call: Any, server: Server) -> None:
         call("create", tools=[Weather, {"name": "now", "input_schema": {"type": "object"}}])
         weather, now = server.asked[0].body["tools"]
         assert weather["name"] == "Weather"
@@ -173,7 +175,7 @@ class TestRequest:
         assert weather["input_schema"]["required"] == ["city"]
         assert now == {"name": "now", "input_schema": {"type": "object"}}
 
-    def test_refuses_tools_of_chat_completions(self, server: Server) -> None:
+    def test_a_request_refuses_tools_of_chat_completions(self, server: Server) -> None:
         tool = {"type": "function", "function": {"name": "f"}}
         with (
             Client(api_key=KEY, base_url=server.url) as client,
@@ -181,7 +183,7 @@ class TestRequest:
         ):
             client.messages.create(**REQUEST, tools=[tool])
 
-    def test_takes_messages_of_ours_and_of_anthropics(self, server: Server) -> None:
+    def test_a_request_takes_messages_of_ours_and_of_anthropics(self, server: Server) -> None:
         with Client(api_key=KEY, base_url=server.url) as client:
             said = client.messages.create(**REQUEST)
             streamed = client.messages.stream(**REQUEST).get_final_message()
@@ -191,7 +193,7 @@ class TestRequest:
         param = {"role": "assistant", "content": [{"type": "text", "text": '{"city": "Paris"}'}]}
         assert sent == [REQUEST["messages"][0], param, REQUEST["messages"][0], param]
 
-    def test_does_not_go_to_openais_server(self) -> None:
+    def test_a_request_does_not_go_to_openais_server(self) -> None:
         with (
             Client(api_key=KEY) as client,
             pytest.raises(ValueError, match="OpenAI's server has no Messages API"),
@@ -200,7 +202,7 @@ class TestRequest:
 
 
 class TestParsing:
-    def test_a_stream(self, follow: Any, server: Server) -> None:
+    def test_parsing_a_stream_gives_an_object_of_the_type(self, follow: Any, server: Server) -> None:
         _, message = follow(output_format=City, output_config={"effort": "low"})
         assert message.parsed_output == City(city="Paris")
         assert server.asked[0].body["output_config"] == {
@@ -222,23 +224,23 @@ class TestParsing:
         }
         assert "output_format" not in server.asked[0].body
 
-    def test_a_message(self, call: Any) -> None:
+    def test_parsing_a_message_gives_an_object_of_the_type(self, call: Any) -> None:
         message = call("parse", output_format=Weather)
         assert message.parsed_output == Weather(city="Paris")
         assert isinstance(message, ParsedMessage)
 
-    def test_of_another_type_raises_its_librarys_error(self, call: Any, server: Server) -> None:
+    def test_parsing_of_another_type_raises_its_librarys_error(self, call: Any, server: Server) -> None:
         server.replies.append(JSONResponse({**MESSAGE, "content": [{"type": "text", "text": "{}"}]}))
         with pytest.raises(ValidationError):
             call("parse", output_format=City)
 
-    def test_of_a_message_that_was_cut_short_raises(self, call: Any, server: Server) -> None:
+    def test_parsing_of_a_message_that_was_cut_short_raises(self, call: Any, server: Server) -> None:
         server.replies.append(JSONResponse({**MESSAGE, "stop_reason": "max_tokens"}))
         with pytest.raises(LengthFinishReasonError) as raised:
             call("parse", output_format=City)
         assert raised.value.completion.text == '{"city": "Paris"}'
 
-    def test_needs_one_format(self, server: Server) -> None:
+    def test_parsing_needs_one_format(self, server: Server) -> None:
         with (
             Client(api_key=KEY, base_url=server.url) as client,
             pytest.raises(ValueError, match="both give a format"),
@@ -254,7 +256,7 @@ class TestErrors:
         "error": {"type": "overloaded_error", "message": "Overloaded"},
     }
 
-    def test_of_the_status_name_the_request(self, call: Any, server: Server) -> None:
+    def test_errors_of_the_status_name_the_request(self, call: Any, server: Server) -> None:
         server.replies.append(JSONResponse(self.OVERLOADED, 529, {"request-id": "req_1"}))
         with pytest.raises(APIStatusError, match="HTTP status 529: Overloaded") as raised:
             call("create")
@@ -266,7 +268,7 @@ class TestErrors:
             True,
         )
 
-    def test_show_no_key(self, call: Any, server: Server) -> None:
+    def test_errors_show_no_key(self, call: Any, server: Server) -> None:
         body = {
             "type": "error",
             "error": {"type": "authentication_error", "message": f"invalid x-api-key: {KEY}"},
@@ -277,13 +279,13 @@ class TestErrors:
         assert KEY not in f"{raised.value} {raised.value.body}"
         assert "***" in str(raised.value)
 
-    def test_in_a_stream_keep_what_came_before(self, follow: Any, server: Server) -> None:
+    def test_errors_in_a_stream_keep_what_came_before(self, follow: Any, server: Server) -> None:
         server.replies.append(events_response([*EVENTS[:3], self.OVERLOADED]))
         with pytest.raises(APIError, match="Overloaded") as raised:
             follow()
         assert raised.value.partial.text == '{"city": '
 
-    def test_before_the_first_event_are_retried(
+    def test_errors_before_the_first_event_are_retried(
         self, follow: Any, server: Server, waits: list[float]
     ) -> None:
         server.replies += [
@@ -294,18 +296,18 @@ class TestErrors:
         assert message.text == '{"city": "Paris"}'
         assert (stream.metrics.reconnections, len(server.asked), waits[0]) == (2, 3, 3)
 
-    def test_of_a_stream_without_its_end_name_message_stop(self, follow: Any, server: Server) -> None:
+    def test_errors_of_a_stream_without_its_end_name_message_stop(self, follow: Any, server: Server) -> None:
         server.replies.append(events_response(EVENTS[:-1]))
         with pytest.raises(TruncatedStreamError, match="before message_stop") as raised:
             follow()
         assert raised.value.partial.stop_reason == "end_turn"
 
-    def test_of_a_stream_without_its_end_may_be_unwanted(self, follow: Any, server: Server) -> None:
+    def test_errors_of_a_stream_without_its_end_may_be_unwanted(self, follow: Any, server: Server) -> None:
         server.replies.append(events_response(EVENTS[:-1]))
         _, message = follow(options={"require_done": False})
         assert message.stop_reason == "end_turn"
 
-    def test_of_other_json_say_so(self, call: Any, server: Server) -> None:
+    def test_errors_of_other_json_say_so(self, call: Any, server: Server) -> None:
         server.replies.append(JSONResponse({"hello": "there"}))
         with pytest.raises(InvalidJSONError, match="not an answer of messages"):
             call("create")

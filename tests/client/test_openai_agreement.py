@@ -84,13 +84,13 @@ def _filled(value: Any) -> Any:
     return [_filled(each) for each in value] if isinstance(value, list) else value
 
 
-def test_in_whole_answers(user: User, answering: Account) -> None:
+def test_we_agree_with_openai_in_whole_answers(user: User, answering: Account) -> None:
     with theirs(answering) as client:
         completion = client.chat.completions.create(**ASK)
     assert heard(user.call(answering).checked().answer) == heard(completion)
 
 
-def test_in_chunks(user: User, answering: Account) -> None:
+def test_we_agree_with_openai_in_chunks(user: User, answering: Account) -> None:
     options = {"stream": True, "stream_options": {"include_usage": True}}
     with theirs(answering) as client:
         chunks = list(client.chat.completions.create(**ASK, **options))
@@ -98,7 +98,9 @@ def test_in_chunks(user: User, answering: Account) -> None:
     assert [heard(item) for item in items] == [heard(chunk) for chunk in chunks]
 
 
-def test_in_events_and_the_completion_of_a_stream(user: User, answering: Account) -> None:
+def test_we_agree_with_openai_in_events_and_the_completion_of_a_stream(
+    user: User, answering: Account
+) -> None:
     options = {"stream_options": {"include_usage": True}}
     with theirs(answering) as client, client.chat.completions.stream(**ASK, **options) as stream:
         kinds = [event.type for event in stream]
@@ -110,7 +112,7 @@ def test_in_events_and_the_completion_of_a_stream(user: User, answering: Account
     assert heard(outcome.answer)["usage"] == USAGE
 
 
-def test_in_parsed_answers(user: User, account: Account) -> None:
+def test_we_agree_with_openai_in_parsed_answers(user: User, account: Account) -> None:
     account.answer = message(content=OSLO)
     with theirs(account) as client, client.chat.completions.stream(**ASK, response_format=City) as stream:
         theirs_parsed = stream.get_final_completion().choices[0].message.parsed
@@ -120,7 +122,7 @@ def test_in_parsed_answers(user: User, account: Account) -> None:
     assert ours == theirs_request
 
 
-def test_in_parsed_arguments(user: User, account: Account) -> None:
+def test_we_agree_with_openai_in_parsed_arguments(user: User, account: Account) -> None:
     account.answer = message(tool_calls=[call(1)])
     tools = [openai.pydantic_function_tool(City)]
     with theirs(account) as client, client.chat.completions.stream(**ASK, tools=tools) as stream:
@@ -132,7 +134,9 @@ def test_in_parsed_arguments(user: User, account: Account) -> None:
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
-def test_in_recorded_streams_of_providers(user: User, account: Account, fixture: Path) -> None:
+def test_we_agree_with_openai_in_recorded_streams_of_providers(
+    user: User, account: Account, fixture: Path
+) -> None:
     body = fixture.read_bytes()
     account.reply(body)
     with theirs(account) as client, client.chat.completions.stream(**ASK) as stream:
@@ -151,7 +155,7 @@ def heard_call(call: Any) -> Any:
     return call.id, call.function.name, call.function.arguments
 
 
-def test_in_the_older_completions(user: User, account: Account) -> None:
+def test_we_agree_with_openai_in_the_older_completions(user: User, account: Account) -> None:
     account.answer = {
         "id": "cmpl-1",
         "created": 1,
@@ -166,7 +170,7 @@ def test_in_the_older_completions(user: User, account: Account) -> None:
     assert [heard(item) for item in items] == [heard(piece) for piece in pieces]
 
 
-def test_in_responses(user: User, account: Account) -> None:
+def test_we_agree_with_openai_in_responses(user: User, account: Account) -> None:
     account.answer = {"id": "resp_1", "created_at": 1, "output": []}
     with theirs(account) as client:
         whole = client.responses.create(model="m", input="Hi!")
@@ -177,7 +181,7 @@ def test_in_responses(user: User, account: Account) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500])
-def test_in_error_statuses(user: User, account: Account, status: int) -> None:
+def test_we_agree_with_openai_in_error_statuses(user: User, account: Account, status: int) -> None:
     body = {"error": {"message": "no", "type": "t", "param": "p", "code": "c"}}
     account.refuse(status, body, x_request_id="req_1")
     with theirs(account) as client, pytest.raises(openai.APIStatusError) as caught:
@@ -189,7 +193,7 @@ def test_in_error_statuses(user: User, account: Account, status: int) -> None:
     assert error.body == {"error": caught.value.body}  # theirs leaves out what stands beside it
 
 
-def test_in_errors_inside_a_stream(user: User, account: Account) -> None:
+def test_we_agree_with_openai_in_errors_inside_a_stream(user: User, account: Account) -> None:
     first = {"choices": [{"index": 0, "delta": {"content": "a"}}], "object": "chat.completion.chunk"}
     body = encode(json.dumps(first)) + encode('{"error": {"message": "no", "code": "c"}}') + DONE
     account.reply(body)
@@ -202,7 +206,7 @@ def test_in_errors_inside_a_stream(user: User, account: Account) -> None:
     assert error.body == {"error": caught.value.body}
 
 
-def test_in_requests(account: Account) -> None:
+def test_we_agree_with_openai_in_requests(account: Account) -> None:
     with theirs(account) as client:
         client.chat.completions.create(
             **ASK, temperature=0.5, extra_body={"top_k": 3}, extra_query={"a": "b"}

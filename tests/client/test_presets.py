@@ -78,26 +78,30 @@ def ask(request: pytest.FixtureRequest) -> Any:
 
 class TestKey:
     @pytest.mark.parametrize("name", REMOTE)
-    def test_comes_from_the_providers_variable(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_key_comes_from_the_providers_variable(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv(PROVIDERS[name].key_variable, f"{KEY}\n")
         base = {"base_url": "https://a.example/v1"} if name == "azure" else {}
         for cls in (Client, AsyncClient):
             assert cls.for_provider(name, **base)._settings.api_key == KEY
 
     @pytest.mark.parametrize("name", REMOTE)
-    def test_that_is_missing_is_an_error_that_names_the_variable(self, name: str) -> None:
+    def test_the_key_that_is_missing_is_an_error_that_names_the_variable(self, name: str) -> None:
         variable = PROVIDERS[name].key_variable
         with pytest.raises(ValueError, match=f"no API key for {name}: pass api_key, or set {variable}"):
             Client.for_provider(name, base_url="https://a.example/v1")
 
     @pytest.mark.parametrize("name", LOCAL)
-    def test_of_a_local_server_may_be_missing(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_key_of_a_local_server_may_be_missing(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
         assert Client.for_provider(name)._settings.api_key == ""
         monkeypatch.setenv(PROVIDERS[name].key_variable, KEY)
         assert Client.for_provider(name)._settings.api_key == KEY
 
-    def test_of_openai_goes_to_no_other_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_key_of_openai_goes_to_no_other_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
         with pytest.raises(ValueError, match="DEEPSEEK_API_KEY"):
             Client.for_provider("deepseek")
@@ -105,7 +109,7 @@ class TestKey:
 
 class TestURL:
     @pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "azure"])
-    def test_is_the_providers(self, name: str) -> None:
+    def test_the_url_is_the_providers(self, name: str) -> None:
         assert Client.for_provider(name, api_key=KEY).base_url == PROVIDERS[name].base_url
 
     @pytest.mark.parametrize(
@@ -123,29 +127,29 @@ class TestURL:
         ],
         ids=["anthropic", "anthropic-v1", "openai", "azure"],
     )
-    def test_may_come_from_a_variable(
+    def test_the_url_may_come_from_a_variable(
         self, name: str, variable: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(variable, value)
         assert Client.for_provider(name, api_key=KEY).base_url == expected
 
-    def test_of_azure_must_be_given(self) -> None:
+    def test_the_url_of_azure_must_be_given(self) -> None:
         with pytest.raises(ValueError, match="pass base_url, or set AZURE_OPENAI_ENDPOINT"):
             Client.for_provider("azure", api_key=KEY)
 
-    def test_of_the_caller_replaces_it_for_messages_too(self, ask: Any, server: Server) -> None:
+    def test_the_url_of_the_caller_replaces_it_for_messages_too(self, ask: Any, server: Server) -> None:
         ask("deepseek", "messages", options={"base_url": server.url}, max_tokens=10)
         assert server.asked[0].path == "/v1/messages"
 
 
 class TestName:
-    def test_that_is_unknown_is_an_error_that_lists_all(self) -> None:
+    def test_the_name_of_a_provider_that_is_unknown_is_an_error_that_lists_all(self) -> None:
         with pytest.raises(
             ValueError, match="no provider has the name 'openia'; the names are anthropic, azure,"
         ):
             Client.for_provider("openia")
 
-    def test_may_be_in_any_case(self) -> None:
+    def test_the_name_of_a_provider_may_be_in_any_case(self) -> None:
         assert Client.for_provider("Ollama").base_url == "http://127.0.0.1:11434/v1"
 
 
@@ -169,7 +173,7 @@ class TestRequests:
     }
 
     @pytest.mark.parametrize("name", PATHS)
-    def test_go_to_the_providers_paths(self, name: str, ask: Any, at_server: Server) -> None:
+    def test_requests_go_to_the_providers_paths(self, name: str, ask: Any, at_server: Server) -> None:
         chat, messages = self.PATHS[name]
         ask(name, "chat")
         assert at_server.asked[-1].path == chat
@@ -194,17 +198,21 @@ class TestRequests:
             ("ollama", {"authorization", "x-api-key"}),
         ],
     )
-    def test_to_the_messages_api_have_the_key_where_the_provider_wants_it(
+    def test_requests_to_the_messages_api_have_the_key_where_the_provider_wants_it(
         self, name: str, headers: set[str], ask: Any, at_server: Server
     ) -> None:
         ask(name, "messages", max_tokens=10)
         assert headers == {"authorization", "x-api-key"} & at_server.asked[-1].headers.keys()
 
-    def test_have_the_callers_headers_beside_the_providers(self, ask: Any, at_server: Server) -> None:
+    def test_requests_have_the_callers_headers_beside_the_providers(
+        self, ask: Any, at_server: Server
+    ) -> None:
         ask("openrouter", "chat", options={"default_headers": {"HTTP-Referer": "https://me.example"}})
         assert at_server.asked[-1].headers["http-referer"] == "https://me.example"
 
-    def test_to_mistral_have_no_parameters_that_it_refuses(self, ask: Any, at_server: Server) -> None:
+    def test_requests_to_mistral_have_no_parameters_that_it_refuses(
+        self, ask: Any, at_server: Server
+    ) -> None:
         at_server.refuses = frozenset({"stream_options", "max_completion_tokens", "seed"})
         params = {"stream_options": {"include_usage": True}, "max_completion_tokens": 5, "seed": 1}
         ask("mistral", "chat", **params)
@@ -212,11 +220,13 @@ class TestRequests:
         assert (body["max_tokens"], body["random_seed"]) == (5, 1)
         assert not at_server.refuses & body.keys()
 
-    def test_to_others_have_them(self, ask: Any, at_server: Server) -> None:
+    def test_requests_to_others_than_mistral_have_these_parameters(self, ask: Any, at_server: Server) -> None:
         ask("groq", "chat", stream_options={"include_usage": True}, max_completion_tokens=5)
         assert {"stream_options", "max_completion_tokens"} <= at_server.asked[-1].body.keys()
 
-    def test_to_mistral_have_what_extra_body_asks_for_nevertheless(self, ask: Any, at_server: Server) -> None:
+    def test_requests_to_mistral_have_what_extra_body_asks_for_nevertheless(
+        self, ask: Any, at_server: Server
+    ) -> None:
         at_server.refuses = frozenset({"stream_options"})
         with pytest.raises(APIStatusError, match="HTTP status 422"):
             ask("mistral", "chat", extra_body={"stream_options": {}})

@@ -44,28 +44,28 @@ def sent(account: Account, user: User = SYNC, **params: Any) -> Any:
 
 
 class TestHeaders:
-    def test_name_the_content_type_and_the_accepted_ones(self, user: User, account: Account) -> None:
+    def test_headers_name_the_content_type_and_the_accepted_ones(self, user: User, account: Account) -> None:
         headers = sent(account, user).headers
         assert headers["authorization"] == f"Bearer {KEY}"
         assert headers["content-type"] == "application/json"
         assert headers["accept"] == "application/json"
         assert headers["user-agent"] == f"ssejet/{__version__}"
 
-    def test_ask_for_a_stream(self, user: User, account: Account) -> None:
+    def test_headers_ask_for_a_stream(self, user: User, account: Account) -> None:
         assert sent(account, user, stream=True).headers["accept"] == "text/event-stream, application/json"
 
-    def test_may_be_given_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
+    def test_headers_may_be_given_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
         options = {"default_headers": {"X-A": "client", "X-B": "client"}}
         headers = sent(account, user, options=options, extra_headers={"X-B": "call", "X-C": "call"}).headers
         assert [headers[name] for name in ("x-a", "x-b", "x-c")] == ["client", "call", "call"]
 
     @pytest.mark.parametrize("name", ["Authorization", "authorization"])
-    def test_replace_those_of_the_client(self, user: User, account: Account, name: str) -> None:
+    def test_headers_replace_those_of_the_client(self, user: User, account: Account, name: str) -> None:
         request = sent(account, user, extra_headers={name: "Basic x", "user-agent": "mine"})
         assert request.headers["authorization"] == "Basic x"
         assert request.headers["user-agent"] == "mine"
 
-    def test_of_one_call_are_not_sent_with_another(self, account: Account) -> None:
+    def test_headers_of_one_call_are_not_sent_with_another(self, account: Account) -> None:
         with SYNC.client(account) as client:
             client.chat.completions.create(model="m", messages=MESSAGES, extra_headers={"x-a": "1"})
             client.chat.completions.create(model="m", messages=MESSAGES)
@@ -74,78 +74,82 @@ class TestHeaders:
         assert "x-a" not in second.headers
 
     @pytest.mark.parametrize("value", ["two\nlines", "é", " x"])
-    def test_that_cannot_be_sent_are_refused(self, account: Account, value: str) -> None:
+    def test_headers_that_cannot_be_sent_are_refused(self, account: Account, value: str) -> None:
         error = SYNC.call(account, extra_headers={"x-a": value}).error
         assert isinstance(error, ValueError)
         assert "x-a has a character" in str(error)
         assert account.requests == []
 
-    def test_must_be_strings(self, account: Account) -> None:
+    def test_headers_must_be_strings(self, account: Account) -> None:
         error = SYNC.call(account, extra_headers={"x-a": 1}).error
         assert isinstance(error, TypeError)
         assert "x-a must be a str, not int" in str(error)
 
 
 class TestKeys:
-    def test_come_from_the_environment(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_keys_come_from_the_environment(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
         request = sent(account, options={"api_key": None})
         assert request.headers["authorization"] == "Bearer sk-from-outside"
 
-    def test_as_arguments_come_before_the_environment(
+    def test_keys_as_arguments_come_before_the_environment(
         self, account: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
         assert sent(account).headers["authorization"] == f"Bearer {KEY}"
 
-    def test_that_are_empty_are_not_sent(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_keys_that_are_empty_are_not_sent(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-from-outside")
         assert "authorization" not in sent(account, options={"api_key": ""}).headers
 
-    def test_are_not_needed_for_other_servers(self, account: Account) -> None:
+    def test_keys_are_not_needed_for_other_servers(self, account: Account) -> None:
         assert "authorization" not in sent(account, options={"api_key": None}).headers
 
     @pytest.mark.parametrize("base_url", [None, "https://api.openai.com/v1", "https://api.openai.com/v1/"])
-    def test_are_needed_for_openai(self, base_url: str | None) -> None:
+    def test_keys_are_needed_for_openai(self, base_url: str | None) -> None:
         with pytest.raises(ValueError, match="pass api_key, or set OPENAI_API_KEY"):
             Client(base_url=base_url)
 
 
 class TestURLs:
-    def test_come_from_the_environment(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_base_urls_come_from_the_environment(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("OPENAI_BASE_URL", account.url)
         assert sent(account, options={"base_url": None}).path == "/chat/completions"
 
-    def test_are_openais_by_default(self) -> None:
+    def test_base_urls_are_openais_by_default(self) -> None:
         with Client(api_key=KEY) as client:
             assert client.base_url == "https://api.openai.com/v1"
 
-    def test_may_end_with_a_slash(self, account: Account) -> None:
+    def test_base_urls_may_end_with_a_slash(self, account: Account) -> None:
         assert sent(account, options={"base_url": account.url + "/"}).path == "/chat/completions"
 
-    def test_must_end_with_their_path(self) -> None:
+    def test_base_urls_must_end_with_their_path(self) -> None:
         with pytest.raises(ValueError, match="default_query"):
             Client(base_url="http://127.0.0.1/v1?api-version=1", api_key="")
 
-    def test_may_be_objects_and_have_spaces_around(self) -> None:
+    def test_base_urls_may_be_objects_and_have_spaces_around(self) -> None:
         for url in (httpx.URL("http://127.0.0.1/v1"), " http://127.0.0.1/v1\n"):
             with Client(base_url=url, api_key="") as client:  # type: ignore[arg-type]
                 assert client.base_url == "http://127.0.0.1/v1"
 
     @pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "localhost:8000/v1", "ftp://secret@127.0.0.1"])
-    def test_need_a_scheme(self, url: str) -> None:
+    def test_base_urls_need_a_scheme(self, url: str) -> None:
         with pytest.raises(ValueError, match="base_url must begin with http://") as caught:
             Client(base_url=url, api_key="")
         assert "secret" not in str(caught.value)
 
-    def test_have_queries_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
+    def test_base_urls_have_queries_for_all_calls_and_for_one(self, user: User, account: Account) -> None:
         options = {"default_query": {"a": "client", "b": "client"}}
         request = sent(account, user, options=options, extra_query={"b": "call", "c": "call"})
         assert request.query == {"a": "client", "b": "call", "c": "call"}
 
 
 class TestBodies:
-    def test_hold_the_parameters(self, user: User, account: Account) -> None:
+    def test_bodies_of_requests_hold_the_parameters(self, user: User, account: Account) -> None:
         request = sent(account, user, temperature=0.5, stop=["a"], extra_body={"top_k": 3, "seed": None})
         assert request.body == {
             "model": "m",
@@ -157,23 +161,25 @@ class TestBodies:
             "seed": None,
         }
 
-    def test_leave_out_parameters_that_are_none(self, account: Account) -> None:
+    def test_bodies_of_requests_leave_out_parameters_that_are_none(self, account: Account) -> None:
         assert "temperature" not in sent(account, temperature=None).body
 
-    def test_hold_no_options_of_the_client(self, account: Account) -> None:
+    def test_bodies_of_requests_hold_no_options_of_the_client(self, account: Account) -> None:
         options = {"timeout": 60, "idle_timeout": 60, "data_timeout": 60, "max_retries": 0, "tokenizer": len}
         assert set(sent(account, **options).body) == {"model", "messages", "stream"}
 
-    def test_prefer_the_fields_of_extra_body(self, account: Account) -> None:
+    def test_bodies_of_requests_prefer_the_fields_of_extra_body(self, account: Account) -> None:
         assert sent(account, extra_body={"model": "other"}).body["model"] == "other"
 
     @pytest.mark.parametrize("cls", [ChatCompletionMessage, OpenAIMessage])
-    def test_take_message_objects_of_ssejet_and_openai(self, account: Account, cls: Any) -> None:
+    def test_bodies_of_requests_take_message_objects_of_ssejet_and_openai(
+        self, account: Account, cls: Any
+    ) -> None:
         message = cls(role="assistant", content="Hello.")
         body = sent(account, messages=[*MESSAGES, message]).body
         assert body["messages"][1] == {"role": "assistant", "content": "Hello."}
 
-    def test_take_messages_with_calls(self, account: Account) -> None:
+    def test_bodies_of_requests_take_messages_with_calls(self, account: Account) -> None:
         call = ChatCompletionMessageToolCall(id="1", function=Function(name="f", arguments="{}"))
         message = ChatCompletionMessage(role="assistant", tool_calls=[call])
         (sent_message,) = sent(account, messages=[message]).body["messages"]
@@ -181,32 +187,34 @@ class TestBodies:
         assert sent_message["tool_calls"] == [{"id": "1", "type": "function", "function": function}]
 
     @pytest.mark.parametrize("value", [Weather("Oslo"), Forecast(text="Oslo")])
-    def test_take_models_as_objects(self, account: Account, value: Any) -> None:
+    def test_bodies_of_requests_take_models_as_objects(self, account: Account, value: Any) -> None:
         (field,) = sent(account, metadata=value).body["metadata"].values()
         assert field == "Oslo"
 
-    def test_take_types_as_schemas(self, account: Account) -> None:
+    def test_bodies_of_requests_take_types_as_schemas(self, account: Account) -> None:
         body = sent(account, tools=[Weather], response_format=Forecast).body
         assert body["tools"][0]["function"]["description"] == "Tell the weather."
         assert body["response_format"]["json_schema"]["schema"]["required"] == ["text"]
 
-    def test_take_all_that_json_takes(self, account: Account) -> None:
+    def test_bodies_of_requests_take_all_that_json_takes(self, account: Account) -> None:
         content = "\ud800 é 漢 🚀"
         body = sent(account, messages=[{"role": "user", "content": content}], seed=2**70).body
         assert body["messages"][0]["content"] == content
         assert body["seed"] == 2**70
 
-    def test_refuse_values_that_are_not_json(self, user: User, account: Account) -> None:
+    def test_bodies_of_requests_refuse_values_that_are_not_json(self, user: User, account: Account) -> None:
         error = user.call(account, messages=[{"role": "user", "content": {1, 2}}]).error
         assert isinstance(error, TypeError)
         assert "set cannot be sent as JSON" in str(error)
         assert account.requests == []
 
-    def test_refuse_values_that_are_no_response_format(self, user: User, account: Account) -> None:
+    def test_bodies_of_requests_refuse_values_that_are_no_response_format(
+        self, user: User, account: Account
+    ) -> None:
         assert isinstance(user.call(account, response_format=7).error, TypeError)
         assert account.requests == []
 
-    def test_are_json(self, account: Account) -> None:
+    def test_bodies_of_requests_are_json(self, account: Account) -> None:
         account.answer = "é"
         request = sent(account, messages=[{"role": "user", "content": "é"}])
         assert json.loads(json.dumps(request.body)) == request.body
@@ -223,7 +231,7 @@ class TestOptions:
             ("max_retries", -1),
         ],
     )
-    def test_that_make_no_sense_are_refused(self, option: str, value: Any) -> None:
+    def test_options_that_make_no_sense_are_refused(self, option: str, value: Any) -> None:
         with pytest.raises(ValueError, match=option):
             Client(api_key=KEY, **{option: value})
 
@@ -236,18 +244,18 @@ class TestOptions:
             ("max_retries", "2"),
         ],
     )
-    def test_of_the_wrong_type_are_refused(self, option: str, value: Any) -> None:
+    def test_options_of_the_wrong_type_are_refused(self, option: str, value: Any) -> None:
         with pytest.raises(TypeError, match=f"{option} must be .* not {type(value).__name__}"):
             Client(api_key=KEY, **{option: value})
 
     @pytest.mark.parametrize("option", ["idle_timeout", "data_timeout", "timeout", "max_retries"])
-    def test_of_a_call_are_checked_too(self, user: User, account: Account, option: str) -> None:
+    def test_options_of_a_call_are_checked_too(self, user: User, account: Account, option: str) -> None:
         error = user.call(account, **{option: -1}).error
         assert isinstance(error, ValueError)
         assert option in str(error)
         assert account.requests == []
 
-    def test_that_are_missing_raise_at_once(self) -> None:
+    def test_options_that_are_missing_raise_at_once(self) -> None:
         with Client(api_key=KEY) as client, pytest.raises(TypeError, match="messages"):
             client.chat.completions.create(model="m")  # type: ignore[call-overload]
 

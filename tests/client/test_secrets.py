@@ -64,7 +64,7 @@ FAILURES = [refusing, breaking, dropping, stalling, lying, absent]
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("fail", FAILURES)
-def test_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
+def test_the_key_is_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
     user: User,
     account: Account,
     caplog: pytest.LogCaptureFixture,
@@ -83,13 +83,13 @@ def test_not_in_an_error_nor_in_its_traceback_nor_in_a_log(
     assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
 
 
-def test_not_in_quotes_of_the_server(user: User, account: Account) -> None:
+def test_the_key_is_not_in_quotes_of_the_server(user: User, account: Account) -> None:
     error = user.call(refusing(account)).error
     assert str(error) == "HTTP status 401: bad key ***"
     assert error.body == {"error": {"message": "bad key ***", "keys": ["***"], "***": {"key": "***"}}}
 
 
-def test_not_in_quotes_of_the_server_inside_an_answer(user: User, account: Account) -> None:
+def test_the_key_is_not_in_quotes_of_the_server_inside_an_answer(user: User, account: Account) -> None:
     error = {"message": f"expired: {KEY}", "code": 401}
     account.reply(chunk(content="a"), b'data: {"error": %s}\n\n' % json.dumps(error).encode())
     seen = user.call(account, stream=True).error
@@ -99,7 +99,7 @@ def test_not_in_quotes_of_the_server_inside_an_answer(user: User, account: Accou
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("content_type", ["text/html", "text/event-stream"])
-def test_not_in_quotes_of_the_server_instead_of_an_answer(
+def test_the_key_is_not_in_quotes_of_the_server_instead_of_an_answer(
     user: User, account: Account, content_type: str, stream: bool
 ) -> None:
     start = "data: [" if content_type == "text/event-stream" else "<p>"
@@ -116,7 +116,7 @@ def test_unless_it_is_too_short_to_be_a_secret(account: Account) -> None:
 
 
 @pytest.mark.parametrize("cls", [Client, AsyncClient])
-def test_not_in_a_repr(cls: Any) -> None:
+def test_the_key_is_not_in_a_repr(cls: Any) -> None:
     client = cls(api_key=KEY, base_url="http://me:password@127.0.0.1:1/v1")
     resources = [client.chat, client.chat.completions, client.completions, client.responses]
     for thing in [client, client._settings, vars(client), *map(vars, resources)]:
@@ -124,14 +124,14 @@ def test_not_in_a_repr(cls: Any) -> None:
     assert repr(client) == f"<ssejet.{cls.__name__} of http://127.0.0.1:1/v1>"
 
 
-def test_not_in_the_error_for_a_key_that_cannot_be_sent() -> None:
+def test_the_key_is_not_in_the_error_for_a_key_that_cannot_be_sent() -> None:
     with pytest.raises(ValueError, match="api_key") as caught:
         Client(api_key=KEY + "\n")
     report = traceback.TracebackException.from_exception(caught.value)
     assert KEY not in "".join(report.format())
 
 
-def test_not_in_a_request_to_the_server_of_a_redirect(user: User, account: Account) -> None:
+def test_the_key_is_not_in_a_request_to_the_server_of_a_redirect(user: User, account: Account) -> None:
     other = API()
     with loopback_server(other.app) as other.base:
         elsewhere = other.open_account()
@@ -142,11 +142,11 @@ def test_not_in_a_request_to_the_server_of_a_redirect(user: User, account: Accou
     assert account.requests[0].body == request.body
 
 
-def test_not_in_a_stream(user: User, account: Account) -> None:
+def test_the_key_is_not_in_a_stream(user: User, account: Account) -> None:
     stream = user.call(account, "chat.completions.stream").checked().stream
     assert KEY not in repr(stream)
     assert KEY not in repr(stream.metrics)
 
 
-def test_not_in_the_repr_of_settings() -> None:
+def test_the_key_is_not_in_the_repr_of_settings() -> None:
     assert KEY not in repr(Settings(api_key=KEY))

@@ -185,7 +185,7 @@ def test_long_lines_that_mean_nothing_need_no_limit() -> None:
 # Its arguments and attributes
 
 
-def test_defaults() -> None:
+def test_a_decoder_has_the_documented_defaults() -> None:
     decoder = Decoder()
     assert decoder.last_event_id == ""
     assert decoder.retry is None
@@ -200,7 +200,7 @@ def test_an_event_of_just_the_default_limit_is_accepted() -> None:
     assert len(event.data) == 64 * 2**20
 
 
-def test_no_limit() -> None:
+def test_a_decoder_may_have_no_limit() -> None:
     [event] = Decoder(max_event_size=None).feed(b"data: " + b"x" * (64 * 2**20 + 1) + b"\n\n")
     assert len(event.data) == 64 * 2**20 + 1
 

@@ -96,7 +96,7 @@ def test_values_of_subclasses_become_exact_strings_and_integers() -> None:
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "json", "other", "__dict__", "__class__"])
-def test_nothing_can_be_set(name: str) -> None:
+def test_no_attribute_of_an_event_can_be_set(name: str) -> None:
     event = ServerSentEvent(data="a")
     with pytest.raises((AttributeError, TypeError)):
         setattr(event, name, "x")
@@ -150,7 +150,7 @@ def test_events_are_equal_and_hashed_by_value(one: ServerSentEvent, other: Serve
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_each_field_counts(name: str) -> None:
+def test_each_field_counts_for_equality(name: str) -> None:
     other = FULL.__replace__(**{name: 2 if name == "retry" else "other"})
     assert other != FULL
     assert len({other, FULL, FULL.__replace__()}) == 2
@@ -217,7 +217,7 @@ def test_replace_changes_the_fields_named() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace is newer")
-def test_copy_replace() -> None:
+def test_copy_replace_changes_the_fields_named() -> None:
     assert copy.replace(FULL, data="b") == FULL.__replace__(data="b")
 
 
@@ -279,7 +279,7 @@ def test_json_takes_and_refuses_what_the_standard_library_does(text: str) -> Non
 
 
 @given(st.text(st.characters()))
-def test_json_of_any_text(text: str) -> None:
+def test_json_of_any_text_is_that_of_the_standard_library(text: str) -> None:
     assert_json_is_that_of_the_standard_library(text)
     assert_json_is_that_of_the_standard_library(f'"{text}"')
 
@@ -323,7 +323,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("texts", BY_HAND.values(), ids=BY_HAND)
-def test_json_by_hand(texts: list[str]) -> None:
+def test_json_of_unusual_texts_is_that_of_the_standard_library(texts: list[str]) -> None:
     for text in texts:
         assert_json_is_that_of_the_standard_library(text)
 

@@ -95,7 +95,7 @@ def flat(value: Any) -> list[Any]:
     return found
 
 
-def test_nesting_counts() -> None:
+def test_the_nesting_of_keys_counts() -> None:
     texts = [
         '{"a":{"b":1},"c":2}',
         '{"a":{"b":1,"c":2}}',
@@ -110,7 +110,7 @@ def test_nesting_counts() -> None:
         assert [each for each in texts if shapes.knows(each)] == [text]
 
 
-def test_of_values_only_the_kind_counts() -> None:
+def test_only_the_kind_of_a_value_counts() -> None:
     shapes = KnownShapes()
     shapes.add('{"a":1,"b":["x"]}')
     assert not shapes.knows('{"a":0,"b":["x"]}')

@@ -105,8 +105,10 @@ async def stubborn() -> AsyncIterator[int]:
 
 
 def asleep() -> Iterator[int]:
-    yield os.getpid()
-    time.sleep(1000)
+    try:
+        yield os.getpid()
+    finally:
+        time.sleep(1000)
 
 
 async def failing() -> AsyncIterator[int]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LEAVERS = 500
+LEAVERS = 150
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="sockets are counted in /proc")
 

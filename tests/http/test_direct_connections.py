@@ -86,34 +86,40 @@ def run_on_uvloop(main: Coroutine[Any, Any, Any]) -> Any:
 
 
 class TestConnections:
-    def test_over_tcp(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_connections_over_tcp_are_read_directly(self, http: ModuleType, exact: ExactServer) -> None:
         with http.Client(verify=unverified()) as client:
             assert read(client, exact.answer(*STEPS)) == [ITEMS] * 2
 
-    async def test_over_tcp_on_asyncio(self, http: ModuleType, exact: ExactServer) -> None:
+    async def test_connections_over_tcp_are_read_directly_on_asyncio(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
         async with http.AsyncClient(verify=unverified()) as client:
             assert await aread(client, exact.answer(*STEPS)) == [ITEMS] * 2
 
-    def test_over_tcp_on_uvloop(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_connections_over_tcp_are_read_directly_on_uvloop(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
         async def main() -> Any:
             async with http.AsyncClient(verify=unverified()) as client:
                 return await aread(client, exact.answer(*STEPS))
 
         assert run_on_uvloop(main()) == [ITEMS] * 2
 
-    def test_through_a_proxy(self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]) -> None:
+    def test_connections_through_a_proxy_are_read_directly(
+        self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]
+    ) -> None:
         own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
         with http.Client(verify=unverified(), proxy=own) as client:
             assert read_through(client, exact.answer(*STEPS)) == [ITEMS] * 2
 
-    async def test_through_a_proxy_on_asyncio(
+    async def test_connections_through_a_proxy_are_read_directly_on_asyncio(
         self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]
     ) -> None:
         own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
         async with http.AsyncClient(verify=unverified(), proxy=own) as client:
             assert await aread_through(client, exact.answer(*STEPS)) == [ITEMS] * 2
 
-    def test_through_a_proxy_on_uvloop(
+    def test_connections_through_a_proxy_are_read_directly_on_uvloop(
         self, http: ModuleType, exact: ExactServer, proxy: tuple[Any, str]
     ) -> None:
         own = http.Proxy(proxy[1], ssl_context=unverified()) if proxy[1].startswith("https") else proxy[1]
@@ -163,12 +169,14 @@ def unix(tmp_path: Path) -> Iterator[UnixServer]:
 
 
 class TestUnixSockets:
-    def test_are_read_directly(self, http: ModuleType, unix: UnixServer) -> None:
+    def test_unix_sockets_are_read_directly(self, http: ModuleType, unix: UnixServer) -> None:
         with http.Client(transport=http.HTTPTransport(uds=str(unix.path))) as client:
             assert read(client, unix.answer(*STEPS)) == [ITEMS] * 2
 
     @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-    def test_are_read_directly_on_asyncio(self, http: ModuleType, unix: UnixServer, loop: str) -> None:
+    def test_unix_sockets_are_read_directly_on_asyncio(
+        self, http: ModuleType, unix: UnixServer, loop: str
+    ) -> None:
         async def main() -> Any:
             transport = http.AsyncHTTPTransport(uds=str(unix.path))
             async with http.AsyncClient(transport=transport) as client:
@@ -176,7 +184,9 @@ class TestUnixSockets:
 
         assert (asyncio.run if loop == "asyncio" else run_on_uvloop)(main()) == [ITEMS] * 2
 
-    async def test_lose_nothing_when_a_read_is_cancelled(self, http: ModuleType, unix: UnixServer) -> None:
+    async def test_unix_sockets_lose_nothing_when_a_read_is_cancelled(
+        self, http: ModuleType, unix: UnixServer
+    ) -> None:
         steps: list[Step] = [CHUNKED]
         for event in EVENTS:
             steps += [chunk(event)[:4], Then.WAIT, chunk(event)[4:]]
@@ -193,7 +203,7 @@ class TestUnixSockets:
                 assert items == ITEMS
                 await stream.aclose()
 
-    async def test_end_a_task_that_reads_when_they_are_closed(
+    async def test_unix_sockets_end_a_task_that_reads_when_they_are_closed(
         self, http: ModuleType, unix: UnixServer
     ) -> None:
         transport = http.AsyncHTTPTransport(uds=str(unix.path))
@@ -211,7 +221,7 @@ class TestFloods:
     """The event loop reads no more than a bounded number of bytes ahead of the consumer."""
 
     @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-    def test_are_read_piece_by_piece(self, http: ModuleType, exact: ExactServer, loop: str) -> None:
+    def test_floods_are_read_piece_by_piece(self, http: ModuleType, exact: ExactServer, loop: str) -> None:
         piece = chunk(b"data: " + b"7" * 4000 + b"\n\n")
 
         async def main() -> None:
@@ -236,7 +246,9 @@ class TestFloods:
 
 
 class TestReadTimeouts:
-    async def test_are_counted_from_the_last_bytes(self, http: ModuleType, exact: ExactServer) -> None:
+    async def test_read_timeouts_are_counted_from_the_last_bytes(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
         async with http.AsyncClient(verify=unverified(), timeout=0.25) as client:
             url = exact.answer(CHUNKED, chunk(EVENTS[0])[:3], Then.WAIT, chunk(EVENTS[0])[3:], Then.HANG)
             async with client.stream("GET", url) as response:
@@ -256,21 +268,25 @@ class TestReasons:
         assert str(report) == f"read the ordinary way: {report.reason}"
         return report.reason
 
-    def test_the_environment(self, exact: ExactServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environment_can_turn_direct_reading_off(
+        self, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("SSEJET_DIRECT", "0")
         with httpx.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(*STEPS)) as response:
                 assert "SSEJET_DIRECT" in self.reason(response)
                 assert list(Stream(response)) == ITEMS
 
-    def test_compression(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_a_compressed_body_is_read_the_ordinary_way(self, http: ModuleType, exact: ExactServer) -> None:
         head = CHUNKED[:-2] + b"Content-Encoding: identity\r\n\r\n"
         with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(head, *STEPS[1:])) as response:
                 assert self.reason(response) == "the body is compressed (content-encoding: identity)"
                 assert list(Stream(response)) == ITEMS
 
-    def test_a_trace_hook(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_a_request_with_a_trace_hook_is_read_the_ordinary_way(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
         names = []
         extensions = {"trace": lambda name, _: names.append(name)}
         with http.Client(verify=unverified()) as client:
@@ -279,14 +295,16 @@ class TestReasons:
                 assert list(Stream(response)) == ITEMS
         assert "http11.receive_response_body.complete" in names
 
-    def test_a_log(self, http: ModuleType, exact: ExactServer, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_response_is_read_the_ordinary_way_if_httpcore_logs(
+        self, http: ModuleType, exact: ExactServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
         core = {"httpx": "httpcore", "httpx2": "httpcore2"}[http.__name__]
         with caplog.at_level(logging.DEBUG, core), http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(*STEPS)) as response:
                 assert "DEBUG" in self.reason(response)
                 assert list(Stream(response)) == ITEMS
 
-    def test_a_body_that_was_read(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_a_body_that_was_read_is_not_read_directly(self, http: ModuleType, exact: ExactServer) -> None:
         with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(*STEPS)) as response:
                 next(response.iter_bytes())
@@ -294,13 +312,13 @@ class TestReasons:
             response = client.get(exact.answer(*STEPS))
             assert self.reason(response) == "the response is closed, or reading its body has begun"
 
-    def test_a_mock(self, http: ModuleType) -> None:
+    def test_a_response_of_a_mock_is_read_the_ordinary_way(self, http: ModuleType) -> None:
         transport = http.MockTransport(lambda _: http.Response(200, content=iter([b"data: 1\n\n"])))
         with http.Client(transport=transport) as client, client.stream("GET", "http://x/") as response:
             assert "a transport of another kind" in self.reason(response)
             assert list(Stream(response)) == [1]
 
-    def test_a_method_that_other_code_replaced(
+    def test_a_response_is_read_the_ordinary_way_if_other_code_replaced_its_method(
         self, http: ModuleType, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen = []
@@ -318,7 +336,7 @@ class TestReasons:
                 assert list(Stream(response)) == ITEMS
         assert seen
 
-    def test_a_wrapped_stream(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_a_wrapped_stream_is_read_the_ordinary_way(self, http: ModuleType, exact: ExactServer) -> None:
         class Wrapper(http.SyncByteStream):
             def __init__(self, stream: Any) -> None:
                 self.stream = stream
@@ -335,7 +353,7 @@ class TestReasons:
                 assert "Wrapper" in self.reason(response)
                 assert list(Stream(response)) == ITEMS
 
-    def test_trio(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_a_response_on_trio_is_read_the_ordinary_way(self, http: ModuleType, exact: ExactServer) -> None:
         async def main() -> None:
             async with http.AsyncClient(verify=unverified()) as client:
                 async with client.stream("GET", exact.answer(*STEPS)) as response:
@@ -344,10 +362,10 @@ class TestReasons:
 
         anyio.run(main, backend="trio")
 
-    def test_another_library(self) -> None:
+    def test_a_response_of_another_library_is_not_read_directly(self) -> None:
         assert self.reason(object()) == "it is no response of httpx or httpx2, but a builtins.object"
 
-    def test_event_hooks_are_none(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_event_hooks_do_not_prevent_direct_reading(self, http: ModuleType, exact: ExactServer) -> None:
         hooks = {"response": [lambda response: response.headers], "request": [lambda request: None]}
         with http.Client(verify=unverified(), event_hooks=hooks) as client:
             assert read(client, exact.answer(*STEPS), repeat=1) == [ITEMS]
@@ -355,7 +373,7 @@ class TestReasons:
 
 @pytest.mark.slow
 class TestGevent:
-    def test_reads_with_its_sockets(self, exact: ExactServer) -> None:
+    def test_gevent_reads_with_its_sockets(self, exact: ExactServer) -> None:
         pytest.importorskip("gevent")
         code = """
             from gevent import monkey

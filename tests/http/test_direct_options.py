@@ -43,7 +43,7 @@ def check(response: Any, *, direct: bool) -> None:
 
 
 class TestSync:
-    def test_of_event_sources(self, exact: ExactServer, direct: bool) -> None:
+    def test_the_option_direct_works_in_event_sources(self, exact: ExactServer, direct: bool) -> None:
         with httpx.Client() as client:
             with client.stream("GET", exact.answer(*STEPS)) as response:
                 assert len(list(EventSource(response, direct=direct))) == 2
@@ -52,18 +52,18 @@ class TestSync:
                 assert len(list(source)) == 2
                 check(source.response, direct=direct)
 
-    def test_of_subscriptions(self, exact: ExactServer, direct: bool) -> None:
+    def test_the_option_direct_works_in_subscriptions(self, exact: ExactServer, direct: bool) -> None:
         with httpx.Client() as client:
             with subscribe(exact.answer(*STEPS), client=client, direct=direct) as events:
                 next(iter(events))
                 check(events.response, direct=direct)
 
-    def test_of_relays(self, exact: ExactServer, direct: bool) -> None:
+    def test_the_option_direct_works_in_relays(self, exact: ExactServer, direct: bool) -> None:
         with httpx.Client() as client, client.stream("GET", exact.answer(*STEPS)) as response:
             assert DATA in b"".join(relay(response, direct=direct))
             check(response, direct=direct)
 
-    def test_of_clients(self, exact: ExactServer, direct: bool) -> None:
+    def test_the_option_direct_works_in_clients(self, exact: ExactServer, direct: bool) -> None:
         with Client(base_url=base_of(exact), direct=direct) as client:
             with client.chat.completions.create(model="m", messages=[], stream=True) as stream:
                 assert len(list(stream)) == 1
@@ -75,7 +75,9 @@ class TestSync:
 
 
 class TestAsync:
-    async def test_of_event_sources(self, exact: ExactServer, direct: bool) -> None:
+    async def test_the_option_direct_works_in_async_event_sources(
+        self, exact: ExactServer, direct: bool
+    ) -> None:
         async with httpx.AsyncClient() as client:
             async with client.stream("GET", exact.answer(*STEPS)) as response:
                 assert len([event async for event in EventSource(response, direct=direct)]) == 2
@@ -84,19 +86,21 @@ class TestAsync:
                 assert len([event async for event in source]) == 2
                 check(source.response, direct=direct)
 
-    async def test_of_subscriptions(self, exact: ExactServer, direct: bool) -> None:
+    async def test_the_option_direct_works_in_async_subscriptions(
+        self, exact: ExactServer, direct: bool
+    ) -> None:
         async with httpx.AsyncClient() as client:
             async with asubscribe(exact.answer(*STEPS), client=client, direct=direct) as events:
                 await anext(aiter(events))
                 check(events.response, direct=direct)
 
-    async def test_of_relays(self, exact: ExactServer, direct: bool) -> None:
+    async def test_the_option_direct_works_in_async_relays(self, exact: ExactServer, direct: bool) -> None:
         async with httpx.AsyncClient() as client:
             async with client.stream("GET", exact.answer(*STEPS)) as response:
                 assert DATA in b"".join([piece async for piece in arelay(response, direct=direct)])
                 check(response, direct=direct)
 
-    async def test_of_clients(self, exact: ExactServer, direct: bool) -> None:
+    async def test_the_option_direct_works_in_async_clients(self, exact: ExactServer, direct: bool) -> None:
         async with AsyncClient(base_url=base_of(exact), direct=direct) as client:
             stream = await client.chat.completions.create(model="m", messages=[], stream=True)
             async with stream:

@@ -154,13 +154,17 @@ def http(request: pytest.FixtureRequest) -> ModuleType:
 
 class TestEndings:
     @pytest.mark.parametrize("name", ENDINGS)
-    def test_look_the_same_on_both_ways(self, http: ModuleType, exact: ExactServer, name: str) -> None:
+    def test_endings_look_the_same_on_both_ways(
+        self, http: ModuleType, exact: ExactServer, name: str
+    ) -> None:
         seen = see(http, exact, name, direct=True)
         assert seen == see(http, exact, name, direct=False)
         assert seen.connections == (1 if ENDINGS[name][1] or "until" in name else 2)
 
     @pytest.mark.parametrize("name", ENDINGS)
-    async def test_look_the_same_on_asyncio(self, http: ModuleType, exact: ExactServer, name: str) -> None:
+    async def test_endings_look_the_same_on_asyncio(
+        self, http: ModuleType, exact: ExactServer, name: str
+    ) -> None:
         seen = await asee(http, exact, name, direct=True)
         assert seen == await asee(http, exact, name, direct=False)
         assert seen.connections == (1 if ENDINGS[name][1] or "until" in name else 2)
@@ -170,14 +174,18 @@ class TestExcessBytes:
     """Bytes after a body belong to no response. The next request must not take them for its own."""
 
     @pytest.mark.parametrize("body", [(CHUNKED, *CHUNKS, b"0\r\n\r\nHTTP/1.1 500 Forged\r\n\r\n")], ids=["x"])
-    def test_end_the_connection(self, http: ModuleType, exact: ExactServer, body: tuple[Step, ...]) -> None:
+    def test_excess_bytes_end_the_connection(
+        self, http: ModuleType, exact: ExactServer, body: tuple[Step, ...]
+    ) -> None:
         with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(b"".join(body))) as response:
                 assert list(Stream(response)) == [1, 2]
             assert client._transport._pool.connections == []
             assert client.get(exact.answer(of_length(0))).status_code == 200
 
-    async def test_end_the_connection_on_asyncio(self, http: ModuleType, exact: ExactServer) -> None:
+    async def test_excess_bytes_end_the_connection_on_asyncio(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
         url = exact.answer(CHUNKED + b"".join(CHUNKS) + b"0\r\n\r\nHTTP/1.1 500 Forged\r\n\r\n")
         async with http.AsyncClient(verify=unverified()) as client:
             async with client.stream("GET", url) as response:
@@ -188,7 +196,9 @@ class TestExcessBytes:
 
 class TestLeavingEarly:
     @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
-    def test_ends_the_connection(self, http: ModuleType, exact: ExactServer, direct: bool) -> None:
+    def test_leaving_early_ends_the_connection(
+        self, http: ModuleType, exact: ExactServer, direct: bool
+    ) -> None:
         with http.Client(verify=unverified()) as client:
             with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, Then.HANG)) as response:
                 stream = Stream(response, direct=direct)
@@ -197,7 +207,7 @@ class TestLeavingEarly:
             stream.close()
 
     @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
-    async def test_ends_the_connection_on_asyncio(
+    async def test_leaving_early_ends_the_connection_on_asyncio(
         self, http: ModuleType, exact: ExactServer, direct: bool
     ) -> None:
         async with http.AsyncClient(verify=unverified()) as client:
@@ -208,7 +218,7 @@ class TestLeavingEarly:
             await stream.aclose()
 
     @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
-    def test_lets_no_second_stream_read_the_response(
+    def test_leaving_early_lets_no_second_stream_read_the_response(
         self, http: ModuleType, exact: ExactServer, direct: bool
     ) -> None:
         with http.Client(verify=unverified()) as client:
@@ -221,7 +231,9 @@ class TestLeavingEarly:
                     next(response.iter_bytes())
                 first.close()
 
-    def test_lets_the_response_s_stream_go_on(self, http: ModuleType, exact: ExactServer) -> None:
+    def test_leaving_early_lets_the_response_s_stream_go_on(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
         with http.Client(verify=unverified()) as client:
             steps = (CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], b"0\r\n\r\n")
             with client.stream("GET", exact.answer(*steps)) as response:
@@ -232,7 +244,7 @@ class TestLeavingEarly:
             assert [each.is_idle() for each in client._transport._pool.connections] == [True]
             stream.close()
 
-    async def test_lets_the_response_s_stream_go_on_on_asyncio(
+    async def test_leaving_early_lets_the_response_s_stream_go_on_on_asyncio(
         self, http: ModuleType, exact: ExactServer
     ) -> None:
         async with http.AsyncClient(verify=unverified()) as client:
@@ -247,7 +259,7 @@ class TestLeavingEarly:
 
 
 class TestCancelledReads:
-    async def test_lose_nothing(self, http: ModuleType, exact: ExactServer) -> None:
+    async def test_cancelled_reads_lose_nothing(self, http: ModuleType, exact: ExactServer) -> None:
         events = [chunk(b"data: %d\n\n" % number) for number in range(20)]
         steps = [step for event in events for step in (event[:4], Then.WAIT, event[4:])]
         async with http.AsyncClient(verify=unverified()) as client:

@@ -55,7 +55,7 @@ def gated(server: H2Server, gates: list[threading.Event]) -> Answer:
 
 
 class TestASynchronousResponse:
-    def test_gives_each_event_as_soon_as_it_arrives(
+    def test_a_synchronous_response_gives_each_event_as_soon_as_it_arrives(
         self, client: niquests.Session, h2_server: H2Server, gates: list[threading.Event]
     ) -> None:
         gates[0].set()
@@ -69,7 +69,7 @@ class TestASynchronousResponse:
         assert response.raw.closed
 
     @pytest.mark.parametrize("limit", LIMITS)
-    def test_is_read_within_the_timeouts(
+    def test_a_synchronous_response_is_read_within_the_timeouts(
         self, client: niquests.Session, h2_server: H2Server, limit: str
     ) -> None:
         stream: Stream[Any] = Stream(
@@ -80,7 +80,9 @@ class TestASynchronousResponse:
             next(stream)
         assert caught.value.kind == LIMITS[limit]
 
-    def test_has_the_read_timeout_of_its_request(self, client: niquests.Session, h2_server: H2Server) -> None:
+    def test_a_synchronous_response_has_the_read_timeout_of_its_request(
+        self, client: niquests.Session, h2_server: H2Server
+    ) -> None:
         answer = h2_server.answer(EVENTS[0], Then.HANG)
         with Stream(client.get(answer.url, stream=True), idle_timeout=A_LONG_TIME) as stream:
             assert next(stream) == 0
@@ -88,19 +90,25 @@ class TestASynchronousResponse:
         with pytest.raises(APITimeoutError, match="the client's read timeout"):
             list(Stream(response))
 
-    def test_with_an_error_status_is_told(self, client: niquests.Session, h2_server: H2Server) -> None:
+    def test_a_synchronous_response_with_an_error_status_is_told(
+        self, client: niquests.Session, h2_server: H2Server
+    ) -> None:
         answer = h2_server.answer(b'{"error": {"message": "no key"}}', status=401)
         with pytest.raises(APIStatusError, match="HTTP status 401: no key") as caught:
             list(Stream(client.get(answer.url, stream=True)))
         assert caught.value.request.url == answer.url
 
-    def test_that_breaks_gives_its_items_first(self, client: niquests.Session, h2_server: H2Server) -> None:
+    def test_a_synchronous_response_that_breaks_gives_its_items_first(
+        self, client: niquests.Session, h2_server: H2Server
+    ) -> None:
         stream: Stream[Any] = Stream(client.get(h2_server.answer(EVENTS[0], Then.DROP).url, stream=True))
         assert next(stream) == 0
         with pytest.raises(APIConnectionError):
             next(stream)
 
-    def test_can_be_closed_by_another_thread(self, client: niquests.Session, h2_server: H2Server) -> None:
+    def test_a_synchronous_response_can_be_closed_by_another_thread(
+        self, client: niquests.Session, h2_server: H2Server
+    ) -> None:
         answer = h2_server.answer(EVENTS[0], Then.HANG)
         response = client.get(answer.url, stream=True)
         stream: Stream[Any] = Stream(response)
@@ -117,7 +125,9 @@ class TestASynchronousResponse:
         assert answer.left.wait(A_LONG_TIME)
         assert list(Stream(client.get(h2_server.answer(*EVENTS).url, stream=True))) == [0, 1, 2, 3, 4]
 
-    def test_gives_its_connection_back(self, client: niquests.Session, h2_server: H2Server) -> None:
+    def test_a_synchronous_response_gives_its_connection_back(
+        self, client: niquests.Session, h2_server: H2Server
+    ) -> None:
         whole, endless = h2_server.answer(*EVENTS), h2_server.answer(EVENTS[0], Then.HANG)
         for _ in range(3):
             assert list(Stream(client.get(whole.url, stream=True))) == [0, 1, 2, 3, 4]
@@ -127,7 +137,9 @@ class TestASynchronousResponse:
             endless.left.clear()
         assert len(whole.connections | endless.connections) == 1
 
-    def test_of_a_subscription_is_opened_again(self, client: niquests.Session, h2_server: H2Server) -> None:
+    def test_a_synchronous_response_of_a_subscription_is_opened_again(
+        self, client: niquests.Session, h2_server: H2Server
+    ) -> None:
         answer = h2_server.answer(b"retry: 1\nid: 7\n", EVENTS[0])
         with ssejet.subscribe(answer.url, client=client) as events:
             assert [next(events).data for _ in range(3)] == ["0", "0", "0"]
@@ -142,14 +154,16 @@ class TestResponsesOfOneConnection:
         with configured(niquests.Session(multiplexed=True)) as session:
             yield session
 
-    def test_are_read_one_after_the_other(self, multiplexed: niquests.Session, h2_server: H2Server) -> None:
+    def test_responses_of_one_connection_are_read_one_after_the_other(
+        self, multiplexed: niquests.Session, h2_server: H2Server
+    ) -> None:
         answers = [h2_server.answer(*EVENTS) for _ in range(3)]
         responses = [multiplexed.get(answer.url, stream=True) for answer in answers]
         for response in reversed(responses):
             assert list(Stream(response, timeout=A_LONG_TIME)) == [0, 1, 2, 3, 4]
         assert len(set.union(*(answer.connections for answer in answers))) == 1
 
-    def test_do_not_end_with_one_that_is_closed(
+    def test_responses_of_one_connection_do_not_end_with_one_that_is_closed(
         self, multiplexed: niquests.Session, h2_server: H2Server, gates: list[threading.Event]
     ) -> None:
         waking = threading.Event()
@@ -175,7 +189,7 @@ class TestResponsesOfOneConnection:
             gate.set()
         assert list(read) == [1, 2, 3, 4]
 
-    def test_keep_the_timeouts_of_their_requests(
+    def test_responses_of_one_connection_keep_the_timeouts_of_their_requests(
         self, multiplexed: niquests.Session, h2_server: H2Server
     ) -> None:
         limited = h2_server.answer(EVENTS[0], Then.HANG)
@@ -189,7 +203,7 @@ class TestResponsesOfOneConnection:
 
 
 class TestAnAsynchronousResponse:
-    async def test_gives_each_event_as_soon_as_it_arrives(
+    async def test_an_asynchronous_response_gives_each_event_as_soon_as_it_arrives(
         self, async_client: niquests.AsyncSession, h2_server: H2Server, gates: list[threading.Event]
     ) -> None:
         gates[0].set()
@@ -203,7 +217,7 @@ class TestAnAsynchronousResponse:
         assert response.raw.closed
 
     @pytest.mark.parametrize("limit", LIMITS)
-    async def test_is_read_within_the_timeouts(
+    async def test_an_asynchronous_response_is_read_within_the_timeouts(
         self, async_client: niquests.AsyncSession, h2_server: H2Server, limit: str
     ) -> None:
         response = await async_client.get(h2_server.answer(EVENTS[0], Then.HANG).url, stream=True)
@@ -213,7 +227,7 @@ class TestAnAsynchronousResponse:
             await anext(stream)
         assert caught.value.kind == LIMITS[limit]
 
-    async def test_with_an_error_status_is_told(
+    async def test_an_asynchronous_response_with_an_error_status_is_told(
         self, async_client: niquests.AsyncSession, h2_server: H2Server
     ) -> None:
         answer = h2_server.answer(b'{"error": {"message": "no key"}}', status=401)
@@ -221,7 +235,7 @@ class TestAnAsynchronousResponse:
         with pytest.raises(APIStatusError, match="HTTP status 401: no key"):
             await anext(AsyncStream(response))
 
-    async def test_that_breaks_gives_its_items_first(
+    async def test_an_asynchronous_response_that_breaks_gives_its_items_first(
         self, async_client: niquests.AsyncSession, h2_server: H2Server
     ) -> None:
         response = await async_client.get(h2_server.answer(EVENTS[0], Then.DROP).url, stream=True)
@@ -230,7 +244,7 @@ class TestAnAsynchronousResponse:
         with pytest.raises(APIConnectionError):
             await anext(stream)
 
-    async def test_can_be_closed_by_another_task(
+    async def test_an_asynchronous_response_can_be_closed_by_another_task(
         self, async_client: niquests.AsyncSession, h2_server: H2Server
     ) -> None:
         answer = h2_server.answer(EVENTS[0], Then.HANG)
@@ -242,7 +256,7 @@ class TestAnAsynchronousResponse:
         assert await reader == "the end"
         assert await asyncio.to_thread(answer.left.wait, A_LONG_TIME)
 
-    async def test_gives_its_connection_back(
+    async def test_an_asynchronous_response_gives_its_connection_back(
         self, async_client: niquests.AsyncSession, h2_server: H2Server
     ) -> None:
         answer = h2_server.answer(*EVENTS)

@@ -116,7 +116,7 @@ class TestAnEvent:
     @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
     @pytest.mark.parametrize("framing", Framing, ids=lambda framing: framing.name)
     @pytest.mark.parametrize("encoding", [None, "gzip", "deflate"])
-    def test_arrives_as_soon_as_its_bytes_do(
+    def test_an_event_arrives_as_soon_as_its_bytes_do(
         self, driver: Any, encoding: str | None, framing: Framing, secure: bool, tls: ssl.SSLContext
     ) -> None:
         if driver is None and encoding is not None:
@@ -124,13 +124,15 @@ class TestAnEvent:
         with FramedServer(EVENTS, framing, encoding, tls if secure else None) as server:
             assert read_each(driver, server.base, server.confirm) == [0, 1, 2, 3, 4]
 
-    def test_may_be_20_megabytes_long(self, driver: Any, server: Server) -> None:
+    def test_an_event_may_be_20_megabytes_long(self, driver: Any, server: Server) -> None:
         text = "x" * 20_000_000
         body = b'data: "%s"\n\n' % text.encode()
         url = server.answer(*[body[i : i + 500_000] for i in range(0, len(body), 500_000)]).url
         assert read_each(driver, url, lambda: None) == [text]
 
-    def test_costs_the_same_for_each_byte_however_long_it_is(self, driver: Any, server: Server) -> None:
+    def test_an_event_costs_the_same_for_each_byte_however_long_it_is(
+        self, driver: Any, server: Server
+    ) -> None:
         def calls(megabytes: int) -> int:
             pieces = [b"x" * 100_000] * (10 * megabytes)
             url = server.answer(b'data: "', *pieces, b'"\n\n').url
@@ -195,7 +197,7 @@ def test_another_task_can_close_the_stream(library: Any, server: Server) -> None
 
 
 class TestACancelledRead:
-    async def test_of_aiohttp_loses_nothing(self) -> None:
+    async def test_a_cancelled_read_of_aiohttp_loses_nothing(self) -> None:
         with FramedServer(EVENTS) as server:
             async with aiohttp.ClientSession() as client, client.get(server.base) as response:
                 stream = AsyncStream(response)
@@ -208,7 +210,7 @@ class TestACancelledRead:
                 assert items == [0, 1, 2, 3, 4]
                 assert [item async for item in stream] == []
 
-    async def test_of_niquests_is_told_by_the_next_one(self, server: Server) -> None:
+    async def test_a_cancelled_read_of_niquests_is_told_by_the_next_one(self, server: Server) -> None:
         url = server.answer(EVENTS[0], Then.HANG).url
         async with niquests.AsyncSession() as client:
             response = await client.get(url, stream=True)
@@ -221,7 +223,7 @@ class TestACancelledRead:
 
 
 class TestAResponse:
-    def test_stays_the_users_own_object(self, server: Server) -> None:
+    def test_a_response_stays_the_users_own_object(self, server: Server) -> None:
         url = server.answer(*EVENTS).url
         response = requests.get(url, stream=True)
         assert Stream(response).response is response
@@ -229,7 +231,7 @@ class TestAResponse:
         response.close()
 
     @pytest.mark.parametrize("get", [requests.get, niquests.get])
-    def test_whose_body_was_read_tells_the_remedy(self, get: Any, server: Server) -> None:
+    def test_a_response_whose_body_was_read_tells_the_remedy(self, get: Any, server: Server) -> None:
         url = server.answer(*EVENTS).url
         with pytest.raises(RuntimeError, match="ask for the response with stream=True"):
             list(Stream(get(url)))
@@ -240,24 +242,24 @@ class TestAResponse:
             with pytest.raises(RuntimeError, match="consumed"):
                 _ = response.content
 
-    def test_of_urllib3_whose_body_was_read_tells_the_remedy(self, server: Server) -> None:
+    def test_a_response_of_urllib3_whose_body_was_read_tells_the_remedy(self, server: Server) -> None:
         with urllib3.PoolManager() as client:
             with pytest.raises(RuntimeError, match="preload_content=False"):
                 list(Stream(client.request("GET", server.answer(*EVENTS).url)))
 
     @pytest.mark.parametrize("get", [requests.get, niquests.get])
-    def test_counts_what_was_read(self, get: Any, server: Server) -> None:
+    def test_a_response_counts_what_was_read(self, get: Any, server: Server) -> None:
         with get(server.answer(*EVENTS).url, stream=True) as response:
             assert list(Stream(response)) == [0, 1, 2, 3, 4]
             assert response.raw.tell() == sum(map(len, EVENTS))
 
-    def test_of_http_client_that_was_read_tells_it(self, server: Server) -> None:
+    def test_a_response_of_http_client_that_was_read_tells_it(self, server: Server) -> None:
         with HTTPClient.open(server.answer(*EVENTS).url) as response:
             response.read()
             with pytest.raises(RuntimeError, match="before anything reads it"):
                 list(Stream(response))
 
-    async def test_of_aiohttp_that_was_read_or_closed_tells_it(self, server: Server) -> None:
+    async def test_a_response_of_aiohttp_that_was_read_or_closed_tells_it(self, server: Server) -> None:
         whole, endless = server.answer(*EVENTS).url, server.answer(EVENTS[0], Then.HANG).url
         async with aiohttp.ClientSession() as client:
             was_read, was_closed = await client.get(whole), await client.get(endless)
@@ -267,7 +269,7 @@ class TestAResponse:
                 with pytest.raises(RuntimeError, match="only through ssejet"):
                     await anext(AsyncStream(response))
 
-    def test_with_an_error_status_is_told_even_if_it_was_read(self, server: Server) -> None:
+    def test_a_response_with_an_error_status_is_told_even_if_it_was_read(self, server: Server) -> None:
         url = server.answer(b'{"error": {"message": "no key"}}', status=401).url
         for response in (requests.get(url), niquests.get(url), requests.get(url, stream=True)):
             with pytest.raises(APIStatusError, match="HTTP status 401: no key") as caught:
@@ -276,7 +278,7 @@ class TestAResponse:
             assert caught.value.request is response.request
 
     @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests, Aiohttp])
-    def test_with_an_error_status_hides_the_secrets_that_it_quotes(
+    def test_a_response_with_an_error_status_hides_the_secrets_that_it_quotes(
         self, library: Any, server: Server
     ) -> None:
         answer = server.answer(b'{"error": {"message": "no such key: sk-1234567890"}}', status=401)
@@ -310,12 +312,12 @@ class TestAResponse:
                         next(iter(events))
                 check(caught)
 
-    def test_without_a_body_is_an_empty_stream(self, server: Server) -> None:
+    def test_a_response_without_a_body_is_an_empty_stream(self, server: Server) -> None:
         with FramedServer([b""], Framing.LENGTH) as framed:
             for driver in OTHERS.values():
                 assert read_each(driver, framed.base, lambda: None) == []
 
-    def test_is_of_the_wrong_kind(self, server: Server) -> None:
+    def test_a_response_of_the_wrong_kind_is_refused(self, server: Server) -> None:
         url = server.answer(*EVENTS).url
         with requests.get(url) as response:
             with pytest.raises(
@@ -340,13 +342,13 @@ class TestAResponse:
 
         anyio.run(main)
 
-    def test_ends_as_a_broken_one_if_http_client_gets_too_little(self, server: Server) -> None:
+    def test_a_response_ends_as_a_broken_one_if_http_client_gets_too_little(self, server: Server) -> None:
         url = server.answer(EVENTS[0], Then.DROP, content_length="100").url
         with HTTPClient.open(url) as response, pytest.raises(APIConnectionError) as caught:
             list(Stream(response))
         assert isinstance(caught.value.__cause__, http.client.IncompleteRead)
 
-    async def test_of_aiohttp_has_a_total_timeout(self, server: Server) -> None:
+    async def test_a_response_of_aiohttp_has_a_total_timeout(self, server: Server) -> None:
         url = server.answer(EVENTS[0], Then.HANG).url
         timeout = aiohttp.ClientTimeout(total=0.2)
         async with aiohttp.ClientSession(timeout=timeout) as client, client.get(url) as response:
@@ -354,7 +356,7 @@ class TestAResponse:
                 _ = [item async for item in AsyncStream(response)]
             assert caught.value.kind == "total"
 
-    async def test_of_aiohttp_gives_what_came_before_it_broke(self, server: Server) -> None:
+    async def test_a_response_of_aiohttp_gives_what_came_before_it_broke(self, server: Server) -> None:
         url = server.answer(*EVENTS, Then.DROP).url
         async with aiohttp.ClientSession() as client, client.get(url) as response:
             while response.content.exception() is None:
@@ -366,7 +368,7 @@ class TestAResponse:
 
 
 class TestAConnection:
-    def test_gives_its_place_in_the_pool_back_when_it_is_closed(self, server: Server) -> None:
+    def test_a_connection_gives_its_place_in_the_pool_back_when_it_is_closed(self, server: Server) -> None:
         answer = server.answer(EVENTS[0], Then.HANG)
         with urllib3.PoolManager(maxsize=1, block=True) as client:
             for _ in range(3):
@@ -376,7 +378,9 @@ class TestAConnection:
                     assert next(stream) == 0
         assert len(answer.connections) == 3
 
-    def test_of_http_client_serves_the_next_request_only_after_a_whole_body(self, server: Server) -> None:
+    def test_a_connection_of_http_client_serves_the_next_request_only_after_a_whole_body(
+        self, server: Server
+    ) -> None:
         whole, endless = server.answer(EVENTS[0], b"data: [DONE]\n\n"), server.answer(EVENTS[0], Then.HANG)
         connection = http.client.HTTPConnection(server.base.removeprefix("http://"))
         for url in (whole.url, whole.url):
@@ -392,7 +396,7 @@ class TestAConnection:
         connection.close()
 
     @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests])
-    def test_that_is_shut_down_after_the_body_has_ended_serves_no_other_request(
+    def test_a_connection_that_is_shut_down_after_the_body_has_ended_serves_no_other_request(
         self, library: Any, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rest, gate = threading.Event(), threading.Event()
@@ -426,7 +430,7 @@ class TestAConnection:
             monkeypatch.undo()
             assert list(Stream(client.request("GET", other.url, **asking))) == [0, 1]
 
-    def test_is_not_read_once_the_response_is_interrupted(self, server: Server) -> None:
+    def test_a_connection_is_not_read_once_the_response_is_interrupted(self, server: Server) -> None:
         with HTTPClient.open(server.answer(EVENTS[0], Then.HANG).url) as response:
             reads = HTTPClientAdapter(response).network_reads(Deadlines())
             assert reads is not None
@@ -437,7 +441,7 @@ class TestAConnection:
             reads.release()
             assert response.read1(100_000) == b"ata: 0\n\n"
 
-    def test_has_its_own_timeout_again(self, server: Server) -> None:
+    def test_a_connection_has_its_own_timeout_again(self, server: Server) -> None:
         answer = server.answer(EVENTS[0], b"data: [DONE]\n\n")
         connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=A_LONG_TIME)
         connection.request("GET", path_of(answer.url))
@@ -450,7 +454,9 @@ class TestAConnection:
 
 class TestAStreamThatIsLeftOpen:
     @pytest.mark.parametrize("library", [Requests, Urllib3, Niquests])
-    def test_warns_when_its_response_goes(self, library: Any, server: Server) -> None:
+    def test_a_stream_that_is_left_open_warns_when_its_response_goes(
+        self, library: Any, server: Server
+    ) -> None:
         client = library.Client()
         url = server.answer(EVENTS[0], Then.HANG).url
         asking = {"preload_content": False} if library is Urllib3 else {"stream": True}
@@ -460,7 +466,9 @@ class TestAStreamThatIsLeftOpen:
         client.clear() if library is Urllib3 else client.close()
 
     @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
-    def test_is_silent_if_its_response_is_closed(self, driver: Any, server: Server) -> None:
+    def test_a_stream_that_is_left_open_is_silent_if_its_response_is_closed(
+        self, driver: Any, server: Server
+    ) -> None:
         url = server.answer(EVENTS[0], Then.HANG).url
 
         class EnoughError(Exception):
@@ -476,7 +484,7 @@ class TestAStreamThatIsLeftOpen:
 
 class TestAnErrorWithAResponse:
     @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
-    def test_is_pickled_and_copied(self, driver: Any, server: Server) -> None:
+    def test_an_error_with_a_response_is_pickled_and_copied(self, driver: Any, server: Server) -> None:
         url = server.answer(b'{"error": {"message": "no key"}}', status=401, x_request_id="7").url
         if driver is None:
             connection = http.client.HTTPConnection(server.base.removeprefix("http://"))
@@ -498,7 +506,9 @@ class TestAnErrorWithAResponse:
             assert each.response.headers["x-request-id"] == "7"
 
     @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
-    def test_is_pickled_if_the_connection_broke(self, driver: Any, server: Server) -> None:
+    def test_an_error_with_a_response_is_pickled_if_the_connection_broke(
+        self, driver: Any, server: Server
+    ) -> None:
         url = server.answer(EVENTS[0], Then.DROP).url
         with pytest.raises(APIConnectionError) as caught:
             read_each(driver, url, lambda: None)
@@ -509,11 +519,11 @@ class TestAnErrorWithAResponse:
 
 
 class TestARelay:
-    def test_passes_on_what_requests_reads(self, server: Server) -> None:
+    def test_a_relay_passes_on_what_requests_reads(self, server: Server) -> None:
         response = requests.get(server.answer(*EVENTS).url, stream=True)
         assert b"".join(ssejet.emit.relay(response)) == b"".join(EVENTS)
 
-    async def test_passes_on_what_aiohttp_reads(self, server: Server) -> None:
+    async def test_a_relay_passes_on_what_aiohttp_reads(self, server: Server) -> None:
         async with aiohttp.ClientSession() as client:
             response = await client.get(server.answer(*EVENTS).url)
             assert b"".join([piece async for piece in ssejet.emit.arelay(response)]) == b"".join(EVENTS)

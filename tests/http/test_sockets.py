@@ -57,7 +57,7 @@ def watch_reads(response: Response, deadlines: Deadlines = NO_LIMIT) -> NetworkR
 
 
 class TestReads:
-    def test_last_as_long_as_the_nearest_limit_allows(self) -> None:
+    def test_reads_last_as_long_as_the_nearest_limit_allows(self) -> None:
         connection = Connection()
         response = Response(connection)
         reads = watch_reads(response, Deadlines(idle=5, total=1000))
@@ -67,14 +67,14 @@ class TestReads:
         reads.release()
         assert connection.read(1, timeout=60) == 60
 
-    def test_never_become_reads_that_do_not_wait(self) -> None:
+    def test_reads_never_become_reads_that_do_not_wait(self) -> None:
         deadlines = Deadlines(total=1000)
         deadlines.replace_limits(-1)
         connection = Connection()
         watch_reads(Response(connection), deadlines)
         assert connection.read(1) > 0
 
-    def test_are_not_those_of_the_request_after_this_one(self) -> None:
+    def test_reads_are_not_those_of_the_request_after_this_one(self) -> None:
         connection = Connection()
         response = Response(connection)
         reads = watch_reads(response, Deadlines(idle=5))
@@ -84,7 +84,7 @@ class TestReads:
         reads.interrupt()
         assert connection.read(1, timeout=60) == 60
 
-    def test_are_looked_after_for_all_who_ask(self) -> None:
+    def test_reads_are_looked_after_for_all_who_ask(self) -> None:
         connection = Connection()
         early, late = Response(connection), Response(connection)
         first = watch_reads(early, Deadlines(idle=5))
@@ -98,7 +98,7 @@ class TestReads:
         second.release()
         assert vars(connection) == {}
 
-    def test_are_looked_after_for_two_users_of_one_response(self) -> None:
+    def test_reads_are_looked_after_for_two_users_of_one_response(self) -> None:
         connection = Connection()
         response = Response(connection)
         reader, relay = watch_reads(response, Deadlines(idle=5)), watch_reads(response)
@@ -108,12 +108,12 @@ class TestReads:
         relay.release()
         assert vars(connection) == {}
 
-    def test_are_not_those_of_http_2_where_requests_share_them(self) -> None:
+    def test_reads_are_not_those_of_http_2_where_requests_share_them(self) -> None:
         connection = Connection()
         assert NetworkReads.of(Response(connection, "HTTP/2"), Deadlines(idle=5)) is None
         assert vars(connection) == {}
 
-    def test_are_not_those_of_a_response_that_never_was_on_a_network(self) -> None:
+    def test_reads_are_not_those_of_a_response_that_never_was_on_a_network(self) -> None:
         assert NetworkReads.of(object(), NO_LIMIT) is None
 
 
@@ -207,7 +207,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 class TestInterruption:
     @pytest.mark.parametrize("attempt", range(20))
-    def test_ends_a_wait(self, attempt: int) -> None:
+    def test_interruption_ends_a_wait(self, attempt: int) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             connection = SocketConnection(ours)
@@ -221,7 +221,7 @@ class TestInterruption:
             thread.join(60)
             assert got == [b""]
 
-    def test_comes_before_what_has_arrived(self) -> None:
+    def test_interruption_comes_before_what_has_arrived(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             connection = SocketConnection(ours)

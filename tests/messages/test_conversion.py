@@ -141,16 +141,16 @@ class TestTools:
         "input_schema": WEATHER,
     }
 
-    def test_are_converted(self) -> None:
+    def test_tools_are_converted_both_ways(self) -> None:
         assert from_chat([], tools=[self.CHAT], unmatched="raise")["tools"] == [self.MESSAGES]
         assert to_chat([], tools=[self.MESSAGES], unmatched="raise")["tools"] == [self.CHAT]
 
-    def test_may_be_types(self) -> None:
+    def test_tools_may_be_types(self) -> None:
         (tool,) = from_chat([], tools=[Weather])["tools"]
         assert (tool["name"], tool["description"]) == ("Weather", "Tell the weather.")
         assert tool["input_schema"]["properties"] == {"city": {"type": "string"}}
 
-    def test_without_parameters_get_an_empty_schema(self) -> None:
+    def test_tools_without_parameters_get_an_empty_schema(self) -> None:
         (tool,) = from_chat([], tools=[{"type": "function", "function": {"name": "now"}}])["tools"]
         assert tool == {"name": "now", "input_schema": {"type": "object", "properties": {}}}
 
@@ -164,16 +164,16 @@ class TestTools:
         ],
         ids=["auto", "none", "any", "one"],
     )
-    def test_are_chosen_in_the_same_way(self, chat: Any, messages: Any) -> None:
+    def test_tools_are_chosen_in_the_same_way(self, chat: Any, messages: Any) -> None:
         assert from_chat([], tool_choice=chat)["tool_choice"] == messages
         assert to_chat([], tool_choice=messages)["tool_choice"] == chat
 
-    def test_are_called_one_at_a_time_in_the_same_way(self) -> None:
+    def test_tools_are_called_one_at_a_time_in_the_same_way(self) -> None:
         choice = {"type": "auto", "disable_parallel_tool_use": True}
         assert from_chat([], parallel_tool_calls=False)["tool_choice"] == choice
         assert to_chat([], tool_choice=choice) == {"messages": [], "parallel_tool_calls": False}
 
-    def test_are_not_chosen_in_unknown_ways(self) -> None:
+    def test_tools_are_not_chosen_in_unknown_ways(self) -> None:
         with pytest.raises(ValueError, match="no counterpart in Messages"):
             from_chat([], tool_choice={"type": "allowed_tools"})
         with pytest.raises(ValueError, match="no counterpart in chat completions"):
@@ -187,7 +187,7 @@ class TestTools:
         ],
         ids=["to_chat", "from_chat"],
     )
-    def test_of_the_server_are_kept_raise_or_are_dropped(self, convert: Any, tool: Any) -> None:
+    def test_tools_of_the_server_are_kept_raise_or_are_dropped(self, convert: Any, tool: Any) -> None:
         assert convert([], tools=[tool])["tools"] == [tool]
         assert convert([], tools=[tool], unmatched="drop")["tools"] == []
         with pytest.raises(ValueError, match=r"tools\[0\]: a tool of type .* has no counterpart"):
@@ -195,19 +195,19 @@ class TestTools:
 
 
 class TestCalls:
-    def test_with_arguments_that_are_not_json_keep_them(self) -> None:
+    def test_calls_with_arguments_that_are_not_json_keep_them(self) -> None:
         call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"a": '}}
         chat = [{"role": "assistant", "content": None, "tool_calls": [call]}]
         (message,) = from_chat(chat)["messages"]
         assert message["content"][0]["input"] == {"INVALID_JSON": '{"a": '}
         assert to_chat([message])["messages"] == chat
 
-    def test_without_arguments_have_an_empty_input(self) -> None:
+    def test_calls_without_arguments_have_an_empty_input(self) -> None:
         call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
         (message,) = from_chat([{"role": "assistant", "tool_calls": [call]}])["messages"]
         assert message["content"] == [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]
 
-    def test_of_the_older_form_are_converted(self) -> None:
+    def test_calls_of_the_older_form_are_converted(self) -> None:
         chat = [
             {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"a": 1}'}},
             {"role": "function", "name": "f", "content": "done"},
@@ -220,7 +220,7 @@ class TestCalls:
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "f", "content": "done"}]},
         ]
 
-    def test_that_failed_stay_so(self) -> None:
+    def test_calls_that_failed_stay_so(self) -> None:
         result = {"type": "tool_result", "tool_use_id": "a", "content": "no", "is_error": True}
         messages = [{"role": "user", "content": [result]}]
         chat = to_chat(messages)["messages"]
@@ -243,7 +243,7 @@ class TestWhatHasNoCounterpart:
         ],
     }
 
-    def test_in_messages_is_kept_beside_what_has_one(self) -> None:
+    def test_what_has_no_counterpart_in_messages_is_kept_beside_what_has_one(self) -> None:
         (chat,) = to_chat([self.SIGNED])["messages"]
         assert chat["reasoning_content"] == "Hm."
         assert [part["text"] for part in chat["content"]] == ["a", "after the call"]
@@ -251,11 +251,11 @@ class TestWhatHasNoCounterpart:
         assert chat["anthropic_content"] == self.SIGNED["content"]
         assert from_chat([chat])["messages"] == [self.SIGNED]
 
-    def test_in_messages_may_be_left_out(self) -> None:
+    def test_what_has_no_counterpart_in_messages_may_be_left_out(self) -> None:
         (chat,) = to_chat([self.SIGNED], unmatched="drop")["messages"]
         assert chat.keys() == {"role", "content", "reasoning_content", "tool_calls"}
 
-    def test_in_messages_may_raise(self) -> None:
+    def test_what_has_no_counterpart_in_messages_may_raise(self) -> None:
         with pytest.raises(
             ValueError, match=r"messages\[0\]: content of type new_block, redacted_thinking, server"
         ):
@@ -281,7 +281,7 @@ class TestWhatHasNoCounterpart:
         ],
         ids=["name", "audio", "input_audio"],
     )
-    def test_in_chat_completions_is_kept_raises_or_is_dropped(
+    def test_what_has_no_counterpart_in_chat_completions_is_kept_raises_or_is_dropped(
         self, message: dict[str, Any], name: str
     ) -> None:
         (kept,) = from_chat([message])["messages"]
@@ -293,17 +293,17 @@ class TestWhatHasNoCounterpart:
         (dropped,) = from_chat([message], unmatched="drop")["messages"]
         assert dropped["content"] in ("a", "")
 
-    def test_is_a_role_that_is_unknown(self) -> None:
+    def test_what_has_no_counterpart_is_a_role_that_is_unknown(self) -> None:
         with pytest.raises(ValueError, match=r"messages\[0\]: the role 'narrator' has no counterpart"):
             from_chat([{"role": "narrator", "content": "a"}])
         with pytest.raises(ValueError, match=r"messages\[0\]: the role 'tool' has no counterpart"):
             to_chat([{"role": "tool", "content": "a"}])
 
-    def test_is_only_kept_raised_or_dropped(self) -> None:
+    def test_what_has_no_counterpart_is_only_kept_raised_or_dropped(self) -> None:
         with pytest.raises(ValueError, match="unmatched must be 'keep', 'raise' or 'drop'"):
             from_chat([], unmatched="ignore")  # type: ignore[arg-type]
 
-    def test_of_the_cache_keeps_its_name(self) -> None:
+    def test_what_has_no_counterpart_of_the_cache_keeps_its_name(self) -> None:
         mark = {"type": "ephemeral"}
         messages = [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": mark}]}]
         system = [{"type": "text", "text": "b", "cache_control": mark}]
@@ -313,18 +313,18 @@ class TestWhatHasNoCounterpart:
 
 
 class TestSystem:
-    def test_messages_at_the_beginning_become_one(self) -> None:
+    def test_system_messages_at_the_beginning_become_one(self) -> None:
         chat = [{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}]
         assert from_chat(chat)["system"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 
-    def test_messages_later_on_stay_where_they_are(self) -> None:
+    def test_system_messages_later_on_stay_where_they_are(self) -> None:
         chat = [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]
         assert from_chat(chat) == {"messages": chat}
         assert to_chat(chat) == {"messages": chat}
 
 
 class TestObjects:
-    def test_of_ours_are_taken(self) -> None:
+    def test_objects_of_ours_are_taken(self) -> None:
         streamed = MessageStream(
             [
                 {"type": "message_start", "message": {"id": "a"}},
@@ -338,7 +338,7 @@ class TestObjects:
         said = ChatCompletionMessage(role="assistant", content="Hi")
         assert from_chat([said])["messages"] == [{"role": "assistant", "content": "Hi"}]
 
-    def test_of_the_sdks_are_taken(self) -> None:
+    def test_objects_of_the_sdks_are_taken(self) -> None:
         block = {"type": "text", "text": "Hi"}
         usage = {"input_tokens": 1, "output_tokens": 1}
         message = anthropic.types.Message.model_validate(
@@ -355,7 +355,7 @@ class TestObjects:
         said = openai.types.chat.ChatCompletionMessage(role="assistant", content="Hi")
         assert from_chat([said])["messages"] == [{"role": "assistant", "content": "Hi"}]
 
-    def test_of_other_classes_are_refused(self) -> None:
+    def test_objects_of_other_classes_are_refused(self) -> None:
         with pytest.raises(TypeError, match=r"messages\[1\] must be a dict or a message object, not int"):
             from_chat([{"role": "user", "content": "a"}, 1])
 
@@ -369,11 +369,11 @@ class TestObjects:
         ("content_filter", "refusal"),
     ],
 )
-def test_reasons_are_converted(finish: str, stop: str) -> None:
+def test_reasons_to_stop_are_converted_both_ways(finish: str, stop: str) -> None:
     assert (stop_reason_of(finish), finish_reason_of(stop)) == (stop, finish)
 
 
-def test_unknown_reasons_stay() -> None:
+def test_unknown_reasons_to_stop_stay_as_they_are() -> None:
     assert (stop_reason_of("new"), finish_reason_of("new"), stop_reason_of(None)) == ("new", "new", None)
     assert finish_reason_of("model_context_window_exceeded") == "length"
 

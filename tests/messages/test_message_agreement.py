@@ -157,13 +157,13 @@ fewer = settings(max_examples=settings().max_examples // 4)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_documented_streams(name: str) -> None:
+def test_documented_streams_give_what_anthropic_gives(name: str) -> None:
     assert theirs(body(STREAMS[name])).error is None
     assert_agreement(STREAMS[name])
 
 
 @pytest.mark.parametrize("name", [*STREAMS, *BETA_STREAMS])
-def test_documented_streams_with_beta_features(name: str) -> None:
+def test_documented_streams_with_beta_features_give_what_anthropic_gives(name: str) -> None:
     stream = {**STREAMS, **BETA_STREAMS}[name]
     assert theirs(body(stream), beta=True).error is None
     # Its text events are generic, and have one more field.
@@ -172,7 +172,7 @@ def test_documented_streams_with_beta_features(name: str) -> None:
 
 @fewer
 @given(documented_streams())
-def test_streams_in_the_documented_order(events: list[dict[str, Any]]) -> None:
+def test_streams_in_the_documented_order_give_what_anthropic_gives(events: list[dict[str, Any]]) -> None:
     assert_agreement(events)
 
 
@@ -187,7 +187,7 @@ class Answer(BaseModel):
     degrees: int = 0
 
 
-def test_output_that_is_parsed() -> None:
+def test_output_is_parsed_as_anthropic_parses_it() -> None:
     content = body(message(text_block(0, '{"city": ', '"Paris"}')))
     expected = theirs(content, output_format=Answer)
     assert expected.error is None

@@ -61,23 +61,23 @@ CALL = [
 
 
 class TestLines:
-    def test_without_event_names(self) -> None:
+    def test_a_stream_is_read_without_event_names(self) -> None:
         assert read(body(HELLO, named=False)).text == "Hello"
 
-    def test_with_a_sentinel_at_the_end(self) -> None:
+    def test_a_stream_is_read_with_a_sentinel_at_the_end(self) -> None:
         assert read(body(HELLO) + b"data: [DONE]\n\n").text == "Hello"
 
-    def test_with_a_sentinel_instead_of_message_stop(self) -> None:
+    def test_a_stream_is_read_with_a_sentinel_instead_of_message_stop(self) -> None:
         assert read(body(HELLO[:-1]) + b"data: [DONE]\n\n").text == "Hello"
 
-    def test_with_line_ends_of_windows_and_comments(self) -> None:
+    def test_a_stream_is_read_with_comments_and_line_ends_of_windows(self) -> None:
         content = b": hi\r\n\r\n" + body(HELLO).replace(b"\n", b"\r\n") + b": bye\r\n\r\n"
         assert read(content).text == "Hello"
 
     @pytest.mark.parametrize(
         "ping", [b"event: ping\ndata: {}\n\n", b"event: ping\ndata: ping\n\n", b"data:\n\n"]
     )
-    def test_with_pings_of_other_forms(self, ping: bytes) -> None:
+    def test_a_stream_is_read_with_pings_of_other_forms(self, ping: bytes) -> None:
         assert (
             read(ping + body(HELLO).replace(b"event: content_block_delta", ping + b"event: x", 1)).text
             == "Hello"
@@ -85,7 +85,7 @@ class TestLines:
 
 
 class TestFields:
-    def test_without_types(self) -> None:
+    def test_a_stream_is_read_without_types(self) -> None:
         # Only an event without any other field needs its type.
         bare = [
             without([event], "type")[0] if len(event) > 2 or "message" in event else event for event in HELLO
@@ -97,17 +97,17 @@ class TestFields:
         final = read(body(bare))
         assert (final.text, final.stop_reason) == ("Hello", "end_turn")
 
-    def test_without_an_index(self) -> None:
+    def test_a_stream_is_read_without_an_index(self) -> None:
         events = [start(), *text_block(0, "Hel", "lo"), *CALL, end("tool_use"), STOP]
         final = read(body(without(events, "index")))
         assert final.text == "Hello"
         assert final.tool_uses == [ToolUseBlock(id="t", name="f", input={"a": 1})]
 
-    def test_with_indexes_from_one(self) -> None:
+    def test_a_stream_is_read_with_indexes_from_one(self) -> None:
         final = read(body([start(), *text_block(1, "Hel", "lo"), end(), STOP]))
         assert final.text == "Hello"
 
-    def test_with_one_index_for_all_blocks(self) -> None:
+    def test_a_stream_is_read_with_one_index_for_all_blocks(self) -> None:
         events = [
             start(),
             *text_block(0, "Hel", "lo"),
@@ -128,14 +128,14 @@ class TestFields:
         ],
         ids=["empty", "short", "null", "wrong"],
     )
-    def test_with_little_in_message_start(self, message: dict[str, Any]) -> None:
+    def test_a_stream_is_read_with_little_in_message_start(self, message: dict[str, Any]) -> None:
         final = read(body([{"type": "message_start", "message": message}, *HELLO[1:]]))
         assert (final.text, final.usage.output_tokens, final.role) == ("Hello", 15, "assistant")
 
-    def test_without_message_start(self) -> None:
+    def test_a_stream_is_read_without_message_start(self) -> None:
         assert read(body(HELLO[1:])).text == "Hello"
 
-    def test_without_the_beginning_of_blocks(self) -> None:
+    def test_a_stream_is_read_without_the_beginning_of_blocks(self) -> None:
         deltas = [
             delta(0, {"type": "thinking_delta", "thinking": "Hm"}),
             delta(0, {"type": "signature_delta", "signature": "c2ln"}),
@@ -148,14 +148,14 @@ class TestFields:
         assert final.text == "Hello"
         assert final.content[2] == ToolUseBlock(input={"a": 1})
 
-    def test_with_deltas_after_the_end_of_their_block(self) -> None:
+    def test_a_stream_is_read_with_deltas_after_the_end_of_their_block(self) -> None:
         events = [*HELLO[:-2], text_delta(0, "!"), *HELLO[-2:]]
         assert read(body(events)).text == "Hello!"
 
-    def test_with_the_end_of_a_block_that_never_began(self) -> None:
+    def test_a_stream_is_read_with_the_end_of_a_block_that_never_began(self) -> None:
         assert read(body([start(), stop(3), *HELLO[1:]])).text == "Hello"
 
-    def test_with_usage_in_a_second_end(self) -> None:
+    def test_a_stream_is_read_with_usage_in_a_second_end(self) -> None:
         events = [*HELLO[:-2], {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}]
         events += [
             {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 9, "output_tokens": 4}},
@@ -164,26 +164,26 @@ class TestFields:
         final = read(body(events))
         assert (final.stop_reason, final.usage.input_tokens, final.usage.output_tokens) == ("end_turn", 9, 4)
 
-    def test_with_counts_as_texts(self) -> None:
+    def test_a_stream_is_read_with_counts_as_texts(self) -> None:
         final = read(body([*HELLO[:-2], end(usage={"input_tokens": "9", "output_tokens": 4.0}), STOP]))
         assert (final.usage.input_tokens, final.usage.output_tokens) == (9, 4)
 
-    def test_with_the_content_as_a_text(self) -> None:
+    def test_a_stream_is_read_with_the_content_as_a_text(self) -> None:
         final = read(body([start(content="Hel"), text_delta(1, "lo"), end(), STOP]))
         assert final.text == "Hello"
 
     @pytest.mark.parametrize("text", ["", " ", "\n\t", "null"])
-    def test_with_nothing_as_the_text_of_an_input(self, text: str) -> None:
+    def test_a_stream_is_read_with_nothing_as_the_text_of_an_input(self, text: str) -> None:
         block = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
         final = read(body([start(), begin(0, block), json_delta(0, text), stop(0), end(), STOP]))
         assert final.tool_uses[0].input == {}
 
-    def test_with_null_as_the_input_of_a_tool(self) -> None:
+    def test_a_stream_is_read_with_null_as_the_input_of_a_tool(self) -> None:
         block = {"type": "tool_use", "id": "t", "name": "f", "input": None}
         final = read(body([start(), begin(0, block), stop(0), end(), STOP]))
         assert final.tool_uses[0].input == {}
 
-    def test_with_the_whole_input_at_once_and_again_in_deltas(self) -> None:
+    def test_a_stream_is_read_with_the_whole_input_at_once_and_again_in_deltas(self) -> None:
         block = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}
         final = read(body([start(), begin(0, block), json_delta(0, '{"a": 1}'), stop(0), end(), STOP]))
         assert final.tool_uses[0].input == {"a": 1}
@@ -202,13 +202,13 @@ class TestErrors:
         ids=["anthropic", "openai", "text", "vllm", "fastapi"],
     )
     @pytest.mark.parametrize("name", ["event: error\n", ""], ids=["named", "unnamed"])
-    def test_of_all_known_forms_are_raised(self, name: str, error: dict[str, Any]) -> None:
+    def test_errors_of_all_known_forms_are_raised(self, name: str, error: dict[str, Any]) -> None:
         content = body(HELLO[:3]) + f"{name}data: {json.dumps(error)}\n\n".encode()
         with pytest.raises(APIError, match="Out of memory") as raised:
             read(content)
         assert raised.value.partial.text == "Hel"
 
-    def test_of_a_stream_that_is_cut(self) -> None:
+    def test_errors_are_raised_for_a_stream_that_is_cut(self) -> None:
         with pytest.raises(TruncatedStreamError, match="before message_stop"):
             read(body(HELLO[:-1]))
 

@@ -80,7 +80,7 @@ def response(events: list[dict[str, Any]], **options: Any) -> httpx.Response:
 
 
 class TestEvents:
-    def test_come_in_anthropics_order(self, reader: Any) -> None:
+    def test_message_events_come_in_anthropics_order(self, reader: Any) -> None:
         kinds = [event.type for event in reader.events(reader.open(ALL))]
         assert kinds == [
             "message_start",
@@ -101,7 +101,9 @@ class TestEvents:
             "message_stop",
         ]
 
-    def test_have_snapshots_as_they_were_even_if_these_are_read_later(self, reader: Any) -> None:
+    def test_message_events_have_snapshots_as_they_were_even_if_these_are_read_later(
+        self, reader: Any
+    ) -> None:
         events = reader.events(reader.open(ALL))
         by_type: dict[str, list[Any]] = {}
         for event in events:
@@ -111,24 +113,24 @@ class TestEvents:
         assert [event.snapshot for event in by_type["input_json"]] == [{}, {}, {"city": "Paris"}]
         assert [len(event.snapshot) for event in by_type["citation"]] == [1]
 
-    def test_give_the_block_and_the_message_when_these_end(self, reader: Any) -> None:
+    def test_message_events_give_the_block_and_the_message_when_these_end(self, reader: Any) -> None:
         events = reader.events(reader.open(ALL))
         blocks = [event.content_block for event in events if event.type == "content_block_stop"]
         assert [type(block) for block in blocks] == [ThinkingBlock, ParsedTextBlock, ToolUseBlock]
         assert events[-1].message.stop_reason == "tool_use"
 
-    def test_match_by_keyword(self) -> None:
+    def test_message_events_match_by_keyword(self) -> None:
         match MessageStream(ALL).until_done().current_message_snapshot.content[1]:
             case ParsedTextBlock(text=text):
                 assert text == "Hello"
 
-    def test_become_dicts(self) -> None:
+    def test_message_events_become_dicts(self) -> None:
         event = next(event for event in MessageStream(ALL) if isinstance(event, TextEvent))
         assert event.to_dict() == {"type": "text", "text": "Hel", "snapshot": "Hel"}
         assert repr(event) == "TextEvent(text='Hel', snapshot='Hel')"
         assert event.delta == "Hel"
 
-    def test_come_to_callbacks_first(self, reader: Any) -> None:
+    def test_message_events_come_to_callbacks_first(self, reader: Any) -> None:
         seen: list[Any] = []
         stream = reader.open(ALL)
         stream.on("text", lambda text, snapshot: seen.append((text, snapshot)))
@@ -139,11 +141,11 @@ class TestEvents:
         assert seen.index((1, "text_delta")) < seen.index(("Hel", "Hel"))
         assert [each for each in seen if isinstance(each, str)] == ["thinking", "text", "tool_use"]
 
-    def test_have_no_callbacks_of_other_types(self) -> None:
+    def test_message_events_have_no_callbacks_of_other_types(self) -> None:
         with pytest.raises(ValueError, match=r"no event has the type 'content\.delta'"):
             MessageStream([]).on("content.delta", print)
 
-    def test_of_unknown_types_are_kept(self, reader: Any) -> None:
+    def test_message_events_of_unknown_types_are_kept(self, reader: Any) -> None:
         news = {"type": "new_event", "a": {"b": [1]}}
         stream = reader.open([start(), news, end(), STOP])
         (event,) = [event for event in reader.events(stream) if isinstance(event, UnknownEvent)]
@@ -151,7 +153,7 @@ class TestEvents:
 
 
 class TestMessage:
-    def test_is_put_together(self, reader: Any) -> None:
+    def test_the_message_is_put_together(self, reader: Any) -> None:
         final = reader.call(reader.open(ALL), "get_final_message")
         assert isinstance(final, ParsedMessage)
         assert final.content == [
@@ -167,15 +169,15 @@ class TestMessage:
         )
         assert (final.text, final.thinking, final.tool_uses) == ("Hello", "Let me", [final.content[2]])
 
-    def test_has_its_text(self, reader: Any) -> None:
+    def test_the_message_has_its_text(self, reader: Any) -> None:
         assert reader.texts(reader.open(ALL)) == ["Hel", "lo"]
         assert reader.call(reader.open(ALL), "get_final_text") == "Hello"
 
-    def test_without_text_has_no_final_text(self, reader: Any) -> None:
+    def test_the_message_without_text_has_no_final_text(self, reader: Any) -> None:
         with pytest.raises(ValueError, match="no text: its blocks are tool_use"):
             reader.call(reader.open(message(tool_block(0, "{}"))), "get_final_text")
 
-    def test_is_read_while_it_arrives(self) -> None:
+    def test_the_message_is_read_while_it_arrives(self) -> None:
         state = MessageStreamState()
         assert state.current_message_snapshot == ParsedMessage()
         seen = []
@@ -187,7 +189,7 @@ class TestMessage:
         # Earlier snapshots stay as they were.
         assert seen[2].content == [ThinkingBlock(thinking="Let")]
 
-    def test_does_not_share_its_input_with_other_snapshots(self) -> None:
+    def test_the_message_does_not_share_its_input_with_other_snapshots(self) -> None:
         state = MessageStreamState()
         for event in message(tool_block(0, '{"a": {"b": [1]}}')):
             state.handle_event(event)
@@ -195,7 +197,7 @@ class TestMessage:
         first.content[0].input["a"]["b"].append(2)  # type: ignore[union-attr]
         assert state.get_final_message().content[0].input == {"a": {"b": [1]}}  # type: ignore[union-attr]
 
-    def test_goes_to_the_next_request_with_all_its_blocks(self) -> None:
+    def test_the_message_goes_to_the_next_request_with_all_its_blocks(self) -> None:
         unknown = {"type": "new_block", "a": [1], "b": None}
         search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "a"}}
         found = {
@@ -223,14 +225,14 @@ class TestMessage:
                 _without_nulls(b) for b in expected
             ]
 
-    def test_survives_copies_and_pickles(self) -> None:
+    def test_the_message_survives_copies_and_pickles(self) -> None:
         streamed = [start(new=[1]), *text_block(0, "a"), end(other=2), STOP]
         final = MessageStream(streamed).get_final_message()
         for again in (copy.copy(final), copy.deepcopy(final), pickle.loads(pickle.dumps(final))):
             assert again == final
             assert again.extra == final.extra == {"new": [1], "other": 2}
 
-    def test_is_read_from_json(self) -> None:
+    def test_the_message_is_read_from_json(self) -> None:
         text = (
             '{"id": "a", "type": "message", "content": [{"type": "tool_use", "id": "t", "input": {"a": 1}}]}'
         )
@@ -247,14 +249,14 @@ class TestMessage:
         ],
         ids=["redacted_thinking", "server_tool_use", "web_search_tool_result", "new_block"],
     )
-    def test_has_typed_blocks(self, block: dict[str, Any], cls: type[Any]) -> None:
+    def test_the_message_has_typed_blocks(self, block: dict[str, Any], cls: type[Any]) -> None:
         final = MessageStream(message(whole_block(0, block))).get_final_message()
         assert type(final.content[0]) is cls
         assert final.content[0].to_dict() == block
 
 
 class TestUnknown:
-    def test_deltas_are_kept_in_the_event_and_in_the_block(self) -> None:
+    def test_unknown_deltas_are_kept_in_the_event_and_in_the_block(self) -> None:
         news = delta(0, {"type": "new_delta", "score": 0.5, "words": ["a"]})
         stream = MessageStream(message([begin(0, {"type": "text", "text": "a"}), news, stop(0)]))
         events = [event for event in stream if isinstance(event, RawContentBlockDeltaEvent)]
@@ -262,13 +264,13 @@ class TestUnknown:
         assert events[0].to_dict() == news
         assert stream.current_message_snapshot.content[0].extra == {"score": 0.5, "words": ["a"]}
 
-    def test_deltas_of_an_unknown_block_make_up_its_fields(self) -> None:
+    def test_unknown_deltas_of_an_unknown_block_make_up_its_fields(self) -> None:
         block = {"type": "new_block", "x": "a"}
         more = [delta(0, {"type": "new_delta", "x": text}) for text in ("b", "c")]
         final = MessageStream(message([begin(0, block), *more, stop(0)])).get_final_message()
         assert final.content[0].to_dict() == {"type": "new_block", "x": "abc"}
 
-    def test_fields_of_known_deltas_are_kept_in_the_block(self) -> None:
+    def test_unknown_fields_of_known_deltas_are_kept_in_the_block(self) -> None:
         events = message(
             [begin(0, {"type": "text", "text": ""})]
             + [delta(0, {"type": "text_delta", "text": text, "tokens": [text]}) for text in "ab"]
@@ -277,7 +279,7 @@ class TestUnknown:
         final = MessageStream(Stream(response(events), cast_to=RawMessageStreamEvent)).get_final_message()
         assert final.content[0].to_dict() == {"type": "text", "text": "ab", "tokens": ["a", "b"]}
 
-    def test_deltas_of_another_type_of_block_are_kept_but_not_sent(self) -> None:
+    def test_unknown_deltas_of_another_type_of_block_are_kept_but_not_sent(self) -> None:
         events = message(
             [begin(0, {"type": "text", "text": "a"}), delta(0, {"thinking": "b", "type": "thinking_delta"})]
         )
@@ -285,7 +287,7 @@ class TestUnknown:
         assert final.content[0].extra == {"other_deltas": {"thinking": "b"}}
         assert final.to_param()["content"] == [{"type": "text", "text": "a"}]
 
-    def test_fields_of_the_message_its_usage_and_its_end_are_kept(self) -> None:
+    def test_unknown_fields_of_the_message_its_usage_and_its_end_are_kept(self) -> None:
         usage = {"input_tokens": 1, "output_tokens": 2, "cost": 3}
         events = [
             start(usage=usage, provider="p"),
@@ -310,7 +312,7 @@ class TestErrors:
             ("authentication_error", False),
         ],
     )
-    def test_in_the_stream_are_raised_with_the_message_so_far(
+    def test_errors_in_the_stream_are_raised_with_the_message_so_far(
         self, kind: str, retryable: bool, named: bool
     ) -> None:
         error = {"type": "error", "error": {"type": kind, "message": "Overloaded"}, "request_id": "req_1"}
@@ -321,34 +323,34 @@ class TestErrors:
         assert (raised.value.type, raised.value.retryable) == (kind, retryable)
         assert raised.value.partial.text == "Hel"
 
-    def test_among_dicts_are_raised_too(self, reader: Any) -> None:
+    def test_errors_among_dicts_are_raised_too(self, reader: Any) -> None:
         error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
         with pytest.raises(APIError, match="Overloaded") as raised:
             reader.events(reader.open([start(), *text_block(0, "a"), error]))
         assert raised.value.partial.text == "a"
 
-    def test_of_a_stream_without_its_end_name_message_stop(self, reader: Any) -> None:
+    def test_errors_of_a_stream_without_its_end_name_message_stop(self, reader: Any) -> None:
         stream = reader.open([start(), *text_block(0, "a"), end()], require_stop=True)
         with pytest.raises(TruncatedStreamError, match="before message_stop") as raised:
             reader.events(stream)
         assert raised.value.partial.text == "a"
 
-    def test_of_a_missing_end_do_not_come_for_a_whole_stream(self, reader: Any) -> None:
+    def test_errors_of_a_missing_end_do_not_come_for_a_whole_stream(self, reader: Any) -> None:
         stream = reader.open(ALL, require_stop=True)
         assert reader.call(stream, "get_final_message").text == "Hello"
 
-    def test_of_a_typed_stream_without_its_end_name_message_stop(self) -> None:
+    def test_errors_of_a_typed_stream_without_its_end_name_message_stop(self) -> None:
         machine = StreamMachine(cast_to=RawMessageStreamEvent, require_done=True, metrics=MessageMetrics())
         with pytest.raises(TruncatedStreamError, match="before message_stop"):
             [*machine.feed(body(ALL[:-1])), *machine.finish()]
         machine = StreamMachine(cast_to=RawMessageStreamEvent, require_done=True, metrics=MessageMetrics())
         assert len([*machine.feed(body(ALL)), *machine.finish()]) == len(ALL)
 
-    def test_of_an_empty_stream_say_that_there_is_no_message(self, reader: Any) -> None:
+    def test_errors_of_an_empty_stream_say_that_there_is_no_message(self, reader: Any) -> None:
         with pytest.raises(TruncatedStreamError, match="there is no message"):
             reader.call(reader.open([]), "get_final_message")
 
-    def test_of_input_that_is_not_json_come_at_the_end_and_the_text_is_kept(self, reader: Any) -> None:
+    def test_errors_of_input_that_is_not_json_come_at_the_end_and_the_text_is_kept(self, reader: Any) -> None:
         stream = reader.open(message(tool_block(0, '{"a": ', "nonsense}")))
         with pytest.raises(StreamError, match="the input of the tool 'weather' is not JSON") as raised:
             reader.call(stream, "get_final_message")
@@ -356,7 +358,7 @@ class TestErrors:
         assert kept.input == {"INVALID_JSON": '{"a": nonsense}'}
         assert stream.current_message_snapshot.content == [kept]
 
-    def test_of_items_that_are_no_events(self) -> None:
+    def test_errors_are_raised_for_items_that_are_no_events(self) -> None:
         state = MessageStreamState()
         with pytest.raises(
             TypeError, match="expected an event of ssejet or anthropic, or a dict; got object"
@@ -370,13 +372,13 @@ class TestOutputFormat:
     TEXT = ('{"city": ', '"Paris"}')
 
     @pytest.mark.parametrize("cls", [Answer, Model])
-    def test_parses_the_text(self, cls: type[Any], reader: Any) -> None:
+    def test_the_output_format_parses_the_text(self, cls: type[Any], reader: Any) -> None:
         stream = reader.open(message(text_block(0, *self.TEXT)), output_format=cls)
         final = reader.call(stream, "get_final_message")
         assert final.parsed_output == cls(city="Paris")
         assert final.to_param()["content"] == [{"type": "text", "text": '{"city": "Paris"}'}]
 
-    def test_raises_the_librarys_error_at_the_end(self, reader: Any) -> None:
+    def test_the_output_format_raises_the_librarys_error_at_the_end(self, reader: Any) -> None:
         stream = reader.open(message(text_block(0, '{"city": 1}')), output_format=Model)
         with pytest.raises(ValidationError):
             reader.call(stream, "get_final_message")
@@ -390,7 +392,7 @@ class TestOutputFormat:
             ("refusal", ContentFilterFinishReasonError),
         ],
     )
-    def test_makes_it_an_error_if_the_answer_was_cut_short(
+    def test_the_output_format_makes_it_an_error_if_the_answer_was_cut_short(
         self, reason: str, error: type[Any], reader: Any
     ) -> None:
         stream = reader.open(message(text_block(0, '{"city'), reason=reason), output_format=Answer)
@@ -401,13 +403,13 @@ class TestOutputFormat:
         stream = reader.open(message(text_block(0, '{"city'), reason=reason))
         assert reader.call(stream, "get_final_message").stop_reason == reason
 
-    def test_must_be_a_type(self) -> None:
+    def test_the_output_format_must_be_a_type(self) -> None:
         with pytest.raises(TypeError, match="output_config"):
             MessageStream([], output_format={"type": "object"})  # type: ignore[type-var]
 
 
 class TestMetrics:
-    def test_count_tokens_and_usage(self) -> None:
+    def test_metrics_count_tokens_and_usage(self) -> None:
         metrics = MessageMetrics()
         stream = Stream(response(ALL), cast_to=RawMessageStreamEvent, metrics=metrics)
         MessageStream(stream).until_done()
@@ -416,7 +418,7 @@ class TestMetrics:
         assert (metrics.prompt_tokens, metrics.tokens) == (25, 15)
         assert MessageStream(stream).metrics is metrics
 
-    def test_count_the_prompt_with_its_cached_part(self) -> None:
+    def test_metrics_count_the_prompt_with_its_cached_part(self) -> None:
         metrics = MessageMetrics()
         usage = {
             "input_tokens": 1,

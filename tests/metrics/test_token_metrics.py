@@ -269,7 +269,7 @@ class TestTheEnd:
 
 
 class TestReports:
-    def test_reports_are_json(self, clock: Clock) -> None:
+    def test_reports_of_a_stream_are_json(self, clock: Clock) -> None:
         metrics = measure(clock, *TestTokens.STEPS, (1.0, usage(11, reasoning=0)))
         report = metrics.to_dict()
         assert json.loads(json.dumps(report)) == report
@@ -375,7 +375,7 @@ class TestEnds:
 
 
 class TestCompletions:
-    def test_completions_are_measured(self, clock: Clock) -> None:
+    def test_older_completions_are_measured_too(self, clock: Clock) -> None:
         items = [
             {"choices": [{"index": 0, "text": "", "finish_reason": None}]},
             {"choices": [{"index": 0, "text": "a", "finish_reason": None}]},
@@ -408,7 +408,7 @@ class TestResponses:
         list(Stream(FakeResponse(body), metrics=metrics, require_done=True))
         return metrics
 
-    def test_responses_are_measured(self, clock: Clock) -> None:
+    def test_responses_are_measured_by_their_events(self, clock: Clock) -> None:
         metrics = self.measure(
             clock,
             {"type": "response.created", "response": {"usage": None}},

@@ -51,7 +51,7 @@ def read(driver: Driver, url: str, *, method: bool = False, **options: Any) -> l
 
 class TestEvents:
     @pytest.mark.parametrize("method", [False, True])
-    def test_are_those_of_the_standard(self, driver: Driver, server: Server, method: bool) -> None:
+    def test_events_are_those_of_the_standard(self, driver: Driver, server: Server, method: bool) -> None:
         answer = server.answer(
             b"\xef\xbb",
             b"\xbfid: 1\nretry: 5\nevent: a\ndata: x\r\ndata: y\r\r",
@@ -67,7 +67,7 @@ class TestEvents:
         "content_type",
         ["text/event-stream", "Text/Event-Stream ; charset=iso-8859-1", "text/event-stream;charset=nonsense"],
     )
-    def test_are_utf_8_with_any_charset_parameter(
+    def test_events_are_utf_8_with_any_charset_parameter(
         self, driver: Driver, server: Server, content_type: str
     ) -> None:
         answer = server.answer(
@@ -75,14 +75,14 @@ class TestEvents:
         )
         assert read(driver, answer.url) == [ServerSentEvent(data="é 漢")]
 
-    def test_are_decoded_by_the_callers_decoder(self, driver: Driver, server: Server) -> None:
+    def test_events_are_decoded_by_the_callers_decoder(self, driver: Driver, server: Server) -> None:
         comments: list[str] = []
         decoder = Decoder(last_event_id="7", flush_incomplete=True, on_comment=comments.append)
         answer = server.answer(b":hi\ndata: x")
         assert read(driver, answer.url, decoder=decoder) == [ServerSentEvent(data="x", id="7")]
         assert comments == ["hi"]
 
-    def test_come_before_one_that_is_too_large(self, server: Server) -> None:
+    def test_events_come_before_one_that_is_too_large(self, server: Server) -> None:
         answer = server.answer(b"data: x\n\ndata: " + b"y" * 100, Then.HANG)
         decoder = Decoder(max_event_size=50)
         with (
@@ -94,11 +94,11 @@ class TestEvents:
             with pytest.raises(EventTooLargeError):
                 next(events)
 
-    def test_do_not_change_the_errors_of_the_client(self, driver: Driver, server: Server) -> None:
+    def test_events_do_not_change_the_errors_of_the_client(self, driver: Driver, server: Server) -> None:
         with pytest.raises(driver.http.RemoteProtocolError):
             read(driver, server.answer(b"data: x\n\n", Then.DROP).url)
 
-    def test_can_be_of_a_response_that_was_read(self, driver: Driver) -> None:
+    def test_events_can_be_of_a_response_that_was_read(self, driver: Driver) -> None:
         if not hasattr(driver.http, "Response"):
             pytest.skip("responses of this library cannot be read twice")
 
@@ -136,7 +136,7 @@ class TestHeaders:
         (headers,) = answer.requests
         return headers
 
-    def test_ask_for_an_event_stream(self, driver: Driver, server: Server) -> None:
+    def test_headers_ask_for_an_event_stream(self, driver: Driver, server: Server) -> None:
         answer = server.answer()
         read(driver, answer.url)
         assert self.sent(answer)["accept"] == "text/event-stream"
@@ -151,7 +151,7 @@ class TestHeaders:
             lambda http: http.Headers({"X-Own": "1", "Accept": "text/plain"}),
         ],
     )
-    def test_of_the_caller_are_sent_and_never_changed(
+    def test_headers_of_the_caller_are_sent_and_never_changed(
         self, driver: Driver, server: Server, make: Any
     ) -> None:
         headers, untouched = (
@@ -164,7 +164,7 @@ class TestHeaders:
         assert self.sent(answer)["accept"] == "text/plain"
         assert self.sent(answer)["cache-control"] == "no-store"
 
-    def test_of_the_same_name_are_all_sent(self, server: Server) -> None:
+    def test_headers_of_the_same_name_are_all_sent(self, server: Server) -> None:
         answer = server.answer()
         for headers in ([("X-Own", "1"), ("X-Own", "2")], httpx.Headers([("X-Own", "1"), ("X-Own", "2")])):
             with (
@@ -191,7 +191,8 @@ def test_other_arguments_of_a_request_are_passed_on(driver: Driver, server: Serv
 class TestOtherContent:
     BODY = b'{"error": "' + "é".encode() * 1000
 
-    def test_does_not_wait_for_an_endless_body(self, driver: Driver, server: Server) -> None:
+    @pytest.mark.usefixtures("short_refusals")
+    def test_other_content_does_not_wait_for_an_endless_body(self, driver: Driver, server: Server) -> None:
         answer = server.answer(b"tick\n", Then.HANG, content_type="text/plain")
         with pytest.raises(ContentTypeError) as caught:
             read(driver, answer.url)
@@ -200,7 +201,7 @@ class TestOtherContent:
     @pytest.mark.parametrize(
         "content_type", ["application/json", "text/event-stream-ish", "x; text/event-stream", None]
     )
-    def test_is_refused_with_the_start_of_its_body(
+    def test_other_content_is_refused_with_the_start_of_its_body(
         self, driver: Driver, server: Server, content_type: str | None
     ) -> None:
         answer = server.answer(
@@ -216,7 +217,7 @@ class TestOtherContent:
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_leaves_no_iterator_to_the_garbage_collector(
+    def test_other_content_leaves_no_iterator_to_the_garbage_collector(
         self, http: Any, backend: str, server: Server
     ) -> None:
         answer = server.answer(self.BODY, Then.HANG, content_type="text/plain")
@@ -232,18 +233,18 @@ class TestOtherContent:
 
         anyio.run(main, backend=backend)
 
-    def test_may_be_short_or_empty(self, driver: Driver, server: Server) -> None:
+    def test_other_content_may_be_short_or_empty(self, driver: Driver, server: Server) -> None:
         for steps in ([], [b"short"]):
             with pytest.raises(ContentTypeError) as caught:
                 read(driver, server.answer(*steps, content_type="text/plain").url)
             assert caught.value.body == b"".join(steps)
 
-    def test_may_break_off(self, driver: Driver, server: Server) -> None:
+    def test_other_content_may_break_off(self, driver: Driver, server: Server) -> None:
         with pytest.raises(ContentTypeError) as caught:
             read(driver, server.answer(b"half", Then.DROP, content_type="text/plain").url)
         assert caught.value.body == b"half"
 
-    async def test_may_have_been_read_already(self) -> None:
+    async def test_other_content_may_have_been_read_already(self) -> None:
         response = httpx.Response(200, json={"a": 1})
         with pytest.raises(ContentTypeError) as caught:
             list(EventSource(response))
@@ -253,7 +254,7 @@ class TestOtherContent:
         assert caught.value.body == response.content
         assert response.json() == {"a": 1}
 
-    def test_may_have_been_consumed_already(self, server: Server) -> None:
+    def test_other_content_may_have_been_consumed_already(self, server: Server) -> None:
         url = server.answer(b"gone", content_type="text/plain").url
         with httpx.Client(verify=NO_TLS) as client, client.stream("GET", url) as response:
             assert list(response.iter_raw()) == [b"gone"]

@@ -17,7 +17,7 @@ from ssejet import APIStatusError, APITimeoutError, ContentTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_refusals")]
 
 CASES = json.loads((Path(__file__).parents[1] / "vectors/http/event_source.json").read_text("utf-8"))["cases"]
 

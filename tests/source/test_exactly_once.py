@@ -24,7 +24,7 @@ MANY = 50
 
 
 @given(st.sampled_from(SUBSCRIBERS), sources(), schedules)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_a_subscriber_gets_every_event_once_after_any_failures(
     faults: FaultServer,
     subscriber: SyncSubscriber | AsyncSubscriber,

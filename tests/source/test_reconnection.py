@@ -63,7 +63,7 @@ def headers_of(machine: ReconnectionMachine) -> dict[str, str | bytes]:
 
 
 class TestAnEventSource:
-    def test_connects_reads_waits_and_connects_again(self) -> None:
+    def test_an_event_source_connects_reads_waits_and_connects_again(self) -> None:
         machine = make_machine()
         connect(machine)
         assert machine.ready_state == "open"
@@ -78,7 +78,7 @@ class TestAnEventSource:
         assert machine.metrics.reconnections == 1
         assert machine.metrics.events == 2
 
-    def test_asks_for_the_events_after_the_last_one(self) -> None:
+    def test_an_event_source_asks_for_the_events_after_the_last_one(self) -> None:
         machine = make_machine()
         assert headers_of(machine) == {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
         connect(machine)
@@ -90,22 +90,22 @@ class TestAnEventSource:
         machine.reconnect()
         assert "Last-Event-ID" not in headers_of(machine)
 
-    def test_sends_the_callers_headers_in_place_of_its_own(self) -> None:
+    def test_an_event_source_sends_the_callers_headers_in_place_of_its_own(self) -> None:
         machine = make_machine(Target("GET", URL, headers=(("accept", "*/*"), (b"X", b"y"))))
         assert machine.headers() == [("Cache-Control", "no-cache"), ("accept", "*/*"), (b"X", b"y")]
 
-    def test_sends_no_space_around_an_id_as_no_header_can_hold_it(self) -> None:
+    def test_an_event_source_sends_no_space_around_an_id_as_no_header_can_hold_it(self) -> None:
         machine = make_machine(last_event_id=" \t a b ")
         assert headers_of(machine)["Last-Event-ID"] == b"a b"
         assert "Last-Event-ID" not in headers_of(make_machine(last_event_id="  "))
 
-    def test_ends_at_204(self) -> None:
+    def test_an_event_source_ends_at_204(self) -> None:
         machine = make_machine()
         assert not machine.accept(response_to(machine, 204))
         assert machine.state is State.CLOSED
 
     @pytest.mark.parametrize("status", [202, 205, 299, 300, 304, 400, 404, 429, 500, 503])
-    def test_fails_at_any_other_status_than_200(self, status: int) -> None:
+    def test_an_event_source_fails_at_any_other_status_than_200(self, status: int) -> None:
         machine = make_machine()
         response = response_to(machine, status)
         assert machine.accept(response)
@@ -118,7 +118,7 @@ class TestAnEventSource:
             machine.fail(caught.value)
         assert machine.state is State.CLOSED
 
-    def test_fails_at_another_content_type(self) -> None:
+    def test_an_event_source_fails_at_another_content_type(self) -> None:
         machine = make_machine()
         response = response_to(machine, **{"content-type": "text/html"})
         machine.accept(response)
@@ -129,7 +129,7 @@ class TestAnEventSource:
         with pytest.raises(ContentTypeError):
             machine.fail(caught.value)
 
-    def test_raises_the_error_of_a_body_that_breaks_off(self) -> None:
+    def test_an_event_source_raises_the_error_of_a_body_that_breaks_off(self) -> None:
         machine = make_machine()
         machine.accept(response_to(machine, 500))
         machine.receive(b"half")
@@ -138,7 +138,7 @@ class TestAnEventSource:
             machine.on_read_error(error)
         assert caught.value.__cause__ is error.__cause__
 
-    def test_gives_the_events_before_one_that_is_too_large(self) -> None:
+    def test_an_event_source_gives_the_events_before_one_that_is_too_large(self) -> None:
         machine = make_machine(max_event_size=10)
         connect(machine)
         machine.receive(b"data: 1\n\ndata: 2\n\ndata: 01234567890\n\ndata: 3\n\n")
@@ -148,7 +148,7 @@ class TestAnEventSource:
         with pytest.raises(EventTooLargeError):
             machine.fail(caught.value)
 
-    def test_gives_comments_in_their_order_among_the_events(self) -> None:
+    def test_an_event_source_gives_comments_in_their_order_among_the_events(self) -> None:
         seen: list[str] = []
         machine = make_machine(on_comment=seen.append, max_event_size=10)
         connect(machine)
@@ -159,7 +159,7 @@ class TestAnEventSource:
         with pytest.raises(EventTooLargeError):
             machine.raise_deferred()
 
-    def test_refuses_options_that_make_no_sense(self) -> None:
+    def test_an_event_source_refuses_options_that_make_no_sense(self) -> None:
         for options in (
             {"reconnection_time": -1},
             {"reconnection_time": float("nan")},
@@ -173,7 +173,7 @@ class TestAnEventSource:
 
 
 class TestTheLastEventID:
-    def test_is_that_of_the_last_event_that_was_taken(self) -> None:
+    def test_the_last_event_id_is_that_of_the_last_event_that_was_taken(self) -> None:
         machine = make_machine(last_event_id="0")
         assert machine.last_event_id == "0"
         connect(machine)
@@ -181,7 +181,7 @@ class TestTheLastEventID:
         ids = [machine.last_event_id for _ in machine.events()]
         assert ids == ["1", "2", "3"]
 
-    def test_can_be_set_for_the_next_connection(self) -> None:
+    def test_the_last_event_id_can_be_set_for_the_next_connection(self) -> None:
         machine = make_machine()
         machine.last_event_id = "7"
         assert machine.last_event_id == "7"
@@ -197,7 +197,7 @@ class TestTheLastEventID:
         with pytest.raises(ValueError, match="last_event_id"):
             machine.last_event_id = "a\0b"
 
-    def test_stays_when_the_events_after_it_are_dropped(self) -> None:
+    def test_the_last_event_id_stays_when_the_events_after_it_are_dropped(self) -> None:
         machine = make_machine()
         connect(machine)
         machine.receive(b"id: 1\ndata\n\nid: 2\ndata\n\n")
@@ -208,7 +208,7 @@ class TestTheLastEventID:
 
 
 class TestTheReconnectionTime:
-    def test_is_the_servers(self) -> None:
+    def test_the_reconnection_time_is_the_servers(self) -> None:
         machine = make_machine(reconnection_time=1.5)
         assert machine.reconnection_time == 1.5
         connect(machine)
@@ -217,13 +217,13 @@ class TestTheReconnectionTime:
         end(machine)
         assert 0.25 <= machine.delay <= 0.275
 
-    def test_is_no_longer_than_a_day(self) -> None:
+    def test_the_reconnection_time_is_no_longer_than_a_day(self) -> None:
         machine = make_machine()
         connect(machine)
         feed(machine, b"retry: 99999999999999999999999\n")
         assert machine.reconnection_time == 24 * 60 * 60
 
-    def test_grows_while_nothing_comes(self) -> None:
+    def test_the_reconnection_time_grows_while_nothing_comes(self) -> None:
         machine = make_machine(reconnection_time=1.0, max_backoff=8.0)
         delays = []
         for _ in range(8):
@@ -237,7 +237,7 @@ class TestTheReconnectionTime:
         machine.fail(broken())
         assert 1.0 <= machine.delay <= 1.1
 
-    def test_is_at_least_the_retry_after_of_an_error_status(self) -> None:
+    def test_the_reconnection_time_is_at_least_the_retry_after_of_an_error_status(self) -> None:
         machine = make_machine(reconnection_time=0, on_error=lambda error: True)
         machine.fail(APIStatusError("busy", response=response_to(machine, 503, **{"retry-after": "7"})))
         assert machine.delay >= 7
@@ -247,7 +247,7 @@ class TestTheReconnectionTime:
 
 
 class TestGivingUp:
-    def test_follows_max_attempts_failures(self) -> None:
+    def test_giving_up_follows_max_attempts_failures(self) -> None:
         machine = make_machine(max_attempts=3)
         connect(machine)
         feed(machine, b"data: 1\n\n")
@@ -263,7 +263,7 @@ class TestGivingUp:
         assert caught.value.kind == "connect"
         assert machine.state is State.CLOSED
 
-    def test_begins_to_count_again_after_every_byte(self) -> None:
+    def test_giving_up_begins_to_count_again_after_every_byte(self) -> None:
         machine = make_machine(max_attempts=1)
         for _ in range(5):
             connect(machine)
@@ -271,7 +271,7 @@ class TestGivingUp:
             machine.fail(broken())
             machine.reconnect()
 
-    def test_follows_an_outage_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_giving_up_follows_an_outage_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 100.0
         monkeypatch.setattr("ssejet.source._retries.perf_counter", lambda: now)
         machine = make_machine(reconnection_time=1.0, max_outage=10.0, max_backoff=1.0)
@@ -288,7 +288,7 @@ class TestGivingUp:
         with pytest.raises(APIConnectionError, match=r"gave up after 9\.5 seconds"):
             machine.fail(broken())
 
-    def test_follows_an_outage_that_begins_with_the_first_attempt(
+    def test_giving_up_follows_an_outage_that_begins_with_the_first_attempt(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 100.0
@@ -305,7 +305,7 @@ class TestGivingUp:
         with pytest.raises(APIConnectionError, match=r"gave up after 10\.0 seconds"):
             machine.fail(broken())
 
-    def test_follows_streams_that_end_before_they_began(self) -> None:
+    def test_giving_up_follows_streams_that_end_before_they_began(self) -> None:
         machine = make_machine(max_attempts=2)
         connect(machine)
         end(machine)
@@ -316,7 +316,7 @@ class TestGivingUp:
         with pytest.raises(TruncatedStreamError, match="gave up"):
             machine.fail(caught.value)
 
-    def test_does_not_count_a_restart(self) -> None:
+    def test_giving_up_does_not_count_a_restart(self) -> None:
         machine = make_machine(max_attempts=1)
         for _ in range(3):
             connect(machine)
@@ -325,27 +325,27 @@ class TestGivingUp:
 
 class TestRequestsThatMustNotBeRepeated:
     @pytest.mark.parametrize("method", ["POST", "PATCH"])
-    def test_end_with_their_stream(self, method: str) -> None:
+    def test_requests_that_must_not_be_repeated_end_with_their_stream(self, method: str) -> None:
         machine = make_machine(Target(method, URL))
         connect(machine)
         feed(machine, b"data: 1\n\n")
         end(machine)
         assert machine.state is State.CLOSED
 
-    def test_fail_with_their_connection(self) -> None:
+    def test_requests_that_must_not_be_repeated_fail_with_their_connection(self) -> None:
         machine = make_machine(Target("POST", URL))
         connect(machine)
         with pytest.raises(APIConnectionError):
             machine.fail(broken())
         assert machine.state is State.CLOSED
 
-    def test_are_sent_again_if_the_server_never_got_them(self) -> None:
+    def test_requests_that_must_not_be_repeated_are_sent_again_if_the_server_never_got_them(self) -> None:
         machine = make_machine(Target("POST", URL))
         machine.fail(broken(sent=False))
         assert machine.state is State.WAITING
 
     @pytest.mark.parametrize(("method", "repeat"), [("POST", True), ("PUT", None), ("REPORT", None)])
-    def test_are_not_those_with_repeat_or_an_idempotent_method(
+    def test_requests_that_must_not_be_repeated_are_not_those_with_repeat_or_an_idempotent_method(
         self, method: str, repeat: bool | None
     ) -> None:
         machine = make_machine(Target(method, URL), repeat=repeat)
@@ -353,7 +353,7 @@ class TestRequestsThatMustNotBeRepeated:
         end(machine)
         assert machine.state is State.WAITING
 
-    def test_can_have_an_idempotent_method(self) -> None:
+    def test_requests_that_must_not_be_repeated_can_have_an_idempotent_method(self) -> None:
         machine = make_machine(repeat=False)
         connect(machine)
         end(machine)
@@ -361,7 +361,7 @@ class TestRequestsThatMustNotBeRepeated:
 
 
 class TestAnErrorPolicy:
-    def test_gets_every_failure(self) -> None:
+    def test_an_error_policy_gets_every_failure(self) -> None:
         errors: list[SSEError] = []
         machine = make_machine(on_error=errors.append)
         connect(machine)
@@ -373,7 +373,7 @@ class TestAnErrorPolicy:
             machine.fail(APIStatusError("no", response=response_to(machine, 404)))
         assert [type(error) for error in errors] == [TruncatedStreamError, APIConnectionError, APIStatusError]
 
-    def test_can_reconnect_after_an_error_that_would_end_it(self) -> None:
+    def test_an_error_policy_can_reconnect_after_an_error_that_would_end_it(self) -> None:
         machine = make_machine(on_error=lambda error: error.retryable)
         machine.fail(APIStatusError("busy", response=response_to(machine, 503)))
         assert machine.state is State.WAITING
@@ -381,7 +381,7 @@ class TestAnErrorPolicy:
         with pytest.raises(APIStatusError):
             machine.fail(APIStatusError("no", response=response_to(machine, 404)))
 
-    def test_can_end_an_event_source_that_would_reconnect(self) -> None:
+    def test_an_error_policy_can_end_an_event_source_that_would_reconnect(self) -> None:
         machine = make_machine(on_error=lambda error: False)
         connect(machine)
         end(machine)
@@ -390,7 +390,7 @@ class TestAnErrorPolicy:
         with pytest.raises(APIConnectionError):
             machine.fail(broken())
 
-    def test_may_raise(self) -> None:
+    def test_an_error_policy_may_raise(self) -> None:
         machine = make_machine(on_error=lambda error: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             machine.fail(broken())
@@ -403,13 +403,13 @@ class TestRedirects:
         assert machine.state is State.REDIRECTING
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_are_followed(self, status: int) -> None:
+    def test_redirects_of_each_status_are_followed(self, status: int) -> None:
         machine = make_machine()
         self.redirect(machine, status, "other?x=1")
         assert str(machine.target.url) == "http://127.0.0.1/other?x=1"
         connect(machine)
 
-    def test_are_remembered_if_they_are_permanent(self) -> None:
+    def test_redirects_are_remembered_if_they_are_permanent(self) -> None:
         machine = make_machine(Target("GET", URL, params={"a": "b"}))
         for status in (301, 308):
             self.redirect(machine, status, f"/{status}")
@@ -423,7 +423,7 @@ class TestRedirects:
         machine.reconnect()
         assert str(machine.target.url) == "http://127.0.0.1/final"
 
-    def test_are_followed_20_times_at_most(self) -> None:
+    def test_redirects_are_followed_20_times_at_most(self) -> None:
         machine = make_machine()
         for _ in range(20):
             self.redirect(machine, 301, "/again")
@@ -445,7 +445,7 @@ class TestRedirects:
             ("data:text/event-stream,data:%20x%0A%0A", "'data'"),
         ],
     )
-    def test_must_lead_somewhere(self, location: str | None, problem: str) -> None:
+    def test_redirects_must_lead_somewhere(self, location: str | None, problem: str) -> None:
         machine = make_machine()
         headers = {} if location is None else {"location": location}
         response = response_to(machine, 301, **headers)
@@ -468,7 +468,7 @@ class TestRedirects:
             ("HEAD", 303, "HEAD"),
         ],
     )
-    def test_change_the_method_as_browsers_do(self, method: str, status: int, then: str) -> None:
+    def test_redirects_change_the_method_as_browsers_do(self, method: str, status: int, then: str) -> None:
         headers = (("Content-Type", "text/plain"), ("X", "y"))
         machine = make_machine(Target(method, URL, headers=headers, body={"content": b"x"}))
         self.redirect(machine, status, "/other")
@@ -490,7 +490,9 @@ class TestRedirects:
             ("http://a/", "http://a.b/", False),
         ],
     )
-    def test_carry_credentials_within_their_origin_only(self, url: str, location: str, trusted: bool) -> None:
+    def test_redirects_carry_credentials_within_their_origin_only(
+        self, url: str, location: str, trusted: bool
+    ) -> None:
         secrets = (("Authorization", "Bearer x"), (b"cookie", b"a=b"), ("X-API-Key", "x"))
         machine = make_machine(Target("GET", url, headers=(*secrets, ("X", "y"))))
         self.redirect(machine, 301, location)
@@ -505,7 +507,7 @@ class TestRedirects:
         machine.reconnect()
         assert machine.target.trusted == trusted
 
-    def test_do_not_bring_credentials_back(self) -> None:
+    def test_redirects_do_not_bring_credentials_back(self) -> None:
         machine = make_machine(Target("GET", "http://a/", headers=(("Authorization", "Bearer x"),)))
         self.redirect(machine, 302, "http://b/")
         self.redirect(machine, 302, "http://a/")
@@ -516,7 +518,7 @@ class TestRedirects:
 
 class TestTheStates:
     @pytest.mark.parametrize("state", State)
-    def test_are_those_of_the_table_in_the_docstring(self, state: State) -> None:
+    def test_the_states_are_those_of_the_table_in_the_docstring(self, state: State) -> None:
         assert reconnection.__doc__ is not None
         (row,) = (line for line in reconnection.__doc__.splitlines() if line.startswith(f"{state.name} "))
         _, ready_state, *_, next_states = (part.strip() for part in row.split("  ") if part.strip())
@@ -527,7 +529,7 @@ class TestTheStates:
             if other.name in next_states:
                 assert other in reconnection._TRANSITIONS[state].values()
 
-    def test_have_no_other_transitions_than_the_table_has(self) -> None:
+    def test_the_states_have_no_other_transitions_than_the_table_has(self) -> None:
         machine = make_machine()
         with pytest.raises(RuntimeError, match="CONNECTING cannot get CHUNK"):
             machine.receive(b"data: 1\n\n")
@@ -540,7 +542,7 @@ class TestTheStates:
                 report()
         assert machine.state is State.WAITING
 
-    def test_end_with_the_closed_one_whatever_comes_after_it(self) -> None:
+    def test_the_states_end_with_the_closed_one_whatever_comes_after_it(self) -> None:
         machine = make_machine()
         connect(machine)
         machine.close()
@@ -550,7 +552,7 @@ class TestTheStates:
         machine.fail(broken())
         assert machine.state is State.CLOSED
 
-    def test_keep_an_error_until_the_events_before_it_are_taken(self) -> None:
+    def test_the_states_keep_an_error_until_the_events_before_it_are_taken(self) -> None:
         machine = make_machine(max_event_size=10, on_error=lambda error: True)
         connect(machine)
         machine.receive(b"data: 1\n\ndata: 01234567890\n\n")
@@ -563,7 +565,7 @@ class TestTheStates:
         machine.reconnect()
         connect(machine)
 
-    def test_after_an_interruption_depend_on_whether_the_request_may_be_repeated(self) -> None:
+    def test_the_states_after_an_interruption_depend_on_whether_the_request_may_be_repeated(self) -> None:
         machine = make_machine()
         connect(machine)
         machine.interrupt(cancelled=True)

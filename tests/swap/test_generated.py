@@ -27,6 +27,7 @@ from ssejet.swap._support import UnsupportedError
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.pairs,  # the sync and the async stream of an SDK share what they do with a body
     pytest.mark.skipif(not INSTALLED, reason="no such SDK is installed"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]

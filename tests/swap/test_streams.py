@@ -14,7 +14,7 @@ import httpx
 import openai
 import pytest
 from anthropic import AnthropicBedrock, AnthropicVertex, AsyncAnthropicBedrock, AsyncAnthropicVertex
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from items import SDK_TYPES, USUAL
 from openai import AsyncAzureOpenAI, AzureOpenAI, OpenAI
@@ -84,6 +84,9 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("call", CALLS)
+@settings(
+    max_examples=settings().max_examples // 4
+)  # an SDK takes a hundred times as long as most of what is tested so
 @given(data=st.data())
 def test_streams_give_the_items_and_the_error_that_they_give_without_us(
     call: str, data: st.DataObject

@@ -50,7 +50,7 @@ def test_respx_answers_beside_a_mock(client: openai.OpenAI, first: str) -> None:
             httpx.get("https://api.example.com/other")
 
 
-def test_respx_fixture_and_decorator(
+def test_the_fixture_of_respx_works_beside_ours(
     client: openai.OpenAI, respx_mock: respx.MockRouter, mock_openai: OpenAIMock
 ) -> None:
     mock_openai.chat.completions.create.response = "Hello"

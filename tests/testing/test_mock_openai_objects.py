@@ -168,7 +168,7 @@ async def test_lists_have_pages(client: Any, mock_openai: OpenAIMock) -> None:
     assert [each.name for each in earlier.data] == names[:4:-1]
 
 
-def test_lists_filter(sync_client: Any, mock_openai: OpenAIMock) -> None:
+def test_lists_can_be_filtered(sync_client: Any, mock_openai: OpenAIMock) -> None:
     for purpose in ("batch", "vision", "batch"):
         sync_client.files.create(file=("a.txt", b"a"), purpose=purpose)
     assert len(sync_client.files.list().data) == 3
@@ -368,7 +368,7 @@ def test_an_upload_without_a_file_is_refused(sync_client: Any, mock_openai: Open
 # Answers in turn
 
 
-def test_answers_in_turn(sync_client: Any, mock_openai: OpenAIMock) -> None:
+def test_answers_are_given_in_turn(sync_client: Any, mock_openai: OpenAIMock) -> None:
     route = mock_openai.chat.completions.create
     route.responses = ["one", MockError("busy", status=500), {"choices": []}]
     ask = lambda: sync_client.chat.completions.create(model="m", messages=[])  # noqa: E731

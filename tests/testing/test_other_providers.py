@@ -79,7 +79,7 @@ def test_mistral_has_agents_and_fim(mistral: Mistral, mock_mistral: MistralMock)
     assert text == "Hello"
 
 
-def test_mistral_embeds(mistral: Mistral, mock_mistral: MistralMock) -> None:
+def test_mistral_gives_an_embedding_for_each_input(mistral: Mistral, mock_mistral: MistralMock) -> None:
     answer = mistral.embeddings.create(model="mistral-embed", inputs=["a", "b"])
     assert [each.index for each in answer.data] == [0, 1]
 
@@ -98,7 +98,7 @@ def test_mistral_without_an_answer_says_what_is_missing(mistral: Mistral, mock_m
 
 
 @mock_mistral(base_url="https://mistral.example.com")
-def test_mistral_at_another_url(mock_mistral: MistralMock) -> None:
+def test_mistral_is_mocked_at_another_url(mock_mistral: MistralMock) -> None:
     mock_mistral.chat.complete.response = "Hello"
     with Mistral(api_key="k", server_url="https://mistral.example.com") as client:
         assert client.chat.complete(**ASKED).choices[0].message.content == "Hello"
@@ -140,7 +140,7 @@ async def test_google_streams_to_an_async_client(mock_google_genai: GoogleGenAIM
         assert [chunk.text async for chunk in stream] == ["Hello", " big", " world"]
 
 
-def test_google_chats(google: Any, mock_google_genai: GoogleGenAIMock) -> None:
+def test_google_chats_send_what_was_said(google: Any, mock_google_genai: GoogleGenAIMock) -> None:
     mock_google_genai.models.generate_content.responses = ["one", "two"]
     chat = google.chats.create(model=MODEL)
     assert [chat.send_message("Hi").text for _ in range(2)] == ["one", "two"]
@@ -160,7 +160,7 @@ def test_google_counts_tokens_and_reports_errors(google: Any, mock_google_genai:
         list(google.models.generate_content_stream(model=MODEL, contents="Hi"))
 
 
-def test_decorators_and_blocks() -> None:
+def test_decorators_and_blocks_mock_the_other_providers() -> None:
     @mock_google_genai
     def ask(mock_google_genai: GoogleGenAIMock) -> Any:
         mock_google_genai.models.generate_content.response = "Hello"

@@ -69,6 +69,7 @@ READERS: dict[str, Callable[[Any], AsyncIterator[Any]]] = {
 }
 
 
+@pytest.mark.pairs  # the library and the loop read the bytes, and know neither the encoding nor the reader
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_the_next_read_goes_on_where_a_cancelled_one_was(
@@ -185,7 +186,7 @@ class TestWhereReadsCannotGoOn:
         headers = {"content-type": "text/event-stream"}  # noqa: RUF012
 
     @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-    def test_the_next_one_says_so(self, backend: str, reader: Any) -> None:
+    def test_where_reads_cannot_go_on_the_next_one_says_so(self, backend: str, reader: Any) -> None:
         async def main() -> None:
             events = reader(self.Response([]))
             assert int(getattr(item := await anext(events), "data", item)) == 1
@@ -199,7 +200,7 @@ class TestWhereReadsCannotGoOn:
 
         anyio.run(main, backend=backend)
 
-    def test_the_response_is_closed_at_once(self, backend: str) -> None:
+    def test_where_reads_cannot_go_on_the_response_is_closed_at_once(self, backend: str) -> None:
         response = self.Response([])
 
         async def main() -> None:
@@ -211,7 +212,7 @@ class TestWhereReadsCannotGoOn:
 
         anyio.run(main, backend=backend)
 
-    def test_begin_says_so_too(self, backend: str) -> None:
+    def test_where_reads_cannot_go_on_begin_says_so_too(self, backend: str) -> None:
         class Silent(self.Response):  # type: ignore[name-defined,misc]
             async def aiter_bytes(self) -> AsyncIterator[bytes]:
                 await anyio.sleep(A_LONG_TIME)

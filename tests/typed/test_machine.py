@@ -88,59 +88,59 @@ def items_of(stream: bytes, **options: Any) -> list[Any]:
 
 
 class TestSentinel:
-    def test_ends_the_stream(self) -> None:
+    def test_the_sentinel_ends_the_stream(self) -> None:
         reading = read(sse({"a": 1}) + DONE)
         assert reading.items == [{"a": 1}]
         assert reading.machine.done
         assert reading.machine.saw_done
 
-    def test_drops_what_follows_it(self) -> None:
+    def test_the_sentinel_drops_what_follows_it(self) -> None:
         assert items_of(DONE + sse({"a": 1}) + sse("not JSON")) == []
 
-    def test_may_be_followed_by_more_data(self) -> None:
+    def test_the_sentinel_may_be_followed_by_more_data(self) -> None:
         assert read(sse("[DONE] bye")).machine.saw_done
 
-    def test_must_be_at_the_start_of_the_data(self) -> None:
+    def test_the_sentinel_must_be_at_the_start_of_the_data(self) -> None:
         assert items_of(sse(["[DONE]"])) == [["[DONE]"]]
 
-    def test_comes_before_the_rule_on_errors(self) -> None:
+    def test_the_sentinel_comes_before_the_rule_on_errors(self) -> None:
         assert items_of(sse("[DONE]", event="error")) == []
 
-    def test_can_be_another_one(self) -> None:
+    def test_the_sentinel_can_be_another_one(self) -> None:
         assert items_of(sse({"a": 1}) + sse("null") + sse("2"), done="null") == [{"a": 1}]
 
-    def test_can_be_none_at_all(self) -> None:
+    def test_the_sentinel_can_be_none_at_all(self) -> None:
         reading = read(sse("1") + DONE, done=None, cast_to=lambda event: event.data)
         assert reading.items == ["1", "[DONE]"]
         assert not reading.machine.saw_done
 
-    def test_is_not_needed(self) -> None:
+    def test_the_sentinel_is_not_needed(self) -> None:
         reading = read(sse("1"))
         assert reading.items == [1]
         assert reading.machine.done
         assert not reading.machine.saw_done
 
-    def test_is_missed_after_the_items_if_it_is_required(self) -> None:
+    def test_the_sentinel_is_missed_after_the_items_if_it_is_required(self) -> None:
         reading = read(sse("1"), require_done=True)
         assert reading.items == [1]
         assert isinstance(reading.error, TruncatedStreamError)
         assert "[DONE]" in str(reading.error)
 
-    def test_is_all_that_is_required(self) -> None:
+    def test_the_sentinel_is_all_that_is_required(self) -> None:
         assert items_of(sse("1") + DONE, require_done=True) == [1]
 
-    def test_cannot_be_empty(self) -> None:
+    def test_the_sentinel_cannot_be_empty(self) -> None:
         with pytest.raises(ValueError, match="done must not be empty"):
             StreamMachine(done="")
 
-    def test_cannot_be_required_and_none(self) -> None:
+    def test_the_sentinel_cannot_be_required_and_none(self) -> None:
         with pytest.raises(ValueError, match="needs a sentinel"):
             StreamMachine(done=None, require_done=True)
 
 
 class TestErrorsFromTheServer:
     @any_cast
-    def test_come_after_the_items_before_them(self, cast_to: Any) -> None:
+    def test_errors_from_the_server_come_after_the_items_before_them(self, cast_to: Any) -> None:
         body = {"message": "too much", "type": "overloaded", "code": 529, "param": "model"}
         reading = read(
             sse({"a": 1}) + sse({"error": body}) + sse({"a": 2}), cast_to=cast_to, request="request"
@@ -162,12 +162,12 @@ class TestErrorsFromTheServer:
             '{"error": {"message": "no"}, "a": NaN}',
         ],
     )
-    def test_are_found_wherever_they_stand(self, payload: str) -> None:
+    def test_errors_from_the_server_are_found_wherever_they_stand(self, payload: str) -> None:
         assert read(sse(payload), cast_to=Struct).error.message == "no"
 
     @pytest.mark.parametrize("error", [None, False, 0, "", {}, []])
     @any_cast
-    def test_are_not_what_is_falsy(self, cast_to: Any, error: Any) -> None:
+    def test_errors_from_the_server_are_not_what_is_falsy(self, cast_to: Any, error: Any) -> None:
         assert len(items_of(sse({"a": 1, "error": error}), cast_to=cast_to)) == 1
 
     @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ class TestErrorsFromTheServer:
             "error",
         ],
     )
-    def test_are_not_what_only_looks_like_one(self, payload: Any) -> None:
+    def test_errors_from_the_server_are_not_what_only_looks_like_one(self, payload: Any) -> None:
         text = json.dumps(payload)
         assert items_of(sse(text)) == [payload]
 
     @pytest.mark.parametrize(
         "error", [{"code": 1}, {"message": ""}, {"message": None}, {"message": 5}, [1], 7]
     )
-    def test_have_a_message_even_if_the_server_gives_none(self, error: Any) -> None:
+    def test_errors_from_the_server_have_a_message_even_if_the_server_gives_none(self, error: Any) -> None:
         raised = read(sse({"error": error})).error
         assert raised.message == "An error occurred during streaming"
         assert raised.body == {"error": error}
@@ -209,12 +209,14 @@ class TestErrorsFromTheServer:
         ],
     )
     @any_cast
-    def test_can_be_events_of_type_error(self, cast_to: Any, data: str, message: str, body: Any) -> None:
+    def test_errors_from_the_server_can_be_events_of_type_error(
+        self, cast_to: Any, data: str, message: str, body: Any
+    ) -> None:
         error = Reading([sse(data, event="error")], None, {"cast_to": cast_to}).error
         assert isinstance(error, APIError)
         assert (error.message, error.body) == (message, body)
 
-    def test_can_be_events_of_type_error_among_other_types(self) -> None:
+    def test_errors_from_the_server_can_be_events_of_type_error_among_other_types(self) -> None:
         stream = sse("1", event="delta") + sse("2", event="delta") + sse("no", event="error")
         reading = read(stream)
         assert reading.items == [1, 2]
@@ -224,14 +226,14 @@ class TestErrorsFromTheServer:
 class TestAssistantsEvents:
     STREAM = sse({"a": 1}, event="thread.run.created") + sse({"a": 2}, event="thread.done") + sse({"a": 3})
 
-    def test_are_given_with_their_type(self) -> None:
+    def test_assistants_events_are_given_with_their_type(self) -> None:
         assert items_of(self.STREAM) == [
             {"event": "thread.run.created", "data": {"a": 1}},
             {"event": "thread.done", "data": {"a": 2}},
             {"a": 3},
         ]
 
-    def test_are_cast_with_their_type(self) -> None:
+    def test_assistants_events_are_cast_with_their_type(self) -> None:
         class Event(msgspec.Struct):
             event: str = ""
             data: IntStruct | None = None
@@ -246,14 +248,14 @@ class TestAssistantsEvents:
             assert items[1].event == "thread.done"
             assert items[2] == cast_to()
 
-    def test_come_to_a_callable_as_any_others(self) -> None:
+    def test_assistants_events_come_to_a_callable_as_any_others(self) -> None:
         assert items_of(self.STREAM, cast_to=lambda event: (event.event, event.data))[:2] == [
             ("thread.run.created", '{"a": 1}'),
             ("thread.done", '{"a": 2}'),
         ]
 
     @pytest.mark.parametrize("cast_to", [None, Struct, Model])
-    def test_that_are_not_json_are_errors(self, cast_to: Any) -> None:
+    def test_assistants_events_that_are_not_json_are_errors(self, cast_to: Any) -> None:
         error = read(sse("{", event="thread.x"), cast_to=cast_to).error
         assert isinstance(error, InvalidJSONError)
         assert error.position == 1
@@ -261,7 +263,7 @@ class TestAssistantsEvents:
 
 class TestInvalidData:
     @any_cast
-    def test_comes_after_the_items_before_it_and_says_where_it_was(self, cast_to: Any) -> None:
+    def test_invalid_data_comes_after_the_items_before_it_and_says_where_it_was(self, cast_to: Any) -> None:
         good = sse({"a": 1})
         reading = read(good + good + sse('{"a": é, "b": 2}') + good, cast_to=cast_to)
         assert len(reading.items) == 2
@@ -275,11 +277,11 @@ class TestInvalidData:
         assert "event 2, character 6" in str(error)
 
     @pytest.mark.parametrize("cast_to", [None, Struct, Model])
-    def test_counts_characters_not_bytes(self, cast_to: Any) -> None:
+    def test_invalid_data_counts_characters_not_bytes(self, cast_to: Any) -> None:
         assert read(sse('{"a": "漢🚀é", x}'), cast_to=cast_to).error.position == 13
 
     @pytest.mark.parametrize("cast_to", [IntStruct, IntModel, list[IntStruct], list[IntModel]])
-    def test_can_be_json_of_another_type(self, cast_to: Any) -> None:
+    def test_invalid_data_can_be_json_of_another_type(self, cast_to: Any) -> None:
         data = {"a": "x"} if get_origin(cast_to) is None else [{"a": "x"}]
         error = read(sse(data), cast_to=cast_to).error
         assert isinstance(error, InvalidJSONError)
@@ -290,29 +292,29 @@ class TestInvalidData:
         assert "\n" not in str(error)
 
     @pytest.mark.parametrize("cast_to", [None, Struct, Model, list[Any]])
-    def test_can_be_nested_too_deep(self, cast_to: Any) -> None:
+    def test_invalid_data_can_be_nested_too_deep(self, cast_to: Any) -> None:
         stream = sse('{"a":' * 100_000)
         error = Reading([stream], None, {"cast_to": cast_to}).error
         assert isinstance(error, InvalidJSONError)
 
     @pytest.mark.parametrize("cast_to", [Struct, Model])
     @pytest.mark.parametrize("data", ["", " ", "null", " null "])
-    def test_is_passed_over_if_there_is_nothing_in_it(self, cast_to: Any, data: str) -> None:
+    def test_invalid_data_is_passed_over_if_there_is_nothing_in_it(self, cast_to: Any, data: str) -> None:
         stream = sse({"a": 1}) + f"data: {data}\n\n".encode() + sse({"a": 2})
         assert [item.a for item in items_of(stream, cast_to=cast_to)] == [1, 2]
 
-    def test_is_passed_over_without_a_type_unless_it_is_json(self) -> None:
+    def test_invalid_data_is_passed_over_without_a_type_unless_it_is_json(self) -> None:
         assert items_of(b"data\n\ndata: \n\ndata: null\n\n") == [None]
 
-    def test_is_passed_over_by_no_function_of_the_users(self) -> None:
+    def test_invalid_data_is_passed_over_by_no_function_of_the_users(self) -> None:
         assert items_of(b"data\n\n", cast_to=lambda event: event.data) == [""]
 
-    def test_of_a_callable_is_what_it_says_is_not_json(self) -> None:
+    def test_invalid_data_of_a_callable_is_what_it_says_is_not_json(self) -> None:
         error = read(sse({"a": "{"}), cast_to=lambda event: json.loads(event.json()["a"])).error
         assert isinstance(error, InvalidJSONError)
         assert error.position is None
 
-    def test_does_not_hide_another_error_of_a_callable(self) -> None:
+    def test_invalid_data_does_not_hide_another_error_of_a_callable(self) -> None:
         reading = read(sse("1") + sse("0"), cast_to=lambda event: 1 / event.json())
         assert reading.items == [1.0]
         assert isinstance(reading.error, ZeroDivisionError)
@@ -329,26 +331,26 @@ def test_what_json_accepts_is_accepted_by_types(cast_to: Any, text: str) -> None
 
 
 class TestWhatIsNotTaken:
-    def test_is_decoded_nevertheless(self) -> None:
+    def test_what_is_not_taken_is_decoded_nevertheless(self) -> None:
         machine = StreamMachine()
         machine.feed(sse("1"))
         assert machine.metrics.events == 1
 
-    def test_is_kept_when_an_iterator_is_dropped(self) -> None:
+    def test_what_is_not_taken_is_kept_when_an_iterator_is_dropped(self) -> None:
         machine = StreamMachine()
         for item in machine.feed(sse("1") + sse("2") + sse("3")):
             assert item == 1
             break
         assert list(machine.items()) == [2, 3]
 
-    def test_comes_before_what_is_fed_later(self) -> None:
+    def test_what_is_not_taken_comes_before_what_is_fed_later(self) -> None:
         machine = StreamMachine()
         first = machine.feed(sse("1") + sse("2"))
         assert next(first) == 1
         assert list(machine.feed(sse("3"))) == [2, 3]
         assert list(first) == []
 
-    def test_counts_for_the_index_of_an_error(self) -> None:
+    def test_what_is_not_taken_counts_for_the_index_of_an_error(self) -> None:
         machine = StreamMachine()
         machine.feed(sse("1") + sse("2"))
         machine.feed(sse("x"))
@@ -356,7 +358,7 @@ class TestWhatIsNotTaken:
             list(machine.items())
         assert caught.value.index == 2
 
-    def test_can_be_taken_as_events(self) -> None:
+    def test_what_is_not_taken_can_be_taken_as_events(self) -> None:
         machine = StreamMachine()
         items = machine.feed(sse("1") + sse("2") + sse("3"))
         assert next(items) == 1
@@ -365,7 +367,7 @@ class TestWhatIsNotTaken:
         assert list(items) == [3]
         assert list(events) == []
 
-    def test_is_dropped_by_close(self) -> None:
+    def test_what_is_not_taken_is_dropped_by_close(self) -> None:
         machine = StreamMachine(require_done=True)
         items = machine.feed(sse("1") + sse("2"))
         assert next(items) == 1
@@ -375,7 +377,7 @@ class TestWhatIsNotTaken:
         assert list(machine.feed(sse("3"))) == []
         assert list(machine.finish()) == []
 
-    def test_is_dropped_by_close_without_complaints_of_the_end(self) -> None:
+    def test_what_is_not_taken_is_dropped_by_close_without_complaints_of_the_end(self) -> None:
         machine = StreamMachine(require_done=True)
         machine.receive(sse("1"))
         machine.receive_end()
@@ -383,7 +385,7 @@ class TestWhatIsNotTaken:
         assert list(machine.items()) == []
         assert list(machine.events()) == []
 
-    def test_is_dropped_by_close_without_complaints_of_what_follows(self) -> None:
+    def test_what_is_not_taken_is_dropped_by_close_without_complaints_of_what_follows(self) -> None:
         machine = StreamMachine(decoder=Decoder(max_event_size=50))
         machine.receive(sse("1") + b"data: " + b"x" * 100)
         machine.close()
@@ -428,11 +430,11 @@ def test_more_is_received_when_all_is_taken() -> None:
 class TestStates:
     """The table in the docstring of the module."""
 
-    def test_of_a_new_machine_is_reading(self) -> None:
+    def test_the_state_of_a_new_machine_is_reading(self) -> None:
         assert StreamMachine().state is MachineState.READING
 
     @pytest.mark.parametrize("end", ["receive_end", "close", "sentinel"])
-    def test_after_the_end_ignore_more_input(self, end: str) -> None:
+    def test_the_states_after_the_end_ignore_more_input(self, end: str) -> None:
         machine = StreamMachine()
         if end == "sentinel":
             assert list(machine.feed(DONE)) == []
@@ -445,7 +447,7 @@ class TestStates:
         assert machine.state is state
         assert list(machine.items()) == []
 
-    def test_after_the_end_give_what_is_left_and_close(self) -> None:
+    def test_the_state_after_the_end_gives_what_is_left_and_closes(self) -> None:
         machine = StreamMachine()
         machine.receive(sse("1"))
         machine.receive_end()
@@ -454,7 +456,7 @@ class TestStates:
         assert list(items) == []
         assert machine.state is MachineState.CLOSED
 
-    def test_raise_the_error_of_the_end_once(self) -> None:
+    def test_the_error_of_the_end_is_raised_once(self) -> None:
         machine = StreamMachine(require_done=True)
         with pytest.raises(TruncatedStreamError):
             list(machine.finish())
@@ -462,7 +464,7 @@ class TestStates:
         assert list(machine.items()) == []
 
     @pytest.mark.parametrize("take", ["items", "events"])
-    def test_keep_an_exception_of_the_callback_behind_the_items_of_earlier_chunks(self, take: str) -> None:
+    def test_an_exception_of_the_callback_comes_after_the_items_of_earlier_chunks(self, take: str) -> None:
         def refuse(comment: str) -> None:
             raise LookupError(comment)
 
@@ -520,7 +522,7 @@ def test_an_error_is_freed_without_the_garbage_collector(stream: bytes, options:
 
 
 class TestDecoder:
-    def test_can_be_one_of_the_callers(self) -> None:
+    def test_the_decoder_can_be_one_of_the_callers(self) -> None:
         comments: list[str] = []
         decoder = Decoder(dialect="openai", flush_incomplete=True, on_comment=comments.append)
         machine = StreamMachine(decoder=decoder, cast_to=lambda event: event)
@@ -531,24 +533,24 @@ class TestDecoder:
         ]
         assert comments == ["hello"]
 
-    def test_can_have_events_without_a_type(self) -> None:
+    def test_the_decoder_can_have_events_without_a_type(self) -> None:
         stream = sse("1") + sse("2", event="delta") + sse({"error": "no"})
         reading = read(stream, decoder=lambda: Decoder(dialect="openai"))
         assert reading.items == [1, 2]
         assert reading.error.message == "no"
 
-    def test_must_be_a_decoder(self) -> None:
+    def test_the_decoder_must_be_a_decoder(self) -> None:
         with pytest.raises(TypeError, match=r"must be a ssejet\.Decoder or None, not str"):
             StreamMachine(decoder="openai")  # type: ignore[arg-type]
 
     @any_cast
-    def test_that_refuses_an_event_gives_those_before_it_first(self, cast_to: Any) -> None:
+    def test_the_decoder_that_refuses_an_event_gives_those_before_it_first(self, cast_to: Any) -> None:
         stream = sse({"a": 1}) + sse({"a": "x" * 100})
         reading = read(stream, cast_to=cast_to, decoder=lambda: Decoder(max_event_size=50))
         assert len(reading.items) == 1
         assert isinstance(reading.error, EventTooLargeError)
 
-    def test_that_refuses_an_event_says_so_before_more_is_read(self) -> None:
+    def test_the_decoder_that_refuses_an_event_says_so_before_more_is_read(self) -> None:
         machine = StreamMachine(decoder=Decoder(max_event_size=50))
         machine.receive(sse("1") + b"data: " + b"x" * 100)
         items = machine.items(lambda: pytest.fail("more was read"))
@@ -556,20 +558,20 @@ class TestDecoder:
         with pytest.raises(EventTooLargeError):
             next(items)
 
-    def test_gets_no_bytes_after_the_sentinel(self) -> None:
+    def test_the_decoder_gets_no_bytes_after_the_sentinel(self) -> None:
         decoder = Decoder()
         machine = StreamMachine(decoder=decoder)
         assert list(machine.feed(DONE)) == []
         machine.feed(b"id: 7\n\n")
         assert decoder.last_event_id == ""
 
-    def test_takes_nothing_but_bytes(self) -> None:
+    def test_the_decoder_takes_nothing_but_bytes(self) -> None:
         with pytest.raises(TypeError, match="str"):
             StreamMachine().feed("data: 1\n\n")  # type: ignore[arg-type]
 
 
 class TestMetrics:
-    def test_are_none_or_nothing_at_first(self) -> None:
+    def test_metrics_are_none_or_nothing_at_first(self) -> None:
         metrics = StreamMachine().metrics
         assert metrics.to_dict() == {
             "time_to_first_byte": None,
@@ -581,7 +583,7 @@ class TestMetrics:
             "reconnections": 0,
         }
 
-    def test_stamp_the_bytes_that_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_metrics_stamp_the_bytes_that_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter([100.0, 101.0, 103.0, 106.0])
         monkeypatch.setattr("ssejet.metrics._stream_metrics.perf_counter", lambda: next(clock))
         machine = StreamMachine()

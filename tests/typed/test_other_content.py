@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     Driver = SyncDriver | AsyncDriver
 
-pytestmark = pytest.mark.slow
+# A fault belongs to a library, a kind of reader or a body, or to two of them together: a library has its own
+# chunks of a body, and a reader its own way to refuse one.
+pytestmark = [pytest.mark.slow, pytest.mark.pairs]
 
 ERROR = {"error": {"message": "model not found", "type": "invalid_request_error"}}
 BUSY = {"error": {"message": "busy", "type": "overloaded_error"}}
@@ -96,7 +98,7 @@ def read(driver: Driver, url: str, kind: str, **options: Any) -> list[Any]:
 @pytest.mark.parametrize("kind", ["stream", "source", "subscription"])
 class TestABodyThatIsNoEventStream:
     @pytest.mark.parametrize("body", ERRORS.values(), ids=ERRORS)
-    def test_raises_the_error_that_it_reports(
+    def test_a_body_that_is_no_event_stream_raises_the_error_that_it_reports(
         self, driver: Driver, server: Server, kind: str, body: bytes
     ) -> None:
         for steps in ([body], [body[:1], body[1:7], body[7:]]):
@@ -107,7 +109,7 @@ class TestABodyThatIsNoEventStream:
             assert len(answer.requests) == 1
 
     @pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
-    def test_raises_an_error_that_shows_its_beginning(
+    def test_a_body_that_is_no_event_stream_raises_an_error_that_shows_its_beginning(
         self, driver: Driver, server: Server, kind: str, body: bytes
     ) -> None:
         for steps in ([body], [body[:1], body[1:7], body[7:]]):
@@ -119,13 +121,15 @@ class TestABodyThatIsNoEventStream:
             assert len(answer.requests) == 1
 
     @pytest.mark.parametrize("body", STREAMS.values(), ids=STREAMS)
-    def test_is_not_a_stream_without_events(
+    def test_a_stream_without_events_is_no_error_of_the_body(
         self, driver: Driver, server: Server, kind: str, body: bytes
     ) -> None:
         options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
         assert read(driver, server.answer(body).url, kind, **options) == []
 
-    def test_may_be_endless(self, driver: Driver, server: Server, kind: str) -> None:
+    def test_a_body_that_is_no_event_stream_may_be_endless(
+        self, driver: Driver, server: Server, kind: str
+    ) -> None:
         line = b'{"token": "' + b"x" * 1000 + b'"}\n'
         with pytest.raises(ContentTypeError) as caught:
             read(driver, server.answer(*[line] * 70, Then.HANG).url, kind)
@@ -178,7 +182,7 @@ def cut(body: bytes, name: str) -> list[bytes]:
 @pytest.mark.parametrize("start", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
 @pytest.mark.parametrize("kind", ["stream", "source", "subscription"])
 class TestAfterSignsOfLife:
-    def test_an_error_is_the_one_that_it_reports(
+    def test_after_signs_of_life_an_error_is_the_one_that_it_reports(
         self, driver: Driver, server: Server, start: bytes, kind: str
     ) -> None:
         answer = server.answer(*cut(start + ERRORS["JSON"], "sevens"))
@@ -186,7 +190,7 @@ class TestAfterSignsOfLife:
             read(driver, answer.url, kind)
         assert len(answer.requests) == 1
 
-    def test_something_else_raises_an_error_that_shows_it(
+    def test_after_signs_of_life_something_else_raises_an_error_that_shows_it(
         self, driver: Driver, server: Server, start: bytes, kind: str
     ) -> None:
         body = OTHERS_AFTERWARDS["plain text"]
@@ -194,11 +198,13 @@ class TestAfterSignsOfLife:
             read(driver, server.answer(start + body).url, kind)
         assert caught.value.body == body
 
-    def test_nothing_is_no_error(self, driver: Driver, server: Server, start: bytes, kind: str) -> None:
+    def test_after_signs_of_life_nothing_is_no_error(
+        self, driver: Driver, server: Server, start: bytes, kind: str
+    ) -> None:
         options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
         assert read(driver, server.answer(start).url, kind, **options) == []
 
-    def test_events_are_read_whatever_came_before_them(
+    def test_after_signs_of_life_events_are_read_whatever_came_before_them(
         self, driver: Driver, server: Server, start: bytes, kind: str
     ) -> None:
         options = {"max_attempts": 1, "method": "POST"} if kind == "subscription" else {}
@@ -254,7 +260,9 @@ def test_a_decoder_with_events_without_data_is_believed(driver: Driver, server: 
 
 @pytest.mark.parametrize("end", AFTER_EVENTS.values(), ids=AFTER_EVENTS)
 class TestAnErrorAtTheEnd:
-    def test_comes_after_the_items(self, driver: Driver, server: Server, end: bytes) -> None:
+    def test_an_error_at_the_end_comes_after_the_items(
+        self, driver: Driver, server: Server, end: bytes
+    ) -> None:
         body = b"data: 1\n\ndata: 2\n\n" + end
         reading = driver.read(server.answer(*cut(body, "sevens")).url)[0]
         assert reading.items == [1, 2]
@@ -263,14 +271,18 @@ class TestAnErrorAtTheEnd:
 
     @pytest.mark.parametrize("cut_into", CUTS)
     @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-    def test_is_found_however_the_body_is_cut(self, end: bytes, cut_into: str, line_end: bytes) -> None:
+    def test_an_error_at_the_end_is_found_however_the_body_is_cut(
+        self, end: bytes, cut_into: str, line_end: bytes
+    ) -> None:
         body = (b"data: 1\n\ndata: 2\n\n" + end).replace(b"\n", line_end)
         reading = SyncDriver(httpx).consume(FakeResponse(cut(body, cut_into)))
         assert reading.items == [1, 2]
         assert isinstance(reading.error, APIError)
 
     @pytest.mark.parametrize("cut_into", CUTS)
-    def test_ends_an_answer_that_keeps_what_had_come(self, end: bytes, cut_into: str) -> None:
+    def test_an_error_at_the_end_ends_an_answer_that_keeps_what_had_come(
+        self, end: bytes, cut_into: str
+    ) -> None:
         chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'
         content = iter(cut(chunk + end, cut_into))
         response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=content)
@@ -279,7 +291,7 @@ class TestAnErrorAtTheEnd:
             stream.get_final_completion()
         assert caught.value.partial.choices[0].message.content == "Hi"
 
-    def test_counts_for_nothing_after_the_sentinel(self, end: bytes) -> None:
+    def test_an_error_at_the_end_counts_for_nothing_after_the_sentinel(self, end: bytes) -> None:
         body = b"data: 1\n\ndata: [DONE]\n\n" + end
         assert SyncDriver(httpx).consume(FakeResponse([body])).result() == [1]
 
@@ -391,7 +403,7 @@ async def test_a_relay_passes_on_what_has_no_events(server: Server, body: bytes)
 @pytest.mark.parametrize("cut_into", ["whole", "sevens"])
 @pytest.mark.parametrize("start", SIGNS_OF_LIFE.values(), ids=SIGNS_OF_LIFE)
 class TestARelayAfterSignsOfLife:
-    async def test_tells_its_clients_what_went_wrong(
+    async def test_a_relay_after_signs_of_life_tells_its_clients_what_went_wrong(
         self,
         server: Server,
         caplog: pytest.LogCaptureFixture,

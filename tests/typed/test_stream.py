@@ -57,23 +57,23 @@ def url_of(error: Any, outcome: Outcome) -> str:
 
 
 class TestReading:
-    def test_gives_the_items_of_a_response(self, driver: Driver, server: Server) -> None:
+    def test_a_stream_gives_the_items_of_a_response(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse({"n": 1}), sse({"n": 2}, {"n": 3}), DONE)
         (outcome,) = driver.read(answer.url, cast_to=Chunk)
         assert outcome.result() == [Chunk(1), Chunk(2), Chunk(3)]
         assert outcome.stream.saw_done
         assert outcome.closed
 
-    def test_needs_no_sentinel(self, driver: Driver, server: Server) -> None:
+    def test_a_stream_needs_no_sentinel(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(sse(1), sse(2)).url)
         assert outcome.result() == [1, 2]
         assert not outcome.stream.saw_done
         assert outcome.closed
 
-    def test_gives_nothing_of_an_empty_response(self, driver: Driver, server: Server) -> None:
+    def test_a_stream_gives_nothing_of_an_empty_response(self, driver: Driver, server: Server) -> None:
         assert driver.read(server.answer().url)[0].result() == []
 
-    def test_gives_each_item_before_more_bytes_come(self, driver: Driver, server: Server) -> None:
+    def test_a_stream_gives_each_item_before_more_bytes_come(self, driver: Driver, server: Server) -> None:
         gates = [threading.Event(), threading.Event()]
         answer = server.answer(sse(0), gates[0], b"data: 1\n\r", gates[1], DONE)
         (outcome,) = driver.read(answer.url, cast_to=lambda event: gates[event.json()].set())
@@ -81,7 +81,9 @@ class TestReading:
 
     @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
     @pytest.mark.parametrize("size", [1, 7, 10_000])
-    def test_decompresses(self, driver: Driver, server: Server, encoding: str, size: int) -> None:
+    def test_a_stream_decompresses_its_bytes(
+        self, driver: Driver, server: Server, encoding: str, size: int
+    ) -> None:
         if not accepts(driver.http, encoding):
             pytest.skip(f"{driver.http.__name__} is installed without {encoding}")
         items = [f"{n} é 漢 🚀" for n in range(50)]
@@ -90,7 +92,7 @@ class TestReading:
         answer = server.answer(*chunks, content_encoding=encoding)
         assert driver.read(answer.url)[0].result() == items
 
-    def test_gives_events_on_demand(self, driver: Driver, server: Server) -> None:
+    def test_a_stream_gives_events_on_demand(self, driver: Driver, server: Server) -> None:
         answer = server.answer(b"event: error\nid: 7\ndata: x\n\n", DONE, sse(1))
         (outcome,) = driver.read(answer.url, events=True, cast_to=Chunk)
         assert outcome.result() == [
@@ -98,7 +100,7 @@ class TestReading:
             ServerSentEvent(id="7", data="[DONE]"),
         ]
 
-    def test_measures_itself(self, driver: Driver, server: Server) -> None:
+    def test_a_stream_measures_itself(self, driver: Driver, server: Server) -> None:
         heard, taken = threading.Event(), threading.Event()
         answer = server.answer(b": hi\n\n", heard, sse(1), taken, DONE)
         decoder = Decoder(on_comment=lambda _: heard.set())
@@ -110,7 +112,9 @@ class TestReading:
 
 
 class TestErrors:
-    def test_of_the_server_come_after_the_items_before_them(self, driver: Driver, server: Server) -> None:
+    def test_errors_of_the_server_come_after_the_items_before_them(
+        self, driver: Driver, server: Server
+    ) -> None:
         answer = server.answer(sse({"n": 1}, {"error": {"message": "no", "code": "c"}}, {"n": 2}), Then.HANG)
         (outcome,) = driver.read(answer.url, cast_to=Chunk)
         assert outcome.items == [Chunk(1)]
@@ -119,31 +123,35 @@ class TestErrors:
         assert (error.message, error.code) == ("no", "c")
         assert url_of(error, outcome) == answer.url
 
-    def test_of_decoding_come_after_the_items_before_them(self, driver: Driver, server: Server) -> None:
+    def test_errors_of_decoding_come_after_the_items_before_them(
+        self, driver: Driver, server: Server
+    ) -> None:
         answer = server.answer(sse({"n": 1}, {"n": "x"}, {"n": 2}), Then.HANG)
         (outcome,) = driver.read(answer.url, cast_to=Chunk)
         assert outcome.items == [Chunk(1)]
         assert isinstance(outcome.error, InvalidJSONError)
         assert outcome.error.index == 1
 
-    def test_of_size_come_after_the_items_before_them(self, driver: Driver, server: Server) -> None:
+    def test_errors_of_size_come_after_the_items_before_them(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1) + sse("x" * 100), Then.HANG)
         (outcome,) = driver.read(answer.url, decoder=Decoder(max_event_size=50))
         assert outcome.items == [1]
         assert isinstance(outcome.error, EventTooLargeError)
 
-    def test_close_the_response(self, driver: Driver, server: Server) -> None:
+    def test_errors_close_the_response(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse({"error": "no"}), Then.HANG)
         (outcome,) = driver.read(answer.url)
         assert outcome.closed
         assert answer.left.wait(A_LONG_TIME)
 
-    def test_are_raised_if_the_sentinel_is_required_and_missing(self, driver: Driver, server: Server) -> None:
+    def test_errors_are_raised_if_the_sentinel_is_required_and_missing(
+        self, driver: Driver, server: Server
+    ) -> None:
         (outcome,) = driver.read(server.answer(sse(1)).url, require_done=True)
         assert outcome.items == [1]
         assert isinstance(outcome.error, TruncatedStreamError)
 
-    def test_are_raised_if_the_connection_breaks(self, driver: Driver, server: Server) -> None:
+    def test_errors_are_raised_if_the_connection_breaks(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(sse(1, 2), b"data: 3", Then.DROP).url)
         assert outcome.items == [1, 2]
         error = outcome.error
@@ -153,12 +161,12 @@ class TestErrors:
         assert error.request is request_of(outcome.stream.response)
         assert error.retryable
 
-    def test_are_raised_if_the_compression_is_broken(self, driver: Driver, server: Server) -> None:
+    def test_errors_are_raised_if_the_compression_is_broken(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(b"not gzip", content_encoding="gzip").url)
         assert isinstance(outcome.error, APIConnectionError)
         assert isinstance(outcome.error.__cause__, driver.http.DecodingError)
 
-    def test_end_the_stream(self, server: Server) -> None:
+    def test_errors_end_the_stream(self, server: Server) -> None:
         with (
             httpx.Client(verify=NO_TLS) as client,
             client.stream("GET", server.answer(sse({"error": "no"}, 1)).url) as response,
@@ -168,7 +176,7 @@ class TestErrors:
                 next(stream)
             assert list(stream) == []
 
-    def test_of_other_clients_are_passed_on(self, driver: Driver) -> None:
+    def test_errors_of_other_clients_are_passed_on(self, driver: Driver) -> None:
         failure = OSError("other client")
         response = FakeResponse([sse(1)], failure)
         outcome = driver.consume(response)
@@ -177,7 +185,7 @@ class TestErrors:
         assert outcome.error.__cause__ is None
         assert response.closed == 1
 
-    def test_of_use_are_passed_on(self, server: Server) -> None:
+    def test_errors_of_use_are_passed_on(self, server: Server) -> None:
         with (
             httpx.Client(verify=NO_TLS) as client,
             client.stream("GET", server.answer(sse(1)).url) as response,
@@ -197,7 +205,7 @@ class TestRefusals:
             (b"\xff", "\ufffd", "\ufffd"),
         ],
     )
-    def test_are_raised_before_the_first_item(
+    def test_refusals_are_raised_before_the_first_item(
         self, driver: Driver, server: Server, body: bytes, message: str, error_body: Any
     ) -> None:
         answer = server.answer(
@@ -211,21 +219,23 @@ class TestRefusals:
         assert (error.status_code, error.request_id, error.response) == (401, "r", outcome.stream.response)
         assert url_of(error, outcome) == answer.url
 
-    def test_without_a_body_have_their_status(self, driver: Driver, server: Server) -> None:
+    def test_refusals_without_a_body_have_their_status(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(status=503).url)
         assert str(outcome.error) == "HTTP status 503"
 
-    def test_are_raised_though_they_look_like_streams(self, driver: Driver, server: Server) -> None:
+    def test_refusals_are_raised_though_they_look_like_streams(self, driver: Driver, server: Server) -> None:
         (outcome,) = driver.read(server.answer(sse(1), status=400).url, events=True)
         assert isinstance(outcome.error, APIStatusError)
 
-    def test_are_raised_with_what_came_if_their_body_breaks(self, driver: Driver, server: Server) -> None:
+    def test_refusals_are_raised_with_what_came_if_their_body_breaks(
+        self, driver: Driver, server: Server
+    ) -> None:
         (outcome,) = driver.read(server.answer(b"half", Then.DROP, status=500).url)
         assert isinstance(outcome.error, APIStatusError)
         assert outcome.error.body == "half"
         assert isinstance(outcome.error.__cause__, driver.http.TransportError)
 
-    def test_are_raised_if_their_body_does_not_end(self, driver: Driver, server: Server) -> None:
+    def test_refusals_are_raised_if_their_body_does_not_end(self, driver: Driver, server: Server) -> None:
         answer = server.answer(*[b"x" * 10_000] * 10, Then.HANG, status=500)
         (outcome,) = driver.read(answer.url)
         assert isinstance(outcome.error, APIStatusError)
@@ -235,7 +245,7 @@ class TestRefusals:
 
 
 class TestOtherContent:
-    def test_is_an_error_if_there_is_no_event(self, driver: Driver, server: Server) -> None:
+    def test_other_content_is_an_error_if_there_is_no_event(self, driver: Driver, server: Server) -> None:
         body = b'{"choices": [' + b"x" * 2000
         (outcome,) = driver.read(server.answer(body, content_type="application/json; charset=utf-8").url)
         error = outcome.error
@@ -244,22 +254,22 @@ class TestOtherContent:
         assert error.body == body[:1024]
         assert error.response is outcome.stream.response
 
-    def test_is_read_if_there_are_events(self, driver: Driver, server: Server) -> None:
+    def test_other_content_is_read_if_there_are_events(self, driver: Driver, server: Server) -> None:
         assert driver.read(server.answer(sse(1), content_type="text/plain").url)[0].result() == [1]
 
     @pytest.mark.parametrize("content_type", [None, "Text/Event-Stream;charset=iso-8859-1"])
-    def test_is_not_what_may_be_a_stream(
+    def test_other_content_is_not_what_may_be_a_stream(
         self, driver: Driver, server: Server, content_type: str | None
     ) -> None:
         assert driver.read(server.answer(b": hello\n", content_type=content_type).url)[0].result() == []
 
-    def test_is_utf_8_whatever_the_charset(self, driver: Driver, server: Server) -> None:
+    def test_other_content_is_utf_8_whatever_the_charset(self, driver: Driver, server: Server) -> None:
         answer = server.answer('data: "é"\n\n'.encode(), content_type="text/event-stream; charset=iso-8859-1")
         assert driver.read(answer.url)[0].result() == ["é"]
 
 
 class TestConnection:
-    def test_serves_the_next_request_after_the_sentinel(
+    def test_the_connection_serves_the_next_request_after_the_sentinel(
         self, driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for module in ("reader", "async_reader"):
@@ -270,14 +280,16 @@ class TestConnection:
         assert len(answer.requests) == 3
         assert len(answer.connections) == 1
 
-    def test_is_closed_if_the_body_goes_on_for_too_long(self, driver: Driver, server: Server) -> None:
+    def test_the_connection_is_closed_if_the_body_goes_on_for_too_long(
+        self, driver: Driver, server: Server
+    ) -> None:
         answer = server.answer(sse(1), DONE, 1.0)
         for outcome in driver.read(answer.url, answer.url):
             assert outcome.result() == [1]
             assert outcome.closed
         assert len(answer.connections) == 2
 
-    def test_is_closed_if_the_body_has_too_much_left(
+    def test_the_connection_is_closed_if_the_body_has_too_much_left(
         self, driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for module in ("reader", "async_reader"):
@@ -289,10 +301,10 @@ class TestConnection:
         # aiohttp reads ahead, and may have the end of the body already.
         assert len(answer.connections) in ({1, 2} if driver.http is Aiohttp else {2})
 
-    def test_may_break_after_the_sentinel(self, driver: Driver, server: Server) -> None:
+    def test_the_connection_may_break_after_the_sentinel(self, driver: Driver, server: Server) -> None:
         assert driver.read(server.answer(sse(1), DONE, 0.01, Then.DROP).url)[0].result() == [1]
 
-    def test_of_other_clients_is_not_read_on(self, driver: Driver) -> None:
+    def test_the_connection_of_other_clients_is_not_read_on(self, driver: Driver) -> None:
         def chunks() -> Iterator[bytes]:
             yield sse(1) + DONE
             pytest.fail("was read after the sentinel")
@@ -301,7 +313,7 @@ class TestConnection:
         assert driver.consume(response).result() == [1]
         assert response.closed == 1
 
-    def test_of_http_2_is_not_read_on(self, driver: Driver) -> None:
+    def test_the_connection_of_http_2_is_not_read_on(self, driver: Driver) -> None:
         def chunks() -> Iterator[bytes]:
             yield sse(1) + DONE
             pytest.fail("was read after the sentinel")
@@ -310,7 +322,7 @@ class TestConnection:
         response.http_version = "HTTP/2"  # type: ignore[attr-defined]
         assert driver.consume(response).result() == [1]
 
-    def test_keeps_its_own_timeouts_for_the_next_request(self, server: Server) -> None:
+    def test_the_connection_keeps_its_own_timeouts_for_the_next_request(self, server: Server) -> None:
         # The wait is longer than reading on after the sentinel may take.
         done, slow = server.answer(sse(1), DONE), server.answer(0.3, sse(2))
         for http in (httpx, httpx2):
@@ -322,7 +334,7 @@ class TestConnection:
                 assert done.connections & slow.connections
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
-    def test_is_left_as_it_was(self, http: Any, server: Server) -> None:
+    def test_the_connection_is_left_as_it_was(self, http: Any, server: Server) -> None:
         url = server.answer(sse(1), DONE).url
         with http.Client(verify=NO_TLS) as client, client.stream("GET", url) as response:
             connection = response.extensions["network_stream"]
@@ -332,7 +344,7 @@ class TestConnection:
 
 
 class TestTimeouts:
-    def test_end_a_silence(self, driver: Driver, server: Server) -> None:
+    def test_timeouts_end_a_silence(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
         (outcome,) = driver.read(answer.url, idle_timeout=0.2, timeout=A_LONG_TIME)
         assert outcome.items == [1]
@@ -343,7 +355,7 @@ class TestTimeouts:
         assert url_of(error, outcome) == answer.url
         assert answer.left.wait(A_LONG_TIME)
 
-    def test_end_a_stream_that_never_falls_silent(self, driver: Driver, server: Server) -> None:
+    def test_timeouts_end_a_stream_that_never_falls_silent(self, driver: Driver, server: Server) -> None:
         answer = server.answer(*[sse(1), 0.01] * 1000)
         (outcome,) = driver.read(answer.url, idle_timeout=A_LONG_TIME, timeout=0.1)
         assert set(outcome.items) <= {1}
@@ -352,7 +364,9 @@ class TestTimeouts:
         assert error.kind == "total"
         assert "timeout=0.1" in str(error)
 
-    def test_end_a_stream_of_compressed_bytes_that_say_nothing(self, driver: Driver, server: Server) -> None:
+    def test_timeouts_end_a_stream_of_compressed_bytes_that_say_nothing(
+        self, driver: Driver, server: Server
+    ) -> None:
         # The client gives no chunk for these bytes: the whole of the wait is inside one read.
         header = compress("gzip", b"")[:10]
         stored = b"\x00\x00\x00\xff\xff"
@@ -361,13 +375,13 @@ class TestTimeouts:
         assert isinstance(outcome.error, APITimeoutError)
         assert outcome.error.kind == "total"
 
-    def test_do_not_disturb_a_stream_in_time(self, driver: Driver, server: Server) -> None:
+    def test_timeouts_do_not_disturb_a_stream_in_time(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1), 0.05, sse(2), 0.05, DONE)
         for outcome in driver.read(answer.url, answer.url, idle_timeout=A_LONG_TIME, timeout=A_LONG_TIME):
             assert outcome.result() == [1, 2]
         assert len(answer.connections) == 1
 
-    def test_of_the_client_are_told_as_silences(self, driver: Driver, server: Server) -> None:
+    def test_timeouts_of_the_client_are_told_as_silences(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
         (outcome,) = driver.read(answer.url, read_timeout=0.2, timeout=A_LONG_TIME)
         assert outcome.items == [1]
@@ -377,7 +391,7 @@ class TestTimeouts:
         assert "the client's read timeout" in str(error)
         assert isinstance(error.__cause__, driver.http.ReadTimeout)
 
-    def test_count_the_time_that_the_reader_takes(self, server: Server) -> None:
+    def test_timeouts_count_the_time_that_the_reader_takes(self, server: Server) -> None:
         with (
             httpx.Client(verify=NO_TLS) as client,
             client.stream("GET", server.answer(sse(1), sse(2)).url) as response,
@@ -388,7 +402,7 @@ class TestTimeouts:
             with pytest.raises(APITimeoutError):
                 list(stream)
 
-    def test_of_other_synchronous_clients_are_looked_at_between_chunks(self) -> None:
+    def test_timeouts_of_other_synchronous_clients_are_looked_at_between_chunks(self) -> None:
         def chunks() -> Iterator[bytes]:
             while True:
                 yield sse(1)
@@ -397,7 +411,7 @@ class TestTimeouts:
             list(Stream(FakeResponse(chunks()), timeout=0.01))
         assert caught.value.kind == "total"
 
-    async def test_of_other_asynchronous_clients_end_a_wait(self) -> None:
+    async def test_timeouts_of_other_asynchronous_clients_end_a_wait(self) -> None:
         class Silent(FakeResponse):
             async def aiter_bytes(self) -> AsyncIterator[bytes]:
                 yield sse(1)
@@ -412,7 +426,7 @@ class TestTimeouts:
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
     @pytest.mark.parametrize("name", ["idle_timeout", "timeout"])
-    def test_must_be_positive(self, name: str, seconds: float) -> None:
+    def test_timeouts_must_be_positive(self, name: str, seconds: float) -> None:
         with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds, or None"):
             Stream(FakeResponse([]), **{name: seconds})
 
@@ -421,7 +435,7 @@ class TestResponses:
     @pytest.mark.parametrize(
         "response", [None, 5, b"data: 1\n\n", [b"data: 1\n\n"], httpx.Request("GET", "http://x")]
     )
-    def test_must_be_readable(self, response: Any) -> None:
+    def test_responses_must_be_readable(self, response: Any) -> None:
         name = type(response).__name__
         with pytest.raises(
             TypeError, match=rf"Stream needs .*, but this {name} has no iter_bytes\(\) and no close"
@@ -431,7 +445,7 @@ class TestResponses:
             AsyncStream(response)
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
-    def test_must_be_of_the_right_kind_of_client(self, http: Any, server: Server) -> None:
+    def test_responses_must_be_of_the_right_kind_of_client(self, http: Any, server: Server) -> None:
         url = server.answer(sse(1)).url
         with http.Client(verify=NO_TLS) as client, client.stream("GET", url) as response:
             with pytest.raises(TypeError, match=r"is of the other kind; .* are for Stream"):
@@ -447,7 +461,7 @@ class TestResponses:
         asyncio.run(main())
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
-    async def test_may_have_been_read_already(self, http: Any) -> None:
+    async def test_responses_may_have_been_read_already(self, http: Any) -> None:
         def response() -> Any:
             return http.Response(200, content=sse(1, 2) + DONE)
 
@@ -455,7 +469,7 @@ class TestResponses:
         assert [item async for item in AsyncStream(response())] == [1, 2]
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
-    def test_may_come_from_a_mock_transport(self, http: Any) -> None:
+    def test_responses_may_come_from_a_mock_transport(self, http: Any) -> None:
         def handler(request: Any) -> Any:
             return http.Response(200, content=iter([sse(1), sse(2), DONE]))
 
@@ -463,14 +477,14 @@ class TestResponses:
             response = client.send(client.build_request("GET", "http://x"), stream=True)
             assert list(Stream(response, timeout=A_LONG_TIME)) == [1, 2]
 
-    def test_may_have_no_status_or_headers_or_request(self, driver: Driver) -> None:
+    def test_responses_may_have_no_status_or_headers_or_request(self, driver: Driver) -> None:
         outcome = driver.consume(FakeResponse([sse({"error": "no"})]))
         assert isinstance(outcome.error, APIError)
         assert outcome.error.request is None
 
 
 class TestClosing:
-    def test_is_left_to_the_caller_after_a_break(self, server: Server) -> None:
+    def test_closing_is_left_to_the_caller_after_a_break(self, server: Server) -> None:
         answer = server.answer(sse(1, 2, 3), 0.02, sse(4), DONE)
         with (
             httpx.Client(verify=NO_TLS) as client,
@@ -487,7 +501,7 @@ class TestClosing:
             assert list(stream) == [4]
             assert response.is_closed
 
-    async def test_is_left_to_the_caller_after_a_break_async(self, server: Server) -> None:
+    async def test_closing_is_left_to_the_caller_after_a_break_async(self, server: Server) -> None:
         answer = server.answer(sse(1, 2, 3), 0.02, sse(4), DONE)
         async with (
             httpx.AsyncClient(verify=NO_TLS) as client,
@@ -504,7 +518,7 @@ class TestClosing:
             assert [item async for item in stream] == [4]
             assert response.is_closed
 
-    def test_happens_at_the_end_of_a_with_block(self, server: Server) -> None:
+    def test_closing_happens_at_the_end_of_a_with_block(self, server: Server) -> None:
         answer = server.answer(sse(1, 2), Then.HANG)
         with httpx.Client(verify=NO_TLS) as client:
             response = client.send(client.build_request("GET", answer.url), stream=True)
@@ -517,7 +531,9 @@ class TestClosing:
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_happens_at_the_end_of_an_async_with_block(self, http: Any, backend: str, server: Server) -> None:
+    def test_closing_happens_at_the_end_of_an_async_with_block(
+        self, http: Any, backend: str, server: Server
+    ) -> None:
         answer = server.answer(sse(1, 2), Then.HANG)
 
         async def main() -> None:
@@ -533,7 +549,7 @@ class TestClosing:
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_leaves_nothing_to_the_garbage_collector_of_a_response_that_is_closed_already(
+    def test_closing_leaves_nothing_to_the_garbage_collector_of_a_response_that_is_closed_already(
         self, http: Any, backend: str, server: Server
     ) -> None:
         answer = server.answer(sse(1, 2), Then.HANG)
@@ -549,7 +565,7 @@ class TestClosing:
 
         anyio.run(main, backend=backend)
 
-    def test_more_than_once_does_no_harm(self) -> None:
+    def test_closing_more_than_once_does_no_harm(self) -> None:
         response = FakeResponse([sse(1)])
         stream = Stream(response)
         stream.close()
@@ -557,7 +573,7 @@ class TestClosing:
         assert list(stream) == []
         assert response.closed == 1
 
-    async def test_more_than_once_does_no_harm_async(self) -> None:
+    async def test_closing_more_than_once_does_no_harm_async(self) -> None:
         response = FakeResponse([sse(1)])
         stream = AsyncStream(response)
         await stream.aclose()
@@ -566,7 +582,7 @@ class TestClosing:
         assert [item async for item in stream] == []
         assert response.closed == 1
 
-    async def test_closes_what_another_clients_response_gives(self) -> None:
+    async def test_closing_closes_what_another_clients_response_gives(self) -> None:
         closed = []
 
         class Watched(FakeResponse):
@@ -581,20 +597,20 @@ class TestClosing:
             assert await anext(stream) == 1
         assert closed == [True]
 
-    def test_inside_a_loop_ends_it(self) -> None:
+    def test_closing_inside_a_loop_ends_it(self) -> None:
         stream = Stream(FakeResponse([sse(1, 2), sse(3)]), require_done=True)
         for item in stream:
             assert item == 1
             stream.close()
 
-    def test_happens_when_the_reader_is_interrupted(self) -> None:
+    def test_closing_happens_when_the_reader_is_interrupted(self) -> None:
         response = FakeResponse([sse(1)], KeyboardInterrupt())
         stream = Stream(response)
         with pytest.raises(KeyboardInterrupt):
             list(stream)
         assert response.closed == 1
 
-    async def test_is_not_cut_short_by_cancellation(self) -> None:
+    async def test_closing_is_not_cut_short_by_cancellation(self) -> None:
         class SlowToClose(FakeResponse):
             async def aiter_bytes(self) -> AsyncIterator[bytes]:
                 yield sse(1)
@@ -612,7 +628,7 @@ class TestClosing:
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_by_another_task_ends_the_loop_of_the_reader(
+    def test_closing_by_another_task_ends_the_loop_of_the_reader(
         self, http: Any, backend: str, server: Server
     ) -> None:
         answer = server.answer(sse(1), Then.HANG)
@@ -641,7 +657,7 @@ class TestClosing:
 
 
 class TestSecondReader:
-    async def test_is_told_so_and_does_not_disturb_the_first(self, server: Server) -> None:
+    async def test_a_second_reader_is_told_so_and_does_not_disturb_the_first(self, server: Server) -> None:
         answer = server.answer(sse(1), 0.1, sse(2), DONE)
         async with httpx.AsyncClient(verify=NO_TLS) as client, client.stream("GET", answer.url) as response:
             stream = AsyncStream(response)
@@ -653,7 +669,7 @@ class TestSecondReader:
             assert await first == 2
             assert [item async for item in stream] == []
 
-    def test_in_a_thread_is_told_so_and_does_not_disturb_the_first(self) -> None:
+    def test_a_second_reader_in_a_thread_is_told_so_and_does_not_disturb_the_first(self) -> None:
         entered, go_on = threading.Event(), threading.Event()
 
         def chunks() -> Iterator[bytes]:
@@ -676,7 +692,9 @@ class TestSecondReader:
 class TestGarbageCollection:
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("read", [0, 1])
-    def test_of_an_unclosed_response_warns_and_closes_it(self, http: Any, read: int, server: Server) -> None:
+    def test_garbage_collection_of_an_unclosed_response_warns_and_closes_it(
+        self, http: Any, read: int, server: Server
+    ) -> None:
         answer = server.answer(sse(1), Then.HANG)
         with http.Client(verify=NO_TLS, timeout=A_LONG_TIME) as client:
             response = client.send(client.build_request("GET", answer.url), stream=True)
@@ -692,7 +710,9 @@ class TestGarbageCollection:
                 gc.collect()
         assert answer.left.wait(A_LONG_TIME)
 
-    async def test_of_an_unclosed_async_response_warns_and_ends_its_reading(self, server: Server) -> None:
+    async def test_garbage_collection_of_an_unclosed_async_response_warns_and_ends_its_reading(
+        self, server: Server
+    ) -> None:
         answer = server.answer(sse(1), Then.HANG)
         async with httpx2.AsyncClient(verify=NO_TLS, timeout=A_LONG_TIME) as client:
             response = await client.send(client.build_request("GET", answer.url), stream=True)
@@ -705,7 +725,7 @@ class TestGarbageCollection:
             assert await asyncio.to_thread(answer.left.wait, A_LONG_TIME)
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
-    def test_of_a_nameless_stream_is_silent_in_the_block_of_its_response(
+    def test_garbage_collection_of_a_nameless_stream_is_silent_in_the_block_of_its_response(
         self, http: Any, server: Server
     ) -> None:
         answer = server.answer(sse(1, 2), Then.HANG)
@@ -724,7 +744,7 @@ class TestGarbageCollection:
 
     @pytest.mark.parametrize("http", [httpx, httpx2])
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-    def test_of_a_nameless_async_stream_is_silent_in_the_block_of_its_response(
+    def test_garbage_collection_of_a_nameless_async_stream_is_silent_in_the_block_of_its_response(
         self, http: Any, backend: str, server: Server
     ) -> None:
         answer = server.answer(sse(1, 2), Then.HANG)
@@ -744,7 +764,9 @@ class TestGarbageCollection:
         anyio.run(main, backend=backend)
         assert answer.left.wait(A_LONG_TIME)
 
-    def test_of_a_loop_over_a_nameless_stream_warns_when_it_can_no_longer_be_closed(self) -> None:
+    def test_garbage_collection_of_a_loop_over_a_nameless_stream_warns_when_it_can_no_longer_be_closed(
+        self,
+    ) -> None:
         responses: list[int] = []
 
         class Watched(FakeResponse):
@@ -762,7 +784,9 @@ class TestGarbageCollection:
             gc.collect()
         assert responses == [1]
 
-    def test_of_a_stream_over_a_response_that_takes_no_attributes_warns_at_once(self) -> None:
+    def test_garbage_collection_of_a_stream_over_a_response_that_takes_no_attributes_warns_at_once(
+        self,
+    ) -> None:
         class Slotted:
             __slots__ = ("closed",)
 
@@ -779,7 +803,9 @@ class TestGarbageCollection:
             del stream
         assert response.closed
 
-    def test_of_a_stream_that_ended_or_whose_response_is_closed_is_silent(self, server: Server) -> None:
+    def test_garbage_collection_of_a_stream_that_ended_or_whose_response_is_closed_is_silent(
+        self, server: Server
+    ) -> None:
         url = server.answer(sse(1)).url
         with httpx.Client(verify=NO_TLS) as client:
             with client.stream("GET", url) as response:
@@ -788,6 +814,6 @@ class TestGarbageCollection:
                 stream = Stream(response)
             del stream
 
-    def test_of_a_stream_that_could_not_be_made_is_silent(self) -> None:
+    def test_garbage_collection_of_a_stream_that_could_not_be_made_is_silent(self) -> None:
         with pytest.raises(TypeError):
             Stream(FakeResponse([]), cast_to=5)  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ def chunk(content: str, finish_reason: str | None = None) -> bytes:
 
 HELLO = [chunk("Hel"), chunk("lo")]
 REST = [chunk(", world", "stop"), b"data: [DONE]\n\n"]
-STILL_HERE = b": still here\n\n" * 2000
+STILL_HERE = b": still here\n\n" * 200
 IN_THE_THIRD = len(b"".join(HELLO)) + 20
 
 
@@ -134,7 +134,7 @@ TROUBLES = {
         kind="total",
         rest=[STILL_HERE],
         fault=Fault(drip=True, cut=len(b"".join(HELLO) + STILL_HERE), then=Then.STALL),
-        options={"idle_timeout": A_LONG_TIME, "data_timeout": A_LONG_TIME, "timeout": 0.5},
+        options={"idle_timeout": A_LONG_TIME, "data_timeout": A_LONG_TIME, "timeout": 0.3},
     ),
 }
 OVER_TLS = ["the connection is reset", "the server falls silent", "the server takes its time"]

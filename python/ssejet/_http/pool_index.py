@@ -41,8 +41,8 @@ _USES = {
 # The index calls what the pass that it replaces calls.
 _CALLS = {"assign_to_connection", "create_connection", "has_expired", "is_closed", "is_idle"}
 
-# How many connections a pass checks: the server may have disconnected an idle one, and that of a response
-# which nobody closes may be closed.
+# How many connections a pass checks. The server may have disconnected an idle one, and a connection in use
+# may be closed although nobody has closed its response.
 _CHECKS = 4
 
 
@@ -203,7 +203,7 @@ class _PoolIndex:
         return closing
 
     def _take_back(self, connection: Any, closing: list[Any]) -> None:
-        """Take back the connection of a request that has ended."""
+        """Take in that a request has ended, and its connection is free."""
         if connection in self._idle:
             return
         if connection not in self._origins:

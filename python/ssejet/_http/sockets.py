@@ -52,6 +52,8 @@ class RequestInterrupter:
     def __init__(self, request: Any) -> None:
         self._lock = RLock()  # a signal handler may interrupt its owner
         self._network_stream: Any = None
+        # During a TLS handshake: another socket of the connection, as TLS takes that of the network stream.
+        self._handshaking: Any = None
         self._interrupted = False
         request.extensions["trace"] = self._trace
 
@@ -63,20 +65,38 @@ class RequestInterrupter:
     ) -> None:
         with self._lock:
             self._network_stream = None
+            self._end_handshake()
 
     def interrupt(self) -> None:
         """Make the thread that waits raise an error. Any thread may call this."""
         with self._lock:
             self._interrupted = True
-            if self._network_stream is not None:
-                shut_down(self._network_stream)
+            self._shut_down()
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
-        if name in {*_CONNECTED, "connection.start_tls.complete"}:
+        if name == "connection.start_tls.started":
+            with self._lock, suppress(Exception):  # the network stream may be anything
+                self._handshaking = self._network_stream.get_extra_info("socket").dup()
+        elif name in {*_CONNECTED, "connection.start_tls.complete"}:
             with self._lock:
                 self._network_stream = info["return_value"]
+                self._end_handshake()
                 if self._interrupted:
-                    shut_down(self._network_stream)
+                    self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._handshaking is not None:
+            from socket import SHUT_RDWR
+
+            with suppress(OSError):  # it is not connected any more
+                self._handshaking.shutdown(SHUT_RDWR)
+        elif self._network_stream is not None:
+            shut_down(self._network_stream)
+
+    def _end_handshake(self) -> None:
+        if self._handshaking is not None:
+            self._handshaking.close()
+            self._handshaking = None
 
 
 class HandshakeGuard:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet.chat._models import ChatCompletionChunk, Completion
+from ssejet.chat._models import ChatCompletionChunk, ChoiceDelta, Completion
 from ssejet.metrics._token_metrics import TokenMetrics
 
 if TYPE_CHECKING:
-    from ssejet.chat._models import ChoiceDelta, CompletionUsage
+    from ssejet.chat._models import CompletionUsage
 
 __all__ = ["ChatMetrics", "CompletionMetrics"]
 
@@ -77,8 +77,10 @@ class ChatMetrics(_ChoiceMetrics):
             text += "".join(map(_call_text, delta.tool_calls))
         if delta.function_call is not None:
             text += _function_text(delta.function_call)
-        # openai-python's objects lack the fields that the server did not send.
-        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+        if type(delta) is ChoiceDelta:  # its attributes are properties, which would cost more than the rest
+            reasoning = delta.reasoning_content_slot or delta.reasoning_slot or ""
+        else:  # openai-python's objects lack the fields that the server did not send
+            reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
         if text or reasoning:
             self.add_token(text, reasoning=reasoning)
         elif getattr(delta, "audio", None):

@@ -91,7 +91,7 @@ class Package:
 
 
 def iterator(self: Any) -> Any:
-    """Take the place of ``Stream.__iter__``: the SDKs' is one more generator around the stream's iterator."""
+    """Replace ``Stream.__iter__``. That of the SDKs adds a generator around the stream's iterator."""
     return self._iterator
 
 
@@ -146,7 +146,7 @@ class StainlessSwapIn:
         return wraps(stock)(iterator)
 
     def may_build(self, stream: Any) -> bool:
-        """Whether nothing but the usual is to be done with the items of a stream."""
+        """Whether the items of a stream need no unusual treatment."""
         return True
 
     def only(self, stream: Any, names: list[str]) -> list[str]:
@@ -309,7 +309,7 @@ class StainlessSwapIn:
         cls = type(value)
         if not cls.__module__.startswith(f"{self.package.name}."):
             return False
-        # What wraps the methods of resources does not keep its client, but is made with it.
+        # The wrappers of a resource's methods are made with the client, but do not refer to it.
         is_wrapper = cls.__name__.endswith(_WRAPPERS)
         return is_made_on_access or is_wrapper or getattr(value, "_client", None) is client
 

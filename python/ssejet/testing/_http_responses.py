@@ -67,7 +67,7 @@ def make_response(answer: Any, request: Any) -> Any:
 @cache
 def _body_class(library: Any) -> Any:
     class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        """A body that fails with the library's own exception, and is sent once, as by a real transport.
+        """A body that can be read once, as a real one, and fails with the library's own exception.
 
         A second iteration gives what the first one left. openai drains bodies in this way.
         """

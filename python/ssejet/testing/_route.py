@@ -98,7 +98,7 @@ class Route:
 
     @property
     def responses(self) -> list[Any]:
-        """What the endpoint answers to one request after another: a list of what ``response`` may be.
+        """The answers to one request after another: a list of what ``response`` may be.
 
         A request after the last answer, and answers that are left at the end of the mock's ``with`` block,
         are errors.
@@ -128,7 +128,7 @@ class Route:
 
     @property
     def unused(self) -> str | None:
-        """Which answers in ``responses`` no request has got, as a sentence; None if there are none."""
+        """A sentence about the answers in ``responses`` that no request got; None if there are none."""
         turn = self._in_turn
         if turn is None or not turn.strict or turn.given >= len(turn.answers):
             return None
@@ -295,7 +295,7 @@ class _InTurn:
 
 
 def accepted_arguments(function: Any, offered: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
-    """Those of the offered arguments and path parameters that a function takes."""
+    """The offered arguments and path parameters that a function takes."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # some builtins have none

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from ssejet._media_type import BOM
 
@@ -27,7 +27,7 @@ _FIELD_NAMES = (b"data", b"event", b"id", b"retry")
 _LONGEST_START = 1024
 
 
-class _Line(Enum):
+class _Line(IntEnum):
     """What a line is."""
 
     BLANK = auto()
@@ -43,8 +43,58 @@ class _Line(Enum):
     """Something that begins like JSON or HTML. It counts until an event follows."""
 
 
-_OF_A_STREAM = frozenset({_Line.COMMENT, _Line.DATA, _Line.FIELD})
-_HARMLESS = _OF_A_STREAM | {_Line.IGNORED}
+class _State(IntEnum):
+    """What the lines so far are; the table below has the transitions."""
+
+    START = auto()
+    """None of them tells what the body is."""
+    TEXT = auto()
+    """The last ones are text, and none belongs to an event stream."""
+    OTHER = auto()
+    """The last ones begin like JSON or HTML, or are text after that, and none belongs to an event stream."""
+    STREAM = auto()
+    """They belong to an event stream."""
+    TEXT_IN_STREAM = auto()
+    """Text follows lines of an event stream."""
+    OTHER_IN_STREAM = auto()
+    """JSON or HTML follows lines of an event stream, perhaps with text after it."""
+    STREAM_AFTER_OTHER = auto()
+    """Lines of an event stream follow JSON or HTML."""
+    EVENT = auto()
+    """An event has come, and no more is looked at."""
+
+
+def _after(stream: _State, text: _State, other: _State) -> dict[_Line, _State]:
+    """The states after lines of each kind. Other kinds leave the state as it is."""
+    of_a_stream = dict.fromkeys((_Line.COMMENT, _Line.DATA, _Line.FIELD), stream)
+    return {**of_a_stream, _Line.TEXT: text, _Line.OTHER: other}
+
+
+_IN_STREAM = _after(_State.STREAM, _State.TEXT_IN_STREAM, _State.OTHER_IN_STREAM)
+_TRANSITIONS: dict[_State, dict[_Line, _State]] = {
+    _State.START: _after(_State.STREAM, _State.TEXT, _State.OTHER),
+    _State.TEXT: _after(_State.STREAM, _State.TEXT, _State.OTHER),
+    _State.OTHER: _after(_State.STREAM_AFTER_OTHER, _State.OTHER, _State.OTHER),
+    _State.STREAM: _IN_STREAM,
+    _State.TEXT_IN_STREAM: _IN_STREAM,
+    _State.OTHER_IN_STREAM: _after(_State.STREAM_AFTER_OTHER, _State.OTHER_IN_STREAM, _State.OTHER_IN_STREAM),
+    _State.STREAM_AFTER_OTHER: _after(
+        _State.STREAM_AFTER_OTHER, _State.STREAM_AFTER_OTHER, _State.OTHER_IN_STREAM
+    ),
+}
+# Without lines that no event stream has.
+_NOTHING_FOUND = frozenset({_State.START, _State.STREAM, _State.EVENT})
+_NO_STREAM = frozenset({_State.START, _State.TEXT, _State.OTHER})
+_LOOKS_LIKE_OTHER = frozenset({_State.OTHER, _State.OTHER_IN_STREAM})
+
+# What the lines since the last blank line have. Each includes those before it.
+_EMPTY, _LINES, _FIELDS, _WITH_DATA = range(4)
+_BLOCKS = dict.fromkeys(_Line, _LINES) | {_Line.FIELD: _FIELDS, _Line.DATA: _WITH_DATA}
+_HARMLESS = frozenset({_Line.COMMENT, _Line.DATA, _Line.FIELD, _Line.IGNORED})
+
+# Members that are needed often: to read them from their class takes long.
+_EVENT = _State.EVENT
+_BLANK, _DATA, _IGNORED, _TEXT, _OTHER = _Line.BLANK, _Line.DATA, _Line.IGNORED, _Line.TEXT, _Line.OTHER
 
 
 class BodyLines:
@@ -54,82 +104,99 @@ class BodyLines:
 
     Args:
         any_field: whether a block with any field counts as an event. The standard requires data.
-        goes_on: whether to go on after an event, and forget what came before it.
+        goes_on: whether to go on after an event, and forget that event and what came before it.
 
     Attributes:
-        has_event: whether an event has come.
-        is_stream: whether a comment or a field of the standard has come.
-        is_other: whether the last lines begin like JSON or HTML.
         other: the lines that no event stream has, and the start of a line that may be one.
         held: how many of the last bytes may not belong to an event stream.
         data_held: how many of the last bytes follow the beginning of data that no blank line has ended.
-        is_in_block: whether the bytes before ``held`` end inside of a block, which no blank line has ended.
-        has_data: whether this block has data.
     """
 
     def __init__(self, *, any_field: bool = False, goes_on: bool = False) -> None:
-        self.has_event: bool = False
-        self.is_stream: bool = False
-        self.is_other: bool = False
         self.other: bytearray = bytearray()
         self.held: int = 0
         self.data_held: int = 0
-        self.is_in_block: bool = False
-        self.has_data: bool = False
-        self._any_field = any_field
-        self._goes_on = goes_on
-        self._has_field = False
-        # The lines that no event stream has: OTHER if one of them is, else TEXT; None if there are none.
-        self._found: _Line | None = None
+        self._least_event = _FIELDS if any_field else _WITH_DATA
+        self._after_event = _State.STREAM if goes_on else _State.EVENT
+        self._state = _State.START
+        self._block = _EMPTY
+        # The block when the first line was found that no event stream has.
+        self._found_block = _EMPTY
         # What the unfinished line is, None until that is known; and where in `other` the line begins.
         self._line: _Line | None = None
         self._line_start = 0
-        self._is_first_line = True
-        # Whether the last piece ended with a CR. An LF that comes next belongs to that line break and line.
-        self._open_cr = False
-        self._last_line: _Line | None = None
+        # The line that a CR at the end of the last piece has ended. An LF that comes next belongs to it.
+        self._cr_line: _Line | None = None
+        # What may stand before the line.
+        self._bom = BOM
+
+    @property
+    def has_event(self) -> bool:
+        """Whether an event has come, and no more is looked at."""
+        return self._state is _EVENT
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether a comment or a field of the standard has come."""
+        return self._state not in _NO_STREAM
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the last lines begin like JSON or HTML."""
+        return self._state in _LOOKS_LIKE_OTHER
+
+    @property
+    def has_data(self) -> bool:
+        """Whether this block has data."""
+        return self._block == _WITH_DATA
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether the bytes before ``held`` end inside of a block, which no blank line has ended."""
+        return (self._found_block if self.found else self._block) != _EMPTY
 
     @property
     def found(self) -> bool:
         """Whether there are lines that no event stream has, and that still count."""
-        return self._found is not None
+        return self._state not in _NOTHING_FOUND
 
     def feed(self, piece: bytes) -> None:
         """Take in a piece of the body."""
-        if not piece or (self.has_event and not self._goes_on):
+        if not piece or self._state is _EVENT:
             return
         position = 0
-        if self._open_cr:
-            self._open_cr = False
+        if self._cr_line is not None:
             if piece.startswith(b"\n"):
                 position = 1
-                self._add_line_break(b"\n", self._last_line)
+                self._add_line_break(b"\n", self._cr_line)
+            self._cr_line = None
         while found := _line_break(piece, position):
             start, end = found.span()
             if piece[start : start + 2] == b"\r\n":
                 end += 1
-            elif end == len(piece):
-                self._open_cr = piece.endswith(b"\r")
             self._add(piece[position:start])
-            self._end_line(piece[start:end])
-            if self.has_event and not self._goes_on:
+            line = self._end_line(piece[start:end])
+            if self._state is _EVENT:
                 return
             position = end
+            if end == len(piece) and piece.endswith(b"\r"):
+                self._cr_line = line
         self._add(piece[position:])
 
     def finish(self) -> None:
         """Take in the end of the body. It may cut the name of a field, or the byte order mark."""
         if self._line is not None or len(self.other) == self._line_start:
             return
-        line = bytes(self.other[self._line_start :])
-        names: tuple[bytes, ...] = _FIELD_NAMES
-        if self._is_first_line:
-            line = line.removeprefix(BOM)
-            names = (*names, BOM)
-        if any(name.startswith(line) for name in names):
+        line = bytes(self.other[self._line_start :]).removeprefix(self._bom)
+        if any(name.startswith(line) for name in (*_FIELD_NAMES, self._bom)):
             del self.other[self._line_start :]
         else:
             self._look(is_whole=True)
+
+    def end_event(self) -> None:
+        """Take in that an event has come, and forget the lines before it."""
+        self._state = self._after_event
+        self._forget()
 
     def _add(self, part: bytes) -> None:
         """Take in a part of a line."""
@@ -144,26 +211,26 @@ class BodyLines:
         if self._line is None:
             self._look(is_whole=False)
 
-    def _end_line(self, line_break: bytes) -> None:
+    def _end_line(self, line_break: bytes) -> _Line:
+        """Take in the end of a line, and return what the line is."""
         if self._line is None:
             self._look(is_whole=True)
         line = self._line
+        assert line is not None  # a whole line decides
         self._add_line_break(line_break, line)
-        self._line, self._last_line = None, line
+        self._line = None
         self._line_start = len(self.other)
-        self._is_first_line = False
-        if line is _Line.BLANK:
-            if self.has_data or (self._any_field and self._has_field):
-                self._end_event()
-            self.has_data = self._has_field = False
+        self._bom = b""
+        if line is _BLANK:
+            if self._block >= self._least_event:
+                self.end_event()
+            self._block = _EMPTY
             self.data_held = 0
-            self.is_in_block = self.is_in_block and self.found
         else:
-            self.has_data |= line is _Line.DATA
-            self._has_field |= line in (_Line.DATA, _Line.FIELD)
-            self.is_in_block |= not self.found
+            self._block = max(self._block, _BLOCKS[line])
+        return line
 
-    def _add_line_break(self, line_break: bytes, line: _Line | None) -> None:
+    def _add_line_break(self, line_break: bytes, line: _Line) -> None:
         if self.data_held:
             self.data_held += len(line_break)
         if self.found:
@@ -172,13 +239,7 @@ class BodyLines:
                 self.other += line_break
                 self._line_start = len(self.other)
 
-    def _end_event(self) -> None:
-        self.has_event = True
-        self.is_other = False
-        self._forget()
-
     def _forget(self) -> None:
-        self._found = None
         self.other.clear()
         self.held = 0
         self._line_start = 0
@@ -188,36 +249,36 @@ class BodyLines:
         end = self._line_start + _LONGEST_START
         line = self._kind_of(bytes(self.other[self._line_start : end]), is_whole=is_whole)
         self._line = line
-        if line in (_Line.TEXT, _Line.OTHER):
-            self._found = _Line.OTHER if _Line.OTHER in (line, self._found) else _Line.TEXT
-            self.is_other |= line is _Line.OTHER
-        elif line is not None:
-            if line is _Line.DATA and not self.data_held:
-                self.data_held = len(self.other) - self._line_start
-            del self.other[self._line_start :]
-            if line in _OF_A_STREAM:
-                self.is_stream = True
-                self.is_other = False
-            if self._found is None or (self._found is _Line.TEXT and line in _OF_A_STREAM):
-                self._forget()
+        if line is None:
+            return
+        before = self._state
+        state = self._state = _TRANSITIONS[before].get(line, before)
+        if line is _TEXT or line is _OTHER:
+            if before in _NOTHING_FOUND:
+                self._found_block = self._block
+            return
+        if line is _DATA and not self.data_held:
+            self.data_held = len(self.other) - self._line_start
+        del self.other[self._line_start :]
+        if state in _NOTHING_FOUND:
+            self._forget()
 
     def _kind_of(self, start: bytes, *, is_whole: bool) -> _Line | None:
         """What a line is; None if its start is not enough."""
-        if self._is_first_line:
-            if not is_whole and BOM.startswith(start):
-                return None
-            start = start.removeprefix(BOM)
+        if not is_whole and self._bom.startswith(start):
+            return None
+        start = start.removeprefix(self._bom)
         if not start:
-            return _Line.BLANK if is_whole else None
+            return _BLANK if is_whole else None
         if known := _known(start):
             is_complete = is_whole or start[known.end() - 1 : known.end()] == b":"
             return _Line[known.lastgroup or ""] if is_complete else None
         is_whole = is_whole or len(start) == _LONGEST_START
         if start.isspace():
-            return _Line.IGNORED if is_whole else None
+            return _IGNORED if is_whole else None
         if re.match(_OTHER_START, start):
-            return _Line.OTHER
+            return _OTHER
         if not is_whole:
             return None
         is_ignored = self.is_stream and re.match(_UNKNOWN_FIELD, start) and not re.search(_TROUBLE, start)
-        return _Line.IGNORED if is_ignored else _Line.TEXT
+        return _IGNORED if is_ignored else _TEXT

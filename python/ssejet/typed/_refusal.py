@@ -150,7 +150,7 @@ class Beginning:
         Returns:
             Whether the deadlines were changed.
         """
-        self.lines.is_other = False
+        self.lines.end_event()
         return self.adjust(deadlines)
 
 

@@ -17,6 +17,7 @@ mod errors;
 mod event;
 mod interpreter;
 mod items;
+mod read_wait;
 mod shape_hash;
 mod sizes;
 mod stack;
@@ -64,6 +65,9 @@ mod _core {
 
     #[pymodule_export]
     use super::items::KnownShapes;
+
+    #[pymodule_export]
+    use super::read_wait::ReadWait;
 
     #[pymodule_export]
     use super::stack::stack_left;

@@ -52,7 +52,7 @@ class AiohttpAdapter(AsyncResponseAdapter):
         return self.original._body  # type: ignore[no-any-return]
 
     def _is_consumed(self) -> bool:
-        # The whole body may have come, but wait to be read; a broken one raises its error when it is read.
+        # The whole body may have come without being read yet; a broken one raises its error when it is read.
         stream = self._stream
         is_read = stream.at_eof() and getattr(stream, "total_bytes", 0) > 0
         was_closed = self.original.closed and not stream.is_eof()
@@ -75,7 +75,7 @@ class _Chunks(AsyncChunks):
         self._read = self._stream.readany  # it reads no lines, so the limit for their length does not count
 
     async def __anext__(self) -> bytes:
-        """The next bytes. Those that came before an error are first, where aiohttp has the error first."""
+        """The next bytes. The bytes before an error come first; aiohttp would raise the error first."""
         try:
             chunk: bytes = await self._read()
         except Exception:

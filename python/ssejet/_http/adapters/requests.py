@@ -147,7 +147,7 @@ class AsyncNiquestsAdapter(_RequestsMembers, AsyncResponseAdapter):
 
 
 def _is_cancelled_again(task: Any) -> bool:
-    """Take back our own cancellation of a task, and return whether there is another one."""
+    """Undo our own cancellation of a task, and return whether there is another one."""
     return hasattr(task, "uncancel") and task.uncancel() > 0
 
 

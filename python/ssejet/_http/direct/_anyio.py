@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from ssejet._core import ReadWait
 from ssejet._http.direct._body import READ_SIZE
 from ssejet._http.exclusive import ConcurrentReadError
 
@@ -100,57 +101,6 @@ def arrivals_of(network_stream: Any, body: Body, first: bytes) -> Arrivals:
     return _UnixArrivals(stream, layers, body, first)
 
 
-class _Wait(asyncio.Future[bool]):
-    """The wait of a task for what arrives. It resumes the task itself, not in another turn of the event loop.
-
-    A turn costs more than all that is done with a piece of a body. Tasks are resumed by a callback that they
-    add to what they wait for, so a task need not know of this.
-    """
-
-    _resume: Callable[[Any], object] | None = None
-    _task_context: Any = None
-
-    def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
-        if context is None or self._resume is not None or self.done():
-            super().add_done_callback(fn, context=context)
-        else:
-            self._resume = fn
-            self._task_context = context
-
-    def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
-        if self._resume == fn:
-            self._resume = None
-            return 1
-        return super().remove_done_callback(fn)
-
-    def cancel(self, msg: Any = None) -> bool:
-        return super().cancel(msg=msg) and self._resume_soon()
-
-    def end_now(self) -> None:
-        """End the wait, and run the task until it waits again. Only the event loop itself may call this."""
-        self.set_result(True)
-        resume = self._resume
-        if resume is not None:
-            self._resume = None
-            try:
-                self._task_context.run(resume, self)
-            except BaseException as error:
-                # SystemExit or KeyboardInterrupt. uvloop takes an error in a protocol for a fault of the
-                # transport, but one in a callback ends the loop.
-                self.get_loop().call_soon(_raise, error)
-
-    def end_soon(self, *, in_time: bool) -> None:
-        """End the wait; the task goes on in another turn of the event loop."""
-        self.set_result(in_time)
-        self._resume_soon()
-
-    def _resume_soon(self) -> bool:
-        resume, self._resume = self._resume, None
-        if resume is not None:
-            self.get_loop().call_soon(resume, self, context=self._task_context)
-        return True
-
-
 def _raise(error: BaseException) -> None:
     try:
         raise error
@@ -188,7 +138,7 @@ class Arrivals:
         self._size = 0
         self._is_paused = False
         self._loop = asyncio.get_running_loop()
-        self._waiter: _Wait | None = None
+        self._waiter: ReadWait | None = None
         self._timer: asyncio.Handle | None = None
         self._timer_due = self._due = inf
         self._fails = True
@@ -215,7 +165,12 @@ class Arrivals:
             self._waiter = None
             if not waiter.done():
                 if asyncio.current_task(self._loop) is None:
-                    waiter.end_now()
+                    try:
+                        waiter.end_now()
+                    except BaseException as error:
+                        # uvloop takes an error in a protocol for a fault of the transport, but one in a
+                        # callback ends the loop.
+                        self._loop.call_soon(_raise, error)
                 else:
                     waiter.end_soon(in_time=True)
 
@@ -239,7 +194,7 @@ class Arrivals:
             self._resume()
         return payload
 
-    def wait(self, timeout: float | None, *, fails: bool = True) -> asyncio.Future[bool]:
+    def wait(self, timeout: float | None, *, fails: bool = True) -> ReadWait:
         """Wait until something has arrived.
 
         Args:
@@ -247,11 +202,11 @@ class Arrivals:
             fails: whether the body ends with an error when the time is over.
 
         Returns:
-            A future of whether it has arrived in time.
+            What to await. Its ``in_time`` says whether something has arrived in time.
         """
         if self._waiter is not None and not self._waiter.done():
             raise ConcurrentReadError
-        waiter = self._waiter = _Wait(loop=self._loop)
+        waiter = self._waiter = ReadWait(self._loop)
         if timeout is None:
             self._due = inf
             return waiter
@@ -403,7 +358,7 @@ class _UnixArrivals(Arrivals):
         self._readable: asyncio.Future[None] | None = None
         super().__init__(layers, body, first)
 
-    def wait(self, timeout: float | None, *, fails: bool = True) -> asyncio.Future[bool]:
+    def wait(self, timeout: float | None, *, fails: bool = True) -> ReadWait:
         if self._readable is None:
             self._readable = self._stream._wait_until_readable(self._loop)
             self._readable.add_done_callback(self._on_readable)

@@ -32,7 +32,7 @@ class AsyncDirectChunks:
     A cancelled read loses nothing: what arrives stays here until a read takes it.
 
     Attributes:
-        lost: whether a cancelled read has ended the body: never.
+        lost: whether a cancelled read has ended the body. It never does.
         arrived: the pieces of the body that have arrived and were not taken.
     """
 
@@ -82,7 +82,7 @@ class AsyncDirectChunks:
         """Wait until there may be something to take.
 
         Raises:
-            StopAsyncIteration: when it is awaited: the body has ended.
+            StopAsyncIteration: the body has ended. It is raised when the wait is awaited.
         """
         if self._body.is_over:
             return self._end()
@@ -114,7 +114,9 @@ class AsyncDirectChunks:
         return self._deadlines.begin(request_of(self._response))
 
     async def _wait_in_time(self, limit: float) -> None:
-        if not await self._arrivals.wait(None if limit == inf else limit, fails=False):
+        wait = self._arrivals.wait(None if limit == inf else limit, fails=False)
+        await wait
+        if not wait.in_time:
             raise self._deadlines.error(request_of(self._response))
 
     async def _end(self) -> NoReturn:

@@ -1,6 +1,6 @@
 """Finds the connection under a response.
 
-Only this module and ``pool_index`` use the insides of httpx and httpcore, and only this one those of h11.
+Only this module and ``pool_index`` use the insides of httpx and httpcore. Only this one uses those of h11.
 
 A response holds its connection like this::
 

@@ -46,7 +46,7 @@ class Models:
 
 
 def other_bases(module: Any, base: type[BaseModel]) -> tuple[type[BaseModel], ...]:
-    """Find the base classes that an SDK's ``_models`` module takes from elsewhere, and constructs as its own.
+    """Find the base classes that an SDK's ``_models`` module imports, and constructs like its own.
 
     Args:
         module: the module.
@@ -146,7 +146,8 @@ def _is_of_sdk(type_: Any, models: Models) -> bool:
     module = getattr(type_, "__module__", "")
     if not isinstance(type_, type) or module.partition(".")[0] not in {package, "builtins"}:
         return False
-    # A generic class of the SDK with a user's class as argument names the SDK's module, but is not in it.
+    # A generic class of the SDK with a user's class as argument names the SDK's module as its own, but that
+    # module does not have it.
     return getattr(sys.modules.get(module), type_.__qualname__, None) is type_
 
 

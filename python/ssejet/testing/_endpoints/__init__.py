@@ -4,7 +4,7 @@ To mock another endpoint of OpenAI's or Anthropic's, add it to ``ENDPOINTS`` of 
 For a new subject, write a module with ``ENDPOINTS``, and list it here. Copy the one with the most similar
 answers:
 
-* ``models``: objects that the mock keeps. Each endpoint is one line, because ``objects`` has what they do.
+* ``models``: objects that the mock keeps. Each endpoint is one line, because ``objects`` does their work.
 * ``embeddings``: an answer that depends only on the request, without a stream.
 * ``choices``: chunks with choices, then ``[DONE]``.
 * ``responses``, ``messages``: typed events.

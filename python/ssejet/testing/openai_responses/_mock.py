@@ -109,7 +109,7 @@ def mock(function: Any = None, /, *, base_url: str | None = None, state: StateSt
         function: a function, sync or async. Each call gets a new ``OpenAIMock``, as the argument
             ``openai_mock`` if the function has that parameter.
         base_url: the URL of the API; see ``ssejet.testing.OpenAIMock``.
-        state: the objects that the mocks keep: all calls share them. By default, each call begins without.
+        state: the objects that the mocks keep: all calls share them. By default, each call begins with none.
     """
     decorator = _Decorator(OpenAIMock, parameter="openai_mock", base_url=base_url, state=state)
     return decorator if function is None else decorator(function)

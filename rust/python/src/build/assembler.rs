@@ -57,8 +57,8 @@ impl Assembler {
         }
     }
 
-    // There is no `__clear__`: an object that refers back to this one was changed after this one was made, so
-    // it can be cleared itself.
+    // This class needs no `__clear__`. An object that refers back to this one was changed after this one was
+    // made, so the garbage collector can clear that object.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.plan.traverse(&visit)
     }

@@ -65,7 +65,7 @@ struct Repeated {
     texts: Vec<Vec<u8>>,
     /// How often the text of each field changed.
     changes: Vec<u8>,
-    /// How often this changed. An object that was begun before uses it no longer.
+    /// How often this changed. An object that was begun before a change does not use it any more.
     version: usize,
 }
 
@@ -377,7 +377,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         repeated.keep(model, place, text, value).map_err(Stop::Error)
     }
 
-    /// Gives fields that the JSON does not have their defaults again, in place of the values that were kept.
+    /// Sets the fields that the JSON does not have to their defaults, in place of the kept values.
     #[inline]
     fn reset(&self, model: &Model, values: &Bound<'py, PyDict>, mut absent: u128) -> Result<(), Stop> {
         while absent != 0 {
@@ -488,7 +488,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         Ok(place)
     }
 
-    /// Gives the fields that the JSON does not have their defaults.
+    /// Sets the fields that the JSON does not have to their defaults.
     #[inline]
     fn finish(&self, model: &Struct, mut instance: Instance<'py, '_>) -> Bound<'py, PyAny> {
         let py = self.py;
@@ -568,8 +568,8 @@ impl<'py, 'a> Builder<'py, 'a> {
     }
 }
 
-/// The string that an object has for the tag's key. If the first member has that key, no other is looked
-/// for: a different one is refused later, when the literal of the choice is read. Otherwise the last one
+/// The string under the tag's key in an object. If the first member has that key, the search ends there:
+/// a second one that differs is refused later, when the literal of the choice is read. Otherwise the last one
 /// counts.
 fn find_tag<'a>(tagged: &Tagged, mut cursor: Cursor<'a>) -> Result<Cow<'a, [u8]>, Refused> {
     let mut found = None;

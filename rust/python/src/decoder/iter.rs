@@ -40,7 +40,7 @@ impl EventIterator {
         Self { decoder, chunks: Some(chunks.unbind()), events: Vec::new(), next: Next::Pull }
     }
 
-    /// The step that the next chunk, or the end of the chunks, asks for; `None` if they had ended before.
+    /// The step for the next chunk, or for the end of the chunks; `None` after that end.
     fn pull(&mut self, py: Python<'_>) -> PyResult<Option<Next>> {
         let Some(chunks) = &self.chunks else { return Ok(None) };
         if let Some(chunk) = chunks.bind(py).clone().next().transpose()? {

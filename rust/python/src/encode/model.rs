@@ -1,4 +1,4 @@
-//! JSON of the models of the OpenAI and Anthropic SDKs, which say no more than their attributes do.
+//! JSON of those models of the OpenAI and Anthropic SDKs whose JSON has just their attributes.
 //!
 //! Servers send one for each token. Following the model's schema, as pydantic does, takes about twice as
 //! long as writing what is there.
@@ -25,7 +25,7 @@ const MAX_CLASSES: usize = 256;
 type Written = Result<(), Stop>;
 
 /// The JSON of a plain model, without the fields that were never set. `None` for any other value, or if the
-/// model holds one that has no place here: others can write it, or say what is wrong with it.
+/// model holds a value that this code does not write: another encoder writes it, or says what is wrong with it.
 ///
 /// # Errors
 ///
@@ -163,7 +163,7 @@ fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 
     let py = value.py();
     let class = value.get_type();
-    // As long as the answer is kept, so is this reference, and CPython gives the same one again.
+    // This reference is kept as long as the answer, and CPython gives the same one again.
     let key = PyWeakrefReference::new(&class)?;
     let known = KNOWN.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
     match known.get_item(&key)? {
@@ -181,7 +181,7 @@ fn ask(
     static ASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
     let answer = ASK.import(class.py(), "ssejet._json", "is_plain")?.call1((class,))?;
-    // Those whose class is gone are never found again.
+    // An entry whose class is gone is never found again.
     if known.len() >= MAX_CLASSES {
         known.clear();
     }

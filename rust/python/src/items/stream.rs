@@ -11,8 +11,8 @@ use super::decoder::{ItemDecoder, Ready};
 
 /// Gives the items of a stream.
 ///
-/// A reader feeds the decoder, and gives what is not ready there. It is a generator: what it has that this
-/// object has not, such as ``close()``, is taken from it.
+/// A reader feeds the decoder, and gives the items that are not ready there. The reader is a generator. Its
+/// other attributes, such as ``close()``, are attributes of this object too.
 ///
 /// Args:
 ///     decoder: has the items of the bytes that were read.
@@ -103,8 +103,8 @@ impl AsyncItemStream {
 
 /// The next item of an ``AsyncItemStream``, to be awaited once.
 ///
-/// It has the methods of a coroutine, as what an async generator gives, so it can be made a task. The item is
-/// taken when it is awaited, so none is lost if nobody does.
+/// It has the methods of a coroutine, so a task can run it, like the awaitables of an async generator. It takes
+/// the item when it is awaited, so no item is lost if nobody awaits it.
 #[pyclass(module = "ssejet._core")]
 pub struct NextItem {
     stream: Py<AsyncItemStream>,
@@ -113,14 +113,14 @@ pub struct NextItem {
 
 enum NextState {
     Created,
-    /// What the reader gives is awaited.
+    /// The awaitable of the reader, which is being awaited.
     Reading(Py<PyAny>),
     Ended,
 }
 
-/// What comes of a step.
+/// The result of a step.
 enum Step<'py> {
-    /// What is waited for. It is for the event loop.
+    /// The step waits. The event loop gets this value.
     Waits(Bound<'py, PyAny>),
     Item(Bound<'py, PyAny>),
 }
@@ -141,9 +141,8 @@ impl NextItem {
             Step::Waits(value) => Ok(Some(value)),
             Step::Item(item) => {
                 // SAFETY: `py` shows that this thread is attached, and the class and the item are alive. The
-                // item is a model, so it is neither an exception nor a tuple, which the function would not take
-                // as a value. Without a value and with an exception set, this method raises that exception: that
-                // is how an awaitable returns its result.
+                // item is a model; the function would treat an exception or a tuple in another way. This method
+                // returns no value, so Python raises the exception: an awaitable returns its result like that.
                 unsafe { ffi::PyErr_SetObject(py.get_type::<PyStopIteration>().as_ptr(), item.as_ptr()) };
                 Ok(None)
             }
@@ -197,7 +196,7 @@ impl NextItem {
 
     fn step<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Step<'py>> {
         let py = slf.py();
-        // While other code runs, the state is `Ended`: nothing else can go on then.
+        // While other code runs, the state is `Ended`, so that nothing else continues this step.
         let awaited = match Self::end(slf) {
             NextState::Ended => return Err(PyRuntimeError::new_err("the next item was awaited before")),
             NextState::Reading(awaited) => awaited.into_bound(py),
@@ -217,7 +216,7 @@ impl NextItem {
         Self::wait(slf, awaited, intern!(py, "send"), value).map(Step::Waits)
     }
 
-    /// Goes on with what the reader gives, by one of its methods.
+    /// Continues the awaitable of the reader, by one of its methods.
     fn wait<'py>(
         slf: &Bound<'py, Self>,
         awaited: Bound<'py, PyAny>,

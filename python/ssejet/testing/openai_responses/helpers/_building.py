@@ -27,7 +27,7 @@ def ask(request: Any = None, **path: str) -> Asked:
 
 
 def make(kind: Kind, model: str, asked: Asked, extra: Mapping[str, Any] | None) -> Any:
-    """The model of a new object of the request's parameters and the extra fields, which come first."""
+    """Make a model from the parameters of the request and the extra fields, which replace parameters."""
     return construct(model, kind.make(kind.known(asked.body) | dict(extra or {}), asked))
 
 
