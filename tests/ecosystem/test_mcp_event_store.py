@@ -78,18 +78,31 @@ async def test_only_the_stream_of_the_id_is_replayed(hub: AsyncHub) -> None:
 async def test_a_call_goes_on_after_its_connection_was_cut(hub: AsyncHub) -> None:
     server = MCPServer("test")
     cuts: list[str] = []
+    replays: list[str | None] = []
+    replayed_twice = anyio.Event()
 
     @server.tool()
     async def count(until: int, context: Context) -> str:
         for number in range(until):
             await context.report_progress(number, until)
-            if number == 2:
+            if number == 1:
                 await context.close_sse_stream()
                 cuts.append("cut")
-            await anyio.sleep(0.01)
+            if number == 4:
+                # The SDK itself loses what is sent between its replay and the live stream.
+                await replayed_twice.wait()
+                await anyio.sleep(1)
         return f"counted to {until}"
 
-    app = server.streamable_http_app(event_store=MCPEventStore(hub), retry_interval=10)
+    class Store(MCPEventStore):
+        async def replay_events_after(self, last_event_id: str, send_callback: Any) -> str | None:
+            stream = await super().replay_events_after(last_event_id, send_callback)
+            replays.append(stream)
+            if len(replays) == 2:
+                replayed_twice.set()
+            return stream
+
+    app = server.streamable_http_app(event_store=Store(hub), retry_interval=300)
     with serve(app, lifespan="on") as base:
 
         async def call(name: str, results: dict[str, Any]) -> None:

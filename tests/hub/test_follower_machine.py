@@ -37,7 +37,7 @@ def test_no_event_is_lost_or_doubled_whatever_an_engine_reads(data: st.DataObjec
     machine = FollowerMachine()
     last, first = 0, 1
     got: list[Entry] = []
-    for _ in range(20):
+    for _ in range(12):
         last += data.draw(st.integers(0, 5))
         first = max(first, data.draw(st.integers(0, last)))
         after = data.draw(st.integers(max(0, machine.after - 3), machine.after))

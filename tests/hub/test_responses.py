@@ -189,13 +189,13 @@ def test_heartbeats_go_on_while_there_is_no_event(base: str) -> None:
     assert text.count("data:") == 5
 
 
-@pytest.mark.parametrize("id", ["garbage", "é", "aaaaaaaaaa-1", "9" * 5000], ids=range(4))
-def test_a_bad_id_is_no_error(base: str, id: str) -> None:
+def test_a_bad_id_is_no_error(base: str) -> None:
     GO_ON.set()
-    with connected(f"{base}/answer/key", id) as response:
-        assert response.status_code == 200
-        events = list(EventSource(response).iter_sse())
-    assert [event.event for event in events] == ["gap", *["message"] * 10, "end"]
+    for id in ("garbage", "é", "aaaaaaaaaa-1", "9" * 5000):
+        with connected(f"{base}/answer/key", id) as response:
+            assert response.status_code == 200
+            events = list(EventSource(response).iter_sse())
+        assert [event.event for event in events] == ["gap", *["message"] * 10, "end"]
 
 
 @pytest.mark.slow

@@ -27,6 +27,9 @@ __all__ = ["Hub"]
 
 T = TypeVar("T")
 
+# The hubs of a parent process, in a process that was forked.
+_inherited: list[Any] = []
+
 
 class Hub:
     """Does what ``AsyncHub`` does, for threads: Flask, Django under WSGI, scripts.
@@ -154,6 +157,9 @@ class Hub:
     @property
     def _hub(self) -> AsyncHub:
         if self._pid != os.getpid():
+            # The event loops of both processes share what the kernel knows of their sockets. If the garbage
+            # collector closed this process's copies of them, the parent would not hear of its own any more.
+            _inherited.append((self._thread, self._hub_here))
             self._begin()
         return self._hub_here
 
