@@ -83,7 +83,9 @@ class TestBytesBetweenRequests:
     """What comes when the body is over belongs to no response."""
 
     @BOTH_WAYS
-    def test_are_not_taken_for_the_next_response(self, exact: ExactServer, run: Run, direct: bool) -> None:
+    def test_bytes_between_requests_are_not_taken_for_the_next_response(
+        self, exact: ExactServer, run: Run, direct: bool
+    ) -> None:
         limits = httpx.Limits(keepalive_expiry=A_LONG_TIME)
 
         async def main() -> None:
@@ -182,7 +184,7 @@ class TestErrorsInCallbacks:
 
         run(main())
 
-    def test_of_anyio_s_protocol_end_it_as_well(
+    def test_errors_of_anyios_protocol_end_the_wait_as_well(
         self, plain: ExactServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def main() -> None:
@@ -242,7 +244,7 @@ class TestOtherTasks:
         assert found[0] == found[1]
 
     @BOTH_WAYS
-    def test_that_read_the_same_body_end_all_reads(self, exact: ExactServer, run: Run, direct: bool) -> None:
+    def test_readers_of_one_body_end_all_its_reads(self, exact: ExactServer, run: Run, direct: bool) -> None:
         async def main() -> None:
             async with httpx.AsyncClient(verify=unverified()) as client:
                 url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
