@@ -59,6 +59,8 @@ class Feed:
         self.is_stirred = self.is_read = False
         self.next_check = monotonic() + _CHECK_INTERVAL
         self._missing_since = 0.0
+        self._page = Page("missing")
+        self._place: tuple[int, int, str, Status] | None = None
 
     @property
     def is_wanted(self) -> bool:
@@ -125,5 +127,11 @@ class Feed:
 
     def page(self, after: int) -> Page:
         """The part of the log after a position that is in memory."""
+        # Most followers are at the same place, so they share the page.
         window = self.window
-        return Page(self.status, self.log, self.incarnation, 1, window.last, window.after(after, MAX_ENTRIES))
+        place = (after, window.last, self.log, self.status)
+        if place != self._place:
+            entries = window.after(after, MAX_ENTRIES)
+            self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
+            self._place = place
+        return self._page
