@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-__all__ = ["error_field", "error_message", "is_error", "is_error_answer", "is_ping", "is_retryable_code"]
+__all__ = [
+    "error_field",
+    "error_message",
+    "is_error",
+    "is_error_answer",
+    "is_error_status",
+    "is_ping",
+    "is_retryable_code",
+]
 
 # Fields that hold the text of an error, the most informative first.
 _MESSAGES = (
@@ -117,6 +125,7 @@ _MAX_ERRORS = 5
 _MAX_CODE_LENGTH = 10
 _MAX_DEPTH = 6
 
+_FIRST_ERROR_STATUS = 400
 _RETRYABLE_STATUSES = frozenset({408, 409, 429})
 _RETRYABLE_WORDS = frozenset(
     {
@@ -306,6 +315,11 @@ def error_field(payload: Any, name: str) -> Any:
     return None
 
 
+def is_error_status(status: Any) -> bool:
+    """Whether an HTTP status is an error."""
+    return isinstance(status, int) and status >= _FIRST_ERROR_STATUS
+
+
 def is_retryable_code(code: Any) -> bool:
     """Whether a code means overload, a rate limit or an internal error, so that a retry may succeed.
 
@@ -336,9 +350,7 @@ def _is_failure_code(*codes: Any) -> bool:
 
 def _has_failure_status(fields: Mapping[str, Any]) -> bool:
     for status in map(_number_or_word, map(fields.get, _STATUSES)):
-        if (isinstance(status, int) and status >= 400) or (
-            isinstance(status, str) and status.lower() in _FAILURE_WORDS
-        ):
+        if is_error_status(status) or (isinstance(status, str) and status.lower() in _FAILURE_WORDS):
             return True
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from graphlib import TopologicalSorter
 from itertools import pairwise
@@ -193,3 +194,17 @@ def test_each_chunk_returns_from_one_file_to_another_fewer_than_ten_times(kind: 
     returns = returns_of(texts)
     assert len(returns) == len(texts)
     assert max(returns) < 10
+
+
+def test_the_table_of_quirks_names_code_that_exists() -> None:
+    from ssejet.chat import _lenient
+
+    rows = re.findall(r"(?m)^\S.{35}\S.{44}(``.*)$", _lenient.__doc__ or "")
+    assert len(rows) > 15
+    named = {name for row in rows for name in re.findall(r"``([\w.]+)``", row)}
+    code = "".join(path.read_text() for path in FOLDER.glob("*.py"))
+    modules = {path.stem for path in FOLDER.glob("*.py")} | {
+        f"ssejet.{'.'.join(path.relative_to(PACKAGE).with_suffix('').parts)}"
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert {name for name in named - modules if not re.search(rf"(def|class) {name}\b", code)} == set()
