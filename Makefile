@@ -59,6 +59,8 @@ $(VENV)-%/.ready: pyproject.toml $(RUST)
 check: $(VENV)/.lint ## run the linters, the type checkers and the documentation build
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package ssejet-core --no-default-features -- -D warnings
+	cargo package --locked --allow-dirty --no-verify --quiet --package ssejet-core
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package ssejet-core
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -206,6 +206,13 @@ def test_the_map_for_contributors_names_each_folder_and_nothing_else() -> None:
     drawn = re.findall(r"^[├└]── (\S+)", tree, re.MULTILINE)
     folders = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert {name for name in drawn if name.endswith("/")} == folders
+    # Each line may import from those above it.
+    layers = re.findall(
+        r'(?m)^    "([^"]+)",$', (ROOT / "pyproject.toml").read_text().split("[tool.importlinter]")[1]
+    )
+    level = {name.strip(): -place for place, layer in enumerate(layers) for name in layer.split(":")}
+    levels = [level[name.removesuffix("/").removesuffix(".py")] for name in drawn]
+    assert levels == sorted(levels)
     paths = [package / name for name in drawn] + [ROOT / name for name in re.findall(r"(?m)^[a-z]\S*", tree)]
     # In the text: a path from the root, or from the package.
     paths += [

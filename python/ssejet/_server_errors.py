@@ -19,6 +19,7 @@ __all__ = [
     "has_choices",
     "is_error",
     "is_error_answer",
+    "is_error_status",
     "is_ping",
     "is_retryable_code",
 ]
@@ -125,6 +126,7 @@ _MAX_ERRORS = 5
 _MAX_CODE_LENGTH = 10
 _MAX_DEPTH = 6
 
+_FIRST_ERROR_STATUS = 400
 _RETRYABLE_STATUSES = frozenset({408, 409, 429})
 _RETRYABLE_WORDS = frozenset(
     {
@@ -318,6 +320,11 @@ def error_field(payload: Any, name: str) -> Any:
     return None
 
 
+def is_error_status(status: Any) -> bool:
+    """Whether an HTTP status is an error."""
+    return isinstance(status, int) and status >= _FIRST_ERROR_STATUS
+
+
 def is_retryable_code(code: Any) -> bool:
     """Whether a code means overload, a rate limit or an internal error, so that a retry may succeed.
 
@@ -348,9 +355,7 @@ def _is_failure_code(*codes: Any) -> bool:
 
 def _has_failure_status(fields: Mapping[str, Any]) -> bool:
     for status in map(_number_or_word, map(fields.get, _STATUSES)):
-        if (isinstance(status, int) and status >= 400) or (
-            isinstance(status, str) and status.lower() in _FAILURE_WORDS
-        ):
+        if is_error_status(status) or (isinstance(status, str) and status.lower() in _FAILURE_WORDS):
             return True
     return False
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ssejet._lazy import loaded
 from ssejet._media_type import is_event_stream
+from ssejet._server_errors import is_error_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -26,8 +27,6 @@ __all__ = [
     "is_httpx_response",
     "is_reusable",
 ]
-
-_FIRST_ERROR_STATUS = 400
 
 
 class ByteResponse(Protocol):
@@ -100,8 +99,7 @@ ReadableResponse: TypeAlias = (
 
 def has_error_status(response: Any) -> bool:
     """Whether the HTTP status is an error. A response without a status has none."""
-    status = getattr(response, "status_code", None)
-    return isinstance(status, int) and status >= _FIRST_ERROR_STATUS
+    return is_error_status(getattr(response, "status_code", None))
 
 
 def has_event_stream_type(response: Any) -> bool:

@@ -287,6 +287,6 @@ def _grown(text: Text | None, fragment: str | None) -> Text | None:
     if fragment is None:
         return text
     if text is None:
-        text = Text()
+        return Text(begin=fragment)
     text.add(fragment)
     return text

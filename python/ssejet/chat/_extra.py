@@ -186,13 +186,16 @@ class _Parts(list[Any]):
 
 
 class _Reasoning:
-    """Successive parts with reasoning, of one type, as one part. A signature ends it."""
+    """Successive parts with reasoning, of one type, as one part. A signature ends it.
+
+    The values are not copied, as those of a chunk never change; ``plain`` returns copies.
+    """
 
     __slots__ = ("_field", "_fields", "_pieces")
 
     def __init__(self, part: Mapping[str, Any], field: str) -> None:
         self._field = field
-        self._fields = copy_json(part)
+        self._fields = {**part}
         self._pieces: list[Any] = [self._fields[field]]
 
     def takes(self, part: Any) -> bool:
@@ -205,7 +208,7 @@ class _Reasoning:
             or type(part[self._field]) is not type(self._pieces[0])
         ):
             return False
-        fields |= copy_json(part)
+        fields.update(part)
         self._pieces.append(fields[self._field])
         return True
 

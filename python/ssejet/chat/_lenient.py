@@ -27,7 +27,7 @@ an empty id with each fragment      Qwen                                        
 a tool's name in pieces or repeated not recorded                                 ``_tool_calls``: ``add_name``
 an empty object, then the arguments not recorded                                 ``_tool_calls``: ``ToolCall``
 the whole call again at the end     not recorded                                 ``_tool_calls``: ``ToolCall``
-a number as a text, and the like    many                                         ``_base``
+a number as a text, and the like    many                                         ``ssejet._answers.base``
 any other field                     all                                          ``_extra``: it is kept
 an error in place of an answer      see there                                    ``ssejet._server_errors``
 =================================== ============================================ ============================

@@ -9,8 +9,7 @@ from ssejet._answers.base import is_too_deep
 from ssejet._answers.parsed import Formats
 from ssejet._answers.source import Source, added_to, copy_json, remember
 from ssejet._pydantic import can_dump
-from ssejet._redaction import redacted
-from ssejet._server_errors import has_choices, is_error_answer, is_ping
+from ssejet._server_errors import has_choices, is_error_answer
 from ssejet.chat._choices import ChoiceState
 from ssejet.chat._content import Content
 from ssejet.chat._events import ChunkEvent
@@ -23,15 +22,12 @@ from ssejet.errors import (
     StreamError,
     TruncatedStreamError,
 )
-from ssejet.typed._server_reports import reported_error
+from ssejet.typed._server_reports import excerpt_of, reported_error, skip_or_raise
 
 if TYPE_CHECKING:
     from ssejet.chat._events import ChatCompletionStreamEvent
 
 __all__ = ["ChatCompletionStreamState"]
-
-# How many characters of an object that is not a chunk an error shows.
-_EXCERPT_SIZE = 200
 
 _CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "length": LengthFinishReasonError,
@@ -123,7 +119,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         """
         events: list[ChatCompletionStreamEvent[ResponseFormatT]] = [ChunkEvent(chunk, self)]
         if type(chunk) is not ChatCompletionChunk:
-            chunk = _adopt(chunk)
+            chunk = _adopt(chunk, self._request)
         usage = chunk.usage
         try:
             # The JSON text, or a Source if the chunk has unknown fields or was not made from a text.
@@ -218,8 +214,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         return TruncatedStreamError(message)
 
     def _excerpt(self, source: Source) -> str:
-        text = redacted(repr(source.data) if source.text is None else source.text, self._request)
-        return text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
+        return excerpt_of(source.data if source.text is None else source.text, self._request)
 
     def _is_chunk(self, source: Source) -> bool:
         """Whether an object is a chunk.
@@ -285,15 +280,11 @@ def _find_usage(chunk: ChatCompletionChunk, source: Source) -> CompletionUsage |
     return None
 
 
-def _adopt(chunk: Any) -> ChatCompletionChunk:
+def _adopt(chunk: Any, request: Any) -> ChatCompletionChunk:
     """A dict, or a chunk of openai-python's, as our chunk."""
-    # Some servers send ``null``, or a ping as a text. Typed streams skip both.
-    if chunk is None or (isinstance(chunk, str) and is_ping(None, chunk)):
+    if chunk is None or isinstance(chunk, (str, int, float, list)):  # a stream without cast_to gives any JSON
+        skip_or_raise(chunk, request, wanted="a chunk")
         chunk = {}
-    if isinstance(chunk, (str, int, float, list)):  # a stream without cast_to gives any JSON
-        if is_error_answer(chunk):
-            raise reported_error(chunk, None)
-        raise StreamError(f"a chunk must be an object, but {type(chunk).__name__} came")
     if not isinstance(chunk, Mapping):
         if hasattr(chunk, "to_dict"):
             chunk = chunk.to_dict()

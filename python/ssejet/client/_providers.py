@@ -29,7 +29,8 @@ class Provider:
         messages_url: the URL for the Messages API, if it is another one.
         messages_key: the header with the key for the Messages API.
         headers: headers that it needs in each request.
-        unsupported: parameters of chat completions that it refuses, and does what they ask without them.
+        unsupported: parameters of chat completions to leave out: it refuses them, and does what they ask for
+            anyway.
         renamed: parameters of chat completions that have another name there.
     """
 

@@ -34,7 +34,7 @@ from ssejet.messages._raw_events import (
     RawMessageStopEvent,
     UnknownEvent,
 )
-from ssejet.typed._server_reports import reported_error
+from ssejet.typed._server_reports import reported_error, skip_or_raise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,8 @@ class MessageStreamState(Generic[ResponseFormatT]):
             return [MessageStopEvent(self)]
         if kind is PingEvent or kind is UnknownEvent:
             return [event]
-        return self.handle_event(self._adopt(event))
+        adopted = self._adopt(event)
+        return [] if adopted is None else self.handle_event(adopted)
 
     def finish(self) -> list[MessageStreamEvent[ResponseFormatT]]:
         """End the stream, and return the events that this causes: none."""
@@ -270,16 +271,15 @@ class MessageStreamState(Generic[ResponseFormatT]):
         self._check_complete()
 
     def _adopt(self, event: Any) -> Any:
-        """A dict, or an event of anthropic's library, as our event."""
+        """A dict, or an event of anthropic's library, as our event; None for JSON that is only a ping."""
         if not isinstance(event, Mapping):
             if hasattr(event, "to_dict"):
                 event = event.to_dict()
             elif can_dump(type(event)):
                 event = event.model_dump()
             elif event is None or isinstance(event, (str, int, float, list)):
-                if is_error_answer(event):
-                    raise reported_error(event, self._request)
-                raise StreamError(f"an event must be an object, but {type(event).__name__} came")
+                skip_or_raise(event, self._request, wanted="an event")
+                return None
             else:
                 raise TypeError(
                     f"expected an event of ssejet or anthropic, or a dict; got {type(event).__name__}"

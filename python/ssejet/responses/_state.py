@@ -12,7 +12,7 @@ from ssejet._answers.parsed import Formats, Parsed
 from ssejet._answers.source import remember
 from ssejet._answers.text import Text, parse_prefix
 from ssejet._redaction import redacted
-from ssejet._server_errors import is_error_answer, is_ping
+from ssejet._server_errors import is_error_answer
 from ssejet.errors import (
     APIError,
     ContentFilterFinishReasonError,
@@ -30,7 +30,7 @@ from ssejet.responses._items import (
 from ssejet.responses._output import Item, Output, Piece
 from ssejet.responses._response import ParsedResponse, Response
 from ssejet.responses._tools import argument_parsers, parser_of
-from ssejet.typed._server_reports import reported_error
+from ssejet.typed._server_reports import reported_error, skip_or_raise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from ssejet.responses._events import ResponseStreamEvent
 
 __all__ = ["ResponseStreamState"]
-
-# How many characters of an event an error shows.
-_EXCERPT_SIZE = 200
 
 _CUT_SHORT: dict[Any, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "max_output_tokens": LengthFinishReasonError,
@@ -438,13 +435,11 @@ class ResponseStreamState(Generic[TextFormatT]):
 
     def _adopt(self, event: Any) -> Any:
         """A dict, or an event of openai-python's, as our event; None for a ping."""
-        if event is None or (isinstance(event, str) and is_ping(None, event)):
-            return None
-        if isinstance(event, (str, int, float, list)):  # a stream without cast_to gives any JSON
+        if event is None or isinstance(event, (str, int, float, list)):  # without cast_to, any JSON comes
             if is_error_answer(event):
                 raise self._reported(event)
-            excerpt = redacted(repr(event), self._request)[:_EXCERPT_SIZE]
-            raise StreamError(f"an event must be an object, but {type(event).__name__} came: {excerpt}")
+            skip_or_raise(event, self._request, wanted="an event")
+            return None
         if not isinstance(event, Mapping):
             to_dict = getattr(event, "to_dict", None)
             if to_dict is None:

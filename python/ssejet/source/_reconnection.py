@@ -21,7 +21,8 @@ These methods also change the state:
 method           from                       to
 ===============  =========================  ===========================================================
 ``fail()``       not WAITING or CLOSED      WAITING, or CLOSED if the event source gives up
-``interrupt()``  not WAITING or CLOSED      CONNECTING, or INTERRUPTED if the request must not be repeated
+``interrupt()``  not WAITING or CLOSED      INTERRUPTED if the request must not be repeated; else CONNECTING,
+                                            and no change from CONNECTING or REDIRECTING
 ``reconnect()``  not CLOSED                 CONNECTING
 ``close()``      any state                  CLOSED
 ===============  =========================  ===========================================================

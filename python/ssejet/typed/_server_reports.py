@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._core import ServerSentEvent
 from ssejet._media_type import BOM
-from ssejet._server_errors import error_message, is_error, is_error_answer
-from ssejet.errors import APIError, APIStatusError
+from ssejet._redaction import redacted
+from ssejet._server_errors import error_message, is_error, is_error_answer, is_ping
+from ssejet.errors import APIError, APIStatusError, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 __all__ = [
     "error_in",
     "error_of",
+    "excerpt_of",
     "may_be_error",
     "payload_of",
     "reported_error",
+    "skip_or_raise",
     "status_error",
     "text_of",
 ]
 
 # How many characters of a body an APIStatusError shows: some bodies are whole web pages.
 _SUMMARY_SIZE = 500
+
+# How many characters of an item an error shows.
+_EXCERPT_SIZE = 200
 
 # The message of an error that has none. openai-python uses the same words.
 _DEFAULT_MESSAGE = "An error occurred during streaming"
@@ -64,6 +70,32 @@ def reported_error(payload: Any, request: Any) -> APIError:
         request: the HTTP request, or None.
     """
     return APIError(error_message(payload) or _DEFAULT_MESSAGE, body=payload, request=request)
+
+
+def skip_or_raise(value: Any, request: Any, *, wanted: str) -> None:
+    """Return for JSON that may be skipped where an object belongs: ``null`` or a ping. Else raise.
+
+    Args:
+        value: JSON that is not an object.
+        request: the HTTP request, or None.
+        wanted: what belongs there, such as ``"a chunk"``.
+
+    Raises:
+        APIError: it is an error that the server reports.
+        StreamError: it is anything else.
+    """
+    if value is None or (isinstance(value, str) and is_ping(None, value)):
+        return
+    if is_error_answer(value):
+        raise reported_error(value, request)
+    shown = excerpt_of(value, request)
+    raise StreamError(f"{wanted} must be an object, but {type(value).__name__} came: {shown}")
+
+
+def excerpt_of(value: Any, request: Any) -> str:
+    """The start of a text, or of the ``repr()`` of decoded JSON, without the request's secrets."""
+    text: str = redacted(value if isinstance(value, str) else repr(value), request)
+    return text[:_EXCERPT_SIZE] + ("…" if len(text) > _EXCERPT_SIZE else "")
 
 
 def status_error(response: Any, body: bytes) -> APIStatusError:

@@ -29,7 +29,7 @@ __all__ = [
     "version_text",
 ]
 
-# How many bytes one read may take: what a TLS record holds four times.
+# How many bytes one read may take: as many as four TLS records hold.
 READ_SIZE = 64 * 1024
 
 

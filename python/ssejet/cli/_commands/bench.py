@@ -94,8 +94,8 @@ def bench(
     if there was none, 130 after Ctrl-C.
     """
     # Here, because the other commands do not need them.
+    from ssejet.cli._measurement import Measurement
     from ssejet.cli._open_files import allow_connections
-    from ssejet.cli._plan import Plan
     from ssejet.cli._plot import draw
     from ssejet.cli._report import Report
 
@@ -117,7 +117,7 @@ def bench(
         try:
             name = model or server.only_model()
             common = request_params(name, max_tokens=max_tokens, params=param, no_usage=no_usage)
-            plan = Plan(
+            measurement = Measurement(
                 options,
                 [as_call({**common, **question}) for question in questions],
                 concurrency=concurrency,
@@ -125,7 +125,7 @@ def bench(
                 total=requests,
                 seconds=duration,
             )
-            results, is_whole = asyncio.run(plan.run())
+            results, is_whole = asyncio.run(measurement.run())
         except SSEError as error:
             fail(server.explain(error))
         conditions = {

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from ssejet.cli._load import Results
 
-__all__ = ["Plan"]
+__all__ = ["Measurement"]
 
 _SECONDS_BETWEEN_FRAMES = 0.2
 _FRAMES_OF_RATE = 10
 _BAR = 24
 
 
-class Plan:
+class Measurement:
     """A measurement.
 
     Args:
