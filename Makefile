@@ -9,7 +9,8 @@ export URLLIB3_NO_OVERRIDE = 1
 export PIP_NO_BINARY      ?= urllib3-future
 BIN    := $(VENV)/bin
 SECONDS ?= 60
-JOBS   ?= $(shell getconf _NPROCESSORS_ONLN)
+# One more than there are processors, because many tests wait for clocks and for other processes.
+JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name "*.rs") rust/core/README.md \
           rust/core/Cargo.toml rust/python/Cargo.toml

@@ -172,7 +172,8 @@ class TestFromAnotherTask:
         self, backend: str, script: ScriptServer, http: ModuleType
     ) -> None:
         random_ = random.Random(7)
-        script.replies = [random_.choice([ENDLESS, COMPLETE]) for _ in range(100)]
+        # After fewer requests, httpcore itself may keep a place in the pool for one that was cancelled.
+        script.replies = [random_.choice([ENDLESS, COMPLETE]) for _ in range(300)]
 
         async def read(client: Any, number: int) -> None:
             items: list[int] = []
@@ -200,7 +201,7 @@ class TestFromAnotherTask:
         async def main() -> None:
             async with http.AsyncClient(limits=http.Limits(max_connections=50), timeout=60) as client:
                 async with anyio.create_task_group() as tasks:
-                    for number in range(100):
+                    for number in range(300):
                         tasks.start_soon(read, client, number)
                 if backend == "asyncio":
                     assert asyncio.all_tasks() == {asyncio.current_task()}
