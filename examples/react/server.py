@@ -88,7 +88,9 @@ class Answers:
             return Response("There is no such answer.", 404)
         last = request.headers.get("last-event-id", "")
         position = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
-        if log.is_finished and position >= len(log.events):
+        if position > len(log.events):
+            position = 0  # no id of this log
+        if log.is_finished and position == len(log.events):
             return Response(status_code=204)
         # The log has an end of its own.
         return EventStreamResponse(self._follow(log, position), done=None)
@@ -96,9 +98,9 @@ class Answers:
     async def _follow(self, log: Log, position: int) -> AsyncIterator[ServerSentEvent]:
         while True:
             grown = log.grown
-            for event in log.events[position:]:
-                yield event
-            position = len(log.events)
+            while position < len(log.events):  # it may grow while an event is sent
+                yield log.events[position]
+                position += 1
             if log.is_finished:
                 return
             await grown.wait()
