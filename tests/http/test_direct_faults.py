@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 EVENTS = [b"data: %d\n\n" % number for number in range(3)]
 CHUNKS = [chunk(event) for event in EVENTS]
 END = b"0\r\n\r\n"

@@ -161,6 +161,7 @@ def http(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
 
 
+@pytest.mark.slow
 class TestEndings:
     @pytest.mark.parametrize("name", ENDINGS)
     def test_endings_look_the_same_on_both_ways(

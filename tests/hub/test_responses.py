@@ -24,6 +24,8 @@ from ssejet.hub import AsyncHub, Hub
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def serve_asgi(app: Any) -> Iterator[str]:

@@ -180,6 +180,7 @@ def test_usual_deltas_are_not_anthropics_to_take_in(cls: Any, kind: str) -> None
     assert left == ["message_start", "content_block_start"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [False, True])
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_inputs_of_many_items_are_as_they_were_when_they_are_read_later(beta: bool, mode: str) -> None:

@@ -29,6 +29,8 @@ from ssejet.swap._speakeasy import assembler_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 
 def _find() -> Any:
     """Import the package with the SDK's client, which depends on the version."""

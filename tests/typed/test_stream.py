@@ -280,6 +280,7 @@ class TestConnection:
         assert len(answer.requests) == 3
         assert len(answer.connections) == 1
 
+    @pytest.mark.slow
     def test_the_connection_is_closed_if_the_body_goes_on_for_too_long(
         self, driver: Driver, server: Server
     ) -> None:
@@ -343,6 +344,7 @@ class TestConnection:
             assert vars(connection) == before
 
 
+@pytest.mark.slow
 class TestTimeouts:
     def test_timeouts_end_a_silence(self, driver: Driver, server: Server) -> None:
         answer = server.answer(sse(1), Then.HANG)
