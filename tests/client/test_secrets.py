@@ -62,6 +62,7 @@ def absent(_: Account) -> Account:
 FAILURES = [refusing, breaking, dropping, stalling, lying, absent]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("fail", FAILURES)
 def test_the_key_is_not_in_an_error_nor_in_its_traceback_nor_in_a_log(

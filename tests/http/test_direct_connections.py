@@ -260,6 +260,7 @@ class TestFloods:
         (asyncio.run if loop == "asyncio" else run_on_uvloop)(main())
 
 
+@pytest.mark.slow
 class TestReadTimeouts:
     async def test_read_timeouts_are_counted_from_the_last_bytes(
         self, http: ModuleType, exact: ExactServer

@@ -42,7 +42,7 @@ def own_redis(tmp_path: Any) -> Iterator[RedisServer]:
     server.close()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.slow)])
 def hub_options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The arguments of a hub, for each engine."""
     if request.param == "memory":

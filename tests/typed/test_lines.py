@@ -54,6 +54,7 @@ def state_of(pieces: list[bytes], *, goes_on: bool) -> tuple[object, ...]:
     return lines.has_event, lines.is_stream, lines.found, bytes(lines.other), held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goes_on", [False, True])
 def test_a_body_gives_the_same_however_it_is_cut(goes_on: bool) -> None:
     random = Random(3)
