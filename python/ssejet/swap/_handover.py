@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.direct import ResponseBytes
+from ssejet.swap._twins import copy_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,7 +34,7 @@ class Bytes:
 
     def rest(self, *first: bytes) -> Any:
         """Give a copy of the response that has these bytes, those that were not read, and the error."""
-        return _copy(self._response, iter_bytes=lambda *_, **__: self._rest(first))
+        return copy_of(self._response, iter_bytes=lambda *_, **__: self._rest(first))
 
     def _rest(self, first: tuple[bytes, ...]) -> Iterator[bytes]:
         yield from filter(None, first)
@@ -65,7 +66,7 @@ class AsyncBytes:
 
     def rest(self, *first: bytes) -> Any:
         """Give a copy of the response that has these bytes, those that were not read, and the error."""
-        return _copy(self._response, aiter_bytes=lambda *_, **__: self._rest(first))
+        return copy_of(self._response, aiter_bytes=lambda *_, **__: self._rest(first))
 
     async def _rest(self, first: tuple[bytes, ...]) -> AsyncIterator[bytes]:
         for chunk in filter(None, first):
@@ -81,10 +82,3 @@ class AsyncBytes:
         if close is not None:
             await close()
         await self._response.aclose()
-
-
-def _copy(response: Any, **methods: Any) -> Any:
-    """Copy a response. httpx's own way to copy one leaves its stream out."""
-    twin = object.__new__(type(response))
-    vars(twin).update(vars(response), **methods)
-    return twin

@@ -21,6 +21,7 @@ from huggingface_hub.inference._generated.types.text_generation import TextGener
 
 from ssejet._core import Assembler
 from ssejet.swap._support import Patch, UnsupportedError
+from ssejet.swap._twins import arguments_before_start, copy_of, subclass_of, with_other_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,46 +191,23 @@ class _SwapIn:
         """Make a client with fast streams, see ``ssejet.accelerate``."""
         if type(client) in self._accelerated.values():
             return client
-        twin: Any = object.__new__(self._subclass(type(client)))
-        vars(twin).update(vars(client))
-        return twin
+        return copy_of(client, self._subclass(type(client)))
 
     def _subclass(self, cls: Any) -> type:
         known = self._accelerated.get(ref(cls))
         if known is not None:
             return known
-        names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-        made = type(cls.__name__, (cls,), {**names, **{name: self._method(cls, name) for name in _METHODS}})
+        methods = {name: with_other_result(getattr(cls, name), self._swapped) for name in _METHODS}
+        made: type = subclass_of(cls, methods)
         self._accelerated[ref(cls)] = made
         return made
 
-    def _method(self, cls: Any, name: str) -> Any:
-        stock = getattr(cls, name)
-        if inspect.iscoroutinefunction(stock):
-
-            @wraps(stock)
-            async def amethod(*args: Any, **kwargs: Any) -> Any:
-                return self._swapped(await stock(*args, **kwargs))
-
-            return amethod
-
-        @wraps(stock)
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return self._swapped(stock(*args, **kwargs))
-
-        return method
-
     def _swapped(self, result: Any) -> Any:
         """Make a stream fast that has not begun; leave other results as they are."""
-        frame = getattr(result, "gi_frame", None) or getattr(result, "ag_frame", None)
-        made: Callable[..., Any] | None = None if frame is None else self._generators.get(frame.f_code)
-        if frame is None or made is None:
+        call = arguments_before_start(result)
+        if call is None or call[0] not in self._generators:
             return result
-        arguments = frame.f_locals
-        # It has other variables once it has begun.
-        if set(arguments) != {*frame.f_code.co_varnames[: frame.f_code.co_argcount]}:
-            return result
-        return made(**arguments)
+        return self._generators[call[0]](**call[1])
 
 
 _CHOICE = {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}

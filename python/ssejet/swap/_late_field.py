@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from ssejet.swap._twins import names_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -85,7 +87,6 @@ def _late_class(cls: Any, field: str) -> Any:
         "_read": staticmethod(read),
         **{name: on_real_class(name) for name in _COPYING},
     }
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    late: Any = type(cls)(cls.__name__, (type("_Late", (_Late,), methods), cls), names)
+    late: Any = type(cls)(cls.__name__, (type("_Late", (_Late,), methods), cls), names_of(cls))
     type.__setattr__(late, field, property(value_of))
     return late

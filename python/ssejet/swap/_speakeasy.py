@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property, wraps
 from importlib import import_module
-from inspect import getattr_static, iscoroutinefunction, unwrap
+from inspect import getattr_static, unwrap
 from types import CodeType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary, ref
@@ -20,6 +20,7 @@ from ssejet.swap._driver import BlockRelay, adrive, drive
 from ssejet.swap._plan.validated import Validated
 from ssejet.swap._speakeasy_probe import compare
 from ssejet.swap._support import Patch, UnsupportedError
+from ssejet.swap._twins import arguments_before_start, subclass_of, with_other_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,11 +191,7 @@ class SpeakeasySwapIn:
         known = self._accelerated.get(ref(cls))
         if known is not None:
             return known
-        names: dict[str, Any] = {
-            "__module__": cls.__module__,
-            "__qualname__": cls.__qualname__,
-            "__doc__": cls.__doc__,
-        }
+        members: dict[str, Any] = {}
         streaming = {
             name
             for base in cls.__mro__
@@ -203,7 +200,7 @@ class SpeakeasySwapIn:
         }
         for name in streaming:
             if isinstance(method := getattr_static(cls, name), FunctionType):
-                names[name] = self._method(method)
+                members[name] = with_other_result(method, self._swapped)
         if hasattr(cls, "__getattr__"):
             # Newer versions make the parts of a client when they are asked for.
             def get(client: Any, name: str) -> Any:
@@ -212,25 +209,10 @@ class SpeakeasySwapIn:
                     value = vars(client)[name] = self._remade(value)
                 return value
 
-            names["__getattr__"] = get
-        made = type(cls.__name__, (cls,), names)
+            members["__getattr__"] = get
+        made: type = subclass_of(cls, members)
         self._accelerated[ref(cls)] = made
         return made
-
-    def _method(self, stock: Any) -> Any:
-        if iscoroutinefunction(stock):
-
-            @wraps(stock)
-            async def amethod(*args: Any, **kwargs: Any) -> Any:
-                return self._swapped(await stock(*args, **kwargs))
-
-            return amethod
-
-        @wraps(stock)
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return self._swapped(stock(*args, **kwargs))
-
-        return method
 
     def _swapped(self, result: Any) -> Any:
         """Make a stream fast that has not begun; leave other results as they are."""
@@ -238,15 +220,11 @@ class SpeakeasySwapIn:
         if isinstance(result, classes):
             result.generator = self._swapped(result.generator)
             return result
-        frame = getattr(result, "gi_frame", None) or getattr(result, "ag_frame", None)
-        if frame is None or frame.f_code not in self._codes:
-            return result
-        arguments = frame.f_locals
-        # It has other variables once it has begun.
-        if set(arguments) != {*frame.f_code.co_varnames[: frame.f_code.co_argcount]}:
+        call = arguments_before_start(result)
+        if call is None or call[0] not in self._codes:
             return result
         patched = {patch.name: patch.value for patch in self.PATCHES}
-        return patched[self._codes[frame.f_code]](**arguments)
+        return patched[self._codes[call[0]]](**call[1])
 
 
 def assembler_of(type_: Any) -> Assembler | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from pydantic import Field, create_model
 
-from ssejet.swap._plan.probe import seen
+from ssejet.swap._plan.probe import Response, outcome_of
 from ssejet.swap._support import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["compare"]
 
@@ -49,24 +50,6 @@ _BLOCKS = (
 )
 
 
-class _Response:
-    def __init__(self, chunks: list[bytes]) -> None:
-        self._chunks = chunks
-
-    def iter_bytes(self) -> Iterator[bytes]:
-        yield from self._chunks
-
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            yield chunk
-
-    def close(self) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
-
-
 def compare(
     stock: dict[str, Any],
     fast: Callable[..., Any],
@@ -96,9 +79,9 @@ def compare(
 
         for chunks in _bodies("event" in type_.model_fields):
             for function in stock.values():
-                expected = _see(function(_Response(chunks), decode, "[DONE]"))
-                given = _see(fast(function, assembler, _Response(chunks), decode, "[DONE]"))
-                if expected != given:
+                rest = (Response(chunks), decode, "[DONE]")
+                expected = outcome_of(partial(function, *rest))
+                if outcome_of(partial(fast, function, assembler, *rest)) != expected:
                     raise UnsupportedError(f"its {function.__name__} gives other items than expected")
 
 
@@ -132,23 +115,3 @@ def _bodies(has_event: bool) -> Iterator[list[bytes]]:
         yield [good, odd + good, good[:20], good[20:] + good[:-2]]
     crlf = good.replace(b"\n", b"\r\n")
     yield [crlf, crlf[:-1], crlf[-1:], good.replace(b"\n", b"\r"), b"\xef\xbb\xbf" + good]
-
-
-def _see(stream: Any) -> list[Any]:
-    """Return the items of a generator, and the error that ends it."""
-    found: list[Any] = []
-
-    async def iterate() -> None:
-        async for item in stream:
-            found.append(seen(item))  # noqa: PERF401 - an error must not lose what was before it
-
-    try:
-        if hasattr(stream, "__aiter__"):
-            iterate().send(None)  # never suspends, because the response never waits
-        else:
-            found.extend(map(seen, stream))
-    except StopIteration:
-        pass
-    except Exception as error:
-        found.append((type(error), str(error)))
-    return found

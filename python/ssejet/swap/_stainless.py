@@ -22,6 +22,7 @@ from ssejet.swap._plan.builder import Builder, Models, builder, other_bases
 from ssejet.swap._plan.probe import compare
 from ssejet.swap._stainless_rules import Rules
 from ssejet.swap._support import Patch, UnsupportedError
+from ssejet.swap._twins import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -271,7 +272,7 @@ class StainlessSwapIn:
                 response["stream_cls"] = fast[get_args(stream_cls)]
             return cls._process_response(self, **response)  # type: ignore[attr-defined]
 
-        names = {"_process_response": _process_response, **_names_of(cls)}
+        names = {"_process_response": _process_response, **names_of(cls)}
         made = type(cls.__name__, (self.mixin, cls), names)
         self._accelerated[ref(cls)] = made
         return made
@@ -320,13 +321,8 @@ _WRAPPERS = ("WithRawResponse", "WithStreamedResponse", "WithStreamingResponse")
 def derived(cls: Any, patches: Collection[Patch]) -> Any:
     """Make a subclass of one of the SDK's generic classes, with the patches."""
     attributes = {patch.name: patch.value for patch in patches if issubclass(cls, patch.owner)}
-    attributes |= _names_of(cls)
+    attributes |= names_of(cls)
     return new_class(cls.__name__, (cls[_T],), exec_body=lambda names: names.update(attributes))
-
-
-def _names_of(cls: type) -> dict[str, Any]:
-    # Clients send their class's name, and users read it.
-    return {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
 
 
 def give_managers(resource: Any, managers: dict[Any, Any]) -> None:

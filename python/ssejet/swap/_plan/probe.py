@@ -18,9 +18,9 @@ from pydantic import BaseModel, create_model
 from ssejet.swap._support import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-__all__ = ["compare", "see", "seen"]
+__all__ = ["Response", "compare", "outcome_of", "require_same", "see", "seen"]
 
 _BRIEF = 200
 _TAG = "response.probe"
@@ -73,10 +73,7 @@ def compare(
                 expected = see(stock, clients[0], item_type, chunks)
                 seen = see(fast, clients[1], item_type, chunks)
                 for one, other in zip_longest(expected, seen):
-                    if one != other:
-                        raise UnsupportedError(
-                            f"its {stock.__name__} gives {_brief(one)} where {_brief(other)} was expected"
-                        )
+                    require_same(f"its {stock.__name__} gives", one, other)
 
 
 def _item_types(base: type[BaseModel], tag: str) -> list[Any]:
@@ -128,7 +125,13 @@ def _bodies(event_type: str) -> Iterator[list[bytes]]:
         yield [good, odd, good, good]
 
 
-class _Response:
+class Response:
+    """A response in memory.
+
+    Args:
+        chunks: what its body is read in.
+    """
+
     http_version = "HTTP/2"  # so that the SDK does not drain it, which needs an event loop
     status_code = 200
     stream = None
@@ -156,17 +159,27 @@ def see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) 
     """Return what a stream gives: its items, and the error that ends it."""
     client: Any = object.__new__(client_cls)
     client._strict_response_validation = False
-    response = _Response(chunks)
-    found: list[Any] = []
+    response = Response(chunks)
+    return outcome_of(lambda: stream_cls(cast_to=item_type, response=response, client=client))
 
-    async def iterate() -> None:
-        async for item in stream:
-            found.append(seen(item))  # noqa: PERF401 - an error must not lose what was before it
+
+def outcome_of(make: Callable[[], Any], found: list[Any] | None = None) -> list[Any]:
+    """Return what a stream gives: its items, and the error that ends it.
+
+    Args:
+        make: makes the stream, or what is awaited for it. It may raise the error. Nothing may wait.
+        found: where to add what the stream gives.
+    """
+    found = [] if found is None else found
+
+    async def read(stream: Any) -> None:
+        async for item in await stream if hasattr(stream, "__await__") else stream:
+            found.append(seen(item))
 
     try:
-        stream = stream_cls(cast_to=item_type, response=response, client=client)
-        if hasattr(stream, "__aiter__"):
-            iterate().send(None)  # never suspends, because the response never waits
+        stream = make()
+        if hasattr(stream, "__aiter__") or hasattr(stream, "__await__"):
+            read(stream).send(None)  # never suspends
         else:
             found.extend(map(seen, stream))
     except StopIteration:
@@ -174,6 +187,21 @@ def see(stream_cls: Any, client_cls: type, item_type: Any, chunks: list[bytes]) 
     except Exception as error:
         found.append((type(error), str(error)))
     return found
+
+
+def require_same(what: str, stock: Any, fast: Any) -> None:
+    """Check that the SDK's own parts and the fast ones give the same.
+
+    Args:
+        what: the beginning of the error's text, such as ``"its streams give"``.
+        stock: what the SDK's own parts give.
+        fast: what the fast ones give.
+
+    Raises:
+        UnsupportedError: they differ.
+    """
+    if stock != fast:
+        raise UnsupportedError(f"{what} {_brief(stock)} where {_brief(fast)} was expected")
 
 
 def _brief(seen: Any) -> str:

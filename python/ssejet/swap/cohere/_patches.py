@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cohere.v2 import raw_client
 
 from ssejet._json import dumps
-from ssejet.swap._fern import Chunks, Fern, rebound, remade, run
-from ssejet.swap._plan.probe import seen
+from ssejet.swap._fern import Chunks, Fern, rebound, remade
+from ssejet.swap._plan.probe import outcome_of, require_same
 from ssejet.swap._support import Patch, UnsupportedError
+from ssejet.swap._twins import copy_of, subclass_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -48,25 +49,16 @@ def accelerate(client: Any) -> Any:
     base = next((cls for cls in type(inner).__mro__ if cls in _FAST), None)
     if base is None or getattr(type(inner), _METHOD) not in {_STOCK[base], _FAST[base]}:
         raise UnsupportedError(f"its raw client is a {type(inner).__name__}")
-    cls = type(inner)
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    made: Any = object.__new__(type(cls.__name__, (_Accelerated, cls), {**names, _METHOD: _FAST[base]}))
-    vars(made).update(vars(inner))
-    return _twin(client, _raw_client=made if inner is raw else _copy(raw, _v2=made))
+    made = copy_of(inner, subclass_of(type(inner), {_METHOD: _FAST[base]}, _Accelerated))
+    return _twin(client, _raw_client=made if inner is raw else copy_of(raw, _v2=made))
 
 
 def _is_v2(client: Any) -> bool:
     return any(cls.__module__ == "cohere.v2.client" for cls in type(client).__mro__)
 
 
-def _copy(value: Any, **changes: Any) -> Any:
-    twin = object.__new__(type(value))
-    vars(twin).update(vars(value), **changes)
-    return twin
-
-
 def _twin(client: Any, **changes: Any) -> Any:
-    twin = _copy(client, **changes)
+    twin = copy_of(client, **changes)
     for name, value in vars(client).items():
         if name not in changes:
             # The client wraps some of its own methods.
@@ -88,11 +80,7 @@ def check() -> None:
         return
     for cls, stock in _STOCK.items():
         for chunks in _bodies():
-            expected, found = _see(cls, stock, chunks), _see(cls, _FAST[cls], chunks)
-            if expected != found:
-                raise UnsupportedError(
-                    f"its streams give {expected!r:.200} where {found!r:.200} was expected"
-                )
+            require_same("its streams give", _see(cls, stock, chunks), _see(cls, _FAST[cls], chunks))
     _checked = True
 
 
@@ -111,25 +99,21 @@ def _see(cls: Any, method: Any, chunks: list[bytes]) -> list[Any]:
     async def astream(*_: Any, **__: Any) -> AsyncIterator[Any]:
         yield Chunks(chunks).response()
 
-    async def iterate() -> None:
+    def read() -> Iterator[Any]:
+        with quiet(client, model="m", messages=[]) as response:
+            yield from response.data
+
+    async def aread() -> AsyncIterator[Any]:
         async with quiet(client, model="m", messages=[]) as response:
             async for item in response.data:
-                found.append(seen(item))  # noqa: PERF401 - an error must not lose what was before it
+                yield item
 
     quiet = remade(method, {**method.__wrapped__.__globals__, "warning": log, "error": log})
     is_async = cls is raw_client.AsyncRawV2Client
     http = SimpleNamespace(stream=astream if is_async else stream)
     client = object.__new__(cls)
     client._client_wrapper = SimpleNamespace(httpx_client=http)
-    try:
-        if is_async:
-            run(iterate())
-        else:
-            with quiet(client, model="m", messages=[]) as response:
-                found.extend(map(seen, response.data))
-    except Exception as error:
-        found.append((type(error), str(error)))
-    return found
+    return outcome_of(aread if is_async else read, found)
 
 
 def _bodies() -> Iterator[list[bytes]]:

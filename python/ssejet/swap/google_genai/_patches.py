@@ -22,8 +22,9 @@ from google.genai.client import Client
 from ssejet._core import AsyncItemStream, ItemDecoder, ItemStream, ServerSentEvent
 from ssejet._http.response import is_httpx_response
 from ssejet.swap._handover import AsyncBytes, Bytes
-from ssejet.swap._plan.probe import seen
+from ssejet.swap._plan.probe import outcome_of, require_same
 from ssejet.swap._support import Patch, UnsupportedError
+from ssejet.swap._twins import copy_of, subclass_of
 from ssejet.swap.google_genai._responses import RESPONSE_FIELD, Rules, assembler
 
 if TYPE_CHECKING:
@@ -322,17 +323,11 @@ class _Accelerated:
 
 
 def _twin(client: Any) -> Any:
-    cls = type(client)
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    twin: Any = object.__new__(type(cls.__name__, (_Accelerated, cls), names))
-    vars(twin).update(vars(client))
-    twin._stock = client
     resource = client._models
     base = models.AsyncModels if isinstance(resource, models.AsyncModels) else models.Models
-    names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
-    twin._models = object.__new__(type(base.__name__, (type(resource),), {**names, _METHOD: _FAST[base]}))
-    vars(twin._models).update(vars(resource))
-    return twin
+    fast = subclass_of(type(resource), {_METHOD: _FAST[base]}, looks_like=base)
+    cls = subclass_of(type(client), {}, _Accelerated)
+    return copy_of(client, cls, _stock=client, _models=copy_of(resource, fast))
 
 
 _checked = False
@@ -353,11 +348,7 @@ def check() -> None:
         for body in _bodies():
             for resource, stock in _STOCK_METHODS.items():
                 expected = _see(resource, stock, body, is_vertex)
-                found = _see(resource, _FAST[resource], body, is_vertex)
-                if expected != found:
-                    raise UnsupportedError(
-                        f"its streams give {expected!r:.200} where {found!r:.200} was expected"
-                    )
+                require_same("its streams give", expected, _see(resource, _FAST[resource], body, is_vertex))
     _checked = True
 
 
@@ -382,23 +373,7 @@ class _ProbeClient(_BASE):  # type: ignore[misc]
 def _see(cls: Any, method: Callable[..., Any], body: bytes, is_vertex: bool) -> list[Any]:
     """Return what a stream gives: its items, and the error that ends it."""
     resource = cls(_ProbeClient(body, is_vertex=is_vertex))
-    found: list[Any] = []
-
-    async def iterate(stream: Any) -> None:
-        async for item in await stream:
-            found.append(seen(item))  # noqa: PERF401 - an error must not lose what was before it
-
-    try:
-        stream = method(resource, model="m", contents="a", config=None)
-        if hasattr(stream, "__await__"):
-            iterate(stream).send(None)  # never suspends, because the response never waits
-        else:
-            found.extend(map(seen, stream))
-    except StopIteration:
-        pass
-    except Exception as error:
-        found.append((type(error), str(error)))
-    return found
+    return outcome_of(lambda: method(resource, model="m", contents="a", config=None))
 
 
 _CALL = '{"functionCall": {"name": "f", "args": {"a": [1, null]}, "id": "i"}}'
