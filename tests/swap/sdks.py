@@ -98,6 +98,13 @@ class Outcome:
         return differences(self.items, other.items, "items") + differences(self.error, other.error, "error")
 
 
+def assert_same(expected: Outcome, *others: Outcome) -> None:
+    """Check that streams gave the same items, and ended by the same error."""
+    for other in others:
+        assert other.differs_from(expected) == []
+        assert type(other.error) is type(expected.error)
+
+
 def outcome(make: Callable[[], Any]) -> Outcome:
     """Make a stream, or a coroutine that makes one, and read it to its end."""
     items: list[Any] = []

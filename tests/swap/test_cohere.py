@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import ODDITIES, Scribe
-from sdks import FakeServer, Outcome, event, outcome, sizes
+from sdks import FakeServer, Outcome, assert_same, event, outcome, sizes
 from wrong_values import changed
 
 import ssejet
@@ -140,19 +140,13 @@ def both(mode: str, pieces: list[bytes], **server: Any) -> tuple[Outcome, ...]:
         return expected, seen, outcome(lambda: start(stock))
 
 
-def same(expected: Outcome, *others: Outcome) -> None:
-    for other in others:
-        assert other.differs_from(expected) == []
-        assert type(other.error) is type(expected.error)
-
-
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("body", BODIES)
 def test_streams_give_and_log_what_they_do_without_us(
     body: str, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected, *others = both(mode, BODIES[body])
-    same(expected, *others)
+    assert_same(expected, *others)
     if body == "usual":
         assert [item.type for item in expected.items[1:4]] == ["content-start", *["content-delta"] * 2]
     lines = [
@@ -177,7 +171,7 @@ def test_a_wrong_value_in_any_place_gives_what_it_gives_without_us() -> None:
     ):
         for value in changed(full):
             server.pieces = [event(json.dumps(value), "x") + CHUNK]
-            same(outcome(lambda: start(stock)), outcome(lambda: start(fast)))
+            assert_same(outcome(lambda: start(stock)), outcome(lambda: start(fast)))
             count += 1
     assert count > 500
 
@@ -191,7 +185,7 @@ def test_streams_of_any_content_give_what_they_give_without_us(data: st.DataObje
         event(scribe.write(V2ChatStreamResponse) if random.random() < 0.9 else random.choice(ODDITIES), "x")
         for _ in range(data.draw(st.integers(0, 4)))
     ]
-    same(*both(data.draw(st.sampled_from(MODES)), pieces))
+    assert_same(*both(data.draw(st.sampled_from(MODES)), pieces))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -211,7 +205,7 @@ def test_the_sdk_builds_no_usual_event_itself(mode: str, monkeypatch: Any) -> No
 def test_broken_connections_raise_what_they_raise_without_us(error: Exception, mode: str) -> None:
     expected, *others = both(mode, [CHUNK, CHUNK[:20]], error=error)
     assert expected.error is not None
-    same(expected, *others)
+    assert_same(expected, *others)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -225,7 +219,7 @@ def test_other_content_gives_what_it_gives_without_us(headers: dict[str, str], m
         return httpx.Response(200, headers=headers, stream=_fern.Chunks([CHUNK]))
 
     stock = client(answer, mode)
-    same(outcome(lambda: start(stock)), outcome(lambda: start(ssejet.accelerate(stock))))
+    assert_same(outcome(lambda: start(stock)), outcome(lambda: start(ssejet.accelerate(stock))))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -233,7 +227,7 @@ def test_refused_requests_raise_what_they_raise_without_us(mode: str) -> None:
     stock = client(lambda _: httpx.Response(403, json={"message": "no"}), mode)
     expected = outcome(lambda: start(stock))
     assert type(expected.error).__name__ == "ForbiddenError"
-    same(expected, outcome(lambda: start(ssejet.accelerate(stock))))
+    assert_same(expected, outcome(lambda: start(ssejet.accelerate(stock))))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -276,7 +270,7 @@ def test_streams_of_a_real_server_give_what_they_give_without_us(
 
     expected = read(lambda sdk: sdk)
     assert expected.items
-    same(expected, read(ssejet.accelerate))
+    assert_same(expected, read(ssejet.accelerate))
 
 
 def test_an_accelerated_client_is_of_the_same_class_and_shares_the_http_client() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import ODDITIES, Scribe
 from same import differences
-from sdks import FakeServer, Outcome, event, outcome, sizes
+from sdks import FakeServer, Outcome, assert_same, event, outcome, sizes
 from wrong_values import changed
 
 import ssejet
@@ -171,12 +171,6 @@ def both(
         return expected, seen, outcome(lambda: start(stock, mode, config))
 
 
-def same(expected: Outcome, *others: Outcome) -> None:
-    for other in others:
-        assert other.differs_from(expected) == []
-        assert type(other.error) is type(expected.error)
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("body", BODIES)
@@ -187,7 +181,7 @@ def test_streams_give_what_they_give_without_us(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected, *others = both(mode, BODIES[body], backend)
-    same(expected, *others)
+    assert_same(expected, *others)
     if body == "usual":
         assert [item.text for item in expected.items] == ["Hé", "Hé", "Hé", "."]
     lines = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
@@ -229,7 +223,7 @@ def test_a_wrong_value_in_any_place_gives_what_it_gives_without_us(backend: str)
         warnings.simplefilter("ignore")
         for value in changed(FULL):
             server.pieces = [event(json.dumps(value)) + CHUNK]
-            same(outcome(lambda: start(stock, "sync")), outcome(lambda: start(fast, "sync")))
+            assert_same(outcome(lambda: start(stock, "sync")), outcome(lambda: start(fast, "sync")))
             count += 1
     assert count > 500
 
@@ -248,7 +242,7 @@ def test_streams_of_any_content_give_what_they_give_without_us(data: st.DataObje
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        same(*both(data.draw(st.sampled_from(MODES)), pieces, data.draw(st.sampled_from(BACKENDS))))
+        assert_same(*both(data.draw(st.sampled_from(MODES)), pieces, data.draw(st.sampled_from(BACKENDS))))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -283,7 +277,7 @@ def test_the_sdk_builds_no_usual_chunk_itself(mode: str, backend: str, monkeypat
 )
 def test_configurations_have_the_effect_that_they_have_without_us(config: Any, mode: str) -> None:
     expected, *others = both(mode, [parts({"text": '{"a": 1}'})], config=config)
-    same(expected, *others)
+    assert_same(expected, *others)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -291,7 +285,7 @@ def test_configurations_have_the_effect_that_they_have_without_us(config: Any, m
 def test_broken_connections_raise_what_they_raise_without_us(error: Exception, mode: str) -> None:
     expected, *others = both(mode, [CHUNK] * 2, error=error)
     assert expected.error is not None
-    same(expected, *others)
+    assert_same(expected, *others)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -372,9 +366,9 @@ def test_streams_over_aiohttp_give_what_they_give_without_us(body: str, server: 
         return Outcome(items, None)
 
     expected = asyncio.run(read(fast=False))
-    same(expected, asyncio.run(read(fast=True)))
+    assert_same(expected, asyncio.run(read(fast=True)))
     with ssejet.install():
-        same(expected, asyncio.run(read(fast=False)))
+        assert_same(expected, asyncio.run(read(fast=False)))
     assert expected.items or expected.error
 
 
