@@ -179,18 +179,18 @@ class Arrivals:
                 self._is_paused = True
                 self._pause()
         waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                if asyncio.current_task(self._loop) is None:
-                    try:
-                        waiter.end_now()
-                    except BaseException as error:
-                        # uvloop takes an error in a protocol for a fault of the transport, but one in a
-                        # callback ends the loop.
-                        self._loop.call_soon(_raise, error)
-                else:
-                    waiter.end_soon(in_time=True)
+        if waiter is None:
+            return
+        self._waiter = None
+        if asyncio.current_task(self._loop) is not None:
+            waiter.end_soon(in_time=True)
+            return
+        try:
+            waiter.end_now()
+        except BaseException as error:
+            # uvloop takes an error in a protocol for a fault of the transport, but one in a callback ends the
+            # loop.
+            self._loop.call_soon(_raise, error)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Iterate over what is left of the body."""
@@ -258,7 +258,7 @@ class Arrivals:
 
     def _wake(self, *, in_time: bool = True) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
+        if waiter is not None:
             waiter.end_soon(in_time=in_time)
 
     def _receive_eof(self) -> None:
