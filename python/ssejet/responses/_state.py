@@ -436,9 +436,7 @@ class ResponseStreamState(Generic[TextFormatT]):
     def _adopt(self, event: Any) -> Any:
         """A dict, or an event of openai-python's, as our event; None for a ping."""
         if event is None or isinstance(event, (str, int, float, list)):  # without cast_to, any JSON comes
-            if is_error_answer(event):
-                raise self._reported(event)
-            skip_or_raise(event, self._request, wanted="an event")
+            skip_or_raise(event, self._request, wanted="an event", report=self._reported)
             return None
         if not isinstance(event, Mapping):
             to_dict = getattr(event, "to_dict", None)

@@ -72,13 +72,16 @@ def reported_error(payload: Any, request: Any) -> APIError:
     return APIError(error_message(payload) or _DEFAULT_MESSAGE, body=payload, request=request)
 
 
-def skip_or_raise(value: Any, request: Any, *, wanted: str) -> None:
+def skip_or_raise(
+    value: Any, request: Any, *, wanted: str, report: Callable[[Any], APIError] | None = None
+) -> None:
     """Return for JSON that may be skipped where an object belongs: ``null`` or a ping. Else raise.
 
     Args:
         value: JSON that is not an object.
         request: the HTTP request, or None.
         wanted: what belongs there, such as ``"a chunk"``.
+        report: makes the error of what the server reports; None for ``reported_error``.
 
     Raises:
         APIError: it is an error that the server reports.
@@ -87,7 +90,7 @@ def skip_or_raise(value: Any, request: Any, *, wanted: str) -> None:
     if value is None or (isinstance(value, str) and is_ping(None, value)):
         return
     if is_error_answer(value):
-        raise reported_error(value, request)
+        raise reported_error(value, request) if report is None else report(value)
     shown = excerpt_of(value, request)
     raise StreamError(f"{wanted} must be an object, but {type(value).__name__} came: {shown}")
 
