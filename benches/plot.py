@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benches.harness import Cell
 from benches.report import OURS, duration, times_as_long
 from benches.results import LIVE_DIRECTORY, RESPONSES_DIRECTORY, SDK_DIRECTORY, Results, latest
 from ssejet.cli._svg import DARK, LIGHT, Picture, Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 
@@ -55,16 +59,11 @@ def draw(results: Results, theme: Theme) -> str:
     bottom = TOP + ROW * len(names)
     height = bottom + BOTTOM
     title = "Time to decode one event of a chat stream"
-    picture = Picture(title, WIDTH, height, theme=theme)
-    picture.text(MARGIN, 24, (title, "title"))
-    picture.text(MARGIN, 46, ("322 bytes per event, data as str; less is better", "muted"))
+    picture = _begin(title, "322 bytes per event, data as str; less is better", height, theme)
     for row, name in enumerate(names):
         remark = REMARKS.get(name, results.contestants[name].version)
         _write(picture, MARGIN + NAMES - 14, row, name, (name, remark), anchor="end")
-    for number, (panel, heading) in enumerate(PANELS.items()):
-        left = MARGIN + NAMES + number * (PANEL + GAP)
-        picture.text(left, TOP - 14, (heading, "heading"))
-        picture.line(left, TOP - 4, left, bottom, "rule")
+    for panel, left in _panels(picture, PANELS, bottom):
         for row, name in enumerate(names):
             if not (median := medians[panel, name]):
                 continue
@@ -73,13 +72,7 @@ def draw(results: Results, theme: Theme) -> str:
             ratio = results.samples.ratio(Cell(panel, name), Cell(panel, OURS))
             note = "" if name == OURS else times_as_long(ratio)
             _write(picture, left + length + 8, row, name, (duration(median), note))
-    machine = results.machine
-    conditions = (
-        f"Medians of {results.settings['rounds']} rounds in which all take turns. {machine['cpu']}, "
-        f"{machine['python']}, {results.date}."
-    )
-    picture.text(MARGIN, height - 8, (conditions, "muted small"))
-    return str(picture)
+    return _end(picture, results, height, results.date)
 
 
 LIVE_PANELS = {"async-20": "async, 20 streams", "sync-1": "sync, 1 stream"}
@@ -107,21 +100,16 @@ def draw_live(results: Results, theme: Theme) -> str:
     bottom = TOP + ROW * len(LIVE_ROWS)
     height = bottom + BOTTOM
     title = "Processor time of the client for one chunk of a live stream"
-    picture = Picture(title, WIDTH, height, theme=theme)
-    picture.text(MARGIN, 24, (title, "title"))
     remark = (
         "One chunk per write over loopback HTTP/1.1, system calls included. ÷: how many times less than above"
     )
-    picture.text(MARGIN, 46, (remark, "muted"))
+    picture = _begin(title, remark, height, theme)
     for row, (name, (label, is_ours)) in enumerate(LIVE_ROWS.items()):
         remark = LIVE_REMARKS.get(name, "" if is_ours else results.contestants[name].version)
         kind = "accent bold" if is_ours else ""
         y = TOP + ROW * row + ROW / 2 + 5
         picture.text(MARGIN + NAMES - 14, y, (label, kind), (remark, "muted small"), anchor="end")
-    for number, (panel, heading) in enumerate(panels.items()):
-        left = MARGIN + NAMES + number * (PANEL + GAP)
-        picture.text(left, TOP - 14, (heading, "heading"))
-        picture.line(left, TOP - 4, left, bottom, "rule")
+    for panel, left in _panels(picture, panels, bottom):
         for row, (name, (_, is_ours)) in enumerate(LIVE_ROWS.items()):
             if not (median := medians[panel, name]):
                 continue
@@ -134,14 +122,7 @@ def draw_live(results: Results, theme: Theme) -> str:
             y = TOP + ROW * row + ROW / 2 + 5
             kind = "accent bold" if is_ours else ""
             picture.text(left + length + 8, y, (duration(median), kind), (note, "muted small"))
-    machine = results.machine
-    load = max(results.settings["load"])
-    conditions = (
-        f"Medians of {results.settings['rounds']} rounds in which all take turns. {machine['cpu']}, "
-        f"{machine['python']}, {results.date}, load average {load}."
-    )
-    picture.text(MARGIN, height - 8, (conditions, "muted small"))
-    return str(picture)
+    return _end(picture, results, height, f"{results.date}, load average {max(results.settings['load'])}")
 
 
 SDK_ROW = 40
@@ -157,10 +138,8 @@ def draw_sdks(results: Results, theme: Theme) -> str:
     bottom = TOP + SDK_ROW * len(names)
     height = bottom + BOTTOM
     title = "Processor time of one chunk of a stream, stock and with ssejet"
-    picture = Picture(title, WIDTH, height, theme=theme)
-    picture.text(MARGIN, 24, (title, "title"))
     remark = "In process, HTTP library included; the same items. ÷: how many times less"
-    picture.text(MARGIN, 46, (remark, "muted"))
+    picture = _begin(title, remark, height, theme)
     left = MARGIN + NAMES
     picture.bar(left, TOP - 24, 26, SDK_BAR, "neutral")
     picture.text(left + 34, TOP - 13, ("stock", ""))
@@ -187,13 +166,7 @@ def draw_sdks(results: Results, theme: Theme) -> str:
         picture.text(
             left + length + 8, top + 11, (duration(median), "accent bold small"), (note, "muted small")
         )
-    machine = results.machine
-    conditions = (
-        f"Medians of {results.settings['rounds']} rounds in which all take turns. {machine['cpu']}, "
-        f"{machine['python']}, {results.date}, load average {max(results.settings['load'])}."
-    )
-    picture.text(MARGIN, height - 8, (conditions, "muted small"))
-    return str(picture)
+    return _end(picture, results, height, f"{results.date}, load average {max(results.settings['load'])}")
 
 
 RESPONSES_PANELS = {"responses-typed": "typed events", "responses-stream": "responses.stream()"}
@@ -214,17 +187,12 @@ def draw_responses(results: Results, theme: Theme) -> str:
     bottom = TOP + ROW * len(rows)
     height = bottom + BOTTOM
     title = "Time for one event of a Responses stream"
-    picture = Picture(title, WIDTH, height, theme=theme)
-    picture.text(MARGIN, 24, (title, "title"))
     remark = "From bytes in memory to the last event, with the request; less is better"
-    picture.text(MARGIN, 46, (remark, "muted"))
+    picture = _begin(title, remark, height, theme)
     for row, (size, name) in enumerate(rows):
         events = f"{size.removesuffix('k')},000 events"
         _write(picture, MARGIN + NAMES - 14, row, name, (name, events), anchor="end")
-    for number, (panel, heading) in enumerate(RESPONSES_PANELS.items()):
-        left = MARGIN + NAMES + number * (PANEL + GAP)
-        picture.text(left, TOP - 14, (heading, "heading"))
-        picture.line(left, TOP - 4, left, bottom, "rule")
+    for panel, left in _panels(picture, RESPONSES_PANELS, bottom):
         for row, (size, name) in enumerate(rows):
             if not (median := medians[panel, size, name]):
                 continue
@@ -233,10 +201,32 @@ def draw_responses(results: Results, theme: Theme) -> str:
             ratio = samples.ratio(cells[panel, size, name], cells[panel, size, OURS])
             note = "" if name == OURS else times_as_long(ratio)
             _write(picture, left + length + 8, row, name, (duration(median), note))
+    more = f"openai {results.contestants['openai'].version}, {results.date}"
+    return _end(picture, results, height, more, who="both")
+
+
+def _begin(title: str, remark: str, height: float, theme: Theme) -> Picture:
+    picture = Picture(title, WIDTH, height, theme=theme)
+    picture.text(MARGIN, 24, (title, "title"))
+    picture.text(MARGIN, 46, (remark, "muted"))
+    return picture
+
+
+def _panels(picture: Picture, panels: Mapping[str, str], bottom: float) -> Iterator[tuple[str, float]]:
+    """Begin panels side by side, each with its heading; give the name of each, and its left edge."""
+    for number, (panel, heading) in enumerate(panels.items()):
+        left = MARGIN + NAMES + number * (PANEL + GAP)
+        picture.text(left, TOP - 14, (heading, "heading"))
+        picture.line(left, TOP - 4, left, bottom, "rule")
+        yield panel, left
+
+
+def _end(picture: Picture, results: Results, height: float, more: str, *, who: str = "all") -> str:
+    """Write the conditions of the measurement below the picture, and return it."""
     machine = results.machine
     conditions = (
-        f"Medians of {results.settings['rounds']} rounds in which both take turns. {machine['cpu']}, "
-        f"{machine['python']}, openai {results.contestants['openai'].version}, {results.date}."
+        f"Medians of {results.settings['rounds']} rounds in which {who} take turns. {machine['cpu']}, "
+        f"{machine['python']}, {more}."
     )
     picture.text(MARGIN, height - 8, (conditions, "muted small"))
     return str(picture)
