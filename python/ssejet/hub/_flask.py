@@ -8,14 +8,12 @@ from flask import Response
 
 from ssejet.emit.flask import event_stream_response
 from ssejet.hub._follow_stream import FollowStream
+from ssejet.hub._follower import OPENING_TIME
 
 if TYPE_CHECKING:
     from ssejet.hub._thread_follower import ThreadFollower
 
 __all__ = ["follow_response"]
-
-# How many seconds the status waits for the log. After that the stream begins, and its heartbeats.
-_OPENING_TIME = 2.0
 
 
 def follow_response(
@@ -23,7 +21,7 @@ def follow_response(
 ) -> Response:
     """Make a response that sends the events of a log; its status is 204 if the client has everything."""
     try:
-        follower.open(_OPENING_TIME)
+        follower.open(OPENING_TIME)
         if follower.has_everything:
             follower.close()
             nothing = Response(status=204, headers=headers)

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from ssejet.hub._engine import Cursor
     from ssejet.hub._entries import Entry
 
-__all__ = ["Follower"]
+__all__ = ["OPENING_TIME", "Follower"]
+
+OPENING_TIME = 2.0
+"""How many seconds a response's status waits for the log. After that the stream begins, and its heartbeats."""
 
 
 class Follower:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ssejet.emit._closing import close
+from ssejet.emit._closing import aclose, close
 from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _AsyncUpstream:
     async def aclose(self) -> None:
         """Close the upstream, if it was not opened."""
         if not _is_function(self._upstream):
-            await _aclose(self._upstream)
+            await aclose(self._upstream)
 
     async def open(self) -> Any:
         """Return an iterable of the items."""
@@ -107,7 +107,7 @@ async def _closed_after(items: AsyncIterable[Any], owner: Any) -> AsyncIterator[
         async for item in items:
             yield item
     finally:
-        await _aclose(owner)
+        await aclose(owner)
 
 
 def _sync_entered(manager: Any) -> Iterator[Any]:
@@ -120,11 +120,3 @@ def _sync_closed_after(items: Iterable[Any], owner: Any) -> Iterator[Any]:
         yield from items
     finally:
         close(owner)
-
-
-async def _aclose(owner: Any) -> None:
-    close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
-    if close is not None:
-        result = close()
-        if inspect.isawaitable(result):
-            await result

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ssejet.emit import EncodedEvent
 from ssejet.emit.starlette import EventStreamResponse
 from ssejet.hub._entries import wire_of
+from ssejet.hub._follower import OPENING_TIME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from ssejet.hub._follower import Follower
 
 __all__ = ["FollowResponse"]
-
-# How many seconds the status waits for the log. After that the stream begins, and its heartbeats.
-_OPENING_TIME = 2.0
 
 
 class FollowResponse(EventStreamResponse):
@@ -35,7 +33,7 @@ class FollowResponse(EventStreamResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, as an ASGI application."""
         try:
-            with anyio.move_on_after(_OPENING_TIME):
+            with anyio.move_on_after(OPENING_TIME):
                 await self._follower.open()
             if self._follower.has_everything:
                 # The headers may hold cookies and those of CORS.
