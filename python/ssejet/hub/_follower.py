@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["OPENING_TIME", "Follower"]
 
 OPENING_TIME = 2.0
-"""How many seconds a response's status waits for the log. After that the stream begins, and its heartbeats."""
+"""How many seconds the status of a response waits for the log. After that the stream begins."""
 
 
 class Follower:
