@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,9 @@ import ssejet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Otherwise LiteLLM asks a server on the internet for prices when it is imported, and warns if it gets none.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 @pytest.fixture
