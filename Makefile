@@ -20,7 +20,7 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check bench bench-live fuzz wheel clean
+.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check docs bench bench-live fuzz wheel clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,7 +88,17 @@ $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-bench: $(VENV)/.bench $(VENV)-sdks/.ready ## measure everything; write raw results and the README's figures
+# The reference is read from the sources, so that the extension need not be built.
+docs: $(VENV)-docs/.ready ## build the documentation site in site/html, strictly, and check all links
+	$(VENV)-docs/bin/python docs/_site/build.py
+
+$(VENV)-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(@D)/bin/python -m pip install --quiet --group docs
+	@touch $@
+
+bench: $(VENV)/.bench $(VENV)-sdks/.ready ## measure everything; write raw results and the figures in docs
 	@if command -v npm >/dev/null; then npm --prefix benches/node ci --silent; \
 	else echo "eventsource-parser is left out: there is no npm here"; fi
 	$(BIN)/python -m benches.run
@@ -102,7 +112,7 @@ bench: $(VENV)/.bench $(VENV)-sdks/.ready ## measure everything; write raw resul
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
 
-bench-live: $(VENV)/.bench ## measure live streams over real sockets; write raw results and the README's figures
+bench-live: $(VENV)/.bench ## measure live streams over real sockets; write raw results and the figures in docs
 	$(BIN)/python -m benches.live
 	$(BIN)/python -m benches.plot
 	$(BIN)/python -m benches.readme
@@ -121,4 +131,4 @@ wheel: $(VENV)/.pip ## build the wheel to release, with profile-guided optimisat
 	$(BIN)/maturin build --release --locked --pgo --interpreter $(BIN)/python --out dist
 
 clean: ## remove what was built
-	rm -rf $(VENV) target dist python/ssejet/_core.*.so
+	rm -rf $(VENV) target dist site python/ssejet/_core.*.so

@@ -1,4 +1,4 @@
-"""Draws the README's pictures from results: `python -m benches.plot [RESULTS]`.
+"""Draws the pictures of the documentation from results: `python -m benches.plot [RESULTS]`.
 
 Of each, one file is for light pages, the other for dark ones. The scale is linear, starts at 0 and is the
 same in both panels, so the length of a bar is the time.

@@ -1,4 +1,4 @@
-"""Shows results as tables: on the terminal, and in Markdown for the README."""
+"""Shows results as tables: on the terminal, and in Markdown for the documentation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OURS = "ssejet"
 WIDTH = 180
 UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))
-README_WORKLOADS = (
+PAGE_WORKLOADS = (
     "chat-per-event",
     "chat-64k",
     "chat-64b",
@@ -35,7 +35,7 @@ README_WORKLOADS = (
     "huge-64b",
     "comments-64k",
 )
-README_RIVALS = {
+PAGE_RIVALS = {
     OURS: (
         "openai",
         "anthropic",
@@ -82,16 +82,16 @@ def show(results: Results) -> None:
 
 
 def markdown(results: Results) -> str:
-    """Return the README's tables of how many times as long the others take."""
+    """Return the tables of docs/performance.md: how many times as long the others take."""
     return "\n".join(
         _ratios(results, ours, [name for name in rivals if name in results.contestants])
-        for ours, rivals in README_RIVALS.items()
+        for ours, rivals in PAGE_RIVALS.items()
         if ours in results.contestants
     )
 
 
 def chat_markdown(results: Results) -> str:
-    """Return the README's table of chat streams."""
+    """Return the table of chat streams."""
     samples = results.samples
     rivals = ("openai", "aiter_bytes")
     heads = ["", OURS, *(f"{name} {results.contestants[name].version}" for name in rivals)]
@@ -105,7 +105,7 @@ def chat_markdown(results: Results) -> str:
 
 
 def swap_markdown(results: Results) -> str:
-    """Return the README's table of SDKs and libraries with and without ssejet."""
+    """Return the table of SDKs and libraries with and without ssejet."""
     samples = results.samples
     lines = ["|  | as it is | with ssejet | |", "|---|---:|---:|---:|"]
     for workload, description in samples.workloads.items():
@@ -136,7 +136,7 @@ def sdk_markdown(results: Results) -> str:
 
 
 def live_markdown(results: Results) -> str:
-    """Return the README's table of live streams."""
+    """Return the table of live streams."""
     samples = results.samples
     settings = [name for name in LIVE_SETTINGS if name in samples.workloads]
     lines = ["|  | " + " | ".join(samples.workloads[name].title for name in settings) + " |"]
@@ -170,7 +170,7 @@ def _live_cell(samples: Samples, cell: Cell) -> str:
 def _ratios(results: Results, ours: str, rivals: list[str]) -> str:
     heads = ["", ours, *(f"{name} {results.contestants[name].version}" for name in rivals)]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
-    for workload in README_WORKLOADS:
+    for workload in PAGE_WORKLOADS:
         median = results.samples.median(Cell(workload, ours))
         if median is None:
             continue
@@ -247,7 +247,7 @@ def _conditions(results: Results) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.report", description=__doc__)
     parser.add_argument("results", nargs="?", type=Path, help="a file of results (default: the newest)")
-    parser.add_argument("--markdown", action="store_true", help="print the README's tables instead")
+    parser.add_argument("--markdown", action="store_true", help="print the Markdown tables instead")
     options = parser.parse_args()
     results = Results.read(options.results or latest())
     if options.markdown:

@@ -85,7 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=names, metavar="WORKLOAD", help=only)
     parser.add_argument("--rounds", type=int, help="the number of rounds (default: 15)")
     parser.add_argument("--output", type=Path, help="the file for the results (default: in benches/results/)")
-    parser.add_argument("--markdown", action="store_true", help="print the README's tables instead")
+    parser.add_argument("--markdown", action="store_true", help="print the Markdown tables instead")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)
     options.slice = 5 if options.quick else 40

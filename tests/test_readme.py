@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 BLOCKS = {
-    f"{page.stem}-{at}": block
+    f"{page.parent.name}-{page.stem}-{at}": block
     for page in PAGES
     for at, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
 }
@@ -32,26 +34,26 @@ CHUNKS = b"".join(
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS.keys())
-def test_the_code_of_the_readme_runs(block: str, server: Server, tmp_path: Path) -> None:
+def test_the_code_of_each_page_runs(block: str, server: Server, tmp_path: Path) -> None:
     answer = server.answer(CHUNKS, b"data: [DONE]\n\n")
     script = tmp_path / "script.py"
-    script.write_text(re.sub(r"https://api\.example\.com[\w/]*", answer.url, block))
+    # A server's address, or that of `ssejet serve`.
+    address = re.compile(r"https://api\.example\.com[\w/]*|http://127\.0\.0\.1:8765[\w/]*")
+    script.write_text(address.sub(answer.url, block))
     done = subprocess.run(
         [sys.executable, "-W", "error", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    if "api.example.com" in block:
+    if address.search(block):
         assert len(answer.requests) == 1
         assert "Hello" in done.stdout or "chat.completion.chunk" in done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_the_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
     images = re.findall(r'(?:src|srcset)="([^"]+)"', page.read_text())
-    targets = links + images
-    assert targets
-    assert not [target for target in targets if not (page.parent / target).exists()]
+    assert not [target for target in links + images if not (page.parent / target).exists()]
 
 
 def test_the_commands_it_names_exist() -> None:

@@ -1,8 +1,8 @@
 """Builds the documentation site: `make docs`, or `python docs/_site/build.py`.
 
-It makes the folder ``site/pages``, of the pages in ``docs`` and of files that lie elsewhere; has Zensical build
-``site/html`` of it, strictly; writes ``llms.txt``; and checks all links, and that no page loads anything from another
-host. The configuration is ``mkdocs.yml``.
+It makes the folder ``site/pages``, of the pages in ``docs`` and of files that lie elsewhere. Of these
+Zensical builds ``site/html``, strictly, with the reference from the docstrings. Then it writes ``llms.txt``,
+and checks all links, and that no page loads anything from another host. The configuration is ``mkdocs.yml``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def main() -> int:
     for fault in faults:
         print(f"docs: {fault}", file=sys.stderr)
     if not faults:
-        print(f"built {HTML.relative_to(ROOT)}: {len(list(HTML.rglob('*.html')))} pages, all links lead somewhere")
+        count = len(list(HTML.rglob("*.html")))
+        print(f"built {count} pages in {HTML.relative_to(ROOT)}; all links lead somewhere")
     return 1 if faults else 0
 
 
@@ -71,7 +72,7 @@ def _configuration() -> dict[str, Any]:
         return os.environ.get(name, default)
 
     Loader.add_constructor("!ENV", from_environment)
-    return yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)  # noqa: S506
+    return yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
 
 
 def prepare(repository: str) -> None:
@@ -91,10 +92,14 @@ def prepare(repository: str) -> None:
             _write(PAGES / target, f'# {title}\n\n```python title="{source}"\n{text}```\n')
         elif target != "index.md":
             _write(PAGES / target, _with_links(text, source, target, repository))
-    head = "# Examples\n\nPrograms that run as they are; the tests run each of them.\n\n| example | what it does |\n"
-    _write(PAGES / "examples/index.md", head + "|---|---|\n" + "\n".join(rows) + "\n")
+    head = "# Examples\n\nPrograms that run as they are; the tests run each of them.\n\n"
+    head += "| example | what it does |\n|---|---|\n"
+    _write(PAGES / "examples/index.md", head + "\n".join(rows) + "\n")
     for source, target in SCRIPTS.items():
         shutil.copyfile(ROOT / source, PAGES / target)
+    # Griffe would read the extension module, if it is there, in place of its stub.
+    binaries = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(ROOT / "python", ROOT / "site" / "python", ignore=binaries)
 
 
 def _write(path: Path, text: str) -> None:
@@ -127,7 +132,7 @@ def _build() -> None:
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     output = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
-    if done.returncode or re.search(r"(?i)\bwarning\b", output):
+    if done.returncode or re.search(r"(?im)\bwarning\b|^griffe:", output):
         raise SiteError(f"zensical reports:\n{output.strip()}")
 
 

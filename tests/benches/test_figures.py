@@ -1,4 +1,4 @@
-"""The README's figures are those of the newest results."""
+"""The figures in the documentation are those of the newest results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from benches.plot import IMAGES, draw, draw_live, draw_sdks
 from benches.readme import (
-    README,
+    PERFORMANCE,
     SWAP_INS,
     with_chat_table,
     with_live_table,
@@ -26,27 +26,27 @@ from ssejet.cli._svg import DARK, LIGHT, Theme
 
 
 def test_the_tables_are_of_the_newest_results() -> None:
-    readme = README.read_text()
-    assert "<!-- tables: begin" in readme
-    assert readme == with_tables(readme, Results.read(latest()))
+    page = PERFORMANCE.read_text()
+    assert "<!-- tables: begin" in page
+    assert page == with_tables(page, Results.read(latest()))
 
 
 def test_the_chat_table_is_of_the_newest_results() -> None:
-    readme = README.read_text()
-    assert "<!-- chat table: begin" in readme
-    assert readme == with_chat_table(readme, Results.read(latest(CHAT_DIRECTORY)))
+    page = PERFORMANCE.read_text()
+    assert "<!-- chat table: begin" in page
+    assert page == with_chat_table(page, Results.read(latest(CHAT_DIRECTORY)))
 
 
 def test_the_table_of_swap_ins_is_of_the_newest_results() -> None:
-    readme = README.read_text()
-    assert "<!-- swap table: begin" in readme
-    assert readme == with_swap_table(readme, Results.read(latest(SWAP_DIRECTORY)))
+    page = PERFORMANCE.read_text()
+    assert "<!-- swap table: begin" in page
+    assert page == with_swap_table(page, Results.read(latest(SWAP_DIRECTORY)))
 
 
 def test_the_table_of_live_streams_is_of_the_newest_results() -> None:
-    readme = README.read_text()
-    assert "<!-- live table: begin" in readme
-    assert readme == with_live_table(readme, Results.read(latest(LIVE_DIRECTORY)))
+    page = PERFORMANCE.read_text()
+    assert "<!-- live table: begin" in page
+    assert page == with_live_table(page, Results.read(latest(LIVE_DIRECTORY)))
 
 
 def test_the_table_of_sdks_is_of_the_newest_results() -> None:

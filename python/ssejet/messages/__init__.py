@@ -1,21 +1,20 @@
-"""Anthropic's Messages: typed events, and the message that they make up, under Anthropic's names.
+"""Anthropic's Messages: typed events, and the message that they make up, under Anthropic's names."""
 
-The way of an event:
-
-1. ``typed`` decodes the text of an event into a ``Raw…Event`` (``_raw_events``, ``_models``).
-2. If the text has a form that Anthropic does not document, ``_lenient`` brings it into the documented form.
-   What has an unknown type becomes an ``Unknown…`` object.
-3. ``_message_stream``, the sync and the async driver, gives the event to ``MessageStreamState``.
-4. ``_state`` takes what belongs to the whole message, and gives each delta to its ``BlockState``.
-5. ``_blocks`` appends the delta to a ``Text``, and an event to the list (``_events``).
-6. An event refers to the text and its length, so its snapshot is joined, and its JSON parsed, when they are
-   read.
-7. The driver calls the callbacks and gives out the events. At the end, the state puts the message together
-   from its blocks.
-
-``_output_format`` and ``_tools`` make what a request sends for the users' types. ``_conversion`` converts
-conversations from and to those of chat completions.
-"""
+# The way of an event:
+#
+# 1. `typed` decodes the text of an event into a `Raw…Event` (`_raw_events`, `_models`).
+# 2. If the text has a form that Anthropic does not document, `_lenient` brings it into the documented form.
+#    What has an unknown type becomes an `Unknown…` object.
+# 3. `_message_stream`, the sync and the async driver, gives the event to `MessageStreamState`.
+# 4. `_state` takes what belongs to the whole message, and gives each delta to its `BlockState`.
+# 5. `_blocks` appends the delta to a `Text`, and an event to the list (`_events`).
+# 6. An event refers to the text and its length, so its snapshot is joined, and its JSON parsed, when they are
+#    read.
+# 7. The driver calls the callbacks and gives out the events. At the end, the state puts the message together
+#    from its blocks.
+#
+# `_output_format` and `_tools` make what a request sends for the users' types. `_conversion` converts
+# conversations from and to those of chat completions.
 
 from __future__ import annotations
 

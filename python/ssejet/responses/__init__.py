@@ -1,19 +1,19 @@
-"""The Responses API: typed events, and the response that they make up, under openai-python's names.
+"""The Responses API: typed events, and the whole response, with openai-python's names."""
 
-The way of an event:
-
-1. ``typed`` decodes the text of an event into its class, which ``type`` chooses (``_events``, ``_items``,
-   ``_response``). An object with a field of a wrong type is built field by field. Each remembers what the
-   server sent (``_base``).
-2. ``_response_stream``, the sync and the async driver, gives the event to ``ResponseStreamState``.
-3. ``_state`` has a handler for each class of events, and asks ``_output`` for the item that the event is
-   about, whatever the server left out.
-4. An item keeps its JSON, and appends each delta to a ``Text``. The event refers to the text and its length,
-   so its snapshot is joined, and its JSON parsed, when they are read.
-5. The driver calls the callbacks and gives out the event. The response is made of the items when it is read.
-
-``_tools`` makes what a request sends for the users' types.
-"""
+# The way of an event:
+#
+# 1. `typed` decodes the text of an event into its class, which `type` chooses (`_events`, `_items`,
+#    `_response`). An object with a field of a wrong type is built field by field. Each remembers what the
+#    server sent (`_base`).
+# 2. `_response_stream`, the sync and the async driver, gives the event to `ResponseStreamState`.
+# 3. `_state` has a handler for each class of events, and asks `_output` for the item that the event is
+#    about, whatever the server left out.
+# 4. An item keeps its JSON, and appends each delta to a `Text`. The event refers to the text and its length,
+#    so its snapshot is joined, and its JSON parsed, when they are read.
+# 5. The driver calls the callbacks and gives out the event. The response is made of the items when it is
+#    read.
+#
+# `_tools` makes what a request sends for the users' types.
 
 from __future__ import annotations
 

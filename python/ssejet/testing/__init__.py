@@ -3,11 +3,11 @@
 With ssejet installed, pytest has the fixtures ``mock_openai``, ``mock_anthropic``, ``mock_mistral`` and
 ``mock_google_genai``, which are active during the test. ``openai_responses`` has the names of the library
 openai-responses, for tests that were written for it.
-
-``_openai``, ``_anthropic``, ``_mistral`` and ``_google_genai`` are the mocks. What they share: ``_api_mock``
-finds the ``_route`` of a request, ``_endpoints`` makes its answer, ``_store`` keeps the objects between
-requests, and ``_patching`` takes the place of the network. ``_decorator`` gives a mock to a function.
 """
+
+# `_openai`, `_anthropic`, `_mistral` and `_google_genai` are the mocks. What they share: `_api_mock`
+# finds the `_route` of a request, `_endpoints` makes its answer, `_store` keeps the objects between
+# requests, and `_patching` takes the place of the network. `_decorator` gives a mock to a function.
 
 from __future__ import annotations
 

@@ -87,7 +87,10 @@ class EventSourceResponse(EventStreamResponse):
     Args:
         content: an iterable of items, async or not: text, bytes that are an event already, dicts of the
             arguments of ``ServerSentEvent``, or such events; ``str()`` converts anything else.
-        status_code, headers, media_type, background: as for other responses.
+        status_code: as for other responses.
+        headers: as for other responses.
+        media_type: as for other responses.
+        background: as for other responses.
         ping: the seconds of silence after which a ping is sent; 0 for none.
         sep: the end of each line: CRLF, CR or LF.
         ping_message_factory: makes a ping.

@@ -1,8 +1,7 @@
-"""Event streams as responses of Starlette and FastAPI.
+"""Event streams as responses of Starlette and FastAPI."""
 
-``_response`` has the response, ``_connection`` sends it, ``_source`` makes its items, and ``_graceful_stop``
-ends it when the server is told to stop. ``_module`` serves the JavaScript module.
-"""
+# `_response` has the response, `_connection` sends it, `_source` makes its items, and `_graceful_stop`
+# ends it when the server is told to stop. `_module` serves the JavaScript module.
 
 from __future__ import annotations
 

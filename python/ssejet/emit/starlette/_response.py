@@ -71,10 +71,15 @@ class EventStreamResponse(StreamingResponse):
 
     Args:
         content: an ``AsyncEventStream``, an ``EventStream``, a relay; or an iterable of items, async or not.
-        status_code, headers, background: as for other responses. ``headers`` can replace the headers that
-            are added: ``Cache-Control: no-cache`` and ``X-Accel-Buffering: no``.
-        heartbeat, on_error, done, dict_events: see ``EventStream``. They have no effect if the content is an
-            event stream, which has options of its own.
+        status_code: as for other responses.
+        headers: as for other responses. They can replace the headers that are added: ``Cache-Control:
+            no-cache`` and ``X-Accel-Buffering: no``.
+        background: as for other responses.
+        heartbeat: the seconds of silence after which a comment is sent; see ``EventStream``. This and the
+            next three have no effect if the content is an event stream, which has options of its own.
+        on_error: what happens when the source raises; see ``EventStream``.
+        done: the last item; see ``EventStream``.
+        dict_events: whether dicts with the keys of events are events; see ``EventStream``.
         send_timeout: the seconds that the client may take to make room for an event or a heartbeat. If it
             takes longer, it has stopped reading, and the source is closed as if the client had left. None for
             no limit.
