@@ -39,6 +39,10 @@ TARGETS = {
 SCRIPTS = {"python/ssejet/js/ssejet.js": "assets/ssejet.js"}
 
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
+# A picture for light and dark pages. The site's switch does not reach what HTML chooses.
+_PICTURE = re.compile(
+    r'<picture>\s*<source[^>]*srcset="([^"]+)">\s*<img alt="([^"]*)" src="([^"]+)">\s*</picture>'
+)
 
 
 class SiteError(Exception):
@@ -124,6 +128,7 @@ def _with_links(text: str, source: str, place: str, repository: str) -> str:
             raise SiteError(f"{source} links to {target}, which does not exist")
         return f"[{label}]({repository.rstrip('/')}/blob/main/{name}{anchor})" if repository else label
 
+    text = _PICTURE.sub(r"![\2](\3#only-light)\n![\2](\1#only-dark)", text)
     parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
     return "".join(part if part.startswith("```") else _LINK.sub(replace, part) for part in parts)
 

@@ -27,7 +27,11 @@ function show() {
   for (let at = 0; at < bytes.length; at += step) parser.push(bytes.subarray(at, at + step));
   output.replaceChildren(...rows);
   const retry = parser.retry === null ? "not set" : `${parser.retry} ms`;
-  state.textContent = `${rows.length} events, ${comments} comments; last event ID "${parser.lastEventId}", retry ${retry}`;
+  state.textContent = `${count(rows.length, "event")}, ${count(comments, "comment")}; last event ID "${parser.lastEventId}", retry ${retry}`;
+}
+
+function count(number, name) {
+  return `${number} ${name}${number === 1 ? "" : "s"}`;
 }
 
 input.addEventListener("input", show);
