@@ -8,6 +8,7 @@ and checks all links, and that no page loads anything from another host. The con
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import shutil
@@ -51,10 +52,14 @@ class SiteError(Exception):
 
 def main() -> int:
     try:
+        if importlib.util.find_spec("zensical") is None:
+            raise SiteError(
+                "Zensical is not installed here: `make docs` installs it, for Python 3.11 and newer"
+            )
         config = _configuration()
         shutil.rmtree(ROOT / "site", ignore_errors=True)
         prepare(config.get("repo_url") or "")
-        _build()
+        _build(config)
         write_lists(config)
         faults = list(check(HTML))
     except SiteError as error:
@@ -68,6 +73,8 @@ def main() -> int:
 
 
 def _configuration() -> dict[str, Any]:
+    """Read mkdocs.yml. The pages that it does not name go to the end of the guides."""
+
     class Loader(yaml.SafeLoader):
         pass
 
@@ -76,7 +83,26 @@ def _configuration() -> dict[str, Any]:
         return os.environ.get(name, default)
 
     Loader.add_constructor("!ENV", from_environment)
-    return yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
+    config: dict[str, Any] = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
+    (guides,) = (section["Guides"] for section in config["nav"] if "Guides" in section)
+    (examples,) = (section["Examples"] for section in config["nav"] if "Examples" in section)
+    guides += sorted({path.name for path in DOCS.glob("*.md")} - set(_paths(config["nav"])))
+    examples += [target for target in TARGETS.values() if target.startswith("examples/")]
+    return config
+
+
+def _paths(nav: list[Any]) -> list[str]:
+    return [path for _, _, path in _entries(nav)]
+
+
+def _entries(nav: list[Any], section: str = "") -> Iterator[tuple[str, str, str]]:
+    """Give section, title and path of each page in the navigation; the title may be empty."""
+    for item in nav:
+        title, value = next(iter(item.items())) if isinstance(item, dict) else ("", item)
+        if isinstance(value, list):
+            yield from _entries(value, title)
+        else:
+            yield section, title, value
 
 
 def prepare(repository: str) -> None:
@@ -133,23 +159,30 @@ def _with_links(text: str, source: str, place: str, repository: str) -> str:
     return "".join(part if part.startswith("```") else _LINK.sub(replace, part) for part in parts)
 
 
-def _build() -> None:
-    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
+def _build(config: dict[str, Any]) -> None:
+    written = ROOT / "site" / "mkdocs.yml"
+    _write(written, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    command = [
+        sys.executable,
+        "-m",
+        "zensical",
+        "build",
+        "--clean",
+        "--strict",
+        "--config-file",
+        str(written),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     output = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
     if done.returncode or re.search(r"(?im)\bwarning\b|^griffe:", output):
         raise SiteError(f"zensical reports:\n{output.strip()}")
 
 
-def _titles(nav: Any, section: str = "") -> Iterator[tuple[str, str, str]]:
+def _titles(nav: list[Any]) -> Iterator[tuple[str, str, str]]:
     """Give section, title and path of each page in the navigation."""
-    for item in nav:
-        title, value = next(iter(item.items())) if isinstance(item, dict) else ("", item)
-        if isinstance(value, list):
-            yield from _titles(value, title)
-        else:
-            heading = re.search(r"^# (.+)", (PAGES / value).read_text(encoding="utf-8"), re.MULTILINE)
-            yield section, title or (heading[1] if heading else value), value
+    for section, title, path in _entries(nav):
+        heading = re.search(r"^# (.+)", (PAGES / path).read_text(encoding="utf-8"), re.MULTILINE)
+        yield section, title or (heading[1] if heading else path), path
 
 
 def write_lists(config: dict[str, Any]) -> None:
