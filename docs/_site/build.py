@@ -176,6 +176,9 @@ def _build(config: dict[str, Any]) -> None:
     output = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
     if done.returncode or re.search(r"(?im)\bwarning\b|^griffe:", output):
         raise SiteError(f"zensical reports:\n{output.strip()}")
+    for page in (HTML / "reference").rglob("*.html"):
+        # Where the sources are in the repository.
+        _write(page, page.read_text(encoding="utf-8").replace("<code>site/python/", "<code>python/"))
 
 
 def _titles(nav: list[Any]) -> Iterator[tuple[str, str, str]]:
