@@ -126,7 +126,11 @@ class PackageReport(NamedTuple):
 
 
 class Installation:
-    """What ``install`` patched. As a context manager, it uninstalls at the end."""
+    """What ``install`` patched. As a context manager, it uninstalls at the end.
+
+    Args:
+        began: whether this call of ``install`` patched, and its context manager uninstalls.
+    """
 
     def __init__(self, *, began: bool) -> None:
         self._began = began

@@ -86,12 +86,25 @@ class MockRouter:
         return self.request(method, **patterns)
 
     get: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "GET")
+    """Add a route for GET; see ``request``."""
+
     post: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "POST")
+    """Add a route for POST; see ``request``."""
+
     put: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "PUT")
+    """Add a route for PUT; see ``request``."""
+
     patch: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "PATCH")
+    """Add a route for PATCH; see ``request``."""
+
     delete: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "DELETE")
+    """Add a route for DELETE; see ``request``."""
+
     head: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "HEAD")
+    """Add a route for HEAD; see ``request``."""
+
     options: ClassVar[partialmethod[RouterRoute]] = partialmethod(request, "OPTIONS")
+    """Add a route for OPTIONS; see ``request``."""
 
     def find(self, request: Any) -> RouterRoute | None:
         """The route of a request; of several, the one that was added last."""
