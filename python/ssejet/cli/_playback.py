@@ -1,9 +1,9 @@
-"""Serves a recording: as an OpenAI-compatible API, for ``EventSource``, and on a page."""
+"""Serves a recording: as an OpenAI-compatible API, for ``EventSource``, and on a page with a chat."""
 
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from starlette.staticfiles import StaticFiles
 
 from ssejet import Decoder, ServerSentEvent
 from ssejet.chat import ChatCompletionStreamState
+from ssejet.cli._conversation import SENTINEL, conversation_routes, parse_number, recorded_events
 from ssejet.cli._recording import Frame, parse, replay
 from ssejet.emit import AsyncEventStream, arelay
-from ssejet.emit.starlette import EventStreamResponse
+from ssejet.emit.starlette import EventStreamResponse, browser_module
+from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Playback", "playback_app", "read_recording"]
 
-_SENTINEL = "[DONE]"
-
-# The most digits in a number from a client.
-_LONGEST_NUMBER = 20
 _RECONNECTION_TIME = 1000
 _RATE_WITHOUT_STAMPS = 30.0
 
@@ -75,7 +73,7 @@ class Playback:
         Raises:
             ConnectionResetError: the connection must break here.
         """
-        frames = [frame for frame in self.frames if not (self.loops and _SENTINEL.encode() in frame.data)]
+        frames = [frame for frame in self.frames if not (self.loops and SENTINEL.encode() in frame.data)]
         number = after
         while frames and (self.loops or number < len(frames)):
             rest = frames[number % len(frames) :]
@@ -112,7 +110,7 @@ class Playback:
     def _events(self) -> list[ServerSentEvent]:
         decoder = Decoder(max_event_size=None)
         events = [event for frame in self.frames for event in decoder.feed(frame.data)]
-        return [event for event in events if event.data != _SENTINEL]
+        return [event for event in events if event.data != SENTINEL]
 
 
 class _Upstream:
@@ -130,11 +128,16 @@ class _Upstream:
         """Do nothing: there is no connection."""
 
 
-def playback_app(playback: Playback) -> Starlette:
+def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
     """Make an app that plays a recording.
 
     ``?fail_after=N`` in a request breaks its connection after N events.
+
+    Args:
+        playback: what to play.
+        hub: keeps the conversations of the page; the app closes it. By default they are in memory.
     """
+    logs = AsyncHub(shutdown="abandon") if hub is None else hub
 
     async def chat_completions(request: Request) -> Response:
         played = _with_options(playback, request)
@@ -157,43 +160,43 @@ def playback_app(playback: Playback) -> Starlette:
     async def events(request: Request) -> Response:
         played = _with_options(playback, request)
         last_id = request.headers.get("last-event-id", "")
-        after = _number(last_id, 0)
+        after = parse_number(last_id, 0)
         return EventStreamResponse(AsyncEventStream(_numbered(played, after), heartbeat=15.0))
 
     async def summary(_: Request) -> Response:
         return JSONResponse(playback.summary())
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        async with logs:
+            yield
+
     return Starlette(
+        lifespan=lifespan,
         routes=[
+            *conversation_routes(playback, logs),
+            Route("/ssejet.js", browser_module),
             Route("/v1/chat/completions", chat_completions, methods=["POST"]),
             Route("/v1/models", models),
             Route("/events", events),
             Route("/recording.json", summary),
             Mount("/", StaticFiles(packages=[("ssejet.cli", "page")], html=True)),
-        ]
+        ],
     )
 
 
 async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentEvent]:
     """Yield the events with their numbers as ids, so that a browser can resume after any of them."""
-    decoder = Decoder(max_event_size=None)
     retry: int | None = _RECONNECTION_TIME
-    async with aclosing(playback.play(after=after)) as playing:
-        async for number, data in playing:
-            for event in decoder.feed(data):
-                if event.data != _SENTINEL:
-                    yield ServerSentEvent(event=event.event, data=event.data, id=str(number), retry=retry)
-                    retry = None
+    async with aclosing(recorded_events(playback, after=after)) as events:
+        async for event in events:
+            yield ServerSentEvent(event=event.event, data=event.data, id=event.id, retry=retry)
+            retry = None
 
 
 def _with_options(playback: Playback, request: Request) -> Playback:
     asked = request.query_params.get("fail_after", "")
-    return replace(playback, fail_after=_number(asked, playback.fail_after))
-
-
-def _number(text: str, default: Any) -> Any:
-    """Parse a number from a client; the default if it is not one."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else default
+    return replace(playback, fail_after=parse_number(asked, playback.fail_after))
 
 
 def _error(message: str) -> Response:
