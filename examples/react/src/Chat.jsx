@@ -21,13 +21,13 @@ export function Chat() {
         {messages.map((message) => (
           <Message key={message.id} message={message} />
         ))}
+        {status === "ready" && messages.at(-1)?.error && (
+          <button type="button" className="plain" onClick={retry}>
+            Try again
+          </button>
+        )}
       </div>
       {error && <p role="alert">{error.message}</p>}
-      {status === "ready" && messages.at(-1)?.error && (
-        <button type="button" className="plain" onClick={retry}>
-          Try again
-        </button>
-      )}
       <Composer isBusy={status !== "ready"} status={STATUS[status] ?? ""} onSend={send} onStop={stop} />
     </main>
   );

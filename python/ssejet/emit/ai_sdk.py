@@ -15,16 +15,31 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._json import dumps
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
+from ssejet.emit._front_ends.kept import event_response, source_of
 from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+
+    from starlette.responses import Response
+    from typing_extensions import TypedDict, Unpack
 
     from ssejet.emit import AsyncEventStream, EventStream
     from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.kept import KeepingHub
     from ssejet.emit._front_ends.writer import Part, Step, Tool
+    from ssejet.emit.starlette import EventStreamResponse
 
-__all__ = ["HEADERS", "ToolOutput", "astream", "stream"]
+    class AnswerOptions(TypedDict, total=False):
+        """The options of an answer."""
+
+        message_id: str | None
+        metadata: Mapping[str, Any] | None
+        dynamic_tools: bool
+        on_error: OnError
+
+
+__all__ = ["HEADERS", "ToolOutput", "answer", "astream", "resume", "stream"]
 
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 """The headers that the response needs beside those of an event stream."""
@@ -79,6 +94,63 @@ def astream(
     """Do what ``stream`` does, for events that may be async."""
     make_codec = partial(_codec, message_id, metadata, dynamic_tools)
     return AsyncFrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
+
+
+async def answer(
+    hub: KeepingHub, key: str, events: Callable[[], Any], **options: Unpack[AnswerOptions]
+) -> EventStreamResponse:
+    """Start the answer to a chat's newest message in a hub, and send it.
+
+    The answer goes on when its client leaves. It takes the place of the chat's last answer, which is stopped
+    if it is still being made. ::
+
+        @app.post("/api/chat")
+        async def chat(request: Request) -> EventStreamResponse:
+            asked = await request.json()
+            return await ai_sdk.answer(hub, f"{user.id}:{asked['id']}", lambda: model(asked["messages"]))
+
+    Args:
+        hub: keeps the answer.
+        key: the key of its log: one for each chat of each user, as whoever knows a key can read its log.
+        events: returns the events, or an awaitable of them; see ``stream``.
+        **options: those of ``stream``.
+
+    Returns:
+        A response of Starlette and FastAPI.
+    """
+    source = source_of(events, lambda found: astream(found, **options))
+    await hub.stop(key)
+    await hub.delete(key)
+    await hub.start(key, source)
+    return _follow(hub, key)
+
+
+async def resume(hub: KeepingHub, key: str) -> Response:
+    """Answer what ``useChat({ resume: true })`` asks when it begins: is there an answer to go on with?
+
+    The page gets the whole answer, from its beginning, and puts it in the place of the part that it has. The
+    status is 204 if there is none, or if it is complete: a page has complete answers from the application. ::
+
+        @app.get("/api/chat/{id}/stream")
+        async def resume(id: str) -> Response:
+            return await ai_sdk.resume(hub, f"{user.id}:{id}")
+
+    Args:
+        hub: keeps the answer.
+        key: the key of its log.
+
+    Returns:
+        A response of Starlette and FastAPI.
+    """
+    if await hub.status(key) in {"live", "abandoned"}:
+        return _follow(hub, key)
+    from starlette.responses import Response
+
+    return Response(status_code=204)
+
+
+def _follow(hub: KeepingHub, key: str) -> EventStreamResponse:
+    return event_response(astream(hub.follow(key)), HEADERS)
 
 
 def _codec(message_id: str | None, metadata: Mapping[str, Any] | None, dynamic_tools: bool) -> FrontEndCodec:
@@ -183,6 +255,9 @@ class _UIMessageWriter(Writer):
     def write_error(self, message: str, code: str | None) -> None:
         self._write("error", errorText=message)
         self._write("finish", finishReason="error", messageMetadata=self._final_metadata())
+
+    def write_cancellation(self) -> None:
+        self._write("abort", reason="stopped")
 
     def _final_metadata(self) -> dict[str, Any]:
         counts = self.counts

@@ -25,7 +25,8 @@ class FrontEndCodec:
     """Turns the events of models into the bytes of a front end's protocol.
 
     The events of an event stream that is in the protocol already, such as those of a hub's log, are passed on
-    with their ids. Its events ``error`` and ``gap`` become what the protocol has for them.
+    with their ids. Its events ``error`` and ``gap``, and the end of one that was stopped, become what the
+    protocol has for them.
 
     Args:
         writer: writes the protocol.
@@ -39,7 +40,7 @@ class FrontEndCodec:
         self._reader = Reader(writer)
         self._done = b"" if done is None else encode(done)
         self._encoder = ItemEncoder(None)
-        self._passes = False
+        self._passes = self._has_failed = False
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, item: Any) -> tuple[bytes, ...]:
@@ -74,11 +75,36 @@ class FrontEndCodec:
             self._passes = True
             self._writer.end_as_replay()
         if event.event == "gap":
-            self._writer.data("gap", loads(event.data), transient=True)
-            return self._encoded()
-        if event.event in {"end", "done"} or event.data == "[DONE]":
+            return self._tell_gap(_dict_of(event.data))
+        if event.event == "end":
+            return self._end(_dict_of(event.data).get("reason"))
+        if self._has_failed or event.event == "done" or event.data == "[DONE]":
             return ()
-        return (self._encoder.pass_on(event),)
+        self._writer.watch(event.data)
+        return (*self._encoded(), self._encoder.pass_on(event))
+
+    def _tell_gap(self, gap: dict[str, Any]) -> tuple[bytes, ...]:
+        self._writer.data("gap", gap, transient=True)
+        if gap.get("reason") == "trimmed":
+            # The parsers of front ends know no part whose beginning they have not seen.
+            self._has_failed = True
+            self._writer.fail("The beginning of this answer is no longer kept.", "trimmed")
+        return self._encoded()
+
+    def _end(self, reason: Any) -> tuple[bytes, ...]:
+        if reason == "missing":
+            self._writer.fail("This answer is no longer kept.", "missing")
+        elif reason == "stopped":
+            self._writer.cancel()
+        return self._encoded()
+
+
+def _dict_of(data: str) -> dict[str, Any]:
+    try:
+        value = loads(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _error_of(data: str) -> tuple[str, str | None]:

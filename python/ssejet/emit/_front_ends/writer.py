@@ -298,6 +298,14 @@ class Writer:
         """The events come from a log that has a beginning and an end of its own."""
         self._has_begun = True
 
+    def cancel(self) -> None:
+        """A replayed answer ends early, because somebody has stopped it."""
+        if self._has_ended:
+            return
+        self._open()
+        self._has_ended = True
+        self.write_cancellation()
+
     @property
     def counts(self) -> TokenCounts | None:
         """The tokens of all model calls; None if none was told."""
@@ -378,3 +386,9 @@ class Writer:
 
     def write_error(self, message: str, code: str | None) -> None:
         """The answer ends with an error."""
+
+    def watch(self, event: str) -> None:
+        """An event of a log is passed on; this is its data."""
+
+    def write_cancellation(self) -> None:
+        """The answer was stopped."""
