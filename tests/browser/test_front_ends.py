@@ -308,7 +308,7 @@ async def test_what_a_log_reports_reaches_the_front_end() -> None:
     end = ServerSentEvent(event="end", data="{}", id="b-3", retry=None)
     found = await read_ai_sdk([gap, error, end], resume=True)
     assert found["error"] == "The producer of this stream has disappeared."
-    assert found["chunks"][0] == {
+    assert found["chunks"][1] == {
         "type": "data-gap",
         "data": {"reason": "lost", "missed": None},
         "transient": True,

@@ -49,6 +49,9 @@ _OPENING = {
     "TOOL_CALL_RESULT": "messageId",
 }
 
+# What reasoning may have in its metadata that only its provider can read.
+_ENCRYPTED = ("reasoningEncryptedContent", "signature", "redactedData")
+
 # Most events of a log begin so: they begin and end nothing.
 _DELTAS = tuple(
     f'{{"type":"{kind}"' for kind in ("TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT", "TOOL_CALL_ARGS")
@@ -144,6 +147,8 @@ class _AGUIWriter(Writer):
         self._run = {"threadId": thread_id, "runId": run_id}
         # The assistant's message that the tool calls of this step belong to.
         self._parent: str | None = None
+        # What was told of each text when it began.
+        self._metadata: dict[str, dict[str, Any]] = {}
         # What an answer that is passed on has begun and not ended: the events that end it.
         self._left_open: dict[tuple[str, Any], dict[str, Any]] = {}
 
@@ -164,7 +169,8 @@ class _AGUIWriter(Writer):
     def write_part(self, part: Part) -> None:
         if part.kind == "text":
             self._parent = part.id
-            metadata = part.metadata or None
+            metadata = dict(part.metadata) or None
+            self._metadata[part.id] = metadata or {}
             self._write("TEXT_MESSAGE_START", messageId=part.id, role="assistant", metadata=metadata)
         else:
             self._write("REASONING_START", messageId=part.id)
@@ -175,11 +181,14 @@ class _AGUIWriter(Writer):
         self.chunks.append({"type": type, "messageId": part.id, "delta": delta})
 
     def write_part_end(self, part: Part) -> None:
+        began_with = self._metadata.pop(part.id, {})
+        told = {name: value for name, value in part.metadata.items() if began_with.get(name) != value}
         if part.kind == "text":
-            self._write("TEXT_MESSAGE_END", messageId=part.id)
+            self._write("TEXT_MESSAGE_END", messageId=part.id, metadata=told or None)
             return
-        self._write("REASONING_MESSAGE_END", messageId=part.id)
-        for name in ("reasoningEncryptedContent", "signature", "redactedData"):
+        told = {name: value for name, value in told.items() if name not in _ENCRYPTED}
+        self._write("REASONING_MESSAGE_END", messageId=part.id, metadata=told or None)
+        for name in _ENCRYPTED:
             value = part.metadata.get(name)
             if value:
                 self._write(

@@ -40,7 +40,8 @@ class FrontEndCodec:
         self._reader = Reader(writer)
         self._done = b"" if done is None else encode(done)
         self._encoder = ItemEncoder(None)
-        self._passes = self._has_failed = False
+        self._is_log = self._has_failed = False
+        self._gap: dict[str, Any] | None = None
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, item: Any) -> tuple[bytes, ...]:
@@ -52,7 +53,7 @@ class FrontEndCodec:
 
     def finish(self) -> tuple[bytes, ...]:
         """End the stream."""
-        if not self._passes:
+        if not self._is_log:
             self._reader.finish()
         return (*self._encoded(), self._done) if self._done else self._encoded()
 
@@ -68,28 +69,39 @@ class FrontEndCodec:
 
     def _pass_on(self, event: ServerSentEvent) -> tuple[bytes, ...]:
         if event.event == "error":
+            self._tell_gap()
             message, code = _error_of(event.data)
             self._writer.fail(message, code)
             return self._encoded()
-        if not self._passes:
-            self._passes = True
-            self._writer.end_as_replay()
+        self._is_log = True
         if event.event == "gap":
-            return self._tell_gap(_dict_of(event.data))
+            return self._take_gap(_dict_of(event.data))
         if event.event == "end":
             return self._end(_dict_of(event.data).get("reason"))
         if self._has_failed or event.event == "done" or event.data == "[DONE]":
             return ()
+        self._writer.begin_replay()
         self._writer.watch(event.data)
-        return (*self._encoded(), self._encoder.pass_on(event))
+        passed = (*self._encoded(), self._encoder.pass_on(event))
+        self._tell_gap()
+        return (*passed, *self._encoded())
 
-    def _tell_gap(self, gap: dict[str, Any]) -> tuple[bytes, ...]:
-        self._writer.data("gap", gap, transient=True)
+    def _take_gap(self, gap: dict[str, Any]) -> tuple[bytes, ...]:
+        self._gap = gap
         if gap.get("reason") == "trimmed":
             # The parsers of front ends know no part whose beginning they have not seen.
+            self._tell_gap()
             self._has_failed = True
             self._writer.fail("The beginning of this answer is no longer kept.", "trimmed")
+        elif self._writer.has_begun:
+            self._tell_gap()
+        # Otherwise the event that begins the answer comes first.
         return self._encoded()
+
+    def _tell_gap(self) -> None:
+        gap, self._gap = self._gap, None
+        if gap is not None:
+            self._writer.data("gap", gap, transient=True)
 
     def _end(self, reason: Any) -> tuple[bytes, ...]:
         if reason == "missing":

@@ -178,6 +178,12 @@ class Writer:
         """Add metadata to a part, which may be without text."""
         self._in_part(key, kind, metadata)
 
+    def extend(self, key: Any, name: str, more: list[Any]) -> None:
+        """Add to a list in the metadata of a part that has begun."""
+        part = self._parts.get(key)
+        if part is not None and more:
+            part.metadata.setdefault(name, []).extend(more)
+
     def _in_part(self, key: Any, kind: Literal["text", "reasoning"], metadata: dict[str, Any]) -> None:
         part = self._parts.get(key)
         if part is None:
@@ -294,8 +300,13 @@ class Writer:
         self._has_ended = True
         self.write_error(message, code)
 
-    def end_as_replay(self) -> None:
-        """The events come from a log that has a beginning and an end of its own."""
+    @property
+    def has_begun(self) -> bool:
+        """Whether the answer has begun."""
+        return self._has_begun
+
+    def begin_replay(self) -> None:
+        """The events come from a log that has a beginning of its own."""
         self._has_begun = True
 
     def cancel(self) -> None:
