@@ -9,7 +9,7 @@ console.warn = console.log = console.error = (...told) => warnings.push(told.map
 process.on("unhandledRejection", () => {});
 const found = [];
 const agent = new HttpAgent({ url, threadId: "thread" });
-agent.messages = [{ id: "1", role: "user", content: "?" }];
+agent.messages = [{ id: "1", role: "user", content: "Who is there?" }];
 for (let attempt = 0; attempt < attempts; attempt++) {
   const types = [];
   let error = null;

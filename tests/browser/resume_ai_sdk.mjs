@@ -30,12 +30,12 @@ function load() {
 load();
 for (const step of steps) {
   [error, finish, statuses, gave] = [null, null, [], null];
-  if (step === "ask") await chat.sendMessage({ text: "?" });
+  if (step === "ask") await chat.sendMessage({ text: "Who is there?" });
   else if (step === "resume") await chat.resumeStream();
   else if (step === "reload") load();
   else if (step === "stop") {
     // Another page stops the answer while this one reads it.
-    const reading = chat.sendMessage({ text: "?" });
+    const reading = chat.sendMessage({ text: "Who is there?" });
     while (chat.messages.at(-1)?.role !== "assistant") await new Promise((resolve) => setTimeout(resolve, 5));
     await fetch(`${api}/${id}/stream`, { method: "DELETE" });
     await reading;

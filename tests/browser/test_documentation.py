@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+import threading
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from playwright.async_api import expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from werkzeug.serving import make_server
 
 from ssejet.cli._server import loopback_server
 from ssejet.emit import ai_sdk
@@ -69,6 +72,17 @@ async def _close(client: Any, request: Request) -> Response:
     return Response()
 
 
+@contextmanager
+def wsgi_server(app: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 @pytest.fixture
 def app_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Gives the app of the block of Python that has a text. Its model is one of ours."""
@@ -76,12 +90,13 @@ def app_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
 
         def app(text: str) -> Any:
-            (block,) = [block for block in blocks("python") if text in block]
+            block = next(block for block in blocks("python") if text in block)
             # FastAPI looks annotations up in the module.
             module = ModuleType("documented")
             exec(block, module.__dict__)
             made: Any = module
-            made.app.add_route("/close", partial(_close, made.client))
+            if isinstance(made.app, Starlette):
+                made.app.add_route("/close", partial(_close, made.client))
             return made.app
 
         yield app
@@ -135,6 +150,39 @@ async def test_ag_ui_reads_what_the_server_sends(app_of: Callable[[str], Any]) -
             await http.get(f"{url}/close")
     assert (found["error"], found["warnings"]) == (None, [])
     assert found["messages"][-1]["content"] == "7 °C."
+
+
+@pytest.mark.parametrize("text", ["async def resume", "def answer_to"])
+async def test_use_chat_resumes_with_the_endpoints_of_the_page(
+    app_of: Callable[[str], Any], text: str
+) -> None:
+    node.packages()
+    app = app_of(text)
+    with loopback_server(app) if isinstance(app, Starlette) else wsgi_server(app) as url:
+        given = {"api": f"{url}/api/chat", "id": "chat1234", "steps": ["resume", "ask", "resume"]}
+        before, asked, resumed = await node.run(node.HERE / "resume_ai_sdk.mjs", given=given)
+        if isinstance(app, Starlette):
+            async with httpx.AsyncClient(trust_env=False) as http:
+                stopped = await http.delete(f"{url}/api/chat/chat1234/stream")
+                await http.get(f"{url}/close")
+            assert stopped.status_code == 204
+    assert before["statuses"] == resumed["statuses"] == [204]
+    assert (asked["statuses"], asked["error"]) == ([200], None)
+    texts = [part["text"] for part in asked["messages"][-1]["parts"] if part["type"] == "text"]
+    assert texts == ["I'll look … 你😀", "7 °C."]
+
+
+async def test_ag_ui_runs_once_with_the_endpoint_of_the_page(app_of: Callable[[str], Any]) -> None:
+    node.packages()
+    with loopback_server(app_of('"/runs"')) as url:
+        given = {"url": f"{url}/runs", "attempts": 2, "question": "Who is there?"}
+        found = await node.run(node.HERE / "resume_ag_ui.mjs", given=given)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await http.get(f"{url}/close")
+    first, second = found["attempts"]
+    assert (first["error"], second["error"], found["warnings"]) == (None, None, [])
+    assert first["messages"] == second["messages"]
+    assert first["messages"][-1]["content"] == "7 °C."
 
 
 async def test_the_types_are_those_of_the_module(tmp_path: Path) -> None:
