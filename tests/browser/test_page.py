@@ -9,7 +9,7 @@ import pytest
 from playbacks import Watched, anthropic, chat
 from playwright.async_api import expect
 
-from ssejet.cli import _conversation
+from ssejet.cli import _playback
 from ssejet.cli._playback import playback_app
 from ssejet.cli._server import loopback_server
 
@@ -141,7 +141,7 @@ async def test_another_question_can_follow(page: Page, serve: Callable[..., str]
 async def test_a_connection_that_breaks_goes_on_and_loses_and_doubles_nothing(
     page: Page, serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch, client: str
 ) -> None:
-    monkeypatch.setattr(_conversation, "_RECONNECTION_TIME", 1)
+    monkeypatch.setattr(_playback, "_RECONNECTION_TIME", 1)
     playback = chat(*WORDS)
     await page.goto(serve(playback))
     await page.get_by_role("checkbox", name="breaks after").check()
@@ -174,7 +174,7 @@ async def test_a_reload_in_mid_answer_loses_and_doubles_nothing(
     await is_complete(page)
 
 
-async def test_a_second_tab_shows_the_same_conversation_and_can_stop_the_answer(
+async def test_a_second_tab_shows_the_same_playback_and_can_stop_the_answer(
     page: Page, serve: Callable[..., str]
 ) -> None:
     playback = chat(*WORDS, ends=False)

@@ -1,7 +1,7 @@
 """What is installed from a wheel: the JavaScript module with its types, and the page of `ssejet serve`.
 
-The variable SSEJET_WHEEL names a wheel, or a folder with one. Without it, the files of the source distribution, which
-are those of a wheel, are installed beside the extension module of this tree.
+The variable SSEJET_WHEEL names a wheel, or a folder with one. Without it, the files of the source
+distribution, which are those of a wheel, are installed beside the extension module of this tree.
 """
 
 from __future__ import annotations

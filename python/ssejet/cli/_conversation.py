@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ssejet import Decoder, ServerSentEvent
 from ssejet.emit import AsyncEventStream
 from ssejet.emit.starlette import EventStreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
 
-    from ssejet.cli._playback import Playback
+    from ssejet import ServerSentEvent
     from ssejet.hub import AsyncHub
 
-__all__ = ["SENTINEL", "conversation_routes", "parse_number", "recorded_events"]
-
-SENTINEL = "[DONE]"
-
-# Milliseconds, for pages that lose the connection.
-_RECONNECTION_TIME = 500
-
-# Events of these types would end a follower, as those of the hub do.
-_TYPES_OF_THE_HUB = frozenset({"done", "end", "gap"})
+__all__ = ["conversation_routes", "parse_number"]
 
 # What the page makes: `crypto.randomUUID()`. Nobody can guess it.
 _NAME = re.compile(r"[0-9A-Za-z_-]{8,64}", re.ASCII)
@@ -46,15 +35,19 @@ _LONGEST_NUMBER = 20
 _LEASE = 5.0
 
 
-def conversation_routes(playback: Playback, hub: AsyncHub) -> list[Route]:
+def conversation_routes(
+    hub: AsyncHub, answer_events: Callable[[], AsyncIterator[ServerSentEvent]], *, fail_after: int | None
+) -> list[Route]:
     """Make the routes.
 
     A conversation is a log of questions. Each question names its answer, which is a log of its own with one
     producer. A page follows the questions, and each answer.
 
     Args:
-        playback: answers all questions.
         hub: keeps the logs.
+        answer_events: makes the events of an answer.
+        fail_after: the number of events after which the connection to an answer breaks, None for never;
+            ``?fail_after=N`` in a request goes before it.
     """
 
     async def ask(request: Request) -> Response:
@@ -68,7 +61,7 @@ def conversation_routes(playback: Playback, hub: AsyncHub) -> list[Route]:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise HTTPException(400, "a question has an `answer` and a `text`") from None
         # Of all requests with the same answer, one starts it, so a page may send its question again.
-        await hub.start(_answer_key(answer), lambda: _answer(playback), lease=_LEASE)
+        await hub.start(_answer_key(answer), answer_events, lease=_LEASE)
         event = {"answer": answer, "text": text, "replaces": replaced, "process": os.getpid()}
         await hub.publish(_chat_key(chat), event, event="question")
         return JSONResponse(event)
@@ -80,11 +73,11 @@ def conversation_routes(playback: Playback, hub: AsyncHub) -> list[Route]:
         key = _answer_key(request.path_params["answer"])
         if await hub.status(key) == "missing":
             raise HTTPException(404, "the server no longer has this answer")
-        fail_after = parse_number(request.query_params.get("fail_after", ""), playback.fail_after)
-        if not fail_after:
+        breaks_after = parse_number(request.query_params.get("fail_after", ""), fail_after)
+        if not breaks_after:
             return hub.response(key, request, headers=_process())
         events = hub.follow(key, last_event_id=request.headers.get("last-event-id", ""))
-        stream = AsyncEventStream(events, done=None, heartbeat=15.0, fail_after=fail_after)
+        stream = AsyncEventStream(events, done=None, heartbeat=15.0, fail_after=breaks_after)
         return EventStreamResponse(stream, headers=_process())
 
     async def stop(request: Request) -> Response:
@@ -97,26 +90,6 @@ def conversation_routes(playback: Playback, hub: AsyncHub) -> list[Route]:
         Route("/answers/{answer}/events", follow),
         Route("/answers/{answer}/stop", stop, methods=["POST"]),
     ]
-
-
-async def recorded_events(playback: Playback, *, after: int = 0) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events after this number, with their numbers as ids. The sentinel is left out."""
-    decoder = Decoder(max_event_size=None)
-    async with aclosing(playback.play(after=after)) as playing:
-        async for position, data in playing:
-            for event in decoder.feed(data):
-                if event.data != SENTINEL:
-                    yield ServerSentEvent(event=event.event, data=event.data, id=str(position), retry=None)
-
-
-async def _answer(playback: Playback) -> AsyncIterator[ServerSentEvent]:
-    # Connections break, the producer goes on.
-    async with aclosing(recorded_events(replace(playback, fail_after=None))) as events:
-        retry: int | None = _RECONNECTION_TIME
-        async for event in events:
-            type = None if event.event in _TYPES_OF_THE_HUB else event.event
-            yield ServerSentEvent(event=type, data=event.data, id=None, retry=retry)
-            retry = None
 
 
 def parse_number(text: str, default: Any) -> Any:

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from ssejet import Decoder, ServerSentEvent
 from ssejet.chat import ChatCompletionStreamState
-from ssejet.cli._conversation import SENTINEL, conversation_routes, parse_number, recorded_events
+from ssejet.cli._conversation import conversation_routes, parse_number
 from ssejet.cli._recording import Frame, parse, replay
 from ssejet.emit import AsyncEventStream, arelay
 from ssejet.emit.starlette import EventStreamResponse, browser_module
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Playback", "playback_app", "read_recording"]
 
+_SENTINEL = "[DONE]"
+
+# Events of these types would end a follower, as those of the hub do.
+_TYPES_OF_THE_HUB = frozenset({"done", "end", "gap"})
+
+# Milliseconds, for pages that lose the connection.
 _RECONNECTION_TIME = 1000
 _RATE_WITHOUT_STAMPS = 30.0
 
@@ -73,7 +79,7 @@ class Playback:
         Raises:
             ConnectionResetError: the connection must break here.
         """
-        frames = [frame for frame in self.frames if not (self.loops and SENTINEL.encode() in frame.data)]
+        frames = [frame for frame in self.frames if not (self.loops and _SENTINEL.encode() in frame.data)]
         number = after
         while frames and (self.loops or number < len(frames)):
             rest = frames[number % len(frames) :]
@@ -110,7 +116,7 @@ class Playback:
     def _events(self) -> list[ServerSentEvent]:
         decoder = Decoder(max_event_size=None)
         events = [event for frame in self.frames for event in decoder.feed(frame.data)]
-        return [event for event in events if event.data != SENTINEL]
+        return [event for event in events if event.data != _SENTINEL]
 
 
 class _Upstream:
@@ -161,7 +167,7 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
         played = _with_options(playback, request)
         last_id = request.headers.get("last-event-id", "")
         after = parse_number(last_id, 0)
-        return EventStreamResponse(AsyncEventStream(_numbered(played, after), heartbeat=15.0))
+        return EventStreamResponse(AsyncEventStream(_recorded_events(played, after=after), heartbeat=15.0))
 
     async def summary(_: Request) -> Response:
         return JSONResponse(playback.summary())
@@ -174,7 +180,7 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
     return Starlette(
         lifespan=lifespan,
         routes=[
-            *conversation_routes(playback, logs),
+            *conversation_routes(logs, lambda: _answer(playback), fail_after=playback.fail_after),
             Route("/ssejet.js", browser_module),
             Route("/v1/chat/completions", chat_completions, methods=["POST"]),
             Route("/v1/models", models),
@@ -185,13 +191,24 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
     )
 
 
-async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events with their numbers as ids, so that a browser can resume after any of them."""
+async def _recorded_events(playback: Playback, *, after: int = 0) -> AsyncIterator[ServerSentEvent]:
+    """Yield the events after this number, with their numbers as ids, so that a browser can resume."""
+    decoder = Decoder(max_event_size=None)
     retry: int | None = _RECONNECTION_TIME
-    async with aclosing(recorded_events(playback, after=after)) as events:
+    async with aclosing(playback.play(after=after)) as playing:
+        async for number, data in playing:
+            for event in decoder.feed(data):
+                if event.data != _SENTINEL:
+                    yield ServerSentEvent(event=event.event, data=event.data, id=str(number), retry=retry)
+                    retry = None
+
+
+async def _answer(playback: Playback) -> AsyncIterator[ServerSentEvent]:
+    """Yield the events of an answer for a log. Its followers' connections break, its producer goes on."""
+    async with aclosing(_recorded_events(replace(playback, fail_after=None))) as events:
         async for event in events:
-            yield ServerSentEvent(event=event.event, data=event.data, id=event.id, retry=retry)
-            retry = None
+            type = None if event.event in _TYPES_OF_THE_HUB else event.event
+            yield ServerSentEvent(event=type, data=event.data, id=None, retry=event.retry)
 
 
 def _with_options(playback: Playback, request: Request) -> Playback:
