@@ -11,6 +11,7 @@ import pytest
 from ssejet import Decoder
 from ssejet.cli._playback import Playback, playback_app, read_recording
 from ssejet.cli._server import loopback_server
+from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,3 +97,15 @@ def test_an_answer_that_is_not_there_is_not_waited_for(client: httpx.Client) -> 
     response = client.get("/answers/answer-1/events")
     assert (response.status_code, response.text) == (404, "the server no longer has this answer")
     assert client.post("/answers/answer-1/stop").status_code == 204
+
+
+def test_a_redis_that_went_away_is_a_status_that_pages_wait_out() -> None:
+    pytest.importorskip("redis")
+    hub = AsyncHub("redis://127.0.0.1:1")
+    with (
+        loopback_server(playback_app(Playback("x.sse", read_recording(RECORDING)), hub)) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as client,
+    ):
+        response = client.post("/chats/chat-123/questions", json=QUESTION)
+    assert response.status_code == 503
+    assert "Redis" in response.text

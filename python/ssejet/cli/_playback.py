@@ -18,6 +18,7 @@ from ssejet.cli._conversation import conversation_routes, parse_number
 from ssejet.cli._recording import Frame, parse, replay
 from ssejet.emit import AsyncEventStream, arelay
 from ssejet.emit.starlette import EventStreamResponse, browser_module
+from ssejet.errors import HubError
 from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
 
     return Starlette(
         lifespan=lifespan,
+        exception_handlers={HubError: _unavailable},
         routes=[
             *conversation_routes(logs, lambda: _answer(playback), fail_after=playback.fail_after),
             Route("/ssejet.js", browser_module),
@@ -191,7 +193,7 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
     )
 
 
-async def _recorded_events(playback: Playback, *, after: int = 0) -> AsyncIterator[ServerSentEvent]:
+async def _recorded_events(playback: Playback, *, after: int = 0) -> AsyncGenerator[ServerSentEvent, None]:
     """Yield the events after this number, with their numbers as ids, so that a browser can resume."""
     decoder = Decoder(max_event_size=None)
     retry: int | None = _RECONNECTION_TIME
@@ -214,6 +216,10 @@ async def _answer(playback: Playback) -> AsyncIterator[ServerSentEvent]:
 def _with_options(playback: Playback, request: Request) -> Playback:
     asked = request.query_params.get("fail_after", "")
     return replace(playback, fail_after=parse_number(asked, playback.fail_after))
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return Response(f"{error}.", 503)
 
 
 def _error(message: str) -> Response:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._json import dumps
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
-from ssejet.emit._front_ends.kept import event_response, source_of
+from ssejet.emit._front_ends.kept import clear, event_response, source_of
 from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ async def answer(
         A response of Starlette and FastAPI.
     """
     source = source_of(events, lambda found: astream(found, **options))
-    await hub.stop(key)
-    await hub.delete(key)
+    await clear(hub, key)
     await hub.start(key, source)
     return _follow(hub, key)
 

@@ -9,6 +9,8 @@ const form = element("form");
 // The servers' comments come every 15 seconds.
 const CONNECTION = { retry: 500, maxRetry: 5000, idleTimeout: 45_000 };
 
+const LONGEST_LOG = 100;
+
 const STATES = { finished: "Complete", stopped: "Stopped", failed: "Failed", abandoned: "Failed" };
 
 const recording = await (await fetch("recording.json")).json();
@@ -51,6 +53,7 @@ class Exchange {
 
   tell(text, kind = "") {
     this.log.push({ at: performance.now() - this.began, text, kind });
+    if (this.log.length > LONGEST_LOG) this.log.shift();
     showLatest();
   }
 
@@ -107,8 +110,8 @@ class Exchange {
   }
 
   takeGap(gap) {
-    if (gap?.reason === "trimmed") this.tell(`${gap.missed} events are no longer kept`, "bad");
-    else this.clear();
+    if (gap?.reason === "restarted" || gap?.reason === "unknown-id") this.clear();
+    else if (gap?.reason !== "missing") this.tell(`${gap?.missed ?? "Some"} events are no longer kept`, "bad");
   }
 
   takeEnd(data) {
@@ -227,13 +230,13 @@ async function followQuestions() {
         lastQuestionId = id;
         if (event === "question") addQuestion(jsonOf(data));
       }
+      // The log has no end, unless the server has lost it.
+      lastQuestionId = "";
     } catch (error) {
-      complain(error.message);
-      return;
+      complain(`${error.message} This page tries again.`);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
     }
     if (questions !== connection) return;
-    // The log has no end, unless the server has lost it.
-    lastQuestionId = "";
   }
 }
 

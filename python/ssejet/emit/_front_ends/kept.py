@@ -5,6 +5,8 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
     from typing import Protocol
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
             """Yield the events of a log."""
 
 
-__all__ = ["event_response", "source_of"]
+__all__ = ["clear", "event_response", "source_of"]
 
 # Seconds: as for the responses of a hub.
 _SEND_TIMEOUT = 30.0
+
+# Seconds: how long a producer may take to stop, and how often the log is looked at meanwhile.
+_STOPPING_TIME = 2.0
+_POLL_INTERVAL = 0.02
 
 
 def source_of(
@@ -61,6 +67,16 @@ def source_of(
         return convert(found)
 
     return source
+
+
+async def clear(hub: KeepingHub, key: str) -> None:
+    """Make room for another log. Whoever follows the old one sees its end."""
+    if await hub.status(key) == "live":
+        await hub.stop(key)
+        with anyio.move_on_after(_STOPPING_TIME):
+            while await hub.status(key) == "live":  # noqa: ASYNC110 - the producer may be in another process
+                await anyio.sleep(_POLL_INTERVAL)
+    await hub.delete(key)
 
 
 def event_response(stream: AsyncEventStream[Any], headers: dict[str, str]) -> EventStreamResponse:
