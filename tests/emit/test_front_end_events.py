@@ -346,3 +346,51 @@ def test_a_log_whose_beginning_is_gone_is_an_error_and_not_a_broken_protocol() -
     assert only(found, "error")["errorText"] == "The beginning of this answer is no longer kept."
     end = ServerSentEvent(event="end", data='{"reason":"missing"}', id="0-0", retry=None)
     assert only(chunks_of([end]), "error")["errorText"] == "This answer is no longer kept."
+
+
+def test_the_older_form_of_tool_calls_is_a_tool_call() -> None:
+    found = chat(
+        chunk({"function_call": {"name": "wea", "arguments": ""}}),
+        chunk({"function_call": {"name": "ther"}}),
+        chunk({"function_call": {"arguments": '{"x": '}}),
+        chunk({"function_call": {"arguments": "1}"}}),
+        chunk({}, "function_call"),
+    )
+    assert only(found, "tool-input-start")["toolName"] == "weather"
+    assert [each["inputTextDelta"] for each in found if each["type"] == "tool-input-delta"] == [
+        '{"x": ',
+        "1}",
+    ]
+    assert only(found, "tool-input-available")["input"] == {"x": 1}
+    assert only(found, "finish")["finishReason"] == "tool-calls"
+    found = chat(chunk({"function_call": {"name": "now"}}, "function_call"))
+    assert only(found, "tool-input-available")["toolName"] == "now"
+
+
+def test_an_event_that_is_newer_than_this_package_does_not_end_the_answer() -> None:
+    brand_new = {"type": "brand_new", "value": 7}
+    assert only(of(RawEvent, brand_new), "data-anthropic-event")["data"] == brand_new
+    assert only(of(ResponseEvent, brand_new), "data-openai-event")["data"] == brand_new
+    # This one says only that the connection is alive.
+    assert types(of(ResponseEvent, {"type": "keepalive", "sequence_number": 3})) == ["start", "finish"]
+
+    class Later:
+        def to_dict(self) -> dict[str, Any]:
+            return brand_new
+
+    Later.__module__ = "openai.types.later"
+    assert only(chunks_of([Later()]), "data-openai-event")["data"] == brand_new
+
+
+def test_details_of_a_model_call_are_in_its_step() -> None:
+    found = chat(chunk({"content": "a"}, service_tier="flex", system_fingerprint="f"), chunk({}, "stop"))
+    (step,) = only(found, "finish")["messageMetadata"]["steps"]
+    assert (step["serviceTier"], step["systemFingerprint"]) == ("flex", "f")
+    found = of(
+        RawEvent,
+        {"type": "message_start", "message": {"id": "m", "model": "m", "content": []}},
+        {"type": "message_delta", "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"}},
+        {"type": "message_stop"},
+    )
+    (step,) = only(found, "finish")["messageMetadata"]["steps"]
+    assert (step["finishReason"], step["stopSequence"]) == ("stop_sequence", "END")

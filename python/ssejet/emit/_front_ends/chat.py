@@ -21,7 +21,13 @@ from ssejet.chat import (
 from ssejet.emit._front_ends.writer import TokenCounts, Tool
 
 if TYPE_CHECKING:
-    from ssejet.chat import ChatCompletionChunk, Choice, ChoiceDeltaAudio, CompletionUsage
+    from ssejet.chat import (
+        ChatCompletionChunk,
+        Choice,
+        ChoiceDeltaAudio,
+        ChoiceDeltaFunctionCall,
+        CompletionUsage,
+    )
     from ssejet.emit._front_ends.writer import FinishReason, Step, Writer
 
 __all__ = ["ChatReader"]
@@ -33,6 +39,9 @@ _REASONS: dict[str, FinishReason] = {
     "tool_calls": "tool-calls",
     "function_call": "tool-calls",
 }
+
+# In the place of the index of a tool call.
+_FUNCTION_CALL = -1
 
 
 class ChatReader:
@@ -118,6 +127,7 @@ class ChatReader:
             self._logprobs.clear()
             self._audio.clear()
         step = self._step
+        step.add(serviceTier=chunk.service_tier, systemFingerprint=chunk.system_fingerprint)
         step.id = step.id or chunk.id
         step.model = step.model or chunk.model
         for choice in chunk.choices:
@@ -131,8 +141,11 @@ class ChatReader:
                 self._add_audio(choice.index or 0, choice.delta.audio)
             if choice.delta.extra:
                 self._add_extra(choice.index or 0, choice.delta.extra)
+            if choice.delta.function_call is not None:
+                self._add_function_call(choice.index or 0, choice.delta.function_call)
             if choice.finish_reason is not None:
                 self._end_audio(choice.index or 0)
+                self._end_function_call(choice.index or 0)
                 step.sent_reason = choice.finish_reason
                 step.reason = _REASONS.get(choice.finish_reason, "other")
         if chunk.usage is not None:
@@ -151,6 +164,32 @@ class ChatReader:
                 if not getattr(choice.delta, name):
                     rest = self._logprobs.pop((name, choice.index or 0))
                     self._writer.data("openai-logprobs", {"index": choice.index or 0, name: rest})
+
+    def _add_function_call(self, index: int, function: ChoiceDeltaFunctionCall) -> None:
+        """Take the older form of tool calls, which has no ids and no events."""
+        key = (index, _FUNCTION_CALL)
+        tool = self._calls.get(key)
+        if tool is None:
+            name, arguments = self._waiting.setdefault(key, ["", ""])
+            self._waiting[key] = [name + (function.name or ""), arguments + (function.arguments or "")]
+            # A name may come in fragments, all before the arguments.
+            if function.arguments:
+                self._begin_function_call(key)
+        else:
+            self._writer.grow_tool(tool, function.arguments or "")
+
+    def _begin_function_call(self, key: tuple[int, int]) -> Tool:
+        name, arguments = self._waiting.pop(key)
+        tool = self._calls[key] = self._writer.tool(self._writer.new_id(), name)
+        self._writer.grow_tool(tool, arguments)
+        return tool
+
+    def _end_function_call(self, index: int) -> None:
+        key = (index, _FUNCTION_CALL)
+        if key in self._waiting:
+            self._begin_function_call(key)
+        if key in self._calls:
+            self._writer.ready(self._calls.pop(key))
 
     def _add_audio(self, index: int, audio: ChoiceDeltaAudio) -> None:
         """Pass the sound on at once, for players, and its words as text."""

@@ -27,6 +27,7 @@ _REASONS: dict[str, FinishReason] = {"max_output_tokens": "length", "content_fil
 
 # Events that only repeat what others say, or how far a call is.
 _REPEATING = (
+    "keepalive",
     ".in_progress",
     ".queued",
     ".searching",
@@ -74,6 +75,7 @@ class ResponsesReader:
         response = getattr(event, "sent_response", None) or event.response
         step = self._step or self._writer.begin("openai", response.id, response.model)
         step.sent_reason = response.status
+        step.add(serviceTier=response.service_tier)
         details = response.incomplete_details
         if details is not None:
             step.sent_reason = details.reason

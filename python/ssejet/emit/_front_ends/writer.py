@@ -112,6 +112,7 @@ class Step:
         sent_reason: the provider's word for that.
         counts: its tokens.
         usage: its tokens, as the provider sent them.
+        details: what else is known of it.
     """
 
     provider: str
@@ -121,10 +122,21 @@ class Step:
     sent_reason: str | None = None
     counts: TokenCounts | None = None
     usage: dict[str, Any] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, **details: Any) -> None:
+        """Add to the details; None is unknown."""
+        self.details.update({name: value for name, value in details.items() if value is not None})
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of it."""
-        known = {"id": self.id, "model": self.model, "finishReason": self.sent_reason, "usage": self.usage}
+        known = {
+            "id": self.id,
+            "model": self.model,
+            "finishReason": self.sent_reason,
+            "usage": self.usage,
+            **self.details,
+        }
         return {name: value for name, value in known.items() if value}
 
 
