@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
+import time
 from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
@@ -90,13 +91,16 @@ def _serve(make_app: Callable[[], Any], listener: socket.socket, has_started: An
         timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-    has_started.set()
+    threading.Thread(target=_watch, args=(server, has_started), daemon=True).start()
     with suppress(KeyboardInterrupt):
         server.run([listener])
 
 
-def _end_with_parent(server: uvicorn.Server) -> None:
+def _watch(server: uvicorn.Server, has_started: Any) -> None:
+    """Say when the server has started, and end it when the parent has died."""
+    while not server.started:  # uvicorn offers no event to wait for
+        time.sleep(0.01)
+    has_started.set()
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
