@@ -33,6 +33,12 @@ for (const step of steps) {
   if (step === "ask") await chat.sendMessage({ text: "Who is there?" });
   else if (step === "resume") await chat.resumeStream();
   else if (step === "reload") load();
+  else if (step === "tools") {
+    // The page has run the tools of the last answer.
+    for (const { type, toolCallId, state } of chat.messages.at(-1).parts)
+      if (state === "input-available") await chat.addToolOutput({ tool: type.slice(5), toolCallId, output: 7 });
+    await chat.sendMessage();
+  }
   else if (step === "stop") {
     // Another page stops the answer while this one reads it.
     const reading = chat.sendMessage({ text: "Who is there?" });

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from test_front_ends import CHAT, parts
 
+from ssejet.chat import ChatCompletionChunk
 from ssejet.cli._server import loopback_server
 from ssejet.emit import ag_ui, ai_sdk
 from ssejet.emit.starlette import browser_module
@@ -38,6 +39,8 @@ class Site:
         self.runs: list[str] = []
         self.ended: list[str] = []
         self.cut_after: int | None = None
+        # Whether the page runs the model's tools.
+        self.has_page_tools = False
         self._pause = pause
         self._app = Starlette(
             routes=[
@@ -72,17 +75,30 @@ class Site:
     async def _model(self, name: str) -> AsyncIterator[Any]:
         self.runs.append(name)
         try:
-            for event in model_events.chat():
+            for event in self._events(name):
                 await asyncio.sleep(self._pause)
+                # Each answer of a model has an id of its own.
+                if isinstance(event, ChatCompletionChunk):
+                    event = ChatCompletionChunk.from_dict(
+                        {**event.to_dict(), "id": f"{event.id}-{len(self.runs)}"}
+                    )
                 yield event
         finally:
             self.ended.append(name)
 
+    def _events(self, name: str) -> list[Any]:
+        events = model_events.chat()
+        if not self.has_page_tools:
+            return events
+        answered = [isinstance(event, ai_sdk.ToolOutput) for event in events].index(True)
+        return events[answered + 2 :] if name == "tools" else events[:answered]
+
     async def _chat(self, request: Request) -> Response:
         asked = await request.json()
         key = f"user:{asked['id']}"
-        message_id = f"m-{len(asked['messages'])}"
-        return await ai_sdk.answer(self.hub, key, lambda: self._model("chat"), message_id=message_id)
+        messages = asked["messages"]
+        first = "tools" if messages[-1]["role"] == "assistant" else "chat"
+        return await ai_sdk.answer(self.hub, key, lambda: self._model(first), messages=messages)
 
     async def _resume(self, request: Request) -> Response:
         return await ai_sdk.resume(self.hub, f"user:{request.path_params['id']}")
@@ -188,6 +204,20 @@ async def test_a_new_question_takes_the_place_of_an_answer_that_is_still_made() 
     assert again["error"] is None
     assert parts({"messages": answers(again)[1:]}) == CHAT
     assert site.runs == ["chat", "chat"]
+
+
+async def test_an_answer_that_goes_on_after_tools_of_the_page_is_the_same_message() -> None:
+    site = Site()
+    site.has_page_tools = True
+    asked, went_on = await chat_with(site, "ask", "tools")
+    assert asked["finish"]["finishReason"] == "tool-calls"
+    (message,) = answers(went_on)
+    assert (went_on["error"], message["id"]) == (None, answers(asked)[0]["id"])
+    assert [part.get("text") for part in message["parts"] if part["type"] == "text"] == [
+        "I'll look … 你😀",
+        "7 °C.",
+    ]
+    assert site.runs == ["chat", "tools"]
 
 
 async def test_ag_ui_goes_on_after_a_cut_and_nothing_is_lost_or_doubled() -> None:

@@ -19,7 +19,7 @@ from ssejet.emit._front_ends.kept import clear, event_response, source_of
 from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
     from starlette.responses import Response
     from typing_extensions import TypedDict, Unpack
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         """The options of an answer."""
 
         message_id: str | None
+        messages: Sequence[Mapping[str, Any]]
         metadata: Mapping[str, Any] | None
         dynamic_tools: bool
         on_error: OnError
@@ -51,6 +52,7 @@ def stream(
     events: Iterable[Any],
     *,
     message_id: str | None = None,
+    messages: Sequence[Mapping[str, Any]] = (),
     metadata: Mapping[str, Any] | None = None,
     dynamic_tools: bool = False,
     heartbeat: float | None = 15.0,
@@ -71,6 +73,8 @@ def stream(
     Args:
         events: the events.
         message_id: the id of the message; by default that of the first model's answer.
+        messages: those of the request. If the last one is the assistant's, because the page has run its
+            tools, the answer goes on with it: it gets its id.
         metadata: metadata that the message has from its beginning.
         dynamic_tools: whether tool calls become parts of the type ``dynamic-tool``, for tools that the front
             end does not know, instead of ``tool-<name>``.
@@ -78,7 +82,7 @@ def stream(
         on_error: see ``EventStream``. The client gets the message of an error that the model's server
             reports, and no details of others.
     """
-    make_codec = partial(_codec, message_id, metadata, dynamic_tools)
+    make_codec = partial(_codec, message_id or _continued(messages), metadata, dynamic_tools)
     return FrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
@@ -86,13 +90,14 @@ def astream(
     events: AsyncIterable[Any] | Iterable[Any],
     *,
     message_id: str | None = None,
+    messages: Sequence[Mapping[str, Any]] = (),
     metadata: Mapping[str, Any] | None = None,
     dynamic_tools: bool = False,
     heartbeat: float | None = 15.0,
     on_error: OnError = "event",
 ) -> AsyncEventStream[Any]:
     """Do what ``stream`` does, for events that may be async."""
-    make_codec = partial(_codec, message_id, metadata, dynamic_tools)
+    make_codec = partial(_codec, message_id or _continued(messages), metadata, dynamic_tools)
     return AsyncFrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
@@ -107,7 +112,9 @@ async def answer(
         @app.post("/api/chat")
         async def chat(request: Request) -> EventStreamResponse:
             asked = await request.json()
-            return await ai_sdk.answer(hub, f"{user.id}:{asked['id']}", lambda: model(asked["messages"]))
+            messages = asked["messages"]
+            key = f"{user.id}:{asked['id']}"
+            return await ai_sdk.answer(hub, key, lambda: model(messages), messages=messages)
 
     Args:
         hub: keeps the answer.
@@ -150,6 +157,13 @@ async def resume(hub: KeepingHub, key: str) -> Response:
 
 def _follow(hub: KeepingHub, key: str) -> EventStreamResponse:
     return event_response(astream(hub.follow(key)), HEADERS)
+
+
+def _continued(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """The id of the message that an answer goes on with; None for a new one."""
+    last = messages[-1] if messages else {}
+    id = last.get("id")
+    return id if last.get("role") == "assistant" and isinstance(id, str) else None
 
 
 def _codec(message_id: str | None, metadata: Mapping[str, Any] | None, dynamic_tools: bool) -> FrontEndCodec:
