@@ -33,6 +33,7 @@ for (const step of steps) {
   if (step === "ask") await chat.sendMessage({ text: "Who is there?" });
   else if (step === "resume") await chat.resumeStream();
   else if (step === "reload") load();
+  else if (step === "cut") await fetch(new URL("/cut", api), { method: "POST" });
   else if (step === "tools") {
     // The page has run the tools of the last answer.
     for (const { type, toolCallId, state } of chat.messages.at(-1).parts)

@@ -41,6 +41,8 @@ class Site:
         self.cut_after: int | None = None
         # Whether the page runs the model's tools.
         self.has_page_tools = False
+        # Whether an answer that goes on after them waits until a page asks to resume.
+        self.waits_for_resume = False
         self._pause = pause
         self._app = Starlette(
             routes=[
@@ -49,6 +51,7 @@ class Site:
                 Route("/api/chat", self._chat, methods=["POST"]),
                 Route("/api/chat/{id}/stream", self._resume),
                 Route("/api/chat/{id}/stream", self._stop, methods=["DELETE"]),
+                Route("/cut", self._cut, methods=["POST"]),
                 Route("/agent", self._agent, methods=["POST"]),
                 Route("/agent/stop", self._stop_agent, methods=["POST"]),
                 Route("/words", self._words),
@@ -75,14 +78,16 @@ class Site:
     async def _model(self, name: str) -> AsyncIterator[Any]:
         self.runs.append(name)
         try:
-            for event in self._events(name):
+            for number, event in enumerate(self._events(name)):
                 await asyncio.sleep(self._pause)
+                while number == 1 and name == "tools" and self.waits_for_resume:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
                 # Each answer of a model has an id of its own.
                 if isinstance(event, ChatCompletionChunk):
-                    event = ChatCompletionChunk.from_dict(
-                        {**event.to_dict(), "id": f"{event.id}-{len(self.runs)}"}
-                    )
-                yield event
+                    own = {**event.to_dict(), "id": f"{event.id}-{len(self.runs)}"}
+                    yield ChatCompletionChunk.from_dict(own)
+                else:
+                    yield event
         finally:
             self.ended.append(name)
 
@@ -101,11 +106,16 @@ class Site:
         return await ai_sdk.answer(self.hub, key, lambda: self._model(first), messages=messages)
 
     async def _resume(self, request: Request) -> Response:
+        self.waits_for_resume = False
         return await ai_sdk.resume(self.hub, f"user:{request.path_params['id']}")
 
     async def _stop(self, request: Request) -> Response:
         await self.hub.stop(f"user:{request.path_params['id']}")
         return Response(status_code=204)
+
+    async def _cut(self, _: Request) -> Response:
+        self.cut_after = 1
+        return Response()
 
     async def _agent(self, request: Request) -> Response:
         run = await request.json()
@@ -128,6 +138,12 @@ class Site:
 
         await self.hub.start("fails", failing)
         return self.hub.response("fails", request)  # type: ignore[no-any-return]
+
+
+# What the message has in the end if the page runs the tools.
+WITH_PAGE_TOOLS = [
+    (*part[:2], "output-available", part[3], 7.0) if part[0].startswith("tool-") else part for part in CHAT
+]
 
 
 class _CutError(Exception):
@@ -211,12 +227,19 @@ async def test_an_answer_that_goes_on_after_tools_of_the_page_is_the_same_messag
     site.has_page_tools = True
     asked, went_on = await chat_with(site, "ask", "tools")
     assert asked["finish"]["finishReason"] == "tool-calls"
-    (message,) = answers(went_on)
-    assert (went_on["error"], message["id"]) == (None, answers(asked)[0]["id"])
-    assert [part.get("text") for part in message["parts"] if part["type"] == "text"] == [
-        "I'll look … 你😀",
-        "7 °C.",
-    ]
+    assert (went_on["error"], answers(went_on)[0]["id"]) == (None, answers(asked)[0]["id"])
+    assert parts({"messages": answers(went_on)}) == WITH_PAGE_TOOLS
+    assert site.runs == ["chat", "tools"]
+
+
+@pytest.mark.parametrize("reloads", [False, True])
+async def test_an_answer_that_goes_on_after_tools_of_the_page_is_resumed_as_a_whole(reloads: bool) -> None:
+    site = Site()
+    site.has_page_tools = site.waits_for_resume = True
+    steps = ["ask", "cut", "tools", *(["reload"] if reloads else []), "resume"]
+    *_, resumed = await chat_with(site, *steps)
+    assert (resumed["statuses"], resumed["error"]) == ([200], None)
+    assert parts({"messages": answers(resumed)}) == WITH_PAGE_TOOLS
     assert site.runs == ["chat", "tools"]
 
 

@@ -16,28 +16,20 @@ from typing import TYPE_CHECKING, Any
 from ssejet._json import dumps
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
 from ssejet.emit._front_ends.kept import clear, event_response, source_of
+from ssejet.emit._front_ends.ui_parts import chunks_of_message
 from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
     from starlette.responses import Response
-    from typing_extensions import TypedDict, Unpack
 
     from ssejet.emit import AsyncEventStream, EventStream
     from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.codec import EarlierChunk
     from ssejet.emit._front_ends.kept import KeepingHub
     from ssejet.emit._front_ends.writer import Part, Step, Tool
     from ssejet.emit.starlette import EventStreamResponse
-
-    class AnswerOptions(TypedDict, total=False):
-        """The options of an answer."""
-
-        message_id: str | None
-        messages: Sequence[Mapping[str, Any]]
-        metadata: Mapping[str, Any] | None
-        dynamic_tools: bool
-        on_error: OnError
 
 
 __all__ = ["HEADERS", "ToolOutput", "answer", "astream", "resume", "stream"]
@@ -102,7 +94,15 @@ def astream(
 
 
 async def answer(
-    hub: KeepingHub, key: str, events: Callable[[], Any], **options: Unpack[AnswerOptions]
+    hub: KeepingHub,
+    key: str,
+    events: Callable[[], Any],
+    *,
+    message_id: str | None = None,
+    messages: Sequence[Mapping[str, Any]] = (),
+    metadata: Mapping[str, Any] | None = None,
+    dynamic_tools: bool = False,
+    on_error: OnError = "event",
 ) -> EventStreamResponse:
     """Start the answer to a chat's newest message in a hub, and send it.
 
@@ -120,15 +120,23 @@ async def answer(
         hub: keeps the answer.
         key: the key of its log: one for each chat of each user, as whoever knows a key can read its log.
         events: returns the events, or an awaitable of them; see ``stream``.
-        **options: those of ``stream``.
+        message_id: see ``stream``.
+        messages: see ``stream``.
+        metadata: see ``stream``.
+        dynamic_tools: see ``stream``.
+        on_error: see ``stream``.
 
     Returns:
         A response of Starlette and FastAPI.
     """
-    source = source_of(events, lambda found: astream(found, **options))
+    id = message_id or _continued(messages)
+    earlier = tuple(chunks_of_message(messages[-1])) if _continued(messages) else ()
+    make_codec = partial(_codec, id, metadata, dynamic_tools, earlier=earlier)
+    source = source_of(events, lambda found: AsyncFrontEndStream(found, make_codec, on_error=on_error))
     await clear(hub, key)
     await hub.start(key, source)
-    return _follow(hub, key)
+    # This page has the message as it was.
+    return _follow(hub, key, skips_earlier=True)
 
 
 async def resume(hub: KeepingHub, key: str) -> Response:
@@ -155,8 +163,9 @@ async def resume(hub: KeepingHub, key: str) -> Response:
     return Response(status_code=204)
 
 
-def _follow(hub: KeepingHub, key: str) -> EventStreamResponse:
-    return event_response(astream(hub.follow(key)), HEADERS)
+def _follow(hub: KeepingHub, key: str, *, skips_earlier: bool = False) -> EventStreamResponse:
+    make_codec = partial(_codec, None, None, dynamic_tools=False, skips_earlier=skips_earlier)
+    return event_response(AsyncFrontEndStream(hub.follow(key), make_codec, heartbeat=15.0), HEADERS)
 
 
 def _continued(messages: Sequence[Mapping[str, Any]]) -> str | None:
@@ -166,13 +175,28 @@ def _continued(messages: Sequence[Mapping[str, Any]]) -> str | None:
     return id if last.get("role") == "assistant" and isinstance(id, str) else None
 
 
-def _codec(message_id: str | None, metadata: Mapping[str, Any] | None, dynamic_tools: bool) -> FrontEndCodec:
-    return FrontEndCodec(_UIMessageWriter(message_id, dict(metadata or {}), dynamic_tools), _DONE)
+def _codec(
+    message_id: str | None,
+    metadata: Mapping[str, Any] | None,
+    dynamic_tools: bool,
+    *,
+    earlier: Sequence[EarlierChunk] = (),
+    skips_earlier: bool = False,
+) -> FrontEndCodec:
+    writer = _UIMessageWriter(message_id, dict(metadata or {}), dynamic_tools, earlier)
+    return FrontEndCodec(writer, _DONE, skips_earlier=skips_earlier)
 
 
 class _UIMessageWriter(Writer):
-    def __init__(self, message_id: str | None, metadata: dict[str, Any], dynamic_tools: bool) -> None:
+    def __init__(
+        self,
+        message_id: str | None,
+        metadata: dict[str, Any],
+        dynamic_tools: bool,
+        earlier: Sequence[EarlierChunk],
+    ) -> None:
         super().__init__()
+        self._earlier = earlier
         self._message_id = message_id
         self._metadata = metadata
         self._dynamic = {"dynamic": True} if dynamic_tools else {}
@@ -190,6 +214,7 @@ class _UIMessageWriter(Writer):
 
     def write_start(self, id: str) -> None:
         self._write("start", messageId=self._message_id or id or None, messageMetadata=self._metadata)
+        self.chunks += self._earlier
 
     def write_step(self, step: Step) -> None:
         self._write("start-step")

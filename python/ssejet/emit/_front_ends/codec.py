@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from ssejet.emit._emit_machine import Codec
     from ssejet.emit._front_ends.writer import Writer
 
-__all__ = ["AsyncFrontEndStream", "FrontEndStream"]
+__all__ = ["AsyncFrontEndStream", "EarlierChunk", "FrontEndCodec", "FrontEndStream"]
 
 _UNKNOWN_ERROR = "An error occurred."
+
+EARLIER = "earlier"
+"""The type of a log's events that only those need who read the message from its beginning."""
+
+
+class EarlierChunk(dict[str, Any]):
+    """A chunk of the message as it was before this answer."""
 
 
 class FrontEndCodec:
@@ -31,11 +38,13 @@ class FrontEndCodec:
     Args:
         writer: writes the protocol.
         done: the data of the last event, None for no such event.
+        skips_earlier: whether to leave out a log's events of the type ``EARLIER``.
     """
 
     between_events = True
 
-    def __init__(self, writer: Writer, done: str | None) -> None:
+    def __init__(self, writer: Writer, done: str | None, *, skips_earlier: bool = False) -> None:
+        self._skips_earlier = skips_earlier
         self._writer = writer
         self._reader = Reader(writer)
         self._done = b"" if done is None else encode(done)
@@ -65,7 +74,7 @@ class FrontEndCodec:
 
     def _encoded(self) -> tuple[bytes, ...]:
         chunks = self._writer.take()
-        return (b"".join([encode(chunk) for chunk in chunks]),) if chunks else ()
+        return (b"".join([_encode(chunk) for chunk in chunks]),) if chunks else ()
 
     def _pass_on(self, event: ServerSentEvent) -> tuple[bytes, ...]:
         if event.event == "error":
@@ -79,6 +88,8 @@ class FrontEndCodec:
         if event.event == "end":
             return self._end(_dict_of(event.data).get("reason"))
         if self._has_failed or event.event == "done" or event.data == "[DONE]":
+            return ()
+        if event.event == EARLIER and self._skips_earlier:
             return ()
         self._writer.begin_replay()
         self._writer.watch(event.data)
@@ -109,6 +120,10 @@ class FrontEndCodec:
         elif reason == "stopped":
             self._writer.cancel()
         return self._encoded()
+
+
+def _encode(chunk: dict[str, Any]) -> bytes:
+    return encode(chunk, event=EARLIER) if isinstance(chunk, EarlierChunk) else encode(chunk)
 
 
 def _dict_of(data: str) -> dict[str, Any]:
