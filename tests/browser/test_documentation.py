@@ -21,9 +21,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from werkzeug.serving import make_server
 
+from ssejet import AsyncClient
 from ssejet.cli._server import loopback_server
 from ssejet.emit import ai_sdk
 from ssejet.emit.starlette import EventStreamResponse, browser_module
+from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -233,3 +235,38 @@ async def test_the_types_name_all_that_the_module_exports() -> None:
     exported = re.findall(r"^export (?:class|function|const) (\w+)", node.MODULE.read_text(), re.MULTILINE)
     typed = node.MODULE.with_suffix(".d.ts").read_text()
     assert sorted(exported) == sorted(re.findall(r"^export (?:class|function) (\w+)", typed, re.MULTILINE))
+
+
+def _names_of(text: str) -> dict[str, Any]:
+    """What the block of Python that has a text defines."""
+    (block,) = [block for block in blocks("python") if text in block]
+    module = ModuleType("documented")
+    exec(block, module.__dict__)
+    return module.__dict__
+
+
+async def test_the_module_is_served_beside_a_stream() -> None:
+    with loopback_server(_names_of("browser_module")["app"]) as url:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"{url}/ssejet.js")).text == node.MODULE.read_text()
+            assert "data: you!\n" in (await http.post(f"{url}/chat")).text
+
+
+async def test_an_answer_of_several_model_calls_has_what_was_yielded_between_them() -> None:
+    app = Starlette(routes=[Route("/v1/chat/completions", _model, methods=["POST"])])
+    with loopback_server(app) as url:
+        async with AsyncClient(base_url=f"{url}/v1", api_key="") as client:
+            messages = [{"role": "user", "content": "Who is there?"}]
+            events = _names_of("ai_sdk.ToolOutput")["answer"](client, messages)
+            sent = b"".join([piece async for piece in ai_sdk.astream(events)]).decode()
+    assert sent.index('"type":"data-progress"') < sent.index('"output":{"degrees":7}')
+    assert sent.count('"type":"start-step"') > 2
+
+
+async def test_other_logs_are_kept_and_sent() -> None:
+    documented = _names_of("events_to_keep")
+    async with AsyncHub() as hub:
+        await hub.start("log", lambda: documented["events_to_keep"](["Hello"]))
+        sent = b"".join([piece async for piece in documented["events_to_send"](hub.follow("log"))]).decode()
+    assert '"delta":"Hello"' in sent
+    assert sent.count("[DONE]") == 1

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ssejet.emit._front_ends.writer import FinishReason, Step, Tool, Writer
-    from ssejet.responses._events import ResponseEvent
+    from ssejet.responses._events import ResponseEvent, UnknownResponseEvent
 
 __all__ = ["ResponsesReader"]
 
@@ -56,7 +56,7 @@ class ResponsesReader:
         # By the id of the item, or its place.
         self._tools: dict[Any, Tool] = {}
 
-    def add(self, event: ResponseEvent) -> None:
+    def add(self, event: ResponseEvent | UnknownResponseEvent) -> None:
         """Take an event."""
         kind = event.type if isinstance(getattr(event, "type", None), str) else ""
         handler = _HANDLERS.get(kind)
