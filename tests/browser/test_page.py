@@ -150,8 +150,9 @@ async def test_a_connection_that_breaks_goes_on_and_loses_and_doubles_nothing(
     await page.get_by_role("button", name="Ask").click()
     await is_complete(page)
     log = await page.locator("#log span").all_text_contents()
-    assert re.match(r"Connection lost after event \d+; ", log[2])
-    assert re.search(r"to go on after event \d+$", log[3])
+    assert any(re.match(r"Connection lost after event \d+; ", line) for line in log)
+    # Each connection has six events at the most, so a later one went on in the middle.
+    assert any(re.search(r"to go on after event \d+$", line) for line in log)
     # The answer was made once.
     assert playback.listeners.count(1) == 1
 
