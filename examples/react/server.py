@@ -4,14 +4,14 @@ npm install && npm run build
 pip install uvicorn "ssejet[serve]"
 OPENAI_API_KEY=… uvicorn server:app
 
-Without a key, the answer is a recorded one.
+Without a key, the answer is a recorded one. With several workers, set REDIS_URL.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,13 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ssejet import AsyncClient, Decoder, ServerSentEvent
+from ssejet import AsyncClient
 from ssejet.chat import ChatCompletionChunk
 from ssejet.emit import ai_sdk
-from ssejet.emit.starlette import EventStreamResponse
+from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
@@ -34,94 +34,27 @@ PAGE = Path(os.environ.get("PAGE", Path(__file__).parent / "dist"))
 PAUSE = float(os.environ.get("PAUSE", "0.03"))
 
 
-class Log:
-    """The events of one answer, and those who wait for more."""
-
-    def __init__(self) -> None:
-        self.events: list[ServerSentEvent] = []
-        self.grown = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        return bool(self.events) and self.events[-1].event == "end"
-
-    def append(self, data: str, event: str = "message") -> None:
-        self.events.append(ServerSentEvent(event=event, data=data, id=str(len(self.events) + 1), retry=None))
-        self.grown.set()
-        self.grown = asyncio.Event()
-
-
-class Answers:
-    """Keeps answers in the memory of this process, and runs each model once."""
-
-    def __init__(self) -> None:
-        self._logs: dict[str, Log] = {}
-
-    def start(self, key: str, source: Callable[[], AsyncIterator[bytes]]) -> None:
-        """Run a source, unless it has been started before. It goes on when its client leaves."""
-        if key not in self._logs:
-            log = self._logs[key] = Log()
-            log.task = asyncio.create_task(self._produce(log, source))
-
-    async def _produce(self, log: Log, source: Callable[[], AsyncIterator[bytes]]) -> None:
-        decoder = Decoder()
-        reason = "stopped"
-        try:
-            async for piece in source():
-                for event in decoder.feed(piece):
-                    log.append(event.data)
-            reason = "finished"
-        finally:
-            log.append(json.dumps({"reason": reason}), event="end")
-
-    def stop(self, key: str) -> None:
-        """End an answer early."""
-        log = self._logs.get(key)
-        if log is not None and log.task is not None:
-            log.task.cancel()
-
-    def response(self, key: str, request: Request) -> Response:
-        """Send an answer from the event on that the client has had last. 204 tells it that it has all."""
-        log = self._logs.get(key)
-        if log is None:
-            return Response("There is no such answer.", 404)
-        last = request.headers.get("last-event-id", "")
-        position = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
-        if position > len(log.events):
-            position = 0  # no id of this log
-        if log.is_finished and position == len(log.events):
-            return Response(status_code=204)
-        # The log has an end of its own.
-        return EventStreamResponse(self._follow(log, position), done=None)
-
-    async def _follow(self, log: Log, position: int) -> AsyncIterator[ServerSentEvent]:
-        while True:
-            grown = log.grown
-            while position < len(log.events):  # it may grow while an event is sent
-                yield log.events[position]
-                position += 1
-            if log.is_finished:
-                return
-            await grown.wait()
-
-
-answers = Answers()
+# In the memory of this process. With a Redis, any number of workers may serve the page.
+hub = AsyncHub(os.environ.get("REDIS_URL"))
 
 
 async def ask(request: Request) -> Response:
     key = request.path_params["key"]
     messages = (await request.json())["messages"]
-    answers.start(key, lambda: aiter(ai_sdk.astream(model(messages), message_id=key)))
-    return answers.response(key, request)
+    # However often this request comes, the model runs once.
+    await hub.start(key, lambda: ai_sdk.astream(model(messages), message_id=key))
+    return hub.response(key, request)
 
 
 async def follow(request: Request) -> Response:
-    return answers.response(request.path_params["key"], request)
+    key = request.path_params["key"]
+    if await hub.status(key) == "missing":
+        return Response("There is no such answer.", 404)
+    return hub.response(key, request)
 
 
 async def stop(request: Request) -> Response:
-    answers.stop(request.path_params["key"])
+    await hub.stop(request.path_params["key"])
     return Response(status_code=204)
 
 
@@ -181,11 +114,18 @@ async def recorded(question: str) -> AsyncIterator[Any]:
     yield ChatCompletionChunk.from_dict({"id": "2", "model": "recorded", "choices": [], "usage": usage})
 
 
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async with hub:
+        yield
+
+
 app = Starlette(
+    lifespan=lifespan,
     routes=[
         Route("/answers/{key}", ask, methods=["POST"]),
         Route("/answers/{key}", follow, methods=["GET"]),
         Route("/answers/{key}", stop, methods=["DELETE"]),
         *([Mount("/", StaticFiles(directory=PAGE, html=True))] if PAGE.exists() else []),
-    ]
+    ],
 )

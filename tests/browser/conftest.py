@@ -51,11 +51,12 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page whose scripts must not fail."""
-    page = await browser.new_page()
+    # Its tabs share what they store.
+    context = await browser.new_context()
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    await page.close()
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield await context.new_page()
+    await context.close()
     assert errors == []
 
 

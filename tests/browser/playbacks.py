@@ -38,15 +38,15 @@ class Watched(Playback):
             self.listeners.append(-1)
 
 
-def chat(*words: str, ends: bool = True, fail_after: int | None = None) -> Watched:
+def chat(*words: str, ends: bool = True, gap: float = GAP) -> Watched:
     """A chat completion of these words, which ends, or falls silent after the last one."""
     frames = [
         # A browser drops what it has not handed out yet when the connection breaks.
-        Frame(place * GAP, _event({"choices": [{"delta": {"content": word}}]}))
+        Frame(place * gap, _event({"choices": [{"delta": {"content": word}}]}))
         for place, word in enumerate(words)
     ]
-    frames.append(Frame(len(words) * GAP if ends else NEVER, b"data: [DONE]\n\n"))
-    return Watched("test.sse", frames, fail_after=fail_after)
+    frames.append(Frame(len(words) * gap if ends else NEVER, b"data: [DONE]\n\n"))
+    return Watched("test.sse", frames)
 
 
 def anthropic(*words: str) -> Watched:

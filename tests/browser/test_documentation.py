@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+import threading
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,10 +19,13 @@ from playwright.async_api import expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from werkzeug.serving import make_server
 
+from ssejet import AsyncClient
 from ssejet.cli._server import loopback_server
 from ssejet.emit import ai_sdk
 from ssejet.emit.starlette import EventStreamResponse, browser_module
+from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +74,17 @@ async def _close(client: Any, request: Request) -> Response:
     return Response()
 
 
+@contextmanager
+def wsgi_server(app: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 @pytest.fixture
 def app_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Gives the app of the block of Python that has a text. Its model is one of ours."""
@@ -76,12 +92,13 @@ def app_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
 
         def app(text: str) -> Any:
-            (block,) = [block for block in blocks("python") if text in block]
+            block = next(block for block in blocks("python") if text in block)
             # FastAPI looks annotations up in the module.
             module = ModuleType("documented")
             exec(block, module.__dict__)
             made: Any = module
-            made.app.add_route("/close", partial(_close, made.client))
+            if isinstance(made.app, Starlette):
+                made.app.add_route("/close", partial(_close, made.client))
             return made.app
 
         yield app
@@ -137,6 +154,39 @@ async def test_ag_ui_reads_what_the_server_sends(app_of: Callable[[str], Any]) -
     assert found["messages"][-1]["content"] == "7 °C."
 
 
+@pytest.mark.parametrize("text", ["async def resume", "def answer_to"])
+async def test_use_chat_resumes_with_the_endpoints_of_the_page(
+    app_of: Callable[[str], Any], text: str
+) -> None:
+    node.packages()
+    app = app_of(text)
+    with loopback_server(app) if isinstance(app, Starlette) else wsgi_server(app) as url:
+        given = {"api": f"{url}/api/chat", "id": "chat1234", "steps": ["resume", "ask", "resume"]}
+        before, asked, resumed = await node.run(node.HERE / "resume_ai_sdk.mjs", given=given)
+        if isinstance(app, Starlette):
+            async with httpx.AsyncClient(trust_env=False) as http:
+                stopped = await http.delete(f"{url}/api/chat/chat1234/stream")
+                await http.get(f"{url}/close")
+            assert stopped.status_code == 204
+    assert before["statuses"] == resumed["statuses"] == [204]
+    assert (asked["statuses"], asked["error"]) == ([200], None)
+    texts = [part["text"] for part in asked["messages"][-1]["parts"] if part["type"] == "text"]
+    assert texts == ["I'll look … 你😀", "7 °C."]
+
+
+async def test_ag_ui_runs_once_with_the_endpoint_of_the_page(app_of: Callable[[str], Any]) -> None:
+    node.packages()
+    with loopback_server(app_of('"/runs"')) as url:
+        given = {"url": f"{url}/runs", "attempts": 2, "question": "Who is there?"}
+        found = await node.run(node.HERE / "resume_ag_ui.mjs", given=given)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await http.get(f"{url}/close")
+    first, second = found["attempts"]
+    assert (first["error"], second["error"], found["warnings"]) == (None, None, [])
+    assert first["messages"] == second["messages"]
+    assert first["messages"][-1]["content"] == "7 °C."
+
+
 async def test_the_types_are_those_of_the_module(tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(node.packages(), target_is_directory=True)
     (tmp_path / "use.ts").write_text(
@@ -185,3 +235,38 @@ async def test_the_types_name_all_that_the_module_exports() -> None:
     exported = re.findall(r"^export (?:class|function|const) (\w+)", node.MODULE.read_text(), re.MULTILINE)
     typed = node.MODULE.with_suffix(".d.ts").read_text()
     assert sorted(exported) == sorted(re.findall(r"^export (?:class|function) (\w+)", typed, re.MULTILINE))
+
+
+def _names_of(text: str) -> dict[str, Any]:
+    """What the block of Python that has a text defines."""
+    (block,) = [block for block in blocks("python") if text in block]
+    module = ModuleType("documented")
+    exec(block, module.__dict__)
+    return module.__dict__
+
+
+async def test_the_module_is_served_beside_a_stream() -> None:
+    with loopback_server(_names_of("browser_module")["app"]) as url:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"{url}/ssejet.js")).text == node.MODULE.read_text()
+            assert "data: you!\n" in (await http.post(f"{url}/chat")).text
+
+
+async def test_an_answer_of_several_model_calls_has_what_was_yielded_between_them() -> None:
+    app = Starlette(routes=[Route("/v1/chat/completions", _model, methods=["POST"])])
+    with loopback_server(app) as url:
+        async with AsyncClient(base_url=f"{url}/v1", api_key="") as client:
+            messages = [{"role": "user", "content": "Who is there?"}]
+            events = _names_of("ai_sdk.ToolOutput")["answer"](client, messages)
+            sent = b"".join([piece async for piece in ai_sdk.astream(events)]).decode()
+    assert sent.index('"type":"data-progress"') < sent.index('"output":{"degrees":7}')
+    assert sent.count('"type":"start-step"') > 2
+
+
+async def test_other_logs_are_kept_and_sent() -> None:
+    documented = _names_of("events_to_keep")
+    async with AsyncHub() as hub:
+        await hub.start("log", lambda: documented["events_to_keep"](["Hello"]))
+        sent = b"".join([piece async for piece in documented["events_to_send"](hub.follow("log"))]).decode()
+    assert '"delta":"Hello"' in sent
+    assert sent.count("[DONE]") == 1

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ssejet import APIError, ServerSentEvent
-from ssejet.chat import ChatCompletionStreamState
+from ssejet.chat import ChatCompletionChunk, ChatCompletionStreamState
 from ssejet.cli._server import loopback_server
 from ssejet.emit import ag_ui, ai_sdk
 from ssejet.emit.flask import event_stream_response
@@ -308,7 +308,7 @@ async def test_what_a_log_reports_reaches_the_front_end() -> None:
     end = ServerSentEvent(event="end", data="{}", id="b-3", retry=None)
     found = await read_ai_sdk([gap, error, end], resume=True)
     assert found["error"] == "The producer of this stream has disappeared."
-    assert found["chunks"][0] == {
+    assert found["chunks"][1] == {
         "type": "data-gap",
         "data": {"reason": "lost", "missed": None},
         "transient": True,
@@ -318,3 +318,54 @@ async def test_what_a_log_reports_reaches_the_front_end() -> None:
 async def test_an_item_that_nobody_understands_is_an_error() -> None:
     with pytest.raises(TypeError, match="expected an event of a chat completion"):
         b"".join(ai_sdk.stream([object()], on_error="raise"))
+
+
+def _rich_chat() -> list[Any]:
+    """A chat completion with what is not text: log probabilities, audio, an image, OpenRouter's reasoning."""
+    told = model_events.chunk({"content": "Hi"}).to_dict()
+    told["choices"][0]["logprobs"] = {"content": [{"token": "Hi", "logprob": -0.5, "top_logprobs": []}]}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+    return [
+        model_events.chunk(
+            {"reasoning": "Hm", "reasoning_details": [{"type": "reasoning.text", "text": "Hm"}]}
+        ),
+        ChatCompletionChunk.from_dict(told),
+        model_events.chunk({"images": [image], "channel": "final"}),
+        model_events.chunk({"audio": {"id": "a", "data": "AQI=", "transcript": "Hi!"}}),
+        model_events.chunk({}, "stop"),
+    ]
+
+
+async def test_the_ai_sdk_reads_log_probabilities_audio_and_what_servers_add() -> None:
+    found = await read_ai_sdk(_rich_chat())
+    assert (found["error"], found["finish"]["finishReason"]) == (None, "stop")
+    (message,) = found["messages"]
+    by_kind: dict[str, list[Any]] = {}
+    for part in message["parts"]:
+        by_kind.setdefault(part["type"], []).append(part)
+    (reasoning,) = by_kind["reasoning"]
+    assert reasoning["providerMetadata"]["openai"]["reasoningDetails"][0]["text"] == "Hm"
+    spoken, text = sorted(by_kind["text"], key=lambda part: -len(part["text"]))
+    assert text["providerMetadata"]["openai"]["logprobs"][0]["token"] == "Hi"
+    assert (spoken["text"], spoken["providerMetadata"]["openai"]) == ("Hi!", {"transcript": True})
+    assert [file["mediaType"] for file in by_kind["file"]] == ["image/png", "audio/pcm"]
+    # Transient parts reach onData, and no message.
+    assert {kind for kind in by_kind if kind.startswith("data-")} == set()
+    live = {chunk["type"] for chunk in found["chunks"] if chunk["type"].startswith("data-")}
+    assert live == {"data-openai-audio", "data-openai-delta"}
+
+
+async def test_ag_ui_reads_log_probabilities_audio_and_what_servers_add() -> None:
+    found = await read_ag_ui(_rich_chat())
+    assert (found["error"], found["warnings"]) == (None, [])
+    assert [message["content"] for message in found["messages"]] == ["Hm", "Hi", "Hi!"]
+    ends = [
+        event["metadata"]
+        for event in found["events"]
+        if event["type"] == "TEXT_MESSAGE_END" and "metadata" in event
+    ]
+    assert [metadata["logprobs"][0]["token"] for metadata in ends] == ["Hi"]
+    (thought,) = [event for event in found["events"] if event["type"] == "REASONING_MESSAGE_END"]
+    assert thought["metadata"]["reasoningDetails"][0]["text"] == "Hm"
+    custom = [event["name"] for event in found["events"] if event["type"] == "CUSTOM"]
+    assert custom == ["file", "openai-delta", "openai-audio", "file"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import node
 import pytest
 from engines import Chromium, Node
 from starlette.applications import Starlette
@@ -405,3 +407,111 @@ async def test_it_reads_what_our_own_response_sends(page: Any) -> None:
         found = await Node(url).call(READ, {"path": "/fails"})
         assert (found["events"], found["error"]["kind"]) == ([["message", "1", ""]], "server")
         assert "secret" not in found["error"]["message"]
+
+
+@pytest.mark.slow
+async def test_an_error_whose_body_never_comes_is_thrown_all_the_same(engine: Engine, script: Script) -> None:
+    script.add(Then.HANG, status=503, kind="application/json")
+    script.add(b"Please wai", Then.HANG, kind="text/html")
+    found = await engine.call(READ, {})
+    assert (found["error"]["kind"], found["error"]["message"]) == ("status", "HTTP status 503: ")
+    found = await engine.call(READ, {})
+    assert found["error"]["message"] == "not an event stream but text/html: Please wai"
+
+
+async def test_two_readers_of_one_connection_are_refused_as_they_would_lose_events(
+    engine: Engine, script: Script
+) -> None:
+    script.add(b"id: 1\ndata: 1\n\nid: 2\ndata: 2\n\nevent: end\ndata:\n\n")
+    found = await engine.call(
+        """
+        async ({ connect }, url) => {
+          const connection = connect(url + "/events");
+          const found = [];
+          const again = async () => {
+            for await (const other of connection) found.push("other");
+          };
+          for await (const event of connection) {
+            found.push(event.data);
+            await again().catch(({ message }) => found.push(message));
+          }
+          return found;
+        }
+        """
+    )
+    assert found == ["1", "already read", "2", "already read"]
+    assert len(script.requests) == 1
+
+
+@pytest.mark.slow
+async def test_a_page_that_was_frozen_goes_on(page: Any, script: Script) -> None:
+    go_on = threading.Event()
+    script.add(b"id: 1\ndata: 1\n\n", go_on, b"id: 2\ndata: 2\n\n", *BREAK)
+    script.add(b"id: 3\ndata: 3\n\nevent: end\ndata:\n\n")
+    app = Starlette(routes=[Route("/", lambda _: HTMLResponse("<!doctype html>")), Route("/events", script)])
+    app.add_route("/ssejet.js", browser_module)
+    with loopback_server(app) as url:
+        await page.goto(url)
+        await page.evaluate("""async () => {
+            const { connect } = await import("/ssejet.js");
+            window.found = [];
+            (async () => {
+                const options = { retry: 1, idleTimeout: 10_000 };
+                for await (const { data } of connect("/events", options)) found.push(data);
+                found.push("end");
+            })();
+        }""")
+        await page.wait_for_function("found.length === 1")
+        devtools = await page.context.new_cdp_session(page)
+        await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+        # What comes meanwhile, and the break of the connection, wait for the page.
+        go_on.set()
+        await asyncio.sleep(0.5)
+        await devtools.send("Page.setWebLifecycleState", {"state": "active"})
+        await page.wait_for_function("found.at(-1) === 'end'")
+        assert await page.evaluate("found") == ["1", "2", "3", "end"]
+    assert script.sent_ids() == [None, "2"]
+
+
+@pytest.mark.slow
+async def test_a_long_stream_and_many_reconnections_take_no_more_memory() -> None:
+    program = f"""
+    import http from "node:http";
+    import {{ connect }} from {json.dumps(node.MODULE.as_uri())};
+    const block = `id: 1\\ndata: ${{"x".repeat(1000)}}\\n\\n`.repeat(100);
+    let left = 0;
+    let reconnects = 0;
+    const server = http.createServer((request, response) => {{
+      response.writeHead(200, {{ "content-type": "text/event-stream" }});
+      if (reconnects-- > 0) return response.end("id: 2\\ndata: 2\\n\\n");
+      const more = () => {{
+        while (left-- > 0) if (!response.write(block)) return response.once("drain", more);
+        response.end("event: end\\ndata:\\n\\n");
+      }};
+      more();
+    }});
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const read = async (blocks, breaks) => {{
+      [left, reconnects] = [blocks, breaks];
+      let count = 0;
+      const options = {{ retry: 0, maxRetry: 1 }};
+      for await (const event of connect(`http://127.0.0.1:${{server.address().port}}/`, options)) count++;
+      return count;
+    }};
+    const used = async () => {{
+      for (let i = 0; i < 5; i++) {{
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        gc();
+      }}
+      return process.memoryUsage().heapUsed;
+    }};
+    await read(100, 100);
+    const before = await used();
+    const count = await read(500, 400);
+    process.stdout.write(JSON.stringify({{ count, grown: (await used()) - before }}));
+    process.exit();
+    """
+    found = await node.run("--expose-gc", "--input-type=module", "--eval", program)
+    assert found["count"] == 50_400
+    # 50 MB have passed, in 401 connections.
+    assert found["grown"] < 2_000_000

@@ -1,15 +1,12 @@
-"""The page's parser and the browser's own, on the vectors that the decoder is tested with."""
+"""The browser's own parser, on the vectors that the decoder is tested with."""
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playbacks import chat
 
 from load_vectors import all_vectors
-from ssejet.cli._playback import playback_app
 from ssejet.cli._server import loopback_server
 
 if TYPE_CHECKING:
@@ -18,21 +15,6 @@ if TYPE_CHECKING:
     from load_vectors import Vector
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-_PARSE = """
-async ([streams, size]) => {
-  const { EventStreamParser } = await import("/parser.js");
-  return streams.map((stream) => {
-    const bytes = Uint8Array.from(atob(stream), (character) => character.charCodeAt(0));
-    const parser = new EventStreamParser();
-    const decoder = new TextDecoder();
-    const events = [];
-    for (let start = 0; start < bytes.length; start += size)
-      events.push(...parser.push(decoder.decode(bytes.subarray(start, start + size), { stream: true })));
-    return events.map((event) => [event.type, event.data, event.lastEventId]);
-  });
-}
-"""
 
 _LISTEN = """
 async ([url, types]) => {
@@ -63,20 +45,6 @@ def vectors() -> list[Vector]:
 
 def expected(vector: Vector) -> list[list[Any]]:
     return [[event.event, event.data, event.id] for event in vector.expected.events]
-
-
-async def test_the_pages_parser_gives_what_the_vectors_say_however_the_bytes_are_cut(page: Page) -> None:
-    streams = [base64.b64encode(vector.stream).decode() for vector in vectors()]
-    with loopback_server(playback_app(chat("a"))) as url:
-        await page.goto(url)
-        for size in (1, 2, 3, 1000):
-            found = await page.evaluate(_PARSE, [streams, size])
-            differences = {
-                vector.name: (events, expected(vector))
-                for vector, events in zip(vectors(), found, strict=True)
-                if events != expected(vector)
-            }
-            assert differences == {}
 
 
 async def test_the_browsers_own_event_source_gives_what_the_vectors_say(page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import shutil
 import subprocess
 from contextlib import suppress
@@ -50,6 +51,8 @@ class Example:
         self.module = module
         self.url = url
         self.questions: list[str] = []
+        self.ended: list[str] = []
+        self.fails_after: int | None = None
         self.breaks_after: int | None = None
 
 
@@ -68,8 +71,16 @@ def example(built: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Example]:
 
     async def counted(question: str) -> AsyncIterator[Any]:
         example.questions.append(question)
-        async for event in recorded(question):
-            yield event
+        left = example.fails_after
+        try:
+            async for event in recorded(question):
+                yield event
+                if left is not None:
+                    left -= 1
+                    if not left:
+                        raise ValueError("secret")
+        finally:
+            example.ended.append(question)
 
     module.recorded = counted  # type: ignore[attr-defined]
 
@@ -163,8 +174,7 @@ async def test_stop_ends_the_answer_at_the_server(page: Page, example: Example) 
     await page.get_by_role("button", name="Stop").click()
     await expect(found.get_by_text("Stopped")).to_be_visible()
     text = await found.text_content()
-    (log,) = example.module.answers._logs.values()
-    assert log.is_finished
+    assert example.ended == ["What is the weather?"]
     # A second question takes what was said along, and the page is ready for it.
     await page.get_by_label("Question").fill("And tomorrow?")
     await page.keyboard.press("Enter")
@@ -172,6 +182,26 @@ async def test_stop_ends_the_answer_at_the_server(page: Page, example: Example) 
     await expect(answer(page).last.get_by_text("120 tokens")).to_be_visible(timeout=20_000)
     assert await answer(page).first.text_content() == text
     assert example.questions == ["What is the weather?", "And tomorrow?"]
+
+
+async def test_an_answer_that_fails_says_so_and_can_be_asked_again(page: Page, example: Example) -> None:
+    example.fails_after = 25
+    found = await ask(page, example)
+    await expect(found.get_by_role("alert")).to_have_text("The stream was interrupted.")
+    example.fails_after = None
+    await page.reload()
+    await page.get_by_role("button", name="Try again").click()
+    await is_complete(page)
+    assert example.questions == ["What is the weather?"] * 2
+
+
+async def test_an_answer_that_the_server_has_lost_says_so(page: Page, example: Example) -> None:
+    question = {"id": "1", "role": "user", "parts": [{"type": "text", "id": "0", "text": "Where?"}]}
+    kept = json.dumps([question, {"id": "2", "role": "assistant", "parts": []}])
+    await page.add_init_script(f"sessionStorage.setItem('chat', {json.dumps(kept)})")
+    await page.goto(example.url)
+    await expect(answer(page).get_by_role("alert")).to_contain_text("404")
+    await expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
 async def test_it_fits_a_phone(page: Page, example: Example) -> None:

@@ -50,6 +50,7 @@ def without(packages: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("rich", ["tail", "http://127.0.0.1:1/"], "rich", "cli"),
         ("starlette,uvicorn", ["demo"], "uvicorn", "cli,serve"),
         ("starlette", ["demo"], "starlette", "cli,serve"),
+        ("redis", ["serve", "--redis", "redis://127.0.0.1"], "redis", "cli,redis,serve"),
     ],
 )
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(

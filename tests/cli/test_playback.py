@@ -174,7 +174,7 @@ def test_the_page_learns_what_is_recorded(play: Any, client: httpx.Client) -> No
 
 @pytest.mark.parametrize(
     ("path", "content_type"),
-    [("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "javascript"), ("/parser.js", "javascript")],
+    [("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "javascript"), ("/ssejet.js", "javascript")],
 )
 def test_the_page_comes_with_the_package(
     play: Any, client: httpx.Client, path: str, content_type: str

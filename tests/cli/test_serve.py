@@ -68,3 +68,26 @@ def test_a_port_that_is_taken_is_an_error_that_says_what_to_do() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     message = f"ssejet: cannot serve on port {port}: Address already in use; use --port 0 for any free port"
     assert done.stderr.startswith(message)
+
+
+def test_processes_without_redis_are_refused_with_the_remedy() -> None:
+    done = run("serve", "--workers", "2")
+    assert (done.returncode, done.stdout) == (2, "")
+    message = " ".join(done.stderr.replace("│", " ").split())
+    assert "share conversations over Redis only: add --redis redis://localhost, or leave out" in message
+
+
+def test_a_redis_that_does_not_answer_is_an_error_that_hides_its_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = run("serve", "--redis", f"redis://me:secret@127.0.0.1:{port}/1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"ssejet: cannot reach Redis at redis://127.0.0.1:{port}/1: ")
+    assert done.stderr.endswith("start it with redis-server, or correct --redis\n")
+    assert "secret" not in done.stderr
+
+
+def test_a_url_that_is_not_redis_is_an_error() -> None:
+    done = run("serve", "--redis", "localhost:6379")
+    assert done.returncode == 1
+    assert done.stderr.startswith("ssejet: --redis: Redis URL must specify one of the following schemes")

@@ -5,7 +5,7 @@ const STATUS = { waiting: "Waiting…", streaming: "Answering…", reconnecting:
 const TOOL_STATE = { input: "writing the call", running: "running", done: "done", failed: "failed" };
 
 export function Chat() {
-  const { messages, status, error, send, stop } = useChat();
+  const { messages, status, error, send, stop, retry } = useChat();
   const log = useRef(null);
   const isAtEnd = useRef(true);
   // A reader who has scrolled up stays there.
@@ -21,6 +21,11 @@ export function Chat() {
         {messages.map((message) => (
           <Message key={message.id} message={message} />
         ))}
+        {status === "ready" && messages.at(-1)?.error && (
+          <button type="button" className="plain" onClick={retry}>
+            Try again
+          </button>
+        )}
       </div>
       {error && <p role="alert">{error.message}</p>}
       <Composer isBusy={status !== "ready"} status={STATUS[status] ?? ""} onSend={send} onStop={stop} />
@@ -46,7 +51,11 @@ function Message({ message }) {
         </ul>
       )}
       {isIncomplete && <p className="note">Some of this answer was lost.</p>}
-      {message.error && <p className="note">{message.error}</p>}
+      {message.error && (
+        <p className="note failed" role="alert">
+          {message.error}
+        </p>
+      )}
       {wasStopped && <p className="note">Stopped</p>}
       {usage && <p className="note">{usage.totalTokens} tokens</p>}
     </article>

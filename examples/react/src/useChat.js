@@ -2,6 +2,9 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { connect } from "ssejet";
 import { newMessage, withChunk } from "./message.js";
 
+// The reasons of a gap after which the whole answer follows.
+const FROM_THE_BEGINNING = new Set(["restarted", "unknown-id"]);
+
 /**
  * A chat whose answers survive a lost connection and a reload.
  *
@@ -28,7 +31,10 @@ export function useChat({ api = "/answers", storage = sessionStorage } = {}) {
         resume: `${api}/${key}`,
         onOpen: () => setStatus("streaming"),
         onRetry: () => setStatus("reconnecting"),
-        onGap: () => (message = withChunk(message, { type: "data-gap" })),
+        onGap: ({ reason }) =>
+          (message = FROM_THE_BEGINNING.has(reason) ? newMessage(key) : withChunk(message, { type: "data-gap" })),
+        // The log has an end of its own, after the protocol's.
+        isEnd: ({ event }) => event === "end",
         ...options,
       });
       connection.current = events;
@@ -40,10 +46,11 @@ export function useChat({ api = "/answers", storage = sessionStorage } = {}) {
           message = withChunk(message, JSON.parse(event.data));
           setMessages((all) => [...all.filter((each) => each.id !== key), message]);
         }
-        message = { ...message, isDone: true, wasStopped: reasonOf(events.end) === "stopped" };
+        const reason = reasonOf(events.end);
+        if (reason === "missing") message = { ...message, error: "The server no longer has this answer." };
+        message = { ...message, isDone: true, wasStopped: reason === "stopped" };
       } catch (thrown) {
-        message = { ...message, isDone: true };
-        setError(thrown);
+        message = { ...message, isDone: true, error: thrown.message };
       }
       // Another follow() may have begun, or the component may be gone.
       if (connection.current !== events) return;
@@ -53,16 +60,26 @@ export function useChat({ api = "/answers", storage = sessionStorage } = {}) {
     [api],
   );
 
-  const send = useCallback(
-    (text) => {
+  const ask = useCallback(
+    (asked) => {
       const key = crypto.randomUUID();
-      const asked = [...messages, { id: `${key}-question`, role: "user", parts: [{ type: "text", id: "0", text }] }];
       setMessages([...asked, newMessage(key)]);
       const body = JSON.stringify({ messages: asked.map(({ role, parts }) => ({ role, content: textOf(parts) })) });
       follow(key, { method: "POST", body, headers: { "content-type": "application/json" }, repeat: true });
     },
-    [messages, follow],
+    [follow],
   );
+
+  const send = useCallback(
+    (text) => {
+      const question = { id: crypto.randomUUID(), role: "user", parts: [{ type: "text", id: "0", text }] };
+      ask([...messages, question]);
+    },
+    [messages, ask],
+  );
+
+  /** Asks the last question again, in the place of an answer that failed. */
+  const retry = useCallback(() => ask(messages.slice(0, -1)), [messages, ask]);
 
   const stop = useCallback(() => {
     const key = messages.at(-1)?.id;
@@ -86,7 +103,7 @@ export function useChat({ api = "/answers", storage = sessionStorage } = {}) {
     };
   }, []);
 
-  return { messages, status, error, send, stop };
+  return { messages, status, error, send, stop, retry };
 }
 
 export const textOf = (parts) =>

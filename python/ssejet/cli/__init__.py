@@ -1,6 +1,7 @@
 """The command ``ssejet``: one module per command.
 
-It needs typer and rich (extra ``cli``); ``ssejet demo`` also needs starlette and uvicorn (extra ``serve``).
+It needs typer and rich (extra ``cli``); ``ssejet demo`` and ``serve`` also need starlette and uvicorn (extra
+``serve``), and ``serve --redis`` needs redis-py (extra ``redis``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from ssejet.cli._standard_streams import abandon_output, flush_output, open_clos
 
 __all__ = ["main"]
 
-_EXTRAS = {"typer": "cli", "rich": "cli", "starlette": "cli,serve", "uvicorn": "cli,serve"}
+_EXTRAS = {
+    "typer": "cli",
+    "rich": "cli",
+    "starlette": "cli,serve",
+    "uvicorn": "cli,serve",
+    "redis": "cli,redis,serve",
+}
 
 
 def main() -> None:

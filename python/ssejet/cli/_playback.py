@@ -1,9 +1,9 @@
-"""Serves a recording: as an OpenAI-compatible API, for ``EventSource``, and on a page."""
+"""Serves a recording: as an OpenAI-compatible API, for ``EventSource``, and on a page with a chat."""
 
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,12 @@ from starlette.staticfiles import StaticFiles
 
 from ssejet import Decoder, ServerSentEvent
 from ssejet.chat import ChatCompletionStreamState
+from ssejet.cli._conversation import conversation_routes, parse_number
 from ssejet.cli._recording import Frame, parse, replay
 from ssejet.emit import AsyncEventStream, arelay
-from ssejet.emit.starlette import EventStreamResponse
+from ssejet.emit.starlette import EventStreamResponse, browser_module
+from ssejet.errors import HubError
+from ssejet.hub import AsyncHub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -27,8 +30,10 @@ __all__ = ["Playback", "playback_app", "read_recording"]
 
 _SENTINEL = "[DONE]"
 
-# The most digits in a number from a client.
-_LONGEST_NUMBER = 20
+# Events of these types would end a follower, as those of the hub do.
+_TYPES_OF_THE_HUB = frozenset({"done", "end", "gap"})
+
+# Milliseconds, for pages that lose the connection.
 _RECONNECTION_TIME = 1000
 _RATE_WITHOUT_STAMPS = 30.0
 
@@ -130,11 +135,16 @@ class _Upstream:
         """Do nothing: there is no connection."""
 
 
-def playback_app(playback: Playback) -> Starlette:
+def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
     """Make an app that plays a recording.
 
     ``?fail_after=N`` in a request breaks its connection after N events.
+
+    Args:
+        playback: what to play.
+        hub: keeps the conversations of the page; the app closes it. By default they are in memory.
     """
+    logs = AsyncHub(shutdown="abandon") if hub is None else hub
 
     async def chat_completions(request: Request) -> Response:
         played = _with_options(playback, request)
@@ -157,25 +167,34 @@ def playback_app(playback: Playback) -> Starlette:
     async def events(request: Request) -> Response:
         played = _with_options(playback, request)
         last_id = request.headers.get("last-event-id", "")
-        after = _number(last_id, 0)
-        return EventStreamResponse(AsyncEventStream(_numbered(played, after), heartbeat=15.0))
+        after = parse_number(last_id, 0)
+        return EventStreamResponse(AsyncEventStream(_recorded_events(played, after=after), heartbeat=15.0))
 
     async def summary(_: Request) -> Response:
         return JSONResponse(playback.summary())
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        async with logs:
+            yield
+
     return Starlette(
+        lifespan=lifespan,
+        exception_handlers={HubError: _unavailable},
         routes=[
+            *conversation_routes(logs, lambda: _answer(playback), fail_after=playback.fail_after),
+            Route("/ssejet.js", browser_module),
             Route("/v1/chat/completions", chat_completions, methods=["POST"]),
             Route("/v1/models", models),
             Route("/events", events),
             Route("/recording.json", summary),
             Mount("/", StaticFiles(packages=[("ssejet.cli", "page")], html=True)),
-        ]
+        ],
     )
 
 
-async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events with their numbers as ids, so that a browser can resume after any of them."""
+async def _recorded_events(playback: Playback, *, after: int = 0) -> AsyncGenerator[ServerSentEvent, None]:
+    """Yield the events after this number, with their numbers as ids, so that a browser can resume."""
     decoder = Decoder(max_event_size=None)
     retry: int | None = _RECONNECTION_TIME
     async with aclosing(playback.play(after=after)) as playing:
@@ -186,14 +205,21 @@ async def _numbered(playback: Playback, after: int) -> AsyncIterator[ServerSentE
                     retry = None
 
 
+async def _answer(playback: Playback) -> AsyncIterator[ServerSentEvent]:
+    """Yield the events of an answer for a log. Its followers' connections break, its producer goes on."""
+    async with aclosing(_recorded_events(replace(playback, fail_after=None))) as events:
+        async for event in events:
+            type = None if event.event in _TYPES_OF_THE_HUB else event.event
+            yield ServerSentEvent(event=type, data=event.data, id=None, retry=event.retry)
+
+
 def _with_options(playback: Playback, request: Request) -> Playback:
     asked = request.query_params.get("fail_after", "")
-    return replace(playback, fail_after=_number(asked, playback.fail_after))
+    return replace(playback, fail_after=parse_number(asked, playback.fail_after))
 
 
-def _number(text: str, default: Any) -> Any:
-    """Parse a number from a client; the default if it is not one."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else default
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return Response(f"{error}.", 503)
 
 
 def _error(message: str) -> Response:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-__all__ = ["loopback_server", "replay_app"]
+__all__ = ["loopback_listener", "loopback_server", "replay_app", "url_of"]
 
 
 def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
@@ -35,20 +35,40 @@ def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
     return Starlette(routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])])
 
 
+def loopback_listener(port: int) -> socket.socket:
+    """Listen on a port of the loopback interface, 0 for any free one.
+
+    Raises:
+        OSError: the port is not available.
+    """
+    return socket.create_server(("127.0.0.1", port))
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL of what listens, without a slash at the end."""
+    return "http://{}:{}".format(*listener.getsockname())
+
+
 @contextmanager
-def loopback_server(app: Starlette, *, port: int = 0) -> Iterator[str]:
+def loopback_server(app: Starlette, *, port: int = 0, has_lifespan: bool = False) -> Iterator[str]:
     """Serve ``app`` from a thread during the block; gives its URL, without a slash at the end.
 
     Args:
         app: the app.
         port: the port, 0 for any free one.
+        has_lifespan: whether the app is told when the server starts and stops.
 
     Raises:
         OSError: the port is not available.
     """
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    with loopback_listener(port) as listener:
         config = uvicorn.Config(
-            app, ws="none", lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=1
+            app,
+            ws="none",
+            lifespan="on" if has_lifespan else "off",
+            log_config=None,
+            log_level="critical",
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="ssejet-server", daemon=True)
@@ -58,7 +78,7 @@ def loopback_server(app: Starlette, *, port: int = 0) -> Iterator[str]:
                 if not thread.is_alive():
                     raise RuntimeError("the embedded server did not start")
                 time.sleep(0.001)
-            yield "http://{}:{}".format(*listener.getsockname())
+            yield url_of(listener)
         finally:
             server.should_exit = True
             thread.join()

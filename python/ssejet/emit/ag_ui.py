@@ -13,20 +13,49 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ssejet._json import dumps
+from ssejet._json import dumps, loads
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
+from ssejet.emit._front_ends.kept import event_response, source_of
 from ssejet.emit._front_ends.writer import ToolOutput, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
     from ssejet.emit import AsyncEventStream, EventStream
     from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.kept import KeepingHub
     from ssejet.emit._front_ends.writer import Part, Step, Tool
+    from ssejet.emit.starlette import EventStreamResponse
 
-__all__ = ["ToolOutput", "astream", "stream"]
+__all__ = ["ToolOutput", "answer", "astream", "stream"]
 
 _VERSION = "1.0"
+
+# What begins, with the event that ends it, and the field that names it.
+_ENDS = {
+    "TEXT_MESSAGE_START": ("TEXT_MESSAGE_END", "messageId"),
+    "REASONING_START": ("REASONING_END", "messageId"),
+    "REASONING_MESSAGE_START": ("REASONING_MESSAGE_END", "messageId"),
+    "TOOL_CALL_START": ("TOOL_CALL_END", "toolCallId"),
+    "STEP_STARTED": ("STEP_FINISHED", "stepName"),
+}
+_END_FIELDS = dict(_ENDS.values())
+
+# What adds a message, with the field that has the message's id.
+_OPENING = {
+    "TEXT_MESSAGE_START": "messageId",
+    "REASONING_MESSAGE_START": "messageId",
+    "TOOL_CALL_START": "parentMessageId",
+    "TOOL_CALL_RESULT": "messageId",
+}
+
+# What reasoning may have in its metadata that only its provider can read.
+_ENCRYPTED = ("reasoningEncryptedContent", "signature", "redactedData")
+
+# Most events of a log begin so: they begin and end nothing.
+_DELTAS = tuple(
+    f'{{"type":"{kind}"' for kind in ("TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT", "TOOL_CALL_ARGS")
+)
 
 
 def stream(
@@ -34,6 +63,7 @@ def stream(
     *,
     thread_id: str,
     run_id: str,
+    messages: Sequence[Mapping[str, Any]] = (),
     heartbeat: float | None = 15.0,
     on_error: OnError = "event",
 ) -> EventStream[Any]:
@@ -48,11 +78,13 @@ def stream(
         events: the events.
         thread_id: the ``threadId`` of the request.
         run_id: the ``runId`` of the request.
+        messages: for events of a log, the ``messages`` of the request. If a part of this run is among them,
+            the client is told to forget it, as the log has it from its beginning.
         heartbeat: see ``EventStream``.
         on_error: see ``EventStream``. The client gets the message and the code of an error that the model's
             server reports, and no details of others.
     """
-    make_codec = partial(_codec, thread_id, run_id)
+    make_codec = partial(_codec, thread_id, run_id, messages)
     return FrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
@@ -61,24 +93,64 @@ def astream(
     *,
     thread_id: str,
     run_id: str,
+    messages: Sequence[Mapping[str, Any]] = (),
     heartbeat: float | None = 15.0,
     on_error: OnError = "event",
 ) -> AsyncEventStream[Any]:
     """Do what ``stream`` does, for events that may be async."""
-    make_codec = partial(_codec, thread_id, run_id)
+    make_codec = partial(_codec, thread_id, run_id, messages)
     return AsyncFrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
-def _codec(thread_id: str, run_id: str) -> FrontEndCodec:
-    return FrontEndCodec(_AGUIWriter(thread_id, run_id), None)
+async def answer(
+    hub: KeepingHub,
+    key: str,
+    run: Mapping[str, Any],
+    events: Callable[[], Any],
+    *,
+    on_error: OnError = "event",
+) -> EventStreamResponse:
+    """Start a run in a hub, or resume it, and send its events.
+
+    The run goes on when its client leaves. A client that sends the same request again, with the same
+    ``runId``, gets the run from its beginning, in the place of the part that it has. ::
+
+        @app.post("/agent")
+        async def agent(request: Request) -> EventStreamResponse:
+            run = await request.json()
+            return await ag_ui.answer(hub, f"{user.id}:{run['runId']}", run, lambda: model(run["messages"]))
+
+    Args:
+        hub: keeps the run.
+        key: the key of its log: one for each run of each user, as whoever knows a key can read its log.
+        run: the body of the request.
+        events: returns the events, or an awaitable of them; see ``stream``.
+        on_error: see ``stream``.
+
+    Returns:
+        A response of Starlette and FastAPI.
+    """
+    names: dict[str, Any] = {"thread_id": run["threadId"], "run_id": run["runId"]}
+    await hub.start(key, source_of(events, lambda found: astream(found, **names, on_error=on_error)))
+    return event_response(astream(hub.follow(key), **names, messages=run.get("messages") or ()), {})
+
+
+def _codec(thread_id: str, run_id: str, messages: Sequence[Mapping[str, Any]]) -> FrontEndCodec:
+    return FrontEndCodec(_AGUIWriter(thread_id, run_id, messages), None)
 
 
 class _AGUIWriter(Writer):
-    def __init__(self, thread_id: str, run_id: str) -> None:
+    def __init__(self, thread_id: str, run_id: str, messages: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
+        # Those that the client has, until it was told what to keep of them.
+        self._known = list(messages)
         self._run = {"threadId": thread_id, "runId": run_id}
         # The assistant's message that the tool calls of this step belong to.
         self._parent: str | None = None
+        # What was told of each text when it began.
+        self._metadata: dict[str, dict[str, Any]] = {}
+        # What an answer that is passed on has begun and not ended: the events that end it.
+        self._left_open: dict[tuple[str, Any], dict[str, Any]] = {}
 
     def _write(self, type: str, **fields: Any) -> None:
         given = {name: value for name, value in fields.items() if value is not None}
@@ -97,7 +169,8 @@ class _AGUIWriter(Writer):
     def write_part(self, part: Part) -> None:
         if part.kind == "text":
             self._parent = part.id
-            metadata = part.metadata or None
+            metadata = dict(part.metadata) or None
+            self._metadata[part.id] = metadata or {}
             self._write("TEXT_MESSAGE_START", messageId=part.id, role="assistant", metadata=metadata)
         else:
             self._write("REASONING_START", messageId=part.id)
@@ -108,11 +181,14 @@ class _AGUIWriter(Writer):
         self.chunks.append({"type": type, "messageId": part.id, "delta": delta})
 
     def write_part_end(self, part: Part) -> None:
+        began_with = self._metadata.pop(part.id, {})
+        told = {name: value for name, value in part.metadata.items() if began_with.get(name) != value}
         if part.kind == "text":
-            self._write("TEXT_MESSAGE_END", messageId=part.id)
+            self._write("TEXT_MESSAGE_END", messageId=part.id, metadata=told or None)
             return
-        self._write("REASONING_MESSAGE_END", messageId=part.id)
-        for name in ("reasoningEncryptedContent", "signature", "redactedData"):
+        told = {name: value for name, value in told.items() if name not in _ENCRYPTED}
+        self._write("REASONING_MESSAGE_END", messageId=part.id, metadata=told or None)
+        for name in _ENCRYPTED:
             value = part.metadata.get(name)
             if value:
                 self._write(
@@ -181,6 +257,37 @@ class _AGUIWriter(Writer):
         steps = [step.to_dict() for step in self.steps]
         metadata = {"finishReason": self.reason, **({"steps": steps} if steps else {})}
         self._write("RUN_FINISHED", **self._run, outcome=outcome, usage=self._usage(), metadata=metadata)
+
+    def watch(self, event: str) -> None:
+        if event.startswith(_DELTAS):
+            return
+        told = loads(event)
+        kind = told.get("type") if isinstance(told, dict) else None
+        if self._known and kind in _OPENING:
+            self._forget(told.get(_OPENING[kind]))
+        if kind in _ENDS:
+            end, name = _ENDS[kind]
+            self._left_open[end, told.get(name)] = {"type": end, name: told.get(name)}
+        elif kind in _END_FIELDS:
+            self._left_open.pop((kind, told.get(_END_FIELDS[kind])), None)
+
+    def _forget(self, id: Any) -> None:
+        """Tell the client to forget the message with this id, and those after it: they are told again."""
+        places = [place for place, message in enumerate(self._known) if message.get("id") == id]
+        if places:
+            kept, told_again = self._known[: places[0]], self._known[places[0] :]
+            # Clients keep reasoning that a snapshot leaves out, so it is emptied.
+            emptied = [
+                {"id": message["id"], "role": "reasoning", "content": ""}
+                for message in told_again
+                if message.get("role") == "reasoning"
+            ]
+            self._write("MESSAGES_SNAPSHOT", messages=[*kept, *emptied])
+            self._known = []
+
+    def write_cancellation(self) -> None:
+        self.chunks += reversed(self._left_open.values())
+        self._write("RUN_FINISHED", **self._run, outcome={"type": "cancelled"})
 
     def write_error(self, message: str, code: str | None) -> None:
         self._write("RUN_ERROR", message=message, code=code, usage=self._usage())

@@ -15,16 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._json import dumps
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
+from ssejet.emit._front_ends.kept import clear, event_response, source_of
+from ssejet.emit._front_ends.ui_parts import chunks_of_message
 from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+
+    from starlette.responses import Response
 
     from ssejet.emit import AsyncEventStream, EventStream
     from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.codec import EarlierChunk
+    from ssejet.emit._front_ends.kept import KeepingHub
     from ssejet.emit._front_ends.writer import Part, Step, Tool
+    from ssejet.emit.starlette import EventStreamResponse
 
-__all__ = ["HEADERS", "ToolOutput", "astream", "stream"]
+
+__all__ = ["HEADERS", "ToolOutput", "answer", "astream", "resume", "stream"]
 
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 """The headers that the response needs beside those of an event stream."""
@@ -36,6 +44,7 @@ def stream(
     events: Iterable[Any],
     *,
     message_id: str | None = None,
+    messages: Sequence[Mapping[str, Any]] = (),
     metadata: Mapping[str, Any] | None = None,
     dynamic_tools: bool = False,
     heartbeat: float | None = 15.0,
@@ -56,6 +65,8 @@ def stream(
     Args:
         events: the events.
         message_id: the id of the message; by default that of the first model's answer.
+        messages: those of the request. If the last one is the assistant's, because the page has run its
+            tools, the answer goes on with it: it gets its id.
         metadata: metadata that the message has from its beginning.
         dynamic_tools: whether tool calls become parts of the type ``dynamic-tool``, for tools that the front
             end does not know, instead of ``tool-<name>``.
@@ -63,7 +74,7 @@ def stream(
         on_error: see ``EventStream``. The client gets the message of an error that the model's server
             reports, and no details of others.
     """
-    make_codec = partial(_codec, message_id, metadata, dynamic_tools)
+    make_codec = partial(_codec, message_id or _continued(messages), metadata, dynamic_tools)
     return FrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
@@ -71,23 +82,121 @@ def astream(
     events: AsyncIterable[Any] | Iterable[Any],
     *,
     message_id: str | None = None,
+    messages: Sequence[Mapping[str, Any]] = (),
     metadata: Mapping[str, Any] | None = None,
     dynamic_tools: bool = False,
     heartbeat: float | None = 15.0,
     on_error: OnError = "event",
 ) -> AsyncEventStream[Any]:
     """Do what ``stream`` does, for events that may be async."""
-    make_codec = partial(_codec, message_id, metadata, dynamic_tools)
+    make_codec = partial(_codec, message_id or _continued(messages), metadata, dynamic_tools)
     return AsyncFrontEndStream(events, make_codec, heartbeat=heartbeat, on_error=on_error)
 
 
-def _codec(message_id: str | None, metadata: Mapping[str, Any] | None, dynamic_tools: bool) -> FrontEndCodec:
-    return FrontEndCodec(_UIMessageWriter(message_id, dict(metadata or {}), dynamic_tools), _DONE)
+async def answer(
+    hub: KeepingHub,
+    key: str,
+    events: Callable[[], Any],
+    *,
+    message_id: str | None = None,
+    messages: Sequence[Mapping[str, Any]] = (),
+    metadata: Mapping[str, Any] | None = None,
+    dynamic_tools: bool = False,
+    on_error: OnError = "event",
+) -> EventStreamResponse:
+    """Start the answer to a chat's newest message in a hub, and send it.
+
+    The answer goes on when its client leaves. It takes the place of the chat's last answer, which is stopped
+    if it is still being made. ::
+
+        @app.post("/api/chat")
+        async def chat(request: Request) -> EventStreamResponse:
+            asked = await request.json()
+            messages = asked["messages"]
+            key = f"{user.id}:{asked['id']}"
+            return await ai_sdk.answer(hub, key, lambda: model(messages), messages=messages)
+
+    Args:
+        hub: keeps the answer.
+        key: the key of its log: one for each chat of each user, as whoever knows a key can read its log.
+        events: returns the events, or an awaitable of them; see ``stream``.
+        message_id: see ``stream``.
+        messages: see ``stream``.
+        metadata: see ``stream``.
+        dynamic_tools: see ``stream``.
+        on_error: see ``stream``.
+
+    Returns:
+        A response of Starlette and FastAPI.
+    """
+    id = message_id or _continued(messages)
+    earlier = tuple(chunks_of_message(messages[-1])) if _continued(messages) else ()
+    make_codec = partial(_codec, id, metadata, dynamic_tools, earlier=earlier)
+    source = source_of(events, lambda found: AsyncFrontEndStream(found, make_codec, on_error=on_error))
+    await clear(hub, key)
+    await hub.start(key, source)
+    # This page has the message as it was.
+    return _follow(hub, key, skips_earlier=True)
+
+
+async def resume(hub: KeepingHub, key: str) -> Response:
+    """Answer what ``useChat({ resume: true })`` asks when it begins: is there an answer to go on with?
+
+    The page gets the whole answer, from its beginning, and puts it in the place of the part that it has. The
+    status is 204 if there is none, or if it is complete: a page has complete answers from the application. ::
+
+        @app.get("/api/chat/{id}/stream")
+        async def resume(id: str) -> Response:
+            return await ai_sdk.resume(hub, f"{user.id}:{id}")
+
+    Args:
+        hub: keeps the answer.
+        key: the key of its log.
+
+    Returns:
+        A response of Starlette and FastAPI.
+    """
+    if await hub.status(key) in {"live", "abandoned"}:
+        return _follow(hub, key)
+    from starlette.responses import Response
+
+    return Response(status_code=204)
+
+
+def _follow(hub: KeepingHub, key: str, *, skips_earlier: bool = False) -> EventStreamResponse:
+    make_codec = partial(_codec, None, None, dynamic_tools=False, skips_earlier=skips_earlier)
+    return event_response(AsyncFrontEndStream(hub.follow(key), make_codec, heartbeat=15.0), HEADERS)
+
+
+def _continued(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """The id of the message that an answer goes on with; None for a new one."""
+    last = messages[-1] if messages else {}
+    id = last.get("id")
+    return id if last.get("role") == "assistant" and isinstance(id, str) else None
+
+
+def _codec(
+    message_id: str | None,
+    metadata: Mapping[str, Any] | None,
+    dynamic_tools: bool,
+    *,
+    earlier: Sequence[EarlierChunk] = (),
+    skips_earlier: bool = False,
+) -> FrontEndCodec:
+    writer = _UIMessageWriter(message_id, dict(metadata or {}), dynamic_tools, earlier)
+    return FrontEndCodec(writer, _DONE, skips_earlier=skips_earlier)
 
 
 class _UIMessageWriter(Writer):
-    def __init__(self, message_id: str | None, metadata: dict[str, Any], dynamic_tools: bool) -> None:
+    def __init__(
+        self,
+        message_id: str | None,
+        metadata: dict[str, Any],
+        dynamic_tools: bool,
+        earlier: Sequence[EarlierChunk],
+    ) -> None:
         super().__init__()
+        self._earlier = earlier
         self._message_id = message_id
         self._metadata = metadata
         self._dynamic = {"dynamic": True} if dynamic_tools else {}
@@ -105,6 +214,7 @@ class _UIMessageWriter(Writer):
 
     def write_start(self, id: str) -> None:
         self._write("start", messageId=self._message_id or id or None, messageMetadata=self._metadata)
+        self.chunks += self._earlier
 
     def write_step(self, step: Step) -> None:
         self._write("start-step")
@@ -183,6 +293,9 @@ class _UIMessageWriter(Writer):
     def write_error(self, message: str, code: str | None) -> None:
         self._write("error", errorText=message)
         self._write("finish", finishReason="error", messageMetadata=self._final_metadata())
+
+    def write_cancellation(self) -> None:
+        self._write("abort", reason="stopped")
 
     def _final_metadata(self) -> dict[str, Any]:
         counts = self.counts

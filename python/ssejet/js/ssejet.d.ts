@@ -113,6 +113,7 @@ export interface ConnectOptions extends ParserOptions, Omit<RequestInit, "header
 
 /** The events of a URL. The request is sent when the iteration begins. */
 export interface Connection extends AsyncIterable<ServerSentEvent> {
+  /** One loop at a time: a second one throws. A later one goes on after the last event. */
   [Symbol.asyncIterator](): AsyncGenerator<ServerSentEvent, void, undefined>;
   /** The ID of the last event that was given out: what to store for the next `connect()`. */
   readonly lastEventId: string;

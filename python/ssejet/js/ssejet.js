@@ -31,7 +31,7 @@ export function createParser(onEvent, { lastEventId = "", maxEventSize = 2 ** 26
     const left = maxEventSize - event.length - (id ?? "").length - (data ?? "").length;
     const [name, value] = line.length > left ? split(line) : [];
     if (left >= 0 && !(value?.length + (name === "data" && data != null) > left)) return;
-    failure = new SSEError("too-large", `an event has over ${maxEventSize} characters: raise maxEventSize`);
+    failure = new SSEError("too-large", `an event exceeds maxEventSize: ${maxEventSize}`);
     throw failure;
   };
 
@@ -62,7 +62,7 @@ export function createParser(onEvent, { lastEventId = "", maxEventSize = 2 ** 26
     else if (name === "data") data = data == null ? value : `${data}\n${value}`;
     else if (name === "event") event = value;
     else if (name === "id" && !value.includes("\0")) id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) reconnectionTime = retry = Math.min(+value, 2 ** 63 - 1);
+    else if (name === "retry" && /^\d+$/.test(value)) reconnectionTime = retry = Math.min(+value, 2 ** 63);
     check("");
   };
 
@@ -102,23 +102,26 @@ function split(line) {
 
 export function connect(url, options = {}) {
   const closing = new AbortController();
-  const { signal, resume, idleTimeout, onGap, isEnd = ({ event, data }) => event === "end" || event === "done" || data === "[DONE]" } = options;
+  const { signal, resume, idleTimeout, onGap, isEnd = ({ event, data }) => /^(end|done)$/.test(event) || data === "[DONE]" } = options;
   let { retry = 3000, repeat = /^(get|head|put)$/i.test(options.method ?? "get") } = options;
   const quit = AbortSignal.any([closing.signal, signal ?? closing.signal]);
   let wasOpen = false;
   let failures = 0;
+  let isRead = false;
   const connection = {
     lastEventId: options.lastEventId ?? "",
     end: null,
     close: () => closing.abort(),
     async *[Symbol.asyncIterator]() {
-      while (!quit.aborted && !connection.end) {
+      // Two readers would overwrite each other's lastEventId.
+      if (isRead) throw Error("already read");
+      while ((isRead = !quit.aborted && !connection.end)) {
         const attempt = new AbortController();
         let failure;
         let delay = 0;
         // Returns nothing if the connection fails. The time that the application takes for an event does not count.
-        const wait = async (promise) => {
-          const timer = idleTimeout && setTimeout(() => attempt.abort(Error("idleTimeout")), idleTimeout);
+        const wait = async (promise, limit = idleTimeout) => {
+          const timer = limit && setTimeout(() => attempt.abort(Error("idleTimeout")), limit);
           try {
             return await promise;
           } catch (cause) {
@@ -177,7 +180,8 @@ export function connect(url, options = {}) {
               connection.lastEventId = parser.lastEventId;
             }
           } else if (response) {
-            const text = new TextDecoder().decode((await wait(reader?.read()))?.value).slice(0, 1000);
+            // The text is for people, so nobody waits long for it.
+            const text = new TextDecoder().decode((await wait(reader?.read(), 2000))?.value).slice(0, 1000);
             const error =
               status === 200
                 ? new SSEError("content-type", `not an event stream but ${type}: ${text}`, { response })
@@ -189,26 +193,31 @@ export function connect(url, options = {}) {
             delay = after * 1000 || Date.parse(after) - Date.now() || 0;
           }
         } finally {
+          isRead = false;
           attempt.abort();
         }
         if (quit.aborted || !(repeat || failure)) break;
         if (!repeat || ++failures >= options.attempts) {
-          const more = repeat ? ` ${failures} times in a row` : ": pass repeat or resume to reconnect";
-          throw new SSEError("lost", `the connection was lost${more}`, { cause: failure });
+          throw new SSEError(
+            "lost",
+            "the connection was lost" + (repeat ? ` ${failures} times in a row` : ": pass repeat or resume"),
+            { cause: failure },
+          );
         }
-        // A server that asks for no wait does not get thousands of requests a second.
+        // A server that asks for no wait does not get thousands of requests a second. A timer that is set for
+        // 2 ** 31 ms or more does not wait at all.
         const bound = Math.min(Math.max(retry, 100) * Math.max(1.1, 2 ** (failures - 1)), options.maxRetry ?? 6e4);
-        delay = Math.max(delay, retry + Math.random() * Math.max(0, bound - retry));
-        // A timer that is set for 2 ** 31 ms or more does not wait at all.
-        delay = Math.min(delay, 2e9);
+        delay = Math.min(Math.max(delay, retry + Math.random() * Math.max(0, bound - retry)), 2e9);
         let wake;
-        const pause = new Promise((resolve) => (wake = resolve));
-        const timer = setTimeout(wake, delay);
-        quit.onabort = wake;
-        // A phone that has found a network again does not wait.
-        globalThis.addEventListener?.("online", wake);
-        options.onRetry?.({ delay, failures, error: failure });
-        await pause;
+        let timer;
+        await new Promise((resolve) => {
+          timer = setTimeout((wake = resolve), delay);
+          quit.onabort = wake;
+          // A phone that has found a network again does not wait.
+          globalThis.addEventListener?.("online", wake);
+          options.onRetry?.({ delay, failures, error: failure });
+          isRead = true;
+        });
         clearTimeout(timer);
         globalThis.removeEventListener?.("online", wake);
       }
@@ -228,6 +237,5 @@ function jsonOf(text) {
 
 function serverError(kind, prefix, text, fields) {
   const body = jsonOf(text);
-  const message = body?.error?.message ?? body?.message ?? text;
-  return new SSEError(kind, prefix + message, { body: body ?? text, ...fields });
+  return new SSEError(kind, prefix + (body?.error?.message ?? body?.message ?? text), { body: body ?? text, ...fields });
 }

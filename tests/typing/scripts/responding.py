@@ -16,6 +16,7 @@ from ssejet.emit import AsyncEventStream, EncodedEvent, EventStream, ag_ui, ai_s
 from ssejet.emit.flask import event_stream_response
 from ssejet.emit.sse_starlette import EventSourceResponse, ServerSentEvent
 from ssejet.emit.starlette import EventStreamResponse, browser_module
+from ssejet.hub import AsyncHub
 
 
 @dataclass
@@ -96,6 +97,16 @@ class Greeting(EventStream[str]):
 class WrongGreeting(EventStream[str]):
     def generate(self) -> Iterator[int]:  # error: generate
         yield 1
+
+
+async def keep_for_front_ends(hub: AsyncHub, request: Request) -> None:
+    run = await request.json()
+    assert_type(await ai_sdk.answer(hub, "c", ticks, message_id="m", dynamic_tools=True), EventStreamResponse)
+    assert_type(await ai_sdk.resume(hub, "c"), Response)
+    assert_type(await ag_ui.answer(hub, "r", run, ticks, on_error="raise"), EventStreamResponse)
+    await ai_sdk.answer(hub, "c", ticks())  # error: AsyncIterator|Callable
+    await ai_sdk.answer(hub, "c", ticks, heartbeat=1.0)  # error: heartbeat
+    await ag_ui.answer(hub, "r", events=ticks)  # error: run
 
 
 async def iterate() -> None:

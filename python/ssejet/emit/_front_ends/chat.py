@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ssejet.chat import (
@@ -19,7 +21,13 @@ from ssejet.chat import (
 from ssejet.emit._front_ends.writer import TokenCounts, Tool
 
 if TYPE_CHECKING:
-    from ssejet.chat import ChatCompletionChunk, CompletionUsage
+    from ssejet.chat import (
+        ChatCompletionChunk,
+        Choice,
+        ChoiceDeltaAudio,
+        ChoiceDeltaFunctionCall,
+        CompletionUsage,
+    )
     from ssejet.emit._front_ends.writer import FinishReason, Step, Writer
 
 __all__ = ["ChatReader"]
@@ -31,6 +39,9 @@ _REASONS: dict[str, FinishReason] = {
     "tool_calls": "tool-calls",
     "function_call": "tool-calls",
 }
+
+# In the place of the index of a tool call.
+_FUNCTION_CALL = -1
 
 
 class ChatReader:
@@ -49,6 +60,10 @@ class ChatReader:
         # Calls whose name or id has not come yet, by choice and index: the texts so far.
         self._waiting: dict[tuple[int, int], list[str]] = {}
         self._calls: dict[tuple[int, int], Tool] = {}
+        # The log probabilities of texts that have not begun yet, by the key of the part.
+        self._logprobs: defaultdict[tuple[str, int], list[Any]] = defaultdict(list)
+        # The audio of each choice, in pieces of base64.
+        self._audio: defaultdict[int, list[str]] = defaultdict(list)
 
     def add_chunk(self, chunk: ChatCompletionChunk) -> None:
         """Take a chunk."""
@@ -79,7 +94,7 @@ class ChatReader:
         writer = self._writer
         kind = type(event)
         if kind is ContentDeltaEvent:
-            writer.grow(("content", event.choice_index), event.delta)
+            self._grow_text(("content", event.choice_index), event.delta)
         elif kind is ChunkEvent:
             self._add_chunk(event)
         elif kind is ReasoningDeltaEvent:
@@ -89,13 +104,18 @@ class ChatReader:
         elif kind is ToolCallDoneEvent:
             self._end_call(event)
         elif kind is RefusalDeltaEvent:
-            writer.grow(("refusal", event.choice_index), event.delta, refusal=True)
+            self._grow_text(("refusal", event.choice_index), event.delta, refusal=True)
         elif kind is ContentDoneEvent:
             writer.end(("content", event.choice_index))
         elif kind is ReasoningDoneEvent:
             writer.end(("reasoning", event.choice_index))
         elif kind is RefusalDoneEvent:
             writer.end(("refusal", event.choice_index))
+
+    def _grow_text(self, key: tuple[str, int], delta: str, **metadata: Any) -> None:
+        self._writer.grow(key, delta, **metadata)
+        if delta and key in self._logprobs:
+            self._writer.extend(key, "logprobs", self._logprobs.pop(key))
 
     def _add_chunk(self, event: ChunkEvent[Any]) -> None:
         chunk = event.chunk
@@ -104,7 +124,10 @@ class ChatReader:
             self._step = self._writer.begin("openai", chunk.id, chunk.model)
             self._waiting.clear()
             self._calls.clear()
+            self._logprobs.clear()
+            self._audio.clear()
         step = self._step
+        step.add(serviceTier=chunk.service_tier, systemFingerprint=chunk.system_fingerprint)
         step.id = step.id or chunk.id
         step.model = step.model or chunk.model
         for choice in chunk.choices:
@@ -112,7 +135,17 @@ class ChatReader:
                 cited = annotation.url_citation
                 if cited is not None:
                     self._writer.source(cited.url, cited.title or None)
+            if choice.logprobs is not None:
+                self._add_logprobs(choice)
+            if choice.delta.audio is not None:
+                self._add_audio(choice.index or 0, choice.delta.audio)
+            if choice.delta.extra:
+                self._add_extra(choice.index or 0, choice.delta.extra)
+            if choice.delta.function_call is not None:
+                self._add_function_call(choice.index or 0, choice.delta.function_call)
             if choice.finish_reason is not None:
+                self._end_audio(choice.index or 0)
+                self._end_function_call(choice.index or 0)
                 step.sent_reason = choice.finish_reason
                 step.reason = _REASONS.get(choice.finish_reason, "other")
         if chunk.usage is not None:
@@ -120,6 +153,74 @@ class ChatReader:
             step.counts = _counts(chunk.usage)
         for url, title in _searched(chunk.extra):
             self._writer.source(url, title)
+
+    def _add_logprobs(self, choice: Choice) -> None:
+        assert choice.logprobs is not None
+        told = choice.logprobs.to_dict()
+        for name in ("content", "refusal"):
+            if told.get(name):
+                # The text that they are about comes in the next event, if there is any.
+                self._logprobs[name, choice.index or 0] += told[name]
+                if not getattr(choice.delta, name):
+                    rest = self._logprobs.pop((name, choice.index or 0))
+                    self._writer.data("openai-logprobs", {"index": choice.index or 0, name: rest})
+
+    def _add_function_call(self, index: int, function: ChoiceDeltaFunctionCall) -> None:
+        """Take the older form of tool calls, which has no ids and no events."""
+        key = (index, _FUNCTION_CALL)
+        tool = self._calls.get(key)
+        if tool is None:
+            name, arguments = self._waiting.setdefault(key, ["", ""])
+            self._waiting[key] = [name + (function.name or ""), arguments + (function.arguments or "")]
+            # A name may come in fragments, all before the arguments.
+            if function.arguments:
+                self._begin_function_call(key)
+        else:
+            self._writer.grow_tool(tool, function.arguments or "")
+
+    def _begin_function_call(self, key: tuple[int, int]) -> Tool:
+        name, arguments = self._waiting.pop(key)
+        tool = self._calls[key] = self._writer.tool(self._writer.new_id(), name)
+        self._writer.grow_tool(tool, arguments)
+        return tool
+
+    def _end_function_call(self, index: int) -> None:
+        key = (index, _FUNCTION_CALL)
+        if key in self._waiting:
+            self._begin_function_call(key)
+        if key in self._calls:
+            self._writer.ready(self._calls.pop(key))
+
+    def _add_audio(self, index: int, audio: ChoiceDeltaAudio) -> None:
+        """Pass the sound on at once, for players, and its words as text."""
+        self._writer.data("openai-audio", {"index": index, **audio.to_dict()}, transient=True)
+        if audio.data:
+            self._audio[index].append(audio.data)
+        if audio.transcript:
+            self._writer.grow(("transcript", index), audio.transcript, transcript=True)
+
+    def _end_audio(self, index: int) -> None:
+        pieces = self._audio.pop(index, None)
+        if pieces:
+            # OpenAI streams no other format.
+            self._writer.file(f"data:audio/pcm;base64,{_joined(pieces)}", "audio/pcm")
+
+    def _add_extra(self, index: int, extra: dict[str, Any]) -> None:
+        """Take what servers add to OpenAI's fields."""
+        rest = {name: value for name, value in extra.items() if value not in (None, "", [], {})}
+        details = rest.pop("reasoning_details", None)
+        if isinstance(details, list):
+            # OpenRouter wants them back in the next request: they hold signatures and encrypted reasoning.
+            self._writer.annotate(("reasoning", index), "reasoning")
+            self._writer.extend(("reasoning", index), "reasoningDetails", details)
+        images = rest.pop("images", None)
+        for image in images if isinstance(images, list) else ():
+            url = image.get("image_url", {}).get("url") if isinstance(image, dict) else None
+            if isinstance(url, str):
+                media_type = url[len("data:") : url.find(";")] if url.startswith("data:") else "image/*"
+                self._writer.file(url, media_type)
+        if rest:
+            self._writer.data("openai-delta", {"index": index, **rest}, transient=True)
 
     def _add_call(self, event: ToolCallDeltaEvent) -> None:
         key = (event.choice_index, event.index)
@@ -145,6 +246,13 @@ class ChatReader:
         tool = self._calls.get(key) or self._begin(key, event.id, event.name)
         tool.is_text = event.parsed_function is None
         self._writer.ready(tool, event.arguments)
+
+
+def _joined(pieces: list[str]) -> str:
+    try:
+        return b64encode(b"".join([b64decode(piece) for piece in pieces])).decode()
+    except ValueError:
+        return "".join(pieces)
 
 
 def _counts(usage: CompletionUsage) -> TokenCounts:

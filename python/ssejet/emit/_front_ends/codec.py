@@ -16,30 +16,41 @@ if TYPE_CHECKING:
     from ssejet.emit._emit_machine import Codec
     from ssejet.emit._front_ends.writer import Writer
 
-__all__ = ["AsyncFrontEndStream", "FrontEndStream"]
+__all__ = ["AsyncFrontEndStream", "EarlierChunk", "FrontEndCodec", "FrontEndStream"]
 
 _UNKNOWN_ERROR = "An error occurred."
+
+EARLIER = "earlier"
+"""The type of a log's events that only those need who read the message from its beginning."""
+
+
+class EarlierChunk(dict[str, Any]):
+    """A chunk of the message as it was before this answer."""
 
 
 class FrontEndCodec:
     """Turns the events of models into the bytes of a front end's protocol.
 
     The events of an event stream that is in the protocol already, such as those of a hub's log, are passed on
-    with their ids. Its events ``error`` and ``gap`` become what the protocol has for them.
+    with their ids. Its events ``error`` and ``gap``, and the end of one that was stopped, become what the
+    protocol has for them.
 
     Args:
         writer: writes the protocol.
         done: the data of the last event, None for no such event.
+        skips_earlier: whether to leave out a log's events of the type ``EARLIER``.
     """
 
     between_events = True
 
-    def __init__(self, writer: Writer, done: str | None) -> None:
+    def __init__(self, writer: Writer, done: str | None, *, skips_earlier: bool = False) -> None:
+        self._skips_earlier = skips_earlier
         self._writer = writer
         self._reader = Reader(writer)
         self._done = b"" if done is None else encode(done)
         self._encoder = ItemEncoder(None)
-        self._passes = False
+        self._is_log = self._has_failed = False
+        self._gap: dict[str, Any] | None = None
         self.heartbeat = self._encoder.heartbeat
 
     def feed(self, item: Any) -> tuple[bytes, ...]:
@@ -51,7 +62,7 @@ class FrontEndCodec:
 
     def finish(self) -> tuple[bytes, ...]:
         """End the stream."""
-        if not self._passes:
+        if not self._is_log:
             self._reader.finish()
         return (*self._encoded(), self._done) if self._done else self._encoded()
 
@@ -63,22 +74,64 @@ class FrontEndCodec:
 
     def _encoded(self) -> tuple[bytes, ...]:
         chunks = self._writer.take()
-        return (b"".join([encode(chunk) for chunk in chunks]),) if chunks else ()
+        return (b"".join([_encode(chunk) for chunk in chunks]),) if chunks else ()
 
     def _pass_on(self, event: ServerSentEvent) -> tuple[bytes, ...]:
         if event.event == "error":
+            self._tell_gap()
             message, code = _error_of(event.data)
             self._writer.fail(message, code)
             return self._encoded()
-        if not self._passes:
-            self._passes = True
-            self._writer.end_as_replay()
+        self._is_log = True
         if event.event == "gap":
-            self._writer.data("gap", loads(event.data), transient=True)
-            return self._encoded()
-        if event.event in {"end", "done"} or event.data == "[DONE]":
+            return self._take_gap(_dict_of(event.data))
+        if event.event == "end":
+            return self._end(_dict_of(event.data).get("reason"))
+        if self._has_failed or event.event == "done" or event.data == "[DONE]":
             return ()
-        return (self._encoder.pass_on(event),)
+        if event.event == EARLIER and self._skips_earlier:
+            return ()
+        self._writer.begin_replay()
+        self._writer.watch(event.data)
+        passed = (*self._encoded(), self._encoder.pass_on(event))
+        self._tell_gap()
+        return (*passed, *self._encoded())
+
+    def _take_gap(self, gap: dict[str, Any]) -> tuple[bytes, ...]:
+        self._gap = gap
+        if gap.get("reason") == "trimmed":
+            # The parsers of front ends know no part whose beginning they have not seen.
+            self._tell_gap()
+            self._has_failed = True
+            self._writer.fail("The beginning of this answer is no longer kept.", "trimmed")
+        elif self._writer.has_begun:
+            self._tell_gap()
+        # Otherwise the event that begins the answer comes first.
+        return self._encoded()
+
+    def _tell_gap(self) -> None:
+        gap, self._gap = self._gap, None
+        if gap is not None:
+            self._writer.data("gap", gap, transient=True)
+
+    def _end(self, reason: Any) -> tuple[bytes, ...]:
+        if reason == "missing":
+            self._writer.fail("This answer is no longer kept.", "missing")
+        elif reason == "stopped":
+            self._writer.cancel()
+        return self._encoded()
+
+
+def _encode(chunk: dict[str, Any]) -> bytes:
+    return encode(chunk, event=EARLIER) if isinstance(chunk, EarlierChunk) else encode(chunk)
+
+
+def _dict_of(data: str) -> dict[str, Any]:
+    try:
+        value = loads(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _error_of(data: str) -> tuple[str, str | None]:

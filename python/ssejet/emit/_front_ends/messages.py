@@ -62,6 +62,12 @@ class MessagesReader:
             if event.delta.stop_reason is not None:
                 step.sent_reason = event.delta.stop_reason
                 step.reason = _REASONS.get(event.delta.stop_reason, "other")
+            told = event.delta.to_dict()
+            step.add(
+                stopSequence=told.get("stop_sequence"),
+                stopDetails=told.get("stop_details"),
+                container=told.get("container"),
+            )
             if event.usage is not None:
                 self._add_usage(event.usage)
         elif kind == "message_stop":

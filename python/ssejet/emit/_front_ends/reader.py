@@ -11,8 +11,8 @@ from ssejet.emit._front_ends.messages import MessagesReader
 from ssejet.emit._front_ends.responses import ResponsesReader
 from ssejet.emit._front_ends.writer import ToolOutput
 from ssejet.messages._events import EVENT_TYPES as MESSAGE_EVENTS
-from ssejet.messages._raw_events import RawEvent
-from ssejet.responses._events import ResponseEvent
+from ssejet.messages._raw_events import RawEvent, UnknownEvent
+from ssejet.responses._events import ResponseEvent, UnknownResponseEvent
 
 if TYPE_CHECKING:
     from ssejet.emit._front_ends.writer import Writer
@@ -69,13 +69,21 @@ class Reader:
         """Take an event of openai-python or anthropic-sdk-python."""
         data: Any = item.to_dict() if hasattr(item, "to_dict") else None
         kind: Any = data.get("type") if isinstance(data, dict) else None
-        if isinstance(data, dict) and "choices" in data:
+        if isinstance(item, UnknownResponseEvent):
+            self._responses.add(item)
+        elif isinstance(item, UnknownEvent):
+            self._writer.data("anthropic-event", data)
+        elif isinstance(data, dict) and "choices" in data:
             self._chat.add_chunk(ChatCompletionChunk.from_dict(data))
         elif isinstance(kind, str) and (kind.startswith("response.") or kind == "error"):
             self._responses.add(ResponseEvent.from_dict(data))
         elif kind in RawEvent.members:
             self._messages.add(RawEvent.from_dict(data))
-        elif kind not in MESSAGE_EVENTS and kind not in CHAT_EVENTS:
+        elif isinstance(kind, str):
+            # The SDKs' managed streams add events that repeat those of the server.
+            if kind not in MESSAGE_EVENTS and kind not in CHAT_EVENTS:
+                self._writer.data(f"{type(item).__module__.partition('.')[0]}-event", data)
+        else:
             raise TypeError(
                 "expected an event of a chat completion, of the Responses API or of the Messages API, a "
                 f"ToolOutput, text, or a dict that is an event of the front end's protocol; got {item!r}"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ssejet.emit._front_ends.writer import FinishReason, Step, Tool, Writer
-    from ssejet.responses._events import ResponseEvent
+    from ssejet.responses._events import ResponseEvent, UnknownResponseEvent
 
 __all__ = ["ResponsesReader"]
 
@@ -27,6 +27,7 @@ _REASONS: dict[str, FinishReason] = {"max_output_tokens": "length", "content_fil
 
 # Events that only repeat what others say, or how far a call is.
 _REPEATING = (
+    "keepalive",
     ".in_progress",
     ".queued",
     ".searching",
@@ -55,7 +56,7 @@ class ResponsesReader:
         # By the id of the item, or its place.
         self._tools: dict[Any, Tool] = {}
 
-    def add(self, event: ResponseEvent) -> None:
+    def add(self, event: ResponseEvent | UnknownResponseEvent) -> None:
         """Take an event."""
         kind = event.type if isinstance(getattr(event, "type", None), str) else ""
         handler = _HANDLERS.get(kind)
@@ -74,6 +75,7 @@ class ResponsesReader:
         response = getattr(event, "sent_response", None) or event.response
         step = self._step or self._writer.begin("openai", response.id, response.model)
         step.sent_reason = response.status
+        step.add(serviceTier=response.service_tier)
         details = response.incomplete_details
         if details is not None:
             step.sent_reason = details.reason
@@ -105,10 +107,16 @@ class ResponsesReader:
         self._writer.fail(event.message or "The server reports an error.", event.code)
 
     def _text(self, event: Any) -> None:
-        self._writer.grow(_key(event, "content"), event.delta)
+        key = _key(event, "content")
+        self._writer.grow(key, event.delta)
+        self._writer.extend(key, "logprobs", _dicts(event.logprobs))
 
     def _text_done(self, event: Any) -> None:
-        self._done(_key(event, "content"), event.text, "text")
+        key = _key(event, "content")
+        if not self._writer.has_had(key):
+            self._writer.grow(key, event.text)
+            self._writer.extend(key, "logprobs", _dicts(event.logprobs))
+        self._writer.end(key)
 
     def _refusal(self, event: Any) -> None:
         self._writer.grow(_key(event, "content"), event.delta, refusal=True)
@@ -128,7 +136,9 @@ class ResponsesReader:
         self._writer.end(key)
 
     def _annotation(self, event: Any) -> None:
-        annotation = event.annotation
+        self._annotate(event.annotation)
+
+    def _annotate(self, annotation: Any) -> None:
         kind = getattr(annotation, "type", None)
         if kind == "url_citation":
             self._writer.source(annotation.url, annotation.title or None)
@@ -164,7 +174,11 @@ class ResponsesReader:
         item = event.item
         kind: Any = getattr(item, "type", None)
         writer = self._writer
-        if kind == "reasoning":
+        if kind == "message":
+            self._add_whole(event, item.id, "content", item.content)
+        elif kind == "reasoning":
+            self._add_whole(event, item.id, "summary", item.summary)
+            self._add_whole(event, item.id, "reasoning", item.content)
             if item.encrypted_content:
                 key = ("encrypted", item.id)
                 writer.annotate(
@@ -176,8 +190,25 @@ class ResponsesReader:
         elif isinstance(kind, str) and kind.endswith("_output") and item.call_id:
             told = item.to_dict()
             writer.answer(item.call_id, told.get("output", told))
-        elif item is not None and kind != "message":
+        elif item is not None:
             writer.data(f"openai-{kind}", item.to_dict())
+
+    def _add_whole(self, event: Any, id: Any, name: str, parts: Any) -> None:
+        """Take the parts of an item that had no deltas."""
+        for index, part in enumerate(parts or ()):
+            place = (index, None) if name == "summary" else (None, index)
+            kind = "content" if name == "content" else "reasoning"
+            keys = [(kind, each, *place) for each in (id, event.output_index)]
+            told = part.to_dict()
+            text = told.get("text") or told.get("refusal")
+            if not isinstance(text, str) or any(map(self._writer.has_had, keys)):
+                continue
+            refusal = {"refusal": True} if told.get("type") == "refusal" else {}
+            self._writer.grow(keys[0], text, "text" if kind == "content" else "reasoning", **refusal)
+            self._writer.extend(keys[0], "logprobs", told.get("logprobs") or [])
+            for annotation in getattr(part, "annotations", None) or ():
+                self._annotate(annotation)
+            self._writer.end(keys[0])
 
     def _end_call(self, event: Any, item: Any, kind: str) -> None:
         writer = self._writer
@@ -201,6 +232,10 @@ class ResponsesReader:
             writer.answer(tool.id, rest, is_error=item.status == "failed", by_provider=True)
         elif tool.by_provider:
             writer.answer(tool.id, told, is_error=item.status == "failed", by_provider=True)
+
+
+def _dicts(values: Any) -> list[Any]:
+    return [value.to_dict() for value in values or ()]
 
 
 def _is_call(item: Any) -> bool:

@@ -112,6 +112,7 @@ class Step:
         sent_reason: the provider's word for that.
         counts: its tokens.
         usage: its tokens, as the provider sent them.
+        details: what else is known of it.
     """
 
     provider: str
@@ -121,10 +122,21 @@ class Step:
     sent_reason: str | None = None
     counts: TokenCounts | None = None
     usage: dict[str, Any] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, **details: Any) -> None:
+        """Add to the details; None is unknown."""
+        self.details.update({name: value for name, value in details.items() if value is not None})
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of it."""
-        known = {"id": self.id, "model": self.model, "finishReason": self.sent_reason, "usage": self.usage}
+        known = {
+            "id": self.id,
+            "model": self.model,
+            "finishReason": self.sent_reason,
+            "usage": self.usage,
+            **self.details,
+        }
         return {name: value for name, value in known.items() if value}
 
 
@@ -177,6 +189,12 @@ class Writer:
     def annotate(self, key: Any, kind: Literal["text", "reasoning"], **metadata: Any) -> None:
         """Add metadata to a part, which may be without text."""
         self._in_part(key, kind, metadata)
+
+    def extend(self, key: Any, name: str, more: list[Any]) -> None:
+        """Add to a list in the metadata of a part that has begun."""
+        part = self._parts.get(key)
+        if part is not None and more:
+            part.metadata.setdefault(name, []).extend(more)
 
     def _in_part(self, key: Any, kind: Literal["text", "reasoning"], metadata: dict[str, Any]) -> None:
         part = self._parts.get(key)
@@ -294,9 +312,22 @@ class Writer:
         self._has_ended = True
         self.write_error(message, code)
 
-    def end_as_replay(self) -> None:
-        """The events come from a log that has a beginning and an end of its own."""
+    @property
+    def has_begun(self) -> bool:
+        """Whether the answer has begun."""
+        return self._has_begun
+
+    def begin_replay(self) -> None:
+        """The events come from a log that has a beginning of its own."""
         self._has_begun = True
+
+    def cancel(self) -> None:
+        """A replayed answer ends early, because somebody has stopped it."""
+        if self._has_ended:
+            return
+        self._open()
+        self._has_ended = True
+        self.write_cancellation()
 
     @property
     def counts(self) -> TokenCounts | None:
@@ -378,3 +409,9 @@ class Writer:
 
     def write_error(self, message: str, code: str | None) -> None:
         """The answer ends with an error."""
+
+    def watch(self, event: str) -> None:
+        """An event of a log is passed on; this is its data."""
+
+    def write_cancellation(self) -> None:
+        """The answer was stopped."""
