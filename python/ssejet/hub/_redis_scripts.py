@@ -244,9 +244,9 @@ COMMIT = Script(
     + _TRIM
     + _RECORD
     + """
--- ARGV: those of record, from 1 to 3 + names; then expected and new revision, incarnation, position, most events,
--- bytes and age, status after it, ttl, end of its life, the number of fields to set with their names and values;
--- then the kind and the bytes of each entry.
+-- ARGV: those of record; then expected and new revision, incarnation, position, most events, bytes and age,
+-- status after it, ttl, end of its life, the number of fields to set, with their names and values; then the
+-- kind and the bytes of each entry.
 local meta, log, writer = KEYS[1], KEYS[2], KEYS[3]
 local at = 3 + tonumber(ARGV[3])
 local revision, ttl, until_ms = ARGV[at + 2], ARGV[at + 9], ARGV[at + 10]
