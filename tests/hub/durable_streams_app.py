@@ -6,7 +6,7 @@ import os
 
 from ssejet.hub import AsyncHub, durable_streams
 
-hub = AsyncHub(os.environ.get("TEST_REDIS"))
+hub = AsyncHub(os.environ.get("TEST_REDIS") or None)
 
 app = durable_streams.app(
     hub,

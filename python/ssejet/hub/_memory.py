@@ -111,7 +111,7 @@ class MemoryEngine:
         self._ttl = ttl
         self._bounds = bounds
         self._topics: dict[str, _Topic] = {}
-        # Each topic that is to be removed some time, with that time or an earlier one, and a number for the order.
+        # The topics to look at, each with the time, which is that of its removal or earlier, and a number.
         self._removals: list[tuple[float, int, _Topic]] = []
         self._numbers = count()
         self._followed: dict[str, _Topic] = {}

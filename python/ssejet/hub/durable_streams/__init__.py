@@ -93,8 +93,12 @@ def answers(
 
     Args:
         hub: has the answers.
-        max_live_readers, long_poll_timeout, sse_lifetime, send_timeout, cache_control, allow_origins: see
-            ``app``.
+        max_live_readers: see ``app``.
+        long_poll_timeout: see ``app``.
+        sse_lifetime: see ``app``.
+        send_timeout: see ``app``.
+        cache_control: see ``app``.
+        allow_origins: see ``app``.
 
     Raises:
         ValueError: an option has a value that makes no sense.

@@ -327,7 +327,7 @@ class _Exchange:
     async def start(self, status: int, headers: Any, length: int | None = None) -> None:
         """Send the status and the headers."""
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        if length is not None and status not in (204, 304):
+        if length is not None and status not in (204, 304) and self.method != "HEAD":
             raw.append((b"content-length", b"%d" % length))
         self._is_started = True
         await self._put(

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ssejet._core import encode
 from ssejet.hub.durable_streams._exchange import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ContentType"]
+__all__ = ["ContentType", "encode_event"]
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})[ \t]*(;[\x20-\x7e\t]*)?", re.ASCII)
 _CHARSET = re.compile(rf";\s*charset\s*=\s*\"?({_TOKEN})", re.ASCII | re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _LONGEST = 256
 
 # The bytes of one entry of a log, so that a large body is read in several chunks.
@@ -103,14 +103,24 @@ class ContentType(NamedTuple):
     def event(self, messages: Sequence[bytes]) -> bytes:
         """Make an event with messages as its data."""
         data = self.join(messages)
-        text = data.decode(errors="replace") if self.is_text else b64encode(data).decode()
-        return encode(text, event="data")
+        return encode_event("data", data if self.is_text else b64encode(data))
 
     def ends_within_character(self, messages: Sequence[bytes]) -> bool:
         """Whether an event with these messages would cut a character in two."""
         if not self.is_text or self.is_json:
             return False
         return bool(_incomplete(b"".join(messages[-4:])[-4:]))
+
+
+def encode_event(type: str, data: bytes) -> bytes:
+    """Encode an event.
+
+    This differs from ``ssejet.encode`` in one point: no space is added after a colon, as some clients expect.
+    """
+    text = data.decode(errors="replace")
+    # The first space of a line would be taken for the one after the colon.
+    lines = [f"data:{' ' if line.startswith(' ') else ''}{line}\n" for line in _LINE_END.split(text)]
+    return f"event: {type}\n{''.join(lines)}\n".encode()
 
 
 def _pieces(body: bytes, *, is_text: bool) -> list[bytes]:

@@ -57,15 +57,13 @@ def parse_ttl(text: str) -> int:
 def parse_expiry(text: str) -> float:
     """Read a time of RFC 3339 as seconds since 1970."""
     match = _TIME.fullmatch(text)
-    if match:
-        zone = "+00:00" if match[2] in "Zz" else match[2]
-        try:
-            seconds = datetime.fromisoformat(text[:19].upper() + zone).timestamp()
-        except (ValueError, OverflowError):
-            pass
-        else:
-            return seconds + float(match[1] or 0)
-    refuse(400, "invalid-expiry", "Stream-Expires-At must be a time such as 2030-01-31T12:00:00Z")
+    try:
+        if match is not None:
+            zone = "+00:00" if match[2] in "Zz" else match[2]
+            return datetime.fromisoformat(text[:19].upper() + zone).timestamp() + float(match[1] or 0)
+    except (ValueError, OverflowError):
+        pass
+    return refuse(400, "invalid-expiry", "Stream-Expires-At must be a time such as 2030-01-31T12:00:00Z")
 
 
 def matches_etag(header: str, etag: str) -> bool:

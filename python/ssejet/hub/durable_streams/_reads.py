@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ssejet._core import encode
 from ssejet._json import dumps
 from ssejet.hub._entries import Kind
+from ssejet.hub.durable_streams._content_type import encode_event
 from ssejet.hub.durable_streams._exchange import NO_STORE, Answer, refuse
 from ssejet.hub.durable_streams._headers import matches_etag
 from ssejet.hub.durable_streams._offset import START, TAIL, Offset, next_cursor, parse_offset
@@ -238,7 +238,7 @@ def events(view: View, chunk: Chunk, cursor: str) -> bytes:
     else:
         control["streamCursor"] = cursor
     data = view.content_type.event(chunk.messages) if chunk.messages else b""
-    return data + encode(dumps(control).decode(), event="control")
+    return data + encode_event("control", dumps(control))
 
 
 def _headers(view: View, position: int) -> list[tuple[str, str]]:

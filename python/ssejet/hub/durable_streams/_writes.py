@@ -400,7 +400,7 @@ class Writes:
             return Answer(204, [*_echo(producer.epoch, producer.seq), *state.headers])
         if producer is None and not append.body:
             return Answer(204, state.headers)
-        refuse(409, "stream-closed", "the stream is closed: nothing can be appended", state.headers)
+        return refuse(409, "stream-closed", "the stream is closed: nothing can be appended", state.headers)
 
     def _place(self, state: StreamState, producer: Producer) -> tuple[int, int] | None:
         """Check the place of a request in what its producer has sent, and return the last place."""
