@@ -32,6 +32,7 @@ PUBLIC = {
     "ssejet.emit.starlette",
     "ssejet.errors",
     "ssejet.hub",
+    "ssejet.hub.durable_streams",
     "ssejet.hub.mcp",
     "ssejet.messages",
     "ssejet.metrics",

@@ -24,7 +24,7 @@ except ImportError as _error:
 from ssejet.hub._machine import Page
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
-from ssejet.hub._redis_scripts import CLAIM, COMMIT, LOAD, RENEW, STOP
+from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
 from ssejet.hub._redis_writer import RedisWriter
 
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ class RedisEngine:
 
     async def delete(self, key: str) -> None:
         context = self._check_loop()
-        names = context.keys(key)
-        await context.writes.command(lambda: ("DEL", *names), timeout=context.timeout)
+        await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
         feed = self._reader.feeds.get(key)
         if feed is not None:
             feed.reset()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = ["APPEND", "CLAIM", "COMMIT", "LOAD", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
+__all__ = ["APPEND", "CLAIM", "COMMIT", "DELETE", "LOAD", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
 
 
 class Script:
@@ -282,4 +282,19 @@ return {1, record(meta, log, 1)}
 )
 """Returns 1 if the change is made, else 0; then what ``LOAD`` returns."""
 
-SCRIPTS = (APPEND, CLAIM, COMMIT, LOAD, PAGE, RENEW, STOP)
+DELETE = Script(
+    _NOW
+    + """
+local meta, log = KEYS[1], KEYS[2]
+local position = redis.call('HGET', meta, 'p')
+redis.call('DEL', meta)
+if position then
+  -- An entry wakes those that follow the log. A log that is made later begins with an empty stream.
+  redis.call('XADD', log, 'MAXLEN', 1, string.format('%.0f-%.0f', position + 1, now), 'd', '')
+  redis.call('PEXPIRE', log, 10000)
+end
+return 1
+"""
+)
+
+SCRIPTS = (APPEND, CLAIM, COMMIT, DELETE, LOAD, PAGE, RENEW, STOP)
