@@ -301,8 +301,8 @@ async def one_waits(hub: AsyncHub) -> None:
     engine: Any = hub._engine
     engine = getattr(engine, "_engine", engine)
     feeds = engine._reader.feeds if hasattr(engine, "_reader") else engine._followed
-    while not any(feed.signal._futures or feed.signal._lot for feed in feeds.values()):
-        await anyio.sleep(0.001)  # noqa: ASYNC110 (the engines do not say when)
+    while not any(feed.signal._futures or feed.signal._lot for feed in feeds.values()):  # noqa: ASYNC110
+        await anyio.sleep(0.001)
 
 
 def test_bytes_are_sent_in_chunks_and_as_base64(serve: Callable[..., None]) -> None:
