@@ -146,7 +146,7 @@ class RedisEngine:
     ) -> Record:
         context = self._check_loop()
         count = 0 if after is None else PAGE_SIZE
-        args = (int(is_use), after or 0, count, len(names), *names)
+        args = (int(is_use), after or 0, count, len(names), *map(_field, names))
         reply = await context.reads.call(LOAD, context.keys(key), args, timeout=context.timeout)
         return _record(reply, names)
 
@@ -157,7 +157,7 @@ class RedisEngine:
             0,
             0,
             len(names),
-            *names,
+            *map(_field, names),
             change.expected,
             change.revision,
             change.incarnation,
@@ -169,7 +169,7 @@ class RedisEngine:
             "" if ttl is None else int(ttl * 1000),
             "" if until is None else int(until * 1000),
             len(change.fields),
-            *[part for field in change.fields.items() for part in field],
+            *[part for name, value in change.fields.items() for part in (_field(name), value)],
             *[part for draft in change.drafts for part in (draft.kind.value, draft.frame)],
         )
         keys = (*context.keys(key), context.names.writer(key, context.id))
@@ -229,6 +229,11 @@ class RedisEngine:
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
         self._reader.refresh(feed)
+
+
+def _field(name: str) -> str:
+    """The name of a field in the hash, which has more than fields."""
+    return f"f:{name}"
 
 
 def _record(reply: Any, names: Sequence[str]) -> Record:

@@ -142,8 +142,6 @@ class View(NamedTuple):
                     return Chunk(messages, position, is_broken=True)
                 messages.append(entry.frame)
                 size += len(entry.frame)
-            elif messages:
-                break
             position = entry.position
         while messages and not self.ends_at(position) and cuts(messages):
             messages.pop()

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CONFIG", "Append", "Config", "Create", "StreamState", "Writes", "field_names"]
 
-CONFIG = "f:config"
+CONFIG = "config"
 """The field with what a stream was made with."""
 
-_SEQUENCE = "f:seq"
-_CLOSED_BY = "f:closed-by"
-_PRODUCERS = "f:producers"
+_SEQUENCE = "seq"
+_CLOSED_BY = "closed-by"
+_PRODUCERS = "producers"
 
 # How many producers with an id may write one stream. Each one is remembered, so that nothing is doubled.
 _MAX_PRODUCERS = 10_000
@@ -272,7 +272,7 @@ def field_names(producer_ids: Iterable[str]) -> list[str]:
 
 
 def _producer_field(id: str) -> str:
-    return f"f:producer:{id}"
+    return f"producer:{id}"
 
 
 class Writes:
