@@ -351,6 +351,56 @@ def test_events_never_cut_a_character_in_two(serve: Callable[..., None]) -> None
     serve(scenario)
 
 
+def test_events_of_a_large_text_never_cut_a_character_in_two(serve: Callable[..., None]) -> None:
+    async def scenario(client: Client, _: AsyncHub) -> None:
+        text = "€" * 800_000
+        await client.put("/s", headers={**TEXT, "stream-closed": "true"}, content=text)
+        answer = await client.get("/s", params={"offset": "-1", "live": "sse"})
+        parts = [event.data for event in events_of(answer) if event.event == "data"]
+        assert "".join(parts) == text
+        assert len(parts) == 3
+
+    serve(scenario)
+
+
+def test_a_sequence_number_of_the_application_is_used_once(serve: Callable[..., None]) -> None:
+    async def scenario(client: Client, _: AsyncHub) -> None:
+        await client.put("/s", headers=TEXT)
+        statuses = [
+            (await client.post("/s", headers={**TEXT, "stream-seq": seq}, content=seq)).status_code
+            for seq in ("a", "a", "B", "b", "aa")
+        ]
+        assert statuses == [204, 409, 409, 204, 409]
+        assert (await client.get("/s")).text == "ab"
+
+    serve(scenario)
+
+
+def test_the_end_of_a_stream_is_no_message(serve: Callable[..., None]) -> None:
+    async def scenario(client: Client, _: AsyncHub) -> None:
+        offset = offset_of(await client.put("/s", headers=TEXT, content="a"))
+        answers = [await client.post("/s", headers={"stream-closed": "true"}) for _ in range(2)]
+        answers += [await client.get("/s", params={"offset": each}) for each in ("-1", "now", offset)]
+        answers += [
+            await client.get("/s", params={"offset": offset, "live": "long-poll"}),
+            await client.head("/s"),
+        ]
+        assert {offset_of(answer) for answer in answers} == {offset}
+        assert {answer.headers["stream-closed"] for answer in answers} == {"true"}
+        assert [answer.text for answer in answers] == ["", "", "a", "", "", "", ""]
+
+    serve(scenario)
+
+
+async def test_a_stream_has_so_many_producers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssejet.hub.durable_streams._writes._MAX_PRODUCERS", 2)
+    async with AsyncHub() as hub, client_of(durable_streams.app(hub)) as client:
+        await client.put("/s", headers=TEXT)
+        for id, seq, status in (("a", 0, 200), ("a", 1, 200), ("b", 0, 200), ("c", 0, 429), ("a", 2, 200)):
+            headers = {**TEXT, "producer-id": id, "producer-epoch": "0", "producer-seq": str(seq)}
+            assert (await client.post("/s", headers=headers, content="x")).status_code == status
+
+
 def test_a_charset_that_events_do_not_have_is_sent_as_base64(serve: Callable[..., None]) -> None:
     async def scenario(client: Client, _: AsyncHub) -> None:
         latin = {"content-type": "text/plain; charset=ISO-8859-1", "stream-closed": "true"}

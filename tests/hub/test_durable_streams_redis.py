@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from test_conditional_changes import change
 from test_durable_streams import JSON, TEXT, client_of, error_of, events_of, offset_of, one_waits
 
 from soak_durable_streams import run_many
 from ssejet.hub import AsyncHub, durable_streams
+from ssejet.hub._engine import Lifetime
 
 if TYPE_CHECKING:
     import httpx
@@ -113,19 +115,42 @@ async def test_a_stream_that_lost_messages_gets_other_offsets(own_redis: RedisSe
         with own_redis.client() as redis:
             names = [name for name in redis.scan_iter() if b":w:" not in name]
             kept = {name: redis.dump(name) for name in names}
-            lost = offset_of(await client.post("/s", headers=JSON, content="[1, 2]"))
+            lost = offset_of(await client.post("/s", headers=JSON, content="[1, 2, 3, 4, 5, 6, 7]"))
             for name, value in kept.items():
                 redis.restore(name, 0, value, replace=True)
-        new = offset_of(await client.post("/s", headers=JSON, content="3"))
-        assert new > lost
-        assert (await client.get("/s")).json() == [0, 3]
+        new = offset_of(await client.post("/s", headers=JSON, content="8"))
+        assert new[:16] > lost[:16]
+        assert (await client.get("/s")).json() == [0, 8]
         answer = await client.get("/s", params={"offset": lost})
         assert (answer.status_code, error_of(answer)) == (410, "offset-gone")
         assert (await client.get("/s", params={"offset": new})).json() == []
-        await client.post("/s", headers={**JSON, "stream-closed": "true"}, content="4")
+        await client.post("/s", headers={**JSON, "stream-closed": "true"}, content="9")
         answer = await client.get("/s", params={"offset": "-1", "live": "sse"})
         data = [event.json() for event in events_of(answer) if event.event == "data"]
-        assert [message for part in data for message in part] == [0, 3, 4]
+        assert [message for part in data for message in part] == [0, 8, 9]
+
+
+async def test_a_change_whose_answer_was_lost_is_made_once(redis_server: RedisServer) -> None:
+    async with AsyncHub(redis_server.url, prefix="r") as one, AsyncHub(redis_server.url, prefix="r") as two:
+        await one._engine.commit("key", change("", "r1"))
+        assert (await one._engine.commit("key", change("r1", "r2", b"1")))[0]
+        assert (await two._engine.commit("key", change("r2", "r3", b"2", at=1)))[0]
+        made, record = await one._engine.commit("key", change("r1", "r2", b"1"))
+        assert (made, record.revision, record.page.last) == (True, "r3", 2)
+
+
+async def test_a_log_that_is_checked_keeps_its_own_lifetime(redis_server: RedisServer) -> None:
+    async with AsyncHub(redis_server.url, prefix="check", ttl=1) as hub:
+        engine: Any = hub._engine
+        await hub._engine.commit("own", change("", "r1", b"1", lifetime=Lifetime(ttl=500)))
+        await hub._engine.commit("forever", change("", "r1", b"1"))
+        await hub.publish("hub's", "1")
+        for key in ("own", "forever", "hub's"):
+            await engine._engine._context.read(key, 0, entries=0, is_check=True)
+        with redis_server.client() as redis:
+            times = [redis.ttl(engine._engine._context.names.log(key)) for key in ("own", "forever", "hub's")]
+        assert times[0] > 400
+        assert times[1:] == [-1, 1]
 
 
 async def test_while_redis_is_away_requests_get_503_and_waiting_clients_go_on(

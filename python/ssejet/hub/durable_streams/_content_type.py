@@ -80,7 +80,7 @@ class ContentType(NamedTuple):
             RequestError: the body is not JSON, or has too many messages.
         """
         if not self.is_json:
-            return _pieces(body, is_text=self.is_text)
+            return [body[at : at + _PIECE] for at in range(0, len(body), _PIECE)]
         try:
             body.decode()
             # Raw values stay as they were sent: numbers, the order of keys, and spaces too.
@@ -121,18 +121,6 @@ def encode_event(type: str, data: bytes) -> bytes:
     # The first space of a line would be taken for the one after the colon.
     lines = [f"data:{' ' if line.startswith(' ') else ''}{line}\n" for line in _LINE_END.split(text)]
     return f"event: {type}\n{''.join(lines)}\n".encode()
-
-
-def _pieces(body: bytes, *, is_text: bool) -> list[bytes]:
-    pieces = []
-    start = 0
-    while start < len(body):
-        end = min(start + _PIECE, len(body))
-        if is_text and end < len(body):
-            end -= _incomplete(body[end - 4 : end])
-        pieces.append(body[start:end])
-        start = end
-    return pieces
 
 
 def _incomplete(end: bytes) -> int:
