@@ -363,6 +363,19 @@ def test_events_of_a_large_text_never_cut_a_character_in_two(serve: Callable[...
     serve(scenario)
 
 
+def test_text_that_is_no_utf_8_is_sent_all_the_same(serve: Callable[..., None]) -> None:
+    async def scenario(client: Client, _: AsyncHub) -> None:
+        part = b"a" * 65_535 + b"\xc3"
+        await client.put("/s", headers=TEXT)
+        for _ in range(20):
+            await client.post("/s", headers=TEXT, content=part)
+        await client.post("/s", headers={"stream-closed": "true"})
+        answer = await client.get("/s", params={"offset": "-1", "live": "sse"})
+        assert texts(answer) == (part * 20).decode(errors="replace")
+
+    serve(scenario)
+
+
 def test_a_sequence_number_of_the_application_is_used_once(serve: Callable[..., None]) -> None:
     async def scenario(client: Client, _: AsyncHub) -> None:
         await client.put("/s", headers=TEXT)
