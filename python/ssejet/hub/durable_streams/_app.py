@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, MutableMapping
 
     from ssejet.hub._async_hub import AsyncHub
-    from ssejet.hub.durable_streams._reads import View
+    from ssejet.hub.durable_streams._reads import Chunk, View
     from ssejet.hub.durable_streams._sources import Source, Streams
 
     Scope = MutableMapping[str, Any]
@@ -104,6 +104,8 @@ class Application:
         self._settings = settings
         self._writer = Writer(hub._engine)
         self._live_readers = 0
+        self._last_place: tuple[object, ...] = ()
+        self._last_events = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as an ASGI application."""
@@ -177,6 +179,7 @@ class Application:
             if ttl is not None:
                 tasks.start_soon(self._keep, exchange.path, ttl)
             if read.live == "sse":
+                tasks.start_soon(exchange.watch, tasks.cancel_scope)
                 await self._send_events(exchange, read, follower)
             else:
                 answer = await self._long_poll(read, follower, begin)
@@ -210,22 +213,25 @@ class Application:
     async def _send_events(self, exchange: _Exchange, read: Read, follower: Follower) -> None:
         await exchange.start(200, event_headers(follower.view, follower.position))
         cursor = int(next_cursor(read.cursor, time.time()))
-        chunk: Any = follower.take()
         with anyio.move_on_after(self._settings.sse_lifetime) as waiting, stopped_by_server(waiting.cancel):
+            begin = follower.position
+            chunk: Chunk | None = follower.take()
             while chunk is not None:
                 cursor = max(cursor, int(next_cursor("", time.time())))
-                await exchange.send_body(events(follower.view, chunk, str(cursor)))
-                if follower.view.ends_at(follower.position) or chunk.is_broken:
+                await exchange.send_event(self._encoded(follower.view, begin, chunk, str(cursor)))
+                begin = chunk.position
+                if follower.view.ends_at(begin) or chunk.is_broken:
                     break
-                chunk = await self._next_chunk(exchange, follower)
+                chunk = await follower.wait()
         await exchange.finish()
 
-    async def _next_chunk(self, exchange: _Exchange, follower: Follower) -> Any:
-        while True:
-            with anyio.move_on_after(_HEARTBEAT) as silence:
-                return await follower.wait()
-            if silence.cancelled_caught:
-                await exchange.send_body(_COMMENT)
+    def _encoded(self, view: View, begin: int, chunk: Chunk, cursor: str) -> bytes:
+        # Most clients of a stream are at the same place, one after the other, so they share the bytes.
+        place = (view.incarnation, begin, chunk.position, view.tail, view.is_closed, cursor)
+        if place != self._last_place:
+            self._last_events = events(view, chunk, cursor)
+            self._last_place = place
+        return self._last_events
 
 
 def _not_found() -> Answer:
@@ -249,6 +255,8 @@ class _Exchange:
         self._send = send
         self._scope = scope
         self._is_started = False
+        self._sending_since: float | None = None
+        self._last_sent = time.monotonic()
         self.method: str = scope["method"].upper()
         self._headers: dict[str, str] = {}
         for name, value in scope["headers"]:
@@ -334,9 +342,34 @@ class _Exchange:
             {"type": "http.response.start", "status": status, "headers": [*raw, *_SECURITY, *self._cors()]}
         )
 
-    async def send_body(self, body: bytes) -> None:
-        """Send a part of the body."""
-        await self._put({"type": "http.response.body", "body": body, "more_body": True})
+    async def send_event(self, event: bytes) -> None:
+        """Send an event. ``watch`` limits the time, as a limit for each event costs more than the event."""
+        self._sending_since = time.monotonic()
+        with suppress(OSError):  # the client has left, which another task is told
+            await self._send({"type": "http.response.body", "body": event, "more_body": True})
+        self._sending_since = None
+        self._last_sent = time.monotonic()
+
+    async def watch(self, scope: anyio.CancelScope) -> None:
+        """Send comments if there are no events, and cancel a scope if the client does not read."""
+        limit = self._settings.send_timeout
+        while True:
+            await anyio.sleep(min(limit, _HEARTBEAT) / 2)
+            now = time.monotonic()
+            if self._sending_since is not None:
+                is_stalled = now - self._sending_since >= limit
+            else:
+                is_stalled = now - self._last_sent >= _HEARTBEAT and not await self._comment(limit)
+            if is_stalled:
+                self._warn_of_stall()
+                scope.cancel()
+
+    async def _comment(self, limit: float) -> bool:
+        """Send a comment; False if the client does not make room for it."""
+        with anyio.move_on_after(limit) as sending, suppress(OSError):
+            await self._send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+        self._last_sent = time.monotonic()
+        return not sending.cancelled_caught
 
     async def finish(self, body: bytes = b"") -> None:
         """Send the end of the body."""
@@ -349,10 +382,13 @@ class _Exchange:
             with anyio.fail_after(self._settings.send_timeout):
                 await self._send(message)
         except TimeoutError:
-            _logger.warning("a client has not read for %g seconds", self._settings.send_timeout)
+            self._warn_of_stall()
             raise _DisconnectError from None
         except OSError:
             raise _DisconnectError from None
+
+    def _warn_of_stall(self) -> None:
+        _logger.warning("a client has not read for %g seconds", self._settings.send_timeout)
 
     def _cors(self) -> list[tuple[bytes, bytes]]:
         origins = self._settings.allow_origins
