@@ -30,7 +30,7 @@ def app(
     send_timeout: float = 30.0,
     cache_control: str = _CACHE_CONTROL,
     allow_origins: Collection[str] = (),
-) -> Any:
+) -> Application:
     """Make an ASGI application where clients make, write and read streams.
 
     ::
@@ -85,7 +85,7 @@ def answers(
     send_timeout: float = 30.0,
     cache_control: str = _CACHE_CONTROL,
     allow_origins: Collection[str] = (),
-) -> Any:
+) -> Application:
     """Make an ASGI application where clients read the answers of a hub as streams.
 
     The path of a stream is the key of an answer. Its messages are JSON, one for each event: an object with
