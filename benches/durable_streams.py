@@ -1,6 +1,6 @@
 """What Durable Streams cost: the CPU of the server's process for each append, message and delivery.
 
-`python -m benches.durable_streams` calls the application as a server of ASGI does: the figures are without HTTP.
+`python -m benches.durable_streams` calls the application as a server of ASGI does, so without HTTP.
 With `--redis URL`, the streams are in Redis, whose own CPU is not counted.
 """
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ssejet import Decoder
-from ssejet.hub import AsyncHub, durable_streams
+from ssejet.hub import AsyncHub, HubError, durable_streams
 from ssejet.hub.durable_streams._content_type import ContentType
 
 if TYPE_CHECKING:
@@ -587,3 +587,16 @@ def test_an_answer_of_the_hub_is_read_as_a_stream(play: Callable[..., None]) -> 
 )
 def test_content_types_match_by_what_they_mean(text: str, other: str, match: bool) -> None:
     assert ContentType.parse(text).matches(ContentType.parse(other)) is match
+
+
+@pytest.mark.parametrize(("live", "status"), [("long-poll", 503), ("sse", 200)])
+async def test_a_client_that_waits_is_answered_when_its_log_cannot_be_read(
+    live: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise HubError("the hub is closed")
+
+    async with AsyncHub() as hub, client_of(durable_streams.app(hub)) as client:
+        await client.put("/s", headers=JSON)
+        monkeypatch.setattr("ssejet.hub._memory._Cursor.read", fail)
+        assert (await client.get("/s", params={"offset": "-1", "live": live})).status_code == status

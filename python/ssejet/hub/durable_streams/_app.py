@@ -110,13 +110,13 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as an ASGI application."""
         if scope["type"] == "lifespan":
-            await self._live_and_die(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
             await _Exchange(self._settings, scope, receive, send).run(self._answer)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _live_and_die(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         async with self._hub:
             await send({"type": "lifespan.startup.complete"})
@@ -174,16 +174,22 @@ class Application:
     ) -> Answer | None:
         """Answer while the client is there, and until the server stops."""
         answer: Answer | None = None
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(exchange.cancel_at_disconnect, tasks.cancel_scope)
             if ttl is not None:
                 tasks.start_soon(self._keep, exchange.path, ttl)
-            if read.live == "sse":
-                tasks.start_soon(exchange.watch, tasks.cancel_scope)
-                await self._send_events(exchange, read, follower)
-            else:
-                answer = await self._long_poll(read, follower, begin)
+            try:
+                if read.live == "sse":
+                    tasks.start_soon(exchange.watch, tasks.cancel_scope)
+                    await self._send_events(exchange, read, follower)
+                else:
+                    answer = await self._long_poll(read, follower, begin)
+            except (HubError, _DisconnectError) as error:
+                failure = error  # the group would put it into a group
             tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         return answer
 
     async def _keep(self, path: str, ttl: int) -> None:
@@ -265,7 +271,8 @@ class _Exchange:
         root = scope.get("root_path", "")
         path = scope["path"]
         self.path: str = path[len(root) :] if root and path.startswith(root) else path
-        self._url = f"{scope.get('scheme', 'http')}://{self._headers.get('host', '')}{quote(path)}"
+        full = path if path.startswith(root) else root + path
+        self._url = f"{scope.get('scheme', 'http')}://{self._headers.get('host', '')}{quote(full)}"
 
     @property
     def request(self) -> Request:
@@ -292,12 +299,12 @@ class _Exchange:
             return
         except HubError as error:
             _logger.warning("a stream was not read: %s", error)
-            if self._is_started:
-                raise
-            found = unavailable()
+            # A client whose events end goes on with another request.
+            found = Answer(200) if self._is_started else unavailable()
         if found is not None:
             with suppress(_DisconnectError):
-                await self.start(found.status, found.headers, len(found.body))
+                if not self._is_started:
+                    await self.start(found.status, found.headers, len(found.body))
                 await self.finish(found.body)
 
     async def read_body(self) -> bytes:

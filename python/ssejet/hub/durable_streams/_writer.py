@@ -14,7 +14,7 @@ from ssejet.hub.durable_streams._exchange import Answer, RequestError, error_ans
 from ssejet.hub.durable_streams._writes import StreamState, Writes, field_names
 
 if TYPE_CHECKING:
-    from ssejet.hub._engine import Change, Engine, Record
+    from ssejet.hub._engine import Engine
     from ssejet.hub.durable_streams._writes import Append, Create
 
 __all__ = ["Writer", "unavailable"]
@@ -124,7 +124,7 @@ class Writer:
                     break
                 state = None  # another process may have changed the stream, so that these are not refused
                 continue
-            is_made, record = await self._commit(key, change, names)
+            is_made, record = await self._engine.commit(key, change, names)
             if is_made:
                 break
             state = StreamState.of(record, ids)
@@ -134,9 +134,6 @@ class Writer:
         for waiting, answer in zip(batch, answers, strict=True):
             waiting.answer = answer
         self._remember(key, writes.state)
-
-    async def _commit(self, key: str, change: Change, names: list[str]) -> tuple[bool, Record]:
-        return await self._engine.commit(key, change, names)
 
     def _remember(self, key: str, state: StreamState | None) -> None:
         self._known.pop(key, None)
