@@ -108,9 +108,8 @@ async def main() -> None:
             for name, measure in MEASURES.items():
                 spent, count = await measure(app, f"/{number}/{name}")
                 best[name] = min(best.get(name, 1e9), spent / count * 1e6)
-    print(
-        f"{'Redis' if options.redis else 'memory'}, load {os.getloadavg()[0]:.0f}, the best of {ROUNDS} rounds"
-    )
+    where = "Redis" if options.redis else "memory"
+    print(f"{where}, load {os.getloadavg()[0]:.0f}, the best of {ROUNDS} rounds")
     for name, microseconds in best.items():
         print(f"{microseconds:8.1f} µs  {name}")
 

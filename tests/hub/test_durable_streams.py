@@ -11,6 +11,8 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssejet import Decoder
 from ssejet.hub import AsyncHub, HubError, durable_streams
@@ -600,3 +602,77 @@ async def test_a_client_that_waits_is_answered_when_its_log_cannot_be_read(
         await client.put("/s", headers=JSON)
         monkeypatch.setattr("ssejet.hub._memory._Cursor.read", fail)
         assert (await client.get("/s", params={"offset": "-1", "live": live})).status_code == status
+
+
+VALUES = {
+    "content-type": [
+        "application/json",
+        "text/plain",
+        "a/b;charset=x",
+        "x",
+        "",
+        "\xff/\xff",
+        "text/plain;" * 40,
+    ],
+    "stream-ttl": ["0", "1", "01", "9999999999", "1e3", "\xb2"],
+    "stream-expires-at": ["2030-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:60Z", "x"],
+    "stream-closed": ["true", "TRUE", "false", ""],
+    "stream-seq": ["1", "\xff", "", "a" * 300],
+    "producer-id": ["a", "", "\xff"],
+    "producer-epoch": ["0", "1", "-1", "9" * 30],
+    "producer-seq": ["0", "1", "\xb2"],
+    "if-none-match": ["*", '"x"', ",,", "W/"],
+    "content-length": ["0", "99999999999999999999", "\xb2", "-1"],
+    "origin": ["https://a.example", "\xff"],
+    "host": ["h", "", "h\xff:1"],
+}
+QUERIES = ["", "offset=-1", "offset=now", "offset=%00", "offset=-1&live=sse", "offset=now&live=long-poll", "live=x",
+           "cursor=%FF&offset=-1", "offset=0000000000000001_a", "&&&=&;", "offset"]  # fmt: skip
+BODIES = [b"", b"1", b"[1,2]", b"[]", b"{", b"\xff\xc3", b"[[[", b"a" * 70_000]
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(
+    requests=st.lists(
+        st.tuples(
+            st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "get", "X"]),
+            st.sampled_from(["/s", "/", "", "/s/\ud7ff\u2028", "/__ds/x", "/../..", "/\x00"]),
+            st.sampled_from(QUERIES),
+            st.dictionaries(st.sampled_from(sorted(VALUES)), st.integers(0, 6), max_size=6),
+            st.sampled_from(BODIES),
+        ),
+        max_size=12,
+    )
+)
+async def test_no_request_makes_the_server_fail(requests: list[Any]) -> None:
+    hub = AsyncHub()
+    app = durable_streams.app(hub, long_poll_timeout=0.001, sse_lifetime=0.001, allow_origins=["*"])
+    for method, path, query, headers, body in requests:
+        raw = [
+            (name.encode(), VALUES[name][at % len(VALUES[name])].encode("latin-1"))
+            for name, at in headers.items()
+        ]
+        sent: list[Any] = []
+        received = [{"type": "http.request", "body": body}]
+
+        async def receive(received: list[Any] = received) -> Any:
+            if not received:
+                await anyio.sleep_forever()
+            return received.pop()
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": raw,
+        }
+        await app(scope, receive, send)
+        assert 200 <= sent[0]["status"] < 500 or sent[0]["status"] == 501
+        assert all(b"\n" not in value and b"\r" not in value for _, value in sent[0]["headers"])
+        assert not sent[-1].get("more_body")
+    await hub.aclose()
