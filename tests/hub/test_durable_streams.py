@@ -626,8 +626,8 @@ VALUES = {
     "origin": ["https://a.example", "\xff"],
     "host": ["h", "", "h\xff:1"],
 }
-QUERIES = ["", "offset=-1", "offset=now", "offset=%00", "offset=-1&live=sse", "offset=now&live=long-poll", "live=x",
-           "cursor=%FF&offset=-1", "offset=0000000000000001_a", "&&&=&;", "offset"]  # fmt: skip
+QUERIES = ["", "offset=-1", "offset=now", "offset=%00", "offset=-1&live=sse", "offset=now&live=long-poll",
+           "live=x", "cursor=%FF&offset=-1", "offset=0000000000000001_a", "&&&=&;", "offset"]  # fmt: skip
 BODIES = [b"", b"1", b"[1,2]", b"[]", b"{", b"\xff\xc3", b"[[[", b"a" * 70_000]
 
 
