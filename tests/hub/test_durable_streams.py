@@ -324,7 +324,7 @@ def test_bytes_are_sent_in_chunks_and_as_base64(serve: Callable[..., None]) -> N
         assert answer.headers["stream-sse-data-encoding"] == "base64"
         parts = [event.data for event in events_of(answer) if event.event == "data"]
         assert b"".join(map(base64.b64decode, parts)) == body
-        assert len(parts) == 3
+        assert len(parts) >= 3
 
     serve(scenario)
 
@@ -360,7 +360,7 @@ def test_events_of_a_large_text_never_cut_a_character_in_two(serve: Callable[...
         answer = await client.get("/s", params={"offset": "-1", "live": "sse"})
         parts = [event.data for event in events_of(answer) if event.event == "data"]
         assert "".join(parts) == text
-        assert len(parts) == 3
+        assert len(parts) >= 3
 
     serve(scenario)
 

@@ -139,6 +139,26 @@ async def test_a_change_whose_answer_was_lost_is_made_once(redis_server: RedisSe
         assert (made, record.revision, record.page.last) == (True, "r3", 2)
 
 
+async def test_what_is_read_at_once_is_bounded_in_bytes(redis_server: RedisServer) -> None:
+    async with AsyncHub(redis_server.url, prefix="bytes") as hub:
+        parts = [bytes([number]) * 100_000 for number in range(100)]
+        await hub._engine.commit("key", change("", "r1", *parts))
+        found: list[bytes] = []
+        sizes = []
+        while len(found) < 100:
+            page = (await hub._engine.load("key", after=len(found))).page
+            found += [entry.frame for entry in page.entries]
+            sizes.append(sum(len(entry.frame) for entry in page.entries))
+        assert found == parts
+        assert max(sizes) <= 2**21 + 100_000
+        await hub._engine.commit("many", change("", "r1", *[b"x"] * 501))
+        assert [len((await hub._engine.load("many", after=at)).page.entries) for at in (0, 1, 2)] == [
+            500,
+            500,
+            499,
+        ]
+
+
 async def test_a_log_that_is_checked_keeps_its_own_lifetime(redis_server: RedisServer) -> None:
     async with AsyncHub(redis_server.url, prefix="check", ttl=1) as hub:
         engine: Any = hub._engine

@@ -60,9 +60,19 @@ local function entries_after(log, position, after, count)
   local first = position + 1
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
   if oldest[1] then first = tonumber(string.match(oldest[1][1], '%d+')) end
-  local entries = {}
-  if count ~= '0' then
-    entries = redis.call('XRANGE', log, string.format('%.0f', after + 1), '+', 'COUNT', count)
+  local entries, bytes, at, left = {}, 0, after + 1, tonumber(count)
+  while left > 0 do
+    -- A client that is slow keeps its page in memory, so a page is bounded in bytes too.
+    local step = math.min(left, 50)
+    local found = redis.call('XRANGE', log, string.format('%.0f', at), '+', 'COUNT', step)
+    for _, entry in ipairs(found) do
+      entries[#entries + 1] = entry
+      bytes = bytes + #entry[2][2]
+      left = left - 1
+      if bytes > 2097152 then return first, entries end
+    end
+    if #found < step then break end
+    at = string.match(found[#found][1], '%d+') + 1
   end
   return first, entries
 end
