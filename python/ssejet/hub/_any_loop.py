@@ -11,7 +11,7 @@ from ssejet.hub._event_loop_thread import EventLoopThread
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from ssejet.hub._engine import Cursor, Engine, Lease, Renewal, Writer
+    from ssejet.hub._engine import Change, Cursor, Engine, Lease, Record, Renewal, Writer
     from ssejet.hub._entries import Draft, EventId
     from ssejet.hub._machine import Page, Status
 
@@ -53,6 +53,14 @@ class AnyLoopEngine:
 
     async def page(self, key: str) -> Page:
         return await self.run(self._engine.page, key)
+
+    async def load(
+        self, key: str, names: Sequence[str] = (), *, after: int | None = None, is_use: bool = False
+    ) -> Record:
+        return await self.run(self._engine.load, key, names, after=after, is_use=is_use)
+
+    async def commit(self, key: str, change: Change, names: Sequence[str] = ()) -> tuple[bool, Record]:
+        return await self.run(self._engine.commit, key, change, names)
 
     async def delete(self, key: str) -> None:
         await self.run(self._engine.delete, key)

@@ -5,13 +5,26 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ssejet.hub._machine import Page
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ssejet.hub._entries import Draft, EventId
-    from ssejet.hub._machine import Page, Status
+    from ssejet.hub._machine import Status
 
-__all__ = ["PAGE_SIZE", "Cursor", "Engine", "Lease", "Renewal", "Writer"]
+__all__ = [
+    "NO_RECORD",
+    "PAGE_SIZE",
+    "Change",
+    "Cursor",
+    "Engine",
+    "Lease",
+    "Lifetime",
+    "Record",
+    "Renewal",
+    "Writer",
+]
 
 PAGE_SIZE = 500
 """The most entries that one page has."""
@@ -36,6 +49,60 @@ class Renewal(Enum):
     STOP_REQUESTED = auto()
     REFUSED = auto()
     """The log has ended, or another producer has it."""
+
+
+class Lifetime(NamedTuple):
+    """How long a log with a lifetime of its own is kept.
+
+    Attributes:
+        ttl: the seconds after its last use; None for no limit.
+        until: the time when it ends, in seconds since 1970; None for no limit.
+    """
+
+    ttl: float | None = None
+    until: float | None = None
+
+
+class Record(NamedTuple):
+    """A log with its revision and fields, read in one step.
+
+    Attributes:
+        page: the log's state, with entries if they were asked for.
+        revision: names the last change; ``""`` if there was none.
+        fields: the values of those fields that were asked for and exist.
+    """
+
+    page: Page
+    revision: str = ""
+    fields: Mapping[str, str] = {}
+
+
+NO_RECORD = Record(Page("missing"))
+"""What is read where there is no log."""
+
+
+class Change(NamedTuple):
+    """A step that changes a log, if nobody else has changed it since it was read.
+
+    Attributes:
+        expected: the revision that was read; ``""`` to make a log where there is none.
+        revision: the name of this change, which no other change has.
+        incarnation: the first part of new ids.
+        position: the position of the last entry before the new ones.
+        drafts: the entries to append.
+        fields: the fields to set.
+        ends_as: the state of the log after the step, None if it goes on.
+        lifetime: how long the log is kept. All changes of a log have the same.
+    """
+
+    expected: str
+    revision: str
+    incarnation: str
+    position: int
+    drafts: Sequence[Draft]
+    fields: Mapping[str, str]
+    ends_as: Status | None
+    lifetime: Lifetime
 
 
 class Writer(Protocol):
@@ -82,6 +149,25 @@ class Engine(Protocol):
 
     async def page(self, key: str) -> Page:
         """Read the state of a log, without entries. A log whose lease has run out becomes abandoned."""
+
+    async def load(
+        self, key: str, names: Sequence[str] = (), *, after: int | None = None, is_use: bool = False
+    ) -> Record:
+        """Read a log and some of its fields, with all that was written before the call.
+
+        Args:
+            key: the log's key.
+            names: the names of the fields.
+            after: the position after which to read entries; None for no entries.
+            is_use: whether the time to live of a log with a lifetime of its own begins again.
+        """
+
+    async def commit(self, key: str, change: Change, names: Sequence[str] = ()) -> tuple[bool, Record]:
+        """Make a change in one step, or none if the log has another revision.
+
+        Returns:
+            Whether the change was made, and the log as it is then.
+        """
 
     async def delete(self, key: str) -> None:
         """Remove a log."""

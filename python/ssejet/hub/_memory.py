@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+import time
+from heapq import heapify, heappop, heappush
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from ssejet.emit._event_loops import running_loop
 from ssejet.errors import FencedError, LogFinishedError
-from ssejet.hub._engine import PAGE_SIZE, Renewal
+from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import Entry, EventId, new_incarnation
 from ssejet.hub._lease import ABANDONED, FENCED, FINISHED
 from ssejet.hub._machine import Page
@@ -18,7 +21,7 @@ from ssejet.hub._window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ssejet.hub._engine import Lease
+    from ssejet.hub._engine import Change, Lease
     from ssejet.hub._entries import Draft
     from ssejet.hub._machine import Status
     from ssejet.hub._window import Bounds
@@ -27,6 +30,9 @@ __all__ = ["MemoryEngine"]
 
 # How many seconds pass between two looks for leases that have run out.
 _TICK = 0.5
+
+# How many plans to remove topics may be left of topics that were deleted.
+_MAX_OLD_PLANS = 100
 
 
 class _Log:
@@ -38,6 +44,8 @@ class _Log:
         self.window = Window(bounds)
         self.token = ""
         self.deadline = 0.0
+        self.revision = ""
+        self.fields: dict[str, str] = {}
 
     def append(self, drafts: Sequence[Draft]) -> list[EventId]:
         ids = []
@@ -52,16 +60,43 @@ class _Log:
         entries = () if after is None else window.after(after, PAGE_SIZE)
         return Page(self.status, self.incarnation, self.incarnation, window.first, window.last, entries)
 
+    def record(self, names: Sequence[str], after: int | None) -> Record:
+        fields = {name: self.fields[name] for name in names if name in self.fields}
+        return Record(self.page(after), self.revision, fields)
+
 
 class _Topic:
-    """A key in use: by a log, by followers, or by both."""
+    """A key in use: by a log, by followers, or by both.
+
+    Attributes:
+        ttl: the seconds after its last use after which the log is removed.
+        expires: when the log is removed, unless it is used before.
+        ends: when the log is removed although it is used.
+        has_plan: whether the engine will look at the topic at that time.
+    """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.log: _Log | None = None
         self.signal = Signal()
         self.followers = 0
-        self.expires = 0.0
+        self.ttl = self.expires = self.ends = math.inf
+        self.has_plan = False
+
+    @property
+    def removal(self) -> float:
+        """When the log is removed, unless it is used before."""
+        return min(self.expires, self.ends)
+
+    def use(self) -> None:
+        self.expires = monotonic() + self.ttl
+
+    def is_over(self, now: float) -> bool:
+        """Whether the log has to be removed. One that grows and has followers is in use."""
+        if now >= self.ends:
+            return True
+        is_followed = self.followers and self.log is not None and self.log.status == "live"
+        return now >= self.expires and not is_followed
 
 
 class MemoryEngine:
@@ -75,8 +110,10 @@ class MemoryEngine:
     def __init__(self, *, ttl: float, bounds: Bounds) -> None:
         self._ttl = ttl
         self._bounds = bounds
-        # The topics, in the order in which they expire.
-        self._topics: OrderedDict[str, _Topic] = OrderedDict()
+        self._topics: dict[str, _Topic] = {}
+        # The topics to look at, each with the time, which is that of its removal or earlier, and a number.
+        self._removals: list[tuple[float, int, _Topic]] = []
+        self._numbers = count()
         self._followed: dict[str, _Topic] = {}
         self._cancel_tick: Callable[[], None] | None = None
         self._tick_loop: object = None
@@ -132,6 +169,35 @@ class MemoryEngine:
         log = self._find(key)
         return Page("missing") if log is None else log.page(None)
 
+    async def load(
+        self, key: str, names: Sequence[str] = (), *, after: int | None = None, is_use: bool = False
+    ) -> Record:
+        log = self._find(key)
+        if log is None:
+            return NO_RECORD
+        if is_use:
+            self._topics[key].use()
+        return log.record(names, after)
+
+    async def commit(self, key: str, change: Change, names: Sequence[str] = ()) -> tuple[bool, Record]:
+        log = self._find(key)
+        if (log.revision or "?" if log is not None else "") != change.expected:
+            return False, NO_RECORD if log is None else log.record(names, None)
+        if log is None:
+            topic = self._add(key, *change.lifetime)
+            log = self._log(topic)
+            log.incarnation = change.incarnation
+        else:
+            topic = self._topics[key]
+            topic.use()
+        log.append(change.drafts)
+        log.fields |= change.fields
+        log.revision = change.revision
+        if change.ends_as is not None:
+            log.status = change.ends_as
+        topic.signal.notify()
+        return True, log.record(names, None)
+
     async def delete(self, key: str) -> None:
         topic = self._topics.pop(key, None)
         if topic is not None:
@@ -173,11 +239,30 @@ class MemoryEngine:
         self._remove_expired()
         topic = self._topics.get(key)
         if topic is None:
-            topic = self._topics[key] = self._followed.get(key) or _Topic(key)
-        else:
-            self._topics.move_to_end(key)
-        topic.expires = monotonic() + self._ttl
+            return self._add(key, self._ttl)
+        topic.use()
         return topic
+
+    def _add(self, key: str, ttl: float | None, until: float | None = None) -> _Topic:
+        self._remove_expired()
+        topic = self._topics[key] = self._followed.get(key) or _Topic(key)
+        topic.ttl = math.inf if ttl is None else ttl
+        topic.ends = math.inf if until is None else monotonic() + until - time.time()
+        topic.use()
+        self._plan_removal(topic)
+        return topic
+
+    def _plan_removal(self, topic: _Topic) -> None:
+        if topic.removal == math.inf or topic.has_plan:
+            return
+        topic.has_plan = True
+        heappush(self._removals, (topic.removal, next(self._numbers), topic))
+        if len(self._removals) > 2 * len(self._topics) + _MAX_OLD_PLANS:
+            # Most are of topics that were deleted.
+            for _, _, old in self._removals:
+                old.has_plan = self._topics.get(old.key) is old
+            self._removals = [plan for plan in self._removals if plan[2].has_plan]
+            heapify(self._removals)
 
     def _log(self, topic: _Topic) -> _Log:
         if topic.log is None:
@@ -189,7 +274,7 @@ class MemoryEngine:
         if topic is None or topic.log is None:
             return None
         now = monotonic()
-        if now >= topic.expires and not (topic.followers and topic.log.status == "live"):
+        if topic.is_over(now):
             self._remove(topic)
             return None
         log = topic.log
@@ -205,16 +290,17 @@ class MemoryEngine:
 
     def _remove_expired(self) -> None:
         now = monotonic()
-        while self._topics:
-            topic = next(iter(self._topics.values()))
-            if now < topic.expires:
-                break
-            if topic.followers and topic.log is not None and topic.log.status == "live":
-                # Somebody follows it, so it is in use although it is silent.
-                topic.expires = now + self._ttl
-                self._topics.move_to_end(topic.key)
-            else:
+        while self._removals and self._removals[0][0] <= now:
+            _, _, topic = heappop(self._removals)
+            topic.has_plan = False
+            if self._topics.get(topic.key) is not topic:
+                continue
+            if topic.is_over(now):
                 self._remove(topic)
+            else:
+                if topic.removal <= now:
+                    topic.use()
+                self._plan_removal(topic)
 
     def _remove(self, topic: _Topic) -> None:
         del self._topics[topic.key]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet.errors import FencedError, HubError, LogFinishedError
 from ssejet.hub._any_loop import AnyLoopEngine
-from ssejet.hub._engine import Renewal
+from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import new_incarnation
 
 try:
@@ -21,14 +21,16 @@ except ImportError as _error:
         "a hub over Redis needs redis-py 5 or newer: pip install 'ssejet[redis]'", name="redis"
     ) from _error
 
-from ssejet.hub._redis_context import RedisContext
+from ssejet.hub._machine import Page
+from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
-from ssejet.hub._redis_scripts import CLAIM, RENEW, STOP
+from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
 from ssejet.hub._redis_writer import RedisWriter
 
 if TYPE_CHECKING:
-    from ssejet.hub._engine import Lease
-    from ssejet.hub._machine import Page
+    from collections.abc import Sequence
+
+    from ssejet.hub._engine import Change, Lease
     from ssejet.hub._redis_feed import Feed
 
 __all__ = ["RedisEngine", "redis_engine"]
@@ -139,10 +141,44 @@ class RedisEngine:
         page, _ = await self._check_loop().read(key, 0, entries=0)
         return page
 
+    async def load(
+        self, key: str, names: Sequence[str] = (), *, after: int | None = None, is_use: bool = False
+    ) -> Record:
+        context = self._check_loop()
+        count = 0 if after is None else PAGE_SIZE
+        args = (int(is_use), after or 0, count, len(names), *map(_field, names))
+        reply = await context.reads.call(LOAD, context.keys(key), args, timeout=context.timeout)
+        return _record(reply, names)
+
+    async def commit(self, key: str, change: Change, names: Sequence[str] = ()) -> tuple[bool, Record]:
+        context = self._check_loop()
+        bounds, (ttl, until) = context.bounds, change.lifetime
+        args = (
+            0,
+            0,
+            len(names),
+            *map(_field, names),
+            change.expected,
+            change.revision,
+            change.incarnation,
+            change.position,
+            bounds.max_events,
+            bounds.max_bytes,
+            "" if bounds.max_age is None else int(bounds.max_age * 1000),
+            change.ends_as or "",
+            "" if ttl is None else int(ttl * 1000),
+            "" if until is None else int(until * 1000),
+            len(change.fields),
+            *[part for name, value in change.fields.items() for part in (_field(name), value)],
+            *[part for draft in change.drafts for part in (draft.kind.value, draft.frame)],
+        )
+        keys = (*context.keys(key), context.names.writer(key, context.id))
+        reply = await context.writes.call(COMMIT, keys, args, timeout=context.timeout)
+        return reply[0] == 1, _record(reply[1], names)
+
     async def delete(self, key: str) -> None:
         context = self._check_loop()
-        names = context.keys(key)
-        await context.writes.command(lambda: ("DEL", *names), timeout=context.timeout)
+        await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
         feed = self._reader.feeds.get(key)
         if feed is not None:
             feed.reset()
@@ -193,6 +229,21 @@ class RedisEngine:
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
         self._reader.refresh(feed)
+
+
+def _field(name: str) -> str:
+    """The name of a field in the hash, which has more than fields."""
+    return f"f:{name}"
+
+
+def _record(reply: Any, names: Sequence[str]) -> Record:
+    if not reply:
+        return NO_RECORD
+    log, incarnation, status = (text.decode() for text in reply[:3])
+    entries = entries_of(reply[7], incarnation)
+    fields = {name: value.decode() for name, value in zip(names, reply[6], strict=True) if value is not None}
+    page = Page(status, log, incarnation, int(reply[3]), int(reply[4]), entries)
+    return Record(page, reply[5].decode(), fields)
 
 
 class RedisCursor:

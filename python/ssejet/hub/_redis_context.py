@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ssejet.hub._window import Bounds
 
-__all__ = ["RedisContext", "entry_of"]
+__all__ = ["RedisContext", "entries_of", "entry_of"]
 
 # How many seconds a call may take if somebody waits for its answer.
 _TIMEOUT = 10.0
@@ -88,10 +88,7 @@ class RedisContext:
         if not reply:
             return Page("missing"), -1.0
         log, incarnation, status = (text.decode() for text in reply[:3])
-        found: list[Entry] = []
-        for id, (kind, frame) in reply[6]:
-            position = int(id[: id.index(b"-")])
-            found.append(entry_of(position, kind, frame, incarnation))
+        found = entries_of(reply[6], incarnation)
         return Page(status, log, incarnation, int(reply[3]), int(reply[4]), found), reply[5] / 1000
 
     def wake(self, hub: str, stop: str = "") -> None:
@@ -105,6 +102,11 @@ class RedisContext:
         expire = self.writes.command(lambda: ("EXPIRE", name, _WAKE_TTL))
         with suppress(HubError):  # the hub is closed
             await asyncio.gather(add, expire)
+
+
+def entries_of(replies: Sequence[Any], incarnation: str) -> list[Entry]:
+    """Make entries of those of a stream."""
+    return [entry_of(int(id[: id.index(b"-")]), kind, frame, incarnation) for id, (kind, frame) in replies]
 
 
 def entry_of(position: int, kind: bytes, frame: bytes, incarnation: str) -> Entry:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = ["APPEND", "CLAIM", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
+__all__ = ["APPEND", "CLAIM", "COMMIT", "DELETE", "LOAD", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
 
 
 class Script:
@@ -31,8 +31,82 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
+_TRIM = """
+local function trim(log, bytes, most_events, most_bytes, max_age)
+  most_events, most_bytes = tonumber(most_events), tonumber(most_bytes)
+  local oldest = max_age ~= '' and now - max_age or 0
+  local length = redis.call('XLEN', log)
+  while length > 1 and (length > most_events or bytes > most_bytes or oldest > 0) do
+    local cut = nil
+    local look = math.min(math.max(length - most_events, 1), 100)
+    for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', look)) do
+      local at, age = string.match(entry[1], '(%d+)-(%d+)')
+      if length > 1 and (length > most_events or bytes > most_bytes or tonumber(age) < oldest) then
+        length = length - 1
+        bytes = bytes - #entry[2][2]
+        cut = string.format('%.0f', at + 1)
+      end
+    end
+    if not cut then break end
+    redis.call('XTRIM', log, 'MINID', cut)
+  end
+  return bytes
+end
+"""
+"""Drops what is beyond the bounds of a log, and returns the bytes that are left."""
+
+_ENTRIES = """
+local function entries_after(log, position, after, count)
+  local first = position + 1
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
+  if oldest[1] then first = tonumber(string.match(oldest[1][1], '%d+')) end
+  local entries, bytes, at, left = {}, 0, after + 1, tonumber(count)
+  while left > 0 do
+    -- A client that is slow keeps its page in memory, so a page is bounded in bytes too.
+    local step = math.min(left, 50)
+    local found = redis.call('XRANGE', log, string.format('%.0f', at), '+', 'COUNT', step)
+    for _, entry in ipairs(found) do
+      entries[#entries + 1] = entry
+      bytes = bytes + #entry[2][2]
+      left = left - 1
+      if bytes > 2097152 then return first, entries end
+    end
+    if #found < step then break end
+    at = string.match(found[#found][1], '%d+') + 1
+  end
+  return first, entries
+end
+"""
+"""Returns the position of the first entry, and entries after a position."""
+
+_RECORD = (
+    _ENTRIES
+    + """
+-- from: where ARGV has the position, the number of entries, and the number and the names of fields.
+local function record(meta, log, from)
+  local m = redis.call('HMGET', meta, 'g', 'i', 's', 'p', 'v')
+  if not m[1] then return {} end
+  local position, fields = tonumber(m[4]), {}
+  local first, entries = entries_after(log, position, ARGV[from], ARGV[from + 1])
+  local count = tonumber(ARGV[from + 2])
+  if count > 0 then fields = redis.call('HMGET', meta, unpack(ARGV, from + 3, from + 2 + count)) end
+  return {m[1], m[2], m[3], first, position, m[5] or '', fields, entries}
+end
+
+local function use(meta, log)
+  local ttl = redis.call('HGET', meta, 'e')
+  if ttl and ttl ~= '' then
+    redis.call('PEXPIRE', meta, ttl)
+    redis.call('PEXPIRE', log, ttl)
+  end
+end
+"""
+)
+"""Reads a log with its revision and fields; begins the time to live of its own again."""
+
 APPEND = Script(
     _NOW
+    + _TRIM
     + """
 -- ARGV: token, another incarnation, events before, last known position, ttl, most events, bytes and age,
 -- last status, whether to make a log that is lost, lease, hub; then the kind and the bytes of each entry.
@@ -73,23 +147,7 @@ for at = 13, #ARGV, 2 do
   bytes = bytes + #ARGV[at + 1]
   redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[at], ARGV[at + 1])
 end
-local most_events, most_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
-local oldest = ARGV[8] ~= '' and now - ARGV[8] or 0
-local length = redis.call('XLEN', log)
-while length > 1 and (length > most_events or bytes > most_bytes or oldest > 0) do
-  local cut = nil
-  local look = math.min(math.max(length - most_events, 1), 100)
-  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', look)) do
-    local at, age = string.match(entry[1], '(%d+)-(%d+)')
-    if length > 1 and (length > most_events or bytes > most_bytes or tonumber(age) < oldest) then
-      length = length - 1
-      bytes = bytes - #entry[2][2]
-      cut = string.format('%.0f', at + 1)
-    end
-  end
-  if not cut then break end
-  redis.call('XTRIM', log, 'MINID', cut)
-end
+bytes = trim(log, bytes, ARGV[6], ARGV[7], ARGV[8])
 redis.call('HSET', meta, 'p', string.format('%.0f', position), 'b', string.format('%.0f', bytes))
 if ARGV[9] ~= '' then redis.call('HSET', meta, 's', ARGV[9], 't', '') end
 if count > 0 then
@@ -149,10 +207,11 @@ return {m[3], m[2]}
 
 PAGE = Script(
     _NOW
+    + _ENTRIES
     + """
 -- ARGV: position, most entries, whether to look at the lease, ttl if the log is in use, error, end.
 local meta, log = KEYS[1], KEYS[2]
-local m = redis.call('HMGET', meta, 'g', 'i', 's', 'p', 't', 'd')
+local m = redis.call('HMGET', meta, 'g', 'i', 's', 'p', 't', 'd', 'e')
 if not m[1] then return {} end
 local status, position, left = m[3], tonumber(m[4]), -1
 if status == 'live' and m[5] then
@@ -170,20 +229,82 @@ if status == 'live' and m[5] then
   end
   left = math.max(left, 0)
 end
-if ARGV[4] ~= '' and status == 'live' then
+if ARGV[4] ~= '' and status == 'live' and not m[7] then
   redis.call('PEXPIRE', meta, ARGV[4])
   redis.call('PEXPIRE', log, ARGV[4])
 end
-local first = position + 1
-local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
-if oldest[1] then first = tonumber(string.match(oldest[1][1], '%d+')) end
-local entries = {}
-if ARGV[2] ~= '0' then
-  entries = redis.call('XRANGE', log, string.format('%.0f', ARGV[1] + 1), '+', 'COUNT', ARGV[2])
-end
+local first, entries = entries_after(log, position, ARGV[1], ARGV[2])
 return {m[1], m[2], status, first, position, left, entries}
 """
 )
 """Returns name, incarnation, status, first and last position, what is left of the lease, and entries."""
 
-SCRIPTS = (APPEND, CLAIM, RENEW, STOP, PAGE)
+LOAD = Script(
+    _RECORD
+    + """
+-- ARGV: whether this uses the log, then those of record.
+if ARGV[1] == '1' then use(KEYS[1], KEYS[2]) end
+return record(KEYS[1], KEYS[2], 2)
+"""
+)
+"""Returns name, incarnation, status, first and last position, revision, fields and entries."""
+
+COMMIT = Script(
+    _NOW
+    + _TRIM
+    + _RECORD
+    + """
+-- ARGV: those of record; then expected and new revision, incarnation, position, most events, bytes and age,
+-- status after it, ttl, end of its life, the number of fields to set, with their names and values; then the
+-- kind and the bytes of each entry.
+local meta, log, writer = KEYS[1], KEYS[2], KEYS[3]
+local at = 3 + tonumber(ARGV[3])
+local revision, ttl, until_ms = ARGV[at + 2], ARGV[at + 9], ARGV[at + 10]
+if redis.call('GET', writer) == revision then return {1, record(meta, log, 1)} end
+local m = redis.call('HMGET', meta, 'g', 'v', 'b')
+local current = ''
+if m[1] then current = m[2] or '?' end
+if current ~= ARGV[at + 1] then return {0, record(meta, log, 1)} end
+local position, bytes = tonumber(ARGV[at + 4]), tonumber(m[3] or 0)
+if not m[1] then
+  redis.call('DEL', log)
+  redis.call('HSET', meta, 'g', ARGV[at + 3], 's', 'live', 'e', ttl)
+end
+local count = tonumber(ARGV[at + 11])
+for set = at + 12, at + 11 + 2 * count, 2 do redis.call('HSET', meta, ARGV[set], ARGV[set + 1]) end
+for add = at + 12 + 2 * count, #ARGV, 2 do
+  position = position + 1
+  bytes = bytes + #ARGV[add + 1]
+  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[add], ARGV[add + 1])
+end
+bytes = trim(log, bytes, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
+redis.call('HSET', meta, 'i', ARGV[at + 3], 'v', revision, 'p', string.format('%.0f', position), 'b',
+  string.format('%.0f', bytes))
+if ARGV[at + 8] ~= '' then redis.call('HSET', meta, 's', ARGV[at + 8]) end
+redis.call('SET', writer, revision, 'PX', 600000)
+use(meta, log)
+if until_ms ~= '' then
+  redis.call('PEXPIREAT', meta, until_ms)
+  redis.call('PEXPIREAT', log, until_ms)
+end
+return {1, record(meta, log, 1)}
+"""
+)
+"""Returns 1 if the change is made, else 0; then what ``LOAD`` returns."""
+
+DELETE = Script(
+    _NOW
+    + """
+local meta, log = KEYS[1], KEYS[2]
+local position = redis.call('HGET', meta, 'p')
+redis.call('DEL', meta)
+if position then
+  -- An entry wakes those that follow the log. A log that is made later begins with an empty stream.
+  redis.call('XADD', log, 'MAXLEN', 1, string.format('%.0f-%.0f', position + 1, now), 'd', '')
+  redis.call('PEXPIRE', log, 10000)
+end
+return 1
+"""
+)
+
+SCRIPTS = (APPEND, CLAIM, COMMIT, DELETE, LOAD, PAGE, RENEW, STOP)
