@@ -242,6 +242,7 @@ class ItemDecoder:
         wrapped: str | None = None,
         error_key: str | None = None,
         ordinary: bool = False,
+        unicode_lines: bool = True,
     ) -> Self: ...
     @property
     def is_odd(self) -> bool: ...
@@ -257,7 +258,15 @@ class ItemDecoder:
 
 @final
 class BlockDecoder:
-    def __new__(cls, assembler: Assembler, /, *, boundaries: Iterable[bytes], strips_bom: bool) -> Self: ...
+    def __new__(
+        cls,
+        assembler: Assembler,
+        /,
+        *,
+        boundaries: Iterable[bytes],
+        strips_bom: bool,
+        keeps_ids: bool = False,
+    ) -> Self: ...
     def clear(self) -> None: ...
     def feed(self, chunk: Buffer, /) -> Self: ...
     def finish(self) -> None: ...
@@ -272,7 +281,9 @@ class ItemBuilder:
 
 @final
 class OrdinaryEvents:
-    def __new__(cls, make: Callable[[str, str], Any], /, *, limit: int) -> Self: ...
+    def __new__(
+        cls, make: Callable[[str, str, str, int | None], Any], /, *, limit: int, unicode_lines: bool
+    ) -> Self: ...
     @property
     def is_odd(self) -> bool: ...
     @property

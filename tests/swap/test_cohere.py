@@ -306,7 +306,6 @@ def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, m
         monkeypatch.setattr(_fern._Planner, "plan_of", lambda *_: plan)
         monkeypatch.setattr(_patches._fern, "_built_type", None)
     else:
-        monkeypatch.setattr(_fern, "_is_cut", lambda _: 1 / 0)
         monkeypatch.setattr(_patches, "_bodies", lambda: 1 / 0)
     stock = client(FakeServer([CHUNK]))
     with pytest.warns(UnsupportedVersionWarning, match=r"leaves cohere .* as it is"):

@@ -136,7 +136,17 @@ def _bodies() -> Iterator[list[bytes]]:
         {},
     ):
         yield [good + _event(odd) + good]
-    for text in (b"data: null\n\n", b": comment\n\n", b"id: 1\nretry: 5\n", b"data: [DONE]\n\n", b"\r\n"):
+    for text in (
+        b"data: null\n\n",
+        b": comment\n\n",
+        b"id: 1\nretry: 5\n",
+        b"retry: 5\n\n",
+        b"event: x\n\n",
+        b'id: 1\n\n: more\n\n\ndata: {"type":\ndata: "content-end"}\n\n',
+        'data: {"type": "debug", "prompt": "\u2028"}\n\n'.encode(),
+        b"data: [DONE]\n\n",
+        b"\r\n",
+    ):
         yield [good, text, good[:9], good[9:]]
 
 
