@@ -298,7 +298,7 @@ def test_a_client_of_version_1_gets_a_fast_client_of_version_2(monkeypatch: Any)
 
 @pytest.mark.parametrize("change", ["function", "result", "parts"])
 def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_patches, "_checked", False)
+    _patches.check.cache_clear()
     if change == "function":
         monkeypatch.setitem(_patches._STOCK, raw_client.RawV2Client, raw_client.RawV2Client.chat)
     elif change == "result":

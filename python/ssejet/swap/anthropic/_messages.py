@@ -116,7 +116,8 @@ class _State:
         if type(before) is not str or own.get("type") != block_type:
             return None
         own[field] = snapshot = before + text
-        block.__pydantic_fields_set__.add(field)
+        if not before:  # else it is in the set
+            block.__pydantic_fields_set__.add(field)
         return make({"type": event_type, field: text, "snapshot": snapshot}, {}, {"type", field, "snapshot"})
 
     def _take_input(self, index: int, block: Any, text: str, make: Callable[..., Any]) -> Any:

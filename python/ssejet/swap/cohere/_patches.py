@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -66,22 +67,16 @@ def _twin(client: Any, **changes: Any) -> Any:
     return twin
 
 
-_checked = False
-
-
+@cache
 def check() -> None:
     """Compare what the SDK and the fast streams make of a few bodies.
 
     Raises:
         UnsupportedError: they differ.
     """
-    global _checked
-    if _checked:
-        return
     for cls, stock in _STOCK.items():
         for chunks in _bodies():
             require_same("its streams give", _see(cls, stock, chunks), _see(cls, _FAST[cls], chunks))
-    _checked = True
 
 
 def _see(cls: Any, method: Any, chunks: list[bytes]) -> list[Any]:

@@ -343,18 +343,13 @@ def _twin(client: Any) -> Any:
     return copy_of(client, cls, _stock=client, _models=copy_of(resource, fast))
 
 
-_checked = False
-
-
+@cache
 def check() -> None:
     """Compare what the SDK and the fast streams make of a few bodies.
 
     Raises:
         UnsupportedError: they differ.
     """
-    global _checked
-    if _checked:
-        return
     for is_vertex in (False, True):
         if _assembler(is_vertex).build(_GOOD) is None:
             raise UnsupportedError("it changes more of each chunk than is known here")
@@ -364,7 +359,6 @@ def check() -> None:
                 require_same(
                     "its streams give", expected, _see(resource, _FAST[resource], body, is_vertex=is_vertex)
                 )
-    _checked = True
 
 
 class _ProbeClient(_BASE):  # type: ignore[misc]
