@@ -186,7 +186,7 @@ impl Ordinary {
                 is_word(value)
             }
             b"retry" if value.len() < 10 && value.iter().all(u8::is_ascii_digit) => {
-                fields.retry = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                fields.retry = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
                 fields.retry.is_some()
             }
             _ => false,
