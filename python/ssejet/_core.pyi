@@ -23,6 +23,7 @@ __all__ = [
     "BlockDecoder",
     "BodyReader",
     "Decoder",
+    "GrowingJSON",
     "ItemBuilder",
     "ItemDecoder",
     "ItemStream",
