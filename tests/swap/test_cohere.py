@@ -298,7 +298,7 @@ def test_a_client_of_version_1_gets_a_fast_client_of_version_2(monkeypatch: Any)
 
 @pytest.mark.parametrize("change", ["function", "result", "parts"])
 def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_patches, "_checked", False)
+    _patches.check.cache_clear()
     if change == "function":
         monkeypatch.setitem(_patches._STOCK, raw_client.RawV2Client, raw_client.RawV2Client.chat)
     elif change == "result":
@@ -306,7 +306,6 @@ def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, m
         monkeypatch.setattr(_fern._Planner, "plan_of", lambda *_: plan)
         monkeypatch.setattr(_patches._fern, "_built_type", None)
     else:
-        monkeypatch.setattr(_fern, "_is_cut", lambda _: 1 / 0)
         monkeypatch.setattr(_patches, "_bodies", lambda: 1 / 0)
     stock = client(FakeServer([CHUNK]))
     with pytest.warns(UnsupportedVersionWarning, match=r"leaves cohere .* as it is"):

@@ -399,7 +399,7 @@ def test_the_given_client_may_be_freed_before_the_accelerated_one_and_after() ->
 
 @pytest.mark.parametrize("change", ["function", "method", "result"])
 def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_patches, "_checked", False)
+    _patches.check.cache_clear()
     monkeypatch.setattr(_patches, "_assemblers", {})
     if change == "function":
         monkeypatch.delattr(models, "_GenerateContentResponse_from_vertex")

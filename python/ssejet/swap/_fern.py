@@ -106,67 +106,60 @@ class Fern:
 
     def _source(self) -> Any:
         stock: Any = self.source_cls
-        event_cls, limit = self._event_cls, self._limit
+        event_cls = self._event_cls
         new, members = object.__new__, vars
 
-        def make(event_type: str, data: str) -> Any:
+        def make(event_type: str, data: str, event_id: str, retry: int | None) -> Any:
             made = new(event_cls)
-            members(made).update(event=event_type, data=data, id="", retry=None)
+            members(made).update(event=event_type, data=data, id=event_id, retry=retry)
             return made
 
-        if vars(make("a", "b")) != vars(event_cls(event="a", data="b", id="", retry=None)):
+        if vars(make("a", "b", "c", 5)) != vars(event_cls(event="a", data="b", id="c", retry=5)):
             raise UnsupportedError("its events have other attributes")
-        joins = self._joins_characters()
+        cut = self._data(["data: é".encode()[:-1], "é".encode()[-1:] + b"\n\n"])
+        joins = [data == ["é"] for data in cut]
+        line = "a\u2028\u2029\x85\x0b\x1cb"
+        unicode_lines = [data != [line] for data in self._data([f"data: {line}\n\n".encode()])]
+
+        def beginning(source: Any, *, is_async: bool) -> _Beginning | None:
+            if vars(source) != vars(type(source)(source._response)):
+                return None  # it reconnects
+            if codecs.lookup(source._get_charset()).name != "utf-8":
+                return None
+            source._check_content_type()
+            events = OrdinaryEvents(make, limit=self._limit, unicode_lines=unicode_lines[is_async])
+            return _Beginning(events, joins=joins[is_async])
 
         class EventSource(stock):  # type: ignore[misc]
-            def _is_usual(self) -> bool:
-                if vars(self) != vars(type(self)(self._response)):
-                    return False  # it reconnects
-                return codecs.lookup(self._get_charset()).name == "utf-8"
-
             def iter_sse(self) -> Iterator[Any]:
-                if not self._is_usual():
+                part = beginning(self, is_async=False)
+                if part is None:
                     yield from super().iter_sse()
                     return
-                self._check_content_type()
-                events = OrdinaryEvents(make, limit=limit)
                 body = Bytes(self._response)
-                last = b""
                 try:
                     for chunk in body:
-                        if not joins[0] and _is_cut(chunk):
-                            last = chunk
+                        yield from part.feed(chunk)
+                        if part.is_over:
                             break
-                        yield from events.feed(chunk)
-                        if events.is_odd:
-                            break
-                    twin = copy(self)
-                    twin._response = body.rest(events.rest, last)
-                    yield from stock.iter_sse(twin)
+                    yield from stock.iter_sse(part.rest(self, body))
                 finally:
                     body.close()
 
             async def aiter_sse(self) -> AsyncIterator[Any]:
-                if not self._is_usual():
+                part = beginning(self, is_async=True)
+                if part is None:
                     async for event in super().aiter_sse():
                         yield event
                     return
-                self._check_content_type()
-                events = OrdinaryEvents(make, limit=limit)
                 body = AsyncBytes(self._response)
-                last = b""
                 try:
                     async for chunk in body:
-                        if not joins[1] and _is_cut(chunk):
-                            last = chunk
-                            break
-                        for event in events.feed(chunk):
+                        for event in part.feed(chunk):
                             yield event
-                        if events.is_odd:
+                        if part.is_over:
                             break
-                    twin = copy(self)
-                    twin._response = body.rest(events.rest, last)
-                    rest = stock.aiter_sse(twin)
+                    rest = stock.aiter_sse(part.rest(self, body))
                     try:
                         async for event in rest:
                             yield event
@@ -177,18 +170,50 @@ class Fern:
 
         return EventSource
 
-    def _joins_characters(self) -> tuple[bool, bool]:
-        """Whether a character that two chunks share comes out right. Some versions decode chunks alone."""
-        chunks = ["data: é".encode()[:-1], "é".encode()[-1:] + b"\n\n"]
-        found: list[list[str]] = [[], []]
+    def _data(self, chunks: list[bytes]) -> tuple[list[str], list[str]]:
+        """Return the data of the events that the SDK reads, synchronously and asynchronously."""
+        found: tuple[list[str], list[str]] = ([], [])
 
         async def read() -> None:
             async for event in self.source_cls(Chunks(chunks).response()).aiter_sse():
                 found[1].append(event.data)
 
-        found[0] = [event.data for event in self.source_cls(Chunks(chunks).response()).iter_sse()]
+        found[0].extend(event.data for event in self.source_cls(Chunks(chunks).response()).iter_sse())
         run(read())
-        return found[0] == ["é"], found[1] == ["é"]
+        return found
+
+
+class _Beginning:
+    """Reads a stream as long as its events are ordinary. The SDK reads the rest.
+
+    Args:
+        events: finds the ordinary events.
+        joins: whether a character that two chunks share comes out right. Some versions decode chunks alone.
+
+    Attributes:
+        is_over: whether the SDK must go on.
+    """
+
+    def __init__(self, events: OrdinaryEvents, *, joins: bool) -> None:
+        self.is_over = False
+        self._events = events
+        self._joins = joins
+        self._last = b""
+
+    def feed(self, chunk: bytes) -> list[Any]:
+        """Give the events that are complete."""
+        if not self._joins and chunk[-1:] >= b"\x80":
+            self._last, self.is_over = chunk, True
+            return []
+        made = self._events.feed(chunk)
+        self.is_over = self._events.is_odd
+        return made
+
+    def rest(self, source: Any, body: Bytes | AsyncBytes) -> Any:
+        """Give a copy of the SDK's source that has the bytes that were not read here."""
+        twin = copy(source)
+        twin._response = body.rest(self._events.rest, self._last)
+        return twin
 
 
 def remade(method: Any, names: dict[str, Any]) -> Any:
@@ -252,11 +277,6 @@ class Chunks(httpx.SyncByteStream, httpx.AsyncByteStream):
     def response(self) -> httpx.Response:
         """A response with this body."""
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=self)
-
-
-def _is_cut(chunk: bytes) -> bool:
-    """Whether a chunk may end within a character."""
-    return chunk[-1:] >= b"\x80"
 
 
 def _names(code: CodeType) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.direct import ResponseBytes
+from ssejet._http.direct._asyncio import AsyncDirectChunks
 from ssejet.swap._twins import copy_of
 
 if TYPE_CHECKING:
@@ -54,13 +55,23 @@ class AsyncBytes:
 
     def __init__(self, response: Any) -> None:
         self._response = response
-        self._chunks = aiter(ResponseBytes(response))
+        self._chunks: Any = aiter(ResponseBytes(response))
         self._error: Exception | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = self._chunks
+        direct = chunks if isinstance(chunks, AsyncDirectChunks) else None
         try:
-            async for chunk in self._chunks:
-                yield chunk
+            if direct is None:
+                async for chunk in chunks:
+                    yield chunk
+                return
+            while True:  # this is `async for` inlined: a coroutine for each chunk would cost much
+                if not direct.arrived:
+                    await direct.wait()
+                yield direct.take()
+        except StopAsyncIteration:
+            pass
         except Exception as error:
             self._error = error
 

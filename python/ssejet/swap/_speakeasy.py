@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary, ref
 from ssejet._core import Assembler, BlockDecoder
 from ssejet._http.direct import ResponseBytes
 from ssejet.swap._driver import BlockRelay, adrive, drive
+from ssejet.swap._plan.probe import Response, outcome_of
 from ssejet.swap._plan.validated import Validated
 from ssejet.swap._speakeasy_probe import compare
 from ssejet.swap._support import Patch, UnsupportedError
@@ -87,6 +88,14 @@ class SpeakeasySwapIn:
             compare(self._stock, self._fast, assembler_of, types, unmarshal_json)
             self._checked = True
 
+    @cached_property
+    def _keeps_ids(self) -> bool:
+        """Whether the SDK gives the ID of a block to those that follow it, as newer versions do."""
+        texts: list[str] = []
+        response = Response([b"id: probe\ndata: {}\n\n", b"data: {}\n\n"])
+        outcome_of(lambda: self._stock["stream_events"](response, texts.append))
+        return "probe" in texts[-1]
+
     def _patch(self, stock: Any) -> Any:
         @wraps(stock)
         def stream(response: Any, decoder: Any, sentinel: Any = None, *more: Any, **options: Any) -> Any:
@@ -110,7 +119,12 @@ class SpeakeasySwapIn:
         """Make the generator that takes the place of one of the SDK's."""
         if sentinel and (sentinel.startswith("{") or "\n" in sentinel or "\r" in sentinel):
             return stock(response, decoder, sentinel, *more, **options)
-        blocks = BlockDecoder(assembler, boundaries=self._boundaries, strips_bom=self._strips_bom)
+        blocks = BlockDecoder(
+            assembler,
+            boundaries=self._boundaries,
+            strips_bom=self._strips_bom,
+            keeps_ids=self._keeps_ids,
+        )
         relay = BlockRelay(decoder, sentinel)
         rest = stock(relay, relay.decode, sentinel, *more, **options)
         start: Any = adrive if hasattr(rest, "__aiter__") else drive

@@ -41,6 +41,7 @@ _BLOCKS = (
     b"event: y\n\n",
     b"id: 1\n\n",
     b"retry: 5\n\n",
+    b"id: 1\nretry: 5\n",
     b"data\n\n",
     b"data: {\n\n",
     b'data: {"a":\ndata: 1}\n\n',

@@ -37,7 +37,7 @@ mod _core {
     use super::build::Assembler;
 
     #[pymodule_export]
-    use super::build::ModelMaker;
+    use super::build::{GrowingJSON, ModelMaker};
 
     #[pymodule_export]
     use super::decoder::Decoder;

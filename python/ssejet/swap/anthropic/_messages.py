@@ -13,8 +13,8 @@ from inspect import isasyncgenfunction, signature
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ssejet._core import ModelMaker
-from ssejet.swap._growing_json import GrowingJSON
+from ssejet._core import GrowingJSON, ModelMaker
+from ssejet.swap._growing_json import growing_json
 from ssejet.swap._late_field import read_late, set_late
 from ssejet.swap._plan.probe import seen
 
@@ -116,18 +116,23 @@ class _State:
         if type(before) is not str or own.get("type") != block_type:
             return None
         own[field] = snapshot = before + text
-        block.__pydantic_fields_set__.add(field)
+        if not before:  # else it is in the set
+            block.__pydantic_fields_set__.add(field)
         return make({"type": event_type, field: text, "snapshot": snapshot}, {}, {"type", field, "snapshot"})
 
     def _take_input(self, index: int, block: Any, text: str, make: Callable[..., Any]) -> Any:
-        if not isinstance(block, self._tools) or index in self._buffers or self._has_unfinished_strings:
-            return None
         growing = self._inputs.get(index)
         if growing is None:
-            growing = self._inputs[index] = GrowingJSON()
-        growing.add(text)
+            if not isinstance(block, self._tools) or index in self._buffers or self._has_unfinished_strings:
+                return None
+            growing = self._inputs[index] = growing_json()
+        try:
+            growing.add(text)
+        except UnicodeEncodeError:  # a lone surrogate
+            self._return_input(index)
+            return None
         fields = {"type": "input_json", "partial_json": text, "snapshot": None}
-        if growing.length and growing.is_partial and growing.open_items > _MAX_COPIED:
+        if growing.open_items > _MAX_COPIED and growing.is_partial:
             value = _Once(growing)
             set_late(block, "input", value)
             self._late[index] = block
@@ -141,19 +146,18 @@ class _State:
         if growing.length:
             value = growing.value()
             if value is None:
-                growing.pieces.pop()
-                self._return_input(index)
+                self._return_input(index, without=text)
                 return None
             own["input"] = value
             block.__pydantic_fields_set__.add("input")
         fields["snapshot"] = own["input"]
         return make(fields, {}, {*fields})
 
-    def _return_input(self, index: int) -> None:
-        """Let anthropic go on with the input of a tool."""
+    def _return_input(self, index: int, without: str = "") -> None:
+        """Let anthropic go on with the input of a tool, without its last piece."""
         growing = self._inputs.pop(index, None)
         if growing is not None:
-            self._buffers[index] = "".join(growing.pieces).encode()
+            self._buffers[index] = growing.encoded[: growing.length - len(without.encode())]
 
     def accumulate(self, *, event: Any, current_snapshot: Any, json_bufs: Any, **options: Any) -> Any:
         """Take the place of ``accumulate_event``, for the events that ``take`` does not handle."""

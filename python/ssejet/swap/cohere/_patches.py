@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -66,22 +67,16 @@ def _twin(client: Any, **changes: Any) -> Any:
     return twin
 
 
-_checked = False
-
-
+@cache
 def check() -> None:
     """Compare what the SDK and the fast streams make of a few bodies.
 
     Raises:
         UnsupportedError: they differ.
     """
-    global _checked
-    if _checked:
-        return
     for cls, stock in _STOCK.items():
         for chunks in _bodies():
             require_same("its streams give", _see(cls, stock, chunks), _see(cls, _FAST[cls], chunks))
-    _checked = True
 
 
 def _see(cls: Any, method: Any, chunks: list[bytes]) -> list[Any]:
@@ -136,7 +131,17 @@ def _bodies() -> Iterator[list[bytes]]:
         {},
     ):
         yield [good + _event(odd) + good]
-    for text in (b"data: null\n\n", b": comment\n\n", b"id: 1\nretry: 5\n", b"data: [DONE]\n\n", b"\r\n"):
+    for text in (
+        b"data: null\n\n",
+        b": comment\n\n",
+        b"id: 1\nretry: 5\n",
+        b"retry: 5\n\n",
+        b"event: x\n\n",
+        b'id: 1\n\n: more\n\n\ndata: {"type":\ndata: "content-end"}\n\n',
+        'data: {"type": "debug", "prompt": "\u2028"}\n\n'.encode(),
+        b"data: [DONE]\n\n",
+        b"\r\n",
+    ):
         yield [good, text, good[:9], good[9:]]
 
 

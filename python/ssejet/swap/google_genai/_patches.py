@@ -11,7 +11,7 @@ import sys
 import warnings
 from contextlib import suppress
 from copy import copy
-from functools import wraps
+from functools import cache, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from google.genai.client import Client
 from ssejet._core import AsyncItemStream, ItemDecoder, ItemStream, ServerSentEvent
 from ssejet._http.response import is_httpx_response
 from ssejet.swap._handover import AsyncBytes, Bytes
-from ssejet.swap._plan.probe import outcome_of, require_same
+from ssejet.swap._plan.probe import outcome_of, require_same, seen
 from ssejet.swap._support import Patch, UnsupportedError
 from ssejet.swap._twins import copy_of, subclass_of
 from ssejet.swap.google_genai._responses import RESPONSE_FIELD, Rules, assembler
@@ -177,7 +177,20 @@ def _prepared(resource: Any) -> tuple[Any, _Relay]:
 
 def _decoder(resource: Any) -> ItemDecoder:
     assembler = _assembler(bool(resource._api_client.vertexai))
-    return ItemDecoder(assembler, dialect="openai", ordinary=True)
+    is_async = isinstance(resource, models.AsyncModels)
+    return ItemDecoder(
+        assembler, dialect="openai", ordinary=True, unicode_lines=_has_unicode_lines(is_async=is_async)
+    )
+
+
+@cache
+def _has_unicode_lines(*, is_async: bool) -> bool:
+    """Whether the SDK ends lines at other characters than CR and LF, too."""
+    text = "\u2028\u2029\x85"
+    cls: Any = models.AsyncModels if is_async else models.Models
+    body = f'data: {{"modelVersion": "{text}"}}\n\n'.encode()
+    items = _see(cls, _STOCK_METHODS[cls], body, is_vertex=False)
+    return len(items) != 1 or seen({"model_version": text})[0] not in items[0][1]
 
 
 def _stamp(decoder: ItemDecoder, first: Any) -> None:
@@ -330,26 +343,22 @@ def _twin(client: Any) -> Any:
     return copy_of(client, cls, _stock=client, _models=copy_of(resource, fast))
 
 
-_checked = False
-
-
+@cache
 def check() -> None:
     """Compare what the SDK and the fast streams make of a few bodies.
 
     Raises:
         UnsupportedError: they differ.
     """
-    global _checked
-    if _checked:
-        return
     for is_vertex in (False, True):
         if _assembler(is_vertex).build(_GOOD) is None:
             raise UnsupportedError("it changes more of each chunk than is known here")
         for body in _bodies():
             for resource, stock in _STOCK_METHODS.items():
-                expected = _see(resource, stock, body, is_vertex)
-                require_same("its streams give", expected, _see(resource, _FAST[resource], body, is_vertex))
-    _checked = True
+                expected = _see(resource, stock, body, is_vertex=is_vertex)
+                require_same(
+                    "its streams give", expected, _see(resource, _FAST[resource], body, is_vertex=is_vertex)
+                )
 
 
 class _ProbeClient(_BASE):  # type: ignore[misc]
@@ -370,7 +379,7 @@ class _ProbeClient(_BASE):  # type: ignore[misc]
         return self._request()
 
 
-def _see(cls: Any, method: Callable[..., Any], body: bytes, is_vertex: bool) -> list[Any]:
+def _see(cls: Any, method: Callable[..., Any], body: bytes, *, is_vertex: bool) -> list[Any]:
     """Return what a stream gives: its items, and the error that ends it."""
     resource = cls(_ProbeClient(body, is_vertex=is_vertex))
     return outcome_of(lambda: method(resource, model="m", contents="a", config=None))

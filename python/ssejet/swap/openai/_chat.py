@@ -26,8 +26,8 @@ from openai.types.chat.chat_completion_chunk import (
     ChoiceDeltaToolCallFunction,
 )
 
-from ssejet._core import ModelMaker
-from ssejet.swap._growing_json import GrowingJSON
+from ssejet._core import GrowingJSON, ModelMaker
+from ssejet.swap._growing_json import growing_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,7 +60,7 @@ class _Step(NamedTuple):
 class LinearState(ChatCompletionStreamState[Any]):
     """openai-python's state, but it handles chunks that only add text itself."""
 
-    _texts: dict[Any, GrowingJSON]
+    _texts: dict[Any, tuple[GrowingJSON, int]]
     # The messages that were made here, by the index of their choice: they have all fields.
     _made: dict[int, Any]
     _parses: bool
@@ -195,10 +195,12 @@ class LinearState(ChatCompletionStreamState[Any]):
 
     def _parsed(self, key: Any, text: str) -> Any:
         """Parse the new end of a partial JSON text; None if openai-python must parse it."""
-        growing = self._texts.get(key)
-        if growing is None:
-            growing = self._texts[key] = GrowingJSON()
-        growing.add(text[growing.length :])
+        growing, length = self._texts.get(key) or (growing_json(), 0)
+        try:
+            growing.add(text[length:])
+        except UnicodeEncodeError:  # a lone surrogate
+            return None
+        self._texts[key] = growing, len(text)
         return growing.value()
 
     def _add_events(self, step: _Step, events: list[Any]) -> None:

@@ -3,6 +3,7 @@
 mod assembler;
 mod builder;
 mod cursor;
+mod growing;
 mod layout;
 mod maker;
 mod opening;
@@ -11,5 +12,6 @@ mod plan;
 pub use crate::errors::Stop;
 pub use assembler::Assembler;
 pub use builder::{Builder, Memory};
+pub use growing::GrowingJSON;
 pub use maker::{Maker, ModelMaker};
 pub use opening::Opening;

@@ -26,12 +26,16 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 ///     assembler: builds an item of the fields ``data`` and ``event``.
 ///     boundaries: what separates blocks. At each place, the first of them counts.
 ///     strips_bom: whether a byte order mark is dropped from a chunk that begins a block.
+///     keeps_ids: whether the SDK gives the ID of a block to those that follow it.
 #[pyclass(module = "ssejet._core")]
 pub struct BlockDecoder {
     assembler: Py<Assembler>,
     memory: Memory,
     boundaries: Vec<Vec<u8>>,
     strips_bom: bool,
+    keeps_ids: bool,
+    /// The line with the last ID, until the SDK knows it.
+    id: Option<Vec<u8>>,
     buffer: Vec<u8>,
     /// Where the next block begins.
     start: usize,
@@ -44,13 +48,20 @@ pub struct BlockDecoder {
 #[pymethods]
 impl BlockDecoder {
     #[new]
-    #[pyo3(signature = (assembler, /, *, boundaries, strips_bom))]
-    fn new(assembler: Bound<'_, Assembler>, boundaries: Vec<Vec<u8>>, strips_bom: bool) -> Self {
+    #[pyo3(signature = (assembler, /, *, boundaries, strips_bom, keeps_ids = false))]
+    fn new(
+        assembler: Bound<'_, Assembler>,
+        boundaries: Vec<Vec<u8>>,
+        strips_bom: bool,
+        keeps_ids: bool,
+    ) -> Self {
         Self {
             memory: Memory::new(assembler.get().plan()),
             assembler: assembler.unbind(),
             boundaries,
             strips_bom,
+            keeps_ids,
+            id: None,
             buffer: Vec::new(),
             start: 0,
             searched: 0,
@@ -84,23 +95,29 @@ impl BlockDecoder {
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let block = loop {
             let Some(block) = self.block() else { return Ok(None) };
-            if !block.is_empty() {
+            if !block.is_empty() && !is_silent(&self.buffer[block.clone()]) {
                 break block;
             }
         };
         self.last = block.start..self.start;
         let block = &self.buffer[block];
         let plan = self.assembler.get().plan();
-        match build(Builder::new(py, plan, &mut self.memory, None), block) {
-            Ok(item) => Ok(Some(item)),
-            Err(Stop::Refused) => Ok(Some(PyBytes::new(py, &self.buffer[self.last.clone()]).into_any())),
+        let mut id = None;
+        match build(Builder::new(py, plan, &mut self.memory, None), block, &mut id) {
+            Ok(item) => {
+                if let Some(line) = id.filter(|_| self.keeps_ids) {
+                    self.id = Some([line, b"\n"].concat());
+                }
+                Ok(Some(item))
+            }
+            Err(Stop::Refused) => Ok(Some(self.given(py, self.last.clone()).into_any())),
             Err(Stop::Error(error)) => Err(error),
         }
     }
 
     /// Take the last block again, with all bytes that follow it.
     fn take_rest<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let rest = PyBytes::new(py, &self.buffer[self.last.start..]);
+        let rest = self.given(py, self.last.start..self.buffer.len());
         self.clear();
         rest
     }
@@ -125,6 +142,13 @@ impl BlockDecoder {
 }
 
 impl BlockDecoder {
+    /// Gives bytes to the SDK, after the ID that it does not know yet.
+    fn given<'py>(&mut self, py: Python<'py>, range: Range<usize>) -> Bound<'py, PyBytes> {
+        let block = &self.buffer[range];
+        let id = if has_fields(block) { self.id.take() } else { None };
+        PyBytes::new(py, &[id.as_deref().unwrap_or_default(), block].concat())
+    }
+
     /// Finds the next block. As in the SDKs, boundaries may overlap: then the block between them is empty.
     fn block(&mut self) -> Option<Range<usize>> {
         let mut at = self.searched;
@@ -149,8 +173,36 @@ impl BlockDecoder {
     }
 }
 
-/// Builds the item of a block.
-fn build<'py>(mut builder: Builder<'py, '_>, block: &[u8]) -> Result<Bound<'py, PyAny>, Stop> {
+/// Whether a block has nothing but comments. The SDKs raise an error for malformed UTF-8 in them, too.
+fn is_silent(block: &[u8]) -> bool {
+    lines(block).all(|line| matches!(line, [] | [b':', ..])) && simdutf8::basic::from_utf8(block).is_ok()
+}
+
+/// Whether a block has a field that the SDKs know. For malformed UTF-8 they raise an error that has the block.
+fn has_fields(block: &[u8]) -> bool {
+    let names = [&b"data"[..], b"event", b"id", b"retry"];
+    simdutf8::basic::from_utf8(block).is_ok()
+        && lines(block).any(|line| names.iter().any(|name| line.starts_with(name)))
+}
+
+fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    block.split(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// Whether a line says a usual time to reconnect after. The SDKs cannot read some others.
+fn is_retry(line: &[u8]) -> bool {
+    let Some(value) = line.strip_prefix(b"retry:") else { return false };
+    let value = value.strip_prefix(b" ").unwrap_or(value);
+    (1..10).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
+/// Builds the item of a block, and finds its line with an ID. The item has no field for that, nor for the time
+/// to reconnect after.
+fn build<'py, 'a>(
+    mut builder: Builder<'py, '_>,
+    block: &'a [u8],
+    id: &mut Option<&'a [u8]>,
+) -> Result<Bound<'py, PyAny>, Stop> {
     let (mut event, mut data) = (None, None);
     let mut rest = block;
     while !rest.is_empty() {
@@ -161,7 +213,10 @@ fn build<'py>(mut builder: Builder<'py, '_>, block: &[u8]) -> Result<Bound<'py, 
             (&mut data, value)
         } else if let Some(value) = line.strip_prefix(b"event:") {
             (&mut event, value)
-        } else if line.is_empty() || line.starts_with(b":") {
+        } else if line.is_empty() || line.starts_with(b":") || is_retry(line) {
+            continue;
+        } else if line.starts_with(b"id:") && !line.contains(&0) {
+            *id = Some(line);
             continue;
         } else {
             return Err(Stop::Refused);

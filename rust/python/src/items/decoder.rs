@@ -5,7 +5,7 @@ use pyo3::types::{PyBytes, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{EventQueue, Options, Parser};
 
-use super::ordinary::Ordinary;
+use super::ordinary::{Habits, Ordinary};
 use super::rules::Rules;
 use super::stamp::Stamp;
 use crate::build::{Assembler, Builder, Memory};
@@ -26,6 +26,7 @@ use crate::errors::{Stop, event_too_large};
 ///     error_key: the key by which the SDK knows an error. Nothing is built of data in which its value is true.
 ///     ordinary: whether only ordinary events are decoded: one line of data that looks like a JSON object, and
 ///         nothing else. Another reader must go on with ``rest`` when the decoder ``is_odd``.
+///     unicode_lines: whether that reader ends lines at other characters than CR and LF.
 #[pyclass(module = "ssejet._core")]
 pub struct ItemDecoder {
     splitter: Splitter,
@@ -57,7 +58,9 @@ pub enum Ready<'py> {
 #[pymethods]
 impl ItemDecoder {
     #[new]
-    #[pyo3(signature = (assembler, /, *, dialect, only = None, wrapped = None, error_key = None, ordinary = false))]
+    #[pyo3(signature = (
+        assembler, /, *, dialect, only = None, wrapped = None, error_key = None, ordinary = false, unicode_lines = true
+    ))]
     fn new(
         assembler: Bound<'_, Assembler>,
         dialect: &str,
@@ -65,12 +68,17 @@ impl ItemDecoder {
         wrapped: Option<String>,
         error_key: Option<String>,
         ordinary: bool,
+        unicode_lines: bool,
     ) -> PyResult<Self> {
         let dialect = Dialect::named(dialect)?;
         let options = Options::default().with_dispatch(dialect.dispatch);
         Ok(Self {
             splitter: if ordinary {
-                Splitter::Ordinary(Ordinary::new(false, usize::MAX))
+                Splitter::Ordinary(Ordinary::new(Habits {
+                    all_fields: false,
+                    unicode_lines,
+                    limit: usize::MAX,
+                }))
             } else {
                 Splitter::Standard(Parser::new(options))
             },
@@ -124,13 +132,10 @@ impl ItemDecoder {
     /// The bytes that were not decoded, if only ordinary events are.
     #[getter]
     fn rest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(
-            py,
-            match &self.splitter {
-                Splitter::Ordinary(ordinary) => ordinary.rest(),
-                Splitter::Standard(_) => b"",
-            },
-        )
+        match &self.splitter {
+            Splitter::Ordinary(ordinary) => PyBytes::new(py, &ordinary.rest()),
+            Splitter::Standard(_) => PyBytes::new(py, b""),
+        }
     }
 
     /// Set a field of each item to a new copy of this model, of whose values dicts are copied, too.

@@ -5,15 +5,16 @@ use pyo3::types::{PyBytes, PyList};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::EventQueue;
 
-use super::ordinary::Ordinary;
+use super::ordinary::{Habits, Ordinary};
 use crate::decoder;
 use crate::text::text;
 
-/// Decodes the ordinary events of a stream: a type, and data in one line that looks like a JSON object.
+/// Decodes the ordinary events of a stream: comments, known fields, and no more than one line of data.
 ///
 /// Args:
-///     make: makes an object of the type and the data of an event.
+///     make: makes an object of the type, the data, the last ID and the retry time of an event.
 ///     limit: how many bytes of an event that is not complete are kept.
+///     unicode_lines: whether the other reader ends lines at other characters than CR and LF.
 #[pyclass(module = "ssejet._core")]
 pub struct OrdinaryEvents {
     ordinary: Ordinary,
@@ -24,9 +25,10 @@ pub struct OrdinaryEvents {
 #[pymethods]
 impl OrdinaryEvents {
     #[new]
-    #[pyo3(signature = (make, /, *, limit))]
-    fn new(make: Py<PyAny>, limit: usize) -> Self {
-        Self { ordinary: Ordinary::new(true, limit), queue: EventQueue::default(), make }
+    #[pyo3(signature = (make, /, *, limit, unicode_lines))]
+    fn new(make: Py<PyAny>, limit: usize, unicode_lines: bool) -> Self {
+        let habits = Habits { all_fields: true, unicode_lines, limit };
+        Self { ordinary: Ordinary::new(habits), queue: EventQueue::default(), make }
     }
 
     /// Decode the next bytes of the stream.
@@ -39,7 +41,9 @@ impl OrdinaryEvents {
         self.ordinary.feed(&decoder::bytes(chunk)?, &mut self.queue);
         let made = PyList::empty(py);
         while let Some(event) = self.queue.pop() {
-            made.append(self.make.bind(py).call1((text(py, event.event_type)?, text(py, event.data)?))?)?;
+            let (event_type, data) = (text(py, event.event_type)?, text(py, event.data)?);
+            let id = text(py, event.last_event_id.unwrap_or_default())?;
+            made.append(self.make.bind(py).call1((event_type, data, id, event.retry))?)?;
         }
         Ok(made)
     }
@@ -53,7 +57,7 @@ impl OrdinaryEvents {
     /// The bytes that were not decoded.
     #[getter]
     fn rest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.ordinary.rest())
+        PyBytes::new(py, &self.ordinary.rest())
     }
 
     // There is no `__clear__`: what this refers to cannot refer back to it.
