@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -135,16 +136,22 @@ ROWS = (
     Row("mistralai", "mistralai==2.0.0"),
     Row("mistralai", "mistralai<2"),
     Row("mistralai", "mistralai==1.0.0", OLD_HTTPX),
+    Row("mistralai", "mistralai<1", OLD_HTTPX),
     Row("huggingface_hub", "huggingface_hub"),
     Row("huggingface_hub", "huggingface_hub==2.0.0"),
     Row("huggingface_hub", "huggingface_hub<2"),
     Row("huggingface_hub", "huggingface_hub==1.0.1"),
     Row("huggingface_hub", "huggingface_hub<1"),
+    Row("huggingface_hub", "huggingface_hub==0.26.3"),
     Row("google-genai", "google-genai", ("aiohttp",)),
     Row("google-genai", "google-genai==2.0.0", ("aiohttp",)),
     Row("google-genai", "google-genai==1.56.0", ("aiohttp",)),
+    Row("google-genai", "google-genai==1.0.0", ("aiohttp",)),
     Row("cohere", "cohere"),
+    Row("cohere", "cohere==6.0.0"),
     Row("cohere", "cohere==5.21.1"),
+    Row("cohere", "cohere==5.9.4"),
+    Row("cohere", "cohere==5.0.1"),
     Row("litellm", "litellm"),
     Row("litellm", "litellm==1.106.12"),
     Row("litellm", "litellm==1.103.11"),
@@ -215,26 +222,26 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     return version, made, tests_say, fine
 
 
-def table(rows: list[tuple[str, str, str, str]]) -> str:
-    """The table of the documentation."""
-    lines = ["| library | version | ssejet | tests of the swap-ins |", "|---|---|---|---|"]
-    last = ""
-    for library, version, made, tests in rows:
-        lines.append(f"| {library if library != last else ''} | {version} | {made} | {tests} |")
-        last = library
-    return "\n".join(lines)
+TableRow = tuple[str, str, str, str, str]
 
 
-def read_table(text: str) -> list[tuple[str, str, str, str]]:
+def table(rows: list[TableRow]) -> str:
+    """The table of the documentation. Each row names its library, so that rows can be moved and merged."""
+    lines = ["| library | version | ssejet | tests of the swap-ins | run on |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def read_table(text: str) -> list[TableRow]:
     """The rows of a table that `table` wrote."""
-    rows: list[tuple[str, str, str, str]] = []
+    rows = []
     for line in text.splitlines()[2:]:
-        library, version, made, tests = (cell.strip() for cell in line.strip().strip("|").split("|", 3))
-        rows.append((library or rows[-1][0], version, made, tests))
+        library, version, *middle, day = (cell.strip() for cell in line.strip().strip("|").split("|"))
+        made, tests = "|".join(middle[:-1]), middle[-1]
+        rows.append((library, version, made, tests, day))
     return rows
 
 
-def write_table(path: Path, found: list[tuple[str, str, str, str]]) -> None:
+def write_table(path: Path, found: list[TableRow]) -> None:
     """Put the rows that were run into the documentation. Those of other versions stay."""
     text = path.read_text()
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
@@ -267,7 +274,7 @@ def main() -> None:
         print(f"{row.library} | {version} | {made} | {tests}", flush=True)
         well &= fine
         if fine:
-            found.append((row.library, version, made, tests))
+            found.append((row.library, version, made, tests, f"{datetime.now(timezone.utc).date()}"))
             write_table(DOCUMENT, found)
     sys.exit(not well or not rows)
 
