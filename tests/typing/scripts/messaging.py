@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import assert_type
 
-from ssejet import AsyncClient, Client, TokenMetrics
+from ssejet import AsyncClient, Client, TokenMetrics, responses
 from ssejet.messages import (
     AsyncMessageStream,
     Message,
