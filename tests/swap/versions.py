@@ -150,6 +150,7 @@ ROWS = (
     Row("cohere", "cohere==6.0.0"),
     Row("cohere", "cohere==5.21.1"),
     Row("cohere", "cohere==5.17.0"),
+    Row("cohere", "cohere==5.0.1"),
     Row("litellm", "litellm"),
     Row("litellm", "litellm==1.106.12"),
     Row("litellm", "litellm==1.103.11"),
