@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ssejet._answers.source import copy_json
+from ssejet._json import dump_builtins, loads
 from ssejet._pydantic import can_dump, to_builtins
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ else:
 
 __all__ = [
     "ANTHROPIC_CONTENT",
+    "INVALID_JSON",
     "RESPONSES_ITEMS",
     "ChatRequest",
     "Converter",
     "Unmatched",
     "as_text",
+    "call_of",
+    "input_of",
     "plain_object",
     "reasoning_of",
     "without",
@@ -38,6 +42,9 @@ __all__ = [
 # Messages, and the items of the Responses API.
 ANTHROPIC_CONTENT = "anthropic_content"
 RESPONSES_ITEMS = "responses_items"
+
+# The name under which Messages keeps an input that is not JSON, and sends it back.
+INVALID_JSON = "INVALID_JSON"
 
 Unmatched = Literal["keep", "raise", "drop"]
 
@@ -133,3 +140,28 @@ def as_text(parts: list[dict[str, Any]], kind: str = "text") -> str | list[dict[
 def reasoning_of(message: Mapping[str, Any]) -> Any:
     """The reasoning of a message of chat completions, by whichever name the server has for it."""
     return message.get("reasoning_content") or message.get("reasoning")
+
+
+def call_of(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The call of chat completions for a block that is a call."""
+    if block.get("type") != "tool_use":
+        return dict(block)
+    given = block.get("input")
+    if isinstance(given, Mapping) and given.keys() == {INVALID_JSON}:
+        arguments = given[INVALID_JSON]
+    else:
+        arguments = dump_builtins({} if given is None else given)
+    function = {"name": block.get("name") or "", "arguments": arguments}
+    return {"id": block.get("id") or "", "type": "function", "function": function}
+
+
+def input_of(arguments: Any) -> Any:
+    """The input of a tool for the arguments of a function: a JSON text, or what a lenient server sends."""
+    if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
+        return {}
+    if not isinstance(arguments, str):
+        return copy_json(arguments)
+    try:
+        return loads(arguments)
+    except (ValueError, RecursionError):
+        return {INVALID_JSON: arguments}

@@ -32,14 +32,14 @@ from ssejet._answers.conversion import (
     Converter,
     Unmatched,
     as_text,
+    call_of,
+    input_of,
     plain_object,
     reasoning_of,
     without,
 )
 from ssejet._answers.source import copy_json
-from ssejet._json import dump_builtins, loads
 from ssejet.chat._tools import tool_param
-from ssejet.messages._blocks import INVALID_JSON
 
 if TYPE_CHECKING:
     from typing_extensions import Required, TypedDict
@@ -58,10 +58,8 @@ else:
 __all__ = [
     "ChatRequest",
     "MessagesRequest",
-    "call_of",
     "finish_reason_of",
     "from_chat",
-    "input_of",
     "missing_in",
     "stop_reason_of",
     "to_chat",
@@ -526,34 +524,9 @@ def _has_only_results(message: Mapping[str, Any]) -> bool:
     )
 
 
-def input_of(arguments: Any) -> Any:
-    """The input of a tool for the arguments of a function: a JSON text, or what a lenient server sends."""
-    if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
-        return {}
-    if not isinstance(arguments, str):
-        return copy_json(arguments)
-    try:
-        return loads(arguments)
-    except (ValueError, RecursionError):
-        return {INVALID_JSON: arguments}
-
-
 def _is_call(block: Mapping[str, Any]) -> bool:
     """Whether a block is a call: one of Messages, or one of a custom tool, which was kept."""
     return block.get("type") == "tool_use" or isinstance(block.get("custom"), Mapping)
-
-
-def call_of(block: Mapping[str, Any]) -> dict[str, Any]:
-    """The call of chat completions for a block that is a call."""
-    if block.get("type") != "tool_use":
-        return dict(block)
-    given = block.get("input")
-    if isinstance(given, Mapping) and given.keys() == {INVALID_JSON}:
-        arguments = given[INVALID_JSON]
-    else:
-        arguments = dump_builtins({} if given is None else given)
-    function = {"name": block.get("name") or "", "arguments": arguments}
-    return {"id": block.get("id") or "", "type": "function", "function": function}
 
 
 def _source_of(url: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from ssejet._answers.conversion import (
     without,
 )
 from ssejet._answers.source import copy_json
+from ssejet._answers.tools import ModelFunction
 from ssejet._json import dump_builtins
 from ssejet.responses._tools import tool_param
 
@@ -549,7 +550,7 @@ class _ToChat(_PartConverter):
             del function["strict"]  # the default of chat completions
         model = getattr(param, "model", None)
         if model is not None:
-            function = type(param)(function, model)
+            function = ModelFunction(function, model)
         return {"type": "function", "function": function, **self.rest(param, ("type", *names), where)}
 
     def tool_choice(self, choice: Any) -> str | dict[str, Any]:

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet._answers.conversion import ANTHROPIC_CONTENT, RESPONSES_ITEMS, Converter, Unmatched
-from ssejet.messages._conversion import call_of, input_of
-from ssejet.messages._conversion import from_chat as messages_from_chat
-from ssejet.messages._conversion import missing_in as missing_in_blocks
-from ssejet.messages._conversion import to_chat as messages_to_chat
+from ssejet._answers.conversion import (
+    ANTHROPIC_CONTENT,
+    RESPONSES_ITEMS,
+    Converter,
+    Unmatched,
+    call_of,
+    input_of,
+)
 from ssejet.responses._conversion import (
     ResponsesRequest,
     canonical_item,
@@ -72,12 +75,15 @@ def from_messages(
         TypeError: a message is no object.
         ValueError: there is no counterpart for a role, or with ``unmatched="raise"`` for anything else.
     """
+    # Here, as a conversation of another protocol needs none of Messages.
+    from ssejet.messages import _conversion as of_messages
+
     converter = _Converter(unmatched, "the Responses API")
     instructions = system if isinstance(system, str) else None
     system = None if isinstance(system, str) else system
-    chat = messages_to_chat(messages, system=system, tools=tools, tool_choice=tool_choice)
+    chat = of_messages.to_chat(messages, system=system, tools=tools, tool_choice=tool_choice)
     converter.exchange(
-        chat["messages"], ANTHROPIC_CONTENT, RESPONSES_ITEMS, items_of, missing_in_blocks, _same_blocks
+        chat["messages"], ANTHROPIC_CONTENT, RESPONSES_ITEMS, items_of, of_messages.missing_in, _same_blocks
     )
     request = from_chat(**chat, unmatched=unmatched)
     if instructions is not None:
@@ -117,6 +123,8 @@ def to_messages(
         TypeError: an item is no object.
         ValueError: there is no counterpart for a role, or with ``unmatched="raise"`` for anything else.
     """
+    from ssejet.messages import _conversion as of_messages
+
     converter = _Converter(unmatched, "Messages")
     chat = to_chat(
         input,
@@ -128,7 +136,7 @@ def to_messages(
     converter.exchange(
         chat["messages"], RESPONSES_ITEMS, ANTHROPIC_CONTENT, blocks_of, missing_in, _same_items
     )
-    return messages_from_chat(**chat, unmatched=unmatched)
+    return of_messages.from_chat(**chat, unmatched=unmatched)
 
 
 class _Converter(Converter):
