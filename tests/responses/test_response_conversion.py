@@ -10,7 +10,7 @@ import msgspec
 import openai.types.chat
 import openai.types.responses
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.responses.response_create_params import ToolChoice
 from pydantic import TypeAdapter
@@ -590,7 +590,18 @@ def test_items_come_back_from_chat_completions(items: list[dict[str, Any]]) -> N
     assert canonical_items(back["input"]) == canonical_items(items)
 
 
+REFUSED_THEN_CITED = {
+    "type": "message",
+    "role": "assistant",
+    "content": [
+        {"type": "refusal", "refusal": "a"},
+        {"type": "output_text", "text": "b", "annotations": [{"type": "url_citation", **CITED}]},
+    ],
+}
+
+
 @given(item_lists())
+@example([REFUSED_THEN_CITED])
 def test_items_come_back_from_messages(items: list[dict[str, Any]]) -> None:
     _, back = conversion(to_messages, items, lambda **request: from_messages(**request))
     assert as_messages_say_it(back) == as_messages_say_it({"input": items})

@@ -596,8 +596,7 @@ def _said(parts: list[dict[str, Any]]) -> dict[str, Any]:
         converted.append(part)
     if converted:
         fields["content"] = as_text(converted)
-    texts = [part for part in parts if part.get("type") == "output_text"]
-    annotations = texts[0].get("annotations") if len(texts) == 1 else None
+    annotations = parts[0].get("annotations") if len(parts) == 1 else None
     if annotations:
         fields["annotations"] = [_nested(each, "url_citation") for each in annotations if _is_url(each)]
     return fields
