@@ -106,15 +106,8 @@ def from_chat(
     converter = _FromChat(unmatched)
     for index, message in enumerate(messages):
         converter.add(_plain_message(message, f"messages[{index}]"), f"messages[{index}]")
-    request: dict[str, Any] = {"input": converter.items}
-    if tools is not None:
-        converted = [converter.tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
-        request["tools"] = [tool for tool in converted if tool is not None]
-    if tool_choice is not None:
-        request["tool_choice"] = converter.tool_choice(tool_choice)
-    if parallel_tool_calls is not None:
-        request["parallel_tool_calls"] = parallel_tool_calls
-    return request  # type: ignore[return-value]
+    chosen = converter.chosen(tools, tool_choice, parallel_tool_calls)
+    return {"input": converter.items, **chosen}  # type: ignore[typeddict-item]
 
 
 def to_chat(
@@ -156,15 +149,8 @@ def to_chat(
     for index, item in enumerate(items):
         converter.add(plain_object(item, f"input[{index}]"), f"input[{index}]")
     converter.end_turn()
-    request: dict[str, Any] = {"messages": converter.messages}
-    if tools is not None:
-        converted = [converter.tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
-        request["tools"] = [tool for tool in converted if tool is not None]
-    if tool_choice is not None:
-        request["tool_choice"] = converter.tool_choice(tool_choice)
-    if parallel_tool_calls is not None:
-        request["parallel_tool_calls"] = parallel_tool_calls
-    return request  # type: ignore[return-value]
+    chosen = converter.chosen(tools, tool_choice, parallel_tool_calls)
+    return {"messages": converter.messages, **chosen}  # type: ignore[typeddict-item]
 
 
 # The fields that an item has in the Responses API only.
@@ -178,9 +164,27 @@ _INPUT_ROLES = frozenset({"user", "system", "developer"})
 
 
 class _PartConverter(Converter):
-    """What both directions share: the parts of an input, or of a tool's output."""
+    """What both directions share: tools, and the parts of an input, or of a tool's output."""
 
     text_type: str
+
+    def chosen(self, tools: Iterable[Any] | None, choice: Any, parallel: bool | None) -> dict[str, Any]:
+        """The parameters of a request that are about tools."""
+        chosen: dict[str, Any] = {}
+        if tools is not None:
+            converted = [self.tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+            chosen["tools"] = [tool for tool in converted if tool is not None]
+        if choice is not None:
+            chosen["tool_choice"] = self.tool_choice(choice)
+        return chosen if parallel is None else {**chosen, "parallel_tool_calls": parallel}
+
+    def tool(self, tool: Any, where: str) -> dict[str, Any] | None:
+        """A tool; None if it has no counterpart and is left out."""
+        raise NotImplementedError
+
+    def tool_choice(self, choice: Any) -> str | dict[str, Any]:
+        """A choice of tools."""
+        raise NotImplementedError
 
     def parts(self, content: Any, where: str) -> str | list[dict[str, Any]]:
         """The content of an item or message of the user, or the output of a tool."""
