@@ -336,12 +336,6 @@ class _FromChat(_PartConverter):
 
     def _part(self, part: dict[str, Any], where: str) -> dict[str, Any] | None:
         kind = part.get("type")
-        if kind in _TEXTS:
-            return {
-                "type": "input_text",
-                "text": part.get("text") or "",
-                **self._marks(part, ("text",), where),
-            }
         image = part.get("image_url")
         if kind == "image_url" and image:
             fields = {"url": image} if isinstance(image, str) else dict(image)
@@ -372,8 +366,7 @@ class _FromChat(_PartConverter):
 
     def tool(self, tool: Any, where: str) -> dict[str, Any] | None:
         """A tool, flat. A type stays one that knows its arguments, so that calls are parsed."""
-        given = tool if isinstance(tool, (Mapping, type)) else plain_object(tool, where)
-        param = tool_param(given)
+        param = _tool_param(tool, where)
         custom = param.get("custom")
         if isinstance(custom, Mapping):
             rest = {**without(param, "custom"), **without(custom, "format")}
@@ -537,8 +530,7 @@ class _ToChat(_PartConverter):
         return part if kind in {"image_url", "file"} else None
 
     def tool(self, tool: Any, where: str) -> dict[str, Any] | None:
-        given = tool if isinstance(tool, (Mapping, type)) else plain_object(tool, where)
-        param = tool_param(given)
+        param = _tool_param(tool, where)
         kind = param.get("type", "function")
         if kind == "custom" and "custom" not in param:
             custom = _some_of(param, ("name", "description"))
@@ -637,6 +629,12 @@ def _canonical_part(part: dict[str, Any]) -> dict[str, Any]:
 def _kind_of(item: Mapping[str, Any]) -> Any:
     """The type of an item: of messages, servers and users may leave it out."""
     return item.get("type") or ("message" if "role" in item else "item_reference")
+
+
+def _tool_param(tool: Any, where: str) -> dict[str, Any]:
+    """A tool in the flat form. One that knows its type stays as it is; any other is a copy."""
+    param = tool_param(tool if isinstance(tool, (Mapping, type)) else plain_object(tool, where))
+    return param if isinstance(param, ModelFunction) else dict(copy_json(param))
 
 
 def _plain_message(message: Any, where: str) -> dict[str, Any]:
