@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anthropic.types
@@ -34,9 +35,16 @@ from ssejet.responses import Response, from_chat, from_messages, to_chat, to_mes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ITEMS_OF_SDK: TypeAdapter[Any] = TypeAdapter(openai.types.responses.ResponseInputParam)
-CHAT_OF_SDK: TypeAdapter[Any] = TypeAdapter(list[openai.types.chat.ChatCompletionMessageParam])
-MESSAGES_OF_SDK: TypeAdapter[Any] = TypeAdapter(list[anthropic.types.MessageParam])
+ITEMS_OF_SDK = openai.types.responses.ResponseInputParam
+CHAT_OF_SDK = list[openai.types.chat.ChatCompletionMessageParam]
+MESSAGES_OF_SDK = list[anthropic.types.MessageParam]
+
+
+@cache
+def adapter(type_: Any) -> TypeAdapter[Any]:
+    """Checks JSON against a type of an SDK. It takes long to make."""
+    return TypeAdapter(type_)
+
 
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PDF = f"data:application/pdf;base64,{PNG}"
@@ -132,12 +140,12 @@ class Weather(msgspec.Struct):
 
 def test_a_conversation_of_chat_completions_becomes_items_that_the_sdk_takes() -> None:
     assert from_chat(CHAT, unmatched="raise") == {"input": ITEMS}
-    ITEMS_OF_SDK.validate_python(ITEMS)
+    adapter(ITEMS_OF_SDK).validate_python(ITEMS)
 
 
 def test_items_become_a_conversation_of_chat_completions_that_the_sdk_takes() -> None:
     assert to_chat(ITEMS, unmatched="raise") == {"messages": CHAT}
-    CHAT_OF_SDK.validate_python(CHAT)
+    adapter(CHAT_OF_SDK).validate_python(CHAT)
 
 
 def test_conversions_between_the_three_protocols_change_nothing_that_was_given() -> None:
@@ -201,8 +209,7 @@ class TestToolsOfResponses:
     def test_tools_are_converted_both_ways_into_what_the_sdk_takes(self) -> None:
         assert from_chat([], tools=self.CHAT, unmatched="raise")["tools"] == self.FLAT
         assert to_chat([], tools=self.FLAT, unmatched="raise")["tools"] == self.CHAT
-        adapter: TypeAdapter[Any] = TypeAdapter(list[openai.types.responses.ToolParam])
-        adapter.validate_python(self.FLAT)
+        adapter(list[openai.types.responses.ToolParam]).validate_python(self.FLAT)
 
     @pytest.mark.parametrize("convert", [from_chat, to_chat])
     def test_tools_that_are_types_stay_typed(self, convert: Callable[..., Any]) -> None:
@@ -234,8 +241,8 @@ class TestToolsOfResponses:
     def test_tools_are_chosen_in_the_same_way_that_the_sdk_takes(self, chat: Any, responses: Any) -> None:
         assert from_chat([], tool_choice=chat)["tool_choice"] == responses
         assert to_chat([], tool_choice=responses)["tool_choice"] == chat
-        TypeAdapter(openai.types.chat.ChatCompletionToolChoiceOptionParam).validate_python(chat)
-        TypeAdapter(ToolChoice).validate_python(responses)
+        adapter(openai.types.chat.ChatCompletionToolChoiceOptionParam).validate_python(chat)
+        adapter(ToolChoice).validate_python(responses)
 
     def test_tools_are_called_one_at_a_time_if_the_request_says_so(self) -> None:
         assert from_chat([], parallel_tool_calls=False) == {"input": [], "parallel_tool_calls": False}
@@ -408,8 +415,8 @@ class TestReasoningOfTwoMakers:
         messages = [{"role": "assistant", "content": self.BLOCKS}]
         assert from_messages(messages, unmatched="raise") == {"input": self.ITEMS}
         assert to_messages(self.ITEMS, unmatched="raise") == {"messages": messages}
-        ITEMS_OF_SDK.validate_python(self.ITEMS)
-        MESSAGES_OF_SDK.validate_python(messages)
+        adapter(ITEMS_OF_SDK).validate_python(self.ITEMS)
+        adapter(MESSAGES_OF_SDK).validate_python(messages)
 
     def test_what_messages_cannot_say_is_kept_or_refused_or_left_out(self) -> None:
         search = {"type": "web_search_call", "id": "ws", "status": "completed"}
@@ -676,7 +683,7 @@ def test_nothing_of_messages_is_lost_where_everything_must_have_a_counterpart(
     except ValueError:
         return
     assert answers_joined(to_messages(**request)["messages"]) == answers_joined(messages)
-    ITEMS_OF_SDK.validate_python(request["input"])
+    adapter(ITEMS_OF_SDK).validate_python(request["input"])
 
 
 answers_of_chat = st.one_of(
@@ -705,7 +712,7 @@ def test_chat_completions_come_back_from_items(chat: list[dict[str, Any]]) -> No
     request, back = conversion(from_chat, chat, lambda **request: to_chat(**request))
     assert parsed_chat(back["messages"]) == parsed_chat(chat)
     if "input_audio" not in json.dumps(request):
-        ITEMS_OF_SDK.validate_python(request["input"])
+        adapter(ITEMS_OF_SDK).validate_python(request["input"])
 
 
 @pytest.mark.parametrize("convert", [from_chat, from_messages, to_chat, to_messages])
