@@ -61,7 +61,10 @@ def test_unruly_streams_with_a_response_format_give_what_openai_gives(chunks: li
     assert_agreement(chunks, response_format=Answer)
 
 
-RECORDINGS = sorted((Path(__file__).parent / "fixtures").glob("*.sse"))
+# Those of which openai-python makes what the server meant.
+PROVIDERS = ("deepseek", "glm", "qwen")
+FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.sse"))
+RECORDINGS = [path for path in FIXTURES if path.stem.startswith(PROVIDERS)]
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)

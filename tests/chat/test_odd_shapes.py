@@ -392,3 +392,52 @@ def test_a_chunk_that_holds_itself_is_refused() -> None:
     endless |= {"first": endless, "second": endless}
     with pytest.raises(StreamError, match="nested too deep"):
         plain(endless).get_final_completion()
+
+
+@pytest.mark.parametrize(
+    ("harmless", "error"),
+    [
+        ('"error": []', '"error": ["boom"]'),
+        ('"error": [ ]', '"error": [ {} ]'),
+        ('"error": 0.0', '"error": 0.5'),
+        ('"error": -0', '"error": -1'),
+        ('"error": ""', '"error": " "'),
+        ('"error": {}', '"error": {"message": "boom"}'),
+        ('"finish_reason": "stop"', '"finish_reason": "error"'),
+        ('"finish_reason": "stop"', '"finish_reason": "ERROR"'),
+        ('"finish_reason": "stop"', r'"finish_reason": "\u0065rror"'),
+    ],
+)
+@pytest.mark.parametrize("place", ["chunk", "choice"])
+def test_an_error_is_found_after_chunks_that_look_almost_the_same(
+    harmless: str, error: str, place: str, request: pytest.FixtureRequest
+) -> None:
+    place = "choice" if "finish_reason" in harmless else place  # only choices have it
+
+    def chunk_with(field: str) -> str:
+        # Shapes are remembered for the whole process, so each test has one of its own.
+        own = json.dumps(request.node.name)
+        choice = '"index": 0, "delta": {"content": "a"}'
+        fields = (
+            f'"choices": [{{{choice}, {field}}}]'
+            if place == "choice"
+            else f'{field}, "choices": [{{{choice}}}]'
+        )
+        return f"data: {{{own}: 1, {fields}}}\n\n"
+
+    body = chunk_with(harmless) * 3 + chunk_with(error)
+    response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
+    stream = Stream(response, cast_to=ChatCompletionChunk)
+    assert [next(stream).choices[0].delta.content for _ in range(3)] == ["a"] * 3
+    with pytest.raises(APIError):
+        next(stream)
+
+
+def test_an_error_is_found_after_chunks_whose_choices_are_empty_objects() -> None:
+    body = 'data: {"choices": [{}], "message": "a", "code": "b"}\n\n' * 2
+    body += 'data: {"choices": [], "message": "overloaded", "code": "b"}\n\n'
+    response = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
+    stream = Stream(response, cast_to=ChatCompletionChunk)
+    assert [next(stream).choices[0].index for _ in range(2)] == [0, 0]
+    with pytest.raises(APIError, match="overloaded"):
+        next(stream)

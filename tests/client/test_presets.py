@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from messages_server import async_call, serve, sync_call
+from providers_page import PACKAGES, PAGE, WITH_MESSAGES, page
 
 from ssejet import APIStatusError, AsyncClient, Client
 from ssejet.client._providers import PROVIDERS
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 KEY = "sk-a-secret-of-some-length"
 MESSAGES = [{"role": "user", "content": "Hi!"}]
-ROOT = Path(__file__).parents[2]
 VARIABLES = {
     each for provider in PROVIDERS.values() for each in (provider.key_variable, provider.url_variable)
 }
@@ -232,10 +233,29 @@ class TestRequests:
             ask("mistral", "chat", extra_body={"stream_options": {}})
 
 
-def test_the_documentation_lists_every_provider() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|(.*)$", (ROOT / "docs" / "providers.md").read_text(), re.MULTILINE)
-    assert [name for name, _ in rows] == [*PROVIDERS]
-    for name, row in rows:
-        provider = PROVIDERS[name]
-        for each in filter(None, (provider.base_url, provider.key_variable, provider.messages_url)):
-            assert f"`{each}`" in row, name
+def test_the_documentation_lists_every_provider_with_what_was_verified() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(text), "run python tests/client/providers_page.py"
+
+
+def test_the_documentation_says_of_the_messages_api_what_requests_do() -> None:
+    for name, (_, path) in TestRequests.PATHS.items():
+        assert (path is not None) == (name in WITH_MESSAGES or bool(PROVIDERS[name].messages_url)), name
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_url_and_the_variable_are_those_of_the_providers_package(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, _, client = PACKAGES[name].rpartition(".")
+    made = getattr(pytest.importorskip(module), client)
+    monkeypatch.setenv(PROVIDERS[name].key_variable, KEY)
+    sdk = made()
+    assert KEY in (sdk.api_key, getattr(sdk, "_api_key", None))
+    ours = PROVIDERS[name].base_url
+    # Their paths may begin with what is the end of our URL.
+    theirs = f"{sdk.base_url}".rstrip("/")
+    rest = ours.removeprefix(theirs)
+    assert ours.startswith(theirs)
+    resources = (Path(inspect.getfile(made)).parent / "resources").rglob("*.py")
+    assert not rest or any(f'"{rest}/' in path.read_text(encoding="utf-8") for path in resources)

@@ -118,7 +118,16 @@ def test_only_the_kind_of_a_value_counts() -> None:
     assert shapes.knows('{"a":234,"b":["y", "z"]}')
     shapes.add('{"a":"x","b":["x"]}')
     assert not shapes.knows('{"a":"","b":["x"]}')
-    assert shapes.knows(r'{ "a" : "it: \"q\": {", "b":[]}')
+    assert shapes.knows(r'{ "a" : "it: \"q\": {", "b":["y"]}')
+    # What Python takes for false, and the word "error", may tell an error from an answer.
+    assert not shapes.knows('{"a":"x","b":[]}')
+    assert not shapes.knows('{"a":"ERROR","b":["x"]}')
+    assert not shapes.knows(r'{"a":"\u0065rror","b":["x"]}')
+    shapes.add('{"a":0.0,"b":[ ]}')
+    assert shapes.knows('{"a":-0,"b":[]}')
+    assert not shapes.knows('{"a":0.5,"b":[]}')
+    assert not shapes.knows('{"a":-1,"b":[]}')
+    assert not shapes.knows('{"a":0,"b":[{}]}')
 
 
 def test_any_text_may_be_asked_for() -> None:

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 import warnings
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 
 NAME = os.environ["LEFT_ALONE"]
 package: Any = importlib.import_module(NAME)
+VERSION = getattr(package, "__version__", None) or metadata.version(NAME)
 
 BODY = b'event: completion\nid: 1\ndata: {"a": 1}\n\nevent: completion\ndata: {"a": 2}\n\n'
 
 
 GENERATED = {sdk.package: sdk for sdk in ALL}
 IS_SDK = NAME in {"openai", "anthropic", *GENERATED}
+# Those whose streams have other bodies: only what could have been patched is compared.
+IS_READ = NAME not in {"cohere", "google.genai", "mistralai"}
 
 
 def client(mode: str) -> Any:
@@ -58,6 +62,8 @@ def read_sdk(answer: Answer, make: Callable[[str], Any]) -> list[Any]:
 
 def read(answer: Answer) -> list[Any]:
     """Read a stream as a user of the package does."""
+    if not IS_READ:
+        return []
     if IS_SDK:
         return read_sdk(answer, client)
     if NAME == "httpx_sse":
@@ -76,10 +82,10 @@ def classes() -> dict[Any, dict[str, Any]]:
     found = {
         value
         for name, module in list(sys.modules.items())
-        if name.partition(".")[0] == NAME
+        if f"{name}.".startswith(f"{NAME}.")
         for value in vars(module).values()
         # Some values are proxies, which would import what they stand for if they were asked for their class.
-        if issubclass(type(value), type) and value.__module__.partition(".")[0] == NAME
+        if issubclass(type(value), type) and f"{value.__module__}.".startswith(f"{NAME}.")
     }
     return {cls: {**vars(cls), "__slotnames__": None} for cls in found}
 
@@ -88,7 +94,8 @@ def classes() -> dict[Any, dict[str, Any]]:
 def test_it_is_as_it_was_and_one_warning_names_the_version(server: Server) -> None:
     answer = server.answer(BODY)
     expected, before = read(answer), classes()
-    assert len(expected) >= 2
+    assert len(expected) >= 2 or not IS_READ
+    assert before
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with ssejet.install() as report, ssejet.install():
@@ -98,7 +105,7 @@ def test_it_is_as_it_was_and_one_warning_names_the_version(server: Server) -> No
             assert read(answer) == expected
     mine = [warning for warning in caught if issubclass(warning.category, UnsupportedVersionWarning)]
     assert len(mine) == 1
-    assert f"{NAME} {package.__version__}" in str(mine[0].message)
+    assert f"{NAME} {VERSION}" in str(mine[0].message)
     assert read(answer) == expected
 
 
@@ -106,7 +113,7 @@ def test_it_is_as_it_was_and_one_warning_names_the_version(server: Server) -> No
 def test_its_clients_are_given_back_with_a_warning(server: Server) -> None:
     def make(mode: str) -> Any:
         stock = client(mode)
-        with pytest.warns(UnsupportedVersionWarning, match=f"leaves {NAME} {package.__version__} as it is"):
+        with pytest.warns(UnsupportedVersionWarning, match=f"leaves {NAME} {VERSION} as it is"):
             assert ssejet.accelerate(stock) is stock
         return stock
 

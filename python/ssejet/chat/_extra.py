@@ -32,6 +32,7 @@ CONTENT_PARTS = "content_parts"
 # Texts that do not grow. Some servers repeat them in each chunk.
 _NAMES = frozenset(
     {
+        "channel",
         "format",
         "id",
         "index",
@@ -104,13 +105,13 @@ class Fields(msgspec.Struct, eq=False):
             values[name] = _begun(value) if before is None or name in _NAMES else _grown(before, value)
 
     def replace(self, more: Mapping[str, Any]) -> None:
-        """Keep the latest value of each field that is not null.
+        """Keep the latest value of each field that is neither null nor an empty object or list.
 
         The values are not copied, as those of a chunk never change; ``plain`` returns copies.
         """
         values = self._values
         for name, value in more.items():
-            if value is not None or name not in values:
+            if name not in values or not (value is None or value == {} or value == []):
                 values[name] = value
 
     def complete(self, answer: Sent, source: Source) -> None:

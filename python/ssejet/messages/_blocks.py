@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ssejet._answers.conversion import INVALID_JSON
 from ssejet._answers.source import added_to, copy_json, remember
 from ssejet._answers.text import Text
 from ssejet.chat._extra import Fields, gather
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from ssejet.messages._models import ContentBlock, ContentBlockDelta, ParsedContentBlock
 
 __all__ = ["BlockState", "block_for"]
-
-INVALID_JSON = "INVALID_JSON"
-"""The name under which an input that is not JSON is kept, and sent back."""
 
 
 # The blocks that a delta fits. Where a server sends no beginning, the first of them is begun.

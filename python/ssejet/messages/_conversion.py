@@ -24,13 +24,22 @@ blocks in ``anthropic_content`` too, which ``from_chat`` prefers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from ssejet._answers.conversion import (
+    ANTHROPIC_CONTENT,
+    ChatRequest,
+    Converter,
+    Unmatched,
+    as_text,
+    call_of,
+    input_of,
+    plain_object,
+    reasoning_of,
+    without,
+)
 from ssejet._answers.source import copy_json
-from ssejet._json import dump_builtins, loads
-from ssejet._pydantic import can_dump, to_builtins
 from ssejet.chat._tools import tool_param
-from ssejet.messages._blocks import INVALID_JSON
 
 if TYPE_CHECKING:
     from typing_extensions import Required, TypedDict
@@ -43,20 +52,18 @@ if TYPE_CHECKING:
         tools: list[dict[str, Any]]
         tool_choice: dict[str, Any]
 
-    class ChatRequest(TypedDict, total=False):
-        """The parameters of a chat completion that a conversation consists of."""
-
-        messages: Required[list[dict[str, Any]]]
-        tools: list[dict[str, Any]]
-        tool_choice: str | dict[str, Any]
-        parallel_tool_calls: bool
-
 else:
-    MessagesRequest = ChatRequest = dict
+    MessagesRequest = dict
 
-__all__ = ["ChatRequest", "MessagesRequest", "finish_reason_of", "from_chat", "stop_reason_of", "to_chat"]
-
-ANTHROPIC_CONTENT = "anthropic_content"
+__all__ = [
+    "ChatRequest",
+    "MessagesRequest",
+    "finish_reason_of",
+    "from_chat",
+    "missing_in",
+    "stop_reason_of",
+    "to_chat",
+]
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -92,7 +99,7 @@ def from_chat(
     tools: Iterable[Any] | None = None,
     tool_choice: Any = None,
     parallel_tool_calls: bool | None = None,
-    unmatched: Literal["keep", "raise", "drop"] = "keep",
+    unmatched: Unmatched = "keep",
 ) -> MessagesRequest:
     """Convert a conversation of chat completions to one of Messages.
 
@@ -121,10 +128,10 @@ def from_chat(
     """
     converter = _FromChat(unmatched)
     for index, message in enumerate(messages):
-        converter.add(_plain(message, f"messages[{index}]"), f"messages[{index}]")
+        converter.add(plain_object(message, f"messages[{index}]"), f"messages[{index}]")
     request: dict[str, Any] = {"messages": converter.messages}
     if converter.system:
-        request["system"] = _as_text(converter.system)
+        request["system"] = as_text(converter.system)
     if tools is not None:
         params = [tool_param(_plain_or_type(tool)) for tool in tools]
         converted = [converter.tool(tool, f"tools[{index}]") for index, tool in enumerate(params)]
@@ -143,7 +150,7 @@ def to_chat(
     system: Any = None,
     tools: Iterable[Any] | None = None,
     tool_choice: Mapping[str, Any] | None = None,
-    unmatched: Literal["keep", "raise", "drop"] = "keep",
+    unmatched: Unmatched = "keep",
 ) -> ChatRequest:
     """Convert a conversation of Messages to one of chat completions.
 
@@ -171,10 +178,10 @@ def to_chat(
     if system is not None and system != []:
         converter.messages.append({"role": "system", "content": converter.parts(system, "system")})
     for index, message in enumerate(messages):
-        converter.add(_plain(message, f"messages[{index}]"), f"messages[{index}]")
+        converter.add(plain_object(message, f"messages[{index}]"), f"messages[{index}]")
     request: dict[str, Any] = {"messages": converter.messages}
     if tools is not None:
-        plain = [_plain(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+        plain = [plain_object(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
         converted = [converter.tool(tool, f"tools[{index}]") for index, tool in enumerate(plain)]
         request["tools"] = [tool for tool in converted if tool is not None]
     if tool_choice is not None:
@@ -186,54 +193,15 @@ def to_chat(
     return request  # type: ignore[return-value]
 
 
-class _Converter:
-    """What both directions share: what to do with what has no counterpart."""
-
-    target: str
-
-    def __init__(self, unmatched: str) -> None:
-        if unmatched not in {"keep", "raise", "drop"}:
-            raise ValueError(f"unmatched must be 'keep', 'raise' or 'drop', not {unmatched!r}")
-        self.unmatched = unmatched
-        self.messages: list[dict[str, Any]] = []
-
-    def keeps(self, what: str, where: str) -> bool:
-        """Whether to keep something that has no counterpart.
-
-        Raises:
-            ValueError: it must have one.
-        """
-        if self.unmatched == "raise":
-            raise ValueError(
-                f"{where}: {what} has no counterpart in {self.target}: remove it, or pass "
-                "unmatched='keep' to keep it as it is, or unmatched='drop' to leave it out"
-            )
-        return self.unmatched == "keep"
-
-    def rest(self, fields: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
-        """The fields that have no counterpart, under their own names."""
-        names = {*known}
-        return {
-            name: value
-            for name, value in fields.items()
-            if name not in names and value is not None and self.keeps(repr(name), where)
-        }
-
-    def no_role(self, message: Mapping[str, Any], where: str) -> ValueError:
-        return ValueError(
-            f"{where}: the role {message.get('role')!r} has no counterpart in {self.target}: convert the "
-            "message yourself, or leave it out"
-        )
-
-
 # Chat completions → Messages.
 
 
-class _FromChat(_Converter):
+class _FromChat(Converter):
     target = "Messages"
 
     def __init__(self, unmatched: str) -> None:
         super().__init__(unmatched)
+        self.messages: list[dict[str, Any]] = []
         self.system: list[dict[str, Any]] = []
 
     def add(self, message: dict[str, Any], where: str) -> None:
@@ -244,7 +212,7 @@ class _FromChat(_Converter):
             if not self.messages and not rest:
                 self.system += blocks
             else:
-                self.messages.append({"role": "system", "content": _as_text(blocks), **rest})
+                self.messages.append({"role": "system", "content": as_text(blocks), **rest})
         elif role in {"tool", "function"}:
             self._add_result(message, where)
         elif role == "user":
@@ -259,22 +227,22 @@ class _FromChat(_Converter):
         rest = self.rest(message, ("role", "content"), where)
         last = self.messages[-1] if self.messages else {}
         # The API wants the results, and what the user says after them, in one message.
-        if not rest and last.keys() == {"role", "content"} and _has_results(last):
+        if not rest and last.keys() == {"role", "content"} and _has_only_results(last):
             last["content"] += blocks
         else:
-            self.messages.append({"role": "user", "content": _as_text(blocks), **rest})
+            self.messages.append({"role": "user", "content": as_text(blocks), **rest})
 
     def _add_result(self, message: dict[str, Any], where: str) -> None:
         # The older form names the function instead of the call.
         call = message.get("tool_call_id") or message.get("name") or ""
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call}
         if message.get("content") is not None:
-            block["content"] = _as_text(self.blocks(message["content"], where))
+            block["content"] = as_text(self.blocks(message["content"], where))
         known = ["role", "content", "tool_call_id"]
         if not message.get("tool_call_id"):
             known.append("name")
         block |= self._rest_of_result(message, known, where)
-        if self.messages and _has_results(self.messages[-1]) and _only_results(self.messages[-1]):
+        if self.messages and _has_only_results(self.messages[-1]):
             self.messages[-1]["content"].append(block)
         else:
             self.messages.append({"role": "user", "content": [block]})
@@ -285,20 +253,12 @@ class _FromChat(_Converter):
         return own | self.rest(message, [*known, *own], where)
 
     def _assistant(self, message: dict[str, Any], where: str) -> dict[str, Any]:
+        known = (*_ASSISTANT, ANTHROPIC_CONTENT)
         kept = message.get(ANTHROPIC_CONTENT)
         if kept is not None:
-            return {"role": "assistant", "content": kept}
-        known = {
-            "role",
-            "content",
-            "refusal",
-            "tool_calls",
-            "function_call",
-            "reasoning_content",
-            "reasoning",
-        }
+            return {"role": "assistant", "content": kept, **self.rest(message, known, where)}
         blocks: list[dict[str, Any]] = []
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        reasoning = reasoning_of(message)
         if reasoning:
             blocks.append({"type": "thinking", "thinking": reasoning, "signature": ""})
         blocks += self.blocks(message.get("content"), where)
@@ -312,7 +272,7 @@ class _FromChat(_Converter):
             blocks += self._call(call, f"{where}.tool_calls[{index}]")
         rest = self.rest(message, known, where)
         only_text = not reasoning and not calls and not message.get("refusal")
-        return {"role": "assistant", "content": _as_text(blocks) if only_text else blocks, **rest}
+        return {"role": "assistant", "content": as_text(blocks) if only_text else blocks, **rest}
 
     def _call(self, call: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
         function = call.get("function")
@@ -325,7 +285,7 @@ class _FromChat(_Converter):
                 "type": "tool_use",
                 "id": call.get("id") or "",
                 "name": function.get("name") or "",
-                "input": _input_of(function.get("arguments")),
+                "input": input_of(function.get("arguments")),
                 **rest,
             }
         ]
@@ -339,7 +299,7 @@ class _FromChat(_Converter):
         blocks = []
         for index, part in enumerate(content):
             each = f"{where}.content[{index}]"
-            plain = {"type": "text", "text": part} if isinstance(part, str) else _plain(part, each)
+            plain = {"type": "text", "text": part} if isinstance(part, str) else plain_object(part, each)
             blocks += self._block(plain, each)
         return blocks
 
@@ -353,14 +313,30 @@ class _FromChat(_Converter):
         image = part.get("image_url")
         if kind == "image_url" and image:
             fields = {"url": image} if isinstance(image, str) else dict(image)
-            rest = self.rest(fields, ("url",), where) | _without(part, "type", "image_url")
+            rest = self.rest(fields, ("url",), where) | without(part, "type", "image_url")
             return [{"type": "image", "source": _source_of(fields.get("url") or ""), **rest}]
         file = part.get("file")
         if kind == "file" and isinstance(file, Mapping):
             block = self._document(file, where)
             if block is not None:
-                return [block | _without(part, "type", "file")]
+                return [block | without(part, "type", "file")]
+        other = self._of_responses(part, where)
+        if other is not None:
+            return [other]
         return [part] if kind in _BLOCKS or self.keeps(f"content of type {kind!r}", where) else []
+
+    def _of_responses(self, part: dict[str, Any], where: str) -> dict[str, Any] | None:
+        """A block for a part of the Responses API that chat completions have no word for."""
+        kind = part.get("type")
+        if kind == "input_image" and part.get("file_id"):
+            block = {"type": "image", "source": {"type": "file", "file_id": part["file_id"]}}
+            known = ("type", "file_id", *(("detail",) if part.get("detail") == "auto" else ()))
+            return {**block, **self.rest(part, known, where)}
+        if kind == "input_file" and part.get("file_url"):
+            block = {"type": "document", "source": {"type": "url", "url": part["file_url"]}}
+            title = {"title": part["filename"]} if part.get("filename") else {}
+            return {**block, **title, **self.rest(part, ("type", "file_url", "filename"), where)}
+        return None
 
     def _document(self, file: Mapping[str, Any], where: str) -> dict[str, Any] | None:
         if file.get("file_id"):
@@ -381,7 +357,7 @@ class _FromChat(_Converter):
             name: value for name, value in function.items() if name != "parameters" and value is not None
         }
         schema = function.get("parameters") or {"type": "object", "properties": {}}
-        return {**_without(tool, "type", "function"), **converted, "input_schema": copy_json(schema)}
+        return {**without(tool, "type", "function"), **converted, "input_schema": copy_json(schema)}
 
     def tool_choice(self, choice: Any) -> dict[str, Any]:
         if isinstance(choice, str):
@@ -390,14 +366,18 @@ class _FromChat(_Converter):
                 return {"type": kinds[choice]}
         elif isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping):
             return {"type": "tool", "name": choice["function"].get("name", "")}
-        raise ValueError(f"tool_choice {choice!r} has no counterpart in Messages: pass another one, or None")
+        raise self.no_choice(choice)
 
 
 # Messages → chat completions.
 
 
-class _ToChat(_Converter):
+class _ToChat(Converter):
     target = "chat completions"
+
+    def __init__(self, unmatched: str) -> None:
+        super().__init__(unmatched)
+        self.messages: list[dict[str, Any]] = []
 
     def add(self, message: dict[str, Any], where: str) -> None:
         role = message.get("role")
@@ -442,11 +422,11 @@ class _ToChat(_Converter):
         blocks = [] if content is None else content
         if isinstance(blocks, str):
             return {"role": "assistant", "content": blocks, **rest}
-        blocks = [_plain(block, f"{where}.content[{index}]") for index, block in enumerate(blocks)]
+        blocks = [plain_object(block, f"{where}.content[{index}]") for index, block in enumerate(blocks)]
         chat: dict[str, Any] = {"role": "assistant", "content": None}
         thinking = [block.get("thinking") or "" for block in blocks if block.get("type") == "thinking"]
         texts = [block for block in blocks if block.get("type") == "text"]
-        calls = [_call_of(block) for block in blocks if block.get("type") == "tool_use"]
+        calls = [call_of(block) for block in blocks if _is_call(block)]
         if texts:
             chat["content"] = self.parts(texts, where)
         if any(thinking):
@@ -456,7 +436,7 @@ class _ToChat(_Converter):
         # What comes back tells whether anything is missing.
         again = _FromChat("keep")._assistant(chat, where)["content"]
         same = [{"type": "text", "text": again}] if isinstance(again, str) else again
-        if not _is_same(same, blocks) and self.keeps(_missing(blocks), where):
+        if not _is_same(same, blocks) and self.keeps(missing_in(blocks), where):
             chat[ANTHROPIC_CONTENT] = copy_json(blocks)
         return {**chat, **rest}
 
@@ -469,7 +449,7 @@ class _ToChat(_Converter):
         parts: list[dict[str, Any]] = []
         for index, block in enumerate(content):
             each = f"{where}.content[{index}]"
-            parts += self._part(_plain(block, each), each)
+            parts += self._part(plain_object(block, each), each)
         if len(parts) == 1 and parts[0].keys() == {"type", "text"} and parts[0]["type"] == "text":
             text: str = parts[0]["text"]
             return text
@@ -481,11 +461,11 @@ class _ToChat(_Converter):
             return [{name: value for name, value in block.items() if value is not None}]
         source = block.get("source")
         if kind == "image" and isinstance(source, Mapping) and (url := _url_of(source)):
-            return [{"type": "image_url", "image_url": {"url": url}, **_without(block, "type", "source")}]
+            return [{"type": "image_url", "image_url": {"url": url}, **without(block, "type", "source")}]
         if kind == "document" and isinstance(source, Mapping):
             file = self._file(block, source)
             if file is not None:
-                return [{"type": "file", "file": file, **_without(block, "type", "source", "title")}]
+                return [{"type": "file", "file": file, **without(block, "type", "source", "title")}]
         return [block] if self.keeps(f"a block of type {kind!r}", where) else []
 
     def _file(self, block: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -512,81 +492,41 @@ class _ToChat(_Converter):
             return {"type": "function", "function": {"name": choice.get("name") or ""}}
         if kind in kinds:
             return kinds[kind]
-        raise ValueError(
-            f"tool_choice {choice!r} has no counterpart in chat completions: pass another, or None"
-        )
+        raise self.no_choice(choice)
 
 
+# The fields of a message of the model that chat completions have and Messages has a word for.
+_ASSISTANT = (
+    "role",
+    "content",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "reasoning_content",
+    "reasoning",
+)
 _BLOCKS = frozenset(
     {"document", "image", "redacted_thinking", "search_result", "thinking", "tool_result", "tool_use"}
 )
 
 
-def _plain(value: Any, where: str) -> dict[str, Any]:
-    """A message, block or tool as a dict of its own."""
-    if hasattr(value, "to_param"):
-        value = value.to_param()
-    elif not isinstance(value, Mapping):
-        if hasattr(value, "to_dict"):
-            value = value.to_dict()
-        elif can_dump(type(value)):
-            value = to_builtins(value)
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{where} must be a dict or a message object, not {type(value).__name__}")
-    return dict(copy_json(dict(value)))
-
-
 def _plain_or_type(tool: Any) -> Any:
-    return tool if isinstance(tool, (Mapping, type)) else _plain(tool, "tools")
+    return tool if isinstance(tool, (Mapping, type)) else plain_object(tool, "tools")
 
 
-def _without(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in names and value is not None}
-
-
-def _as_text(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """A text, if the blocks are just one text."""
-    if not blocks:
-        return ""
-    if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} and blocks[0]["type"] == "text":
-        text: str = blocks[0]["text"]
-        return text
-    return blocks
-
-
-def _has_results(message: Mapping[str, Any]) -> bool:
+def _has_only_results(message: Mapping[str, Any]) -> bool:
     content = message.get("content")
     return (
         message.get("role") == "user"
         and isinstance(content, list)
-        and any(block.get("type") == "tool_result" for block in content)
+        and bool(content)
+        and all(block.get("type") == "tool_result" for block in content)
     )
 
 
-def _only_results(message: Mapping[str, Any]) -> bool:
-    return all(block.get("type") == "tool_result" for block in message["content"])
-
-
-def _input_of(arguments: Any) -> Any:
-    """The input of a tool for the arguments of a function: a JSON text, or what a lenient server sends."""
-    if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
-        return {}
-    if not isinstance(arguments, str):
-        return copy_json(arguments)
-    try:
-        return loads(arguments)
-    except (ValueError, RecursionError):
-        return {INVALID_JSON: arguments}
-
-
-def _call_of(block: Mapping[str, Any]) -> dict[str, Any]:
-    given = block.get("input")
-    if isinstance(given, Mapping) and given.keys() == {INVALID_JSON}:
-        arguments = given[INVALID_JSON]
-    else:
-        arguments = dump_builtins({} if given is None else given)
-    function = {"name": block.get("name") or "", "arguments": arguments}
-    return {"id": block.get("id") or "", "type": "function", "function": function}
+def _is_call(block: Mapping[str, Any]) -> bool:
+    """Whether a block is a call: one of Messages, or one of a custom tool, which was kept."""
+    return block.get("type") == "tool_use" or isinstance(block.get("custom"), Mapping)
 
 
 def _source_of(url: str) -> dict[str, Any]:
@@ -612,7 +552,7 @@ def _is_same(blocks: list[Any], others: list[Any]) -> bool:
     return [*map(known, blocks)] == [*map(known, others)]
 
 
-def _missing(blocks: list[dict[str, Any]]) -> str:
+def missing_in(blocks: list[dict[str, Any]]) -> str:
     """What in a message of the model chat completions have no word for."""
     kinds = {f"{block.get('type')}" for block in blocks} - {"text", "thinking", "tool_use"}
     if kinds:

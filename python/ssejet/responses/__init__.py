@@ -13,10 +13,13 @@
 # 5. The driver calls the callbacks and gives out the event. The response is made of the items when it is
 #    read.
 #
-# `_tools` makes what a request sends for the users' types.
+# `_tools` makes what a request sends for the users' types. `_conversion` converts conversations from and to
+# those of chat completions, `_messages_conversion` from and to those of Messages.
 
 from __future__ import annotations
 
+from ssejet._answers.conversion import ChatRequest
+from ssejet.responses._conversion import ResponsesRequest, from_chat, to_chat
 from ssejet.responses._events import (
     ResponseAudioDeltaEvent,
     ResponseAudioDoneEvent,
@@ -132,6 +135,7 @@ from ssejet.responses._items import (
     UnknownContentPart,
     UnknownOutputItem,
 )
+from ssejet.responses._messages_conversion import from_messages, to_messages
 from ssejet.responses._response import (
     IncompleteDetails,
     InputTokensDetails,
@@ -162,6 +166,7 @@ __all__ = [
     "AnnotationFilePath",
     "AnnotationURLCitation",
     "AsyncResponseStream",
+    "ChatRequest",
     "ContentPart",
     "ImageGenerationCall",
     "IncompleteDetails",
@@ -272,11 +277,16 @@ __all__ = [
     "ResponseWebSearchCallCompletedEvent",
     "ResponseWebSearchCallInProgressEvent",
     "ResponseWebSearchCallSearchingEvent",
+    "ResponsesRequest",
     "UnknownAnnotation",
     "UnknownContentPart",
     "UnknownOutputItem",
     "UnknownResponseEvent",
+    "from_chat",
+    "from_messages",
     "function_tool",
     "text_format_param",
+    "to_chat",
+    "to_messages",
     "tool_param",
 ]

@@ -207,12 +207,11 @@ class ResponseStreamState(Generic[TextFormatT]):
         self._take_end(event)
         raise self._failure(self._response_data())
 
-    def _on_error(self, event: events.ResponseErrorEvent) -> Any:
-        raise self._reported(event.to_dict())
-
-    def _on_unknown(self, event: events.UnknownResponseEvent) -> None:
-        kind: str = event.type
-        if kind == "response.cancelled":
+    def _on_other(self, event: events.ResponseErrorEvent | events.UnknownResponseEvent) -> None:
+        data = event.to_dict()
+        if is_error_answer(data):
+            raise self._reported(data)
+        if data.get("type") == "response.cancelled":
             self._take_end(event)
 
     def _on_item_added(self, event: events.ResponseOutputItemAddedEvent) -> None:
@@ -429,7 +428,7 @@ class ResponseStreamState(Generic[TextFormatT]):
     def _reported(self, payload: Any) -> APIError:
         """The error that the server reports, with the response so far."""
         error = reported_error(payload, self._request)
-        if self.has_started:
+        if self._response is not None or self._output:
             error.partial = self.current_response_snapshot
         return error
 
@@ -446,8 +445,6 @@ class ResponseStreamState(Generic[TextFormatT]):
                     f"got {type(event).__name__}"
                 )
             event = to_dict()
-        if is_error_answer(event):
-            raise self._reported(dict(event))
         try:
             return events.ResponseEvent.from_dict(event)
         except msgspec.ValidationError as error:
@@ -605,8 +602,8 @@ _HANDLERS: dict[type[Any], Callable[[Any, Any], Any]] = {
     events.ResponseCompletedEvent: _State._on_completed,
     events.ResponseIncompleteEvent: _State._on_incomplete,
     events.ResponseFailedEvent: _State._on_failed,
-    events.ResponseErrorEvent: _State._on_error,
-    events.UnknownResponseEvent: _State._on_unknown,
+    events.ResponseErrorEvent: _State._on_other,
+    events.UnknownResponseEvent: _State._on_other,
 }
 # Such as response.web_search_call.searching.
 for _type, _class in events.EVENT_TYPES.items():

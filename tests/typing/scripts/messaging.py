@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import assert_type
 
-from ssejet import AsyncClient, Client, TokenMetrics
+from ssejet import AsyncClient, Client, TokenMetrics, responses
 from ssejet.messages import (
     AsyncMessageStream,
     Message,
@@ -104,6 +104,11 @@ def conversations(client: Client) -> None:
     client.messages.create(model="m", max_tokens=10, **request)
     client.chat.completions.create(model="m", **to_chat(request["messages"]))
     from_chat(MESSAGES, unmatched="ignore")  # error: unmatched|ignore
+    response = client.responses.create(model="m", **responses.from_chat(MESSAGES, tools=[Answer]))
+    client.chat.completions.create(model="m", **responses.to_chat(response.output, tool_choice="auto"))
+    client.messages.create(model="m", max_tokens=10, **responses.to_messages(response.output))
+    assert_type(responses.from_messages(MESSAGES), responses.ResponsesRequest)
+    responses.to_chat(3)  # error: 3|int
 
 
 def by_hand(source: list[RawMessageStreamEvent]) -> list[MessageStreamEvent[Answer]]:

@@ -44,6 +44,11 @@ class MistralChat(ChatCompletions):
         yield from first
         yield last | {"usage": answer["usage"]}
 
+    def _cut(self, choice: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        # Mistral sends a content with each delta; its SDK has an object for one that is missing.
+        for piece in super()._cut(choice):
+            yield piece | {"delta": {"content": ""} | piece["delta"]}
+
     def error_body(self, error: MockError) -> dict[str, Any]:
         """The body of a response with an error status."""
         return mistral_error(error)
