@@ -157,7 +157,7 @@ def _record(seen: Seen, response: Any, client: Any, scenario: Scenario) -> None:
 
 def see(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> Seen:
     seen = Seen()
-    with http.Client(timeout=scenario.timeout, verify=CONTEXT) as client:
+    with http.Client(timeout=http.Timeout(_LONG, read=scenario.timeout), verify=CONTEXT) as client:
         with client.stream("GET", server.answer(*scenario.steps)) as response:
             stream = Stream(response, direct=direct)
             try:
@@ -186,7 +186,7 @@ def see(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> 
 
 async def asee(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> Seen:
     seen = Seen()
-    async with http.AsyncClient(timeout=scenario.timeout, verify=CONTEXT) as client:
+    async with http.AsyncClient(timeout=http.Timeout(_LONG, read=scenario.timeout), verify=CONTEXT) as client:
         async with client.stream("GET", server.answer(*scenario.steps)) as response:
             stream = AsyncStream(response, direct=direct)
             try:
