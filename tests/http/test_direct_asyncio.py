@@ -115,6 +115,19 @@ def test_a_timeout_may_be_shorter_than_a_millisecond(exact: ExactServer, name: s
         loop.close()
 
 
+async def test_a_short_wait_is_over_before_a_longer_one_that_was_cancelled(exact: ExactServer) -> None:
+    url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+    async with httpx.AsyncClient(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:
+        stream = AsyncStream(response)
+        assert await anext(stream) == 0
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.01)
+        short = stream._reader._chunks._arrivals.wait(0.01, fails=False)
+        await asyncio.wait_for(short, A_LONG_TIME / 4)
+        assert not short.in_time
+        await stream.aclose()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("state", ["new", "silent", "cancelled", "over"])

@@ -75,6 +75,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     has_end = draw(st.booleans())
     body = b"".join(events) + (b"data: [DONE]\n\n" if has_end else b"")
     framing = draw(st.sampled_from(["chunked", "length", "until close"]))
+    action = draw(st.sampled_from(["read", "read", "break", "close", "cancel", "cancel"]))
     pieces = _cut(body, draw(st.lists(st.integers(0, len(body)), max_size=5)))
     if framing == "chunked":
         extension = draw(st.sampled_from([b"", b";a=b", b';c="d"  ']))
@@ -86,9 +87,9 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         head, tail = CHUNKED, b"0%s\r\n%s\r\n" % (extension, trailers)
     else:
         stream, tail = body, b""
-        head = UNTIL_CLOSE if framing == "until close" else of_length(len(body))
+        # A task that closes the stream must not meet the end of the body.
+        head = UNTIL_CLOSE if framing == "until close" else of_length(len(body) + (action == "close"))
     ending = draw(st.sampled_from(["whole", "whole", "cut", "cut", "malformed", "silent"]))
-    action = draw(st.sampled_from(["read", "read", "break", "close", "cancel", "cancel"]))
     if action in {"break", "close"}:
         ending = "silent"
     elif action == "cancel" and (ending == "silent" or (ending == "malformed" and framing != "chunked")):
@@ -156,7 +157,7 @@ def _record(seen: Seen, response: Any, client: Any, scenario: Scenario) -> None:
 
 def see(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> Seen:
     seen = Seen()
-    with http.Client(timeout=scenario.timeout, verify=CONTEXT) as client:
+    with http.Client(timeout=http.Timeout(_LONG, read=scenario.timeout), verify=CONTEXT) as client:
         with client.stream("GET", server.answer(*scenario.steps)) as response:
             stream = Stream(response, direct=direct)
             try:
@@ -185,7 +186,7 @@ def see(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> 
 
 async def asee(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> Seen:
     seen = Seen()
-    async with http.AsyncClient(timeout=scenario.timeout, verify=CONTEXT) as client:
+    async with http.AsyncClient(timeout=http.Timeout(_LONG, read=scenario.timeout), verify=CONTEXT) as client:
         async with client.stream("GET", server.answer(*scenario.steps)) as response:
             stream = AsyncStream(response, direct=direct)
             try:

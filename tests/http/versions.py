@@ -17,7 +17,7 @@ from other_versions import ROOT, Environment  # noqa: E402 (found by the line be
 ROWS = (
     ("httpx", ("httpx==0.27.0", "httpcore==1.0.3", "anyio==4.0.0", "trio==0.22.2", "openai<3")),
     ("httpx", ("httpx==0.27.2", "httpcore==1.0.9")),
-    ("httpx", ("httpx==0.28.0", "httpcore==1.0.7", "uvloop==0.19.0")),
+    ("httpx", ("httpx==0.28.0", "httpcore==1.0.7", "uvloop==0.19.0", "openai<3")),
     ("httpx", ("httpx", "httpcore", "anyio", "uvloop")),
     ("httpx2", ("httpx2==2.0.0", "httpcore2==2.0.0", "anyio==4.5.2", "openai<3")),
     ("httpx2", ("httpx2", "anyio")),
@@ -60,16 +60,15 @@ SELECTIONS = {
 # niquests would install its own fork in the place of urllib3.
 VARIABLES = {"URLLIB3_NO_OVERRIDE": "1", "PIP_NO_BINARY": "urllib3-future"}
 
-
 # The tests import httpx2, which does not go with the h11 of an old httpcore.
-OLD_H11 = "httpcore==1.0.3"
+OLD_H11 = {"httpcore==1.0.3", "httpcore==1.0.7"}
 BESIDE_OLD_H11 = ("httpx2==2.0.0", "httpcore2==2.0.0", "truststore")
 
 
 def try_out(library: str, requirements: tuple[str, ...], wheel: Path) -> tuple[str, bool]:
     """What the tests say, and whether all is well."""
     environment = Environment(*requirements, variables=VARIABLES)
-    if OLD_H11 in requirements:
+    if not OLD_H11.isdisjoint(requirements):
         environment.install(str(wheel), *requirements, *(each for each in NEEDS if each != "httpx2"))
         environment.install("--no-deps", *BESIDE_OLD_H11)
     else:

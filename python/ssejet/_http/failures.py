@@ -63,6 +63,7 @@ _CLASSES: tuple[tuple[_Failure, tuple[str, ...], tuple[str, ...]], ...] = (
     (_Failure.OTHER, _REQUESTS, ("RequestException",)),
     (_Failure.OTHER, _AIOHTTP, ("ClientError",)),
     (_Failure.OTHER, ("ssl",), ("SSLError",)),  # asynchronous clients of httpx raise it
+    (_Failure.NO_CONNECTION, ("socksio",), ("SOCKSError",)),  # httpx raises it if a proxy hangs up
 )
 
 # Older versions of aiohttp have no class for it.

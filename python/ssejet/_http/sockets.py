@@ -31,8 +31,19 @@ __all__ = [
     "shut_down",
 ]
 
-# The events of httpx's tracing that tell of a new connection.
-_CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.connect_unix_socket.complete"})
+# The events of httpx's tracing that tell of a new network stream. The part before the first dot is left out:
+# it differs with the kind of proxy.
+_CONNECTED = frozenset({"connect_tcp.complete", "connect_unix_socket.complete"})
+_HANDSHAKE_BEGINS, _HANDSHAKE_ENDS = "start_tls.started", "start_tls.complete"
+# The first parts of the events that tell of connecting, to a server or to a SOCKS proxy.
+_CONNECTING = frozenset({"connection", "socks"})
+
+
+def _leaves_open(event: str) -> bool:
+    """Whether httpx leaves the network stream open if its request ends after this event."""
+    layer, _, step = event.partition(".")
+    return step in _CONNECTED or (layer in _CONNECTING and step != _HANDSHAKE_ENDS)
+
 
 SHORTEST_WAIT = 0.001
 """A socket takes a timeout of 0 as "do not block". This one, in seconds, times out at once."""
@@ -46,7 +57,8 @@ class RequestInterrupter:
         with RequestInterrupter(request) as interrupter:
             response = client.send(request)
 
-    It cannot end a wait on a connection that was made for an earlier request.
+    It cannot end a wait on a connection that was made for an earlier request. It closes a connection that
+    fails in the handshake with a SOCKS proxy, which httpx leaves open.
     """
 
     def __init__(self, request: Any) -> None:
@@ -55,6 +67,7 @@ class RequestInterrupter:
         # During a TLS handshake: another socket of the connection, as TLS takes that of the network stream.
         self._handshaking: Any = None
         self._interrupted = False
+        self._is_left_open = False
         request.extensions["trace"] = self._trace
 
     def __enter__(self) -> Self:
@@ -64,8 +77,10 @@ class RequestInterrupter:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with self._lock:
-            self._network_stream = None
+            network_stream, self._network_stream = self._network_stream, None
             self._end_handshake()
+        if exc is not None and self._is_left_open and network_stream is not None:
+            network_stream.close()
 
     def interrupt(self) -> None:
         """Make the thread that waits raise an error. Any thread may call this."""
@@ -74,10 +89,12 @@ class RequestInterrupter:
             self._shut_down()
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
-        if name == "connection.start_tls.started":
+        self._is_left_open = _leaves_open(name)
+        step = name.partition(".")[2]
+        if step == _HANDSHAKE_BEGINS:
             with self._lock, suppress(Exception):  # the network stream may be anything
                 self._handshaking = self._network_stream.get_extra_info("socket").dup()
-        elif name in {*_CONNECTED, "connection.start_tls.complete"}:
+        elif step in _CONNECTED or step == _HANDSHAKE_ENDS:
             with self._lock:
                 self._network_stream = info["return_value"]
                 self._end_handshake()
@@ -100,7 +117,7 @@ class RequestInterrupter:
 
 
 class HandshakeGuard:
-    """Closes a connection if it is cancelled in its TLS handshake; httpx leaves it open then.
+    """Closes a connection if it is cancelled in a handshake, of TLS or SOCKS; httpx leaves it open then.
 
     ::
 
@@ -125,10 +142,10 @@ class HandshakeGuard:
                 await self._network_stream.aclose()
 
     async def _trace(self, name: str, info: Mapping[str, Any]) -> None:
-        if name in _CONNECTED:
+        if name.partition(".")[2] in _CONNECTED:
             self._network_stream = info["return_value"]
-        elif name not in {"connection.start_tls.started", "connection.start_tls.failed"}:
-            self._network_stream = None  # from here on httpx closes it
+        elif not _leaves_open(name):
+            self._network_stream = None
 
 
 def is_own_trace(trace: Any) -> bool:
