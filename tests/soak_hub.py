@@ -189,17 +189,21 @@ def run(schedule: Schedule, redis: Redis) -> str:
         if ours.recv() is not True:
             raise ProblemError("the producer was not started")
         began = time.monotonic()
+        paused = 0.0
         for fault in schedule.faults:
             time.sleep(max(0.0, began + fault.at - time.monotonic()))
             if fault.kind == "kill":
                 producer.kill()
                 gone_since = gone_since or time.monotonic()
             elif fault.kind in ("freeze", "pause producer"):
+                stopped = time.monotonic()
                 pause(producer, fault.span)
                 if fault.kind == "freeze":
-                    gone_since = gone_since or time.monotonic() - fault.span
+                    gone_since = gone_since or stopped
             elif fault.kind == "pause followers":
+                stopped = time.monotonic()
                 pause(followers, fault.span)
+                paused += time.monotonic() - stopped
             elif fault.kind == "stop":
                 asyncio.run(stop(url, key))
             else:
@@ -207,7 +211,6 @@ def run(schedule: Schedule, redis: Redis) -> str:
         if not follower_end.poll(A_LONG_TIME):
             raise ProblemError("the followers were not told the end")
         results = follower_end.recv()
-        paused = sum(fault.span for fault in schedule.faults if fault.kind == "pause followers")
         check_times(results, gone_since, paused, schedule, redis)
         time.sleep(0.3 if gone_since else 0.0)
         return check(schedule, results, asyncio.run(read(url, key)))
@@ -310,7 +313,8 @@ def main() -> None:
     ends, problems = run_many(options.schedules, options.seed, options.jobs)
     for problem in problems:
         print(problem[:2000])
-    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems")
+    load = os.getloadavg()[0]
+    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems; load {load:.0f}")
     sys.exit(bool(problems))
 
 

@@ -11,8 +11,8 @@ __all__ = ["ABANDONED", "FENCED", "FINISHED", "error_draft"]
 FINISHED = "the log of {key!r} has ended: publish to another key, or delete this one first"
 
 FENCED = (
-    "the lease of the producer of {key!r} has run out, and its log was ended: the process was stopped or "
-    "blocked for longer than the lease; nothing more is written"
+    "the producer of {key!r} may not write any more: its process was stopped or blocked for longer than the "
+    "lease, or the log was deleted"
 )
 
 

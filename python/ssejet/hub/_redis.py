@@ -25,7 +25,7 @@ from ssejet.hub._machine import Page
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, LOAD, RENEW, STOP
-from ssejet.hub._redis_writer import RedisWriter
+from ssejet.hub._redis_writer import RedisWriter, Right
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,8 @@ class RedisEngine:
         self._owns_pool = owns_pool
         self._settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
+        # By the tokens of the leases.
+        self._rights: dict[str, Right] = {}
         self._writers: dict[str, RedisWriter] = {}
         self._reading: dict[tuple[str, int], asyncio.Future[tuple[Page, float]]] = {}
         self._connect()
@@ -99,35 +101,49 @@ class RedisEngine:
     async def claim(self, key: str, lease: Lease) -> bool:
         context = self._check_loop()
         args = (lease.token, new_incarnation(), int(lease.seconds * 1000), context.ttl_ms, context.id)
+        right = Right(context, lease)
         reply = await context.writes.call(CLAIM, context.keys(key), args, timeout=context.timeout)
-        return bool(reply == 1)
+        if reply != 1:
+            return False
+        self._rights[lease.token] = right
+        return True
 
     async def renew(self, key: str, lease: Lease) -> Renewal:
         context = self._check_loop()
-        asked = monotonic()
-        args = (lease.token, int(lease.seconds * 1000), context.ttl_ms)
-        reply = await context.writes.call(RENEW, context.keys(key), args, timeout=context.timeout)
+        right, asked, losses = self._right(lease), monotonic(), context.writes.losses
+
+        def args() -> Sequence[Any]:
+            return (lease.token, int(lease.seconds * 1000), context.ttl_ms, int(right.must_be_valid))
+
+        keys = (*context.keys(key), context.names.writer(key, lease.token))
+        reply = await context.writes.call(RENEW, keys, args, timeout=context.timeout)
         if reply[0] == 0:
             return Renewal.REFUSED
+        if reply[0] == 1:
+            right.renew(asked, losses)
+            return Renewal.STOP_REQUESTED if reply[1] else Renewal.RENEWED
         writer = self._writers.get(lease.token)
         if writer is not None:
-            if reply[0] == 1:
-                writer.valid_until = asked + lease.seconds
-            else:
-                try:
-                    await writer.append(())  # makes the log again if Redis has lost it
-                except (FencedError, LogFinishedError):
-                    return Renewal.REFUSED
-        return Renewal.STOP_REQUESTED if len(reply) > 1 and reply[1] else Renewal.RENEWED
+            try:
+                await writer.append(())  # makes the log again if Redis has lost it
+            except (FencedError, LogFinishedError):
+                return Renewal.REFUSED
+        return Renewal.RENEWED
+
+    def _right(self, lease: Lease) -> Right:
+        right = self._rights.get(lease.token)
+        return right or self._rights.setdefault(lease.token, Right(self._check_loop(), lease))
 
     def writer(self, key: str, lease: Lease | None = None) -> RedisWriter:
-        writer = RedisWriter(self._check_loop(), key, lease)
+        context = self._check_loop()
+        writer = RedisWriter(context, key, None if lease is None else self._right(lease))
         if lease is not None:
             self._writers[lease.token] = writer
             self._reader.add_producer()
         return writer
 
     def release(self, lease: Lease) -> None:
+        self._rights.pop(lease.token, None)
         if self._writers.pop(lease.token, None) is not None:
             self._reader.remove_producer()
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisContext", "entries_of", "entry_of"]
 
+_KINDS = {kind.value.encode(): kind for kind in Kind}
+
 # How many seconds a call may take if somebody waits for its answer.
 _TIMEOUT = 10.0
 
@@ -113,4 +115,4 @@ def entry_of(position: int, kind: bytes, frame: bytes, incarnation: str) -> Entr
     """Make an entry of what a stream has. ``incarnation`` is that of the entry before."""
     if kind == b"r":
         return Entry(EventId(frame.decode(), position), Kind.LOST, b"")
-    return Entry(EventId(incarnation, position), Kind.END if kind == b"z" else Kind.ITEM, frame)
+    return Entry(EventId(incarnation, position), _KINDS[kind], frame)

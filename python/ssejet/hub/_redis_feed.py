@@ -28,6 +28,9 @@ _CHECK_INTERVAL = 8.0
 # The seconds between the end of a lease and the check.
 _LEASE_MARGIN = 0.2
 
+_LAST = b"18446744073709551615"
+"""The largest second half of an id: a read after it begins with the next position."""
+
 SECOND_LOOK = 1.0
 """The seconds after which a log that was missing is looked at again, before followers are told."""
 
@@ -61,6 +64,11 @@ class Feed:
         self._missing_since = 0.0
         self._page = Page("missing")
         self._place: tuple[int, int, str, Status] | None = None
+
+    @property
+    def place(self) -> bytes:
+        """The id after which the stream has what was not read. An unstarted feed waits for any entry."""
+        return b"%d-%s" % (self.window.last, _LAST) if self.log else b"0"
 
     @property
     def is_wanted(self) -> bool:
@@ -123,6 +131,8 @@ class Feed:
             self.window.append(entry)
             if entry.kind is Kind.END:
                 self.status = "finished"
+            elif entry.kind is Kind.OPENED:
+                self.next_check = monotonic()
         self.signal.notify()
 
     def page(self, after: int) -> Page:

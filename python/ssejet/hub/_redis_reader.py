@@ -33,9 +33,6 @@ _CANCEL_INTERVAL = 0.05
 
 _NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
 
-_LAST = b"18446744073709551615"
-"""The largest second half of an id: a read after it begins with the next position."""
-
 
 class _Shard:
     """Reads some logs over one connection.
@@ -122,7 +119,7 @@ class _Shard:
         command = (
             b"XREAD", b"COUNT", MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
             self._wake_name, *[feed.name for feed in feeds],
-            self._wake_id, *[b"%d-%s" % (feed.window.last, _LAST) for feed in feeds],
+            self._wake_id, *[feed.place for feed in feeds],
         )  # fmt: skip
         for feed in self.feeds.values():
             feed.is_read = feed.is_wanted
