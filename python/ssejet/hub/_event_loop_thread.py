@@ -16,6 +16,9 @@ __all__ = ["EventLoopThread"]
 
 T = TypeVar("T")
 
+# How many seconds tasks may take to end.
+_CANCEL_TIME = 5.0
+
 
 class EventLoopThread:
     """An event loop of asyncio in a daemon thread, which starts with the first call."""
@@ -24,6 +27,11 @@ class EventLoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread has started, and was not stopped."""
+        return self._loop is not None
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine in the loop."""
@@ -50,9 +58,19 @@ class EventLoopThread:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is not None and thread is not None:
+            # Threads may wait for coroutines of this loop.
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_CANCEL_TIME)
 
 
 def _submit(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> Future[T]:

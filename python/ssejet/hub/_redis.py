@@ -7,7 +7,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ssejet.errors import FencedError, HubError, LogFinishedError
+from ssejet.errors import FencedError, LogFinishedError
 from ssejet.hub._any_loop import AnyLoopEngine
 from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import new_incarnation
@@ -21,7 +21,9 @@ except ImportError as _error:
         "a hub over Redis needs redis-py 5 or newer: pip install 'ssejet[redis]'", name="redis"
     ) from _error
 
+from ssejet.hub._lease import ClosedError
 from ssejet.hub._machine import Page
+from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, LOAD, RENEW, STOP
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ssejet.hub._engine import Change, Lease
     from ssejet.hub._redis_feed import Feed
+    from ssejet.hub._redis_link import Link
 
 __all__ = ["RedisEngine", "redis_engine"]
 
@@ -74,7 +77,8 @@ class RedisEngine:
         self._pool = pool
         self._owns_pool = owns_pool
         self._settings = settings
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = OneLoop()
+        self._is_used = False
         # By the tokens of the leases.
         self._rights: dict[str, Right] = {}
         self._writers: dict[str, RedisWriter] = {}
@@ -88,14 +92,10 @@ class RedisEngine:
         self._reader = Reader(self._context, self._pool)
 
     def _check_loop(self) -> RedisContext:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None:
-                if not self._loop.is_closed():
-                    raise HubError("a hub over Redis serves one event loop: make one hub for each")
-                self._pool.reset()  # its connections ended with their loop
-                self._connect()
-            self._loop = loop
+        if self._loop.check():
+            self._pool.reset()  # its connections ended with their loop
+            self._connect()
+        self._is_used = True
         return self._context
 
     async def claim(self, key: str, lease: Lease) -> bool:
@@ -112,7 +112,7 @@ class RedisEngine:
         context = self._check_loop()
         right, asked, losses = self._right(lease), monotonic(), context.writes.losses
 
-        def args() -> Sequence[Any]:
+        def args(_: Link) -> Sequence[Any]:
             return (lease.token, int(lease.seconds * 1000), context.ttl_ms, int(right.must_be_valid))
 
         keys = (*context.keys(key), context.names.writer(key, lease.token))
@@ -195,7 +195,7 @@ class RedisEngine:
     async def delete(self, key: str) -> None:
         context = self._check_loop()
         names = context.keys(key)
-        await context.writes.command(lambda: ("DEL", *names), timeout=context.timeout)
+        await context.writes.command(names[0], lambda _: ("DEL", *names), timeout=context.timeout)
         feed = self._reader.feeds.get(key)
         if feed is not None:
             feed.reset()
@@ -207,14 +207,15 @@ class RedisEngine:
         pass
 
     async def aclose(self) -> None:
-        if self._loop is None:
+        if not self._is_used:
             return
         await self._reader.aclose()
         await self._context.reads.aclose()
         await self._context.writes.aclose()
         if self._owns_pool:
             await self._pool.disconnect()
-        self._loop = None
+        self._loop.forget()
+        self._is_used = False
         self._connect()
 
     # The cursors call these.
@@ -273,6 +274,8 @@ class RedisCursor:
         if feed is None:
             feed = self._feed = self._engine.attach(self._key)
         while True:
+            if feed.is_closed:
+                raise ClosedError
             if self._seen and self._seen == feed.log and after + 1 >= feed.window.first:
                 page = feed.page(after)
                 if page.entries or not wait:

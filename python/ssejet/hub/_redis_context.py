@@ -74,9 +74,9 @@ class RedisContext:
     ) -> tuple[Page, float]:
         """Read a page, and the seconds that the lease of its producer is left."""
 
-        def args() -> Sequence[Any]:
+        def args(link: Link) -> Sequence[Any]:
             # Right after a lost connection, a lease that has run out may be one that Redis could not renew.
-            looks_at_lease = int(self.reads.is_settled)
+            looks_at_lease = int(link.is_settled)
             used = self.ttl_ms if is_check else ""
             return (after, entries, looks_at_lease, used, ABANDONED[0].frame, ABANDONED[1].frame)
 
@@ -100,8 +100,8 @@ class RedisContext:
     async def _wake(self, name: str, stop: str) -> None:
         length = ("MAXLEN", "~", _WAKE_LENGTH)
         field = "stop" if stop else "wake"
-        add = self.writes.command(lambda: ("XADD", name, *length, "*", field, stop))
-        expire = self.writes.command(lambda: ("EXPIRE", name, _WAKE_TTL))
+        add = self.writes.command(name, lambda _: ("XADD", name, *length, "*", field, stop))
+        expire = self.writes.command(name, lambda _: ("EXPIRE", name, _WAKE_TTL))
         with suppress(HubError):  # the hub is closed
             await asyncio.gather(add, expire)
 

@@ -47,6 +47,7 @@ class Feed:
         window: the last entries.
         signal: wakes the followers.
         is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
+        is_closed: whether the hub was closed.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
     """
@@ -59,7 +60,7 @@ class Feed:
         self.status: Status = "live"
         self.window = Window(_WINDOW)
         self.signal = Signal()
-        self.is_stirred = self.is_read = False
+        self.is_stirred = self.is_read = self.is_closed = False
         self.next_check = monotonic() + _CHECK_INTERVAL
         self._missing_since = 0.0
         self._page = Page("missing")
@@ -97,6 +98,11 @@ class Feed:
         self.window = Window(_WINDOW)
         self.is_stirred = True
         self.is_read = False
+        self.signal.notify()
+
+    def close(self) -> None:
+        """Wake the followers because the hub closes."""
+        self.is_closed = True
         self.signal.notify()
 
     def check(self, page: Page, lease: float) -> None:

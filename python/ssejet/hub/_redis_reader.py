@@ -203,6 +203,8 @@ class Reader:
     async def aclose(self) -> None:
         """End the reads."""
         self._is_closed = True
+        for feed in self.feeds.values():
+            feed.close()
         await _cancelled(self._check_task)
         for shard in self._shards:
             await shard.aclose()

@@ -6,8 +6,8 @@ A log has three kinds of keys, which share a hash tag:
   ``b`` the bytes of all entries; and of the producer: ``t`` its token, ``d`` the end of its lease in
   milliseconds, ``h`` the hub that runs it, ``x`` whether it has to stop.
 * ``…:log``, a stream: an entry has the id ``<position>-<milliseconds>``, and one field: its name is the kind
-  of the entry, its value the bytes. An entry ``o`` says that a producer has begun; it has the position 0 if the
-  log is new.
+  of the entry, its value the bytes. An entry ``o`` says that a producer has begun; it has the position 0 if
+  the log is new.
 * ``…:w:<writer>``, a hash: ``n`` how many events that writer has appended, ``l`` the position of the last.
   By it the script sees that a repeated append was done before, and that Redis has lost confirmed appends.
 """

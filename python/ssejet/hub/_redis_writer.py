@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ssejet.hub._entries import Draft
     from ssejet.hub._machine import Status
     from ssejet.hub._redis_context import RedisContext
+    from ssejet.hub._redis_link import Link
 
 __all__ = ["RedisWriter", "Right"]
 
@@ -30,8 +31,8 @@ __all__ = ["RedisWriter", "Right"]
 _MAX_BATCH = 256
 _MAX_BATCH_BYTES = 2**20
 
-# For how many seconds Redis remembers what a writer without a lease has appended. An append can be repeated for
-# that long, and each writer takes memory of Redis for that long.
+# For how many seconds Redis remembers what a writer without a lease has appended. An append can be repeated
+# for that long, and each writer takes memory of Redis for that long.
 _MEMORY_TIME = 600.0
 
 # How many events, and bytes, may wait while Redis is away. Then the source waits.
@@ -140,12 +141,15 @@ class RedisWriter:
         # The append may still be done later; nobody waits for it.
         done, _ = await asyncio.wait([result], timeout=self._context.timeout)
         if not done:
+            reason = self._context.writes.last_error
             raise NoAnswerError(
-                f"Redis has not answered for {self._context.timeout:g} s; the event may be appended later"
-            )
+                f"Redis has not answered for {self._context.timeout:g} s, and the event may be appended "
+                f"later: {reason or 'no connection'}"
+            ) from reason
         return result.result()
 
     def _add(self, group: _Group) -> None:
+        self._context.bounds.check(group.drafts)
         if self._failure is not None:
             if self._right is not None:
                 raise self._failure
@@ -205,7 +209,7 @@ class RedisWriter:
         bounds = context.bounds
         losses = context.writes.losses
 
-        def arguments() -> Sequence[Any]:
+        def arguments(_: Link) -> Sequence[Any]:
             # Redis can lose a log only if a connection was lost. Otherwise it was deleted, or has expired.
             may_be_lost = context.writes.losses != losses or self._losses != context.writes.losses
             is_valid = right is None or monotonic() < right.valid_until
