@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 LEASE = 1.0
 TOLD_WITHIN = LEASE + 2.0
 
+# How often the process of the followers looks whether the machine lets it run, in seconds.
+_WATCH = 0.05
+
 # In seconds: for followers, before a schedule counts as hung.
 A_LONG_TIME = 40.0
 
@@ -158,11 +161,23 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
                         break
             await asyncio.sleep(chance.uniform(0.0, 0.02))
 
+    stalls: list[tuple[float, float]] = []
+
+    async def watch() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_WATCH)
+            if time.monotonic() - began > 2 * _WATCH:
+                stalls.append((began + _WATCH, time.monotonic()))
+
     async def main() -> None:
         async with AsyncHub(url) as hub:
             pipe.send("ready")
+            watcher = asyncio.create_task(watch())
             chances = [random.Random(chance.random()) for _ in range(schedule.followers)]
-            pipe.send(await asyncio.gather(*(one(hub, each) for each in chances)))
+            results = await asyncio.gather(*(one(hub, each) for each in chances))
+            watcher.cancel()
+            pipe.send((results, stalls))
 
     asyncio.run(main())
 
@@ -189,7 +204,6 @@ def run(schedule: Schedule, redis: Redis) -> str:
         if ours.recv() is not True:
             raise ProblemError("the producer was not started")
         began = time.monotonic()
-        paused = 0.0
         for fault in schedule.faults:
             time.sleep(max(0.0, began + fault.at - time.monotonic()))
             if fault.kind == "kill":
@@ -201,17 +215,15 @@ def run(schedule: Schedule, redis: Redis) -> str:
                 if fault.kind == "freeze":
                     gone_since = gone_since or stopped
             elif fault.kind == "pause followers":
-                stopped = time.monotonic()
                 pause(followers, fault.span)
-                paused += time.monotonic() - stopped
             elif fault.kind == "stop":
                 asyncio.run(stop(url, key))
             else:
                 redis.fail(fault)
         if not follower_end.poll(A_LONG_TIME):
             raise ProblemError("the followers were not told the end")
-        results = follower_end.recv()
-        check_times(results, gone_since, paused, schedule, redis)
+        results, stalls = follower_end.recv()
+        check_times(results, gone_since, stalls, redis, key)
         time.sleep(0.3 if gone_since else 0.0)
         return check(schedule, results, asyncio.run(read(url, key)))
     finally:
@@ -239,14 +251,27 @@ async def read(url: str, key: str) -> list[Any]:
 
 
 def check_times(
-    results: list[Any], gone_since: float | None, paused: float, schedule: Schedule, redis: Redis
+    results: list[Any],
+    gone_since: float | None,
+    stalls: list[tuple[float, float]],
+    redis: Redis,
+    key: str,
 ) -> None:
     last = max(told for _, told in results)
     if gone_since is None:
         return
-    late = last - gone_since - TOLD_WITHIN - paused - redis.lost_time(gone_since)
+    # In these times the followers' process did not run: it was paused, or the machine was too busy.
+    stalled = sum(end - max(start, gone_since) for start, end in stalls if end > gone_since)
+    late = last - gone_since - TOLD_WITHIN - stalled - redis.lost_time(gone_since)
     if late > 0:
-        raise ProblemError(f"the followers were told {late:.2f} s too late")
+        with redis.server.client() as client:
+            ((id, data),) = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
+        now, wall = time.monotonic(), time.time()
+        ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
+        raise ProblemError(
+            f"the followers were told {late:.2f} s too late: {last - gone_since:.2f} s after the fault, in which "
+            f"their process did not run for {stalled:.2f} s; the log ended {ended:.2f} s after it: {data}"
+        )
 
 
 def check(schedule: Schedule, results: list[Any], log: list[Any]) -> str:

@@ -215,7 +215,7 @@ async def test_a_client_may_be_passed_and_stays_open(redis_server: RedisServer) 
 
 
 def test_a_wrong_client_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"redis\.asyncio\.Redis, not int"):
+    with pytest.raises(TypeError, match=r"redis\.asyncio\.Redis or RedisCluster, not int"):
         AsyncHub(client=5)
     with pytest.raises(ValueError, match="not both"):
         AsyncHub("redis://x", client=redis_asyncio.Redis())

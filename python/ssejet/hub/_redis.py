@@ -24,6 +24,7 @@ except ImportError as _error:
 from ssejet.hub._lease import ClosedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
+from ssejet.hub._redis_cluster import Cluster, OneServer
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, LOAD, RENEW, STOP
@@ -51,14 +52,15 @@ def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
         pool = redis_asyncio.ConnectionPool.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5.0, protocol=2
         )
-        return AnyLoopEngine(RedisEngine(pool, owns_pool=True, **options))
+        return AnyLoopEngine(RedisEngine(OneServer(pool, owns_pool=True), **options))
     if url is not None:
         raise ValueError("pass a URL or a client, not both")
     if isinstance(client, redis_asyncio.RedisCluster):
-        raise TypeError("a hub needs one server: pass a client of one shard of the cluster")
+        return AnyLoopEngine(RedisEngine(Cluster(client), **options))
     if not isinstance(client, redis_asyncio.Redis):
-        raise TypeError(f"client must be a redis.asyncio.Redis, not {type(client).__name__}")
-    return AnyLoopEngine(RedisEngine(client.connection_pool, owns_pool=False, **options))
+        raise TypeError(f"client must be a redis.asyncio.Redis or RedisCluster, not {type(client).__name__}")
+    servers = OneServer(client.connection_pool, owns_pool=False)
+    return AnyLoopEngine(RedisEngine(servers, **options))
 
 
 class RedisEngine:
@@ -68,14 +70,12 @@ class RedisEngine:
     follows many logs has more of the last kind.
 
     Args:
-        pool: makes connections.
-        owns_pool: whether to close the pool.
+        servers: make connections.
         **settings: those of ``RedisContext``.
     """
 
-    def __init__(self, pool: Any, *, owns_pool: bool, **settings: Any) -> None:
-        self._pool = pool
-        self._owns_pool = owns_pool
+    def __init__(self, servers: OneServer | Cluster, **settings: Any) -> None:
+        self._servers = servers
         self._settings = settings
         self._loop = OneLoop()
         self._is_used = False
@@ -87,13 +87,13 @@ class RedisEngine:
 
     def _connect(self) -> None:
         self._reading.clear()
-        self._context = RedisContext(self._pool, **self._settings)
+        self._context = RedisContext(self._servers, **self._settings)
         self._context.on_stop = lambda *args: self.on_stop(*args)  # type: ignore[method-assign]
-        self._reader = Reader(self._context, self._pool)
+        self._reader = Reader(self._context)
 
     def _check_loop(self) -> RedisContext:
         if self._loop.check():
-            self._pool.reset()  # its connections ended with their loop
+            self._servers.reset()  # its connections ended with their loop
             self._connect()
         self._is_used = True
         return self._context
@@ -139,19 +139,20 @@ class RedisEngine:
         writer = RedisWriter(context, key, None if lease is None else self._right(lease))
         if lease is not None:
             self._writers[lease.token] = writer
-            self._reader.add_producer()
+            self._reader.add_producer(key)
         return writer
 
     def release(self, lease: Lease) -> None:
         self._rights.pop(lease.token, None)
-        if self._writers.pop(lease.token, None) is not None:
-            self._reader.remove_producer()
+        writer = self._writers.pop(lease.token, None)
+        if writer is not None:
+            self._reader.remove_producer(writer.key)
 
     async def request_stop(self, key: str) -> None:
         context = self._check_loop()
         reply = await context.writes.call(STOP, [context.names.meta(key)], (), timeout=context.timeout)
         if reply and reply[0]:
-            context.wake(reply[0].decode(), stop=f"{reply[1].decode()} {key}")
+            context.wake(context.names.part(key), reply[0].decode(), stop=f"{reply[1].decode()} {key}")
 
     async def page(self, key: str) -> Page:
         page, _ = await self._check_loop().read(key, 0, entries=0)
@@ -212,8 +213,7 @@ class RedisEngine:
         await self._reader.aclose()
         await self._context.reads.aclose()
         await self._context.writes.aclose()
-        if self._owns_pool:
-            await self._pool.disconnect()
+        await self._servers.aclose()
         self._loop.forget()
         self._is_used = False
         self._connect()

@@ -13,13 +13,14 @@ from ssejet.hub._engine import PAGE_SIZE
 from ssejet.hub._entries import Entry, EventId, Kind
 from ssejet.hub._lease import ABANDONED
 from ssejet.hub._machine import Page
-from ssejet.hub._redis_link import Link
 from ssejet.hub._redis_names import Names
 from ssejet.hub._redis_scripts import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssejet.hub._redis_cluster import Cluster, OneServer
+    from ssejet.hub._redis_link import Link
     from ssejet.hub._window import Bounds
 
 __all__ = ["RedisContext", "entries_of", "entry_of"]
@@ -38,7 +39,7 @@ class RedisContext:
     """The connections, names and settings of one engine.
 
     Args:
-        pool: makes connections.
+        servers: make connections.
         prefix: the first part of all names.
         ttl: the seconds after its last change after which a log is removed.
         bounds: how much of a log to keep.
@@ -47,20 +48,23 @@ class RedisContext:
     Attributes:
         id: names this hub.
         timeout: how many seconds a call may take if somebody waits for its answer.
-        writes: the connection for writes.
-        reads: the connection for reads.
+        writes: the connection for writes; in a cluster, one to each server.
+        reads: the connection for reads, the same.
     """
 
     timeout = _TIMEOUT
 
-    def __init__(self, pool: Any, *, prefix: str, ttl: float, bounds: Bounds, gather: float) -> None:
+    def __init__(
+        self, servers: OneServer | Cluster, *, prefix: str, ttl: float, bounds: Bounds, gather: float
+    ) -> None:
         self.id = token_hex(8)
-        self.names = Names(prefix)
+        self.servers = servers
+        self.names = Names(prefix, is_cluster=servers.is_cluster)
         self.bounds = bounds
         self.gather = gather
         self.ttl_ms = max(1, int(ttl * 1000))
-        self.writes = Link(pool)
-        self.reads = Link(pool)
+        self.writes = servers.link()
+        self.reads = servers.link()
 
     def on_stop(self, key: str, token: str) -> None:
         """Called when a producer of this hub has to stop; the engine replaces it."""
@@ -93,9 +97,9 @@ class RedisContext:
         found = entries_of(reply[6], incarnation)
         return Page(status, log, incarnation, int(reply[3]), int(reply[4]), found), reply[5] / 1000
 
-    def wake(self, hub: str, stop: str = "") -> None:
+    def wake(self, part: str, hub: str, stop: str = "") -> None:
         """End the read of a hub that waits, and tell it which producer has to stop."""
-        keep_task(self._wake(self.names.wake(hub), stop))
+        keep_task(self._wake(self.names.wake(part, hub), stop))
 
     async def _wake(self, name: str, stop: str) -> None:
         length = ("MAXLEN", "~", _WAKE_LENGTH)

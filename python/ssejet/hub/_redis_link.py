@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
     Command = Callable[["Link"], Sequence[Any]]
 
-__all__ = ["TRANSIENT", "Link", "NoAnswerError", "connected", "dropped", "is_transient", "pause"]
+__all__ = [
+    "TRANSIENT",
+    "Link",
+    "NoAnswerError",
+    "connected",
+    "command_of",
+    "dropped",
+    "is_transient",
+    "lost",
+    "no_answer",
+    "pause",
+]
 
 # The most calls that one pipeline has.
 _MAX_BATCH = 256
@@ -101,16 +112,18 @@ class Link:
         repeats: whether to repeat calls here. Otherwise they fail with the error, as another server may have
             become the right one.
         losses: how many connections were lost before.
+        asks: whether the calls are for a slot of a cluster that is moving to this server.
 
     Attributes:
         losses: how many times a connection was lost.
         last_error: why the last one was lost.
     """
 
-    def __init__(self, pool: Any, *, repeats: bool = True, losses: int = 0) -> None:
+    def __init__(self, pool: Any, *, repeats: bool = True, losses: int = 0, asks: bool = False) -> None:
         self.losses = losses
         self.last_error: BaseException | None = None
         self._repeats = repeats
+        self._asks = asks
         self._pool = pool
         self._connection: Any = None
         self._has_scripts = False
@@ -202,24 +215,24 @@ class Link:
             self._calls.extendleft(reversed(batch))
             raise
         again = []
-        lost: BaseException | None = None
+        loss: BaseException | None = None
         for call, reply in zip(batch, replies, strict=True):
             if isinstance(reply, exceptions.NoScriptError):
                 self._has_scripts = False
                 again.append(call)
             elif is_transient(reply):
-                lost = reply
+                loss = reply
                 if call.is_repeated and self._repeats:
                     again.append(call)
                 else:
-                    _fail(call, reply if not self._repeats else _lost(reply))
+                    _fail(call, reply if not self._repeats else lost(reply))
             elif isinstance(reply, BaseException):
                 _fail(call, reply if isinstance(reply, (HubError, exceptions.AskError)) else _refused(reply))
             elif not call.result.done():
                 call.result.set_result(reply)
         self._calls.extendleft(reversed(again))
-        if lost is not None:
-            await self._drop(lost)
+        if loss is not None:
+            await self._drop(loss)
             if self._repeats:
                 await asyncio.sleep(pause(self._failures))
                 self._failures += 1
@@ -232,12 +245,15 @@ class Link:
             if not self._has_scripts:
                 await self._load(connection)
             commands = [call.command(self) for call in batch]
+            if self._asks:
+                commands = [each for command in commands for each in (("ASKING",), command)]
             try:
                 packed = connection.pack_commands(commands)
             except _UNSENDABLE:
-                return await self._exchange_one_by_one(connection, commands)
+                return await self._exchange_one_by_one(connection, [call.command(self) for call in batch])
             await connection.send_packed_command(packed, check_health=False)
-            return [await _reply(connection) for _ in commands]
+            replies = [await _reply(connection) for _ in commands]
+            return replies[1::2] if self._asks else replies
 
     async def _exchange_one_by_one(self, connection: Any, commands: list[Sequence[Any]]) -> list[Any]:
         """Find the commands that cannot be sent, so that only they fail."""
@@ -294,7 +310,8 @@ def no_answer(timeout: float, reason: BaseException | None) -> NoAnswerError:
     return NoAnswerError(f"Redis has not answered for {timeout:g} seconds: {reason or 'no connection'}")
 
 
-def _lost(reason: BaseException) -> NoAnswerError:
+def lost(reason: BaseException) -> NoAnswerError:
+    """Make the error of a call whose connection was lost."""
     error = NoAnswerError(f"the connection to Redis was lost: {reason}")
     error.__cause__ = reason
     return error

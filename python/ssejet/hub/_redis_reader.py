@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
@@ -51,21 +52,21 @@ class _Shard:
 
     Args:
         context: what all parts of the engine share.
-        pool: makes the connection.
-        hub: the name of the stream that ends a read.
+        part: the part of the logs; "" unless a cluster has them.
+        hub: names the stream that ends a read.
 
     Attributes:
         feeds: the logs, by the names of their streams.
         producers: how many producers may be told to stop.
     """
 
-    def __init__(self, context: RedisContext, pool: Any, hub: str) -> None:
+    def __init__(self, context: RedisContext, part: str, hub: str) -> None:
         self.feeds: dict[bytes, Feed] = {}
         self.producers = 0
         self._context = context
-        self._pool = pool
+        self._part = part
         self._hub = hub
-        self._wake_name = context.names.wake(hub).encode()
+        self._wake_name = context.names.wake(part, hub).encode()
         self._wake_id = b"0"
         self._task: asyncio.Task[None] | None = None
         self._is_blocked = False
@@ -77,7 +78,7 @@ class _Shard:
             self._task = keep_task(self._run())
         if self._is_blocked and feed is not None and feed.is_wanted and not feed.is_read:
             self._is_blocked = False
-            self._context.wake(self._hub)
+            self._context.wake(self._part, self._hub)
 
     async def aclose(self) -> None:
         """End the read."""
@@ -89,30 +90,34 @@ class _Shard:
         return not self._is_closed and (bool(self.feeds) or self.producers > 0)
 
     async def _run(self) -> None:
+        servers = self._context.servers
         connection: Any = None
+        pool: Any = None
         failures = 0
         try:
             while self._is_needed:
                 try:
                     if connection is None:
-                        connection = await connected(self._pool)
+                        pool = await servers.pool(self._wake_name.decode())
+                        connection = await connected(pool)
                     await self._read(connection)
                     failures = 0
-                except TRANSIENT as error:  # noqa: PERF203 (this is rare)
+                except (*TRANSIENT, AskError, RedisClusterException) as error:  # noqa: PERF203 (this is rare)
                     logger.debug("the reader's connection to Redis was lost: %s", error)
-                    await dropped(self._pool, connection)
+                    await dropped(pool, connection)
                     connection = None
+                    await servers.refresh()
                     await asyncio.sleep(pause(failures))
                     failures += 1
                 except Exception:
                     # Followers must not wait for a reader that is gone.
                     logger.exception("the followers' reader failed, and tries again")
-                    await dropped(self._pool, connection)
+                    await dropped(pool, connection)
                     connection = None
                     await asyncio.sleep(SECOND_LOOK)
         finally:
             self._is_blocked = False
-            await dropped(self._pool, connection)
+            await dropped(pool, connection)
 
     async def _read(self, connection: Any) -> None:
         feeds = [feed for feed in self.feeds.values() if feed.is_wanted]
@@ -151,17 +156,16 @@ class Reader:
 
     Args:
         context: what all parts of the engine share.
-        pool: makes connections.
 
     Attributes:
         feeds: the logs, by their keys.
     """
 
-    def __init__(self, context: RedisContext, pool: Any) -> None:
+    def __init__(self, context: RedisContext) -> None:
         self.feeds: dict[str, Feed] = {}
         self._context = context
-        self._pool = pool
-        self._shards = [_Shard(context, pool, context.id)]
+        # By the part of the logs. The first one of each part hears which producers have to stop.
+        self._shards: dict[str, list[_Shard]] = {}
         self._shard_of: dict[Feed, _Shard] = {}
         self._check_task: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -171,7 +175,7 @@ class Reader:
         feed = self.feeds.get(key)
         if feed is None:
             feed = self.feeds[key] = Feed(key, self._context.names.log(key))
-            shard = self._shard_of[feed] = self._free_shard()
+            shard = self._shard_of[feed] = self._free_shard(key)
             shard.feeds[feed.name] = feed
         feed.followers += 1
         return feed
@@ -183,14 +187,15 @@ class Reader:
             del self.feeds[feed.key]
             del self._shard_of.pop(feed).feeds[feed.name]
 
-    def add_producer(self) -> None:
-        """Listen for producers of this hub that have to stop."""
-        self._shards[0].producers += 1
-        self._shards[0].refresh(None)
+    def add_producer(self, key: str) -> None:
+        """Listen whether the producer of a log has to stop."""
+        shard = self._shards_of(key)[0]
+        shard.producers += 1
+        shard.refresh(None)
 
-    def remove_producer(self) -> None:
-        """Take note that a producer has ended."""
-        self._shards[0].producers -= 1
+    def remove_producer(self, key: str) -> None:
+        """Take note that the producer of a log has ended."""
+        self._shards_of(key)[0].producers -= 1
 
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
@@ -206,15 +211,24 @@ class Reader:
         for feed in self.feeds.values():
             feed.close()
         await _cancelled(self._check_task)
-        for shard in self._shards:
-            await shard.aclose()
+        for shards in self._shards.values():
+            for shard in shards:
+                await shard.aclose()
 
-    def _free_shard(self) -> _Shard:
-        for shard in self._shards:
+    def _shards_of(self, key: str) -> list[_Shard]:
+        part = self._context.names.part(key)
+        if part not in self._shards:
+            self._shards[part] = [_Shard(self._context, part, self._context.id)]
+        return self._shards[part]
+
+    def _free_shard(self, key: str) -> _Shard:
+        shards = self._shards_of(key)
+        for shard in shards:
             if len(shard.feeds) < _MAX_FEEDS:
                 return shard
-        self._shards.append(_Shard(self._context, self._pool, f"{self._context.id}:{len(self._shards)}"))
-        return self._shards[-1]
+        part = self._context.names.part(key)
+        shards.append(_Shard(self._context, part, f"{self._context.id}:{len(shards)}"))
+        return shards[-1]
 
     async def _check(self) -> None:
         while self.feeds:

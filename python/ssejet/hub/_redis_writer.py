@@ -100,11 +100,14 @@ class RedisWriter:
         context: what all parts of the engine share.
         key: the key of the log.
         right: the right of the producer; None for a writer without a lease.
+
+    Attributes:
+        key: the key of the log.
     """
 
     def __init__(self, context: RedisContext, key: str, right: Right | None) -> None:
         self._context = context
-        self._key = key
+        self.key = key
         self._right = right
         self._begin()
         self._waiting: deque[_Group] = deque()
@@ -232,14 +235,14 @@ class RedisWriter:
                 *fields,
             )
 
-        keys = (names.meta(self._key), names.log(self._key), names.writer(self._key, self._id))
+        keys = (names.meta(self.key), names.log(self.key), names.writer(self.key, self._id))
         reply = await context.writes.call(APPEND, keys, arguments)
         self._losses = context.writes.losses
         if reply[0] == 1:
             self._receive(batch, len(drafts), reply)
         else:
             error_class, text = (FencedError, FENCED) if reply[0] == 0 else (LogFinishedError, FINISHED)
-            self._fail(error_class(text.format(key=self._key)), batch)
+            self._fail(error_class(text.format(key=self.key)), batch)
 
     def _receive(self, batch: list[_Group], count: int, reply: Any) -> None:
         position, incarnation = int(reply[1]), reply[2].decode()
@@ -252,7 +255,7 @@ class RedisWriter:
                 group.result.set_result([EventId(incarnation, at) for at in range(next_position, after)])
             next_position = after
         if reply[3] and self._right is not None and batch[-1].ends_as is None:
-            self._context.on_stop(self._key, self._right.lease.token)
+            self._context.on_stop(self.key, self._right.lease.token)
 
     def _fail(self, error: Exception, batch: Sequence[_Group] = ()) -> None:
         self._failure = error
