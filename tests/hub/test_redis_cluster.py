@@ -35,10 +35,12 @@ class RedisCluster:
         for number in range(3):
             place = folder / str(number)
             place.mkdir()
-            server = RedisServer(
-                place, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
-                "--cluster-port", str(free_port()), "--cluster-require-full-coverage", "no", "--appendonly", "yes", "--appendfsync", "always",
-            )  # fmt: skip
+            options = {
+                "cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-port": str(free_port()),
+                "cluster-require-full-coverage": "no", "appendonly": "yes", "appendfsync": "always",
+            }  # fmt: skip
+            words = [word for name, value in options.items() for word in (f"--{name}", value)]
+            server = RedisServer(place, *words)
             stack.callback(server.close)
             self.servers.append(server)
         self.ids = [self.ask(number, "CLUSTER", "MYID").decode() for number in range(3)]
