@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ssejet.hub._lease import ClosedError
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
@@ -21,12 +23,13 @@ _CANCEL_TIME = 5.0
 
 
 class EventLoopThread:
-    """An event loop of asyncio in a daemon thread, which starts with the first call."""
+    """An event loop of asyncio in a daemon thread, which starts with the first call and ends once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._is_stopped = False
 
     @property
     def is_running(self) -> bool:
@@ -34,8 +37,15 @@ class EventLoopThread:
         return self._loop is not None
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine in the loop."""
+        """Run a coroutine in the loop.
+
+        Raises:
+            ClosedError: the loop has ended.
+        """
         with self._lock:
+            if self._is_stopped:
+                coroutine.close()
+                raise ClosedError
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="ssejet.hub", daemon=True)
@@ -53,8 +63,9 @@ class EventLoopThread:
             raise
 
     def stop(self) -> None:
-        """End the loop and its thread. The next call starts another one."""
+        """End the loop and its thread."""
         with self._lock:
+            self._is_stopped = True
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is not None and thread is not None:

@@ -141,6 +141,7 @@ class Hub:
         """End the producers, as ``shutdown`` says, the connections to Redis and the thread."""
         self._call(self._hub.aclose())
         self._thread.stop()
+        self._thread = EventLoopThread()
 
     def __enter__(self) -> Self:
         self._call(self._hub.__aenter__())
