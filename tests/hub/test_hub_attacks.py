@@ -207,16 +207,13 @@ def test_a_hub_serves_one_event_loop_after_another(hub_options: dict[str, Any]) 
     hub = AsyncHub(**hub_options)
 
     async def use(key: str) -> list[str]:
-        await hub.publish(key, key)
-        await hub.finish(key)
-        return [event.data for event in await everything(hub, key)]
-
-    async def end() -> None:
-        await hub.aclose()
+        async with hub:
+            await hub.publish(key, key)
+            await hub.finish(key)
+            return [event.data for event in await everything(hub, key)]
 
     for key in "abc":
         assert anyio.run(use, key)[0] == key
-    anyio.run(end)
 
 
 async def test_a_follower_may_be_cancelled_wherever_it_waits(hub_options: dict[str, Any]) -> None:

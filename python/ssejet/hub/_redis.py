@@ -210,6 +210,7 @@ class RedisEngine:
     async def aclose(self) -> None:
         if not self._is_used:
             return
+        self._check_loop()
         await self._reader.aclose()
         await self._context.reads.aclose()
         await self._context.writes.aclose()

@@ -286,8 +286,8 @@ class Link:
 
     async def _drop(self, error: BaseException | None) -> None:
         if error is not None:
-            if self._up_since is not None or self.last_error is None:
-                logger.warning("the connection to Redis was lost: %s", error)
+            if not self._failures:
+                logger.warning("Redis is away or does not take commands, which are repeated: %s", error)
             self.last_error = error
             self.losses += 1
         self._up_since = None

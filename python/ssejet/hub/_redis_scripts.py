@@ -116,10 +116,11 @@ local position, bytes = tonumber(m[4] or 0), tonumber(m[5] or 0)
 local lost = false
 if not incarnation then
   if token ~= '' and ARGV[10] ~= '1' then return {0} end
-  redis.call('DEL', log)
   incarnation = ARGV[2]
   if ARGV[10] == '1' then position = known end
+  -- Before DEL: Redis refuses a script because it is full only at the first command that writes.
   redis.call('HSET', meta, 'i', incarnation, 'g', incarnation, 's', 'live')
+  redis.call('DEL', log)
   if token ~= '' then
     redis.call('HSET', meta, 't', token, 'd', string.format('%.0f', now + ARGV[11]), 'h', ARGV[12])
   end
@@ -166,8 +167,8 @@ local position = 0
 if m[1] then
   position = m[4] + 1
 else
-  redis.call('DEL', log)
   redis.call('HSET', meta, 'i', ARGV[2], 'g', ARGV[2], 's', 'live', 'b', 0)
+  redis.call('DEL', log)
 end
 redis.call('HSET', meta, 't', ARGV[1], 'd', string.format('%.0f', now + ARGV[3]), 'h', ARGV[5],
   'p', string.format('%.0f', position))
