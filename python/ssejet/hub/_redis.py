@@ -24,7 +24,7 @@ except ImportError as _error:
 from ssejet.hub._lease import ClosedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
-from ssejet.hub._redis_cluster import Cluster, OneServer
+from ssejet.hub._redis_cluster import MAX_CONNECTIONS, Cluster, OneServer
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, LOAD, RENEW, STOP
@@ -50,7 +50,11 @@ def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
     if client is None:
         assert url is not None
         pool = redis_asyncio.ConnectionPool.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5.0, protocol=2
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=5.0,
+            protocol=2,
+            max_connections=MAX_CONNECTIONS,
         )
         return AnyLoopEngine(RedisEngine(OneServer(pool, owns_pool=True), **options))
     if url is not None:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from ssejet.hub._redis_link import Command
     from ssejet.hub._redis_scripts import Script
 
-__all__ = ["Cluster", "ClusterLinks", "OneServer"]
+__all__ = ["MAX_CONNECTIONS", "Cluster", "ClusterLinks", "OneServer"]
+
+# The hub has one for each 500 logs that it follows; redis-py's own limit may be lower than what that takes.
+MAX_CONNECTIONS = 10_000
 
 # The options of a cluster's connections that a pool of one server does not take.
 _CLUSTER_OPTIONS = ("event_dispatcher", "response_callbacks")
@@ -121,7 +124,7 @@ class Cluster:
                 for name, value in node.connection_kwargs.items()
                 if name not in _CLUSTER_OPTIONS and "maint" not in name
             }
-            options |= {"retry": Retry(NoBackoff(), 0), "protocol": 2}
+            options |= {"retry": Retry(NoBackoff(), 0), "protocol": 2, "max_connections": MAX_CONNECTIONS}
             pool = redis_asyncio.ConnectionPool(connection_class=node.connection_class, **options)
             self._pools[node.name] = pool
         return pool
