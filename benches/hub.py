@@ -261,11 +261,9 @@ async def many_keys(url: str | None, keys: int) -> dict[str, float]:
                 if got == keys:
                     started.set()
 
-        for number in range(keys):
-            await hub.publish(f"many-{number}", "first") if number % 500 == 0 else None
-        await asyncio.gather(
-            *(hub.publish(f"many-{number}", "first") for number in range(keys) if number % 500)
-        )
+        for first in range(0, keys, 500):
+            many = range(first, min(first + 500, keys))
+            await asyncio.gather(*(hub.publish(f"many-{number}", "first") for number in many))
         gc.collect()
         before = resident()
         tasks = [asyncio.create_task(follow(number)) for number in range(keys)]

@@ -173,6 +173,7 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
     async def main() -> None:
         async with AsyncHub(url) as hub:
             pipe.send("ready")
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print_tasks, hub)
             watcher = asyncio.create_task(watch())
             chances = [random.Random(chance.random()) for _ in range(schedule.followers)]
             results = await asyncio.gather(*(one(hub, each) for each in chances))
@@ -180,6 +181,17 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
             pipe.send((results, stalls))
 
     asyncio.run(main())
+
+
+def print_tasks(hub: Any) -> None:
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    reader = hub._engine._engine._reader
+    for feed in reader.feeds.values():
+        print({name: value for name, value in vars(feed).items() if name != "window"}, file=sys.stderr)
+        print("window", feed.window.first, feed.window.last, file=sys.stderr)
+    for shard in (shard for shards in reader._shards.values() for shard in shards):
+        print(vars(shard), file=sys.stderr, flush=True)
 
 
 class ProblemError(Exception):
@@ -221,7 +233,7 @@ def run(schedule: Schedule, redis: Redis) -> str:
             else:
                 redis.fail(fault)
         if not follower_end.poll(A_LONG_TIME):
-            raise ProblemError("the followers were not told the end")
+            raise ProblemError(f"the followers were not told the end: {state_of(key, redis, followers)}")
         results, stalls = follower_end.recv()
         check_times(results, gone_since, stalls, redis, key)
         time.sleep(0.3 if gone_since else 0.0)
@@ -230,6 +242,17 @@ def run(schedule: Schedule, redis: Redis) -> str:
         for process in (producer, followers):
             process.kill()
             process.join()
+
+
+def state_of(key: str, redis: Redis, followers: Any) -> str:
+    """Say what Redis has of a log, and have the followers' process write its tasks to its standard error."""
+    os.kill(followers.pid, signal.SIGUSR1)
+    with redis.server.client() as client:
+        meta = client.hgetall(f"ssejet:{{{key}}}:meta")
+        last = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
+        reads = [(each["age"], each["idle"], each["cmd"]) for each in client.client_list()]
+    time.sleep(1.0)
+    return f"{meta} {last} {reads}"
 
 
 def pause(process: Any, span: float) -> None:

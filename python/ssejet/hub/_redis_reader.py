@@ -117,6 +117,8 @@ class _Shard:
                     await asyncio.sleep(SECOND_LOOK)
         finally:
             self._is_blocked = False
+            # A follower that comes while the connection closes starts another task.
+            self._task = None
             await dropped(pool, connection)
 
     async def _read(self, connection: Any) -> None:
