@@ -1,4 +1,4 @@
-"""What a log in Redis does when processes freeze or race, and when Redis loses data, is full or fails over."""
+"""What a log in Redis does when processes freeze or race, and when Redis loses data, is full, fails over."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ class Feed:
         is_closed: whether the hub was closed.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
+        has_lease: whether the log has a producer whose lease may run out.
     """
 
     def __init__(self, key: str, name: str) -> None:
@@ -62,6 +63,7 @@ class Feed:
         self.signal = Signal()
         self.is_stirred = self.is_read = self.is_closed = False
         self.next_check = monotonic() + _CHECK_INTERVAL
+        self.has_lease = False
         self._missing_since = 0.0
         self._page = Page("missing")
         self._place: tuple[int, int, str, Status] | None = None
@@ -88,6 +90,7 @@ class Feed:
 
     def plan_check(self, lease: float) -> None:
         """Plan the next check by the seconds that a lease is left; a negative number for no lease."""
+        self.has_lease = lease >= 0
         wait = _CHECK_INTERVAL if lease < 0 else min(lease + _LEASE_MARGIN, _CHECK_INTERVAL)
         self.next_check = monotonic() + wait
 
@@ -138,6 +141,7 @@ class Feed:
             if entry.kind is Kind.END:
                 self.status = "finished"
             elif entry.kind is Kind.OPENED:
+                self.has_lease = True
                 self.next_check = monotonic()
         self.signal.notify()
 

@@ -29,6 +29,9 @@ _BLOCK = 5.0
 # How many seconds pass between two looks for logs that are to be checked.
 _TICK = 0.25
 
+# How many logs without a lease are checked at once.
+_MAX_CHECKS = 250
+
 # How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
@@ -237,6 +240,10 @@ class Reader:
             await asyncio.sleep(_TICK)
             now = monotonic()
             due = [feed for feed in self.feeds.values() if feed.next_check <= now and feed.status == "live"]
+            # The checks of many logs at once would delay events, and only leases are urgent.
+            due.sort(key=lambda feed: (not feed.has_lease, feed.next_check))
+            urgent = sum(feed.has_lease for feed in due)
+            due = due[: max(urgent, _MAX_CHECKS)]
             if due:
                 await asyncio.gather(*map(self._check_feed, due))
 
