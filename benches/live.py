@@ -146,14 +146,15 @@ class Pacer:
             for line in head.split(b"\r\n"):
                 if line.lower().startswith(b"content-length:"):
                     await reader.readexactly(int(line.split(b":")[1]))
-            writer.write(HEAD)
+            script = SCRIPTS[b"anthropic" if b"/messages" in head.partition(b"\r\n")[0] else b"openai"]
+            # Some clients wait for the first event before they open more streams.
+            writer.write(HEAD + b"".join(map(framed, [*script.before, script.chunk])))
             self.writers.append(writer)
             self.ended.append(ended := asyncio.get_running_loop().create_future())
             if len(self.writers) == self.streams:
                 writers, self.writers = self.writers, []
                 ends, self.ended = self.ended, []
-                is_anthropic = b"/messages" in head.partition(b"\r\n")[0]
-                await self.write_all(writers, SCRIPTS[b"anthropic" if is_anthropic else b"openai"])
+                await self.write_all(writers, script)
                 for each in ends:
                     each.set_result(None)
             else:
@@ -166,11 +167,9 @@ class Pacer:
         piece = framed(script.chunk)
         loop = asyncio.get_running_loop()
         most = max(1, len(writers) // 2)
-        for writer in writers:
-            writer.write(b"".join(map(framed, script.before)))
-        sent = len(writers) * len(script.before)
+        sent = len(writers) * (len(script.before) + 1)
         due = loop.time() + 0.2
-        for _ in range(self.chunks):
+        for _ in range(self.chunks - 1):
             for writer in writers:
                 due = max(due + self.interval / len(writers), loop.time())
                 await asyncio.sleep(due - loop.time())

@@ -293,7 +293,7 @@ def check_times(
         ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
         raise ProblemError(
             f"the followers were told {late:.2f} s too late: {last - gone_since:.2f} s after the fault; "
-            f"in it, their process did not run for {stalled:.2f} s; the log ended {ended:.2f} s after it: {data}"
+            f"their process did not run for {stalled:.2f} s of it; the log ended after {ended:.2f} s: {data}"
         )
 
 

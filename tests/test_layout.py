@@ -32,6 +32,7 @@ PUBLIC = {
     "ssejet.emit.starlette",
     "ssejet.errors",
     "ssejet.hub",
+    "ssejet.hub.durable_streams",
     "ssejet.hub.mcp",
     "ssejet.messages",
     "ssejet.metrics",
@@ -98,6 +99,7 @@ DIRECT_JSON = {
     "swap/_plan/probe.py": "makes the bodies that both parsers get, with escapes and spaces",
     "swap/_stainless_rules.py": "makes the bodies that the SDK's own generator gets to show its rules",
     "testing/_endpoints/base.py": "writes arguments with spaces, as models do",
+    "hub/durable_streams/_content_type.py": "keeps each message as it was sent",
     "typed/_cast.py": "decodes text to a user's type",
     "_http/adapters/requests_to_send.py": "sends the bytes that httpx sends, and raises its errors",
 }

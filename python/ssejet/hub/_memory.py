@@ -93,7 +93,7 @@ class _Topic:
         self.expires = monotonic() + self.ttl
 
     def is_over(self, now: float) -> bool:
-        """Whether the log has to be removed. One that grows and has followers is in use although it is silent."""
+        """Whether the log has to be removed. One that grows and has followers is in use."""
         if now >= self.ends:
             return True
         is_followed = self.followers and self.log is not None and self.log.status == "live"
@@ -115,7 +115,7 @@ class MemoryEngine:
         self._ttl = ttl
         self._bounds = bounds
         self._topics: dict[str, _Topic] = {}
-        # Each topic that has a removal, at that time or at an earlier one; the numbers keep topics uncompared.
+        # The topics to look at, each with the time, which is that of its removal or earlier, and a number.
         self._removals: list[tuple[float, int, _Topic]] = []
         self._numbers = count()
         self._followed: dict[str, _Topic] = {}

@@ -27,7 +27,7 @@ from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._redis_cluster import MAX_CONNECTIONS, Cluster, OneServer
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
-from ssejet.hub._redis_scripts import CLAIM, COMMIT, LOAD, RENEW, STOP
+from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
 from ssejet.hub._redis_writer import RedisWriter, Right
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class RedisEngine:
     ) -> Record:
         context = self._check_loop()
         count = 0 if after is None else PAGE_SIZE
-        args = (int(is_use), after or 0, count, len(names), *names)
+        args = (int(is_use), after or 0, count, len(names), *map(_field, names))
         reply = await context.reads.call(LOAD, context.keys(key), args, timeout=context.timeout)
         return _record(reply, names)
 
@@ -178,7 +178,7 @@ class RedisEngine:
             0,
             0,
             len(names),
-            *names,
+            *map(_field, names),
             change.expected,
             change.revision,
             change.incarnation,
@@ -190,7 +190,7 @@ class RedisEngine:
             "" if ttl is None else int(ttl * 1000),
             "" if until is None else int(until * 1000),
             len(change.fields),
-            *[part for field in change.fields.items() for part in field],
+            *[part for name, value in change.fields.items() for part in (_field(name), value)],
             *[part for draft in change.drafts for part in (draft.kind.value, draft.frame)],
         )
         keys = (*context.keys(key), context.names.writer(key, context.id))
@@ -199,8 +199,7 @@ class RedisEngine:
 
     async def delete(self, key: str) -> None:
         context = self._check_loop()
-        names = context.keys(key)
-        await context.writes.command(names[0], lambda _: ("DEL", *names), timeout=context.timeout)
+        await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
         feed = self._reader.feeds.get(key)
         if feed is not None:
             feed.reset()
@@ -252,6 +251,11 @@ class RedisEngine:
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
         self._reader.refresh(feed)
+
+
+def _field(name: str) -> str:
+    """The name of a field in the hash, which has more than fields."""
+    return f"f:{name}"
 
 
 def _record(reply: Any, names: Sequence[str]) -> Record:

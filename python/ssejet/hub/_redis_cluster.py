@@ -25,6 +25,8 @@ __all__ = ["MAX_CONNECTIONS", "Cluster", "ClusterLinks", "OneServer"]
 # The hub has one for each 500 logs that it follows; redis-py's own limit may be lower than what that takes.
 MAX_CONNECTIONS = 10_000
 
+_FAILURES: tuple[type[BaseException], ...] = (*TRANSIENT, exceptions.RedisError)
+
 # The options of a cluster's connections that a pool of one server does not take.
 _CLUSTER_OPTIONS = ("event_dispatcher", "response_callbacks")
 
@@ -197,7 +199,7 @@ class ClusterLinks:
                 # The slot is moving, and the other server has this key already.
                 asks_at = (error.host, error.port)
                 continue
-            except (*TRANSIENT, exceptions.RedisError) as error:
+            except _FAILURES as error:
                 if not (is_transient(error) or isinstance(error, exceptions.RedisClusterException)):
                     raise
                 self._lose(error)

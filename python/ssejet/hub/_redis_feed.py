@@ -132,6 +132,9 @@ class Feed:
             self.signal.notify()
             return
         for id, (kind, frame) in entries:
+            if kind == b"d":  # the log was deleted
+                self.reset()
+                return
             position = int(id[: id.index(b"-")])
             if position <= self.window.last:
                 continue

@@ -35,6 +35,9 @@ _MAX_CHECKS = 250
 # How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
+# What says that the server is away, or that another one of the cluster has the slot.
+_AWAY: tuple[type[BaseException], ...] = (*TRANSIENT, AskError, RedisClusterException)
+
 _NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
 
 
@@ -105,7 +108,7 @@ class _Shard:
                         connection = await connected(pool)
                     await self._read(connection)
                     failures = 0
-                except (*TRANSIENT, AskError, RedisClusterException) as error:  # noqa: PERF203 (this is rare)
+                except _AWAY as error:  # noqa: PERF203 (this is rare)
                     logger.debug("the reader's connection to Redis was lost: %s", error)
                     await dropped(pool, connection)
                     connection = None

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = ["APPEND", "CLAIM", "COMMIT", "LOAD", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
+__all__ = ["APPEND", "CLAIM", "COMMIT", "DELETE", "LOAD", "PAGE", "RENEW", "SCRIPTS", "STOP", "Script"]
 
 
 class Script:
@@ -61,9 +61,19 @@ local function entries_after(log, position, after, count)
   local first = position + 1
   local oldest = redis.call('XRANGE', log, '1', '+', 'COUNT', 1)
   if oldest[1] then first = tonumber(string.match(oldest[1][1], '%d+')) end
-  local entries = {}
-  if count ~= '0' then
-    entries = redis.call('XRANGE', log, string.format('%.0f', after + 1), '+', 'COUNT', count)
+  local entries, bytes, at, left = {}, 0, after + 1, tonumber(count)
+  while left > 0 do
+    -- A client that is slow keeps its page in memory, so a page is bounded in bytes too.
+    local step = math.min(left, 50)
+    local found = redis.call('XRANGE', log, string.format('%.0f', at), '+', 'COUNT', step)
+    for _, entry in ipairs(found) do
+      entries[#entries + 1] = entry
+      bytes = bytes + #entry[2][2]
+      left = left - 1
+      if bytes > 2097152 then return first, entries end
+    end
+    if #found < step then break end
+    at = string.match(found[#found][1], '%d+') + 1
   end
   return first, entries
 end
@@ -256,9 +266,9 @@ COMMIT = Script(
     + _TRIM
     + _RECORD
     + """
--- ARGV: those of record, from 1 to 3 + names; then expected and new revision, incarnation, position, most events,
--- bytes and age, status after it, ttl, end of its life, the number of fields to set with their names and values;
--- then the kind and the bytes of each entry.
+-- ARGV: those of record; then expected and new revision, incarnation, position, most events, bytes and age,
+-- status after it, ttl, end of its life, the number of fields to set, with their names and values; then the
+-- kind and the bytes of each entry.
 local meta, log, writer = KEYS[1], KEYS[2], KEYS[3]
 local at = 3 + tonumber(ARGV[3])
 local revision, ttl, until_ms = ARGV[at + 2], ARGV[at + 9], ARGV[at + 10]
@@ -294,4 +304,19 @@ return {1, record(meta, log, 1)}
 )
 """Returns 1 if the change is made, else 0; then what ``LOAD`` returns."""
 
-SCRIPTS = (APPEND, CLAIM, COMMIT, LOAD, PAGE, RENEW, STOP)
+DELETE = Script(
+    _NOW
+    + """
+local meta, log = KEYS[1], KEYS[2]
+local position = redis.call('HGET', meta, 'p')
+redis.call('DEL', meta)
+if position then
+  -- An entry wakes those that follow the log. A log that is made later begins with an empty stream.
+  redis.call('XADD', log, 'MAXLEN', 1, string.format('%.0f-%.0f', position + 1, now), 'd', '')
+  redis.call('PEXPIRE', log, 10000)
+end
+return 1
+"""
+)
+
+SCRIPTS = (APPEND, CLAIM, COMMIT, DELETE, LOAD, PAGE, RENEW, STOP)
