@@ -196,6 +196,27 @@ async def test_a_log_that_another_process_deleted_begins_again_at_one(redis_serv
         assert await data(other, "key") == ["d", '{"reason":"finished"}']
 
 
+async def test_a_follower_of_a_deleted_log_waits_without_asking_all_the_time(
+    redis_server: RedisServer,
+) -> None:
+    async with AsyncHub(redis_server.url, prefix="deleted") as hub:
+        await hub.publish("key", "a")
+        await hub.delete("key")
+        results: list[list[str]] = []
+
+        async def follow() -> None:
+            results.append(await data(hub, "key"))
+
+        with anyio.fail_after(20), redis_server.client() as client:
+            async with anyio.create_task_group() as tasks:
+                before = client.info("commandstats")["cmdstat_xread"]["calls"]
+                tasks.start_soon(follow)
+                await anyio.sleep(0.5)
+                assert client.info("commandstats")["cmdstat_xread"]["calls"] - before < 30
+                await hub.start("key", numbers(2, 0))
+        assert results == [counted(2)]
+
+
 async def test_a_stream_that_redis_evicted_is_a_gap_and_the_rest_is_kept(redis_server: RedisServer) -> None:
     async with AsyncHub(redis_server.url, prefix="evict", max_bytes=5_000) as hub:
         for _ in range(4):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ _LEASE_MARGIN = 0.2
 
 _LAST = b"18446744073709551615"
 """The largest second half of an id: a read after it begins with the next position."""
+
+# How many seconds a follower that waits at a deleted log pauses before it looks again.
+_DELETED_PAUSE = 0.1
 
 SECOND_LOOK = 1.0
 """The seconds after which a log that was missing is looked at again, before followers are told."""
@@ -129,7 +133,11 @@ class Feed:
         if not self.log:
             self.is_stirred = True
             self.is_read = False
-            self.signal.notify()
+            if all(kind == b"d" for _, (kind, _) in entries):
+                # The trace of a deleted log stays for some seconds. Without a pause, followers would ask all the time.
+                asyncio.get_running_loop().call_later(_DELETED_PAUSE, self.signal.notify)
+            else:
+                self.signal.notify()
             return
         for id, (kind, frame) in entries:
             if kind == b"d":  # the log was deleted
