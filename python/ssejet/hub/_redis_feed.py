@@ -134,7 +134,7 @@ class Feed:
             self.is_stirred = True
             self.is_read = False
             if all(kind == b"d" for _, (kind, _) in entries):
-                # The trace of a deleted log stays for some seconds. Without a pause, followers would ask all the time.
+                # The trace of a deleted log stays for seconds, in which followers would ask all the time.
                 asyncio.get_running_loop().call_later(_DELETED_PAUSE, self.signal.notify)
             else:
                 self.signal.notify()
