@@ -1,4 +1,5 @@
-from __future__ import annotations
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -7,7 +8,15 @@ from ssejet.hub import AsyncHub, durable_streams
 
 hub = AsyncHub()
 streams = durable_streams.app(hub, default_ttl=3600, allow_origins=["https://app.example"])
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+    async with hub:
+        yield
+
+
 app = Starlette(
     routes=[Mount("/streams", streams), Mount("/answers", durable_streams.answers(hub, sse_lifetime=30))],
-    lifespan=lambda _: hub,
+    lifespan=lifespan,
 )
