@@ -51,6 +51,9 @@ class Hub:
         **options: those of ``AsyncHub``.
     """
 
+    _thread: EventLoopThread
+    _hub: AsyncHub
+
     def __init__(self, url: str | None = None, **options: Any) -> None:
         self._url = url
         self._options = options
@@ -153,8 +156,8 @@ class Hub:
         self.close()
 
     def _begin(self) -> None:
-        self._thread: EventLoopThread = EventLoopThread()
-        self._hub: AsyncHub = AsyncHub(self._url, **self._options)
+        self._thread = EventLoopThread()
+        self._hub = AsyncHub(self._url, **self._options)
 
     def _begin_in_child(self) -> None:
         # The event loops of both processes share what the kernel knows of their sockets. If the garbage
