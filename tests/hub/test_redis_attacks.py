@@ -79,7 +79,7 @@ def claim_all(url: str, pipe: Any) -> None:
     asyncio.run(main())
 
 
-def test_of_two_processes_that_start_a_key_at_once_one_does_it_ten_thousand_times(
+def test_one_of_two_processes_starts_each_of_ten_thousand_keys(
     redis_server: RedisServer,
 ) -> None:
     pipes = []
