@@ -205,6 +205,48 @@ def draw_responses(results: Results, theme: Theme) -> str:
     return _end(picture, results, height, more, who="both")
 
 
+HUB_ROWS = ("hub over Redis", "fastapi-resumable-stream", "XREAD for each follower")
+HUB_NAMES = 260
+
+
+def draw_hub(results: Results, theme: Theme) -> str:
+    """Draw the picture of the hub and of other ways to do the same, as SVG."""
+    samples = results.samples
+    workload = next(
+        name for name in samples.workloads if Cell(name, HUB_ROWS[-1], "µs of CPU") in samples.figures
+    )
+    medians = {name: samples.median(Cell(workload, name, "µs of CPU")) for name in HUB_ROWS}
+    names = [name for name in HUB_ROWS if medians[name] is not None]
+    longest = max(medians[name] or 0 for name in names)
+    bottom = TOP + ROW * len(names)
+    height = bottom + BOTTOM
+    title = "Processor time to deliver one event to one follower"
+    remark = f"{samples.workloads[workload].title}, in one process over Redis; less is better"
+    picture = _begin(title, remark, height, theme)
+    left = MARGIN + HUB_NAMES
+    picture.line(left, TOP - 4, left, bottom, "rule")
+    for row, name in enumerate(names):
+        is_ours = name == HUB_ROWS[0]
+        kind = "accent bold" if is_ours else ""
+        version = results.contestants[name].version if name in results.contestants else ""
+        y = TOP + ROW * row + ROW / 2 + 5
+        picture.text(left - 14, y, (name, kind), (version, "muted small"), anchor="end")
+        figure = medians[name] or 0
+        length = figure / longest * (WIDTH - MARGIN - left - 2 * VALUES)
+        picture.bar(left, TOP + ROW * row + (ROW - BAR) / 2, length, BAR, "accent" if is_ours else "neutral")
+        slowest = samples.median(Cell(workload, name, "ms, 99 %"))
+        note = f"99 % within {slowest:.0f} ms" if slowest is not None else ""
+        picture.text(left + length + 8, y, (f"{figure:.1f} µs", kind), (note, "muted small"))
+    machine = results.machine
+    server = results.contestants["Redis"].version
+    conditions = (
+        f"{machine['cpu']}, {machine['python']}, Redis {server}, {results.date}, load average "
+        f"{max(results.settings['load'])}."
+    )
+    picture.text(MARGIN, height - 8, (conditions, "muted small"))
+    return str(picture)
+
+
 def _begin(title: str, remark: str, height: float, theme: Theme) -> Picture:
     picture = Picture(title, WIDTH, height, theme=theme)
     picture.text(MARGIN, 24, (title, "title"))

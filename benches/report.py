@@ -258,3 +258,37 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+REDIS_CPU = "µs of Redis's CPU"
+
+
+def hub_markdown(results: Results) -> str:
+    """Make the table of docs/hub.md."""
+    samples = results.samples
+    lines = ["| | | CPU of the process | latency, median and 99 % |", "|---|---|---|---|"]
+    for workload, description in samples.workloads.items():
+        for name in dict.fromkeys(cell.contestant for cell in samples.figures if cell.workload == workload):
+            figures = {
+                cell.metric: figures[0]
+                for cell, figures in samples.figures.items()
+                if (cell.workload, cell.contestant) == (workload, name)
+            }
+            cpu = f"{figures['µs of CPU']:.1f} µs" if "µs of CPU" in figures else ""
+            if REDIS_CPU in figures:
+                cpu += f", and {figures[REDIS_CPU]:.1f} µs of Redis's"
+            if "bytes each" in figures:
+                cpu = f"({figures['bytes each'] / 1000:.1f} kB a follower)"
+            delays = ""
+            if "ms, median" in figures:
+                delays = f"{figures['ms, median']:.1f} ms, {figures['ms, 99 %']:.1f} ms"
+            elif "µs in all" in figures:
+                delays = f"{figures['µs in all']:.0f} µs an event"
+            lines.append(f"| {description.title} | {name} | {cpu} | {delays} |")
+    machine, load = results.machine, results.settings["load"]
+    server = results.contestants["Redis"].version
+    lines.append(
+        f"\n{machine['cpu']}, {machine['cores']} cores, {machine['python']}, Redis {server}, {results.date}; "
+        f"load average {load[0]} before and {load[1]} after."
+    )
+    return "\n".join(lines)

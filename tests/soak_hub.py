@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 LEASE = 1.0
 TOLD_WITHIN = LEASE + 2.0
 
+# How often the process of the followers looks whether the machine lets it run, in seconds.
+_WATCH = 0.05
+
 # In seconds: for followers, before a schedule counts as hung.
 A_LONG_TIME = 40.0
 
@@ -158,13 +161,37 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
                         break
             await asyncio.sleep(chance.uniform(0.0, 0.02))
 
+    stalls: list[tuple[float, float]] = []
+
+    async def watch() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_WATCH)
+            if time.monotonic() - began > 2 * _WATCH:
+                stalls.append((began + _WATCH, time.monotonic()))
+
     async def main() -> None:
         async with AsyncHub(url) as hub:
             pipe.send("ready")
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print_tasks, hub)
+            watcher = asyncio.create_task(watch())
             chances = [random.Random(chance.random()) for _ in range(schedule.followers)]
-            pipe.send(await asyncio.gather(*(one(hub, each) for each in chances)))
+            results = await asyncio.gather(*(one(hub, each) for each in chances))
+            watcher.cancel()
+            pipe.send((results, stalls))
 
     asyncio.run(main())
+
+
+def print_tasks(hub: Any) -> None:
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    reader = hub._engine._engine._reader
+    for feed in reader.feeds.values():
+        print({name: value for name, value in vars(feed).items() if name != "window"}, file=sys.stderr)
+        print("window", feed.window.first, feed.window.last, file=sys.stderr)
+    for shard in (shard for shards in reader._shards.values() for shard in shards):
+        print(vars(shard), file=sys.stderr, flush=True)
 
 
 class ProblemError(Exception):
@@ -195,9 +222,10 @@ def run(schedule: Schedule, redis: Redis) -> str:
                 producer.kill()
                 gone_since = gone_since or time.monotonic()
             elif fault.kind in ("freeze", "pause producer"):
+                stopped = time.monotonic()
                 pause(producer, fault.span)
                 if fault.kind == "freeze":
-                    gone_since = gone_since or time.monotonic() - fault.span
+                    gone_since = gone_since or stopped
             elif fault.kind == "pause followers":
                 pause(followers, fault.span)
             elif fault.kind == "stop":
@@ -205,16 +233,26 @@ def run(schedule: Schedule, redis: Redis) -> str:
             else:
                 redis.fail(fault)
         if not follower_end.poll(A_LONG_TIME):
-            raise ProblemError("the followers were not told the end")
-        results = follower_end.recv()
-        paused = sum(fault.span for fault in schedule.faults if fault.kind == "pause followers")
-        check_times(results, gone_since, paused, schedule, redis)
+            raise ProblemError(f"the followers were not told the end: {state_of(key, redis, followers)}")
+        results, stalls = follower_end.recv()
+        check_times(results, gone_since, stalls, redis, key)
         time.sleep(0.3 if gone_since else 0.0)
         return check(schedule, results, asyncio.run(read(url, key)))
     finally:
         for process in (producer, followers):
             process.kill()
             process.join()
+
+
+def state_of(key: str, redis: Redis, followers: Any) -> str:
+    """Say what Redis has of a log, and have the followers' process write its tasks to its standard error."""
+    os.kill(followers.pid, signal.SIGUSR1)
+    with redis.server.client() as client:
+        meta = client.hgetall(f"ssejet:{{{key}}}:meta")
+        last = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
+        reads = [(each["age"], each["idle"], each["cmd"]) for each in client.client_list()]
+    time.sleep(1.0)
+    return f"{meta} {last} {reads}"
 
 
 def pause(process: Any, span: float) -> None:
@@ -236,14 +274,27 @@ async def read(url: str, key: str) -> list[Any]:
 
 
 def check_times(
-    results: list[Any], gone_since: float | None, paused: float, schedule: Schedule, redis: Redis
+    results: list[Any],
+    gone_since: float | None,
+    stalls: list[tuple[float, float]],
+    redis: Redis,
+    key: str,
 ) -> None:
     last = max(told for _, told in results)
     if gone_since is None:
         return
-    late = last - gone_since - TOLD_WITHIN - paused - redis.lost_time(gone_since)
+    # In these times the followers' process did not run: it was paused, or the machine was too busy.
+    stalled = sum(end - max(start, gone_since) for start, end in stalls if end > gone_since)
+    late = last - gone_since - TOLD_WITHIN - stalled - redis.lost_time(gone_since)
     if late > 0:
-        raise ProblemError(f"the followers were told {late:.2f} s too late")
+        with redis.server.client() as client:
+            ((id, data),) = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
+        now, wall = time.monotonic(), time.time()
+        ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
+        raise ProblemError(
+            f"the followers were told {late:.2f} s too late: {last - gone_since:.2f} s after the fault; "
+            f"their process did not run for {stalled:.2f} s of it; the log ended after {ended:.2f} s: {data}"
+        )
 
 
 def check(schedule: Schedule, results: list[Any], log: list[Any]) -> str:
@@ -310,7 +361,8 @@ def main() -> None:
     ends, problems = run_many(options.schedules, options.seed, options.jobs)
     for problem in problems:
         print(problem[:2000])
-    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems")
+    load = os.getloadavg()[0]
+    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems; load {load:.0f}")
     sys.exit(bool(problems))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -16,8 +17,8 @@ from mcp.types import JSONRPCNotification
 from serving import serve
 
 from redis_server import RedisServer
-from ssejet.hub import AsyncHub
-from ssejet.hub.mcp import MCPEventStore
+from ssejet.hub import AsyncHub, HubError
+from ssejet.hub.mcp import MCPEventStore, MCPSessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +58,26 @@ async def replayed(store: MCPEventStore, id: str) -> tuple[str | None, list[Even
     return await store.replay_events_after(id, send), found
 
 
+async def in_session(call: Any, session: str = "") -> str:
+    """Call a function in a request of a session, as a server does; return the session's id."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await call()
+        id = session.encode() or uuid4().hex.encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Mcp-Session-Id", id)]})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"mcp-session-id", session.encode())] if session else []
+    await MCPSessions(app)({"type": "http", "headers": headers}, None, send)
+    return str(sent[0]["headers"][0][1].decode())
+
+
 async def test_only_the_stream_of_the_id_is_replayed(hub: AsyncHub) -> None:
-    async with hub:
+    async def first_session() -> None:
         store = MCPEventStore(hub)
         priming = await store.store_event("1", None)
         first = await store.store_event("1", message("a"))
@@ -72,7 +91,31 @@ async def test_only_the_stream_of_the_id_is_replayed(hub: AsyncHub) -> None:
         assert (await replayed(store, events[1].event_id or "")) == ("1", [])
         for bad in ("", "garbage", "0123456789-1.1", first.replace("-2.", "-99."), first + "x"):
             assert await replayed(store, bad) == (None, [])
-        assert await replayed(MCPEventStore(hub), first) == (None, [])
+        ids.append(first)
+        # The tasks of a session live as long as it does.
+        tasks.start_soon(ended.wait)
+
+    async def other_session() -> None:
+        assert await replayed(MCPEventStore(hub), ids[0]) == (None, [])
+
+    async def same_session() -> None:
+        stream, events = await replayed(MCPEventStore(hub), ids[0])
+        assert (stream, len(events)) == ("1", 1)
+
+    ids: list[str] = []
+    ended = anyio.Event()
+    async with hub, anyio.create_task_group() as tasks:
+        session = await in_session(first_session)
+        await in_session(other_session)
+        await in_session(other_session, "0123456789")
+        await in_session(same_session, session)
+        ended.set()
+
+
+async def test_a_store_that_does_not_know_the_session_says_what_to_do(hub: AsyncHub) -> None:
+    async with hub:
+        with pytest.raises(HubError, match=r"wrap the application in ssejet\.hub\.mcp\.MCPSessions"):
+            await MCPEventStore(hub).store_event("1", None)
 
 
 async def test_a_call_goes_on_after_its_connection_was_cut(hub: AsyncHub) -> None:
@@ -102,7 +145,7 @@ async def test_a_call_goes_on_after_its_connection_was_cut(hub: AsyncHub) -> Non
                 replayed_twice.set()
             return stream
 
-    app = server.streamable_http_app(event_store=Store(hub), retry_interval=300)
+    app = MCPSessions(server.streamable_http_app(event_store=Store(hub), retry_interval=300))
     with serve(app, lifespan="on") as base:
 
         async def call(name: str, results: dict[str, Any]) -> None:

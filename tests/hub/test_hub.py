@@ -420,8 +420,8 @@ def test_a_hub_that_closes_abandons_producers_in_order(play: Play, options: dict
 @pytest.mark.slow
 def test_a_producer_outlives_its_lease_by_renewing_it(play: Play) -> None:
     async def scenario(hub: AsyncHub) -> None:
-        await hub.start("key", numbers(3, pause=0.4), lease=0.3)
-        assert plain(await everything(hub, "key")) == [*numbered(3), END]
+        await hub.start("key", numbers(2, pause=1.2), lease=1.0)
+        assert plain(await everything(hub, "key")) == [*numbered(2), END]
 
     play(scenario)
 

@@ -226,10 +226,10 @@ def test_a_client_that_does_not_read_is_dropped_and_holds_nobody_up(hub_options:
             with connected(f"{url}/reads") as response:
                 assert sum(1 for _ in EventSource(response).iter_sse()) == 201
             for _ in range(1000):
-                if ended == ["/reads", "/stuck"]:
+                if len(ended) == 2:
                     break
                 time.sleep(0.01)
-        assert ended == ["/reads", "/stuck"]
+        assert sorted(ended) == ["/reads", "/stuck"]
 
 
 def test_a_client_that_leaves_frees_its_follower(base: str) -> None:

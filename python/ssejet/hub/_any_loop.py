@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssejet.hub._event_loop_thread import EventLoopThread
+from ssejet.hub._one_loop import OneLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -30,6 +31,7 @@ class AnyLoopEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._thread = EventLoopThread()
+        self._loop = OneLoop()
         self._call_soon: Callable[..., Any] | None = None
         engine.on_stop = self._on_stop  # type: ignore[method-assign]
 
@@ -73,11 +75,15 @@ class AnyLoopEngine:
 
     async def aclose(self) -> None:
         await self.run(self._engine.aclose)
+        self._loop.forget()
         self._thread.stop()
+        self._thread = EventLoopThread()
 
     async def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T:
         """Call a function of the engine's."""
+        self._loop.check()
         if _is_on_asyncio():
+            self._call_soon = None
             return await function(*args, **options)
         import trio
 

@@ -332,10 +332,14 @@ def check_key(key: str) -> str:
 
     Raises:
         TypeError: it is not text.
-        ValueError: it is empty or too long.
+        ValueError: it is empty or too long, or has characters that UTF-8 cannot encode.
     """
     if not isinstance(key, str):
         raise TypeError(f"a key is text, not {type(key).__name__}")
     if not key or len(key) > _LONGEST_KEY:
         raise ValueError(f"a key has 1 to {_LONGEST_KEY} characters; this one has {len(key)}")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"a key is text that UTF-8 can encode, which {key!r} is not") from None
     return key

@@ -57,6 +57,8 @@ class Kind(str, Enum):
     END = "z"
     GAP = "g"
     """Only followers get this: it is in no log."""
+    OPENED = "o"
+    """A producer has begun. Followers do not get this."""
     LOST = "r"
     """Events before this one were lost, and the log has another incarnation from here on."""
 

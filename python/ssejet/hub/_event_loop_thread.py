@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ssejet.hub._lease import ClosedError
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
@@ -16,18 +18,34 @@ __all__ = ["EventLoopThread"]
 
 T = TypeVar("T")
 
+# How many seconds tasks may take to end.
+_CANCEL_TIME = 5.0
+
 
 class EventLoopThread:
-    """An event loop of asyncio in a daemon thread, which starts with the first call."""
+    """An event loop of asyncio in a daemon thread, which starts with the first call and ends once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._is_stopped = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread has started, and was not stopped."""
+        return self._loop is not None
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine in the loop."""
+        """Run a coroutine in the loop.
+
+        Raises:
+            ClosedError: the loop has ended.
+        """
         with self._lock:
+            if self._is_stopped:
+                coroutine.close()
+                raise ClosedError
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="ssejet.hub", daemon=True)
@@ -45,14 +63,25 @@ class EventLoopThread:
             raise
 
     def stop(self) -> None:
-        """End the loop and its thread. The next call starts another one."""
+        """End the loop and its thread."""
         with self._lock:
+            self._is_stopped = True
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is not None and thread is not None:
+            # Threads may wait for coroutines of this loop.
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_CANCEL_TIME)
 
 
 def _submit(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> Future[T]:

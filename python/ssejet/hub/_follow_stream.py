@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ssejet.emit import EncodedEvent, EventStream
 from ssejet.hub._entries import wire_of
+from ssejet.hub._lease import ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,9 @@ class FollowStream(EventStream[EncodedEvent]):
 
     def generate(self) -> Iterator[EncodedEvent]:
         try:
-            while entries := self._follower.next():
-                yield EncodedEvent(wire_of(entries))
+            with suppress(ClosedError):
+                while entries := self._follower.next():
+                    yield EncodedEvent(wire_of(entries))
         finally:
             self._follower.close()
 

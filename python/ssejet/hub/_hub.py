@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from ssejet.hub._async_hub import AsyncHub
 from ssejet.hub._event_loop_thread import EventLoopThread
@@ -27,7 +28,8 @@ __all__ = ["Hub"]
 
 T = TypeVar("T")
 
-# The hubs of a parent process, in a process that was forked.
+# The hubs of this process, and those of its parent if it was forked.
+_hubs: WeakSet[Hub] = WeakSet()
 _inherited: list[Any] = []
 
 
@@ -49,10 +51,14 @@ class Hub:
         **options: those of ``AsyncHub``.
     """
 
+    _thread: EventLoopThread
+    _hub: AsyncHub
+
     def __init__(self, url: str | None = None, **options: Any) -> None:
         self._url = url
         self._options = options
         self._begin()
+        _hubs.add(self)
 
     def start(
         self,
@@ -136,9 +142,9 @@ class Hub:
 
     def close(self) -> None:
         """End the producers, as ``shutdown`` says, the connections to Redis and the thread."""
-        if self._pid == os.getpid():
-            self._call(self._hub.aclose())
-            self._thread.stop()
+        self._call(self._hub.aclose())
+        self._thread.stop()
+        self._thread = EventLoopThread()
 
     def __enter__(self) -> Self:
         self._call(self._hub.__aenter__())
@@ -150,18 +156,23 @@ class Hub:
         self.close()
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._thread = EventLoopThread()
-        self._hub_here = AsyncHub(self._url, **self._options)
+        self._hub = AsyncHub(self._url, **self._options)
 
-    @property
-    def _hub(self) -> AsyncHub:
-        if self._pid != os.getpid():
-            # The event loops of both processes share what the kernel knows of their sockets. If the garbage
-            # collector closed this process's copies of them, the parent would not hear of its own any more.
-            _inherited.append((self._thread, self._hub_here))
-            self._begin()
-        return self._hub_here
+    def _begin_in_child(self) -> None:
+        # The event loops of both processes share what the kernel knows of their sockets. If the garbage
+        # collector closed this process's copies of them, the parent would not hear of its own any more.
+        _inherited.append((self._thread, self._hub))
+        self._begin()
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._thread.call(coroutine)
+
+
+def _after_fork() -> None:
+    for hub in tuple(_hubs):
+        hub._begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from ssejet._core import ServerSentEvent
 from ssejet.emit._item_encoder import ItemEncoder
+from ssejet.errors import HubError
 from ssejet.hub._entries import Draft, Kind, end_draft
 
-__all__ = ["ABANDONED", "FENCED", "FINISHED", "error_draft"]
+__all__ = ["ABANDONED", "FENCED", "FINISHED", "ClosedError", "error_draft"]
 
 FINISHED = "the log of {key!r} has ended: publish to another key, or delete this one first"
 
 FENCED = (
-    "the lease of the producer of {key!r} has run out, and its log was ended: the process was stopped or "
-    "blocked for longer than the lease; nothing more is written"
+    "the producer of {key!r} may not write any more: its process was stopped or blocked for longer than the "
+    "lease, or the log was deleted"
 )
+
+
+class ClosedError(HubError):
+    """The hub was closed while somebody followed a log."""
+
+    def __init__(self) -> None:
+        super().__init__("the hub was closed; the log may go on in another process")
 
 
 def error_draft(event: object) -> Draft:

@@ -160,6 +160,8 @@ class FollowerMachine:
             if entry.position > self.after + 1 and entry.kind is not Kind.LOST:
                 found.append(self._skip_to(entry.position))
             self.after = entry.position
+            if entry.kind is Kind.OPENED:
+                continue
             if entry.kind is Kind.LOST:
                 self._incarnation = entry.id.incarnation
                 found.append(_gap(entry.id, "lost", None))

@@ -13,8 +13,9 @@ from ssejet.emit._event_loops import running_loop
 from ssejet.errors import FencedError, LogFinishedError
 from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import Entry, EventId, new_incarnation
-from ssejet.hub._lease import ABANDONED, FENCED, FINISHED
+from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError
 from ssejet.hub._machine import Page
+from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._signal import Signal
 from ssejet.hub._window import Window
 
@@ -105,6 +106,9 @@ class MemoryEngine:
     Args:
         ttl: the seconds after its last change after which a log is removed.
         bounds: how much of a log to keep.
+
+    Attributes:
+        closings: how many times the engine was closed.
     """
 
     def __init__(self, *, ttl: float, bounds: Bounds) -> None:
@@ -115,10 +119,12 @@ class MemoryEngine:
         self._removals: list[tuple[float, int, _Topic]] = []
         self._numbers = count()
         self._followed: dict[str, _Topic] = {}
+        self._loop = OneLoop()
         self._cancel_tick: Callable[[], None] | None = None
-        self._tick_loop: object = None
+        self.closings = 0
 
     async def claim(self, key: str, lease: Lease) -> bool:
+        self._loop.check()
         topic = self._touch(key)
         log = topic.log
         if log is not None and (log.token or log.status != "live"):
@@ -144,6 +150,8 @@ class MemoryEngine:
         self, key: str, lease: Lease | None, drafts: Sequence[Draft], ends_as: Status | None
     ) -> list[EventId]:
         """Append to a log; see ``Writer.append``."""
+        self._loop.check()
+        self._bounds.check(drafts)
         log = self._find(key)
         if lease is not None and (log is None or log.token != lease.token):
             raise FencedError(FENCED.format(key=key))
@@ -212,6 +220,12 @@ class MemoryEngine:
 
     async def aclose(self) -> None:
         self._end_tick()
+        self._loop.forget()
+        self.closings += 1
+        followed, self._followed = self._followed, {}
+        for topic in followed.values():
+            topic.followers = 0
+            topic.signal.notify()
 
     def detach(self, topic: _Topic) -> None:
         """Take note that a follower has left."""
@@ -308,10 +322,10 @@ class MemoryEngine:
         topic.signal.notify()
 
     def _begin_tick(self) -> None:
-        loop = running_loop()
-        if self._cancel_tick is None or self._tick_loop != loop.key:
-            self._tick_loop = loop.key
-            self._cancel_tick = loop.repeat(self._tick, _TICK)
+        if self._loop.check():
+            self._cancel_tick = None  # it ended with its event loop
+        if self._cancel_tick is None:
+            self._cancel_tick = running_loop().repeat(self._tick, _TICK)
 
     def _end_tick(self) -> None:
         if self._cancel_tick is not None:
@@ -343,12 +357,16 @@ class _Cursor:
         self._key = key
         self._topic: _Topic | None = None
         self._seen: _Log | None = None
+        self._closings = 0
 
     async def read(self, after: int, *, wait: bool) -> Page:
         topic = self._topic
         if topic is None:
             topic = self._topic = self._engine.attach(self._key)
+            self._closings = self._engine.closings
         while True:
+            if self._closings != self._engine.closings:
+                raise ClosedError
             log = self._engine.current(topic)
             is_new = log is not self._seen
             self._seen = log
@@ -360,4 +378,5 @@ class _Cursor:
     async def aclose(self) -> None:
         if self._topic is not None:
             topic, self._topic = self._topic, None
-            self._engine.detach(topic)
+            if self._closings == self._engine.closings:
+                self._engine.detach(topic)

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
+import anyio.lowlevel
 
 from ssejet._core import Decoder
 from ssejet.emit._closing import aclose
@@ -33,6 +34,9 @@ OnSourceError = Literal["event"] | Callable[[Exception], Any]
 
 # How many times a lease is renewed before it would run out.
 _RENEWALS = 3
+
+# After so many items the event loop gets its turn, as a source and a log in memory may never wait.
+_TURN = 32
 
 # How many seconds a source may take to clean up, and Redis to take the last events when a loop is closing.
 _CLEANUP_TIME = 5.0
@@ -98,9 +102,16 @@ class ProducerMachine:
             return None
         if error is None:
             return (end_draft("finished"),), "finished"
-        item = error_event(error) if self._on_error == "event" else self._on_error(error)
-        drafts = () if item is None else drafts_of(item)
-        return (*drafts, end_draft("failed")), "finished"
+        return (*self._report(error), end_draft("failed")), "finished"
+
+    def _report(self, error: Exception) -> Sequence[Draft]:
+        if self._on_error != "event":
+            try:
+                item = self._on_error(error)
+                return () if item is None else drafts_of(item)
+            except Exception:
+                logger.exception("on_error failed, so that followers get an error without details")
+        return drafts_of(error_event(error))
 
     def _leave(self, state: ProducerState) -> bool:
         if self.state is not ProducerState.RUNNING:
@@ -184,8 +195,12 @@ class Producer:
         """Write the items, and return the exception of the source."""
         try:
             self._items = await self._open()
+            count = 0
             async for item in self._items:
                 await self._writer.put(drafts_of(item))
+                count += 1
+                if count % _TURN == 0:
+                    await anyio.lowlevel.checkpoint()
         except (FencedError, LogFinishedError) as error:
             if self.machine.fence():
                 logger.warning("%s", error)

@@ -7,7 +7,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ssejet.errors import FencedError, HubError, LogFinishedError
+from ssejet.errors import FencedError, LogFinishedError
 from ssejet.hub._any_loop import AnyLoopEngine
 from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import new_incarnation
@@ -21,17 +21,21 @@ except ImportError as _error:
         "a hub over Redis needs redis-py 5 or newer: pip install 'ssejet[redis]'", name="redis"
     ) from _error
 
+from ssejet.hub._lease import ClosedError
 from ssejet.hub._machine import Page
+from ssejet.hub._one_loop import OneLoop
+from ssejet.hub._redis_cluster import MAX_CONNECTIONS, Cluster, OneServer
 from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
-from ssejet.hub._redis_writer import RedisWriter
+from ssejet.hub._redis_writer import RedisWriter, Right
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ssejet.hub._engine import Change, Lease
     from ssejet.hub._redis_feed import Feed
+    from ssejet.hub._redis_link import Link
 
 __all__ = ["RedisEngine", "redis_engine"]
 
@@ -46,16 +50,21 @@ def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
     if client is None:
         assert url is not None
         pool = redis_asyncio.ConnectionPool.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5.0, protocol=2
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=5.0,
+            protocol=2,
+            max_connections=MAX_CONNECTIONS,
         )
-        return AnyLoopEngine(RedisEngine(pool, owns_pool=True, **options))
+        return AnyLoopEngine(RedisEngine(OneServer(pool, owns_pool=True), **options))
     if url is not None:
         raise ValueError("pass a URL or a client, not both")
     if isinstance(client, redis_asyncio.RedisCluster):
-        raise TypeError("a hub needs one server: pass a client of one shard of the cluster")
+        return AnyLoopEngine(RedisEngine(Cluster(client), **options))
     if not isinstance(client, redis_asyncio.Redis):
-        raise TypeError(f"client must be a redis.asyncio.Redis, not {type(client).__name__}")
-    return AnyLoopEngine(RedisEngine(client.connection_pool, owns_pool=False, **options))
+        raise TypeError(f"client must be a redis.asyncio.Redis or RedisCluster, not {type(client).__name__}")
+    servers = OneServer(client.connection_pool, owns_pool=False)
+    return AnyLoopEngine(RedisEngine(servers, **options))
 
 
 class RedisEngine:
@@ -65,77 +74,89 @@ class RedisEngine:
     follows many logs has more of the last kind.
 
     Args:
-        pool: makes connections.
-        owns_pool: whether to close the pool.
+        servers: make connections.
         **settings: those of ``RedisContext``.
     """
 
-    def __init__(self, pool: Any, *, owns_pool: bool, **settings: Any) -> None:
-        self._pool = pool
-        self._owns_pool = owns_pool
+    def __init__(self, servers: OneServer | Cluster, **settings: Any) -> None:
+        self._servers = servers
         self._settings = settings
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = OneLoop()
+        self._is_used = False
+        # By the tokens of the leases.
+        self._rights: dict[str, Right] = {}
         self._writers: dict[str, RedisWriter] = {}
         self._reading: dict[tuple[str, int], asyncio.Future[tuple[Page, float]]] = {}
         self._connect()
 
     def _connect(self) -> None:
         self._reading.clear()
-        self._context = RedisContext(self._pool, **self._settings)
+        self._context = RedisContext(self._servers, **self._settings)
         self._context.on_stop = lambda *args: self.on_stop(*args)  # type: ignore[method-assign]
-        self._reader = Reader(self._context, self._pool)
+        self._reader = Reader(self._context)
 
     def _check_loop(self) -> RedisContext:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None:
-                if not self._loop.is_closed():
-                    raise HubError("a hub over Redis serves one event loop: make one hub for each")
-                self._pool.reset()  # its connections ended with their loop
-                self._connect()
-            self._loop = loop
+        if self._loop.check():
+            self._servers.reset()  # its connections ended with their loop
+            self._connect()
+        self._is_used = True
         return self._context
 
     async def claim(self, key: str, lease: Lease) -> bool:
         context = self._check_loop()
         args = (lease.token, new_incarnation(), int(lease.seconds * 1000), context.ttl_ms, context.id)
+        right = Right(context, lease)
         reply = await context.writes.call(CLAIM, context.keys(key), args, timeout=context.timeout)
-        return bool(reply == 1)
+        if reply != 1:
+            return False
+        self._rights[lease.token] = right
+        return True
 
     async def renew(self, key: str, lease: Lease) -> Renewal:
         context = self._check_loop()
-        asked = monotonic()
-        args = (lease.token, int(lease.seconds * 1000), context.ttl_ms)
-        reply = await context.writes.call(RENEW, context.keys(key), args, timeout=context.timeout)
+        right, asked, losses = self._right(lease), monotonic(), context.writes.losses
+
+        def args(_: Link) -> Sequence[Any]:
+            return (lease.token, int(lease.seconds * 1000), context.ttl_ms, int(right.must_be_valid))
+
+        keys = (*context.keys(key), context.names.writer(key, lease.token))
+        reply = await context.writes.call(RENEW, keys, args, timeout=context.timeout)
         if reply[0] == 0:
             return Renewal.REFUSED
+        if reply[0] == 1:
+            right.renew(asked, losses)
+            return Renewal.STOP_REQUESTED if reply[1] else Renewal.RENEWED
         writer = self._writers.get(lease.token)
         if writer is not None:
-            if reply[0] == 1:
-                writer.valid_until = asked + lease.seconds
-            else:
-                try:
-                    await writer.append(())  # makes the log again if Redis has lost it
-                except (FencedError, LogFinishedError):
-                    return Renewal.REFUSED
-        return Renewal.STOP_REQUESTED if len(reply) > 1 and reply[1] else Renewal.RENEWED
+            try:
+                await writer.append(())  # makes the log again if Redis has lost it
+            except (FencedError, LogFinishedError):
+                return Renewal.REFUSED
+        return Renewal.RENEWED
+
+    def _right(self, lease: Lease) -> Right:
+        right = self._rights.get(lease.token)
+        return right or self._rights.setdefault(lease.token, Right(self._check_loop(), lease))
 
     def writer(self, key: str, lease: Lease | None = None) -> RedisWriter:
-        writer = RedisWriter(self._check_loop(), key, lease)
+        context = self._check_loop()
+        writer = RedisWriter(context, key, None if lease is None else self._right(lease))
         if lease is not None:
             self._writers[lease.token] = writer
-            self._reader.add_producer()
+            self._reader.add_producer(key)
         return writer
 
     def release(self, lease: Lease) -> None:
-        if self._writers.pop(lease.token, None) is not None:
-            self._reader.remove_producer()
+        self._rights.pop(lease.token, None)
+        writer = self._writers.pop(lease.token, None)
+        if writer is not None:
+            self._reader.remove_producer(writer.key)
 
     async def request_stop(self, key: str) -> None:
         context = self._check_loop()
         reply = await context.writes.call(STOP, [context.names.meta(key)], (), timeout=context.timeout)
         if reply and reply[0]:
-            context.wake(reply[0].decode(), stop=f"{reply[1].decode()} {key}")
+            context.wake(context.names.part(key), reply[0].decode(), stop=f"{reply[1].decode()} {key}")
 
     async def page(self, key: str) -> Page:
         page, _ = await self._check_loop().read(key, 0, entries=0)
@@ -190,14 +211,15 @@ class RedisEngine:
         pass
 
     async def aclose(self) -> None:
-        if self._loop is None:
+        if not self._is_used:
             return
+        self._check_loop()
         await self._reader.aclose()
         await self._context.reads.aclose()
         await self._context.writes.aclose()
-        if self._owns_pool:
-            await self._pool.disconnect()
-        self._loop = None
+        await self._servers.aclose()
+        self._loop.forget()
+        self._is_used = False
         self._connect()
 
     # The cursors call these.
@@ -261,6 +283,8 @@ class RedisCursor:
         if feed is None:
             feed = self._feed = self._engine.attach(self._key)
         while True:
+            if feed.is_closed:
+                raise ClosedError
             if self._seen and self._seen == feed.log and after + 1 >= feed.window.first:
                 page = feed.page(after)
                 if page.entries or not wait:

@@ -13,16 +13,19 @@ from ssejet.hub._engine import PAGE_SIZE
 from ssejet.hub._entries import Entry, EventId, Kind
 from ssejet.hub._lease import ABANDONED
 from ssejet.hub._machine import Page
-from ssejet.hub._redis_link import Link
 from ssejet.hub._redis_names import Names
 from ssejet.hub._redis_scripts import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssejet.hub._redis_cluster import Cluster, OneServer
+    from ssejet.hub._redis_link import Link
     from ssejet.hub._window import Bounds
 
 __all__ = ["RedisContext", "entries_of", "entry_of"]
+
+_KINDS = {kind.value.encode(): kind for kind in Kind}
 
 # How many seconds a call may take if somebody waits for its answer.
 _TIMEOUT = 10.0
@@ -36,7 +39,7 @@ class RedisContext:
     """The connections, names and settings of one engine.
 
     Args:
-        pool: makes connections.
+        servers: make connections.
         prefix: the first part of all names.
         ttl: the seconds after its last change after which a log is removed.
         bounds: how much of a log to keep.
@@ -45,20 +48,23 @@ class RedisContext:
     Attributes:
         id: names this hub.
         timeout: how many seconds a call may take if somebody waits for its answer.
-        writes: the connection for writes.
-        reads: the connection for reads.
+        writes: the connection for writes; in a cluster, one to each server.
+        reads: the connection for reads, the same.
     """
 
     timeout = _TIMEOUT
 
-    def __init__(self, pool: Any, *, prefix: str, ttl: float, bounds: Bounds, gather: float) -> None:
+    def __init__(
+        self, servers: OneServer | Cluster, *, prefix: str, ttl: float, bounds: Bounds, gather: float
+    ) -> None:
         self.id = token_hex(8)
-        self.names = Names(prefix)
+        self.servers = servers
+        self.names = Names(prefix, is_cluster=servers.is_cluster)
         self.bounds = bounds
         self.gather = gather
         self.ttl_ms = max(1, int(ttl * 1000))
-        self.writes = Link(pool)
-        self.reads = Link(pool)
+        self.writes = servers.link()
+        self.reads = servers.link()
 
     def on_stop(self, key: str, token: str) -> None:
         """Called when a producer of this hub has to stop; the engine replaces it."""
@@ -72,9 +78,9 @@ class RedisContext:
     ) -> tuple[Page, float]:
         """Read a page, and the seconds that the lease of its producer is left."""
 
-        def args() -> Sequence[Any]:
+        def args(link: Link) -> Sequence[Any]:
             # Right after a lost connection, a lease that has run out may be one that Redis could not renew.
-            looks_at_lease = int(self.reads.is_settled)
+            looks_at_lease = int(link.is_settled)
             used = self.ttl_ms if is_check else ""
             return (after, entries, looks_at_lease, used, ABANDONED[0].frame, ABANDONED[1].frame)
 
@@ -91,15 +97,15 @@ class RedisContext:
         found = entries_of(reply[6], incarnation)
         return Page(status, log, incarnation, int(reply[3]), int(reply[4]), found), reply[5] / 1000
 
-    def wake(self, hub: str, stop: str = "") -> None:
+    def wake(self, part: str, hub: str, stop: str = "") -> None:
         """End the read of a hub that waits, and tell it which producer has to stop."""
-        keep_task(self._wake(self.names.wake(hub), stop))
+        keep_task(self._wake(self.names.wake(part, hub), stop))
 
     async def _wake(self, name: str, stop: str) -> None:
         length = ("MAXLEN", "~", _WAKE_LENGTH)
         field = "stop" if stop else "wake"
-        add = self.writes.command(lambda: ("XADD", name, *length, "*", field, stop))
-        expire = self.writes.command(lambda: ("EXPIRE", name, _WAKE_TTL))
+        add = self.writes.command(name, lambda _: ("XADD", name, *length, "*", field, stop))
+        expire = self.writes.command(name, lambda _: ("EXPIRE", name, _WAKE_TTL))
         with suppress(HubError):  # the hub is closed
             await asyncio.gather(add, expire)
 
@@ -113,4 +119,4 @@ def entry_of(position: int, kind: bytes, frame: bytes, incarnation: str) -> Entr
     """Make an entry of what a stream has. ``incarnation`` is that of the entry before."""
     if kind == b"r":
         return Entry(EventId(frame.decode(), position), Kind.LOST, b"")
-    return Entry(EventId(incarnation, position), Kind.END if kind == b"z" else Kind.ITEM, frame)
+    return Entry(EventId(incarnation, position), _KINDS[kind], frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,12 @@ _CHECK_INTERVAL = 8.0
 # The seconds between the end of a lease and the check.
 _LEASE_MARGIN = 0.2
 
+_LAST = b"18446744073709551615"
+"""The largest second half of an id: a read after it begins with the next position."""
+
+# How many seconds a follower that waits at a deleted log pauses before it looks again.
+_DELETED_PAUSE = 0.1
+
 SECOND_LOOK = 1.0
 """The seconds after which a log that was missing is looked at again, before followers are told."""
 
@@ -44,8 +51,10 @@ class Feed:
         window: the last entries.
         signal: wakes the followers.
         is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
+        is_closed: whether the hub was closed.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
+        has_lease: whether the log has a producer whose lease may run out.
     """
 
     def __init__(self, key: str, name: str) -> None:
@@ -56,11 +65,17 @@ class Feed:
         self.status: Status = "live"
         self.window = Window(_WINDOW)
         self.signal = Signal()
-        self.is_stirred = self.is_read = False
+        self.is_stirred = self.is_read = self.is_closed = False
         self.next_check = monotonic() + _CHECK_INTERVAL
+        self.has_lease = False
         self._missing_since = 0.0
         self._page = Page("missing")
         self._place: tuple[int, int, str, Status] | None = None
+
+    @property
+    def place(self) -> bytes:
+        """The id after which the stream has what was not read. An unstarted feed waits for any entry."""
+        return b"%d-%s" % (self.window.last, _LAST) if self.log else b"0"
 
     @property
     def is_wanted(self) -> bool:
@@ -79,6 +94,7 @@ class Feed:
 
     def plan_check(self, lease: float) -> None:
         """Plan the next check by the seconds that a lease is left; a negative number for no lease."""
+        self.has_lease = lease >= 0
         wait = _CHECK_INTERVAL if lease < 0 else min(lease + _LEASE_MARGIN, _CHECK_INTERVAL)
         self.next_check = monotonic() + wait
 
@@ -89,6 +105,11 @@ class Feed:
         self.window = Window(_WINDOW)
         self.is_stirred = True
         self.is_read = False
+        self.signal.notify()
+
+    def close(self) -> None:
+        """Wake the followers because the hub closes."""
+        self.is_closed = True
         self.signal.notify()
 
     def check(self, page: Page, lease: float) -> None:
@@ -112,7 +133,11 @@ class Feed:
         if not self.log:
             self.is_stirred = True
             self.is_read = False
-            self.signal.notify()
+            if all(kind == b"d" for _, (kind, _) in entries):
+                # The trace of a deleted log stays for seconds, in which followers would ask all the time.
+                asyncio.get_running_loop().call_later(_DELETED_PAUSE, self.signal.notify)
+            else:
+                self.signal.notify()
             return
         for id, (kind, frame) in entries:
             if kind == b"d":  # the log was deleted
@@ -126,6 +151,9 @@ class Feed:
             self.window.append(entry)
             if entry.kind is Kind.END:
                 self.status = "finished"
+            elif entry.kind is Kind.OPENED:
+                self.has_lease = True
+                self.next_check = monotonic()
         self.signal.notify()
 
     def page(self, after: int) -> Page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections import deque
 from contextlib import suppress
 from time import monotonic
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
 
     from ssejet.hub._redis_scripts import Script
 
-__all__ = ["TRANSIENT", "Link", "NoAnswerError", "connected", "dropped", "pause"]
+    Command = Callable[["Link"], Sequence[Any]]
+
+__all__ = [
+    "TRANSIENT",
+    "Link",
+    "NoAnswerError",
+    "command_of",
+    "connected",
+    "dropped",
+    "is_transient",
+    "lost",
+    "no_answer",
+    "pause",
+]
 
 # The most calls that one pipeline has.
 _MAX_BATCH = 256
@@ -46,6 +60,8 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     exceptions.ReadOnlyError,
     exceptions.MasterDownError,
     exceptions.TryAgainError,
+    exceptions.ClusterDownError,
+    exceptions.OutOfMemoryError,
     OSError,
     TimeoutError,
     asyncio.TimeoutError,
@@ -55,17 +71,31 @@ TRANSIENT: tuple[type[BaseException], ...] = (
 
 _FINAL = (exceptions.AuthenticationError, exceptions.AuthorizationError)
 
+# The same in errors that redis-py does not tell apart. Before Redis 7, an error in a script is in a sentence.
+_TRANSIENT_TEXT = re.compile(
+    r"(^|: -)(BUSY|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|UNBLOCKED) "
+)
+
+
+def is_transient(error: object) -> bool:
+    """Whether the same call may succeed later."""
+    if isinstance(error, TRANSIENT):
+        return not isinstance(error, _FINAL)
+    return isinstance(error, exceptions.ResponseError) and bool(_TRANSIENT_TEXT.search(str(error)))
+
 
 class NoAnswerError(HubError):
     """Redis did not answer in time."""
 
 
+# What redis-py raises for a value that it cannot send.
+_UNSENDABLE = (exceptions.DataError, UnicodeError, OverflowError)
+
+
 class _Call:
     __slots__ = ("command", "is_repeated", "result")
 
-    def __init__(
-        self, command: Callable[[], Sequence[Any]], result: asyncio.Future[Any], *, is_repeated: bool
-    ) -> None:
+    def __init__(self, command: Command, result: asyncio.Future[Any], *, is_repeated: bool) -> None:
         self.command = command
         self.result = result
         self.is_repeated = is_repeated
@@ -79,13 +109,21 @@ class Link:
 
     Args:
         pool: makes the connection.
+        repeats: whether to repeat calls here. Otherwise they fail with the error, as another server may have
+            become the right one.
+        losses: how many connections were lost before.
+        asks: whether the calls are for a slot of a cluster that is moving to this server.
 
     Attributes:
         losses: how many times a connection was lost.
+        last_error: why the last one was lost.
     """
 
-    def __init__(self, pool: Any) -> None:
-        self.losses = 0
+    def __init__(self, pool: Any, *, repeats: bool = True, losses: int = 0, asks: bool = False) -> None:
+        self.losses = losses
+        self.last_error: BaseException | None = None
+        self._repeats = repeats
+        self._asks = asks
         self._pool = pool
         self._connection: Any = None
         self._has_scripts = False
@@ -94,7 +132,6 @@ class Link:
         self._is_closed = False
         self._up_since: float | None = None
         self._failures = 0
-        self._last_error: BaseException | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -105,7 +142,7 @@ class Link:
         self,
         script: Script,
         keys: Sequence[str],
-        args: Callable[[], Sequence[Any]] | Sequence[Any],
+        args: Command | Sequence[Any],
         *,
         timeout: float | None = None,
         is_repeated: bool = True,
@@ -115,22 +152,21 @@ class Link:
         Args:
             script: the script.
             keys: its keys.
-            args: its arguments, or a function that returns them when the call is sent.
+            args: its arguments, or a function that returns them when the call is sent; it gets the link.
             timeout: the seconds to wait; None for no limit.
             is_repeated: whether to repeat the call after a lost connection.
 
         Raises:
             NoAnswerError: the time is over, or the connection was lost.
-            redis.exceptions.RedisError: Redis refuses the call.
+            HubError: Redis refuses the call.
         """
-        head = ("EVALSHA", script.sha, len(keys), *keys)
-        make = (lambda: (*head, *args())) if callable(args) else (lambda: (*head, *args))
-        return await self.command(make, timeout=timeout, is_repeated=is_repeated)
+        make = command_of(script, keys, args)
+        return await self.command(keys[0], make, timeout=timeout, is_repeated=is_repeated)
 
     async def command(
-        self, make: Callable[[], Sequence[Any]], *, timeout: float | None = None, is_repeated: bool = True
+        self, name: str, make: Command, *, timeout: float | None = None, is_repeated: bool = True
     ) -> Any:
-        """Call a command; see ``call``."""
+        """Call a command for a key of this name; see ``call``."""
         call = _Call(make, asyncio.get_running_loop().create_future(), is_repeated=is_repeated)
         self._calls.append(call)
         if not self._is_running:
@@ -142,9 +178,7 @@ class Link:
             with anyio.fail_after(timeout):
                 return await call.result
         except TimeoutError:
-            raise NoAnswerError(
-                f"Redis has not answered for {timeout:g} seconds: {self._last_error or 'no connection'}"
-            ) from self._last_error
+            raise no_answer(timeout, self.last_error) from self.last_error
 
     async def aclose(self) -> None:
         """Close the connection. Calls that wait fail."""
@@ -176,34 +210,32 @@ class Link:
         except TRANSIENT as error:
             if isinstance(error, _FINAL):
                 await self._drop(error)
-                for call in batch:
-                    _fail(call, error)
-                return
             replies = [error] * len(batch)
         except BaseException:
             self._calls.extendleft(reversed(batch))
             raise
         again = []
-        lost: BaseException | None = None
+        loss: BaseException | None = None
         for call, reply in zip(batch, replies, strict=True):
             if isinstance(reply, exceptions.NoScriptError):
                 self._has_scripts = False
                 again.append(call)
-            elif isinstance(reply, TRANSIENT) and not isinstance(reply, _FINAL):
-                lost = reply
-                if call.is_repeated:
+            elif is_transient(reply):
+                loss = reply
+                if call.is_repeated and self._repeats:
                     again.append(call)
                 else:
-                    _fail(call, NoAnswerError(f"the connection to Redis was lost: {reply}"))
+                    _fail(call, reply if not self._repeats else lost(reply))
             elif isinstance(reply, BaseException):
-                _fail(call, reply)
+                _fail(call, reply if isinstance(reply, (HubError, exceptions.AskError)) else _refused(reply))
             elif not call.result.done():
                 call.result.set_result(reply)
         self._calls.extendleft(reversed(again))
-        if lost is not None:
-            await self._drop(lost)
-            await asyncio.sleep(pause(self._failures))
-            self._failures += 1
+        if loss is not None:
+            await self._drop(loss)
+            if self._repeats:
+                await asyncio.sleep(pause(self._failures))
+                self._failures += 1
         else:
             self._failures = 0
 
@@ -212,9 +244,29 @@ class Link:
             connection = await self._connect()
             if not self._has_scripts:
                 await self._load(connection)
-            commands = [call.command() for call in batch]
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            return [await _reply(connection) for _ in commands]
+            commands = [call.command(self) for call in batch]
+            if self._asks:
+                commands = [each for command in commands for each in (("ASKING",), command)]
+            try:
+                packed = connection.pack_commands(commands)
+            except _UNSENDABLE:
+                return await self._exchange_one_by_one(connection, [call.command(self) for call in batch])
+            await connection.send_packed_command(packed, check_health=False)
+            replies = [await _reply(connection) for _ in commands]
+            return replies[1::2] if self._asks else replies
+
+    async def _exchange_one_by_one(self, connection: Any, commands: list[Sequence[Any]]) -> list[Any]:
+        """Find the commands that cannot be sent, so that only they fail."""
+        replies: list[Any] = []
+        for command in commands:
+            try:
+                packed = connection.pack_command(*command)
+            except _UNSENDABLE as error:  # noqa: PERF203 (this is rare)
+                replies.append(error)
+            else:
+                await connection.send_packed_command(packed, check_health=False)
+                replies.append(await _reply(connection))
+        return replies
 
     async def _connect(self) -> Any:
         if self._connection is None:
@@ -234,9 +286,9 @@ class Link:
 
     async def _drop(self, error: BaseException | None) -> None:
         if error is not None:
-            if self._up_since is not None or self._last_error is None:
-                logger.warning("the connection to Redis was lost: %s", error)
-            self._last_error = error
+            if not self._failures:
+                logger.warning("Redis is away or does not take commands, which are repeated: %s", error)
+            self.last_error = error
             self.losses += 1
         self._up_since = None
         connection, self._connection = self._connection, None
@@ -245,6 +297,30 @@ class Link:
     def _fail_all(self, error: BaseException) -> None:
         while self._calls:
             _fail(self._calls.popleft(), error)
+
+
+def command_of(script: Script, keys: Sequence[str], args: Command | Sequence[Any]) -> Command:
+    """Return the command that calls a script."""
+    head = ("EVALSHA", script.sha, len(keys), *keys)
+    return (lambda link: (*head, *args(link))) if callable(args) else (lambda _: (*head, *args))
+
+
+def no_answer(timeout: float, reason: BaseException | None) -> NoAnswerError:
+    """Make the error of a call that took too long."""
+    return NoAnswerError(f"Redis has not answered for {timeout:g} seconds: {reason or 'no connection'}")
+
+
+def lost(reason: BaseException) -> NoAnswerError:
+    """Make the error of a call whose connection was lost."""
+    error = NoAnswerError(f"the connection to Redis was lost: {reason}")
+    error.__cause__ = reason
+    return error
+
+
+def _refused(reason: BaseException) -> HubError:
+    error = HubError(f"Redis refuses a command: {reason}")
+    error.__cause__ = reason
+    return error
 
 
 def _fail(call: _Call, error: BaseException) -> None:

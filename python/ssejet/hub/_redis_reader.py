@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
@@ -28,13 +29,16 @@ _BLOCK = 5.0
 # How many seconds pass between two looks for logs that are to be checked.
 _TICK = 0.25
 
+# How many logs without a lease are checked at once.
+_MAX_CHECKS = 250
+
 # How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
-_NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
+# What says that the server is away, or that another one of the cluster has the slot.
+_AWAY: tuple[type[BaseException], ...] = (*TRANSIENT, AskError, RedisClusterException)
 
-_LAST = b"18446744073709551615"
-"""The largest second half of an id: a read after it begins with the next position."""
+_NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
 
 
 class _Shard:
@@ -54,21 +58,21 @@ class _Shard:
 
     Args:
         context: what all parts of the engine share.
-        pool: makes the connection.
-        hub: the name of the stream that ends a read.
+        part: the part of the logs; "" unless a cluster has them.
+        hub: names the stream that ends a read.
 
     Attributes:
         feeds: the logs, by the names of their streams.
         producers: how many producers may be told to stop.
     """
 
-    def __init__(self, context: RedisContext, pool: Any, hub: str) -> None:
+    def __init__(self, context: RedisContext, part: str, hub: str) -> None:
         self.feeds: dict[bytes, Feed] = {}
         self.producers = 0
         self._context = context
-        self._pool = pool
+        self._part = part
         self._hub = hub
-        self._wake_name = context.names.wake(hub).encode()
+        self._wake_name = context.names.wake(part, hub).encode()
         self._wake_id = b"0"
         self._task: asyncio.Task[None] | None = None
         self._is_blocked = False
@@ -80,7 +84,7 @@ class _Shard:
             self._task = keep_task(self._run())
         if self._is_blocked and feed is not None and feed.is_wanted and not feed.is_read:
             self._is_blocked = False
-            self._context.wake(self._hub)
+            self._context.wake(self._part, self._hub)
 
     async def aclose(self) -> None:
         """End the read."""
@@ -92,37 +96,43 @@ class _Shard:
         return not self._is_closed and (bool(self.feeds) or self.producers > 0)
 
     async def _run(self) -> None:
+        servers = self._context.servers
         connection: Any = None
+        pool: Any = None
         failures = 0
         try:
             while self._is_needed:
                 try:
                     if connection is None:
-                        connection = await connected(self._pool)
+                        pool = await servers.pool(self._wake_name.decode())
+                        connection = await connected(pool)
                     await self._read(connection)
                     failures = 0
-                except TRANSIENT as error:  # noqa: PERF203 (this is rare)
+                except _AWAY as error:  # noqa: PERF203 (this is rare)
                     logger.debug("the reader's connection to Redis was lost: %s", error)
-                    await dropped(self._pool, connection)
+                    await dropped(pool, connection)
                     connection = None
+                    await servers.refresh()
                     await asyncio.sleep(pause(failures))
                     failures += 1
                 except Exception:
                     # Followers must not wait for a reader that is gone.
                     logger.exception("the followers' reader failed, and tries again")
-                    await dropped(self._pool, connection)
+                    await dropped(pool, connection)
                     connection = None
                     await asyncio.sleep(SECOND_LOOK)
         finally:
             self._is_blocked = False
-            await dropped(self._pool, connection)
+            # A follower that comes while the connection closes starts another task.
+            self._task = None
+            await dropped(pool, connection)
 
     async def _read(self, connection: Any) -> None:
         feeds = [feed for feed in self.feeds.values() if feed.is_wanted]
         command = (
             b"XREAD", b"COUNT", MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
             self._wake_name, *[feed.name for feed in feeds],
-            self._wake_id, *[b"%d-%s" % (feed.window.last, _LAST) for feed in feeds],
+            self._wake_id, *[feed.place for feed in feeds],
         )  # fmt: skip
         for feed in self.feeds.values():
             feed.is_read = feed.is_wanted
@@ -154,17 +164,16 @@ class Reader:
 
     Args:
         context: what all parts of the engine share.
-        pool: makes connections.
 
     Attributes:
         feeds: the logs, by their keys.
     """
 
-    def __init__(self, context: RedisContext, pool: Any) -> None:
+    def __init__(self, context: RedisContext) -> None:
         self.feeds: dict[str, Feed] = {}
         self._context = context
-        self._pool = pool
-        self._shards = [_Shard(context, pool, context.id)]
+        # By the part of the logs. The first one of each part hears which producers have to stop.
+        self._shards: dict[str, list[_Shard]] = {}
         self._shard_of: dict[Feed, _Shard] = {}
         self._check_task: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -174,7 +183,7 @@ class Reader:
         feed = self.feeds.get(key)
         if feed is None:
             feed = self.feeds[key] = Feed(key, self._context.names.log(key))
-            shard = self._shard_of[feed] = self._free_shard()
+            shard = self._shard_of[feed] = self._free_shard(key)
             shard.feeds[feed.name] = feed
         feed.followers += 1
         return feed
@@ -186,14 +195,15 @@ class Reader:
             del self.feeds[feed.key]
             del self._shard_of.pop(feed).feeds[feed.name]
 
-    def add_producer(self) -> None:
-        """Listen for producers of this hub that have to stop."""
-        self._shards[0].producers += 1
-        self._shards[0].refresh(None)
+    def add_producer(self, key: str) -> None:
+        """Listen whether the producer of a log has to stop."""
+        shard = self._shards_of(key)[0]
+        shard.producers += 1
+        shard.refresh(None)
 
-    def remove_producer(self) -> None:
-        """Take note that a producer has ended."""
-        self._shards[0].producers -= 1
+    def remove_producer(self, key: str) -> None:
+        """Take note that the producer of a log has ended."""
+        self._shards_of(key)[0].producers -= 1
 
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
@@ -206,22 +216,37 @@ class Reader:
     async def aclose(self) -> None:
         """End the reads."""
         self._is_closed = True
+        for feed in self.feeds.values():
+            feed.close()
         await _cancelled(self._check_task)
-        for shard in self._shards:
-            await shard.aclose()
+        for shards in self._shards.values():
+            for shard in shards:
+                await shard.aclose()
 
-    def _free_shard(self) -> _Shard:
-        for shard in self._shards:
+    def _shards_of(self, key: str) -> list[_Shard]:
+        part = self._context.names.part(key)
+        if part not in self._shards:
+            self._shards[part] = [_Shard(self._context, part, self._context.id)]
+        return self._shards[part]
+
+    def _free_shard(self, key: str) -> _Shard:
+        shards = self._shards_of(key)
+        for shard in shards:
             if len(shard.feeds) < _MAX_FEEDS:
                 return shard
-        self._shards.append(_Shard(self._context, self._pool, f"{self._context.id}:{len(self._shards)}"))
-        return self._shards[-1]
+        part = self._context.names.part(key)
+        shards.append(_Shard(self._context, part, f"{self._context.id}:{len(shards)}"))
+        return shards[-1]
 
     async def _check(self) -> None:
         while self.feeds:
             await asyncio.sleep(_TICK)
             now = monotonic()
             due = [feed for feed in self.feeds.values() if feed.next_check <= now and feed.status == "live"]
+            # The checks of many logs at once would delay events, and only leases are urgent.
+            due.sort(key=lambda feed: (not feed.has_lease, feed.next_check))
+            urgent = sum(feed.has_lease for feed in due)
+            due = due[: max(urgent, _MAX_CHECKS)]
             if due:
                 await asyncio.gather(*map(self._check_feed, due))
 

@@ -6,7 +6,8 @@ A log has three kinds of keys, which share a hash tag:
   ``b`` the bytes of all entries; and of the producer: ``t`` its token, ``d`` the end of its lease in
   milliseconds, ``h`` the hub that runs it, ``x`` whether it has to stop.
 * ``…:log``, a stream: an entry has the id ``<position>-<milliseconds>``, and one field: its name is the kind
-  of the entry, its value the bytes.
+  of the entry, its value the bytes. An entry ``o`` says that a producer has begun; it has the position 0 if
+  the log is new.
 * ``…:w:<writer>``, a hash: ``n`` how many events that writer has appended, ``l`` the position of the last.
   By it the script sees that a repeated append was done before, and that Redis has lost confirmed appends.
 """
@@ -58,7 +59,7 @@ end
 _ENTRIES = """
 local function entries_after(log, position, after, count)
   local first = position + 1
-  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
+  local oldest = redis.call('XRANGE', log, '1', '+', 'COUNT', 1)
   if oldest[1] then first = tonumber(string.match(oldest[1][1], '%d+')) end
   local entries, bytes, at, left = {}, 0, after + 1, tonumber(count)
   while left > 0 do
@@ -109,12 +110,13 @@ APPEND = Script(
     + _TRIM
     + """
 -- ARGV: token, another incarnation, events before, last known position, ttl, most events, bytes and age,
--- last status, whether to make a log that is lost, lease, hub; then the kind and the bytes of each entry.
+-- last status, whether Redis may have lost the log, lease, hub, whether the lease must be valid, how long to
+-- remember the writer; then the kind and the bytes of each entry.
 local meta, log, writer = KEYS[1], KEYS[2], KEYS[3]
 local token, before, known = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
-local count = (#ARGV - 12) / 2
+local count = (#ARGV - 14) / 2
 local seen = redis.call('HMGET', writer, 'n', 'l')
-local m = redis.call('HMGET', meta, 'i', 's', 't', 'p', 'b', 'x')
+local m = redis.call('HMGET', meta, 'i', 's', 't', 'p', 'b', 'x', 'd')
 local incarnation, status = m[1], m[2]
 local done = tonumber(seen[1] or 0)
 if incarnation and count > 0 and seen[1] and done == before + count then
@@ -124,14 +126,15 @@ local position, bytes = tonumber(m[4] or 0), tonumber(m[5] or 0)
 local lost = false
 if not incarnation then
   if token ~= '' and ARGV[10] ~= '1' then return {0} end
-  redis.call('DEL', log)
   incarnation = ARGV[2]
-  position = known
+  if ARGV[10] == '1' then position = known end
+  -- Before DEL: Redis refuses a script because it is full only at the first command that writes.
   redis.call('HSET', meta, 'i', incarnation, 'g', incarnation, 's', 'live')
+  redis.call('DEL', log)
   if token ~= '' then
     redis.call('HSET', meta, 't', token, 'd', string.format('%.0f', now + ARGV[11]), 'h', ARGV[12])
   end
-elseif token ~= '' and m[3] ~= token then
+elseif token ~= '' and (m[3] ~= token or (ARGV[13] == '1' and tonumber(m[7]) < now)) then
   return {0}
 elseif status ~= 'live' then
   return {2}
@@ -142,7 +145,8 @@ elseif done < before then
   redis.call('HSET', meta, 'i', incarnation)
   redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'r', incarnation)
 end
-for at = 13, #ARGV, 2 do
+if redis.call('XLEN', log) == 0 then bytes = 0 end
+for at = 15, #ARGV, 2 do
   position = position + 1
   bytes = bytes + #ARGV[at + 1]
   redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[at], ARGV[at + 1])
@@ -152,7 +156,7 @@ redis.call('HSET', meta, 'p', string.format('%.0f', position), 'b', string.forma
 if ARGV[9] ~= '' then redis.call('HSET', meta, 's', ARGV[9], 't', '') end
 if count > 0 then
   redis.call('HSET', writer, 'n', string.format('%.0f', before + count), 'l', string.format('%.0f', position))
-  redis.call('PEXPIRE', writer, ARGV[5])
+  redis.call('PEXPIRE', writer, ARGV[14])
 end
 redis.call('PEXPIRE', meta, ARGV[5])
 redis.call('PEXPIRE', log, ARGV[5])
@@ -166,15 +170,22 @@ CLAIM = Script(
     + """
 -- ARGV: token, incarnation, lease, ttl, hub.
 local meta, log = KEYS[1], KEYS[2]
-local m = redis.call('HMGET', meta, 'i', 's', 't')
+local m = redis.call('HMGET', meta, 'i', 's', 't', 'p')
 if m[3] == ARGV[1] then return 1 end
 if m[1] and (m[2] ~= 'live' or m[3]) then return 0 end
-if not m[1] then
+local position = 0
+if m[1] then
+  position = m[4] + 1
+else
+  redis.call('HSET', meta, 'i', ARGV[2], 'g', ARGV[2], 's', 'live', 'b', 0)
   redis.call('DEL', log)
-  redis.call('HSET', meta, 'i', ARGV[2], 'g', ARGV[2], 's', 'live', 'p', 0, 'b', 0)
 end
-redis.call('HSET', meta, 't', ARGV[1], 'd', string.format('%.0f', now + ARGV[3]), 'h', ARGV[5])
+redis.call('HSET', meta, 't', ARGV[1], 'd', string.format('%.0f', now + ARGV[3]), 'h', ARGV[5],
+  'p', string.format('%.0f', position))
+-- Wakes the followers, so that they look at the lease when it should end.
+redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'o', '')
 redis.call('PEXPIRE', meta, ARGV[4])
+redis.call('PEXPIRE', log, ARGV[4])
 return 1
 """
 )
@@ -183,13 +194,14 @@ return 1
 RENEW = Script(
     _NOW
     + """
--- ARGV: token, lease, ttl.
-local m = redis.call('HMGET', KEYS[1], 't', 's', 'x')
+-- ARGV: token, lease, ttl, whether the lease must be valid.
+local m = redis.call('HMGET', KEYS[1], 't', 's', 'x', 'd')
 if not m[2] then return {-1} end
-if m[1] ~= ARGV[1] or m[2] ~= 'live' then return {0} end
+if m[1] ~= ARGV[1] or m[2] ~= 'live' or (ARGV[4] == '1' and tonumber(m[4]) < now) then return {0} end
 redis.call('HSET', KEYS[1], 'd', string.format('%.0f', now + ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[3], ARGV[3])
 return {1, m[3] or ''}
 """
 )

@@ -23,15 +23,52 @@ if TYPE_CHECKING:
     from ssejet.hub._entries import Draft
     from ssejet.hub._machine import Status
     from ssejet.hub._redis_context import RedisContext
+    from ssejet.hub._redis_link import Link
 
-__all__ = ["RedisWriter"]
+__all__ = ["RedisWriter", "Right"]
 
-# The most events of one append.
+# The most events, and bytes, of one append; one event may be larger.
 _MAX_BATCH = 256
+_MAX_BATCH_BYTES = 2**20
+
+# For how many seconds Redis remembers what a writer without a lease has appended. An append can be repeated
+# for that long, and each writer takes memory of Redis for that long.
+_MEMORY_TIME = 600.0
 
 # How many events, and bytes, may wait while Redis is away. Then the source waits.
 _MAX_WAITING = 10_000
 _MAX_WAITING_BYTES = 8 * 2**20
+
+
+class Right:
+    """What a process knows of a lease that it has.
+
+    Attributes:
+        lease: the lease.
+        valid_until: when it ends, by the clock of this process.
+        losses: how many connections were lost when it was renewed last.
+    """
+
+    __slots__ = ("_context", "lease", "losses", "valid_until")
+
+    def __init__(self, context: RedisContext, lease: Lease) -> None:
+        self._context = context
+        self.lease = lease
+        self.renew(monotonic(), context.writes.losses)
+
+    def renew(self, asked: float, losses: int) -> None:
+        """Take note that a request of that time has renewed the lease."""
+        self.valid_until = asked + self.lease.seconds
+        self.losses = losses
+
+    @property
+    def must_be_valid(self) -> bool:
+        """Whether Redis has to check the end of the lease.
+
+        It has to if this process let the lease run out. If Redis was away, no producer could renew its lease,
+        so it stays valid until a follower ends the log.
+        """
+        return monotonic() >= self.valid_until and self._context.writes.losses == self.losses
 
 
 class _Group:
@@ -62,13 +99,16 @@ class RedisWriter:
     Args:
         context: what all parts of the engine share.
         key: the key of the log.
-        lease: the right of the producer; None for a writer without a lease.
+        right: the right of the producer; None for a writer without a lease.
+
+    Attributes:
+        key: the key of the log.
     """
 
-    def __init__(self, context: RedisContext, key: str, lease: Lease | None) -> None:
+    def __init__(self, context: RedisContext, key: str, right: Right | None) -> None:
         self._context = context
-        self._key = key
-        self._lease = lease
+        self.key = key
+        self._right = right
         self._begin()
         self._waiting: deque[_Group] = deque()
         self._waiting_events = 0
@@ -78,10 +118,10 @@ class RedisWriter:
         self._is_running = False
         self._failure: Exception | None = None
         self._losses = context.writes.losses
-        self.valid_until = monotonic() + (lease.seconds if lease else 0.0)
 
     def _begin(self) -> None:
-        self._id = token_hex(6)
+        # The renewal of a lease keeps what Redis knows of its writer, so the name follows from the lease.
+        self._id = self._right.lease.token if self._right else token_hex(6)
         self._appended = 0
         self._position = 0
         self._last_use = monotonic()
@@ -99,19 +139,22 @@ class RedisWriter:
         result: asyncio.Future[list[EventId]] = asyncio.get_running_loop().create_future()
         self._add(_Group(drafts, ends_as, result))
         self._hurry.set()
-        if self._lease is not None:
+        if self._right is not None:
             return await result
         # The append may still be done later; nobody waits for it.
         done, _ = await asyncio.wait([result], timeout=self._context.timeout)
         if not done:
+            reason = self._context.writes.last_error
             raise NoAnswerError(
-                f"Redis has not answered for {self._context.timeout:g} s; the event may be appended later"
-            )
+                f"Redis has not answered for {self._context.timeout:g} s, and the event may be appended "
+                f"later: {reason or 'no connection'}"
+            ) from reason
         return result.result()
 
     def _add(self, group: _Group) -> None:
+        self._context.bounds.check(group.drafts)
         if self._failure is not None:
-            if self._lease is not None:
+            if self._right is not None:
                 raise self._failure
             self._failure = None
         self._waiting.append(group)
@@ -141,11 +184,14 @@ class RedisWriter:
 
     def _take(self) -> list[_Group]:
         batch: list[_Group] = []
-        count = 0
-        while self._waiting and (not batch or count + len(self._waiting[0].drafts) <= _MAX_BATCH):
-            group = self._waiting.popleft()
-            batch.append(group)
+        count = size = 0
+        while self._waiting:
+            group = self._waiting[0]
             count += len(group.drafts)
+            size += group.size
+            if batch and (count > _MAX_BATCH or size > _MAX_BATCH_BYTES):
+                break
+            batch.append(self._waiting.popleft())
             self._waiting_events -= len(group.drafts)
             self._waiting_bytes -= group.size
             if group.ends_as is not None:
@@ -156,21 +202,23 @@ class RedisWriter:
         return batch
 
     async def _send(self, batch: list[_Group]) -> None:
-        context, lease = self._context, self._lease
+        context, right = self._context, self._right
         names, ttl = context.names, context.ttl_ms
-        if lease is None and monotonic() - self._last_use > ttl / 2000:
+        memory = ttl if right else min(ttl, int(_MEMORY_TIME * 1000))
+        if right is None and monotonic() - self._last_use > memory / 2000:
             self._begin()  # Redis may have forgotten this writer
         self._last_use = monotonic()
         drafts = [draft for group in batch for draft in group.drafts]
         bounds = context.bounds
         losses = context.writes.losses
 
-        def arguments() -> Sequence[Any]:
+        def arguments(_: Link) -> Sequence[Any]:
             # Redis can lose a log only if a connection was lost. Otherwise it was deleted, or has expired.
-            may_remake = context.writes.losses != losses or self._losses != context.writes.losses
+            may_be_lost = context.writes.losses != losses or self._losses != context.writes.losses
+            is_valid = right is None or monotonic() < right.valid_until
             fields = [part for draft in drafts for part in (draft.kind.value, draft.frame)]
             return (
-                lease.token if lease else "",
+                right.lease.token if right else "",
                 new_incarnation(),
                 self._appended,
                 self._position,
@@ -179,20 +227,22 @@ class RedisWriter:
                 bounds.max_bytes,
                 "" if bounds.max_age is None else int(bounds.max_age * 1000),
                 batch[-1].ends_as or "",
-                int(may_remake and monotonic() < self.valid_until),
-                int(lease.seconds * 1000) if lease else 0,
+                int(may_be_lost and is_valid),
+                int(right.lease.seconds * 1000) if right else 0,
                 context.id,
+                int(right is not None and right.must_be_valid),
+                memory,
                 *fields,
             )
 
-        keys = (names.meta(self._key), names.log(self._key), names.writer(self._key, self._id))
+        keys = (names.meta(self.key), names.log(self.key), names.writer(self.key, self._id))
         reply = await context.writes.call(APPEND, keys, arguments)
         self._losses = context.writes.losses
         if reply[0] == 1:
             self._receive(batch, len(drafts), reply)
         else:
             error_class, text = (FencedError, FENCED) if reply[0] == 0 else (LogFinishedError, FINISHED)
-            self._fail(error_class(text.format(key=self._key)), batch)
+            self._fail(error_class(text.format(key=self.key)), batch)
 
     def _receive(self, batch: list[_Group], count: int, reply: Any) -> None:
         position, incarnation = int(reply[1]), reply[2].decode()
@@ -204,8 +254,8 @@ class RedisWriter:
             if group.result is not None and not group.result.done():
                 group.result.set_result([EventId(incarnation, at) for at in range(next_position, after)])
             next_position = after
-        if reply[3] and self._lease is not None and batch[-1].ends_as is None:
-            self._context.on_stop(self._key, self._lease.token)
+        if reply[3] and self._right is not None and batch[-1].ends_as is None:
+            self._context.on_stop(self.key, self._right.lease.token)
 
     def _fail(self, error: Exception, batch: Sequence[_Group] = ()) -> None:
         self._failure = error

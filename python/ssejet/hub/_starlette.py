@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -11,6 +12,7 @@ from ssejet.emit import EncodedEvent
 from ssejet.emit.starlette import EventStreamResponse
 from ssejet.hub._entries import wire_of
 from ssejet.hub._follower import OPENING_TIME
+from ssejet.hub._lease import ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,5 +49,7 @@ class FollowResponse(EventStreamResponse):
 
 
 async def _frames(follower: Follower) -> AsyncIterator[EncodedEvent]:
-    while entries := await follower.next():
-        yield EncodedEvent(wire_of(entries) if len(entries) > 1 else entries[0].wire)
+    # A client whose connection ends without an event asks again, and another process may answer.
+    with suppress(ClosedError):
+        while entries := await follower.next():
+            yield EncodedEvent(wire_of(entries) if len(entries) > 1 else entries[0].wire)

@@ -68,5 +68,6 @@ class ThreadFollower:
     def close(self) -> None:
         """Stop following."""
         self.interrupt()
-        with suppress(RuntimeError):  # the hub is closed
-            self._thread.call(self._follower.aclose())
+        if self._thread.is_running:
+            with suppress(RuntimeError, CancelledError):  # the hub closes
+                self._thread.call(self._follower.aclose())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ssejet.hub._entries import Entry
+    from ssejet.hub._entries import Draft, Entry
 
 __all__ = ["Bounds", "Window"]
 
@@ -28,6 +28,19 @@ class Bounds:
         self.max_events = max_events
         self.max_bytes = max_bytes
         self.max_age = max_age
+
+    def check(self, drafts: Sequence[Draft]) -> None:
+        """Refuse an event that is larger than a whole log may be.
+
+        Raises:
+            ValueError: there is one.
+        """
+        for draft in drafts:
+            if len(draft.frame) > self.max_bytes:
+                raise ValueError(
+                    f"an event of {len(draft.frame):,} bytes is larger than max_bytes ({self.max_bytes:,}): "
+                    "send less in one event, or pass a larger max_bytes"
+                )
 
 
 class Window:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 try:
     from mcp.server.streamable_http import EventMessage, EventStore
@@ -17,21 +17,86 @@ except ImportError as _error:
 else:
     _missing = None
 
+from ssejet.errors import HubError
 from ssejet.hub._entries import EventId, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mcp.server.streamable_http import EventCallback
     from mcp.types import JSONRPCMessage
 
     from ssejet.hub._async_hub import AsyncHub
 
-__all__ = ["MCPEventStore"]
+__all__ = ["MCPEventStore", "MCPSessions"]
 
 # The SDK reserves the first event of a stream by an event without a message.
 _PRIMING = "priming"
 
-# How many frames above the store the SDK's transport is looked for.
-_MAX_DEPTH = 6
+_SESSION_HEADER = b"mcp-session-id"
+
+
+class _Session:
+    """A session of MCP.
+
+    Attributes:
+        name: the part of its logs' keys that no other session has.
+    """
+
+    def __init__(self) -> None:
+        self.name = uuid4().hex
+
+
+# The SDK serves a session in tasks that its first request starts, so they inherit that request's context.
+_current: ContextVar[_Session] = ContextVar("ssejet.hub.mcp")
+
+# By the SDK's session ids. The context of the session's tasks keeps it alive.
+_sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()
+
+
+class MCPSessions:
+    """Tells an ``MCPEventStore`` to which session a request belongs, which the SDK does not. ASGI middleware.
+
+    ::
+
+        app = MCPSessions(server.streamable_http_app(event_store=MCPEventStore(hub)))
+
+    ``app.add_middleware(MCPSessions)`` does the same.
+
+    Args:
+        app: the application that serves the SDK's streamable HTTP transport.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id = _header(scope["headers"])
+        session = (_sessions.get(id) if id else None) or _Session()
+
+        async def send_and_note(message: Any) -> None:
+            if not id and message["type"] == "http.response.start":
+                new_id = _header(message.get("headers", ()))
+                if new_id:
+                    _sessions[new_id] = session
+            await send(message)
+
+        token = _current.set(session)
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            _current.reset(token)
+
+
+def _header(headers: Any) -> str:
+    for name, value in headers:
+        if name.lower() == _SESSION_HEADER:
+            return str(value.decode("latin-1"))
+    return ""
 
 
 class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without the SDK
@@ -40,26 +105,26 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
     ::
 
         hub = AsyncHub("redis://…")
-        app = server.streamable_http_app(event_store=MCPEventStore(hub))
+        app = MCPSessions(server.streamable_http_app(event_store=MCPEventStore(hub)))
 
     An event's id names its stream, so that only this stream is replayed. The streams of different sessions
     have the same names in the SDK, as clients number their requests from zero. So a log belongs to a stream
-    of one session, and a client that sends an id of another session gets nothing.
+    of one session, and a client that sends an id of another session gets nothing. ``MCPSessions`` has to wrap
+    the application, because the SDK does not tell the store which session it serves.
 
     Args:
         hub: keeps the logs.
-        namespace: the first part of the logs' keys; by default a random one. The servers that serve the same
-            sessions need the same.
+        namespace: the first part of the logs' keys.
 
     Raises:
         ImportError: the SDK is not installed.
     """
 
-    def __init__(self, hub: AsyncHub, *, namespace: str | None = None) -> None:
+    def __init__(self, hub: AsyncHub, *, namespace: str = "mcp") -> None:
         if _missing is not None:
             raise ImportError("an event store needs the MCP SDK: pip install 'mcp>=2'") from _missing
         self._hub = hub
-        self._namespace = f"mcp-{uuid4().hex}" if namespace is None else namespace
+        self._namespace = namespace
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         """Append a message to its stream, and return the id of its event; see the SDK."""
@@ -92,18 +157,10 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
         return stream_id
 
     def _key(self, stream_id: str) -> str:
-        session = sha256(_session_id().encode()).hexdigest()[:16]
-        return f"{self._namespace}:{session}:{stream_id}"
-
-
-def _session_id() -> str:
-    """The id of the session whose transport calls the store: the SDK does not pass it."""
-    frame = sys._getframe(1)
-    for _ in range(_MAX_DEPTH):
-        id = getattr(frame.f_locals.get("self"), "mcp_session_id", None)
-        if id is not None:
-            return str(id)
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return ""
+        session = _current.get(None)
+        if session is None:
+            raise HubError(
+                "the event store does not know which session it serves: wrap the application in "
+                "ssejet.hub.mcp.MCPSessions"
+            )
+        return f"{self._namespace}:{session.name}:{stream_id}"

@@ -1,0 +1,375 @@
+"""What a log in Redis does when processes freeze or race, and when Redis loses data, is full, fails over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from redis import asyncio as redis_asyncio
+
+from redis_server import RedisServer
+from ssejet.hub import AsyncHub, HubError
+from ssejet.hub._engine import Lease
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from ssejet import ServerSentEvent
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP"),
+]
+
+STARTS = 10_000
+LEASE = 0.7
+
+_processes = multiprocessing.get_context("spawn")
+
+
+def numbers(until: int, pause: float) -> Callable[[], AsyncIterator[int]]:
+    async def source() -> AsyncIterator[int]:
+        for number in range(until):
+            await anyio.sleep(pause)
+            yield number
+
+    return source
+
+
+async def everything(hub: AsyncHub, key: str, last_event_id: str = "") -> list[ServerSentEvent]:
+    return [event async for event in hub.follow(key, last_event_id=last_event_id)]
+
+
+async def data(hub: AsyncHub, key: str) -> list[str]:
+    return [event.data for event in await everything(hub, key)]
+
+
+def counted(until: int) -> list[str]:
+    return [*map(str, range(until)), '{"reason":"finished"}']
+
+
+def claim_all(url: str, pipe: Any) -> None:
+    """Start all keys, many at a time; send the numbers of those that this process started."""
+
+    async def main() -> None:
+        async with AsyncHub(url, prefix="race") as hub:
+            pipe.send("ready")
+            pipe.recv()
+            mine: list[int] = []
+
+            async def start(number: int) -> None:
+                if await hub._engine.claim(str(number), Lease(token_hex(8), 60)):
+                    mine.append(number)
+
+            for first in range(0, STARTS, 100):
+                await asyncio.gather(*(start(number) for number in range(first, first + 100)))
+            pipe.send(mine)
+
+    asyncio.run(main())
+
+
+def test_one_of_two_processes_starts_each_of_ten_thousand_keys(
+    redis_server: RedisServer,
+) -> None:
+    pipes = []
+    workers = []
+    for _ in range(2):
+        ours, theirs = _processes.Pipe()
+        worker = _processes.Process(target=claim_all, args=(redis_server.url, theirs))
+        worker.start()
+        pipes.append(ours)
+        workers.append(worker)
+    for pipe in pipes:
+        assert pipe.poll(60)
+        pipe.recv()
+    for pipe in pipes:
+        pipe.send("go")
+    started = []
+    for pipe in pipes:
+        assert pipe.poll(120)
+        started.append(pipe.recv())
+    for worker in workers:
+        worker.join()
+    # Both won some, so they did race.
+    assert all(started)
+    assert sorted(started[0] + started[1]) == list(range(STARTS))
+
+
+def produce(url: str, pipe: Any) -> None:
+    async def main() -> None:
+        hub = AsyncHub(url, prefix="frozen", ttl=1.5)
+        assert await hub.start("key", numbers(100_000, 0.005), lease=LEASE)
+        pipe.send("started")
+        while "key" in hub._producers:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        pipe.send("ended")
+        await hub.aclose()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("meanwhile", ["nobody looks", "the log is abandoned", "the key is started anew"])
+async def test_a_producer_that_was_frozen_beyond_its_lease_writes_nothing(
+    own_redis: RedisServer, meanwhile: str
+) -> None:
+    ours, theirs = _processes.Pipe()
+    producer = _processes.Process(target=produce, args=(own_redis.url, theirs))
+    producer.start()
+
+    def entries() -> list[Any]:
+        with own_redis.client() as client:
+            return list(client.xrange("frozen:{key}:log"))
+
+    try:
+        assert await anyio.to_thread.run_sync(ours.poll, 60)
+        ours.recv()
+        while len(entries()) < 20:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+        os.kill(producer.pid or 0, signal.SIGSTOP)
+        # Longer than the time to live in the last case, so that the log has expired.
+        await anyio.sleep(LEASE + (1.5 if meanwhile == "the key is started anew" else 0.3))
+        async with AsyncHub(own_redis.url, prefix="frozen") as hub:
+            if meanwhile == "the log is abandoned":
+                assert (await data(hub, "key"))[-1] == '{"reason":"abandoned"}'
+            if meanwhile == "the key is started anew":
+                assert await hub.start("key", numbers(3, 0.01))
+                assert await data(hub, "key") == counted(3)
+            before = entries()
+            os.kill(producer.pid or 0, signal.SIGCONT)
+            assert await anyio.to_thread.run_sync(ours.poll, 20)
+            assert ours.recv() == "ended"
+            assert entries() == before
+            expected = "finished" if meanwhile == "the key is started anew" else "abandoned"
+            assert await hub.status("key") == expected
+    finally:
+        producer.kill()
+        producer.join()
+
+
+async def test_followers_are_told_of_a_producer_that_died_before_its_first_event(
+    redis_server: RedisServer,
+) -> None:
+    async with AsyncHub(redis_server.url, prefix="early") as hub:
+        engine: Any = hub._engine
+        ends: list[float] = []
+
+        async def follow(key: str) -> None:
+            assert (await data(hub, key))[-1] == '{"reason":"abandoned"}'
+            ends.append(time.monotonic())
+
+        await hub.publish("published", "x")
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow, "new")
+                tasks.start_soon(follow, "published")
+                await anyio.sleep(0.3)
+                for key in ("new", "published"):
+                    assert await engine.claim(key, Lease(f"{key} dies", 0.5))
+                # Fast enough that the regular look at logs without a lease did not do it.
+                with anyio.fail_after(6):
+                    while len(ends) < 2:  # noqa: ASYNC110
+                        await anyio.sleep(0.02)
+
+
+async def test_a_log_that_another_process_deleted_begins_again_at_one(redis_server: RedisServer) -> None:
+    async with (
+        AsyncHub(redis_server.url, prefix="again") as one,
+        AsyncHub(redis_server.url, prefix="again") as other,
+    ):
+        for text in "abc":
+            await one.publish("key", text)
+        await other.delete("key")
+        id = await one.publish("key", "d")
+        assert id.endswith("-1")
+        await one.finish("key")
+        assert await data(other, "key") == ["d", '{"reason":"finished"}']
+
+
+async def test_a_follower_of_a_deleted_log_waits_without_asking_all_the_time(
+    redis_server: RedisServer,
+) -> None:
+    async with AsyncHub(redis_server.url, prefix="deleted") as hub:
+        await hub.publish("key", "a")
+        await hub.delete("key")
+        results: list[list[str]] = []
+
+        async def follow() -> None:
+            results.append(await data(hub, "key"))
+
+        with anyio.fail_after(20), redis_server.client() as client:
+            async with anyio.create_task_group() as tasks:
+                before = client.info("commandstats").get("cmdstat_xread", {"calls": 0})["calls"]
+                tasks.start_soon(follow)
+                await anyio.sleep(0.5)
+                assert client.info("commandstats")["cmdstat_xread"]["calls"] - before < 30
+                await hub.start("key", numbers(2, 0))
+        assert results == [counted(2)]
+
+
+async def test_a_stream_that_redis_evicted_is_a_gap_and_the_rest_is_kept(redis_server: RedisServer) -> None:
+    async with AsyncHub(redis_server.url, prefix="evict", max_bytes=5_000) as hub:
+        for _ in range(4):
+            await hub.publish("key", "x" * 1_000)
+        with redis_server.client() as client:
+            client.delete("evict:{key}:log")
+        for text in ("a" * 1_000, "b", "c"):
+            await hub.publish("key", text)
+        await hub.finish("key")
+        gap, *events = await everything(hub, "key")
+        assert json.loads(gap.data) == {"reason": "trimmed", "missed": 4}
+        assert [event.data for event in events[1:]] == ["b", "c", '{"reason":"finished"}']
+
+
+async def test_while_redis_is_full_producers_and_followers_wait_and_lose_nothing(
+    own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ssejet.hub._redis_context import RedisContext
+
+    async with AsyncHub(own_redis.url) as hub:
+        await hub.start("key", numbers(80, 0.01))
+        results: list[list[str]] = []
+
+        async def follow() -> None:
+            results.append(await data(hub, "key"))
+
+        with anyio.fail_after(30), own_redis.client() as client:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow)
+                await anyio.sleep(0.2)
+                client.config_set("maxmemory", 1)
+                monkeypatch.setattr(RedisContext, "timeout", 0.3)
+                with pytest.raises(HubError, match=r"(?i)not allowed when used memory"):
+                    await hub.publish("other", "x")
+                await anyio.sleep(0.3)
+                client.config_set("maxmemory", 0)
+        assert results == [counted(80)]
+
+
+async def test_after_flushall_followers_are_told_and_the_producer_ends(
+    own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssejet.hub._redis_feed._CHECK_INTERVAL", 0.3)
+    async with AsyncHub(own_redis.url) as hub:
+        await hub.start("key", numbers(100_000, 0.01))
+        events: list[ServerSentEvent] = []
+
+        async def follow() -> None:
+            events.extend(await everything(hub, "key"))
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow)
+                await anyio.sleep(0.3)
+                with own_redis.client() as client:
+                    client.flushall()
+        *_, gap, end = events
+        assert json.loads(gap.data) == {"reason": "missing", "missed": None}
+        assert end.data == '{"reason":"missing"}'
+        assert await hub.status("key") == "missing"
+        assert not hub._producers
+        assert await hub.start("key", numbers(3, 0))
+        assert await data(hub, "key") == counted(3)
+
+
+async def test_after_a_restart_without_a_log_on_disk_the_producer_goes_on_and_followers_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssejet.hub._redis_feed._CHECK_INTERVAL", 0.3)
+    server = RedisServer(tmp_path, "--appendonly", "no")
+    try:
+        async with AsyncHub(server.url) as hub:
+            await hub.start("key", numbers(80, 0.02))
+            events: list[ServerSentEvent] = []
+
+            async def follow() -> None:
+                events.extend(await everything(hub, "key"))
+
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(follow)
+                    await anyio.sleep(0.5)
+                    server.kill()
+                    await anyio.to_thread.run_sync(server.start)
+            check_continuity(events, until=80)
+            late = await everything(hub, "key")
+            assert late[0].event == "gap"
+            assert late[-1].data == '{"reason":"finished"}'
+    finally:
+        server.close()
+
+
+def check_continuity(events: list[ServerSentEvent], until: int) -> None:
+    """Between gaps, numbers follow each other; a gap says when they do not. No id comes twice."""
+    assert any(event.event == "gap" for event in events)
+    assert events[-1].data == '{"reason":"finished"}'
+    ids = [event.id for event in events if event.event != "gap"]
+    assert len(set(ids)) == len(ids)
+    previous: int | None = None
+    for event in events[:-1]:
+        if event.event == "gap":
+            previous = None
+        else:
+            assert previous is None or int(event.data) == previous + 1
+            previous = int(event.data)
+    assert previous == until - 1
+
+
+async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+        primary = RedisServer(tmp_path / "one", "--appendonly", "no")
+        stack.callback(primary.close)
+        replica = RedisServer(
+            tmp_path / "two", "--appendonly", "no", "--replicaof", f"127.0.0.1 {primary.port}"
+        )
+        stack.callback(replica.close)
+        while True:
+            with replica.client() as client:
+                if client.info("replication")["master_link_status"] == "up":
+                    break
+            await anyio.sleep(0.05)
+        ports = [primary.port]
+
+        class Connection(redis_asyncio.Connection):
+            """Connects to a name that means another server after the failover."""
+
+            async def _connect(self) -> None:
+                self.port = ports[-1]
+                await super()._connect()
+
+        pools = [redis_asyncio.ConnectionPool(connection_class=Connection) for _ in range(2)]
+        clients = [redis_asyncio.Redis(connection_pool=pool) for pool in pools]
+        async with AsyncHub(client=clients[0]) as hub, AsyncHub(client=clients[1]) as other:
+            await hub.start("key", numbers(120, 0.01))
+            events: list[ServerSentEvent] = []
+
+            async def follow() -> None:
+                events.extend(await everything(other, "key"))
+
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(follow)
+                    await anyio.sleep(0.4)
+                    # From here on the replica gets nothing more.
+                    with replica.client() as client:
+                        client.replicaof("NO", "ONE")
+                    await anyio.sleep(0.3)
+                    ports.append(replica.port)
+                    primary.kill()
+                check_continuity(events, until=120)
+                late = await everything(hub, "key")
+                assert '{"reason":"lost","missed":null}' in [event.data for event in late]
+        for pool in pools:
+            await pool.disconnect()

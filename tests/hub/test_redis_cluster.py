@@ -1,0 +1,195 @@
+"""The hub over a real Redis Cluster of three servers: slots that move, and a server that is away."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import redis
+from redis import asyncio as redis_asyncio
+from redis.crc import key_slot
+
+from redis_server import RedisServer
+from ssejet.hub import AsyncHub
+from ssejet.hub._redis_names import Names
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+SLOTS = 16384
+READY_TIME = 20
+
+
+class RedisCluster:
+    """Three servers, each with a third of the slots."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.servers: list[RedisServer] = []
+        for number in range(3):
+            place = folder / str(number)
+            place.mkdir()
+            options = {
+                "cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-port": str(free_port()),
+                "cluster-require-full-coverage": "no", "appendonly": "yes", "appendfsync": "always",
+            }  # fmt: skip
+            words = [word for name, value in options.items() for word in (f"--{name}", value)]
+            server = RedisServer(place, *words)
+            stack.callback(server.close)
+            self.servers.append(server)
+        self.ids = [self.ask(number, "CLUSTER", "MYID").decode() for number in range(3)]
+        bounds = [SLOTS * number // 3 for number in range(4)]
+        for number in range(3):
+            self.ask(number, "CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+            bus = self.ask(0, "CONFIG", "GET", "cluster-port")
+            self.ask(number, "CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, int(bus[1]))
+        deadline = time.monotonic() + READY_TIME
+        while any(not self.is_ready(number) for number in range(3)):
+            assert time.monotonic() < deadline, self.ask(0, "CLUSTER", "NODES")
+            time.sleep(0.05)
+
+    def ask(self, number: int, *command: Any) -> Any:
+        with redis.Redis(port=self.servers[number].port, protocol=2) as client:
+            client.response_callbacks.clear()
+            return client.execute_command(*command)
+
+    def is_ready(self, number: int) -> bool:
+        info = self.ask(number, "CLUSTER", "INFO")
+        return b"cluster_state:ok" in info and b"cluster_known_nodes:3" in info
+
+    @asynccontextmanager
+    async def hub(self) -> AsyncIterator[AsyncHub]:
+        async with (
+            redis_asyncio.RedisCluster(port=self.servers[0].port, host="127.0.0.1") as client,
+            AsyncHub(client=client) as hub,
+        ):
+            yield hub
+
+    def owner(self, slot: int) -> int:
+        for first, last, node, *_ in self.ask(0, "CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return [server.port for server in self.servers].index(node[1])
+        raise AssertionError(slot)
+
+    def move(self, slot: int, pause: float) -> None:
+        """Move a slot to the next server, key by key, as redis-cli does it."""
+        source = self.owner(slot)
+        target = (source + 1) % 3
+        self.ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.ids[source])
+        self.ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.ids[target])
+        while names := self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+            for name in names:
+                self.ask(source, "MIGRATE", "127.0.0.1", self.servers[target].port, name, 0, 5000)
+                time.sleep(pause)
+        for number in (target, source, 3 - target - source):
+            self.ask(number, "CLUSTER", "SETSLOT", slot, "NODE", self.ids[target])
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with ExitStack() as stack:
+        yield RedisCluster(tmp_path_factory.mktemp("cluster"), stack)
+
+
+def numbers(until: int, pause: float = 0.0) -> Callable[[], AsyncIterator[int]]:
+    async def source() -> AsyncIterator[int]:
+        for number in range(until):
+            await anyio.sleep(pause)
+            yield number
+
+    return source
+
+
+async def data(hub: AsyncHub, key: str, last_event_id: str = "") -> list[str]:
+    return [event.data async for event in hub.follow(key, last_event_id=last_event_id)]
+
+
+def counted(until: int) -> list[str]:
+    return [*map(str, range(until)), '{"reason":"finished"}']
+
+
+async def test_logs_are_on_all_servers_and_are_followed_from_another_hub(cluster: RedisCluster) -> None:
+    async with cluster.hub() as one, cluster.hub() as other:
+        results: dict[str, list[str]] = {}
+
+        async def follow(key: str) -> None:
+            results[key] = await data(other, key)
+
+        keys = [f"user {number}" for number in range(60)]
+        with anyio.fail_after(40):
+            async with anyio.create_task_group() as tasks:
+                for key in keys:
+                    tasks.start_soon(follow, key)
+                for key in keys:
+                    assert await one.start(key, numbers(5))
+                    assert not await other.start(key, numbers(5))
+            assert results == dict.fromkeys(keys, counted(5))
+            assert await other.status(keys[0]) == "finished"
+            await one.publish("published", "x")
+            assert await other.status("published") == "live"
+            await other.delete("published")
+            assert await one.status("published") == "missing"
+        for number in range(3):
+            assert cluster.ask(number, "DBSIZE") > 0
+
+
+async def test_stop_reaches_the_producer_in_another_hub(cluster: RedisCluster) -> None:
+    async with cluster.hub() as one, cluster.hub() as other:
+        with anyio.fail_after(20):
+            await one.start("stopped", numbers(10_000, 0.01), lease=60)
+            await other.stop("stopped")
+            assert (await data(other, "stopped"))[-1] == '{"reason":"stopped"}'
+
+
+async def test_a_log_whose_slot_moves_to_another_server_goes_on(cluster: RedisCluster) -> None:
+    async with cluster.hub() as hub, cluster.hub() as other:
+        slot = key_slot(Names("ssejet", is_cluster=True).log("moved").encode())
+        results: list[list[str]] = []
+
+        async def follow(each: AsyncHub) -> None:
+            results.append(await data(each, "moved"))
+
+        with anyio.fail_after(40):
+            async with anyio.create_task_group() as tasks:
+                await hub.start("moved", numbers(150, 0.01))
+                tasks.start_soon(follow, hub)
+                tasks.start_soon(follow, other)
+                await anyio.sleep(0.3)
+                before = cluster.owner(slot)
+                await anyio.to_thread.run_sync(cluster.move, slot, 0.05)
+                assert cluster.owner(slot) != before
+            assert results == [counted(150)] * 2
+            assert await data(other, "moved") == counted(150)
+
+
+async def test_the_logs_of_other_servers_go_on_while_one_is_away(cluster: RedisCluster) -> None:
+    async with cluster.hub() as hub, cluster.hub() as other:
+        keys = [f"away {number}" for number in range(12)]
+        results: dict[str, list[str]] = {}
+
+        async def follow(key: str) -> None:
+            results[key] = await data(other, key)
+
+        with anyio.fail_after(50):
+            async with anyio.create_task_group() as tasks:
+                for key in keys:
+                    await hub.start(key, numbers(60, 0.01))
+                    tasks.start_soon(follow, key)
+                await anyio.sleep(0.2)
+                cluster.servers[1].kill()
+                await anyio.sleep(0.5)
+                await anyio.to_thread.run_sync(cluster.servers[1].start)
+        assert results == dict.fromkeys(keys, counted(60))
