@@ -1,8 +1,8 @@
 """What a release needs beside the builds: .github/workflows/release.yml calls it.
 
-``prepare --repository URL --tag v1.2.3`` checks that the tag, Cargo.toml and CHANGELOG.md name one version, and
-writes the repository's address into pyproject.toml and Cargo.toml, and absolute links into README.md. Do not
-commit that.
+``prepare --repository URL --tag v1.2.3`` checks that the tag, Cargo.toml and CHANGELOG.md name one version.
+It writes the repository's address into pyproject.toml and Cargo.toml, and absolute links into README.md. Do
+not commit that.
 
 ``notes`` prints the newest section of CHANGELOG.md.
 
