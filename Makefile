@@ -9,6 +9,8 @@ export URLLIB3_NO_OVERRIDE = 1
 export PIP_NO_BINARY      ?= urllib3-future
 BIN    := $(VENV)/bin
 SECONDS ?= 60
+# The oldest Rust that ssejet supports.
+MSRV   := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # One more than there are processors, because many tests wait for clocks and for other processes.
 JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
@@ -20,7 +22,8 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust/core/src rust/python/src -name
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-peers test-ecosystem test-versions check docs bench bench-live fuzz wheel clean
+.PHONY: help demo test test-fast test-peers test-ecosystem test-versions newest-sdks check docs bench bench-live \
+        fuzz wheel sdist clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +54,11 @@ test-versions: $(VENV)/.pip ## run the tests of the swap-ins and adapters with o
 	$(BIN)/python tests/swap/versions.py $(VENV)-versions/wheel/*.whl
 	$(BIN)/python tests/http/versions.py $(VENV)-versions/wheel/*.whl
 
+newest-sdks: $(VENV)/.pip ## try the newest release of each SDK, and say which swap broke (QUICK=1: without tests)
+	rm -rf $(VENV)-versions/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV)-versions/wheel .
+	$(BIN)/python tools/newest_sdks.py $(VENV)-versions/wheel/*.whl $(if $(QUICK),--quick)
+
 $(VENV)-%/.ready: pyproject.toml $(RUST)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -61,6 +69,9 @@ check: $(VENV)/.lint ## run the linters, the type checkers and the documentation
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --package ssejet-core --no-default-features -- -D warnings
+	@if rustup run $(MSRV) cargo --version >/dev/null 2>&1; then \
+		rustup run $(MSRV) cargo check --locked --workspace --all-targets --target-dir target/oldest; \
+	else echo "Rust $(MSRV) is not tried: rustup toolchain install $(MSRV) --profile minimal"; fi
 	cargo package --locked --allow-dirty --no-verify --quiet --package ssejet-core
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package ssejet-core
 	$(BIN)/ruff check
@@ -129,6 +140,13 @@ wheel: $(VENV)/.pip ## build the wheel to release, with profile-guided optimisat
 	rustup component add llvm-tools
 	$(BIN)/python -m pip install --quiet "maturin>=1.16,<2"
 	$(BIN)/maturin build --release --locked --pgo --interpreter $(BIN)/python --out dist
+
+sdist: $(VENV)/.pip ## build the source distribution; check that it is complete and what an index would say of it
+	$(BIN)/python -m pip install --quiet "maturin>=1.16,<2" "twine>=6.1"
+	rm -f dist/*.tar.gz
+	$(BIN)/maturin sdist --out dist
+	$(BIN)/python tools/release.py check dist/*.tar.gz
+	$(BIN)/twine check --strict dist/*.tar.gz
 
 clean: ## remove what was built
 	rm -rf $(VENV) target dist site python/ssejet/_core.*.so

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import openai
-import orjson
 import pydantic
 import pytest
 from chunk_builders import call, calls, chunk, says
@@ -70,8 +69,10 @@ def test_every_kind_of_class_makes_a_tool() -> None:
 
 def test_a_tool_can_be_sent_with_any_json_library() -> None:
     tool = function_tool(Weather)
-    assert json.loads(json.dumps(tool)) == orjson.loads(orjson.dumps(tool)) == tool
+    assert json.loads(json.dumps(tool)) == tool
     assert msgspec.json.decode(msgspec.json.encode(tool)) == tool
+    orjson = pytest.importorskip("orjson")
+    assert orjson.loads(orjson.dumps(tool)) == tool
 
 
 def test_tools_in_openais_form_are_sent_as_they_are() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
+import sysconfig
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,9 @@ def row(output: str, name: str) -> str:
 def test_it_shows_versions_and_what_is_swapped() -> None:
     output = doctor()
     assert row(output, "ssejet") == f"ssejet {metadata.version('ssejet')}"
-    assert row(output, "Python").startswith("Python CPython 3.")
+    gil = "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else "with a GIL"
+    assert row(output, "Python").startswith(f"Python CPython {platform.python_version()}, {gil}")
+    assert row(output, "platform").endswith(f", {platform.machine()}")
     assert row(output, "httpx") == f"httpx {metadata.version('httpx')}"
     assert row(output, "openai") == f"openai {metadata.version('openai')} swapped"
     assert row(output, "httpx_sse") == f"httpx_sse {metadata.version('httpx-sse')} swapped"

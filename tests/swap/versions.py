@@ -196,6 +196,15 @@ with warnings.catch_warnings():
 """
 
 
+def look_at(row: Row, environment: Environment) -> tuple[str, str | None]:
+    """The version that is installed, and why ssejet leaves it alone, if it does."""
+    if_unknown = "it has no streams that Stainless generated" if row.library in MODULES else ""
+    see = [environment.python, "-c", SEE, row.module, row.library, if_unknown]
+    seen = subprocess.run(see, check=True, capture_output=True, text=True).stdout
+    version, left_alone = json.loads(seen)
+    return version, left_alone
+
+
 def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     """The version that was tried, what ssejet made of it, what the tests say, and whether all is well."""
     environment = Environment(row.requirement)
@@ -204,10 +213,7 @@ def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
     if row.pinned:
         environment.install("--no-deps", *row.pinned)
 
-    if_unknown = "it has no streams that Stainless generated" if row.library in MODULES else ""
-    see = [environment.python, "-c", SEE, row.module, row.library, if_unknown]
-    seen = subprocess.run(see, check=True, capture_output=True, text=True).stdout
-    version, left_alone = json.loads(seen)
+    version, left_alone = look_at(row, environment)
     if left_alone is None:
         made, tests = "accelerated", row.tests
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import sys
+import sysconfig
 import warnings
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Annotated
@@ -53,15 +55,19 @@ def _show_environment(console: Console) -> None:
 
 def _environment() -> Iterator[tuple[str, str]]:
     yield "ssejet", metadata.version("ssejet")
-    yield "Python", f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}"
+    yield "Python", f"{platform.python_implementation()} {platform.python_version()}, {_gil()}"
+    yield "platform", f"{platform.platform()}, {platform.machine()}"
     for name in _LIBRARIES:
         yield name, _version(name) or "not installed"
-    orjson = _version("orjson")
-    yield (
-        "orjson",
-        orjson or "not installed: Python's json reads JSON that is not typed, more slowly",
-    )
+    yield "orjson", _version("orjson") or "not installed: Python's json writes what is sent, more slowly"
     yield "direct reading", _direct_reading()
+
+
+def _gil() -> str:
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "with a GIL"
+    enabled: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return f"free-threaded, the GIL is {'on' if enabled else 'off'}"
 
 
 def _version(name: str) -> str | None:

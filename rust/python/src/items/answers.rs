@@ -106,16 +106,16 @@ impl AnswerBuilder {
         let text = data.to_str().map_err(|_| Stop::Refused)?.as_bytes();
         let mut builder = Builder::new(py, self.assembler.get().plan(), &mut self.memory, None);
         let (answer, shape) = builder.answer(text, data, &mut self.opening)?;
-        if let Some(shapes) = &self.shapes
-            && !self.known.contains(&shape)
-        {
-            if !shapes.get().knows(data) {
-                return Err(Stop::Refused);
+        if let Some(shapes) = &self.shapes {
+            if !self.known.contains(&shape) {
+                if !shapes.get().knows(data) {
+                    return Err(Stop::Refused);
+                }
+                if self.known.len() == MOST {
+                    self.known.clear();
+                }
+                self.known.push(shape);
             }
-            if self.known.len() == MOST {
-                self.known.clear();
-            }
-            self.known.push(shape);
         }
         Ok(answer)
     }
