@@ -59,6 +59,8 @@ class RedisServer:
                     client.ping()
                 return
             except (redis.ConnectionError, redis.BusyLoadingError):  # noqa: PERF203
+                if self._process.poll() is not None:
+                    break
                 time.sleep(0.025)
         raise RuntimeError((self._folder / "log").read_text())
 

@@ -332,7 +332,7 @@ async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(
         primary = RedisServer(tmp_path / "one", "--appendonly", "no")
         stack.callback(primary.close)
         replica = RedisServer(
-            tmp_path / "two", "--appendonly", "no", "--replicaof", f"127.0.0.1 {primary.port}"
+            tmp_path / "two", "--appendonly", "no", "--replicaof", "127.0.0.1", str(primary.port)
         )
         stack.callback(replica.close)
         while True:
