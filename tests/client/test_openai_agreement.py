@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# openai-python's stream() raises an AssertionError for GLM's chunks.
-FIXTURES = sorted((Path(__file__).parents[1] / "chat" / "fixtures").glob("[!g]*.sse"))
+# openai-python fails at the chunks of these, or makes something else of them than the server meant.
+NOT_READ = ("gemini", "glm", "groq", "mistral", "moonshot")
+FIXTURES = [
+    path
+    for path in sorted((Path(__file__).parents[1] / "chat" / "fixtures").glob("*.sse"))
+    if not path.stem.startswith(NOT_READ)
+]
 ASK: dict[str, Any] = {"model": "m", "messages": MESSAGES}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import get_ident  # threading itself takes long to import
+from _thread import allocate_lock, get_ident  # threading itself takes long to import
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -78,7 +78,11 @@ class BaseReader:
 
 
 class Reader(BaseReader):
-    """Reads a synchronous response, for one thread at a time; any thread may close it."""
+    """Reads a synchronous response, for one thread at a time; any thread may close it.
+
+    Attributes:
+        turn: for a caller that threads share: to be held from a read until its bytes are taken in.
+    """
 
     close_name = "close"
     suspended = False
@@ -86,6 +90,7 @@ class Reader(BaseReader):
     def __init__(self, response: ByteResponse, deadlines: Deadlines, *, direct: bool = True) -> None:
         super().__init__(response, deadlines, direct=direct)
         self._use = ExclusiveUse()
+        self.turn = allocate_lock()
         # None until the first read, and after the deadlines have changed.
         self._fetch: Callable[[], bytes] | None = None
         # From the start, so that a thread that closes this reader finds them.

@@ -158,6 +158,11 @@ class StreamMachine(Generic[T]):
         """Whether no more bytes are needed: the sentinel or the end of the input was seen."""
         return self.state is not _READING
 
+    @property
+    def has_events(self) -> bool:
+        """Whether there are events that were received and not taken."""
+        return length_hint(self._queue) > 0
+
     def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[T]:
         """Take in a chunk of bytes and return an iterator over the complete items, as ``items()`` does."""
         self.receive(chunk)
@@ -204,7 +209,14 @@ class StreamMachine(Generic[T]):
         """
         if self.state is not _READING:
             return
-        self.state = MachineState.ENDED
+        try:
+            self._receive_end()
+        finally:
+            # Last: a thread that takes items looks at the state.
+            if self.state is _READING:
+                self.state = MachineState.ENDED
+
+    def _receive_end(self) -> None:
         unfinished = self._decoder._unfinished_data()
         events, is_paused = self._decoder._feed(None)
         self._decoder_state = _PAUSED if is_paused else _RUNNING
@@ -403,7 +415,7 @@ class StreamMachine(Generic[T]):
 
     def _resume_at_once(self) -> None:
         """Resume the decoder if it is paused and nothing has to be taken before."""
-        if self._decoder_state is not _RUNNING and not length_hint(self._queue):
+        if self._decoder_state is not _RUNNING and not self.has_events:
             self._resume()
 
     def _raise_error_at_end(self) -> None:

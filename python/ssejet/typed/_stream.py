@@ -132,17 +132,26 @@ class Stream(BaseStream[T]):
 
     def _advance(self) -> bool:
         """Read once; False at the end of the stream, which is then closed."""
-        if self._machine.state is not _READING:
-            if self.saw_done:
-                self._reader.drain()
-            self.close()
-            return False
+        # Until its bytes are taken in, no other thread may read those that follow.
+        turn = self._reader.turn
+        if not turn.acquire(blocking=False):
+            raise ConcurrentReadError
         try:
-            chunk = self._reader.read()
-        except APIConnectionError as error:
-            self._body.raise_read_error(error)
-        else:
-            if chunk is None and self._reader.closed:
+            if self._machine.state is not _READING:
+                if self._machine.has_events:  # another thread has received them in the meantime
+                    return True
+                if self.saw_done:
+                    self._reader.drain()
+                self.close()
                 return False
-            self._body.receive(chunk)
-        return True
+            try:
+                chunk = self._reader.read()
+            except APIConnectionError as error:
+                self._body.raise_read_error(error)
+            else:
+                if chunk is None and self._reader.closed:
+                    return False
+                self._body.receive(chunk)
+            return True
+        finally:
+            turn.release()
