@@ -23,7 +23,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from servers import Server, Then
-from ssejet import Decoder
+from ssejet import Decoder, encode
 from ssejet.cli._server import loopback_server
 from ssejet.emit import AsyncEventStream, EventStream, Failure, arelay, relay
 from ssejet.emit.starlette import EventStreamResponse
@@ -192,9 +192,10 @@ def test_other_tasks_run_beside_a_source_that_never_waits() -> None:
 
 
 def test_a_source_in_threads_is_closed_when_its_wait_is_over(serve: Callable[..., str]) -> None:
-    probe = Probe(waits_after=2)
+    probe = Probe(waits_after=1)
     url = serve(lambda: EventStreamResponse(probe.synchronous(), heartbeat=SOON))
-    leave_after(url, until=HEARTBEAT)  # so it waits
+    # A heartbeat can also come before the first item, when the source does not wait yet.
+    leave_after(url, until=encode(probe.item) + HEARTBEAT)
     assert not probe.closed.wait(10 * SOON)
     probe.gate.set()
     assert probe.closed.wait(TIMEOUT)
