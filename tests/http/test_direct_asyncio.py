@@ -80,7 +80,7 @@ def test_an_error_that_ends_the_program_ends_the_event_loop(
     assert not was_stopped.is_set()
 
 
-BROKEN = r"(?i)decryption failed|bad record mac"
+BROKEN = r"(?i)decryption failed|bad record mac|record layer failure"
 
 
 @pytest.mark.slow

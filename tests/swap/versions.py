@@ -129,7 +129,7 @@ ROWS = (
     Row("runwayml", "runwayml==1.0.0", OLD_HTTPX),
     Row("openlayer", "openlayer"),
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
-    Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit")),
+    Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit", "requests")),
     Row("mistralai", "mistralai"),
     Row("mistralai", "mistralai==3.0.0"),
     Row("mistralai", "mistralai<3"),
