@@ -7,17 +7,16 @@ import base64
 import json
 import os
 import re
-import socket
 import subprocess
-import sys
-import time
 from collections import defaultdict
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import node
 import pytest
+from workers import uvicorn_runs
 
 from redis_server import RedisServer
 
@@ -40,31 +39,21 @@ PARTS = (f"^(?!Fork - |{EXPIRY})", f"^{EXPIRY}")
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server: over memory, or two workers over Redis."""
-    redis = None
-    command = [sys.executable, "-m", "uvicorn", "--log-level", "warning", "durable_streams_app:app"]
-    if request.param == "redis":
-        redis = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "no")
-        command += ["--workers", "2"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)],
-        cwd=ROOT / "tests" / "hub",
-        env={**os.environ, "TEST_REDIS": redis.url if redis else "", "TEST_LONG_POLL": "1"},
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx.head(f"{url}/x")
-            break
-        except httpx.TransportError:
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait()
-    if redis is not None:
-        redis.close()
+    with ExitStack() as stack:
+        redis_url, workers = "", 1
+        if request.param == "redis":
+            redis = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "no")
+            stack.callback(redis.close)
+            redis_url, workers = redis.url, 2
+        yield stack.enter_context(
+            uvicorn_runs(
+                "durable_streams_app:app",
+                workers=workers,
+                path="/x",
+                TEST_REDIS=redis_url,
+                TEST_LONG_POLL="1",
+            )
+        )
 
 
 async def conformance(base: str, part: str, report: Path) -> list[dict[str, Any]]:

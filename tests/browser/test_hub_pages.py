@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from playwright.async_api import expect
+from workers import uvicorn_runs
 
 from redis_server import RedisServer
 from ssejet.hub import AsyncHub
@@ -23,8 +18,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
-
-HUB_TESTS = Path(__file__).parent.parent / "hub"
 
 NUMBERS = " ".join(map(str, range(40)))
 
@@ -38,24 +31,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def base(redis_url: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--workers", "2", "--port", str(port), "--log-level", "warning",
-         "workers_app:app"],
-        cwd=HUB_TESTS, env={**os.environ, "TEST_REDIS": redis_url},
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx.get(f"{url}/page/x")
-            break
-        except httpx.TransportError:
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait()
+    with uvicorn_runs("workers_app:app", workers=2, path="/page/x", TEST_REDIS=redis_url) as url:
+        yield url
 
 
 async def texts(redis_url: str, key: str) -> list[str]:

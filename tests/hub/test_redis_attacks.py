@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from counting import counted, data, everything, numbers
 from redis import asyncio as redis_asyncio
 
 from redis_server import RedisServer
@@ -22,7 +23,6 @@ from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from ssejet import ServerSentEvent
@@ -36,27 +36,6 @@ STARTS = 10_000
 LEASE = 0.7
 
 _processes = multiprocessing.get_context("spawn")
-
-
-def numbers(until: int, pause: float) -> Callable[[], AsyncIterator[int]]:
-    async def source() -> AsyncIterator[int]:
-        for number in range(until):
-            await anyio.sleep(pause)
-            yield number
-
-    return source
-
-
-async def everything(hub: AsyncHub, key: str, last_event_id: str = "") -> list[ServerSentEvent]:
-    return [event async for event in hub.follow(key, last_event_id=last_event_id)]
-
-
-async def data(hub: AsyncHub, key: str) -> list[str]:
-    return [event.data for event in await everything(hub, key)]
-
-
-def counted(until: int) -> list[str]:
-    return [*map(str, range(until)), '{"reason":"finished"}']
 
 
 def claim_all(url: str, pipe: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 import redis
+from counting import counted, data, numbers
 from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 
@@ -18,7 +19,7 @@ from ssejet.hub import AsyncHub
 from ssejet.hub._redis_names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -102,23 +103,6 @@ def free_port() -> int:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     with ExitStack() as stack:
         yield RedisCluster(tmp_path_factory.mktemp("cluster"), stack)
-
-
-def numbers(until: int, pause: float = 0.0) -> Callable[[], AsyncIterator[int]]:
-    async def source() -> AsyncIterator[int]:
-        for number in range(until):
-            await anyio.sleep(pause)
-            yield number
-
-    return source
-
-
-async def data(hub: AsyncHub, key: str, last_event_id: str = "") -> list[str]:
-    return [event.data async for event in hub.follow(key, last_event_id=last_event_id)]
-
-
-def counted(until: int) -> list[str]:
-    return [*map(str, range(until)), '{"reason":"finished"}']
 
 
 async def test_logs_are_on_all_servers_and_are_followed_from_another_hub(cluster: RedisCluster) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from counting import counted, data, numbers
 from redis import asyncio as redis_asyncio
 
 from soak_hub import run_many
@@ -18,27 +19,8 @@ from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from redis_server import RedisServer
     from ssejet import ServerSentEvent
-
-
-def numbers(until: int, pause: float) -> Callable[[], AsyncIterator[int]]:
-    async def source() -> AsyncIterator[int]:
-        for number in range(until):
-            await anyio.sleep(pause)
-            yield number
-
-    return source
-
-
-async def data(hub: AsyncHub, key: str, last_event_id: str = "") -> list[str]:
-    return [event.data async for event in hub.follow(key, last_event_id=last_event_id)]
-
-
-def counted(until: int) -> list[str]:
-    return [*map(str, range(until)), '{"reason":"finished"}']
 
 
 async def test_two_hubs_start_one_producer_and_follow_it(redis_server: RedisServer) -> None:
