@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from contextlib import ExitStack, asynccontextmanager
@@ -15,7 +16,8 @@ from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 
 from redis_server import RedisServer
-from ssejet.hub import AsyncHub
+from ssejet.hub import AsyncHub, HubError
+from ssejet.hub._redis_cluster import ClusterLinks
 from ssejet.hub._redis_names import Names
 
 if TYPE_CHECKING:
@@ -103,6 +105,22 @@ def free_port() -> int:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     with ExitStack() as stack:
         yield RedisCluster(tmp_path_factory.mktemp("cluster"), stack)
+
+
+async def test_a_call_that_waits_for_a_server_fails_when_the_hub_is_closed() -> None:
+    class NoServers:
+        async def pool(self, name: str) -> Any:
+            raise redis.ConnectionError("away")
+
+        async def refresh(self) -> None:
+            pass
+
+    links: Any = ClusterLinks(NoServers())  # type: ignore[arg-type]
+    call = asyncio.ensure_future(links.command("key", lambda _: ("GET", "key")))
+    await asyncio.sleep(0.05)
+    await links.aclose()
+    with pytest.raises(HubError, match="the hub is closed"):
+        await asyncio.wait_for(call, 10)
 
 
 async def test_logs_are_on_all_servers_and_are_followed_from_another_hub(cluster: RedisCluster) -> None:

@@ -6,19 +6,16 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import redis.asyncio as redis_asyncio
 from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from ssejet.hub._redis_link import TRANSIENT, Link, command_of, is_transient, lost, no_answer, pause
+from ssejet.errors import HubError
+from ssejet.hub._redis_link import TRANSIENT, Calls, Link, is_transient, lost, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ssejet.hub._redis_link import Command
-    from ssejet.hub._redis_scripts import Script
 
 __all__ = ["MAX_CONNECTIONS", "Cluster", "ClusterLinks", "OneServer"]
 
@@ -132,8 +129,8 @@ class Cluster:
         return pool
 
 
-class ClusterLinks:
-    """Calls commands of the servers of a cluster, with the interface of ``Link``.
+class ClusterLinks(Calls):
+    """Calls commands of the servers of a cluster.
 
     A call goes to the server that has its slot. If that server is away, or says that another one has the
     slot, the call is repeated where the slot is then.
@@ -150,41 +147,18 @@ class ClusterLinks:
         self._asking: dict[int, Link] = {}
         self._is_closed = False
 
-    async def call(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Command | Sequence[Any],
-        *,
-        timeout: float | None = None,
-        is_repeated: bool = True,
-    ) -> Any:
-        """Call a script; see ``Link.call``."""
-        make = command_of(script, keys, args)
-        return await self.command(keys[0], make, timeout=timeout, is_repeated=is_repeated)
-
-    async def command(
-        self, name: str, make: Command, *, timeout: float | None = None, is_repeated: bool = True
-    ) -> Any:
-        """Call a command for a key of this name; see ``Link.command``."""
-        if timeout is None:
-            return await self._command(name, make, is_repeated)
-        try:
-            with anyio.fail_after(timeout):
-                return await self._command(name, make, is_repeated)
-        except TimeoutError:
-            raise no_answer(timeout, self.last_error) from self.last_error
-
     async def aclose(self) -> None:
         """Close the connections. Calls that wait fail."""
         self._is_closed = True
         for link in (*self._links.values(), *self._asking.values()):
             await link.aclose()
 
-    async def _command(self, name: str, make: Command, is_repeated: bool) -> Any:
+    async def _answer(self, name: str, make: Command, *, is_repeated: bool) -> Any:
         asks_at: tuple[str, int] | None = None
         failures = 0
         while True:
+            if self._is_closed:
+                raise HubError("the hub is closed")
             try:
                 if asks_at is None:
                     link = self._link(self._links, await self._cluster.pool(name))

@@ -20,7 +20,7 @@ from ssejet.hub._redis_scripts import SCRIPTS
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ssejet.hub._redis_scripts import Script
 
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRANSIENT",
+    "Calls",
     "Link",
     "NoAnswerError",
-    "command_of",
     "connected",
     "dropped",
     "is_transient",
     "lost",
-    "no_answer",
     "pause",
 ]
 
@@ -101,7 +100,54 @@ class _Call:
         self.is_repeated = is_repeated
 
 
-class Link:
+class Calls:
+    """Calls scripts and commands of Redis. A subclass says over which connection."""
+
+    last_error: BaseException | None
+
+    async def call(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Command | Sequence[Any],
+        *,
+        timeout: float | None = None,
+        is_repeated: bool = True,
+    ) -> Any:
+        """Call a script.
+
+        Args:
+            script: the script.
+            keys: its keys.
+            args: its arguments, or a function that returns them when the call is sent; it gets the link.
+            timeout: the seconds to wait; None for no limit.
+            is_repeated: whether to repeat the call after a lost connection.
+
+        Raises:
+            NoAnswerError: the time is over, or the connection was lost.
+            HubError: Redis refuses the call.
+        """
+        make = _command_of(script, keys, args)
+        return await self.command(keys[0], make, timeout=timeout, is_repeated=is_repeated)
+
+    async def command(
+        self, name: str, make: Command, *, timeout: float | None = None, is_repeated: bool = True
+    ) -> Any:
+        """Call a command for a key of this name; see ``call``."""
+        answer = self._answer(name, make, is_repeated=is_repeated)
+        if timeout is None:
+            return await answer
+        try:
+            with anyio.fail_after(timeout):
+                return await answer
+        except TimeoutError:
+            raise _no_answer(timeout, self.last_error) from self.last_error
+
+    def _answer(self, name: str, make: Command, *, is_repeated: bool) -> Awaitable[Any]:
+        raise NotImplementedError
+
+
+class Link(Calls):
     """Calls commands of Redis over one connection.
 
     Calls that are made while others are under way are sent together. A call whose answer is lost is repeated,
@@ -138,47 +184,13 @@ class Link:
         """Whether the connection is up, and was not lost just now."""
         return self._up_since is not None and monotonic() >= self._up_since
 
-    async def call(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Command | Sequence[Any],
-        *,
-        timeout: float | None = None,
-        is_repeated: bool = True,
-    ) -> Any:
-        """Call a script.
-
-        Args:
-            script: the script.
-            keys: its keys.
-            args: its arguments, or a function that returns them when the call is sent; it gets the link.
-            timeout: the seconds to wait; None for no limit.
-            is_repeated: whether to repeat the call after a lost connection.
-
-        Raises:
-            NoAnswerError: the time is over, or the connection was lost.
-            HubError: Redis refuses the call.
-        """
-        make = command_of(script, keys, args)
-        return await self.command(keys[0], make, timeout=timeout, is_repeated=is_repeated)
-
-    async def command(
-        self, name: str, make: Command, *, timeout: float | None = None, is_repeated: bool = True
-    ) -> Any:
-        """Call a command for a key of this name; see ``call``."""
+    def _answer(self, name: str, make: Command, *, is_repeated: bool) -> Awaitable[Any]:
         call = _Call(make, asyncio.get_running_loop().create_future(), is_repeated=is_repeated)
         self._calls.append(call)
         if not self._is_running:
             self._is_running = True
             keep_task(self._run())
-        if timeout is None:
-            return await call.result
-        try:
-            with anyio.fail_after(timeout):
-                return await call.result
-        except TimeoutError:
-            raise no_answer(timeout, self.last_error) from self.last_error
+        return call.result
 
     async def aclose(self) -> None:
         """Close the connection. Calls that wait fail."""
@@ -299,13 +311,13 @@ class Link:
             _fail(self._calls.popleft(), error)
 
 
-def command_of(script: Script, keys: Sequence[str], args: Command | Sequence[Any]) -> Command:
+def _command_of(script: Script, keys: Sequence[str], args: Command | Sequence[Any]) -> Command:
     """Return the command that calls a script."""
     head = ("EVALSHA", script.sha, len(keys), *keys)
     return (lambda link: (*head, *args(link))) if callable(args) else (lambda _: (*head, *args))
 
 
-def no_answer(timeout: float, reason: BaseException | None) -> NoAnswerError:
+def _no_answer(timeout: float, reason: BaseException | None) -> NoAnswerError:
     """Make the error of a call that took too long."""
     return NoAnswerError(f"Redis has not answered for {timeout:g} seconds: {reason or 'no connection'}")
 
