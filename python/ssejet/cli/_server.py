@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-__all__ = ["loopback_listener", "loopback_server", "replay_app", "url_of"]
+__all__ = ["loopback_listener", "loopback_server", "quiet_server", "replay_app", "url_of"]
 
 
 def replay_app(frames: Sequence[Frame], *, pace: float = 1.0) -> Starlette:
@@ -49,6 +49,24 @@ def url_of(listener: socket.socket) -> str:
     return "http://{}:{}".format(*listener.getsockname())
 
 
+def quiet_server(app: Any, *, has_lifespan: bool) -> uvicorn.Server:
+    """Make a server that logs nothing but what is critical. It gives streams a second to end.
+
+    Args:
+        app: the app.
+        has_lifespan: whether the app is told when the server starts and stops.
+    """
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="on" if has_lifespan else "off",
+        log_config=None,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
 @contextmanager
 def loopback_server(app: Starlette, *, port: int = 0, has_lifespan: bool = False) -> Iterator[str]:
     """Serve ``app`` from a thread during the block; gives its URL, without a slash at the end.
@@ -62,15 +80,7 @@ def loopback_server(app: Starlette, *, port: int = 0, has_lifespan: bool = False
         OSError: the port is not available.
     """
     with loopback_listener(port) as listener:
-        config = uvicorn.Config(
-            app,
-            ws="none",
-            lifespan="on" if has_lifespan else "off",
-            log_config=None,
-            log_level="critical",
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
+        server = quiet_server(app, has_lifespan=has_lifespan)
         thread = threading.Thread(target=server.run, args=([listener],), name="ssejet-server", daemon=True)
         thread.start()
         try:

@@ -10,12 +10,14 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
+from ssejet.cli._server import quiet_server
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
     from types import FrameType
+
+    import uvicorn
 
 __all__ = ["WorkerError", "run_workers"]
 
@@ -86,11 +88,7 @@ class _Worker:
 
 
 def _serve(make_app: Callable[[], Any], listener: socket.socket, has_started: Any) -> None:
-    config = uvicorn.Config(
-        make_app(), ws="none", lifespan="on", log_config=None, log_level="critical",
-        timeout_graceful_shutdown=1,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = quiet_server(make_app(), has_lifespan=True)
     threading.Thread(target=_watch, args=(server, has_started), daemon=True).start()
     with suppress(KeyboardInterrupt):
         server.run([listener])
