@@ -159,7 +159,9 @@ class APIError(StreamError):
     Attributes:
         message: the most informative text that the server sent.
         body: everything that it sent: the decoded JSON, or text if it was not JSON.
-        code, type, param: the fields of these names in ``body``, at any depth, or None.
+        code: the field ``code`` of ``body``, at any depth, or None.
+        type: the field ``type``, at any depth, or None.
+        param: the field ``param``, at any depth, or None.
         request: the HTTP request, or None if the response does not know it.
     """
 

@@ -38,8 +38,9 @@ class BaseSubscription:
         headers: of the request. ``Accept: text/event-stream`` and ``Cache-Control: no-cache`` are sent unless
             ``headers`` has them.
         params: query parameters. As in httpx, they replace the URL's.
-        content, data, json: the body, as httpx takes it; ``content`` as bytes or text, so that it can be sent
-            again.
+        content: the body, as bytes or text, so that it can be sent again.
+        data: the fields of a form, as httpx takes them.
+        json: a value that is sent as JSON.
         last_event_id: where to resume: the ``last_event_id`` of another subscription.
         repeat: whether the request may be sent again after the server received it. None allows it for
             idempotent methods; POST and PATCH are not idempotent.

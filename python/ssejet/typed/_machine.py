@@ -87,7 +87,7 @@ class StreamMachine(Generic[T]):
     does not end the stream: an iterator that goes on gives the items after it.
 
     Attributes:
-        state: the state, see the table at the top of the module.
+        state: whether it takes bytes, has ended, or is closed.
         saw_done: whether the sentinel was seen.
         metrics: what the stream measures.
     """
