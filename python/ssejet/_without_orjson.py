@@ -13,12 +13,17 @@ import uuid
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec.json import Encoder
 from msgspec.json import decode as loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["dataclass_fields", "dumps", "loads"]
+
+_SCALARS = frozenset({bool, float, int, str, type(None)})
+
+_encode_fast = Encoder().encode
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
@@ -33,6 +38,13 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
             something that ``default`` refuses.
     """
     try:
+        encoded = _encode_fast(value)
+    except Exception:  # also of a property of the value: the encoder below shows it, if it reads that too
+        pass
+    else:
+        if _is_plain(value):
+            return encoded
+    try:
         try:
             text = _encoder(default, allow_nan=False)(value)
         except ValueError:
@@ -42,6 +54,24 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
         return text.encode()
     except (ValueError, RecursionError) as error:
         raise TypeError(str(error)) from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value has only types that msgspec and orjson encode alike. It must not hold itself."""
+    todo = [value]
+    for each in todo:  # the loop reads what it appends; recursion could be too deep
+        cls = each.__class__
+        if cls is dict:
+            for key, inner in each.items():
+                if key.__class__ is not str:
+                    return False
+                if inner.__class__ not in _SCALARS:
+                    todo.append(inner)
+        elif cls is list or cls is tuple:
+            todo += [inner for inner in each if inner.__class__ not in _SCALARS]
+        elif cls not in _SCALARS:
+            return False
+    return True
 
 
 @lru_cache(maxsize=16)

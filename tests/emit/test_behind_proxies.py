@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import socket
@@ -85,7 +86,7 @@ class App:
     async def silence(self, _: Request) -> EventStreamResponse:
         async def source() -> AsyncIterator[str]:
             yield "before"
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(4.5)
             yield "after"
 
         return EventStreamResponse(source(), heartbeat=0.25)
@@ -113,7 +114,7 @@ def app() -> Iterator[App]:
 def configured(name: str, port: int, upstream: int, folder: Path) -> list[str]:
     """Write the page's configuration, with shorter timeouts, and return the command that uses it."""
     (text,) = re.findall(rf"```{name}\n(.*?)```", PAGE, re.DOTALL)
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}").replace("60s", "1s")
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}").replace("60s", "3s")
     path = folder / f"{name}.conf"
     if name == "nginx":
         path.write_text(NGINX.format(folder=folder, port=port, configuration=text))
@@ -129,12 +130,15 @@ def configured(name: str, port: int, upstream: int, folder: Path) -> list[str]:
 @pytest.fixture(params=["nginx", "caddy", "haproxy"])
 def url(request: pytest.FixtureRequest, app: App, tmp_path: Path) -> Iterator[str]:
     if shutil.which(request.param) is None:
-        pytest.skip(f"there is no {request.param} here")
+        reason = f"there is no {request.param} here: .ci/proxies installs Debian's"
+        if os.environ.get("SSEJET_REQUIRE_PROXIES"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     port = free_port()
     command = configured(request.param, port, app.port, tmp_path)
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as proxy:
         try:
-            for _ in range(500):
+            for _ in range(3000):
                 assert proxy.poll() is None, (tmp_path / "log").read_text()
                 with closing(socket.socket()) as probe:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -59,7 +59,7 @@ def _environment() -> Iterator[tuple[str, str]]:
     yield "platform", f"{platform.platform()}, {platform.machine()}"
     for name in _LIBRARIES:
         yield name, _version(name) or "not installed"
-    yield "orjson", _version("orjson") or "not installed: Python's json writes what is sent, more slowly"
+    yield "orjson", _version("orjson") or "not installed: msgspec writes what is sent, more slowly"
     yield "direct reading", _direct_reading()
 
 
