@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.async_reader import AsyncReader
@@ -116,13 +115,18 @@ class Subscription(BaseSubscription):
 
     def _advance(self) -> bool:
         """Do what the machine's state asks for; return False at the end, when the subscription is closed."""
-        use, thread = self._use, get_ident()
-        if use.holder is not None:
+        try:
+            self._use.run(self._take_step_safely, self._release)
+        except ConcurrentReadError:
             if self._closed:
                 return False
-            raise ConcurrentReadError
+            raise
+        if self._machine.state is State.CLOSED:
+            self.close()
+        return not self._closed
+
+    def _take_step_safely(self) -> None:
         try:
-            use.holder = thread
             if not self._closed:
                 self._take_step()
         except SSEError as error:
@@ -132,13 +136,6 @@ class Subscription(BaseSubscription):
             self._close_reader()
             self._machine.interrupt(cancelled=not isinstance(error, Exception))
             raise
-        finally:
-            use.holder = None
-            if use.ended:
-                use.release(self._release)
-        if self._machine.state is State.CLOSED:
-            self.close()
-        return not self._closed
 
     def _take_step(self) -> None:
         machine = self._machine
