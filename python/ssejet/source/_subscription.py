@@ -10,7 +10,7 @@ from ssejet._http.async_reader import AsyncReader
 from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.failures import translated
 from ssejet._http.reader import Reader
-from ssejet._http.sockets import HandshakeGuard, RequestInterrupter
+from ssejet._http.sockets import AsyncHandshakeGuard, RequestInterrupter
 from ssejet.errors import APIConnectionError, SSEError
 from ssejet.source._base_subscription import BaseSubscription
 from ssejet.source._reconnection import CONNECT_STATES, READ_STATES, State
@@ -305,7 +305,7 @@ class AsyncSubscription(BaseSubscription):
         request = self._build_request()
         response = None
         with anyio.CancelScope() as self._scope, translated(partial(self._translate, request)):
-            async with HandshakeGuard(request):
+            async with AsyncHandshakeGuard(request):
                 response = await self._http_client().send(request, **self._send_options())
         if response is None:
             return
