@@ -191,3 +191,106 @@ def test_a_socks_proxy_that_hangs_up_is_a_connection_error(http: ModuleType, sta
     ):
         next(events)
     gc.collect()  # which would tell of a socket that was left open
+
+
+class RefusingProxy(Proxy):
+    """A proxy that reads something, answers it, and waits for the client to go.
+
+    Args:
+        tls: see ``RawServer``.
+        steps: what it reads, as an end or a size, and what it answers.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None, *steps: tuple[bytes | int, bytes]) -> None:
+        super().__init__(tls)
+        self._steps = steps
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        for awaited, answer in self._steps:
+            if isinstance(awaited, bytes):
+                await reader.readuntil(awaited)
+            else:
+                await reader.readexactly(awaited)
+            if not answer:
+                return False
+            writer.write(answer)
+        await reader.read()
+        return False
+
+
+# How connecting fails: the scheme of the proxy, that of the server, and what the proxy, or the server without
+# one, does.
+FAILURES: dict[str, tuple[str, str, tuple[tuple[bytes | int, bytes], ...]]] = {
+    "a SOCKS proxy hangs up": ("socks5", "http", ((3, b""),)),
+    "a SOCKS proxy wants to know who asks": ("socks5", "http", ((3, b"\x05\xff"),)),
+    "a SOCKS proxy says nothing that is SOCKS": ("socks5", "http", ((3, b"HTTP/1.1 400 Bad\r\n\r\n"),)),
+    "a SOCKS proxy refuses the server": (
+        "socks5",
+        "http",
+        ((3, b"\x05\x00"), (10, b"\x05\x01\x00\x01\0\0\0\0\0\0")),
+    ),
+    "TLS fails behind a SOCKS proxy": (
+        "socks5",
+        "https",
+        ((3, b"\x05\x00"), (10, b"\x05\x00\x00\x01\0\0\0\0\0\0"), (5, b"no handshake\r\n\r\n")),
+    ),
+    "a proxy refuses the tunnel": (
+        "http",
+        "https",
+        ((b"\r\n\r\n", b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),),
+    ),
+    "a proxy hangs up": ("http", "https", ((b"\r\n\r\n", b""),)),
+    "a proxy says nothing that is HTTP": ("http", "https", ((b"\r\n\r\n", b"\0\0\0\r\n\r\n"),)),
+    "TLS fails behind a proxy": (
+        "http",
+        "https",
+        ((b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"), (5, b"no handshake\r\n\r\n")),
+    ),
+    "a server hangs up in the handshake": ("", "https", ((5, b""),)),
+    "a server does not speak TLS": ("", "https", ((5, b"no handshake\r\n\r\n"),)),
+    "a server says nothing that is HTTP": ("", "http", ((b"\r\n\r\n", b"\0\0\0\r\n\r\n"),)),
+}
+
+
+@pytest.mark.parametrize("user", ["client", "subscription"])
+@pytest.mark.parametrize("kind", ["sync", "asyncio", "trio"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_connection_that_fails_is_closed_although_its_error_is_kept(
+    http: ModuleType, stack: ExitStack, failure: str, kind: str, user: str
+) -> None:
+    scheme, server_scheme, steps = FAILURES[failure]
+    proxy = stack.enter_context(RefusingProxy(None, *steps))
+    host = "127.0.0.1:1" if scheme else proxy.base.split("/")[2]
+    url = f"{server_scheme}://{host}/"
+    client_options = options(http, proxy if scheme else None, scheme)
+    error: Any = None
+    if kind == "sync":
+        client = stack.enter_context(http.Client(**client_options))
+        try:
+            if user == "client":
+                own = ssejet.Client(base_url=url, api_key="x", http_client=client, max_retries=0)
+                own.chat.completions.create(model="m", messages=[], stream=True)
+            else:
+                with ssejet.subscribe(url, client=client, max_attempts=1) as events:
+                    next(events)
+        except ssejet.APIConnectionError as caught:
+            error = caught
+        proxy.wait_until(lambda: proxy.connections == 0)
+    else:
+
+        async def main() -> None:
+            nonlocal error
+            async with http.AsyncClient(**client_options) as client:
+                try:
+                    if user == "client":
+                        own = ssejet.AsyncClient(base_url=url, api_key="x", http_client=client, max_retries=0)
+                        await own.chat.completions.create(model="m", messages=[], stream=True)
+                    else:
+                        async with ssejet.asubscribe(url, client=client, max_attempts=1) as events:
+                            await anext(events)
+                except ssejet.APIConnectionError as caught:
+                    error = caught
+                await anyio.to_thread.run_sync(proxy.wait_until, lambda: proxy.connections == 0)
+
+        anyio.run(main, backend=kind)
+    assert type(error) is ssejet.APIConnectionError

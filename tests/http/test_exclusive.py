@@ -4,12 +4,17 @@ import sys
 import threading
 from contextlib import suppress
 from threading import get_ident
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 
 class Thing:
@@ -22,20 +27,17 @@ class Thing:
         self.faults: list[str] = []
 
     def use(self) -> bool:
-        exclusive, thread = self.exclusive, get_ident()
-        if exclusive.holder is not None:
-            raise ConcurrentReadError
+        exclusive, me = self.exclusive, (get_ident(),)
         try:
-            exclusive.holder = thread
+            exclusive.begin(me)
             if not exclusive.ended:
                 if self.released:
                     self.faults.append("used after its release")
                 self.used = True
                 self.used = False
         finally:
-            exclusive.holder = None
-            if exclusive.ended:
-                exclusive.release(self.release)
+            if exclusive.leave(me):
+                exclusive.finish(self.release)
         return not exclusive.ended
 
     def release(self) -> None:
@@ -119,42 +121,70 @@ def test_two_threads_never_read_a_response_at_once() -> None:
     assert chunks.faults == 0
 
 
+class User:
+    """Uses a thing in a thread of its own, until it is told to leave."""
+
+    def __init__(self, exclusive: ExclusiveUse, release: Callable[[], object] = pytest.fail) -> None:
+        self._leaves = threading.Event()
+        begun = threading.Event()
+
+        def step() -> None:
+            begun.set()
+            assert self._leaves.wait(60)
+
+        def use() -> None:
+            with suppress(ZeroDivisionError):
+                exclusive.run(step, release)  # type: ignore[arg-type]
+
+        self.thread = threading.Thread(target=use)
+        self.thread.start()
+        assert begun.wait(60)
+
+    def leave(self) -> None:
+        self._leaves.set()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssejet._http.exclusive._WAKE_TIME", 3600)
+
+
+@pytest.mark.usefixtures("patient")
 def test_ending_the_use_returns_when_the_thing_is_released() -> None:
     exclusive = ExclusiveUse()
-    exclusive.holder = -1
-    released: list[int] = []
-
-    def leave() -> None:
-        exclusive.holder = None
-        exclusive.release(lambda: released.append(get_ident()))
-
-    thread = threading.Thread(target=leave)
-    exclusive.end(wake=thread.start, release=pytest.fail)
-    assert released == [thread.ident]
+    released: list[int | None] = []
+    user = User(exclusive, lambda: released.append(get_ident()))
+    exclusive.end(wake=user.leave, release=lambda: released.append(get_ident()))
+    assert len(released) == 1
+    user.thread.join(60)
+    assert len(released) == 1
 
 
-def test_all_threads_that_end_the_use_return_when_the_thing_is_released(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("ssejet._http.exclusive._WAKE_TIME", 3600)
+@pytest.mark.usefixtures("patient")
+def test_all_threads_that_end_the_use_return_when_the_thing_is_released() -> None:
     exclusive = ExclusiveUse()
-    exclusive.holder = -1
-    all_wait = threading.Barrier(4)
     released: list[int] = []
+
+    def release() -> None:
+        released.append(1)
+
+    user = User(exclusive, release)
+    all_wait = threading.Barrier(4)
 
     def end() -> None:
-        exclusive.end(wake=all_wait.wait, release=pytest.fail)
+        exclusive.end(wake=lambda: all_wait.wait() and None, release=release)
         assert released == [1]
+        returned.append(1)
 
+    returned: list[int] = []
     threads = [threading.Thread(target=end) for _ in range(3)]
     for thread in threads:
         thread.start()
     all_wait.wait()
-    exclusive.holder = None
-    exclusive.release(lambda: released.append(1))
+    user.leave()
     for thread in threads:
         thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
+    assert returned == [1, 1, 1]
 
 
 def test_ending_the_use_returns_after_a_while_if_the_user_does_not_stop(
@@ -162,38 +192,79 @@ def test_ending_the_use_returns_after_a_while_if_the_user_does_not_stop(
 ) -> None:
     monkeypatch.setattr("ssejet._http.exclusive._WAKE_TIME", 0.01)
     exclusive = ExclusiveUse()
-    exclusive.holder = -1
-    exclusive.end(wake=lambda: None, release=pytest.fail)
-    exclusive.holder = None
     released: list[int] = []
-    exclusive.release(lambda: released.append(1))
+    user = User(exclusive, lambda: released.append(1))
+    exclusive.end(wake=lambda: None, release=pytest.fail)
+    assert released == []
+    user.leave()
+    user.thread.join(60)
+    assert released == [1]
     exclusive.end(wake=pytest.fail, release=pytest.fail)
+
+
+@pytest.mark.usefixtures("patient")
+def test_ending_the_use_does_not_wait_for_a_user_that_cannot_be_woken() -> None:
+    exclusive = ExclusiveUse()
+    user = User(exclusive)
+    released: list[int] = []
+
+    def wake() -> bool:
+        exclusive.release(lambda: released.append(1))
+        return True
+
+    exclusive.end(wake=wake, release=pytest.fail)
+    assert released == [1]
+    user.leave()
+    user.thread.join(60)
     assert released == [1]
 
 
-def test_threads_that_wait_return_if_the_release_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssejet._http.exclusive._WAKE_TIME", 3600)
+@pytest.mark.usefixtures("patient")
+def test_threads_that_wait_return_if_the_release_fails() -> None:
     exclusive = ExclusiveUse()
-    exclusive.holder = -1
-    waits = threading.Event()
-    thread = threading.Thread(target=exclusive.end, kwargs={"wake": waits.set, "release": pytest.fail})
-    thread.start()
-    waits.wait()
-    exclusive.holder = None
-    with pytest.raises(ZeroDivisionError):
-        exclusive.release(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    thread.join(60)
-    assert not thread.is_alive()
+    user = User(exclusive, lambda: 1 / 0)
+    with suppress(ZeroDivisionError):
+        exclusive.end(wake=user.leave, release=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    user.thread.join(60)
+    exclusive.end(wake=pytest.fail, release=pytest.fail)
 
 
-def test_ending_the_use_in_a_signal_handler_does_not_wait_for_the_same_thread(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("ssejet._http.exclusive._WAKE_TIME", 3600)
+@pytest.mark.usefixtures("patient")
+def test_ending_the_use_in_a_signal_handler_does_not_wait_for_the_same_thread() -> None:
     exclusive = ExclusiveUse()
-    exclusive.holder = get_ident()
-    exclusive.end(wake=lambda: None, release=pytest.fail)
-    assert exclusive.ended
+    released: list[int] = []
+    woken: list[int] = []
+
+    def step() -> None:
+        exclusive.end(wake=lambda: woken.append(1), release=pytest.fail)
+        assert (exclusive.ended, woken, released) == (True, [1], [])
+
+    exclusive.run(step, lambda: released.append(1))
+    assert released == [1]
+
+
+def test_a_thread_that_uses_a_thing_cannot_use_it_again() -> None:
+    exclusive = ExclusiveUse()
+
+    def step() -> None:
+        for _ in range(2):
+            with pytest.raises(ConcurrentReadError):
+                exclusive.run(pytest.fail, pytest.fail)  # type: ignore[arg-type]
+
+    exclusive.run(step, pytest.fail)
+    User(exclusive).leave()
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_thread_that_comes_while_the_thing_is_released_is_not_refused() -> None:
+    exclusive = ExclusiveUse()
+    seen: list[bool] = []
+
+    def release() -> None:
+        exclusive.run(lambda: seen.append(exclusive.ended), pytest.fail)
+
+    exclusive.end(wake=pytest.fail, release=release)
+    assert seen == [True]
 
 
 def test_a_release_that_fails_is_not_tried_again() -> None:
@@ -201,3 +272,37 @@ def test_a_release_that_fails_is_not_tried_again() -> None:
     with pytest.raises(ZeroDivisionError):
         exclusive.end(wake=pytest.fail, release=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     exclusive.end(wake=pytest.fail, release=pytest.fail)
+
+
+def test_an_interrupted_thread_leaves_the_thing_free() -> None:
+    """Raises an exception before each step of a use, as the handler of a signal can."""
+
+    def interrupt(last: int) -> bool:
+        exclusive, steps = ExclusiveUse(), 0
+
+        codes = {getattr(ExclusiveUse, name).__code__ for name in ("run", "begin")}
+        code = ExclusiveUse.run.__code__
+        lines = [line for _, _, line in code.co_lines() if line is not None]
+        line_of_leave = max(lines) - 1
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            nonlocal steps
+            is_leaving = frame.f_code is code and frame.f_lineno == line_of_leave
+            steps += frame.f_code in codes and not is_leaving
+            if steps == last:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            exclusive.run(int, pytest.fail)  # type: ignore[arg-type]
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+            User(exclusive).leave()
+        return False
+
+    assert [interrupt(last) for last in range(1, 40)].count(True) > 5

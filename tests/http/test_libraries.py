@@ -21,12 +21,15 @@ import niquests
 import pytest
 import requests
 import urllib3
+from exact_server import CHUNKED, ExactServer
+from exact_server import Then as Wait
 
 import ssejet
 import ssejet.emit
 from drivers import AsyncDriver, SyncDriver
 from framed_server import FramedServer, Framing
 from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened, status_of
+from raw_server import chunk
 from servers import A_LONG_TIME, Then
 from ssejet import APIConnectionError, APIStatusError, APITimeoutError, AsyncStream, Stream
 from ssejet._http import sockets
@@ -347,6 +350,48 @@ class TestAResponse:
         with HTTPClient.open(url) as response, pytest.raises(APIConnectionError) as caught:
             list(Stream(response))
         assert isinstance(caught.value.__cause__, http.client.IncompleteRead)
+
+    @pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
+    def test_broken_framing_is_told_although_it_comes_after_a_read(self, driver: Any) -> None:
+        with ExactServer() as server:
+            url = server.answer(CHUNKED, chunk(EVENTS[0]), Wait.WAIT, b"no size\r\n", Wait.HANG)
+            with pytest.raises(APIConnectionError) as caught:
+                read_each(driver, url, server.go_on, idle_timeout=A_LONG_TIME)
+            assert not isinstance(caught.value, APITimeoutError)
+
+    async def test_a_response_of_aiohttp_tells_of_framing_that_broke_before_it_was_read(self) -> None:
+        with ExactServer() as server:
+            url = server.answer(CHUNKED, chunk(EVENTS[0]), Wait.WAIT, b"no size\r\n", Wait.HANG)
+            async with aiohttp.ClientSession() as client, client.get(url) as response:
+                server.go_on()
+                while response.connection.protocol.exception() is None:
+                    await asyncio.sleep(0.001)
+                stream = AsyncStream(response, idle_timeout=A_LONG_TIME)
+                assert await anext(stream) == 0
+                with pytest.raises(APIConnectionError, match="the connection broke: the body is broken"):
+                    await anext(stream)
+
+    async def test_a_connection_of_aiohttp_serves_more_requests_after_each_whole_body(self) -> None:
+        with ExactServer() as server:
+            whole = server.answer(CHUNKED, chunk(EVENTS[0]), Wait.WAIT, chunk(b""))
+            broken = server.answer(CHUNKED, chunk(EVENTS[0]), Wait.WAIT, b"no size\r\n", Wait.HANG)
+            async with aiohttp.ClientSession() as client:
+                for _ in range(2):
+                    async with client.get(whole) as response:
+                        protocol = response.connection.protocol
+                        stream = AsyncStream(response)
+                        assert await anext(stream) == 0
+                        server.go_on()
+                        assert [item async for item in stream] == []
+                        assert "set_exception" not in vars(protocol)
+                async with client.get(broken) as response:
+                    assert response.connection.protocol is protocol
+                    stream = AsyncStream(response, idle_timeout=A_LONG_TIME)
+                    assert await anext(stream) == 0
+                    server.go_on()
+                    with pytest.raises(APIConnectionError, match="the body is broken"):
+                        await anext(stream)
+                assert "set_exception" not in vars(protocol)
 
     async def test_a_response_of_aiohttp_has_a_total_timeout(self, server: Server) -> None:
         url = server.answer(EVENTS[0], Then.HANG).url

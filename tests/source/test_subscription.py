@@ -632,7 +632,7 @@ class TestReading:
         with subscriber.reading(script.base) as reading:
             reading.await_events(1)
             use = getattr(reading.subscription, "_use", None)
-            while use is not None and use.holder is None:
+            while use is not None and not use._holder:
                 threading.Event().wait(0.001)
             with pytest.raises(RuntimeError, match="another task or thread is reading"):
                 reading.read_too()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident  # threading itself takes long to import
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -81,7 +80,8 @@ class Reader(BaseReader):
     """Reads a synchronous response, for one thread at a time; any thread may close it.
 
     Attributes:
-        turn: for a caller that threads share: to be held from a read until its bytes are taken in.
+        use: by one thread. What threads share begins it, calls ``fetch()``, and takes the bytes in before it
+            leaves, so that no other thread reads the bytes that follow before that.
     """
 
     close_name = "close"
@@ -89,10 +89,9 @@ class Reader(BaseReader):
 
     def __init__(self, response: ByteResponse, deadlines: Deadlines, *, direct: bool = True) -> None:
         super().__init__(response, deadlines, direct=direct)
-        self._use = ExclusiveUse()
-        self.turn = allocate_lock()
+        self.use = ExclusiveUse()
         # None until the first read, and after the deadlines have changed.
-        self._fetch: Callable[[], bytes] | None = None
+        self._next: Callable[[], bytes] | None = None
         # From the start, so that a thread that closes this reader finds them.
         self._network_reads: NetworkReads | SocketReads | DirectChunks | None = None
         if self._is_direct:
@@ -106,7 +105,7 @@ class Reader(BaseReader):
     @property
     def closed(self) -> bool:
         """Whether the reader was closed, which happens at the end of the body too."""
-        return self._use.ended
+        return self.use.ended
 
     def read(self) -> bytes | None:
         """The next bytes of the body, as they arrive; None at its end, and once the reader is closed.
@@ -115,32 +114,31 @@ class Reader(BaseReader):
             APIConnectionError: the connection broke, or a deadline passed.
             ConcurrentReadError: another thread is reading.
         """
-        use, thread = self._use, get_ident()
-        if use.holder is not None:
-            raise ConcurrentReadError
+        return self.use.run(self.fetch, self._release)
+
+    def fetch(self) -> bytes | None:
+        """Do what ``read()`` does, for a thread that has begun to use this reader."""
         try:
-            use.holder = thread
-            return None if use.ended else (self._fetch or self._make_fetch())()
+            return None if self.use.ended else (self._next or self._make_next())()
         except StopIteration:
             return None
         except Exception as error:
-            if use.ended:  # the error only shows that
+            if self.use.ended:  # the error only shows that
                 return None
             self._raise_translated(error)
-        finally:
-            use.holder = None
-            if use.ended:
-                use.release(self._release)
-        return None
 
-    def _make_fetch(self) -> Callable[[], bytes]:
+    def finish(self) -> None:
+        """Release the response, if no thread uses this reader."""
+        self.use.finish(self._release)
+
+    def _make_next(self) -> Callable[[], bytes]:
         if self._chunks is None:
             self._chunks = self._begin()
         deadlines = self._deadlines
         # The socket itself limits one wait.
         is_simple = self._is_direct and not deadlines.has_ends
-        self._fetch = self._chunks.__next__ if is_simple or not deadlines.limited else self._fetch_in_time
-        return self._fetch
+        self._next = self._chunks.__next__ if is_simple or not deadlines.limited else self._fetch_in_time
+        return self._next
 
     def _begin(self) -> Iterator[bytes]:
         if self._is_direct:
@@ -154,7 +152,7 @@ class Reader(BaseReader):
 
     def change_deadlines(self) -> None:
         """Take in that the deadlines have changed."""
-        self._fetch = None
+        self._next = None
 
     def _fetch_in_time(self) -> bytes:
         self._deadlines.begin(request_of(self.response))
@@ -163,33 +161,29 @@ class Reader(BaseReader):
 
     def drain(self) -> None:
         """Read to the end of the body, within bounds, if the connection can then be used again."""
+        with suppress(ConcurrentReadError):
+            self.use.run(self.fetch_rest, self._release)
+
+    def fetch_rest(self) -> None:
+        """Do what ``drain()`` does, for a thread that has begun to use this reader."""
         if self._network_reads is None or self._chunks is None or not is_reusable(self.response):
             return
-        use, thread = self._use, get_ident()
-        if use.holder is not None:
-            return
-        try:
-            use.holder = thread
-            if not use.ended:
-                self._deadlines.replace_limits(DRAIN_TIME)
-                with suppress(Exception):  # all that matters has been read
-                    _read_rest(self._chunks)
-        finally:
-            use.holder = None
-            if use.ended:
-                use.release(self._release)
+        if not self.use.ended:
+            self._deadlines.replace_limits(DRAIN_TIME)
+            with suppress(Exception):  # all that matters has been read
+                _read_rest(self._chunks)
 
     def close(self) -> None:
         """Close the response, and make a thread that is reading it return. A second call does nothing."""
-        self._use.end(wake=self._interrupt, release=self._release)
+        self.use.end(wake=self._interrupt, release=self._release)
 
     def interrupt(self) -> None:
         """End the read that another thread is in, and all later ones, without waiting for that thread.
 
         A thread that reads over HTTP/1 closes the response. In any other case, call ``close()`` too.
         """
-        self._use.ended = True
-        if self._use.holder is not None and self._network_reads is not None:
+        self.use.ended = True
+        if self._network_reads is not None:
             self._network_reads.interrupt()
 
     def close_soon(self) -> None:
@@ -207,11 +201,11 @@ class Reader(BaseReader):
 
     def _interrupt(self) -> None:
         if self._network_reads is None or not self._network_reads.interrupt():
-            self._use.release(self._release)
+            self.use.release(self._release)
 
     def _release(self) -> None:
         self.release_connection()
-        self._chunks = self._fetch = None
+        self._chunks = self._next = None
         self.response.close()
 
 

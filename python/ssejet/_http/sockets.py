@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHORTEST_WAIT",
+    "AsyncHandshakeGuard",
     "HandshakeGuard",
     "NetworkReads",
     "RequestInterrupter",
@@ -49,25 +50,35 @@ SHORTEST_WAIT = 0.001
 """A socket takes a timeout of 0 as "do not block". This one, in seconds, times out at once."""
 
 
-class RequestInterrupter:
-    """Lets another thread end the wait for a synchronous response.
+class _ConnectionWatch:
+    """Finds the connection that a request leaves open if it ends now, by httpx's tracing.
+
+    httpx leaves a connection open that fails in the handshake with a SOCKS proxy, or is cancelled in that of
+    TLS.
+    """
+
+    def __init__(self) -> None:
+        self.network_stream: Any = None
+
+    def see(self, name: str, info: Mapping[str, Any]) -> None:
+        """Take in an event."""
+        if name.partition(".")[2] in _CONNECTED:
+            self.network_stream = info["return_value"]
+        elif not _leaves_open(name):
+            self.network_stream = None
+
+
+class HandshakeGuard:
+    """Closes a connection if it fails in the handshake with a SOCKS proxy; httpx leaves it open then.
 
     ::
 
-        with RequestInterrupter(request) as interrupter:
+        with HandshakeGuard(request):
             response = client.send(request)
-
-    It cannot end a wait on a connection that was made for an earlier request. It closes a connection that
-    fails in the handshake with a SOCKS proxy, which httpx leaves open.
     """
 
     def __init__(self, request: Any) -> None:
-        self._lock = RLock()  # a signal handler may interrupt its owner
-        self._network_stream: Any = None
-        # During a TLS handshake: another socket of the connection, as TLS takes that of the network stream.
-        self._handshaking: Any = None
-        self._interrupted = False
-        self._is_left_open = False
+        self._watch = _ConnectionWatch()
         request.extensions["trace"] = self._trace
 
     def __enter__(self) -> Self:
@@ -76,11 +87,68 @@ class RequestInterrupter:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if exc is not None and self._watch.network_stream is not None:
+            self._watch.network_stream.close()
+
+    def _trace(self, name: str, info: Mapping[str, Any]) -> None:
+        self._watch.see(name, info)
+
+
+class AsyncHandshakeGuard:
+    """Closes a connection if it is cancelled in a handshake, of TLS or SOCKS, or fails in that of SOCKS.
+
+    ::
+
+        async with AsyncHandshakeGuard(request):
+            response = await client.send(request)
+    """
+
+    def __init__(self, request: Any) -> None:
+        self._watch = _ConnectionWatch()
+        request.extensions["trace"] = self._trace
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is not None and self._watch.network_stream is not None:
+            from anyio import CancelScope
+
+            with CancelScope(shield=True):
+                await self._watch.network_stream.aclose()
+
+    async def _trace(self, name: str, info: Mapping[str, Any]) -> None:
+        self._watch.see(name, info)
+
+
+class RequestInterrupter(HandshakeGuard):
+    """Lets another thread end the wait for a synchronous response.
+
+    ::
+
+        with RequestInterrupter(request) as interrupter:
+            response = client.send(request)
+
+    It cannot end a wait on a connection that was made for an earlier request.
+    """
+
+    def __init__(self, request: Any) -> None:
+        self._lock = RLock()  # a signal handler may interrupt its owner
+        self._network_stream: Any = None
+        # During a TLS handshake: another socket of the connection, as TLS takes that of the network stream.
+        self._handshaking: Any = None
+        self._interrupted = False
+        super().__init__(request)
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         with self._lock:
-            network_stream, self._network_stream = self._network_stream, None
+            self._network_stream = None
             self._end_handshake()
-        if exc is not None and self._is_left_open and network_stream is not None:
-            network_stream.close()
+        super().__exit__(exc_type, exc, traceback)
 
     def interrupt(self) -> None:
         """Make the thread that waits raise an error. Any thread may call this."""
@@ -89,7 +157,7 @@ class RequestInterrupter:
             self._shut_down()
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
-        self._is_left_open = _leaves_open(name)
+        super()._trace(name, info)
         step = name.partition(".")[2]
         if step == _HANDSHAKE_BEGINS:
             with self._lock, suppress(Exception):  # the network stream may be anything
@@ -116,41 +184,9 @@ class RequestInterrupter:
             self._handshaking = None
 
 
-class HandshakeGuard:
-    """Closes a connection if it is cancelled in a handshake, of TLS or SOCKS; httpx leaves it open then.
-
-    ::
-
-        async with HandshakeGuard(request):
-            response = await client.send(request)
-    """
-
-    def __init__(self, request: Any) -> None:
-        self._network_stream: Any = None
-        request.extensions["trace"] = self._trace
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if exc is not None and self._network_stream is not None:
-            from anyio import CancelScope
-
-            with CancelScope(shield=True):
-                await self._network_stream.aclose()
-
-    async def _trace(self, name: str, info: Mapping[str, Any]) -> None:
-        if name.partition(".")[2] in _CONNECTED:
-            self._network_stream = info["return_value"]
-        elif not _leaves_open(name):
-            self._network_stream = None
-
-
 def is_own_trace(trace: Any) -> bool:
     """Whether a trace hook of a request is one of this module. They need no news of the body."""
-    return isinstance(getattr(trace, "__self__", None), (HandshakeGuard, RequestInterrupter))
+    return isinstance(getattr(trace, "__self__", None), (HandshakeGuard, AsyncHandshakeGuard))
 
 
 # Held while a hook is set or removed: the connection's next response may do that at the same time.

@@ -11,7 +11,7 @@ from ssejet._http.async_reader import AsyncReader
 from ssejet._http.clients import check_http_client, make_http_client
 from ssejet._http.failures import translated
 from ssejet._http.reader import Reader
-from ssejet._http.sockets import HandshakeGuard
+from ssejet._http.sockets import AsyncHandshakeGuard, HandshakeGuard
 from ssejet.client._call import Call
 from ssejet.client._messages import AsyncMessages, Messages
 from ssejet.client._providers import provider_named
@@ -228,10 +228,12 @@ class Client(_BaseClient):
     def _attempt(self, call: Call) -> Any:
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
-            response = self._http.send(request, stream=True, follow_redirects=False)
+            with HandshakeGuard(request):
+                response = self._http.send(request, stream=True, follow_redirects=False)
             while (redirected := call.redirected(response, self._http)) is not None:
                 response.close()
-                response = self._http.send(redirected, stream=True, follow_redirects=False)
+                with HandshakeGuard(redirected):
+                    response = self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
             if not call.resumes:
                 return call.open_stream(Stream, response).begin()
@@ -310,11 +312,11 @@ class AsyncClient(_BaseClient):
     async def _attempt(self, call: Call) -> Any:
         request = call.build_request(self._http)
         with translated(lambda error: call.translate(error, request)):
-            async with HandshakeGuard(request):
+            async with AsyncHandshakeGuard(request):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
             while (redirected := call.redirected(response, self._http)) is not None:
                 await response.aclose()
-                async with HandshakeGuard(redirected):
+                async with AsyncHandshakeGuard(redirected):
                     response = await self._http.send(redirected, stream=True, follow_redirects=False)
         if call.streams:
             if not call.resumes:

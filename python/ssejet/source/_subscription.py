@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from ssejet._http.async_reader import AsyncReader
 from ssejet._http.exclusive import ConcurrentReadError, ExclusiveUse
 from ssejet._http.failures import translated
 from ssejet._http.reader import Reader
-from ssejet._http.sockets import HandshakeGuard, RequestInterrupter
+from ssejet._http.sockets import AsyncHandshakeGuard, RequestInterrupter
 from ssejet.errors import APIConnectionError, SSEError
 from ssejet.source._base_subscription import BaseSubscription
 from ssejet.source._reconnection import CONNECT_STATES, READ_STATES, State
@@ -116,13 +115,18 @@ class Subscription(BaseSubscription):
 
     def _advance(self) -> bool:
         """Do what the machine's state asks for; return False at the end, when the subscription is closed."""
-        use, thread = self._use, get_ident()
-        if use.holder is not None:
+        try:
+            self._use.run(self._take_step_safely, self._release)
+        except ConcurrentReadError:
             if self._closed:
                 return False
-            raise ConcurrentReadError
+            raise
+        if self._machine.state is State.CLOSED:
+            self.close()
+        return not self._closed
+
+    def _take_step_safely(self) -> None:
         try:
-            use.holder = thread
             if not self._closed:
                 self._take_step()
         except SSEError as error:
@@ -132,13 +136,6 @@ class Subscription(BaseSubscription):
             self._close_reader()
             self._machine.interrupt(cancelled=not isinstance(error, Exception))
             raise
-        finally:
-            use.holder = None
-            if use.ended:
-                use.release(self._release)
-        if self._machine.state is State.CLOSED:
-            self.close()
-        return not self._closed
 
     def _take_step(self) -> None:
         machine = self._machine
@@ -308,7 +305,7 @@ class AsyncSubscription(BaseSubscription):
         request = self._build_request()
         response = None
         with anyio.CancelScope() as self._scope, translated(partial(self._translate, request)):
-            async with HandshakeGuard(request):
+            async with AsyncHandshakeGuard(request):
                 response = await self._http_client().send(request, **self._send_options())
         if response is None:
             return

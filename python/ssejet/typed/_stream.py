@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident  # threading itself takes long to import
 from typing import TYPE_CHECKING, TypeVar
 
 from ssejet._http.exclusive import ConcurrentReadError
@@ -132,26 +133,27 @@ class Stream(BaseStream[T]):
 
     def _advance(self) -> bool:
         """Read once; False at the end of the stream, which is then closed."""
-        # Until its bytes are taken in, no other thread may read those that follow.
-        turn = self._reader.turn
-        if not turn.acquire(blocking=False):
-            raise ConcurrentReadError
+        reader = self._reader
+        me = (get_ident(),)
         try:
-            if self._machine.state is not _READING:
-                if self._machine.has_events:  # another thread has received them in the meantime
-                    return True
-                if self.saw_done:
-                    self._reader.drain()
-                self.close()
-                return False
-            try:
-                chunk = self._reader.read()
-            except APIConnectionError as error:
-                self._body.raise_read_error(error)
-            else:
-                if chunk is None and self._reader.closed:
-                    return False
-                self._body.receive(chunk)
-            return True
+            reader.use.begin(me)
+            if self._machine.state is _READING:
+                try:
+                    chunk = reader.fetch()
+                except APIConnectionError as error:
+                    self._body.raise_read_error(error)
+                else:
+                    if chunk is None and reader.closed:
+                        return False
+                    # Until its bytes are taken in, no other thread may read those that follow.
+                    self._body.receive(chunk)
+                return True
+            if self._machine.has_events:  # another thread has received them in the meantime
+                return True
+            if self.saw_done:
+                reader.fetch_rest()
         finally:
-            turn.release()
+            if reader.use.leave(me):
+                reader.finish()
+        self.close()
+        return False

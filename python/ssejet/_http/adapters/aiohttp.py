@@ -73,6 +73,8 @@ class _Chunks(AsyncChunks):
         super().__init__(response)
         self._stream = response.original.content
         self._read = self._stream.readany  # it reads no lines, so the limit for their length does not count
+        with suppress(AttributeError):  # a mock has no connection
+            _end_with_connection(self._stream, response.original.connection.protocol)
 
     async def __anext__(self) -> bytes:
         """The next bytes. The bytes before an error come first; aiohttp would raise the error first."""
@@ -90,6 +92,42 @@ class _Chunks(AsyncChunks):
         with suppress(Exception):  # the method is not documented
             return bytes(self._stream._read_nowait(-1))
         return b""
+
+
+def _end_with_connection(stream: Any, protocol: Any) -> None:
+    """Let a body end when its connection fails.
+
+    aiohttp's parser forgets the body whose framing is broken. It closes the connection, but a read would wait
+    for ever.
+
+    Args:
+        stream: the body.
+        protocol: of its connection, which tells each failure to ``set_exception()``.
+    """
+
+    def fail(error: BaseException) -> None:
+        if stream.is_eof() or stream.exception() is not None:
+            return
+        from aiohttp import ClientError, ClientPayloadError
+
+        if not isinstance(error, ClientError):
+            cause, error = error, ClientPayloadError(f"the body is broken: {error}")
+            error.__cause__ = cause
+        stream.set_exception(error)
+
+    def restore() -> None:
+        vars(protocol).pop("set_exception", None)
+
+    def set_exception(error: BaseException, *cause: Any) -> None:
+        restore()
+        protocol.set_exception(error, *cause)
+        fail(error)
+
+    if protocol.exception() is not None:
+        fail(protocol.exception())
+    elif "set_exception" not in vars(protocol):
+        protocol.set_exception = set_exception
+        stream.on_eof(restore)
 
 
 class AiohttpSessionAdapter(ClientAdapter):
