@@ -41,6 +41,8 @@ class BaseReader:
         response: the response.
     """
 
+    __slots__ = ("_chunks", "_deadlines", "_is_direct", "response")
+
     close_name: ClassVar[str]
     """The name of the method that closes the response, and of the one that closes the reader."""
 
@@ -83,6 +85,8 @@ class Reader(BaseReader):
     Attributes:
         turn: for a caller that threads share: to be held from a read until its bytes are taken in.
     """
+
+    __slots__ = ("_fetch", "_network_reads", "_use", "turn")
 
     close_name = "close"
     suspended = False

@@ -46,6 +46,8 @@ class AsyncStream(BaseStream[T]):
     next read raises an ``APIConnectionError`` that says so.
     """
 
+    __slots__ = ()
+
     _kind = "async"
     _advice = "use it in an `async with` block, or await aclose()"
 
@@ -128,6 +130,8 @@ class _AsyncItems(Generic[Item]):
     This is not an async generator: only its reader can close one that waits in a read, and only the garbage
     collector closes one that was left early. All state is in the stream, so another loop can go on.
     """
+
+    __slots__ = ("_ready", "_stream", "_take")
 
     def __init__(self, stream: AsyncStream[Any], take: Callable[..., Iterator[Item]]) -> None:
         self._stream = stream

@@ -50,6 +50,16 @@ class ResponseBody:
         reader: reads the body; its ``change_deadlines()`` is called when they change.
     """
 
+    __slots__ = (
+        "_beginning",
+        "_deadlines",
+        "_has_other_type",
+        "_machine",
+        "_phase",
+        "_reader",
+        "_refusal",
+    )
+
     def __init__(self, response: Any, machine: StreamMachine[Any], deadlines: Deadlines, reader: Any) -> None:
         self._machine = machine
         self._deadlines = deadlines

@@ -146,6 +146,21 @@ class Arrivals:
         body: the body.
     """
 
+    __slots__ = (
+        "_due",
+        "_fails",
+        "_feed",
+        "_is_paused",
+        "_loop",
+        "_size",
+        "_timeout",
+        "_timer",
+        "_timer_due",
+        "_waiter",
+        "body",
+        "payloads",
+    )
+
     def __init__(self, layers: list[Any], body: Body, first: bytes) -> None:
         self.payloads: deque[bytes] = deque()
         self.body = body
@@ -303,6 +318,8 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
     which may cost more than all the rest.
     """
 
+    __slots__ = ("_buffer", "_is_released", "_protocol", "_stream", "_transport")
+
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream
         self._transport = transport = stream._transport
@@ -372,6 +389,8 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
 
 class _UnixArrivals(Arrivals):
     """Reads a unix socket, which anyio reads without a transport, while a task waits."""
+
+    __slots__ = ("_readable", "_stream")
 
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream

@@ -37,6 +37,17 @@ class AsyncDirectChunks:
         arrived: the pieces of the body that have arrived and were not taken.
     """
 
+    __slots__ = (
+        "_arrivals",
+        "_body",
+        "_closing",
+        "_deadlines",
+        "_is_in_time",
+        "_response",
+        "_timeout",
+        "arrived",
+    )
+
     lost = False
 
     def __init__(self, connection: Connection, response: Any, deadlines: Deadlines) -> None:

@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 use super::cursor::{Cursor, Kind, Number, Refused};
 use super::layout::Instance;
 use super::opening::Opening;
-use super::plan::{Keys, Missing, Model, Node, Others, Plan, Struct, Tagged};
+use super::plan::{Keys, MAX_SETS, Missing, Model, Node, Others, Plan, Struct, Tagged};
 use crate::errors::Stop;
 use crate::shape_hash::{ShapeHash, kind};
 use crate::stack;
@@ -29,9 +29,6 @@ const END: u64 = u64::MAX;
 
 /// Marks a tag in a shape, in place of the kind of a value.
 const TAG: u64 = 0xff;
-
-/// How many sets of fields are kept for a model. Most streams have two or three.
-const MAX_SETS: usize = 16;
 
 /// How often the text of a field's value may change before it is no longer kept.
 const MAX_CHANGES: u8 = 8;
@@ -671,14 +668,10 @@ impl<'py, 'a> Builder<'py, 'a> {
                 Ok(Bound::from_owned_ptr_or_err(py, copy).map_err(Stop::Error)?.cast_into_unchecked())
             };
         }
-        let new = || {
-            let fields = model.fields.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
-            PySet::new(py, fields.map(|(_, field)| &field.name)).map_err(Stop::Error)
-        };
         if known.len() < MAX_SETS {
-            known.push((set, new()?.unbind()));
+            known.push((set, model.shared_set(py, set).map_err(Stop::Error)?.unbind()));
         }
-        new()
+        model.new_set(py, set).map_err(Stop::Error)
     }
 }
 
