@@ -161,7 +161,7 @@ class _AsyncItems(Generic[Item]):
                     if direct is None:
                         chunk = await fetch()
                     else:
-                        if not direct.arrived:
+                        if not direct.arrived.size:
                             await direct.wait()
                         chunk = direct.take()
                 except StopAsyncIteration:

@@ -56,6 +56,9 @@ class MachineState(Enum):
     CLOSED = auto()
 
 
+_LINE_FEED = 10
+_BLANK_LINE = b"\n\n"
+
 _READING = MachineState.READING
 _RUNNING, _PAUSED, _RAISED = DecoderState.RUNNING, DecoderState.PAUSED, DecoderState.RAISED
 
@@ -211,6 +214,10 @@ class StreamMachine(Generic[T]):
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
             if type(chunk) is bytes:  # restart() would cost a call at each read
+                if chunk.find(b"\n") + 2 == len(chunk) and chunk[-1] == _LINE_FEED and b"\r" not in chunk:
+                    # It is one line, which no tail begins with. To keep all of it would take memory that is
+                    # out of the cache when the next chunk replaces it.
+                    chunk = _BLANK_LINE
                 self._tail.data = chunk
             else:
                 self._tail.restart(chunk)
