@@ -23,7 +23,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._aiter import DecoderState
-from ssejet._core import Decoder, ServerSentEvent
+from ssejet._core import Decoder, ServerSentEvent, _is_one_line
 from ssejet._server_errors import is_error, is_error_answer, is_ping
 from ssejet.errors import APIError, InvalidJSONError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
@@ -56,7 +56,6 @@ class MachineState(Enum):
     CLOSED = auto()
 
 
-_LINE_FEED = 10
 _BLANK_LINE = b"\n\n"
 
 _READING = MachineState.READING
@@ -214,11 +213,9 @@ class StreamMachine(Generic[T]):
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
             if type(chunk) is bytes:  # restart() would cost a call at each read
-                if chunk.find(b"\n") + 2 == len(chunk) and chunk[-1] == _LINE_FEED and b"\r" not in chunk:
-                    # It is one line, which no tail begins with. To keep all of it would take memory that is
-                    # out of the cache when the next chunk replaces it.
-                    chunk = _BLANK_LINE
-                self._tail.data = chunk
+                # To keep all of a whole event would take memory that is out of the processor's cache when the
+                # next one replaces it.
+                self._tail.data = _BLANK_LINE if _is_one_line(chunk) else chunk
             else:
                 self._tail.restart(chunk)
             self._enqueue(events)

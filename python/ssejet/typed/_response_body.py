@@ -70,6 +70,11 @@ class ResponseBody:
         self._has_other_type = bool(content_type_of(response)) and not has_event_stream_type(response)
         self._phase = _Phase.BEGINNING if self._refusal is None else _Phase.REFUSED
 
+    @property
+    def next_machine(self) -> StreamMachine[Any] | None:
+        """The machine, if it may be given all chunks that follow; not the end of the body."""
+        return self._machine if self._phase is _EVENTS else None
+
     def receive(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body.
 
