@@ -1,8 +1,10 @@
 """`python -m benches.many_streams`: what one chunk costs when many streams are live in one process.
 
 A server in another process sends the same number of chunks a second over all streams together, one chunk in
-each write, whether there are 20 streams or 1,000. Each measurement runs in a process of its own. Its figures
-are the client's processor time: for a chunk while all streams run, and for opening and closing a stream.
+each write, whether there are 20 streams or 1,000. It waits for a client that is late, because two chunks in one
+read would cost less than two reads, and with few streams that happens more often. Each measurement runs in a
+process of its own. Its figures are the client's processor time: for a chunk while all streams run, and for
+opening and closing a stream. One more round counts the reads.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import contextlib
 import gc
 import multiprocessing
+import socket
 import statistics
 import time
 from itertools import cycle, islice
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 _GOAL = 1.3
 _TICK = 0.002
+_MOST_UNDER_WAY = 10
+"""How many chunks were sent at the most that the client has not received."""
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     b"Connection: keep-alive\r\n\r\n"
@@ -60,8 +65,12 @@ class _Server(asyncio.Protocol):
             self.streams.append(self._transport)
 
 
-def serve(pipe: Connection) -> None:
-    """Serve rounds: the parent sends (streams, chunks a second), then None to end the streams."""
+def serve(pipe: Connection, shared: Any) -> None:
+    """Serve rounds: the parent sends (streams, chunks a second), then None to end the streams.
+
+    The client counts in ``shared`` the chunks that it has received.
+    """
+    received = memoryview(shared).cast("B").cast("Q")
 
     class Server(_Server):
         streams: ClassVar[list[asyncio.Transport]] = []
@@ -76,12 +85,15 @@ def serve(pipe: Connection) -> None:
                 await asyncio.sleep(0.01)
             streams, Server.streams = Server.streams, []
             stop = loop.run_in_executor(None, pipe.recv)
-            turns, due = cycle(streams), time.perf_counter()
+            turns, due, sent = cycle(streams), time.perf_counter(), count
             while not stop.done():
                 due += _TICK
                 await asyncio.sleep(due - time.perf_counter())
                 for transport in islice(turns, round(rate * _TICK)):
+                    while sent - received[0] >= _MOST_UNDER_WAY and not stop.done():
+                        await asyncio.sleep(0.0001)
                     transport.write(_CHUNK)
+                    sent += 1
             for transport in streams:
                 transport.write(_END)
 
@@ -91,8 +103,10 @@ def serve(pipe: Connection) -> None:
 class Clock:
     """Counts the chunks of all streams, and takes the processor time while all of them run."""
 
-    def __init__(self, streams: int, chunks: int, pipe: Connection) -> None:
+    def __init__(self, streams: int, chunks: int, pipe: Connection, shared: Any) -> None:
         self._pipe = pipe
+        self._received = memoryview(shared).cast("B").cast("Q")
+        self._reads = 0
         self._started_at = 2 * streams  # each stream has its first chunk, and most have a second one
         self._stopped_at = self._started_at + chunks
         self._streams, self._chunks, self._count = streams, chunks, 0
@@ -102,8 +116,23 @@ class Clock:
     def start(self) -> None:
         self._opening = time.process_time()
 
+    def count_reads(self) -> None:
+        """Count what sockets give from now on. That takes time, so such a run gives no other figures."""
+
+        def counted(method: Any) -> Any:
+            def read(*arguments: Any) -> Any:
+                result = method(*arguments)
+                if result and self._begin and not self._end:
+                    self._reads += 1
+                return result
+
+            return read
+
+        for name in ("recv", "recv_into"):
+            setattr(socket.socket, name, counted(getattr(socket.socket, name)))
+
     def tick(self) -> None:
-        self._count += 1
+        self._received[0] = self._count = self._count + 1
         if self._count == self._streams:
             self._opened = time.process_time()
         elif self._count == self._started_at:
@@ -125,6 +154,7 @@ class Clock:
             "busy": (self._end - self._begin) / self._wall,
             "rate": self._chunks / self._wall,
             "collections": self._collections,
+            "per_read": self._chunks / self._reads if self._reads else 0.0,
         }
 
 
@@ -304,7 +334,16 @@ VARIANTS: dict[str, Any] = {
 }
 
 
-def _measure(variant: str, count: int, chunks: int, port: int, pipe: Connection, clock: Connection) -> None:
+def _measure(
+    variant: str,
+    count: int,
+    chunks: int,
+    port: int,
+    pipe: Connection,
+    clock: Connection,
+    shared: Any,
+    counts_reads: bool,
+) -> None:
     import resource
 
     # Importing and the certificates are not part of opening a stream.
@@ -315,7 +354,9 @@ def _measure(variant: str, count: int, chunks: int, port: int, pipe: Connection,
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     async def run() -> None:
-        counter = Clock(count, chunks, clock)
+        counter = Clock(count, chunks, clock, shared)
+        if counts_reads:
+            counter.count_reads()
         await VARIANTS[variant](f"http://127.0.0.1:{port}", count, counter)
         pipe.send(counter.figures())
 
@@ -328,15 +369,18 @@ class Bench:
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
 
-    def measure(self, variant: str, count: int, *, rate: int, seconds: float) -> dict[str, float]:
+    def measure(
+        self, variant: str, count: int, *, rate: int, seconds: float, counts_reads: bool = False
+    ) -> dict[str, float]:
         """Measure one variant with ``count`` streams, in new processes."""
         orders, served = self._context.Pipe()
-        server = self._context.Process(target=serve, args=(served,), daemon=True)
+        shared = self._context.RawArray("Q", 1)
+        server = self._context.Process(target=serve, args=(served, shared), daemon=True)
         server.start()
         port = orders.recv()
         ours, theirs = self._context.Pipe()
         clock, ticks = self._context.Pipe()
-        arguments = (variant, count, int(rate * seconds), port, theirs, ticks)
+        arguments = (variant, count, int(rate * seconds), port, theirs, ticks, shared, counts_reads)
         child = self._context.Process(target=_measure, args=arguments, daemon=True)
         child.start()
         try:
@@ -369,19 +413,26 @@ def main() -> None:
     options = parser.parse_args()
     bench = Bench()
     figures: dict[tuple[str, int], list[dict[str, float]]] = {}
-    for _ in range(options.rounds):
+    per_read: dict[tuple[str, int], float] = {}
+    for number in range(options.rounds + 1):
         for variant in options.only:
             for count in options.streams:
-                figure = bench.measure(variant, count, rate=options.rate, seconds=options.seconds)
-                figures.setdefault((variant, count), []).append(figure)
+                figure = bench.measure(
+                    variant, count, rate=options.rate, seconds=options.seconds, counts_reads=number == 0
+                )
+                if number == 0:
+                    per_read[variant, count] = figure["per_read"]
+                else:
+                    figures.setdefault((variant, count), []).append(figure)
     print(
         f"processor time of the client in microseconds, medians of {options.rounds} rounds; "
         f"{options.rate:,} chunks a second"
     )
     print(
-        "| what | streams | a chunk | × of fewest | an opening | a closing | busy | rate | full collections |"
+        "| what | streams | a chunk | × of fewest | an opening | a closing | busy | rate | full collections | "
+        "chunks a read |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for (variant, count), runs in figures.items():
         median = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
         fewest = figures[variant, options.streams[0]]
@@ -389,7 +440,7 @@ def main() -> None:
         print(
             f"| {variant} | {count:,} | {median['chunk']:.1f} | {ratio:.2f} | {median['open']:.0f} | "
             f"{median['close']:.0f} | {median['busy']:.0%} | {median['rate']:,.0f} | "
-            f"{median['collections']:.0f} |"
+            f"{median['collections']:.0f} | {per_read[variant, count]:.2f} |"
         )
 
 

@@ -70,6 +70,8 @@ class AsyncReader(BaseReader):
         direct: the chunks, if they are read directly; None before the first read, too.
     """
 
+    __slots__ = ("_fetch", "_resumable", "direct", "state")
+
     close_name = "aclose"
 
     def __init__(

@@ -40,6 +40,8 @@ class BaseReader:
         response: the response.
     """
 
+    __slots__ = ("_chunks", "_deadlines", "_is_direct", "response")
+
     close_name: ClassVar[str]
     """The name of the method that closes the response, and of the one that closes the reader."""
 
@@ -83,6 +85,8 @@ class Reader(BaseReader):
         use: by one thread. What threads share begins it, calls ``fetch()``, and takes the bytes in before it
             leaves, so that no other thread reads the bytes that follow before that.
     """
+
+    __slots__ = ("_fetch", "_network_reads", "_use", "turn")
 
     close_name = "close"
     suspended = False

@@ -20,20 +20,24 @@ class _ChoiceMetrics(TokenMetrics):
     some servers send it when they fail.
     """
 
-    __slots__ = ("_closed", "_open")
+    __slots__ = ("_closed", "_last_open", "_open")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.finished: bool = False
         self._open: set[int] = set()
+        # The choice of the last chunk, if it is open: most chunks have the same one, and a lookup costs more.
+        self._last_open: int | None = None
         self._closed: set[int] = set()
 
     def _add_choice(self, index: int, finish_reason: str | None) -> None:
         if finish_reason and finish_reason != "error":
             self._closed.add(index)
             self._open.discard(index)
+            self._last_open = None
         elif index not in self._closed:
             self._open.add(index)
+            self._last_open = index
         self.finished = not self._open and bool(self._closed)
 
     def _add_usage(self, usage: CompletionUsage) -> None:
@@ -64,7 +68,7 @@ class ChatMetrics(_ChoiceMetrics):
         for choice in chunk.choices or ():
             if choice.delta is not None:
                 self._add_delta(choice.delta)
-            if choice.finish_reason is not None or choice.index not in self._open:
+            if choice.finish_reason is not None or choice.index != self._last_open:
                 self._add_choice(choice.index, choice.finish_reason)
         if chunk.usage is not None:
             self._add_usage(chunk.usage)

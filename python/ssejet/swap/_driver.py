@@ -266,7 +266,7 @@ async def adrive(
                 if direct is None:
                     chunk = await fetch()
                 else:  # this is fetch() inlined: a coroutine for each chunk would cost much
-                    if not direct.arrived:
+                    if not direct.arrived.size:
                         await direct.wait()
                     chunk = direct.take()
             except StopAsyncIteration:

@@ -67,7 +67,7 @@ class AsyncBytes:
                     yield chunk
                 return
             while True:  # this is `async for` inlined: a coroutine for each chunk would cost much
-                if not direct.arrived:
+                if not direct.arrived.size:
                     await direct.wait()
                 yield direct.take()
         except StopAsyncIteration:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
+    from ssejet.typed._machine import StreamMachine
 
 __all__ = ["AsyncStream"]
 
@@ -45,6 +46,8 @@ class AsyncStream(BaseStream[T]):
     httpx2: the next read goes on where it was. Elsewhere a cancelled read ends the response, and the
     next read raises an ``APIConnectionError`` that says so.
     """
+
+    __slots__ = ()
 
     _kind = "async"
     _advice = "use it in an `async with` block, or await aclose()"
@@ -129,10 +132,13 @@ class _AsyncItems(Generic[Item]):
     collector closes one that was left early. All state is in the stream, so another loop can go on.
     """
 
+    __slots__ = ("_machine", "_ready", "_stream", "_take")
+
     def __init__(self, stream: AsyncStream[Any], take: Callable[..., Iterator[Item]]) -> None:
         self._stream = stream
         self._take = take
         self._ready = take(waits=True)
+        self._machine: StreamMachine[Any] | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -157,7 +163,7 @@ class _AsyncItems(Generic[Item]):
                     if direct is None:
                         chunk = await fetch()
                     else:
-                        if not direct.arrived:
+                        if not direct.arrived.size:
                             await direct.wait()
                         chunk = direct.take()
                 except StopAsyncIteration:
@@ -175,8 +181,12 @@ class _AsyncItems(Generic[Item]):
                         await reader.leave()
                 if reader.state is not _IDLE:
                     break
-                if chunk != b"" or direct is None:
+                machine = self._machine
+                if machine is not None and chunk:
+                    machine.receive(chunk)
+                elif chunk != b"" or direct is None:
                     stream._body.receive(chunk)
+                    self._machine = stream._body.next_machine
         except ConcurrentReadError:
             raise
         except BaseException:

@@ -23,7 +23,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._aiter import DecoderState
-from ssejet._core import Decoder, ServerSentEvent
+from ssejet._core import Decoder, ServerSentEvent, _is_one_line
 from ssejet._server_errors import is_error, is_error_answer, is_ping
 from ssejet.errors import APIError, InvalidJSONError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
@@ -55,6 +55,8 @@ class MachineState(Enum):
     ENDED = auto()
     CLOSED = auto()
 
+
+_BLANK_LINE = b"\n\n"
 
 _READING = MachineState.READING
 _RUNNING, _PAUSED, _RAISED = DecoderState.RUNNING, DecoderState.PAUSED, DecoderState.RAISED
@@ -91,6 +93,25 @@ class StreamMachine(Generic[T]):
         saw_done: whether the sentinel was seen.
         metrics: what the stream measures.
     """
+
+    # With slots an object is in fewer cache lines, which counts if a process reads many streams at once.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_cast",
+        "_decoder",
+        "_decoder_state",
+        "_error_at_end",
+        "_queue",
+        "_request",
+        "_require_done",
+        "_seeks_sentinel",
+        "_sentinel",
+        "_tail",
+        "metrics",
+        "saw_done",
+        "state",
+    )
 
     # One overload for each kind of cast_to: for one parameter that takes all kinds, mypy infers a union's
     # first member only.
@@ -192,7 +213,9 @@ class StreamMachine(Generic[T]):
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
             if type(chunk) is bytes:  # restart() would cost a call at each read
-                self._tail.data = chunk
+                # To keep all of a whole event would take memory that is out of the processor's cache when the
+                # next one replaces it.
+                self._tail.data = _BLANK_LINE if _is_one_line(chunk) else chunk
             else:
                 self._tail.restart(chunk)
             self._enqueue(events)

@@ -50,6 +50,16 @@ class ResponseBody:
         reader: reads the body; its ``change_deadlines()`` is called when they change.
     """
 
+    __slots__ = (
+        "_beginning",
+        "_deadlines",
+        "_has_other_type",
+        "_machine",
+        "_phase",
+        "_reader",
+        "_refusal",
+    )
+
     def __init__(self, response: Any, machine: StreamMachine[Any], deadlines: Deadlines, reader: Any) -> None:
         self._machine = machine
         self._deadlines = deadlines
@@ -59,6 +69,11 @@ class ResponseBody:
         # Another content type makes an error of a body without events, even if it has comments.
         self._has_other_type = bool(content_type_of(response)) and not has_event_stream_type(response)
         self._phase = _Phase.BEGINNING if self._refusal is None else _Phase.REFUSED
+
+    @property
+    def next_machine(self) -> StreamMachine[Any] | None:
+        """The machine, if it may be given all chunks that follow; not the end of the body."""
+        return self._machine if self._phase is _EVENTS else None
 
     def receive(self, chunk: bytes | None) -> None:
         """Take in what was read; None is the end of the body.

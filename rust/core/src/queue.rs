@@ -8,6 +8,10 @@ use crate::{Event, Sink};
 /// The number of bytes that an empty queue may keep allocated. Most reads are smaller.
 const KEPT_CAPACITY: usize = 1 << 18;
 
+/// An empty queue frees a buffer of fewer bytes. Of many queues that are used in turn, each would find its own
+/// buffer out of the processor's cache, while the memory that was freed last is in it.
+const FREED_CAPACITY: usize = 1 << 11;
+
 /// A queue of copies of events, first in, first out.
 ///
 /// It is a [`Sink`] that copies the events into one buffer, and gives them back borrowed from it.
@@ -97,7 +101,11 @@ impl EventQueue {
     pub fn clear(&mut self) {
         self.events.clear();
         self.bytes.clear();
-        self.bytes.shrink_to(KEPT_CAPACITY);
+        if self.bytes.capacity() < FREED_CAPACITY {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.shrink_to(KEPT_CAPACITY);
+        }
         self.events.shrink_to(KEPT_CAPACITY / size_of::<Ends>());
         self.popped = 0;
         self.start = 0;

@@ -76,6 +76,9 @@ mod _core {
     use super::items::OrdinaryEvents;
 
     #[pymodule_export]
+    use super::decoder::is_one_line;
+
+    #[pymodule_export]
     use super::read_wait::ReadWait;
 
     #[pymodule_export]

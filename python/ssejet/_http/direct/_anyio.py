@@ -142,15 +142,33 @@ class Arrivals:
     Nothing here refers to the response: the event loop refers to this while it reads.
 
     Attributes:
-        payloads: the pieces of the body that were not taken.
+        size: how many bytes of the body have arrived and were not taken.
         body: the body.
     """
 
+    __slots__ = (
+        "_due",
+        "_fails",
+        "_feed",
+        "_is_paused",
+        "_loop",
+        "_next",
+        "_payloads",
+        "_timeout",
+        "_timer",
+        "_timer_due",
+        "_waiter",
+        "body",
+        "size",
+    )
+
     def __init__(self, layers: list[Any], body: Body, first: bytes) -> None:
-        self.payloads: deque[bytes] = deque()
+        self.size = 0
+        # The pieces of the body that were not taken. Mostly there is one, and a deque would take long for it.
+        self._next = b""
+        self._payloads: deque[bytes] = deque()
         self.body = body
         self._feed = body.feed
-        self._size = 0
         self._is_paused = False
         self._loop = asyncio.get_running_loop()
         self._waiter: ReadWait | None = None
@@ -173,9 +191,12 @@ class Arrivals:
             self.body.fail_with(error)
             payload = b""
         if payload:
-            self.payloads.append(payload)
-            self._size += len(payload)
-            if self._size >= _MAX_BUFFERED and not self._is_paused:
+            if self.size:
+                self._payloads.append(payload)
+            else:
+                self._next = payload
+            self.size = size = self.size + len(payload)
+            if size >= _MAX_BUFFERED and not self._is_paused:
                 self._is_paused = True
                 self._pause()
         waiter = self._waiter
@@ -195,7 +216,7 @@ class Arrivals:
     async def pieces(self) -> AsyncIterator[bytes]:
         """Iterate over what is left of the body."""
         while True:
-            while self.payloads:
+            while self.size:
                 yield self.take()
             if self.body.is_over:
                 break
@@ -206,9 +227,10 @@ class Arrivals:
 
     def take(self) -> bytes:
         """Take the next piece of the body, which must have arrived."""
-        payload = self.payloads.popleft()
-        self._size -= len(payload)
-        if self._is_paused and self._size < _MAX_BUFFERED // 2:
+        payload = self._next
+        self.size = size = self.size - len(payload)
+        self._next = self._payloads.popleft() if size else b""
+        if self._is_paused and size < _MAX_BUFFERED // 2:
             self._is_paused = False
             self._resume()
         return payload
@@ -303,6 +325,8 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
     which may cost more than all the rest.
     """
 
+    __slots__ = ("_buffer", "_is_released", "_protocol", "_stream", "_transport")
+
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream
         self._transport = transport = stream._transport
@@ -372,6 +396,8 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
 
 class _UnixArrivals(Arrivals):
     """Reads a unix socket, which anyio reads without a transport, while a task waits."""
+
+    __slots__ = ("_readable", "_stream")
 
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream

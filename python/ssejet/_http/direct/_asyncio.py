@@ -13,7 +13,7 @@ from ssejet._http.direct._httpcore import Connection, find
 from ssejet.errors import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Collection
+    from collections.abc import Awaitable
 
     from typing_extensions import Self
 
@@ -34,8 +34,19 @@ class AsyncDirectChunks:
 
     Attributes:
         lost: whether a cancelled read has ended the body. It never does.
-        arrived: the pieces of the body that have arrived and were not taken.
+        arrived: what has arrived of the body; its ``size`` says how much of that was not taken.
     """
+
+    __slots__ = (
+        "_arrivals",
+        "_body",
+        "_closing",
+        "_deadlines",
+        "_is_in_time",
+        "_response",
+        "_timeout",
+        "arrived",
+    )
 
     lost = False
 
@@ -51,7 +62,7 @@ class AsyncDirectChunks:
             connection.network_stream, self._body, connection.take(response)
         )
         connection.replace_stream(self._arrivals)
-        self.arrived: Collection[bytes] = self._arrivals.payloads
+        self.arrived = self._arrivals
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
@@ -71,7 +82,7 @@ class AsyncDirectChunks:
             StopAsyncIteration: the body has ended.
         """
         while True:
-            if not self.arrived:
+            if not self.arrived.size:
                 await self.wait()
             if chunk := self.take():
                 return chunk
@@ -101,10 +112,11 @@ class AsyncDirectChunks:
         """Take the next bytes of the body that have arrived; ``b""`` if there are none."""
         if self._deadlines.has_ends:
             self._begin()
-        if not self.arrived:
+        arrived = self.arrived
+        if not arrived.size:
             return b""
         self._is_in_time = False
-        chunk = self._arrivals.take()
+        chunk = arrived.take()
         self._response._num_bytes_downloaded += len(chunk)
         return chunk
 

@@ -42,6 +42,8 @@ class Body:
         connection: what it is received on.
     """
 
+    __slots__ = ("_failure", "_is_released", "_reader", "connection", "feed")
+
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._reader = BodyReader(connection.framing)

@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 use super::cursor::{Cursor, Kind, Number, Refused};
 use super::layout::Instance;
 use super::opening::Opening;
-use super::plan::{Keys, Missing, Model, Node, Others, Plan, Struct, Tagged};
+use super::plan::{Keys, MAX_SETS, Missing, Model, Node, Others, Plan, Struct, Tagged};
 use crate::errors::Stop;
 use crate::shape_hash::{ShapeHash, kind};
 use crate::stack;
@@ -29,9 +29,6 @@ const END: u64 = u64::MAX;
 
 /// Marks a tag in a shape, in place of the kind of a value.
 const TAG: u64 = 0xff;
-
-/// How many sets of fields are kept for a model. Most streams have two or three.
-const MAX_SETS: usize = 16;
 
 /// How often the text of a field's value may change before it is no longer kept.
 const MAX_CHANGES: u8 = 8;
@@ -64,15 +61,31 @@ struct Repeated {
     values: Option<Py<PyDict>>,
     /// The set of the fields whose value and text are kept.
     kept: u128,
-    /// The text of each field's value, if it is kept.
-    texts: Vec<Vec<u8>>,
-    /// How often the text of each field changed.
-    changes: Vec<u8>,
+    /// What is known of each field.
+    fields: Vec<KeptText>,
+    /// The texts of the values that are kept. They are in one place, for few cache lines.
+    texts: Vec<u8>,
     /// How often this changed. An object that was begun before a change does not use it any more.
     version: usize,
 }
 
+/// The text of a field's value.
+#[derive(Clone, Copy, Default)]
+struct KeptText {
+    start: u32,
+    length: u16,
+    /// How often it changed.
+    changes: u8,
+}
+
 impl Repeated {
+    /// The text of the value of a field that is kept.
+    #[inline]
+    fn text(&self, place: usize) -> &[u8] {
+        let KeptText { start, length, .. } = self.fields[place];
+        &self.texts[start as usize..][..usize::from(length)]
+    }
+
     /// Whether the value of a field can be kept: it is made of one token, and it is immutable.
     fn accepts(text: &[u8], value: &Bound<'_, PyAny>) -> bool {
         text.len() <= MAX_KEPT
@@ -88,16 +101,23 @@ impl Repeated {
         let py = value.py();
         if self.values.is_none() {
             self.values = Some(model.defaults.bind(py).copy()?.unbind());
-            self.texts.resize(model.fields.len(), Vec::new());
-            self.changes.resize(model.fields.len(), 0);
+            self.fields.resize(model.fields.len(), KeptText::default());
         }
         let Some(values) = &self.values else { return Ok(()) };
         let (values, name) = (values.bind(py), model.fields[place].name.bind(py));
         self.version += 1;
-        self.changes[place] += 1;
-        if self.changes[place] < MAX_CHANGES {
+        let field = &mut self.fields[place];
+        field.changes += 1;
+        if field.changes < MAX_CHANGES {
             values.set_item(name, value)?;
-            text.clone_into(&mut self.texts[place]);
+            if text.len() > usize::from(field.length) {
+                // The few bytes of the shorter text stay unused.
+                field.start = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+                self.texts.extend_from_slice(text);
+            } else {
+                self.texts[field.start as usize..][..text.len()].copy_from_slice(text);
+            }
+            field.length = u16::try_from(text.len()).unwrap_or(0); // at most MAX_KEPT
             self.kept |= 1 << place;
         } else {
             values.set_item(name, model.default_of(py, place)?)?;
@@ -395,7 +415,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             count += 1;
             if is_new && kept >> place & 1 == 1 {
                 let repeated = &self.memory.models[model.place].repeated;
-                if repeated.version == version && cursor.token(&repeated.texts[place]) {
+                if repeated.version == version && cursor.token(repeated.text(place)) {
                     return Ok(());
                 }
             }
@@ -452,7 +472,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         value: &Bound<'py, PyAny>,
     ) -> Result<(), Stop> {
         let repeated = &mut self.memory.models[model.place].repeated;
-        let given_up = repeated.changes.get(place).is_some_and(|&changes| changes >= MAX_CHANGES);
+        let given_up = repeated.fields.get(place).is_some_and(|field| field.changes >= MAX_CHANGES);
         // An error is looked for in every object.
         if given_up || !Repeated::accepts(text, value) || self.error_key == Some(model.keys.at(place)) {
             return Ok(());
@@ -671,14 +691,10 @@ impl<'py, 'a> Builder<'py, 'a> {
                 Ok(Bound::from_owned_ptr_or_err(py, copy).map_err(Stop::Error)?.cast_into_unchecked())
             };
         }
-        let new = || {
-            let fields = model.fields.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
-            PySet::new(py, fields.map(|(_, field)| &field.name)).map_err(Stop::Error)
-        };
         if known.len() < MAX_SETS {
-            known.push((set, new()?.unbind()));
+            known.push((set, model.shared_set(py, set).map_err(Stop::Error)?.unbind()));
         }
-        new()
+        model.new_set(py, set).map_err(Stop::Error)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What to build from which JSON. Plans are trees of `Node`s; Python describes them in tuples.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -201,7 +202,11 @@ pub struct Model {
     pub drops_null: bool,
     /// The values of private attributes, if the model has some.
     pub private: Option<Py<PyDict>>,
+    sets: Mutex<Vec<(u128, Py<PySet>)>>,
 }
+
+/// How many sets of fields are kept for a model. Most streams have two or three.
+pub const MAX_SETS: usize = 16;
 
 /// What becomes of the members of an object that are no fields of its model.
 pub enum Others {
@@ -212,6 +217,26 @@ pub enum Others {
 }
 
 impl Model {
+    /// A new set of the names of these fields, which are given as bits.
+    pub fn new_set<'py>(&self, py: Python<'py>, set: u128) -> PyResult<Bound<'py, PySet>> {
+        let fields = self.fields.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
+        PySet::new(py, fields.map(|(_, field)| &field.name))
+    }
+
+    /// The set of the names of these fields, to be copied. All streams share it, so that it stays in the
+    /// processor's cache.
+    pub fn shared_set<'py>(&self, py: Python<'py>, set: u128) -> PyResult<Bound<'py, PySet>> {
+        let new = self.new_set(py, set)?; // before the lock: Python code may run
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, names)) = sets.iter().find(|(bits, _)| *bits == set) {
+            return Ok(names.bind(py).clone());
+        }
+        if sets.len() < MAX_SETS {
+            sets.push((set, new.clone().unbind()));
+        }
+        Ok(new)
+    }
+
     /// Whether an object must not have this key.
     pub fn refuses(&self, key: &[u8]) -> bool {
         if self.refuses_any_case {
@@ -496,6 +521,7 @@ impl Reader {
                 Ok(given) if !given.is_none() => Some(given.cast_into::<PyDict>()?.unbind()),
                 _ => None,
             },
+            sets: Mutex::default(),
             sets_extra: plan.get_item(4)?.extract()?,
             refused: match plan.get_item(5) {
                 Ok(keys) => {

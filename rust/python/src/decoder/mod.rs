@@ -7,7 +7,7 @@ mod methods;
 mod sink;
 mod state;
 
-pub use buffer::bytes;
+pub use buffer::{bytes, is_one_line};
 pub use dialect::Dialect;
 pub use sink::EventMaker;
 pub use state::Decoder;
