@@ -137,9 +137,11 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
     text_slot: ClassVar[str] = "_sent"
     end: ClassVar[str | None] = "an event response.completed, response.incomplete or response.failed"
     default_metrics: ClassVar[Any] = ResponseMetrics
+    collect: ClassVar[Any] = None
 
     @classmethod
     def class_for(cls, data: Mapping[str, Any], /) -> Class:
+        """The class of an event, by its ``type``; ``UnknownResponseEvent`` if the type is unknown."""
         kind = data.get("type")
         return _CLASSES.get(kind, UnknownResponseEvent) if isinstance(kind, str) else UnknownResponseEvent
 

@@ -179,7 +179,8 @@ class _AsyncItems(Generic[Item]):
                     stream._body.receive(chunk)
         except ConcurrentReadError:
             raise
-        except BaseException:
+        except BaseException as error:
+            stream._machine.keep_partial(error)
             if stream._machine.can_go_on():  # the generator ended where it raised
                 self._ready = self._take(waits=True)
             elif not reader.interrupted:
