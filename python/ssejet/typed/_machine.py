@@ -189,12 +189,13 @@ class StreamMachine(Generic[T]):
         """
         if self.state is not _READING:
             return
-        self.metrics.add_read(len(chunk))
+        metrics = self.metrics
+        metrics.add_read(len(chunk))
         kept = self._kept
         if kept is not None:
             kept.chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
-            if self.metrics.bytes > kept.pack_at:
-                kept.pack(self.metrics.bytes)
+            if metrics.bytes > kept.pack_at:
+                kept.pack(metrics.bytes)
         events, is_paused = self._decoder._feed(chunk)
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:

@@ -105,11 +105,14 @@ fn read_length(packed: &mut &[u8]) -> Option<usize> {
 }
 
 const WORD: usize = size_of::<u64>();
+/// Compilers compare so many bytes by a few instructions.
+const BLOCK: usize = 32;
 
 /// The number of bytes at their starts that are equal.
 fn equal_at_start(a: &[u8], b: &[u8]) -> usize {
-    let mut count = 0;
-    for (a, b) in a.chunks_exact(WORD).zip(b.chunks_exact(WORD)) {
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let mut count = BLOCK * blocks.take_while(|(a, b)| a == b).count();
+    for (a, b) in a[count..].chunks_exact(WORD).zip(b[count..].chunks_exact(WORD)) {
         let difference = word(a) ^ word(b);
         if difference != 0 {
             return count + difference.trailing_zeros() as usize / 8;
@@ -122,15 +125,19 @@ fn equal_at_start(a: &[u8], b: &[u8]) -> usize {
 
 /// The number of bytes at their ends that are equal.
 fn equal_at_end(a: &[u8], b: &[u8]) -> usize {
-    let mut count = 0;
+    let blocks = a.rchunks_exact(BLOCK).zip(b.rchunks_exact(BLOCK));
+    let mut count = BLOCK * blocks.take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[..a.len() - count], &b[..b.len() - count]);
+    let mut more = 0;
     for (a, b) in a.rchunks_exact(WORD).zip(b.rchunks_exact(WORD)) {
         let difference = word(a) ^ word(b);
         if difference != 0 {
-            return count + difference.leading_zeros() as usize / 8;
+            return count + more + difference.leading_zeros() as usize / 8;
         }
-        count += WORD;
+        more += WORD;
     }
-    let rest = a[..a.len() - count].iter().rev().zip(b[..b.len() - count].iter().rev());
+    count += more;
+    let rest = a[..a.len() - more].iter().rev().zip(b[..b.len() - more].iter().rev());
     count + rest.take_while(|(a, b)| a == b).count()
 }
 
