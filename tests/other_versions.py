@@ -29,7 +29,7 @@ class Environment:
 
     Args:
         requirements: what tells it from others.
-        base: an environment that is copied, which takes less time than an installation; None for an empty one.
+        base: an environment that is copied, which is faster than an installation; None for an empty one.
         variables: environment variables for pip and the tests.
 
     Attributes:

@@ -87,6 +87,7 @@ FAILURES: dict[str, tuple[type[SSEError], tuple[Any, ...]]] = {
 }
 
 
+@pytest.mark.pairs
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("method", ANSWERS)
 def test_an_error_of_a_created_stream_has_the_answer_so_far(
@@ -202,11 +203,6 @@ def test_packed_bytes_are_given_back_as_they_were() -> None:
 
 
 def test_bytes_that_were_not_packed_are_refused() -> None:
-    random = Random(5)
-    refused = 0
-    for size in range(400):
-        try:
-            _unpack(random.randbytes(size % 20))
-        except ValueError:
-            refused += 1
-    assert refused > 100
+    for sample in (b"\x01", b"\x01\x00\x00", b"\x00\x00\x05abc", b"\xff" * 12, b"\x00\x00\x01a\x01\x01\x00"):
+        with pytest.raises(ValueError, match="was not packed"):
+            _unpack(sample)

@@ -142,7 +142,11 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
 
     @classmethod
     def class_for(cls, data: Mapping[str, Any], /) -> Class:
-        """The class of an event, by its ``type``; ``UnknownResponseEvent`` if the type is unknown."""
+        """The class of an event: by its ``type``, or ``UnknownResponseEvent`` for an unknown one.
+
+        Args:
+            data: the event, as decoded JSON.
+        """
         kind = data.get("type")
         return _CLASSES.get(kind, UnknownResponseEvent) if isinstance(kind, str) else UnknownResponseEvent
 

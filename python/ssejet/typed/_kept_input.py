@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInput"]
 
-# After so many bytes, what was received is packed. After so many packed bytes, the answer so far replaces them,
-# so that a stream without end takes no more memory than its answer.
+# After so many bytes, what was received is packed. After so many packed bytes, the answer so far replaces
+# them, so that a stream without end takes no more memory than its answer.
 _PACK_SIZE = 32 * 1024
 _MAX_SIZE = 8 * 2**20
 
