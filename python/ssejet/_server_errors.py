@@ -177,9 +177,9 @@ _EVENT_PREFIX = "response."
 def is_error_answer(payload: Any) -> bool:
     """Whether JSON in place of a model's answer, or of an event or chunk of one, reports an error.
 
-    It does in any protocol if the object, a choice of it, or a ``delta`` in these has a truthy ``error``, or a
-    ``finish_reason`` that is ``"error"``. All other shapes count only in an object that has no choices and is
-    no event of the Responses or the Messages API.
+    It does in any protocol if the object, a choice of it, or a ``delta`` in these has a truthy ``error`` or
+    the ``finish_reason`` ``"error"``. All other shapes count only in an object that has no choices and is no
+    event of the Responses or the Messages API.
 
     Args:
         payload: the decoded JSON. For a list, the first element decides.

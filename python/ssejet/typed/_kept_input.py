@@ -11,8 +11,6 @@ from ssejet.errors import SSEError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ssejet.typed._machine import StreamMachine
-
 __all__ = ["KeptInput"]
 
 # After so many bytes, what was received is packed. After so many packed bytes, the answer so far replaces
@@ -30,7 +28,7 @@ class KeptInput:
 
     Args:
         collect: makes what takes items, and what gives the answer that they make up.
-        read_again: makes a machine like that of the stream, given a decoder.
+        read_again: makes a ``StreamMachine`` like that of the stream, given a decoder.
         received: the number of bytes that the stream has received.
 
     Attributes:
@@ -41,7 +39,7 @@ class KeptInput:
     def __init__(
         self,
         collect: Callable[[], tuple[Callable[[Any], object], Callable[[], Any]]],
-        read_again: Callable[..., StreamMachine[Any]],
+        read_again: Callable[..., Any],
         received: int,
     ) -> None:
         self.chunks: list[bytes] = []
@@ -52,7 +50,7 @@ class KeptInput:
         self._read_again = read_again
         self._add: Callable[[Any], object] | None = None
         self._answer: Callable[[], Any] = lambda: None
-        self._machine: StreamMachine[Any] | None = None
+        self._machine: Any = None
         self._after: int | None = None
         self._last: int | None = None
 

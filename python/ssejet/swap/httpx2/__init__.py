@@ -91,8 +91,9 @@ class Client(httpx2.Client):
         """Send a request for an event stream, with the arguments of httpx2's method.
 
         Args:
-            args, kwargs: those of httpx2's method.
+            args: those of httpx2's method.
             max_event_size: the most bytes of one event; None for no limit.
+            kwargs: those of httpx2's method.
         """
         with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)
@@ -108,8 +109,9 @@ class AsyncClient(httpx2.AsyncClient):
         """Send a request for an event stream, with the arguments of httpx2's method.
 
         Args:
-            args, kwargs: those of httpx2's method.
+            args: those of httpx2's method.
             max_event_size: the most bytes of one event; None for no limit.
+            kwargs: those of httpx2's method.
         """
         async with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)
