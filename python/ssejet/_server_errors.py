@@ -371,7 +371,7 @@ def _has_success_code(fields: Mapping[str, Any]) -> bool:
     return bool(codes) and all(str(code).lower() in _SUCCESSES for code in codes)
 
 
-def _failed_parts_of(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _failed_parts_of(payload: Mapping[str, Any]) -> Iterator[Any]:
     """The choices of a chunk that report an error, then the chunk itself if it does."""
     choices = payload.get("choices")
     for choice in choices if isinstance(choices, list) else [choices]:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInput"]
 
-# After so many bytes, what was received is packed. After so many packed bytes, the answer so far replaces
-# them, so that a stream without end takes no more memory than its answer.
-_PACK_SIZE = 32 * 1024
+# So many chunks are packed at once: of a live stream, these are a few kilobytes. After so many packed bytes,
+# the answer so far replaces them, so that a stream without end takes no more memory than its answer.
+_MAX_CHUNKS = 32
 _MAX_SIZE = 8 * 2**20
 
 
@@ -29,21 +29,20 @@ class KeptInput:
     Args:
         collect: makes what takes items, and what gives the answer that they make up.
         read_again: makes a ``StreamMachine`` like that of the stream, given a decoder.
-        received: the number of bytes that the stream has received.
 
     Attributes:
         chunks: the latest chunks. The machine appends to them itself, as a call for each would cost more.
-        pack_at: when the stream has received more bytes than this, call ``pack()``.
+        max_chunks: if there are more of them, call ``pack()``.
     """
+
+    max_chunks = _MAX_CHUNKS
 
     def __init__(
         self,
         collect: Callable[[], tuple[Callable[[Any], object], Callable[[], Any]]],
         read_again: Callable[..., Any],
-        received: int,
     ) -> None:
         self.chunks: list[bytes] = []
-        self.pack_at: int = received + _PACK_SIZE
         self._packed: list[bytes] = []
         self._packed_size = 0
         self._collect = collect
@@ -54,13 +53,8 @@ class KeptInput:
         self._after: int | None = None
         self._last: int | None = None
 
-    def pack(self, received: int) -> None:
-        """Pack the latest chunks.
-
-        Args:
-            received: the number of bytes that the stream has received.
-        """
-        self.pack_at = received + _PACK_SIZE
+    def pack(self) -> None:
+        """Pack the latest chunks."""
         chunks = [*self.chunks]
         self.chunks.clear()
         packed = _pack(b"".join(chunks))
@@ -85,7 +79,7 @@ class KeptInput:
         self._read()
         self._machine = None
         self._after = self._last
-        self.chunks, self.pack_at = other.chunks, other.pack_at
+        self.chunks = other.chunks
         self._packed, self._packed_size = other._packed, other._packed_size
 
     def _read(self) -> None:

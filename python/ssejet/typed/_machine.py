@@ -194,8 +194,8 @@ class StreamMachine(Generic[T]):
         kept = self._kept
         if kept is not None:
             kept.chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
-            if metrics.bytes > kept.pack_at:
-                kept.pack(metrics.bytes)
+            if len(kept.chunks) > kept.max_chunks:
+                kept.pack()
         events, is_paused = self._decoder._feed(chunk)
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
@@ -203,7 +203,10 @@ class StreamMachine(Generic[T]):
                 self._tail.data = chunk
             else:
                 self._tail.restart(chunk)
-            self._enqueue(events)
+            # This is _enqueue() inlined, as it runs at each read.
+            metrics.add_events(len(events))
+            left = next(self._queue, None)
+            self._queue = iter(events if left is None else [left, *self._queue, *events])
         else:
             self._tail.add(chunk)
             if is_paused:
@@ -389,7 +392,7 @@ class StreamMachine(Generic[T]):
         """
         answer = self._cast.answer
         if answer is not None and answer.collect is not None:
-            self._kept = KeptInput(answer.collect, read_again, self.metrics.bytes)
+            self._kept = KeptInput(answer.collect, read_again)
 
     def keep_partial(self, error: BaseException) -> None:
         """Give an error of the stream the part of the answer that had arrived, if the input was kept."""
