@@ -34,8 +34,10 @@ __all__ = [
     "ServerSentEvent",
     "__version__",
     "_check_nesting",
+    "_pack",
     "_restore_event",
     "_stack_left",
+    "_unpack",
     "encode",
 ]
 
@@ -226,6 +228,8 @@ def _restore_event(event: str | None, data: str, id: str | None, retry: int | No
 def _check_nesting(data: str, /) -> None: ...
 def _stack_left() -> int: ...
 def _is_one_line(chunk: bytes, /) -> bool: ...
+def _pack(data: bytes, /) -> bytes: ...
+def _unpack(data: bytes, /) -> bytes: ...
 
 @final
 class Assembler:

@@ -158,8 +158,9 @@ def is_error(payload: Any) -> bool:
     return isinstance(payload, Mapping) and bool(payload.get("error"))
 
 
-# The types of the events of the Messages API that report no error.
-_MESSAGES_EVENTS = frozenset(
+# The types of events whose fields say nothing of an error by their names: the ``message`` of a
+# ``message_start`` is the model's, and what failed in a ``response.failed`` is in the response.
+_EVENT_TYPES = frozenset(
     {
         "message_start",
         "message_delta",
@@ -170,34 +171,39 @@ _MESSAGES_EVENTS = frozenset(
         "ping",
     }
 )
+_EVENT_PREFIX = "response."
 
 
 def is_error_answer(payload: Any) -> bool:
-    """Whether JSON in place of a model's answer reports an error, in any known shape.
+    """Whether JSON in place of a model's answer, or of an event or chunk of one, reports an error.
+
+    It does in any protocol if the object, a choice of it, or a ``delta`` in these has a truthy ``error`` or
+    the ``finish_reason`` ``"error"``. All other shapes count only in an object that has no choices and is no
+    event of the Responses or the Messages API.
 
     Args:
-        payload: the decoded JSON. An object with ``choices`` is an answer, unless it or a choice has an
-            ``error``, or a ``finish_reason`` is ``"error"``. For a list, the first element decides.
+        payload: the decoded JSON. For a list, the first element decides.
     """
     if isinstance(payload, list):
         return bool(payload) and isinstance(payload[0], Mapping) and is_error_answer(payload[0])
     if not isinstance(payload, Mapping):
         return False
-    kind = payload.get("type")
-    if isinstance(kind, str) and kind.startswith("response."):
-        return False  # an event of the Responses API: what failed is in the response
-    if isinstance(kind, str) and kind in _MESSAGES_EVENTS:
-        return bool(payload.get("error"))  # its ``message`` is the model's
-    if payload.get("error") or payload.get("object") == "error" or _groq_error(payload):
+    if payload.get("object") == "error" or _groq_error(payload) or any(_failed_parts_of(payload)):
         return True
-    if has_choices(payload) and payload["choices"]:
-        return any(map(_is_error_choice, _choices_of(payload)))
+    if _is_event(payload) or (has_choices(payload) and payload["choices"]):
+        return False
     fields = _folded(payload)
     return (
         _is_error_object(fields)
         or any(map(_is_failed_wrapper, map(fields.get, _WRAPPERS)))
         or _is_lone_message(fields)
     )
+
+
+def _is_event(payload: Mapping[str, Any]) -> bool:
+    """Whether an object is an event of the Responses or the Messages API."""
+    kind = payload.get("type")
+    return isinstance(kind, str) and (kind in _EVENT_TYPES or kind.startswith(_EVENT_PREFIX))
 
 
 def has_choices(payload: Mapping[str, Any]) -> bool:
@@ -365,30 +371,37 @@ def _has_success_code(fields: Mapping[str, Any]) -> bool:
     return bool(codes) and all(str(code).lower() in _SUCCESSES for code in codes)
 
 
-def _choices_of(payload: Mapping[str, Any]) -> list[Any]:
+def _failed_parts_of(payload: Mapping[str, Any]) -> Iterator[Any]:
+    """The choices of a chunk that report an error, then the chunk itself if it does."""
     choices = payload.get("choices")
-    return choices if isinstance(choices, list) else [choices]
+    for choice in choices if isinstance(choices, list) else [choices]:
+        if _is_failed(choice):
+            yield choice
+    if _is_failed(payload):
+        yield payload
 
 
-def _is_error_choice(choice: Any) -> bool:
-    if not isinstance(choice, Mapping):
-        return False
-    delta = choice.get("delta")
-    reason = choice.get("finish_reason")
-    return (
-        bool(choice.get("error"))
-        or (isinstance(reason, str) and reason.lower() == "error")
-        or (isinstance(delta, Mapping) and bool(delta.get("error")))
+def _is_failed(part: Any) -> bool:
+    """Whether a chunk, an event or a choice says, in itself or in its ``delta``, that it is an error."""
+    return isinstance(part, Mapping) and any(
+        bool(each.get("error")) or _is_error_reason(each.get("finish_reason"))
+        for each in (part, part.get("delta"))
+        if isinstance(each, Mapping)
     )
 
 
-def _error_of(choice: Mapping[str, Any]) -> Any:
-    delta = choice.get("delta")
+def _is_error_reason(reason: Any) -> bool:
+    return isinstance(reason, str) and reason.lower() == "error"
+
+
+def _error_of(part: Mapping[str, Any]) -> Any:
+    """What a failed part says of its error; None for a part that only has a ``finish_reason``."""
+    delta = part.get("delta")
     inner = delta.get("error") if isinstance(delta, Mapping) else None
     # The message of a good choice is an object: the answer.
-    fields = _folded(choice)
+    fields = _folded(part)
     texts = {name: fields[name] for name in _MESSAGES if isinstance(fields.get(name), str)}
-    return choice.get("error") or inner or texts
+    return part.get("error") or inner or texts
 
 
 def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
@@ -399,8 +412,9 @@ def _parts_of(payload: Any, depth: int) -> Iterator[Mapping[str, Any]]:
         for each in payload[:_MAX_ERRORS]:
             yield from _parts_of(each, depth - 1)
     if isinstance(payload, Mapping):
-        for choice in filter(_is_error_choice, _choices_of(payload)):
-            yield from _parts_of(_error_of(choice), depth - 1)
+        for part in _failed_parts_of(payload):
+            if part is not payload or not payload.get("error"):
+                yield from _parts_of(_error_of(part), depth - 1)
         yield from _parts_of(_groq_error(payload), depth - 1)
         fields = _folded(payload)
         for inner in _inner_errors(fields, *_ERRORS, "detail", "message", "errormsg"):
@@ -443,8 +457,9 @@ def _item_text(value: Any, depth: int) -> str | None:
 
 def _object_text(value: Mapping[str, Any], depth: int) -> str | None:
     # An inner object is more informative than the fields next to it, and a sentence more than a word.
-    for choice in filter(_is_error_choice, _choices_of(value)):
-        if text := _text_of(_error_of(choice), depth):
+    for part in _failed_parts_of(value):
+        # Its own error is looked at below, with the fields next to it.
+        if (part is not value or not value.get("error")) and (text := _text_of(_error_of(part), depth)):
             return text
     if text := _text_of(_groq_error(value), depth):
         return text

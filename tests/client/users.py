@@ -157,6 +157,7 @@ def _defaults(method: str, params: dict[str, Any]) -> dict[str, Any]:
     required = {
         "chat": {"messages": MESSAGES},
         "completions": {"prompt": "Hi!"},
+        "messages": {"messages": MESSAGES, "max_tokens": 9},
         "responses": {"input": "Hi!"},
     }
     return {"model": "m", **required[method.partition(".")[0]], **params}

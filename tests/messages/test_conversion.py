@@ -301,13 +301,61 @@ class TestWhatHasNoCounterpart:
         with pytest.raises(ValueError, match="unmatched must be 'keep', 'raise' or 'drop'"):
             from_chat([], unmatched="ignore")  # type: ignore[arg-type]
 
-    def test_what_has_no_counterpart_of_the_cache_keeps_its_name(self) -> None:
-        mark = {"type": "ephemeral"}
-        messages = [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": mark}]}]
-        system = [{"type": "text", "text": "b", "cache_control": mark}]
-        chat = to_chat(messages, system=system)["messages"]
-        assert chat == [{"role": "system", "content": system}, *messages]
-        assert from_chat(chat) == {"messages": messages, "system": system}
+    @pytest.mark.parametrize("unmatched", ["keep", "raise", "drop"])
+    def test_what_has_a_counterpart_of_the_cache_becomes_it(self, unmatched: Any) -> None:
+        mark = {"cache_control": {"type": "ephemeral"}}
+        other = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+        url = {"type": "url", "url": "https://a/b.png"}
+        blocks = [
+            {"type": "text", "text": "a", **mark},
+            {"type": "image", "source": url, **mark},
+            {"type": "document", "source": {"type": "file", "file_id": "f"}, **mark},
+        ]
+        answer = [{"type": "text", "text": "c", **mark}]
+        messages = [{"role": "user", "content": blocks}, {"role": "assistant", "content": answer}]
+        system = [{"type": "text", "text": "b", **mark}]
+        chat = to_chat(messages, system=system, unmatched=unmatched)["messages"]
+        assert chat == [
+            {"role": "system", "content": [{"type": "text", "text": "b", **other}]},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "a", **other},
+                    {"type": "image_url", "image_url": {"url": url["url"]}, **other},
+                    {"type": "file", "file": {"file_id": "f"}, **other},
+                ],
+            },
+            {"role": "assistant", "content": [{"type": "text", "text": "c", **other}]},
+        ]
+        assert from_chat(chat, unmatched=unmatched) == {"messages": messages, "system": system}
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
+            {"citations": {"enabled": True}},
+            {"context": "a letter"},
+        ],
+        ids=str,
+    )
+    def test_what_has_no_counterpart_in_a_part_is_told(self, field: dict[str, Any]) -> None:
+        source = {"type": "file", "file_id": "f"}
+        messages = [{"role": "user", "content": [{"type": "document", "source": source, **field}]}]
+        chat = to_chat(messages)["messages"]
+        assert from_chat(chat)["messages"] == messages
+        (name,) = field
+        with pytest.raises(ValueError, match=rf"messages\[0\].content\[0\]: '{name}' has no counterpart"):
+            to_chat(messages, unmatched="raise")
+        (part,) = to_chat(messages, unmatched="drop")["messages"][0]["content"]
+        assert part == {"type": "file", "file": {"file_id": "f"}}
+
+    def test_what_has_no_counterpart_of_a_breakpoint_with_a_time_is_told(self) -> None:
+        mark = {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}
+        chat = [{"role": "user", "content": [{"type": "text", "text": "a", **mark}]}]
+        assert from_chat(chat)["messages"] == chat
+        with pytest.raises(ValueError, match="'prompt_cache_breakpoint' has no counterpart in Messages"):
+            from_chat(chat, unmatched="raise")
+        assert from_chat(chat, unmatched="drop")["messages"] == [{"role": "user", "content": "a"}]
 
 
 class TestSystem:

@@ -205,9 +205,9 @@ def look_at(row: Row, environment: Environment) -> tuple[str, str | None]:
     return version, left_alone
 
 
-def try_out(row: Row, wheel: Path) -> tuple[str, str, str, bool]:
+def try_out(row: Row, wheel: Path, base: Environment) -> tuple[str, str, str, bool]:
     """The version that was tried, what ssejet made of it, what the tests say, and whether all is well."""
-    environment = Environment(row.requirement)
+    environment = Environment(row.requirement, base=base)
     wanted = [] if row.pinned else [row.requirement]
     environment.install(str(wheel), *wanted, *row.also, *NEEDS)
     if row.pinned:
@@ -265,14 +265,17 @@ BEGIN, END = "<!-- written by tests/swap/versions.py -->", "<!-- end -->"
 
 
 def main() -> None:
-    """Try the rows whose requirements are named as arguments, or all."""
+    """Try the rows whose requirements are named as arguments, in this order, or all."""
     wheel, *wanted = sys.argv[1:]
-    rows = [row for row in ROWS if not wanted or row.requirement in wanted]
+    named = {row.requirement: row for row in ROWS}
+    rows = [named[each] for each in wanted if each in named] if wanted else [*ROWS]
     well = True
     found = []
+    base = Environment("base")
+    base.install(wheel, *NEEDS)
     for row in rows:
         try:
-            version, made, tests, fine = try_out(row, Path(wheel).resolve())
+            version, made, tests, fine = try_out(row, Path(wheel).resolve(), base)
         except subprocess.CalledProcessError as error:
             print(f"{row.requirement}: cannot be tried: {error}", flush=True)
             well = False

@@ -108,6 +108,8 @@ class Response(Model, frozen=True):
 
     # Typed streams decode the text themselves, and store it here.
     text_slot: ClassVar[str] = "_sent"
+    # What puts the chunks of a stream together; None if nothing does. See AnswerCast.
+    collect: ClassVar[Any] = None
 
     @classmethod
     def decoded_type(cls) -> Any:

@@ -25,6 +25,8 @@ else:
 
 __all__ = [
     "ANTHROPIC_CONTENT",
+    "CACHE_BREAKPOINT",
+    "CACHE_CONTROL",
     "INVALID_JSON",
     "RESPONSES_ITEMS",
     "ChatRequest",
@@ -46,6 +48,11 @@ RESPONSES_ITEMS = "responses_items"
 # The name under which Messages keeps an input that is not JSON, and sends it back.
 INVALID_JSON = "INVALID_JSON"
 
+# How a part marks the end of a prompt's prefix that is to be cached: in Messages, and in OpenAI's protocols.
+# Marks with a time to live have no counterpart: no two times are the same.
+CACHE_CONTROL = ("cache_control", {"type": "ephemeral"})
+CACHE_BREAKPOINT = ("prompt_cache_breakpoint", {"mode": "explicit"})
+
 Unmatched = Literal["keep", "raise", "drop"]
 
 # What the SDKs' objects have beside what the server sent: the values that they parsed.
@@ -53,9 +60,16 @@ _PARSED = frozenset({"parsed", "parsed_arguments"})
 
 
 class Converter:
-    """What all directions share: what to do with what has no counterpart."""
+    """What all directions share: what to do with what has no counterpart.
+
+    Attributes:
+        target: the name of the protocol to which it converts.
+        cache_marks: the name and the value of a mark for the cache, in the protocol from which it converts
+            and in the target.
+    """
 
     target: str
+    cache_marks: tuple[tuple[str, dict[str, str]], tuple[str, dict[str, str]]] | None = None
 
     def __init__(self, unmatched: str) -> None:
         if unmatched not in {"keep", "raise", "drop"}:
@@ -83,6 +97,23 @@ class Converter:
             for name, value in fields.items()
             if name not in names and value not in (None, [], {}) and self.keeps(repr(name), where)
         }
+
+    def others(self, part: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
+        """The fields of a part of a content that are not among those that are known.
+
+        A mark for the cache becomes the target's. The others have no counterpart.
+        """
+        names = {*known}
+        others: dict[str, Any] = {}
+        for name, value in part.items():
+            if name in names or value is None:
+                continue
+            if self.cache_marks is not None and (name, value) == self.cache_marks[0]:
+                other_name, other_value = self.cache_marks[1]
+                others[other_name] = {**other_value}
+            elif self.unmatched == "keep" or (value not in ([], {}) and self.keeps(repr(name), where)):
+                others[name] = value
+        return others
 
     def no_role(self, message: Mapping[str, Any], where: str) -> ValueError:
         return ValueError(

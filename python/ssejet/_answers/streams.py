@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from ssejet._answers.callbacks import bind
 from ssejet._answers.opening import AsyncOpenedLater, OpenedLater
 from ssejet.errors import SSEError, request_of
+from ssejet.typed._base_stream import BaseStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -102,8 +103,10 @@ class BaseAnswerStream(Generic[EventT]):
         self._machine = machine
         if isinstance(source, (OpenedLater, AsyncOpenedLater)):
             source.when_open(lambda opened: setattr(state, "_request", request_of(opened.response)))
+            source.when_open(_forget_input)
         else:
             state._request = request_of(self.response)
+            _forget_input(source)
 
     @property
     def metrics(self) -> StreamMetrics | None:
@@ -136,6 +139,12 @@ class BaseAnswerStream(Generic[EventT]):
             raise TypeError(f"a {name} cannot await callbacks; use an Async{name}")
         self._machine.add_callback(event_type, bind(self._event_types, event_type, callback))
         return self
+
+
+def _forget_input(source: Any) -> None:
+    """Tell a stream of ssejet that it need not keep its input: the machine adds what arrived to errors."""
+    if isinstance(source, BaseStream):
+        source._forget_input()
 
 
 class AnswerStream(BaseAnswerStream[EventT]):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from ssejet._answers.streams import AnswerStream, AsyncAnswerStream, BaseAnswerStream, Machine
 from ssejet.chat._events import EVENT_TYPES, ChatCompletionStreamEvent, ContentDeltaEvent
-from ssejet.chat._models import ResponseFormatT
+from ssejet.chat._models import ChatCompletionChunk, Completion, ResponseFormatT
 from ssejet.chat._state import ChatCompletionStreamState
+from ssejet.chat._text_completions import collect_texts
 from ssejet.errors import TruncatedStreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import TypedDict, Unpack
 
@@ -40,6 +41,17 @@ def _finish(
 def _partial_of(state: ChatCompletionStreamState[Any]) -> Any:
     """What had arrived; None if nothing had."""
     return state.current_completion_snapshot if state.has_started else None
+
+
+def _collect() -> tuple[Callable[[Any], object], Callable[[], Any]]:
+    """What takes chunks, and what gives the part of the answer that they make up."""
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    return state.handle_chunk, partial(_partial_of, state)
+
+
+# The errors of typed streams of chunks carry it.
+ChatCompletionChunk.collect = _collect
+Completion.collect = collect_texts
 
 
 class _ChatStream(BaseAnswerStream[ChatCompletionStreamEvent[ResponseFormatT]], Generic[ResponseFormatT]):

@@ -99,6 +99,7 @@ class _Resuming:
 
     def _become(self, other: Any) -> None:
         """Go on with the response of another stream."""
+        other._machine.go_on_from(self._machine)
         for name in ("response", "_machine", "_body", "_reader"):
             setattr(self, name, getattr(other, name))
         other._reader = None  # its __del__ leaves the response alone
@@ -135,7 +136,11 @@ class ResumingStream(_Resuming, Stream[T]):
         if self._was_closed:
             return False
         assert self._resumption.response_id is not None
-        stream = self._open(self._resumption.response_id, self._resumption.after)
+        try:
+            stream = self._open(self._resumption.response_id, self._resumption.after)
+        except SSEError as failure:
+            self._machine.keep_partial(failure)
+            raise
         if self._was_closed:
             stream.close()
             return False
@@ -170,7 +175,11 @@ class AsyncResumingStream(_Resuming, AsyncStream[T]):
         if self._was_closed:
             return False
         assert self._resumption.response_id is not None
-        stream = await self._open(self._resumption.response_id, self._resumption.after)
+        try:
+            stream = await self._open(self._resumption.response_id, self._resumption.after)
+        except SSEError as failure:
+            self._machine.keep_partial(failure)
+            raise
         if self._was_closed:
             await stream.aclose()
             return False

@@ -127,7 +127,12 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
         self._namespace = namespace
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        """Append a message to its stream, and return the id of its event; see the SDK."""
+        """Append a message to its stream, and return the id of its event.
+
+        Args:
+            stream_id: of the stream.
+            message: the message; None for the event without data that opens a stream.
+        """
         if message is None:
             data, event = "", _PRIMING
         else:
@@ -136,7 +141,11 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
         return f"{id}.{quote(stream_id, safe='')}"
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """Send the messages of a stream after an event; see the SDK.
+        """Send the messages of a stream after an event.
+
+        Args:
+            last_event_id: of the event; it also names the stream.
+            send_callback: is awaited with each message.
 
         Returns:
             The id of the stream; None for an id that this store does not know, or whose stream has lost

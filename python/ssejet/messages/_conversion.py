@@ -14,9 +14,10 @@ text, ``image_url``, ``file``   blocks ``text``, ``image``, ``document``
 messages with the role ``tool`` blocks ``tool_result``, in one message of the user
 ``tools``, ``tool_choice``      ``tools``, ``tool_choice``
 ``parallel_tool_calls: false``  ``disable_parallel_tool_use: true``
+``prompt_cache_breakpoint``     ``cache_control`` of a text, an image or a document
 =============================== ===================================================
 
-Fields that only one of them has, such as ``cache_control``, keep their names. If chat completions cannot say
+Fields that only one of them has keep their names. If chat completions cannot say
 something about a message of the model, such as a signature or the order of blocks, the message has all its
 blocks in ``anthropic_content`` too, which ``from_chat`` prefers.
 """
@@ -28,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet._answers.conversion import (
     ANTHROPIC_CONTENT,
+    CACHE_BREAKPOINT,
+    CACHE_CONTROL,
     ChatRequest,
     Converter,
     Unmatched,
@@ -198,6 +201,7 @@ def to_chat(
 
 class _FromChat(Converter):
     target = "Messages"
+    cache_marks = CACHE_BREAKPOINT, CACHE_CONTROL
 
     def __init__(self, unmatched: str) -> None:
         super().__init__(unmatched)
@@ -305,21 +309,21 @@ class _FromChat(Converter):
 
     def _block(self, part: dict[str, Any], where: str) -> list[dict[str, Any]]:
         kind = part.get("type")
-        # Of these, the other fields keep their names: some servers take them in both forms.
         if kind in {"text", "input_text", "output_text"}:
-            return [{**part, "type": "text"}]
+            text = {"text": part["text"]} if "text" in part else {}
+            return [{"type": "text", **text, **self.others(part, ("type", "text"), where)}]
         if kind == "refusal":
             return [{"type": "text", "text": part.get("refusal") or ""}]
         image = part.get("image_url")
         if kind == "image_url" and image:
             fields = {"url": image} if isinstance(image, str) else dict(image)
-            rest = self.rest(fields, ("url",), where) | without(part, "type", "image_url")
+            rest = self.rest(fields, ("url",), where) | self.others(part, ("type", "image_url"), where)
             return [{"type": "image", "source": _source_of(fields.get("url") or ""), **rest}]
         file = part.get("file")
         if kind == "file" and isinstance(file, Mapping):
             block = self._document(file, where)
             if block is not None:
-                return [block | without(part, "type", "file")]
+                return [block | self.others(part, ("type", "file"), where)]
         other = self._of_responses(part, where)
         if other is not None:
             return [other]
@@ -374,6 +378,7 @@ class _FromChat(Converter):
 
 class _ToChat(Converter):
     target = "chat completions"
+    cache_marks = CACHE_CONTROL, CACHE_BREAKPOINT
 
     def __init__(self, unmatched: str) -> None:
         super().__init__(unmatched)
@@ -428,7 +433,7 @@ class _ToChat(Converter):
         texts = [block for block in blocks if block.get("type") == "text"]
         calls = [call_of(block) for block in blocks if _is_call(block)]
         if texts:
-            chat["content"] = self.parts(texts, where)
+            chat["content"] = _ToChat("keep").parts(texts, where)
         if any(thinking):
             chat["reasoning_content"] = "".join(thinking)
         if calls:
@@ -438,6 +443,8 @@ class _ToChat(Converter):
         same = [{"type": "text", "text": again}] if isinstance(again, str) else again
         if not _is_same(same, blocks) and self.keeps(missing_in(blocks), where):
             chat[ANTHROPIC_CONTENT] = copy_json(blocks)
+        elif texts:
+            chat["content"] = self.parts(texts, where)
         return {**chat, **rest}
 
     def parts(self, content: Any, where: str) -> str | list[dict[str, Any]]:
@@ -458,14 +465,17 @@ class _ToChat(Converter):
     def _part(self, block: dict[str, Any], where: str) -> list[dict[str, Any]]:
         kind = block.get("type")
         if kind == "text":
-            return [{name: value for name, value in block.items() if value is not None}]
+            text = {"text": block["text"]} if block.get("text") is not None else {}
+            return [{"type": "text", **text, **self.others(block, ("type", "text"), where)}]
         source = block.get("source")
         if kind == "image" and isinstance(source, Mapping) and (url := _url_of(source)):
-            return [{"type": "image_url", "image_url": {"url": url}, **without(block, "type", "source")}]
+            rest = self.others(block, ("type", "source"), where)
+            return [{"type": "image_url", "image_url": {"url": url}, **rest}]
         if kind == "document" and isinstance(source, Mapping):
             file = self._file(block, source)
             if file is not None:
-                return [{"type": "file", "file": file, **without(block, "type", "source", "title")}]
+                rest = self.others(block, ("type", "source", "title"), where)
+                return [{"type": "file", "file": file, **rest}]
         return [block] if self.keeps(f"a block of type {kind!r}", where) else []
 
     def _file(self, block: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any] | None:

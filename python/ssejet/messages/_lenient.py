@@ -9,7 +9,11 @@ __all__ = ["documented_event", "documented_message"]
 
 
 def documented_message(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A message whose content is a list of blocks: some servers send one text, or texts."""
+    """A message whose content is a list of blocks: some servers send one text, or texts.
+
+    Args:
+        data: the message, as decoded JSON.
+    """
     content = data.get("content")
     if isinstance(content, str):
         content = [content] if content else []
@@ -24,7 +28,11 @@ def _is_object(value: Any) -> bool:
 
 
 def documented_event(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An event with its type, which its other fields tell if need be, and a documented message."""
+    """An event with its type, which its other fields tell if need be, and a documented message.
+
+    Args:
+        data: the event, as decoded JSON.
+    """
     changes: dict[str, Any] = {}
     kind = data.get("type")
     if not isinstance(kind, str) or not kind:

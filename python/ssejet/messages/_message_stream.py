@@ -9,10 +9,11 @@ from ssejet._answers.streams import AnswerStream, AsyncAnswerStream, BaseAnswerS
 from ssejet.chat._models import ResponseFormatT
 from ssejet.errors import TruncatedStreamError
 from ssejet.messages._events import EVENT_TYPES, MessageStreamEvent, TextEvent
+from ssejet.messages._raw_events import RawEvent
 from ssejet.messages._state import MessageStreamState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from ssejet.messages._models import ParsedMessage
 
@@ -31,6 +32,16 @@ def _finish(
 def _partial_of(state: MessageStreamState[Any]) -> Any:
     """What had arrived; None if nothing had."""
     return state.current_message_snapshot if state.has_started else None
+
+
+def _collect() -> tuple[Callable[[Any], object], Callable[[], Any]]:
+    """What takes events, and what gives the part of the answer that they make up."""
+    state: MessageStreamState[None] = MessageStreamState()
+    return state.handle_event, partial(_partial_of, state)
+
+
+# The errors of typed streams of events carry it.
+RawEvent.collect = _collect
 
 
 def text_of(message: ParsedMessage[Any]) -> str:

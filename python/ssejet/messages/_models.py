@@ -560,7 +560,7 @@ class Message(Response, frozen=True):
 
     @classmethod
     def is_answer(cls, data: Mapping[str, Any]) -> bool:
-        """Whether decoded JSON is a message."""
+        """Whether decoded JSON, the ``data``, is a message."""
         return isinstance(data.get("content"), (list, str)) or data.get("type") == "message"
 
     @property

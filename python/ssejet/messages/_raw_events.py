@@ -65,7 +65,7 @@ class RawEvent(Response, frozen=True, tag_field="type"):
 
     @classmethod
     def is_answer(cls, data: Mapping[str, Any]) -> bool:
-        """Whether decoded JSON is an event of a known type."""
+        """Whether decoded JSON, the ``data``, is an event of a known type."""
         return data.get("type") in cls.members
 
     @classmethod

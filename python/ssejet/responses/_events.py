@@ -22,6 +22,7 @@ from ssejet.metrics._response_metrics import ResponseMetrics
 from ssejet.responses._base import Part, TextFormatT, by_type
 from ssejet.responses._items import AnnotationInJSON, ItemInJSON, Logprob, PartInJSON  # noqa: TC001
 from ssejet.responses._response import Response
+from ssejet.typed._server_reports import may_be_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,9 +138,15 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
     text_slot: ClassVar[str] = "_sent"
     end: ClassVar[str | None] = "an event response.completed, response.incomplete or response.failed"
     default_metrics: ClassVar[Any] = ResponseMetrics
+    collect: ClassVar[Any] = None
 
     @classmethod
     def class_for(cls, data: Mapping[str, Any], /) -> Class:
+        """The class of an event: by its ``type``, or ``UnknownResponseEvent`` for an unknown one.
+
+        Args:
+            data: the event, as decoded JSON.
+        """
         kind = data.get("type")
         return _CLASSES.get(kind, UnknownResponseEvent) if isinstance(kind, str) else UnknownResponseEvent
 
@@ -173,14 +180,13 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
         Raises:
             msgspec.ValidationError: it is not an object, or is nested too deep.
         """
-        if event is not None and type(event) not in _WITH_PARTS:
+        has_error = '"error"' in text and may_be_error(text)
+        is_text = type(event) is ResponseTextDeltaEvent and not event.logprobs
+        if event is not None and not has_error and (is_text or type(event) not in _WITH_PARTS):
             _set(event, "_sent", text)
             return event
-        if type(event) is ResponseTextDeltaEvent and not event.logprobs:
-            _set(event, "_sent", text)
-            return event
-        data = read() if event is None or type(event) is ResponseErrorEvent else loads(text)
-        built: ResponseEvent = _from_data(data)
+        may_fail = has_error or event is None or type(event) is ResponseErrorEvent
+        built: ResponseEvent = _from_data(read() if may_fail else loads(text))
         return built
 
     @classmethod

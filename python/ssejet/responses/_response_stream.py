@@ -12,7 +12,7 @@ from ssejet.responses._events import EVENT_TYPES, ResponseEvent, ResponseStreamE
 from ssejet.responses._state import ResponseStreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import TypedDict, Unpack
 
@@ -48,6 +48,16 @@ def _later(
 def _partial_of(state: ResponseStreamState[Any]) -> Any:
     """What had arrived; None if nothing had."""
     return state.current_response_snapshot if state.has_started else None
+
+
+def _collect() -> tuple[Callable[[Any], object], Callable[[], Any]]:
+    """What takes events, and what gives the part of the answer that they make up."""
+    state: ResponseStreamState[None] = ResponseStreamState()
+    return state.handle_event, partial(_partial_of, state)
+
+
+# The errors of typed streams of events carry it.
+ResponseEvent.collect = _collect
 
 
 class _ResponseStream(BaseAnswerStream[ResponseStreamEvent[TextFormatT]], Generic[TextFormatT]):

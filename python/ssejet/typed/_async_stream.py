@@ -189,7 +189,8 @@ class _AsyncItems(Generic[Item]):
                     self._machine = stream._body.next_machine
         except ConcurrentReadError:
             raise
-        except BaseException:
+        except BaseException as error:
+            stream._machine.keep_partial(error)
             if stream._machine.can_go_on():  # the generator ended where it raised
                 self._ready = self._take(waits=True)
             elif not reader.interrupted:

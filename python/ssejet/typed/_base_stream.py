@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, overload
 
 from ssejet._http.deadlines import Deadlines
@@ -129,6 +130,7 @@ class BaseStream(Generic[T]):
             request=request_of(readable),
             metrics=metrics,
         )
+        self._machine.keep_input(partial(StreamMachine, cast_to=cast_to, done=done))
         deadlines = Deadlines(idle=idle_timeout, data=data_timeout, total=timeout, start=self.metrics.started)
         reader = self._reader_class(readable, deadlines, direct=direct)
         self._body = ResponseBody(readable, self._machine, deadlines, reader)
@@ -143,6 +145,10 @@ class BaseStream(Generic[T]):
     def metrics(self) -> StreamMetrics:
         """The measurements so far; ``StreamMetrics`` says which class that is."""
         return self._machine.metrics
+
+    def _forget_input(self) -> None:
+        """Let errors have no ``partial``: the caller adds it."""
+        self._machine.forget_input()
 
     def __repr__(self) -> str:
         state = "closed" if self._reader.closed else "open"

@@ -36,13 +36,15 @@ class AnswerCast:
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
         end: what the last event of a whole stream is called; None if the protocol has no such event.
+        collect: makes a function that takes the answers of a stream, and one that gives what they make up, or
+            None for none; None if they make up nothing.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
             The answer is None if msgspec could not decode it.
         build: makes the answer of an event without msgspec if its text is of such a shape, or returns the
             event. None if only msgspec can make these answers.
     """
 
-    __slots__ = ("build", "complete", "end", "knows_shape", "metrics", "set_slot", "slot")
+    __slots__ = ("build", "collect", "complete", "end", "knows_shape", "metrics", "set_slot", "slot")
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
@@ -50,6 +52,8 @@ class AnswerCast:
         self.metrics: type[Any] | None = getattr(model, "default_metrics", None)
         self.slot: str = model.text_slot
         self.end: str | None = getattr(model, "end", None)
+        self.collect: Callable[[], tuple[Callable[[Any], object], Callable[[], Any]]] | None
+        self.collect = getattr(model, "collect", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr
         self.knows_shape: Callable[[str], bool] = model.shapes().knows
         self.complete: Callable[[Any, str, Callable[[], Any]], Any] = model.complete

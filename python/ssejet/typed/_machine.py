@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 from ssejet._aiter import DecoderState
 from ssejet._core import Decoder, ServerSentEvent, _is_one_line
 from ssejet._server_errors import is_error, is_error_answer, is_ping
-from ssejet.errors import APIError, InvalidJSONError, TruncatedStreamError
+from ssejet.errors import APIError, InvalidJSONError, SSEError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
 from ssejet.typed._cast import decoding_errors, explain, is_from_json, make_cast
 from ssejet.typed._input_tail import InputTail
+from ssejet.typed._kept_input import KeptInput
 from ssejet.typed._sentinel import Sentinel
 from ssejet.typed._server_reports import error_of, may_be_error, payload_of, reported_error
 from ssejet.typed._types import T
@@ -173,6 +174,7 @@ class StreamMachine(Generic[T]):
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._tail = InputTail()
         self._error_at_end: APIError | None = None
+        self._kept: KeptInput | None = None
 
     @property
     def done(self) -> bool:
@@ -208,7 +210,13 @@ class StreamMachine(Generic[T]):
         """
         if self.state is not _READING:
             return
-        self.metrics.add_read(len(chunk))
+        metrics = self.metrics
+        metrics.add_read(len(chunk))
+        kept = self._kept
+        if kept is not None:
+            kept.chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
+            if len(kept.chunks) > kept.max_chunks:
+                kept.pack()
         events, is_paused = self._decoder._feed(chunk)
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
@@ -218,7 +226,10 @@ class StreamMachine(Generic[T]):
                 self._tail.data = _BLANK_LINE if _is_one_line(chunk) else chunk
             else:
                 self._tail.restart(chunk)
-            self._enqueue(events)
+            # This is _enqueue() inlined, as it runs at each read.
+            metrics.add_events(len(events))
+            left = next(self._queue, None)
+            self._queue = iter(events if left is None else [left, *self._queue, *events])
         else:
             self._tail.add(chunk)
             if is_paused:
@@ -391,8 +402,35 @@ class StreamMachine(Generic[T]):
         """Drop what was not taken, and ignore what may come."""
         self.state = MachineState.CLOSED
         self._tail.clear()
+        if self._kept is not None:
+            self._kept.drop()
         for _ in self._queue:  # an iterator over it may be in use, which now ends
             pass
+
+    def keep_input(self, read_again: Callable[..., StreamMachine[Any]]) -> None:
+        """Keep what is received from now on for ``keep_partial()``, if the items are answers of a model.
+
+        Args:
+            read_again: makes a machine like this one, given a decoder.
+        """
+        answer = self._cast.answer
+        if answer is not None and answer.collect is not None:
+            self._kept = KeptInput(answer.collect, read_again)
+
+    def keep_partial(self, error: BaseException) -> None:
+        """Give an error of the stream the part of the answer that had arrived, if the input was kept."""
+        if self._kept is not None and isinstance(error, SSEError) and error.partial is None:
+            error.partial = self._kept.answer()
+
+    def forget_input(self) -> None:
+        """Keep the input no longer: the caller puts the answer together."""
+        self._kept = None
+
+    def go_on_from(self, other: StreamMachine[Any]) -> None:
+        """Count what another machine received as this one's, for ``keep_partial()``."""
+        if other._kept is not None and self._kept is not None:
+            other._kept.go_on_with(self._kept)
+        self._kept = other._kept
 
     def can_go_on(self) -> bool:
         """Whether the exception that was just raised leaves the stream open: those of ``on_comment`` do."""

@@ -106,7 +106,8 @@ class Stream(BaseStream[T]):
             yield from take(self._advance)
         except (GeneratorExit, ConcurrentReadError):
             raise
-        except BaseException:
+        except BaseException as error:
+            self._machine.keep_partial(error)
             if not self._machine.can_go_on():
                 self.close()
             raise

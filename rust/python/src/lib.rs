@@ -17,6 +17,7 @@ mod errors;
 mod event;
 mod interpreter;
 mod items;
+mod packing;
 mod read_wait;
 mod shape_hash;
 mod sizes;
@@ -77,6 +78,9 @@ mod _core {
 
     #[pymodule_export]
     use super::decoder::is_one_line;
+
+    #[pymodule_export]
+    use super::packing::{pack, unpack};
 
     #[pymodule_export]
     use super::read_wait::ReadWait;

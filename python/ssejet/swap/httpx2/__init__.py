@@ -88,7 +88,13 @@ class Client(httpx2.Client):
     def sse(  # type: ignore[override]  # httpx2's has another event source
         self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
     ) -> Iterator[EventSource]:
-        """Send a request for an event stream, with the arguments of httpx2's method."""
+        """Send a request for an event stream, with the arguments of httpx2's method.
+
+        Args:
+            args: those of httpx2's method.
+            max_event_size: the most bytes of one event; None for no limit.
+            kwargs: those of httpx2's method.
+        """
         with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)
 
@@ -100,6 +106,12 @@ class AsyncClient(httpx2.AsyncClient):
     async def sse(  # type: ignore[override]
         self, *args: Any, max_event_size: int | None = DEFAULT_LIMIT, **kwargs: Any
     ) -> AsyncIterator[EventSource]:
-        """Send a request for an event stream, with the arguments of httpx2's method."""
+        """Send a request for an event stream, with the arguments of httpx2's method.
+
+        Args:
+            args: those of httpx2's method.
+            max_event_size: the most bytes of one event; None for no limit.
+            kwargs: those of httpx2's method.
+        """
         async with super().sse(*args, **kwargs) as source:
             yield EventSource(source.response, max_event_size)
