@@ -324,7 +324,7 @@ class AsyncHub:
                 await follower.aclose()
 
     def _follower(self, key: str, last_event_id: str) -> Follower:
-        return Follower(self._engine.cursor(check_key(key)), last_event_id)
+        return Follower(self._engine, check_key(key), last_event_id)
 
 
 def check_key(key: str) -> str:

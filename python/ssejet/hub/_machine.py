@@ -91,19 +91,20 @@ class FollowerMachine:
         """Whether the next page may come later, when the log has grown."""
         return self.state is FollowerState.LIVE or self.state is FollowerState.WAITING
 
-    def receive(self, page: Page) -> list[Entry]:
+    def receive(self, page: Page) -> Sequence[Entry]:
         """Take a page, and return what the follower gets."""
         state = self.state
         if state is FollowerState.LIVE and page.log == self._log:
             entries = page.entries
             # Most pages of most followers have what comes next, and no more than that.
-            if len(entries) == 1 and entries[0].position == self.after + 1:
+            if len(entries) == 1:
                 entry = entries[0]
-                if entry.kind is Kind.ITEM:
-                    self.after = entry.position
-                    if self.after != page.last:
+                position = entry.position
+                if position == self.after + 1 and entry.kind is Kind.ITEM:
+                    self.after = position
+                    if position != page.last:
                         self.state = FollowerState.REPLAYING
-                    return [entry]
+                    return entries
         if state is FollowerState.ENDED:
             return []
         if page.status == "missing":

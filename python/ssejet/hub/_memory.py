@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from ssejet.emit._event_loops import running_loop
 from ssejet.errors import FencedError, LogFinishedError
-from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
+from ssejet.hub._engine import NO_RECORD, NOTHING_NEW, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import Entry, EventId, new_incarnation
 from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
-from ssejet.hub._signal import Signal
+from ssejet.hub._signal import Signal, Waiter
 from ssejet.hub._window import Window
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ class _Log:
         self.deadline = 0.0
         self.revision = ""
         self.fields: dict[str, str] = {}
+        self._forget_page()
 
     def append(self, drafts: Sequence[Draft]) -> list[EventId]:
         ids = []
+        self._forget_page()
         for draft in drafts:
             id = EventId(self.incarnation, self.window.last + 1)
             self.window.append(Entry(id, draft.kind, draft.frame))
@@ -60,6 +62,17 @@ class _Log:
         window = self.window
         entries = () if after is None else window.after(after, PAGE_SIZE)
         return Page(self.status, self.incarnation, self.incarnation, window.first, window.last, entries)
+
+    def page_after(self, after: int) -> Page:
+        """The same, made once for all followers at this place. The log has more than that."""
+        if after != self._page_after:
+            self._page = self.page(after)
+            self._page_after = after
+        return self._page
+
+    def _forget_page(self) -> None:
+        self._page = NOTHING_NEW
+        self._page_after = -1
 
     def record(self, names: Sequence[str], after: int | None) -> Record:
         fields = {name: self.fields[name] for name in names if name in self.fields}
@@ -358,11 +371,20 @@ class _Cursor:
         self._topic: _Topic | None = None
         self._seen: _Log | None = None
         self._closings = 0
+        self.change: Waiter
+
+    def peek(self, after: int) -> Page | None:
+        topic = self._topic
+        log = self._seen
+        if log is None or topic is None or topic.log is not log or self._closings != self._engine.closings:
+            return None
+        return NOTHING_NEW if after >= log.window.last else log.page_after(after)
 
     async def read(self, after: int, *, wait: bool) -> Page:
         topic = self._topic
         if topic is None:
             topic = self._topic = self._engine.attach(self._key)
+            self.change = Waiter(topic.signal)
             self._closings = self._engine.closings
         while True:
             if self._closings != self._engine.closings:
@@ -373,7 +395,7 @@ class _Cursor:
             page = Page("missing") if log is None else log.page(after)
             if page.entries or is_new or not wait:
                 return page
-            await topic.signal.wait()
+            await self.change
 
     async def aclose(self) -> None:
         if self._topic is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet.errors import FencedError, LogFinishedError
 from ssejet.hub._any_loop import AnyLoopEngine
-from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
+from ssejet.hub._engine import NO_RECORD, NOTHING_NEW, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import new_incarnation
 
 try:
@@ -29,6 +29,7 @@ from ssejet.hub._redis_context import RedisContext, entries_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
 from ssejet.hub._redis_writer import RedisWriter, Right
+from ssejet.hub._signal import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -276,12 +277,19 @@ class RedisCursor:
         self._key = key
         self._feed: Feed | None = None
         self._seen: str | None = None
-        self._is_closed = False
+        self.change: Waiter
+
+    def peek(self, after: int) -> Page | None:
+        feed = self._feed
+        if feed is None or not self._seen or self._seen != feed.log or after + 1 < feed.window.first:
+            return None
+        return NOTHING_NEW if after >= feed.window.last else feed.page(after)
 
     async def read(self, after: int, *, wait: bool) -> Page:
         feed = self._feed
         if feed is None:
             feed = self._feed = self._engine.attach(self._key)
+            self.change = Waiter(feed.signal)
         while True:
             if feed.is_closed:
                 raise ClosedError
@@ -306,7 +314,7 @@ class RedisCursor:
                 self._engine.refresh(feed)
                 if feed.is_stirred:
                     continue
-            await feed.signal.wait()
+            await self.change
 
     async def aclose(self) -> None:
         if self._feed is not None:
