@@ -303,7 +303,7 @@ async def one_waits(hub: AsyncHub) -> None:
     engine: Any = hub._engine
     engine = getattr(engine, "_engine", engine)
     feeds = engine._reader.feeds if hasattr(engine, "_reader") else engine._followed
-    while not any(feed.signal._futures or feed.signal._lot for feed in feeds.values()):  # noqa: ASYNC110
+    while not any(feed.signal._waiters or feed.signal._lot for feed in feeds.values()):  # noqa: ASYNC110
         await anyio.sleep(0.001)
 
 
