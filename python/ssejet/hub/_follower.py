@@ -19,6 +19,9 @@ OPENING_TIME = 2.0
 """How many seconds the status of a response waits for the log. After that the stream begins."""
 
 
+_ENDED = FollowerState.ENDED
+
+
 class Follower:
     """One follower of a log.
 
@@ -56,7 +59,7 @@ class Follower:
             ready, self._ready = self._ready, ()
             return ready
         machine, cursor = self._machine, self._opened or self._cursor()
-        while machine.state is not FollowerState.ENDED:
+        while machine.state is not _ENDED:
             page = cursor.peek(machine.after)
             if page is NOTHING_NEW:
                 await cursor.change

@@ -34,23 +34,9 @@ class Signal:
             self._waiters = None
             # A task cannot run inside another one, which may be the caller.
             with suppress(RuntimeError):  # the event loop is closed
-                next(iter(waiters)).loop.call_soon(_wake, waiters)
+                next(iter(waiters))._loop.call_soon(_wake, waiters)
         if self._lot is not None:
             self._lot.unpark_all()
-
-    def add(self, waiter: Waiter) -> None:
-        """Take note that a task waits."""
-        waiters = self._waiters
-        if not waiters or next(iter(waiters)).loop is not waiter.loop:
-            waiters = self._waiters = {}  # what waited in another event loop has ended with it
-        waiters[waiter] = None
-
-    def remove(self, waiter: Waiter) -> bool:
-        """Take note that a task does not wait any more; False if it has been woken."""
-        if not self._waiters or waiter not in self._waiters:
-            return False
-        del self._waiters[waiter]
-        return True
 
     async def park(self) -> None:
         """Wait in trio."""
@@ -65,11 +51,11 @@ def _wake(waiters: Iterable[Waiter]) -> None:
     rest = iter(waiters)
     try:
         for waiter in rest:
-            waiter.wake()
+            waiter._context.run(waiter._callback, waiter)
     except BaseException:  # KeyboardInterrupt and SystemExit leave a task this way
         left = tuple(rest)
         if left:
-            left[0].loop.call_soon(_wake, left)
+            left[0]._loop.call_soon(_wake, left)
         raise
 
 
@@ -84,31 +70,25 @@ class Waiter:
     def __init__(self, signal: Signal) -> None:
         self._signal = signal
         self._asyncio_future_blocking = False
-        self._callback: Callable[[Waiter], object] | None = None
+        self._callback: Callable[[Waiter], object]
         self._context: Context
         self._cancellation: asyncio.CancelledError | None = None
         self._loop: Any = None
 
-    @property
-    def loop(self) -> Any:
-        """The event loop of the task that waits."""
-        return self._loop
-
     def __await__(self) -> Generator[Any, None, None]:
         """Wait for the next ``notify``."""
         loop = asyncio._get_running_loop()
+        signal = self._signal
         if loop is None:
-            yield from self._signal.park().__await__()
+            yield from signal.park().__await__()
             return
+        waiters = signal._waiters
+        if not waiters or (loop is not self._loop and next(iter(waiters))._loop is not loop):
+            waiters = signal._waiters = {}  # what waited in another event loop has ended with it
+        waiters[self] = None
         self._loop = loop
         self._asyncio_future_blocking = True
         yield self
-
-    def wake(self) -> None:
-        """Run the task until it waits again."""
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            self._context.run(callback, self)
 
     # A task of asyncio uses what follows.
 
@@ -116,18 +96,19 @@ class Waiter:
         """Take note of what runs the task."""
         self._callback = callback
         self._context = context
-        self._signal.add(self)
 
     def cancel(self, msg: Any = None) -> bool:
         """End the wait with a cancellation; False if the task was woken, so that it has to end itself."""
-        if not self._signal.remove(self):
+        waiters = self._signal._waiters
+        if not waiters or self not in waiters:
             return False
+        del waiters[self]
         self._cancellation = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
-        self._loop.call_soon(self.wake)
+        self._loop.call_soon(self._callback, self, context=self._context)
         return True
 
     def result(self) -> None:
         """Raise what ended the wait, if it was a cancellation."""
-        error, self._cancellation = self._cancellation, None
-        if error is not None:
+        if self._cancellation is not None:
+            error, self._cancellation = self._cancellation, None
             raise error
