@@ -223,6 +223,7 @@ class AsyncHub:
             while entries := await follower.next():
                 for entry in entries:
                     yield entry.event
+                del entry, entries  # while this waits, nobody needs them
         finally:
             with anyio.CancelScope(shield=True):
                 await follower.aclose()

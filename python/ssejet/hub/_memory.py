@@ -39,6 +39,18 @@ _MAX_OLD_PLANS = 100
 class _Log:
     """One log. Its states are those of ``Status``: live until it is finished or abandoned."""
 
+    __slots__ = (
+        "_page",
+        "_page_after",
+        "deadline",
+        "fields",
+        "incarnation",
+        "revision",
+        "status",
+        "token",
+        "window",
+    )
+
     def __init__(self, bounds: Bounds) -> None:
         self.incarnation = new_incarnation()
         self.status: Status = "live"
@@ -88,6 +100,8 @@ class _Topic:
         ends: when the log is removed although it is used.
         has_plan: whether the engine will look at the topic at that time.
     """
+
+    __slots__ = ("ends", "expires", "followers", "has_plan", "key", "log", "signal", "ttl")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -365,6 +379,8 @@ class _Writer:
 
 
 class _Cursor:
+    __slots__ = ("_closings", "_engine", "_key", "_seen", "_topic", "change")
+
     def __init__(self, engine: MemoryEngine, key: str) -> None:
         self._engine = engine
         self._key = key

@@ -25,7 +25,7 @@ from ssejet.hub._lease import ClosedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._redis_cluster import MAX_CONNECTIONS, Cluster, OneServer
-from ssejet.hub._redis_context import RedisContext, entries_of
+from ssejet.hub._redis_context import RedisContext, entries_of, state_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
 from ssejet.hub._redis_writer import RedisWriter, Right
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from ssejet.hub._redis_link import Link
 
 __all__ = ["RedisEngine", "redis_engine"]
+
+# How many followers read from Redis at once.
+_MAX_READS = 500
 
 
 def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
@@ -92,6 +95,7 @@ class RedisEngine:
 
     def _connect(self) -> None:
         self._reading.clear()
+        self._turns = asyncio.Semaphore(_MAX_READS)
         self._context = RedisContext(self._servers, **self._settings)
         self._context.on_stop = lambda *args: self.on_stop(*args)  # type: ignore[method-assign]
         self._reader = Reader(self._context)
@@ -236,13 +240,18 @@ class RedisEngine:
 
     async def read(self, key: str, after: int) -> tuple[Page, float]:
         """Read a page, and the seconds that the lease of its producer is left."""
+        # A read takes more memory than a follower that waits for its turn.
+        async with self._turns:
+            return await asyncio.shield(self._begin_reading(key, after))
+
+    def _begin_reading(self, key: str, after: int) -> asyncio.Future[tuple[Page, float]]:
         # Many followers of one key ask for the same page at once, when its log begins and after an outage.
         reading = self._reading.get((key, after))
         if reading is None:
             reading = asyncio.ensure_future(self._context.read(key, after))
             self._reading[key, after] = reading
             reading.add_done_callback(partial(self._end_reading, (key, after)))
-        return await asyncio.shield(reading)
+        return reading
 
     def _end_reading(self, place: tuple[str, int], reading: asyncio.Future[Any]) -> None:
         self._reading.pop(place, None)
@@ -262,7 +271,7 @@ def _field(name: str) -> str:
 def _record(reply: Any, names: Sequence[str]) -> Record:
     if not reply:
         return NO_RECORD
-    log, incarnation, status = (text.decode() for text in reply[:3])
+    log, incarnation, status = state_of(reply)
     entries = entries_of(reply[7], incarnation)
     fields = {name: value.decode() for name, value in zip(names, reply[6], strict=True) if value is not None}
     page = Page(status, log, incarnation, int(reply[3]), int(reply[4]), entries)
@@ -271,6 +280,8 @@ def _record(reply: Any, names: Sequence[str]) -> Record:
 
 class RedisCursor:
     """Reads a log for one follower: from memory if it is near the end, otherwise from Redis."""
+
+    __slots__ = ("_engine", "_feed", "_key", "_seen", "change")
 
     def __init__(self, engine: RedisEngine, key: str) -> None:
         self._engine = engine

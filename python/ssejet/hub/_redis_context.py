@@ -19,12 +19,14 @@ from ssejet.hub._redis_scripts import PAGE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssejet.hub._machine import Status
     from ssejet.hub._redis_cluster import Cluster, OneServer
     from ssejet.hub._redis_link import Link
     from ssejet.hub._window import Bounds
 
-__all__ = ["RedisContext", "entries_of", "entry_of"]
+__all__ = ["RedisContext", "entries_of", "entry_of", "state_of"]
 
+_STATUSES: dict[bytes, Status] = {b"live": "live", b"finished": "finished", b"abandoned": "abandoned"}
 _KINDS = {kind.value.encode(): kind for kind in Kind}
 
 # How many seconds a call may take if somebody waits for its answer.
@@ -93,7 +95,7 @@ class RedisContext:
         )
         if not reply:
             return Page("missing"), -1.0
-        log, incarnation, status = (text.decode() for text in reply[:3])
+        log, incarnation, status = state_of(reply)
         found = entries_of(reply[6], incarnation)
         return Page(status, log, incarnation, int(reply[3]), int(reply[4]), found), reply[5] / 1000
 
@@ -108,6 +110,14 @@ class RedisContext:
         expire = self.writes.command(name, lambda _: ("EXPIRE", name, _WAKE_TTL))
         with suppress(HubError):  # the hub is closed
             await asyncio.gather(add, expire)
+
+
+def state_of(reply: Sequence[bytes]) -> tuple[str, str, Status]:
+    """Read the log's name, its incarnation and its status, with which each script's answer begins."""
+    log = reply[0].decode()
+    # A process may follow many logs, so equal texts are kept once.
+    incarnation = log if reply[1] == reply[0] else reply[1].decode()
+    return log, incarnation, _STATUSES[reply[2]]
 
 
 def entries_of(replies: Sequence[Any], incarnation: str) -> list[Entry]:

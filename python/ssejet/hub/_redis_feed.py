@@ -58,6 +58,25 @@ class Feed:
         has_lease: whether the log has a producer whose lease may run out.
     """
 
+    __slots__ = (
+        "_missing_since",
+        "_page",
+        "_page_after",
+        "followers",
+        "has_lease",
+        "incarnation",
+        "is_closed",
+        "is_read",
+        "is_stirred",
+        "key",
+        "log",
+        "name",
+        "next_check",
+        "signal",
+        "status",
+        "window",
+    )
+
     def __init__(self, key: str, name: str) -> None:
         self.key = key
         self.name = name.encode()
