@@ -449,6 +449,47 @@ def test_a_key_is_any_text(play: Play) -> None:
     play(scenario)
 
 
+class OwnEvent:
+    """An event of another library."""
+
+    event = "end"
+    data = "5"
+
+
+def test_an_item_of_a_type_of_the_hub_gets_another_type_whatever_the_source_is(play: Play) -> None:
+    items = [
+        ServerSentEvent(event="end", data="1", id="7"),
+        ServerSentEvent(event="gap", data="2"),
+        EncodedEvent(b"event: end\ndata: 3\n\nevent: gap\nid: 9\ndata: 4\n\n"),
+        OwnEvent(),
+        ServerSentEvent(event="ending", data="6"),
+    ]
+    expected = [("item-end", "1"), ("item-gap", "2"), ("item-end", "3"), ("item-gap", "4"), ("item-end", "5")]
+
+    async def upstream() -> AsyncIterator[Any]:
+        for item in items:
+            yield item
+
+    async def failing() -> AsyncIterator[Any]:
+        yield "1"
+        raise ValueError
+
+    async def scenario(hub: AsyncHub) -> None:
+        await hub.start("started", upstream)
+        await hub.relay("relayed", upstream)
+        await hub.start("thread", lambda: items)
+        for item in items:
+            await hub.publish("published", item)
+        await hub.finish("published")
+        for key in ("started", "relayed", "thread", "published"):
+            assert plain(await everything(hub, key)) == [*expected, ("ending", "6"), END], key
+        await hub.start("failing", failing, on_error=lambda _: ServerSentEvent(event="end", data="no"))
+        found = plain(await everything(hub, "failing"))
+        assert found == [("message", "1"), ("item-end", "no"), ("end", '{"reason":"failed"}')]
+
+    play(scenario)
+
+
 def test_wrong_arguments_are_refused(play: Play) -> None:
     async def scenario(hub: AsyncHub) -> None:
         with pytest.raises(TypeError, match=r"pass lambda: items\(…\)"):
