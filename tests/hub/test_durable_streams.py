@@ -519,6 +519,16 @@ async def test_limits_are_answered_clearly() -> None:
             assert (answer.status_code, error_of(answer)) == (413, "too-many-messages")
 
 
+def test_a_body_that_is_as_large_as_a_whole_log_may_be_is_refused_when_the_app_is_made() -> None:
+    hub = AsyncHub(max_bytes=1000)
+    durable_streams.app(hub, max_body=999)
+    durable_streams.answers(hub)  # nobody appends there
+    with pytest.raises(
+        ValueError, match=r"max_body \(1,000\) must be less than max_bytes of the hub \(1,000\)"
+    ):
+        durable_streams.app(hub, max_body=1000)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -449,6 +449,40 @@ def test_a_key_is_any_text(play: Play) -> None:
     play(scenario)
 
 
+def test_deleting_a_log_ends_its_producer_and_warns_of_nothing(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+
+    async def forever(key: str) -> AsyncIterator[str]:
+        try:
+            yield "first"
+            await anyio.sleep_forever()
+        finally:
+            ended.append(key)
+
+    async def scenario(hub: AsyncHub) -> None:
+        caplog.set_level("INFO", "ssejet.hub")
+        await hub.start("key", lambda: forever("key"))
+        async with aclosing(hub.follow("key")) as events:
+            assert (await anext(events)).data == "first"
+            await hub.delete("key")
+            assert [event.event async for event in events] == ["gap", "end"]
+        while not ended:  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+        while not caplog.records:  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+        (record,) = caplog.records
+        assert (record.levelname, record.message) == (
+            "INFO",
+            "the log of 'key' was deleted, so its producer ends",
+        )
+        await hub.start("key", numbers(2))
+        assert plain(await everything(hub, "key")) == [*numbered(2), END]
+
+    play(scenario)
+
+
 class OwnEvent:
     """An event of another library."""
 
@@ -512,7 +546,7 @@ def test_wrong_arguments_are_refused(play: Play) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"ttl": 0}, {"max_events": 0}, {"max_bytes": 0}, {"max_age": -1}, {"gather": -1}, {"shutdown": "now"},
-     {"shutdown_timeout": 0}],
+     {"shutdown_timeout": 0}, {"timeout": 0}],
     ids=str,
 )  # fmt: skip
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:

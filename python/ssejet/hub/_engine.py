@@ -50,6 +50,7 @@ class Renewal(Enum):
     STOP_REQUESTED = auto()
     REFUSED = auto()
     """The log has ended, or another producer has it."""
+    DELETED = auto()
 
 
 class Lifetime(NamedTuple):
@@ -189,7 +190,7 @@ class Engine(Protocol):
         """
 
     async def delete(self, key: str) -> None:
-        """Remove a log."""
+        """Remove a log, and ask its producer to end."""
 
     def cursor(self, key: str) -> Cursor:
         """Begin to follow a log."""

@@ -13,7 +13,7 @@ from ssejet.emit._event_loops import running_loop
 from ssejet.errors import FencedError, LogFinishedError
 from ssejet.hub._engine import NO_RECORD, NOTHING_NEW, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import Entry, EventId, new_incarnation
-from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError
+from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError, LogDeletedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._signal import Signal, Waiter
@@ -164,7 +164,9 @@ class MemoryEngine:
 
     async def renew(self, key: str, lease: Lease) -> Renewal:
         log = self._find(key)
-        if log is None or log.status != "live" or log.token != lease.token:
+        if log is None:
+            return Renewal.DELETED
+        if log.status != "live" or log.token != lease.token:
             return Renewal.REFUSED
         self._touch(key)
         log.deadline = monotonic() + lease.seconds
@@ -180,7 +182,9 @@ class MemoryEngine:
         self._loop.check()
         self._bounds.check(drafts)
         log = self._find(key)
-        if lease is not None and (log is None or log.token != lease.token):
+        if lease is not None and log is None:
+            raise LogDeletedError(key)
+        if lease is not None and log is not None and log.token != lease.token:
             raise FencedError(FENCED.format(key=key))
         if log is not None and log.status != "live":
             raise LogFinishedError(FINISHED.format(key=key))
@@ -236,8 +240,10 @@ class MemoryEngine:
     async def delete(self, key: str) -> None:
         topic = self._topics.pop(key, None)
         if topic is not None:
-            topic.log = None
+            log, topic.log = topic.log, None
             topic.signal.notify()
+            if log is not None and log.token:
+                self.on_stop(key, log.token)
 
     def cursor(self, key: str) -> _Cursor:
         return _Cursor(self, key)

@@ -21,7 +21,7 @@ except ImportError as _error:
         "a hub over Redis needs redis-py 5 or newer: pip install 'ssejet[redis]'", name="redis"
     ) from _error
 
-from ssejet.hub._lease import ClosedError
+from ssejet.hub._lease import ClosedError, LogDeletedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._redis_cluster import MAX_CONNECTIONS, Cluster, OneServer
@@ -135,6 +135,8 @@ class RedisEngine:
         if writer is not None:
             try:
                 await writer.append(())  # makes the log again if Redis has lost it
+            except LogDeletedError:
+                return Renewal.DELETED
             except (FencedError, LogFinishedError):
                 return Renewal.REFUSED
         return Renewal.RENEWED
@@ -160,8 +162,7 @@ class RedisEngine:
     async def request_stop(self, key: str) -> None:
         context = self._check_loop()
         reply = await context.writes.call(STOP, [context.names.meta(key)], (), timeout=context.timeout)
-        if reply and reply[0]:
-            context.wake(context.names.part(key), reply[0].decode(), stop=f"{reply[1].decode()} {key}")
+        _ask_to_stop(context, key, reply)
 
     async def page(self, key: str) -> Page:
         page, _ = await self._check_loop().read(key, 0, entries=0)
@@ -204,7 +205,8 @@ class RedisEngine:
 
     async def delete(self, key: str) -> None:
         context = self._check_loop()
-        await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
+        reply = await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
+        _ask_to_stop(context, key, reply)
         feed = self._reader.feeds.get(key)
         if feed is not None:
             feed.reset()
@@ -261,6 +263,12 @@ class RedisEngine:
     def refresh(self, feed: Feed) -> None:
         """Have this feed read from now on."""
         self._reader.refresh(feed)
+
+
+def _ask_to_stop(context: RedisContext, key: str, reply: Any) -> None:
+    """Tell the hub that a script names to stop its producer."""
+    if reply and reply[0] and reply[1]:
+        context.wake(context.names.part(key), reply[0].decode(), stop=f"{reply[1].decode()} {key}")
 
 
 def _field(name: str) -> str:

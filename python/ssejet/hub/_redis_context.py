@@ -29,9 +29,6 @@ __all__ = ["RedisContext", "entries_of", "entry_of", "state_of"]
 _STATUSES: dict[bytes, Status] = {b"live": "live", b"finished": "finished", b"abandoned": "abandoned"}
 _KINDS = {kind.value.encode(): kind for kind in Kind}
 
-# How many seconds a call may take if somebody waits for its answer.
-_TIMEOUT = 10.0
-
 # How many seconds the stream that wakes a hub outlives it, and how many entries it has.
 _WAKE_TTL = 600
 _WAKE_LENGTH = 1000
@@ -46,24 +43,31 @@ class RedisContext:
         ttl: the seconds after its last change after which a log is removed.
         bounds: how much of a log to keep.
         gather: the seconds for which events are gathered.
+        timeout: how many seconds a call may take if somebody waits for its answer.
 
     Attributes:
         id: names this hub.
-        timeout: how many seconds a call may take if somebody waits for its answer.
+        timeout: see above.
         writes: the connection for writes; in a cluster, one to each server.
         reads: the connection for reads, the same.
     """
 
-    timeout = _TIMEOUT
-
     def __init__(
-        self, servers: OneServer | Cluster, *, prefix: str, ttl: float, bounds: Bounds, gather: float
+        self,
+        servers: OneServer | Cluster,
+        *,
+        prefix: str,
+        ttl: float,
+        bounds: Bounds,
+        gather: float,
+        timeout: float,
     ) -> None:
         self.id = token_hex(8)
         self.servers = servers
         self.names = Names(prefix, is_cluster=servers.is_cluster)
         self.bounds = bounds
         self.gather = gather
+        self.timeout = timeout
         self.ttl_ms = max(1, int(ttl * 1000))
         self.writes = servers.link()
         self.reads = servers.link()
