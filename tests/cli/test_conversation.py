@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-RECORDING = b"event: a\ndata: 1\n\nevent: end\ndata: 2\n\ndata: 3\n\ndata: [DONE]\n\n"
+RECORDING = b"event: done\ndata: 1\n\nevent: end\ndata: 2\n\ndata: 3\n\ndata: [DONE]\n\n"
 QUESTION = {"answer": "answer-1", "text": "Why?"}
 
 
@@ -56,7 +56,7 @@ def test_a_question_starts_its_answer_and_every_event_of_it_reaches_the_follower
     assert httpx.Response(200, text=data).json() == asked
     *events, end = read(client, "/answers/answer-1/events", 4)
     # An event that is of the type of the hub's end must not end the answer.
-    assert [event[:2] for event in events] == [("a", "1"), ("message", "2"), ("message", "3")]
+    assert [event[:2] for event in events] == [("done", "1"), ("item-end", "2"), ("message", "3")]
     assert end[:2] == ("end", '{"reason":"finished"}')
     rest = read(client, "/answers/answer-1/events", 2, **{"Last-Event-ID": events[1][2] or ""})
     assert rest == [events[2], end]

@@ -303,7 +303,7 @@ async def one_waits(hub: AsyncHub) -> None:
     engine: Any = hub._engine
     engine = getattr(engine, "_engine", engine)
     feeds = engine._reader.feeds if hasattr(engine, "_reader") else engine._followed
-    while not any(feed.signal._futures or feed.signal._lot for feed in feeds.values()):  # noqa: ASYNC110
+    while not any(feed.signal._waiters or feed.signal._lot for feed in feeds.values()):  # noqa: ASYNC110
         await anyio.sleep(0.001)
 
 
@@ -517,6 +517,16 @@ async def test_limits_are_answered_clearly() -> None:
             await client.put("/many", headers=JSON)
             answer = await client.post("/many", headers=JSON, content=many)
             assert (answer.status_code, error_of(answer)) == (413, "too-many-messages")
+
+
+def test_a_body_that_is_as_large_as_a_whole_log_may_be_is_refused_when_the_app_is_made() -> None:
+    hub = AsyncHub(max_bytes=1000)
+    durable_streams.app(hub, max_body=999)
+    durable_streams.answers(hub)  # nobody appends there
+    with pytest.raises(
+        ValueError, match=r"max_body \(1,000\) must be less than max_bytes of the hub \(1,000\)"
+    ):
+        durable_streams.app(hub, max_body=1000)
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,10 @@ async def test_a_log_that_is_checked_keeps_its_own_lifetime(redis_server: RedisS
 
 
 async def test_while_redis_is_away_requests_get_503_and_waiting_clients_go_on(
-    own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    own_redis: RedisServer,
 ) -> None:
-    monkeypatch.setattr("ssejet.hub._redis_context.RedisContext.timeout", 0.5)
     async with (
-        AsyncHub(own_redis.url) as hub,
+        AsyncHub(own_redis.url, timeout=0.5) as hub,
         client_of(durable_streams.app(hub, long_poll_timeout=25)) as client,
     ):
         await client.put("/s", headers=JSON)

@@ -449,6 +449,81 @@ def test_a_key_is_any_text(play: Play) -> None:
     play(scenario)
 
 
+def test_deleting_a_log_ends_its_producer_and_warns_of_nothing(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+
+    async def forever(key: str) -> AsyncIterator[str]:
+        try:
+            yield "first"
+            await anyio.sleep_forever()
+        finally:
+            ended.append(key)
+
+    async def scenario(hub: AsyncHub) -> None:
+        caplog.set_level("INFO", "ssejet.hub")
+        await hub.start("key", lambda: forever("key"))
+        async with aclosing(hub.follow("key")) as events:
+            assert (await anext(events)).data == "first"
+            await hub.delete("key")
+            assert [event.event async for event in events] == ["gap", "end"]
+        while not ended:  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+        while not caplog.records:  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+        (record,) = caplog.records
+        assert (record.levelname, record.message) == (
+            "INFO",
+            "the log of 'key' was deleted, so its producer ends",
+        )
+        await hub.start("key", numbers(2))
+        assert plain(await everything(hub, "key")) == [*numbered(2), END]
+
+    play(scenario)
+
+
+class OwnEvent:
+    """An event of another library."""
+
+    event = "end"
+    data = "5"
+
+
+def test_an_item_of_a_type_of_the_hub_gets_another_type_whatever_the_source_is(play: Play) -> None:
+    items = [
+        ServerSentEvent(event="end", data="1", id="7"),
+        ServerSentEvent(event="gap", data="2"),
+        EncodedEvent(b"event: end\ndata: 3\n\nevent: gap\nid: 9\ndata: 4\n\n"),
+        OwnEvent(),
+        ServerSentEvent(event="ending", data="6"),
+    ]
+    expected = [("item-end", "1"), ("item-gap", "2"), ("item-end", "3"), ("item-gap", "4"), ("item-end", "5")]
+
+    async def upstream() -> AsyncIterator[Any]:
+        for item in items:
+            yield item
+
+    async def failing() -> AsyncIterator[Any]:
+        yield "1"
+        raise ValueError
+
+    async def scenario(hub: AsyncHub) -> None:
+        await hub.start("started", upstream)
+        await hub.relay("relayed", upstream)
+        await hub.start("thread", lambda: items)
+        for item in items:
+            await hub.publish("published", item)
+        await hub.finish("published")
+        for key in ("started", "relayed", "thread", "published"):
+            assert plain(await everything(hub, key)) == [*expected, ("ending", "6"), END], key
+        await hub.start("failing", failing, on_error=lambda _: ServerSentEvent(event="end", data="no"))
+        found = plain(await everything(hub, "failing"))
+        assert found == [("message", "1"), ("item-end", "no"), ("end", '{"reason":"failed"}')]
+
+    play(scenario)
+
+
 def test_wrong_arguments_are_refused(play: Play) -> None:
     async def scenario(hub: AsyncHub) -> None:
         with pytest.raises(TypeError, match=r"pass lambda: items\(…\)"):
@@ -471,7 +546,7 @@ def test_wrong_arguments_are_refused(play: Play) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"ttl": 0}, {"max_events": 0}, {"max_bytes": 0}, {"max_age": -1}, {"gather": -1}, {"shutdown": "now"},
-     {"shutdown_timeout": 0}],
+     {"shutdown_timeout": 0}, {"timeout": 0}],
     ids=str,
 )  # fmt: skip
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:

@@ -211,11 +211,9 @@ async def test_a_stream_that_redis_evicted_is_a_gap_and_the_rest_is_kept(redis_s
 
 
 async def test_while_redis_is_full_producers_and_followers_wait_and_lose_nothing(
-    own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    own_redis: RedisServer,
 ) -> None:
-    from ssejet.hub._redis_context import RedisContext
-
-    async with AsyncHub(own_redis.url) as hub:
+    async with AsyncHub(own_redis.url) as hub, AsyncHub(own_redis.url, timeout=0.3) as hasty:
         await hub.start("key", numbers(80, 0.01))
         results: list[list[str]] = []
 
@@ -227,9 +225,8 @@ async def test_while_redis_is_full_producers_and_followers_wait_and_lose_nothing
                 tasks.start_soon(follow)
                 await anyio.sleep(0.2)
                 client.config_set("maxmemory", 1)
-                monkeypatch.setattr(RedisContext, "timeout", 0.3)
                 with pytest.raises(HubError, match=r"(?i)not allowed when used memory"):
-                    await hub.publish("other", "x")
+                    await hasty.publish("other", "x")
                 await anyio.sleep(0.3)
                 client.config_set("maxmemory", 0)
         assert results == [counted(80)]

@@ -214,11 +214,8 @@ def test_without_redis_py_the_error_says_what_to_install(monkeypatch: pytest.Mon
         AsyncHub("redis://localhost")
 
 
-async def test_a_call_says_that_redis_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ssejet.hub._redis_context import RedisContext
-
-    monkeypatch.setattr(RedisContext, "timeout", 0.2)
-    async with AsyncHub("redis://127.0.0.1:1") as hub:
+async def test_a_call_says_that_redis_does_not_answer() -> None:
+    async with AsyncHub("redis://127.0.0.1:1", timeout=0.2) as hub:
         with pytest.raises(HubError, match=r"has not answered for 0\.2 s"):
             await hub.start("key", list)
         with pytest.raises(HubError, match=r"has not answered for 0\.2 s"):

@@ -30,9 +30,6 @@ __all__ = ["Playback", "playback_app", "read_recording"]
 
 _SENTINEL = "[DONE]"
 
-# Events of these types would end a follower, as those of the hub do.
-_TYPES_OF_THE_HUB = frozenset({"done", "end", "gap"})
-
 # Milliseconds, for pages that lose the connection.
 _RECONNECTION_TIME = 1000
 _RATE_WITHOUT_STAMPS = 30.0
@@ -145,6 +142,8 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
         hub: keeps the conversations of the page; the app closes it. By default they are in memory.
     """
     logs = AsyncHub(shutdown="abandon") if hub is None else hub
+    # The connections of an answer's followers break, but not its producer.
+    answer = replace(playback, fail_after=None)
 
     async def chat_completions(request: Request) -> Response:
         played = _with_options(playback, request)
@@ -182,7 +181,7 @@ def playback_app(playback: Playback, hub: AsyncHub | None = None) -> Starlette:
         lifespan=lifespan,
         exception_handlers={HubError: _unavailable},
         routes=[
-            *conversation_routes(logs, lambda: _answer(playback), fail_after=playback.fail_after),
+            *conversation_routes(logs, lambda: _recorded_events(answer), fail_after=playback.fail_after),
             Route("/ssejet.js", browser_module),
             Route("/v1/chat/completions", chat_completions, methods=["POST"]),
             Route("/v1/models", models),
@@ -203,14 +202,6 @@ async def _recorded_events(playback: Playback, *, after: int = 0) -> AsyncGenera
                 if event.data != _SENTINEL:
                     yield ServerSentEvent(event=event.event, data=event.data, id=str(number), retry=retry)
                     retry = None
-
-
-async def _answer(playback: Playback) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events of an answer for a log. Its followers' connections break, its producer goes on."""
-    async with aclosing(_recorded_events(replace(playback, fail_after=None))) as events:
-        async for event in events:
-            type = None if event.event in _TYPES_OF_THE_HUB else event.event
-            yield ServerSentEvent(event=type, data=event.data, id=None, retry=event.retry)
 
 
 def _with_options(playback: Playback, request: Request) -> Playback:

@@ -10,7 +10,7 @@ from ssejet.hub._event_loop_thread import EventLoopThread
 from ssejet.hub._one_loop import OneLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from ssejet.hub._engine import Change, Cursor, Engine, Lease, Record, Renewal, Writer
     from ssejet.hub._entries import Draft, EventId
@@ -68,7 +68,8 @@ class AnyLoopEngine:
         await self.run(self._engine.delete, key)
 
     def cursor(self, key: str) -> Cursor:
-        return _Cursor(self, self._engine.cursor(key))
+        cursor = self._engine.cursor(key)
+        return cursor if _is_on_asyncio() else _Cursor(self, cursor)
 
     def on_stop(self, key: str, token: str) -> None:
         pass
@@ -144,11 +145,12 @@ class _Cursor:
     def __init__(self, engine: AnyLoopEngine, cursor: Cursor) -> None:
         self._engine = engine
         self._cursor = cursor
+        self.change: Awaitable[None]  # never used: the other cursor waits
+
+    def peek(self, after: int) -> None:
+        return None
 
     async def read(self, after: int, *, wait: bool) -> Page:
-        if _is_on_asyncio():
-            # Most reads are made here, so the next ones are direct.
-            self.read = self._cursor.read  # type: ignore[method-assign]
         return await self._engine.run(self._cursor.read, after, wait=wait)
 
     async def aclose(self) -> None:

@@ -69,6 +69,9 @@ class AsyncHub:
         max_age: for how many seconds to keep an event; None for no limit.
         gather: for Redis, the seconds for which events are gathered while an append is under way or has just
             been; 0 for no more than that. The first event is sent at once.
+        timeout: for Redis, the seconds after which a call that gets no answer raises ``HubError``. Until
+            then it is repeated, so that nobody notices a short restart. Followers and producers that have
+            begun wait for as long as it takes.
         shutdown: what ``aclose()`` does with producers that run: ``"finish"`` lets them end for
             ``shutdown_timeout`` seconds, ``"abandon"`` ends them at once. Followers of a log that is ended
             early get an event ``error``, then ``end``.
@@ -90,10 +93,11 @@ class AsyncHub:
         max_bytes: int = 64 * 2**20,
         max_age: float | None = None,
         gather: float = 0.003,
+        timeout: float = 10.0,
         shutdown: Shutdown = "finish",
         shutdown_timeout: float = 10.0,
     ) -> None:
-        check_seconds(ttl=ttl, max_age=max_age, shutdown_timeout=shutdown_timeout)
+        check_seconds(ttl=ttl, max_age=max_age, timeout=timeout, shutdown_timeout=shutdown_timeout)
         for name, number in (("max_events", max_events), ("max_bytes", max_bytes)):
             if not number >= 1:
                 raise ValueError(f"{name} must be 1 or more; got {number!r}")
@@ -101,13 +105,15 @@ class AsyncHub:
             raise ValueError(f"gather must be 0 or more seconds; got {gather!r}")
         if shutdown not in ("finish", "abandon"):
             raise ValueError(f"shutdown must be 'finish' or 'abandon'; got {shutdown!r}")
-        bounds = Bounds(max_events, max_bytes, max_age)
+        self._bounds = bounds = Bounds(max_events, max_bytes, max_age)
         if url is None and client is None:
             self._engine: Engine = MemoryEngine(ttl=ttl, bounds=bounds)
         else:
             from ssejet.hub._redis import redis_engine
 
-            self._engine = redis_engine(url, client, prefix=prefix, ttl=ttl, bounds=bounds, gather=gather)
+            self._engine = redis_engine(
+                url, client, prefix=prefix, ttl=ttl, bounds=bounds, gather=gather, timeout=timeout
+            )
         self._engine.on_stop = self._on_stop  # type: ignore[method-assign]
         self._shutdown = shutdown
         self._shutdown_timeout = shutdown_timeout
@@ -139,6 +145,9 @@ class AsyncHub:
 
         Returns:
             Whether this call has started it.
+
+        Raises:
+            HubError: Redis does not answer.
         """
         return await self._start(key, source, lease=lease, on_error=on_error, in_thread=False)
 
@@ -204,7 +213,10 @@ class AsyncHub:
         return (await self._engine.page(check_key(key))).status
 
     async def delete(self, key: str) -> None:
-        """Remove a log, so that the key can be started again. Followers get an event ``gap``."""
+        """Remove a log, so that the key can be started again.
+
+        Followers get an event ``gap``. The producer is asked to end, in whatever process it runs.
+        """
         await self._engine.delete(check_key(key))
         self._writers.pop(key, None)
 
@@ -223,6 +235,7 @@ class AsyncHub:
             while entries := await follower.next():
                 for entry in entries:
                     yield entry.event
+                del entry, entries  # while this waits, nobody needs them
         finally:
             with anyio.CancelScope(shield=True):
                 await follower.aclose()
@@ -324,7 +337,7 @@ class AsyncHub:
                 await follower.aclose()
 
     def _follower(self, key: str, last_event_id: str) -> Follower:
-        return Follower(self._engine.cursor(check_key(key)), last_event_id)
+        return Follower(self._engine, check_key(key), last_event_id)
 
 
 def check_key(key: str) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from ssejet.hub._machine import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from ssejet.hub._entries import Draft, EventId
     from ssejet.hub._machine import Status
 
 __all__ = [
+    "NOTHING_NEW",
     "NO_RECORD",
     "PAGE_SIZE",
     "Change",
@@ -49,6 +50,7 @@ class Renewal(Enum):
     STOP_REQUESTED = auto()
     REFUSED = auto()
     """The log has ended, or another producer has it."""
+    DELETED = auto()
 
 
 class Lifetime(NamedTuple):
@@ -119,8 +121,26 @@ class Writer(Protocol):
         """Append, and return the ids. With ``ends_as``, the log ends with these events."""
 
 
+NOTHING_NEW = Page("live")
+"""What ``Cursor.peek`` returns to a follower that has all entries."""
+
+
 class Cursor(Protocol):
-    """Reads one log for one follower."""
+    """Reads one log for one follower.
+
+    Attributes:
+        change: when awaited, this waits until there may be more than ``peek`` has returned. It exists if
+            ``peek`` returns ``NOTHING_NEW``.
+    """
+
+    change: Awaitable[None]
+
+    def peek(self, after: int) -> Page | None:
+        """Return the page after a position, if it is in memory.
+
+        Returns:
+            The page, which has entries; ``NOTHING_NEW`` if there are none yet; None if only ``read`` can say.
+        """
 
     async def read(self, after: int, *, wait: bool) -> Page:
         """Read the page after a position; wait until it has entries or the log's state has changed."""
@@ -170,7 +190,7 @@ class Engine(Protocol):
         """
 
     async def delete(self, key: str) -> None:
-        """Remove a log."""
+        """Remove a log, and ask its producer to end."""
 
     def cursor(self, key: str) -> Cursor:
         """Begin to follow a log."""

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED_TYPES", "Draft", "Entry", "EventId", "Kind", "drafts_of", "end_draft", "new_incarnation"]
 
-RESERVED_TYPES = frozenset({"end", "gap"})
-"""The event types that the hub itself sends."""
+RESERVED_TYPES = {"end": "item-end", "gap": "item-gap"}
+"""The event types that the hub itself sends, and what an item of that type becomes."""
+
+_RESERVED_STARTS = tuple(b"event: %s\n" % type.encode() for type in RESERVED_TYPES)
 
 # Lua's numbers are exact below 2**53, which has 16 digits.
 _ID = re.compile(r"([0-9a-f]{1,32})-([0-9]{1,15})", re.ASCII)
@@ -109,10 +111,11 @@ class Entry:
 def drafts_of(item: Any, event: str | None = None) -> list[Draft]:
     """Encode an item as the events that it stands for: one, unless it is encoded already.
 
-    Ids are left out, because the log has its own.
+    Ids are left out, because the log has its own. An item whose own type is one of the hub's gets another
+    type, as a source may pass on what it does not choose.
 
     Raises:
-        TypeError, ValueError: as ``ssejet.encode``; or the event type is one of the hub's.
+        TypeError, ValueError: as ``ssejet.encode``; or ``event`` is one of the hub's types.
     """
     if event in RESERVED_TYPES:
         raise ValueError(f"the hub itself sends events of the type {event!r}: choose another type")
@@ -125,6 +128,8 @@ def drafts_of(item: Any, event: str | None = None) -> list[Draft]:
     if event is not None:
         return [Draft(Kind.ITEM, encode(item, event=event))]
     raw = ItemEncoder(None).encode(item)
+    if raw.startswith(_RESERVED_STARTS):
+        return _drafts(raw, None)
     if raw.startswith(b"data:") or (raw.startswith(b"event:") and b"\nid:" not in raw):
         return [Draft(Kind.ITEM, raw)]
     return _drafts(raw, None)
@@ -140,7 +145,7 @@ def _draft(item: ServerSentEvent, event: str | None) -> Draft:
         type = None
     elif type and "\0" in type:
         type = type.replace("\0", "\ufffd")
-    return Draft(Kind.ITEM, encode(item.data, event=type, retry=item.retry))
+    return Draft(Kind.ITEM, encode(item.data, event=RESERVED_TYPES.get(type or "", type), retry=item.retry))
 
 
 def hub_event(type: str, **data: Any) -> bytes:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ssejet.hub._engine import NOTHING_NEW
 from ssejet.hub._machine import FollowerMachine, FollowerState
 
 if TYPE_CHECKING:
-    from ssejet.hub._engine import Cursor
+    from collections.abc import Sequence
+
+    from ssejet.hub._engine import Cursor, Engine
     from ssejet.hub._entries import Entry
 
 __all__ = ["OPENING_TIME", "Follower"]
@@ -16,20 +19,28 @@ OPENING_TIME = 2.0
 """How many seconds the status of a response waits for the log. After that the stream begins."""
 
 
+_ENDED = FollowerState.ENDED
+
+
 class Follower:
     """One follower of a log.
 
     A cancelled ``next()`` loses nothing: the next call goes on.
 
     Args:
-        cursor: reads the log; it is closed with the follower.
+        engine: keeps the log.
+        key: the key of the log.
         last_event_id: the id of the last event that the client has.
     """
 
-    def __init__(self, cursor: Cursor, last_event_id: str) -> None:
-        self._cursor = cursor
+    __slots__ = ("_engine", "_key", "_machine", "_opened", "_ready")
+
+    def __init__(self, engine: Engine, key: str, last_event_id: str) -> None:
+        self._engine = engine
+        self._key = key
+        self._opened: Cursor | None = None
         self._machine = FollowerMachine(last_event_id)
-        self._ready: list[Entry] = []
+        self._ready: Sequence[Entry] = ()
 
     @property
     def has_everything(self) -> bool:
@@ -39,26 +50,42 @@ class Follower:
     async def open(self) -> None:
         """Read the state of the log, and what the log has now, so that ``has_everything`` is known."""
         if self._machine.state is FollowerState.OPENING:
-            page = await self._cursor.read(self._machine.after, wait=False)
+            page = await self._cursor().read(self._machine.after, wait=False)
             self._ready = self._machine.receive(page)
 
-    async def next(self) -> list[Entry]:
+    async def next(self) -> Sequence[Entry]:
         """Wait for more, and return it; nothing at the end."""
-        machine = self._machine
-        while not self._ready and machine.state is not FollowerState.ENDED:
-            page = await self._cursor.read(machine.after, wait=machine.waits)
-            self._ready = machine.receive(page)
-        ready, self._ready = self._ready, []
-        return ready
+        if self._ready:
+            ready, self._ready = self._ready, ()
+            return ready
+        machine, cursor = self._machine, self._opened or self._cursor()
+        while machine.state is not _ENDED:
+            page = cursor.peek(machine.after)
+            if page is NOTHING_NEW:
+                await cursor.change
+                continue
+            if page is None:
+                page = await cursor.read(machine.after, wait=machine.waits)
+            ready = machine.receive(page)
+            if ready:
+                return ready
+        return ()
 
     async def read_all(self) -> list[Entry]:
         """Return what the log has now, without waiting."""
         found: list[Entry] = []
         while self._machine.state in (FollowerState.OPENING, FollowerState.REPLAYING):
-            page = await self._cursor.read(self._machine.after, wait=False)
+            page = await self._cursor().read(self._machine.after, wait=False)
             found += self._machine.receive(page)
         return found
 
     async def aclose(self) -> None:
         """Stop following."""
-        await self._cursor.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    def _cursor(self) -> Cursor:
+        # Made where it is used, as a thread without an event loop may have made the follower.
+        if self._opened is None:
+            self._opened = self._engine.cursor(self._key)
+        return self._opened

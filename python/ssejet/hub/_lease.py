@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from ssejet._core import ServerSentEvent
 from ssejet.emit._item_encoder import ItemEncoder
-from ssejet.errors import HubError
+from ssejet.errors import FencedError, HubError
 from ssejet.hub._entries import Draft, Kind, end_draft
 
-__all__ = ["ABANDONED", "FENCED", "FINISHED", "ClosedError", "error_draft"]
+__all__ = ["ABANDONED", "FENCED", "FINISHED", "ClosedError", "LogDeletedError", "error_draft"]
 
 FINISHED = "the log of {key!r} has ended: publish to another key, or delete this one first"
 
 FENCED = (
-    "the producer of {key!r} may not write any more: its process was stopped or blocked for longer than the "
-    "lease, or the log was deleted"
+    "the producer of {key!r} may not write any more: its log was ended without it, because its process was "
+    "stopped or blocked for longer than the lease, or because somebody has finished or restarted the log"
 )
 
 
@@ -22,6 +22,13 @@ class ClosedError(HubError):
 
     def __init__(self) -> None:
         super().__init__("the hub was closed; the log may go on in another process")
+
+
+class LogDeletedError(FencedError):
+    """The log of a producer was deleted."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the log of {key!r} was deleted, so its producer ends")
 
 
 def error_draft(event: object) -> Draft:

@@ -48,6 +48,11 @@ class FollowerState(Enum):
     ENDED = auto()
 
 
+# Looked up once, as each delivery needs them.
+_LIVE = FollowerState.LIVE
+_ITEM = Kind.ITEM
+
+
 class FollowerMachine:
     """Decides what a follower gets from the pages that it reads.
 
@@ -91,19 +96,16 @@ class FollowerMachine:
         """Whether the next page may come later, when the log has grown."""
         return self.state is FollowerState.LIVE or self.state is FollowerState.WAITING
 
-    def receive(self, page: Page) -> list[Entry]:
+    def receive(self, page: Page) -> Sequence[Entry]:
         """Take a page, and return what the follower gets."""
+        # Most pages of most followers have what comes next, and no more than that.
         state = self.state
-        if state is FollowerState.LIVE and page.log == self._log:
-            entries = page.entries
-            # Most pages of most followers have what comes next, and no more than that.
-            if len(entries) == 1 and entries[0].position == self.after + 1:
-                entry = entries[0]
-                if entry.kind is Kind.ITEM:
-                    self.after = entry.position
-                    if self.after != page.last:
-                        self.state = FollowerState.REPLAYING
-                    return [entry]
+        entries = page.entries
+        if len(entries) == 1 and state is _LIVE and page.log == self._log:
+            entry = entries[0]
+            if entry.position == self.after + 1 == page.last and entry.kind is _ITEM:
+                self.after = page.last
+                return entries
         if state is FollowerState.ENDED:
             return []
         if page.status == "missing":

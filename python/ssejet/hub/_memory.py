@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from ssejet.emit._event_loops import running_loop
 from ssejet.errors import FencedError, LogFinishedError
-from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
+from ssejet.hub._engine import NO_RECORD, NOTHING_NEW, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import Entry, EventId, new_incarnation
-from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError
+from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError, LogDeletedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
-from ssejet.hub._signal import Signal
+from ssejet.hub._signal import Signal, Waiter
 from ssejet.hub._window import Window
 
 if TYPE_CHECKING:
@@ -39,6 +39,18 @@ _MAX_OLD_PLANS = 100
 class _Log:
     """One log. Its states are those of ``Status``: live until it is finished or abandoned."""
 
+    __slots__ = (
+        "_page",
+        "_page_after",
+        "deadline",
+        "fields",
+        "incarnation",
+        "revision",
+        "status",
+        "token",
+        "window",
+    )
+
     def __init__(self, bounds: Bounds) -> None:
         self.incarnation = new_incarnation()
         self.status: Status = "live"
@@ -47,9 +59,11 @@ class _Log:
         self.deadline = 0.0
         self.revision = ""
         self.fields: dict[str, str] = {}
+        self._forget_page()
 
     def append(self, drafts: Sequence[Draft]) -> list[EventId]:
         ids = []
+        self._forget_page()
         for draft in drafts:
             id = EventId(self.incarnation, self.window.last + 1)
             self.window.append(Entry(id, draft.kind, draft.frame))
@@ -60,6 +74,17 @@ class _Log:
         window = self.window
         entries = () if after is None else window.after(after, PAGE_SIZE)
         return Page(self.status, self.incarnation, self.incarnation, window.first, window.last, entries)
+
+    def page_after(self, after: int) -> Page:
+        """The same, made once for all followers at this place. The log has more than that."""
+        if after != self._page_after:
+            self._page = self.page(after)
+            self._page_after = after
+        return self._page
+
+    def _forget_page(self) -> None:
+        self._page = NOTHING_NEW
+        self._page_after = -1
 
     def record(self, names: Sequence[str], after: int | None) -> Record:
         fields = {name: self.fields[name] for name in names if name in self.fields}
@@ -75,6 +100,8 @@ class _Topic:
         ends: when the log is removed although it is used.
         has_plan: whether the engine will look at the topic at that time.
     """
+
+    __slots__ = ("ends", "expires", "followers", "has_plan", "key", "log", "signal", "ttl")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -137,7 +164,9 @@ class MemoryEngine:
 
     async def renew(self, key: str, lease: Lease) -> Renewal:
         log = self._find(key)
-        if log is None or log.status != "live" or log.token != lease.token:
+        if log is None:
+            return Renewal.DELETED
+        if log.status != "live" or log.token != lease.token:
             return Renewal.REFUSED
         self._touch(key)
         log.deadline = monotonic() + lease.seconds
@@ -153,7 +182,9 @@ class MemoryEngine:
         self._loop.check()
         self._bounds.check(drafts)
         log = self._find(key)
-        if lease is not None and (log is None or log.token != lease.token):
+        if lease is not None and log is None:
+            raise LogDeletedError(key)
+        if lease is not None and log is not None and log.token != lease.token:
             raise FencedError(FENCED.format(key=key))
         if log is not None and log.status != "live":
             raise LogFinishedError(FINISHED.format(key=key))
@@ -209,8 +240,10 @@ class MemoryEngine:
     async def delete(self, key: str) -> None:
         topic = self._topics.pop(key, None)
         if topic is not None:
-            topic.log = None
+            log, topic.log = topic.log, None
             topic.signal.notify()
+            if log is not None and log.token:
+                self.on_stop(key, log.token)
 
     def cursor(self, key: str) -> _Cursor:
         return _Cursor(self, key)
@@ -352,17 +385,28 @@ class _Writer:
 
 
 class _Cursor:
+    __slots__ = ("_closings", "_engine", "_key", "_seen", "_topic", "change")
+
     def __init__(self, engine: MemoryEngine, key: str) -> None:
         self._engine = engine
         self._key = key
         self._topic: _Topic | None = None
         self._seen: _Log | None = None
         self._closings = 0
+        self.change: Waiter
+
+    def peek(self, after: int) -> Page | None:
+        topic = self._topic
+        log = self._seen
+        if log is None or topic is None or topic.log is not log or self._closings != self._engine.closings:
+            return None
+        return NOTHING_NEW if after >= log.window.last else log.page_after(after)
 
     async def read(self, after: int, *, wait: bool) -> Page:
         topic = self._topic
         if topic is None:
             topic = self._topic = self._engine.attach(self._key)
+            self.change = Waiter(topic.signal)
             self._closings = self._engine.closings
         while True:
             if self._closings != self._engine.closings:
@@ -373,7 +417,7 @@ class _Cursor:
             page = Page("missing") if log is None else log.page(after)
             if page.entries or is_new or not wait:
                 return page
-            await topic.signal.wait()
+            await self.change
 
     async def aclose(self) -> None:
         if self._topic is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import AsyncIterable, Callable, Iterable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,7 @@ from ssejet.emit._threaded_source import ThreadedSource
 from ssejet.errors import FencedError, HubError, LogFinishedError
 from ssejet.hub._engine import Renewal
 from ssejet.hub._entries import drafts_of, end_draft
-from ssejet.hub._lease import ABANDONED
+from ssejet.hub._lease import ABANDONED, FENCED, LogDeletedError
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class Producer:
                     await anyio.lowlevel.checkpoint()
         except (FencedError, LogFinishedError) as error:
             if self.machine.fence():
-                logger.warning("%s", error)
+                _report(error)
         except Exception as error:
             logger.exception("the source of the log %r failed", self._key)
             return error
@@ -244,7 +245,11 @@ class Producer:
                 continue
             if renewal is Renewal.STOP_REQUESTED:
                 self.stop()
-            elif renewal is Renewal.REFUSED and self.machine.fence():
+            elif renewal is not Renewal.RENEWED and self.machine.fence():
+                is_deleted = renewal is Renewal.DELETED
+                _report(
+                    LogDeletedError(self._key) if is_deleted else FencedError(FENCED.format(key=self._key))
+                )
                 self._scope.cancel()
 
     async def _write_end(self, failure: Exception | None) -> None:
@@ -255,10 +260,15 @@ class Producer:
         try:
             await self._writer.append(drafts, ends_as=status)
         except (FencedError, LogFinishedError) as error:
-            logger.warning("%s", error)
+            _report(error)
         except Exception:
             # The lease is not renewed any more, so the followers are told when it runs out.
             logger.exception("the end of the log %r was not written", self._key)
+
+
+def _report(error: HubError) -> None:
+    # Somebody has deleted the log on purpose, so that is no warning.
+    logger.log(logging.INFO if isinstance(error, LogDeletedError) else logging.WARNING, "%s", error)
 
 
 class _CalledLater(EventStream[Any]):

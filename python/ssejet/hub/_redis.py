@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet.errors import FencedError, LogFinishedError
 from ssejet.hub._any_loop import AnyLoopEngine
-from ssejet.hub._engine import NO_RECORD, PAGE_SIZE, Record, Renewal
+from ssejet.hub._engine import NO_RECORD, NOTHING_NEW, PAGE_SIZE, Record, Renewal
 from ssejet.hub._entries import new_incarnation
 
 try:
@@ -21,14 +21,15 @@ except ImportError as _error:
         "a hub over Redis needs redis-py 5 or newer: pip install 'ssejet[redis]'", name="redis"
     ) from _error
 
-from ssejet.hub._lease import ClosedError
+from ssejet.hub._lease import ClosedError, LogDeletedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
 from ssejet.hub._redis_cluster import MAX_CONNECTIONS, Cluster, OneServer
-from ssejet.hub._redis_context import RedisContext, entries_of
+from ssejet.hub._redis_context import RedisContext, entries_of, state_of
 from ssejet.hub._redis_reader import Reader
 from ssejet.hub._redis_scripts import CLAIM, COMMIT, DELETE, LOAD, RENEW, STOP
 from ssejet.hub._redis_writer import RedisWriter, Right
+from ssejet.hub._signal import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from ssejet.hub._redis_link import Link
 
 __all__ = ["RedisEngine", "redis_engine"]
+
+# How many followers read from Redis at once.
+_MAX_READS = 500
 
 
 def redis_engine(url: str | None, client: Any, **options: Any) -> AnyLoopEngine:
@@ -91,6 +95,7 @@ class RedisEngine:
 
     def _connect(self) -> None:
         self._reading.clear()
+        self._turns = asyncio.Semaphore(_MAX_READS)
         self._context = RedisContext(self._servers, **self._settings)
         self._context.on_stop = lambda *args: self.on_stop(*args)  # type: ignore[method-assign]
         self._reader = Reader(self._context)
@@ -130,6 +135,8 @@ class RedisEngine:
         if writer is not None:
             try:
                 await writer.append(())  # makes the log again if Redis has lost it
+            except LogDeletedError:
+                return Renewal.DELETED
             except (FencedError, LogFinishedError):
                 return Renewal.REFUSED
         return Renewal.RENEWED
@@ -155,8 +162,7 @@ class RedisEngine:
     async def request_stop(self, key: str) -> None:
         context = self._check_loop()
         reply = await context.writes.call(STOP, [context.names.meta(key)], (), timeout=context.timeout)
-        if reply and reply[0]:
-            context.wake(context.names.part(key), reply[0].decode(), stop=f"{reply[1].decode()} {key}")
+        _ask_to_stop(context, key, reply)
 
     async def page(self, key: str) -> Page:
         page, _ = await self._check_loop().read(key, 0, entries=0)
@@ -199,7 +205,8 @@ class RedisEngine:
 
     async def delete(self, key: str) -> None:
         context = self._check_loop()
-        await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
+        reply = await context.writes.call(DELETE, context.keys(key), (), timeout=context.timeout)
+        _ask_to_stop(context, key, reply)
         feed = self._reader.feeds.get(key)
         if feed is not None:
             feed.reset()
@@ -235,13 +242,18 @@ class RedisEngine:
 
     async def read(self, key: str, after: int) -> tuple[Page, float]:
         """Read a page, and the seconds that the lease of its producer is left."""
+        # A read takes more memory than a follower that waits for its turn.
+        async with self._turns:
+            return await asyncio.shield(self._begin_reading(key, after))
+
+    def _begin_reading(self, key: str, after: int) -> asyncio.Future[tuple[Page, float]]:
         # Many followers of one key ask for the same page at once, when its log begins and after an outage.
         reading = self._reading.get((key, after))
         if reading is None:
             reading = asyncio.ensure_future(self._context.read(key, after))
             self._reading[key, after] = reading
             reading.add_done_callback(partial(self._end_reading, (key, after)))
-        return await asyncio.shield(reading)
+        return reading
 
     def _end_reading(self, place: tuple[str, int], reading: asyncio.Future[Any]) -> None:
         self._reading.pop(place, None)
@@ -253,6 +265,12 @@ class RedisEngine:
         self._reader.refresh(feed)
 
 
+def _ask_to_stop(context: RedisContext, key: str, reply: Any) -> None:
+    """Tell the hub that a script names to stop its producer."""
+    if reply and reply[0] and reply[1]:
+        context.wake(context.names.part(key), reply[0].decode(), stop=f"{reply[1].decode()} {key}")
+
+
 def _field(name: str) -> str:
     """The name of a field in the hash, which has more than fields."""
     return f"f:{name}"
@@ -261,7 +279,7 @@ def _field(name: str) -> str:
 def _record(reply: Any, names: Sequence[str]) -> Record:
     if not reply:
         return NO_RECORD
-    log, incarnation, status = (text.decode() for text in reply[:3])
+    log, incarnation, status = state_of(reply)
     entries = entries_of(reply[7], incarnation)
     fields = {name: value.decode() for name, value in zip(names, reply[6], strict=True) if value is not None}
     page = Page(status, log, incarnation, int(reply[3]), int(reply[4]), entries)
@@ -271,17 +289,26 @@ def _record(reply: Any, names: Sequence[str]) -> Record:
 class RedisCursor:
     """Reads a log for one follower: from memory if it is near the end, otherwise from Redis."""
 
+    __slots__ = ("_engine", "_feed", "_key", "_seen", "change")
+
     def __init__(self, engine: RedisEngine, key: str) -> None:
         self._engine = engine
         self._key = key
         self._feed: Feed | None = None
         self._seen: str | None = None
-        self._is_closed = False
+        self.change: Waiter
+
+    def peek(self, after: int) -> Page | None:
+        feed = self._feed
+        if feed is None or not self._seen or self._seen != feed.log or after + 1 < feed.window.first:
+            return None
+        return NOTHING_NEW if after >= feed.window.last else feed.page(after)
 
     async def read(self, after: int, *, wait: bool) -> Page:
         feed = self._feed
         if feed is None:
             feed = self._feed = self._engine.attach(self._key)
+            self.change = Waiter(feed.signal)
         while True:
             if feed.is_closed:
                 raise ClosedError
@@ -306,7 +333,7 @@ class RedisCursor:
                 self._engine.refresh(feed)
                 if feed.is_stirred:
                     continue
-            await feed.signal.wait()
+            await self.change
 
     async def aclose(self) -> None:
         if self._feed is not None:

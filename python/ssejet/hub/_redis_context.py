@@ -19,16 +19,15 @@ from ssejet.hub._redis_scripts import PAGE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ssejet.hub._machine import Status
     from ssejet.hub._redis_cluster import Cluster, OneServer
     from ssejet.hub._redis_link import Link
     from ssejet.hub._window import Bounds
 
-__all__ = ["RedisContext", "entries_of", "entry_of"]
+__all__ = ["RedisContext", "entries_of", "entry_of", "state_of"]
 
+_STATUSES: dict[bytes, Status] = {b"live": "live", b"finished": "finished", b"abandoned": "abandoned"}
 _KINDS = {kind.value.encode(): kind for kind in Kind}
-
-# How many seconds a call may take if somebody waits for its answer.
-_TIMEOUT = 10.0
 
 # How many seconds the stream that wakes a hub outlives it, and how many entries it has.
 _WAKE_TTL = 600
@@ -44,24 +43,31 @@ class RedisContext:
         ttl: the seconds after its last change after which a log is removed.
         bounds: how much of a log to keep.
         gather: the seconds for which events are gathered.
+        timeout: how many seconds a call may take if somebody waits for its answer.
 
     Attributes:
         id: names this hub.
-        timeout: how many seconds a call may take if somebody waits for its answer.
+        timeout: see above.
         writes: the connection for writes; in a cluster, one to each server.
         reads: the connection for reads, the same.
     """
 
-    timeout = _TIMEOUT
-
     def __init__(
-        self, servers: OneServer | Cluster, *, prefix: str, ttl: float, bounds: Bounds, gather: float
+        self,
+        servers: OneServer | Cluster,
+        *,
+        prefix: str,
+        ttl: float,
+        bounds: Bounds,
+        gather: float,
+        timeout: float,
     ) -> None:
         self.id = token_hex(8)
         self.servers = servers
         self.names = Names(prefix, is_cluster=servers.is_cluster)
         self.bounds = bounds
         self.gather = gather
+        self.timeout = timeout
         self.ttl_ms = max(1, int(ttl * 1000))
         self.writes = servers.link()
         self.reads = servers.link()
@@ -93,7 +99,7 @@ class RedisContext:
         )
         if not reply:
             return Page("missing"), -1.0
-        log, incarnation, status = (text.decode() for text in reply[:3])
+        log, incarnation, status = state_of(reply)
         found = entries_of(reply[6], incarnation)
         return Page(status, log, incarnation, int(reply[3]), int(reply[4]), found), reply[5] / 1000
 
@@ -108,6 +114,14 @@ class RedisContext:
         expire = self.writes.command(name, lambda _: ("EXPIRE", name, _WAKE_TTL))
         with suppress(HubError):  # the hub is closed
             await asyncio.gather(add, expire)
+
+
+def state_of(reply: Sequence[bytes]) -> tuple[str, str, Status]:
+    """Read the log's name, its incarnation and its status, with which each script's answer begins."""
+    log = reply[0].decode()
+    # A process may follow many logs, so equal texts are kept once.
+    incarnation = log if reply[1] == reply[0] else reply[1].decode()
+    return log, incarnation, _STATUSES[reply[2]]
 
 
 def entries_of(replies: Sequence[Any], incarnation: str) -> list[Entry]:

@@ -6,6 +6,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ssejet.hub._engine import NOTHING_NEW
 from ssejet.hub._entries import Kind
 from ssejet.hub._machine import Page
 from ssejet.hub._redis_context import entry_of
@@ -57,6 +58,25 @@ class Feed:
         has_lease: whether the log has a producer whose lease may run out.
     """
 
+    __slots__ = (
+        "_missing_since",
+        "_page",
+        "_page_after",
+        "followers",
+        "has_lease",
+        "incarnation",
+        "is_closed",
+        "is_read",
+        "is_stirred",
+        "key",
+        "log",
+        "name",
+        "next_check",
+        "signal",
+        "status",
+        "window",
+    )
+
     def __init__(self, key: str, name: str) -> None:
         self.key = key
         self.name = name.encode()
@@ -69,8 +89,8 @@ class Feed:
         self.next_check = monotonic() + _CHECK_INTERVAL
         self.has_lease = False
         self._missing_since = 0.0
-        self._page = Page("missing")
-        self._place: tuple[int, int, str, Status] | None = None
+        self._page = NOTHING_NEW
+        self._page_after = -1
 
     @property
     def place(self) -> bytes:
@@ -89,6 +109,7 @@ class Feed:
             return
         self.log, self.incarnation, self.status = page.log, page.incarnation, page.status
         self.window = Window(_WINDOW, page.last)
+        self._forget_page()
         self.is_stirred = self.is_read = False
         self._missing_since = 0.0
 
@@ -103,6 +124,7 @@ class Feed:
         self.log = self.incarnation = ""
         self.status = "live"
         self.window = Window(_WINDOW)
+        self._forget_page()
         self.is_stirred = True
         self.is_read = False
         self.signal.notify()
@@ -110,6 +132,7 @@ class Feed:
     def close(self) -> None:
         """Wake the followers because the hub closes."""
         self.is_closed = True
+        self.log = ""  # so that followers do not go on without the engine
         self.signal.notify()
 
     def check(self, page: Page, lease: float) -> None:
@@ -139,6 +162,7 @@ class Feed:
             else:
                 self.signal.notify()
             return
+        self._forget_page()
         for id, (kind, frame) in entries:
             if kind == b"d":  # the log was deleted
                 self.reset()
@@ -156,13 +180,16 @@ class Feed:
                 self.next_check = monotonic()
         self.signal.notify()
 
+    def _forget_page(self) -> None:
+        self._page = NOTHING_NEW
+        self._page_after = -1
+
     def page(self, after: int) -> Page:
         """The part of the log after a position that is in memory."""
         # Most followers are at the same place, so they share the page.
-        window = self.window
-        place = (after, window.last, self.log, self.status)
-        if place != self._place:
+        if after != self._page_after:
+            window = self.window
             entries = window.after(after, MAX_ENTRIES)
             self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
-            self._place = place
+            self._page_after = after
         return self._page

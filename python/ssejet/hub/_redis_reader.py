@@ -128,18 +128,12 @@ class _Shard:
             await dropped(pool, connection)
 
     async def _read(self, connection: Any) -> None:
-        feeds = [feed for feed in self.feeds.values() if feed.is_wanted]
-        command = (
-            b"XREAD", b"COUNT", MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
-            self._wake_name, *[feed.name for feed in feeds],
-            self._wake_id, *[feed.place for feed in feeds],
-        )  # fmt: skip
-        for feed in self.feeds.values():
-            feed.is_read = feed.is_wanted
+        command = self._command()
         self._is_blocked = True
         try:
             with anyio.fail_after(2 * _BLOCK):
                 await connection.send_command(*command)
+                del command  # it names many logs
                 reply = await connection.read_response(disable_decoding=True, timeout=2 * _BLOCK)
         finally:
             self._is_blocked = False
@@ -150,6 +144,16 @@ class _Shard:
                 self._receive_orders(entries)
             elif name in self.feeds:
                 self.feeds[name].receive(entries)
+
+    def _command(self) -> tuple[Any, ...]:
+        feeds = [feed for feed in self.feeds.values() if feed.is_wanted]
+        for feed in self.feeds.values():
+            feed.is_read = feed.is_wanted
+        return (
+            b"XREAD", b"COUNT", MAX_ENTRIES, b"BLOCK", int(_BLOCK * 1000), b"STREAMS",
+            self._wake_name, *[feed.name for feed in feeds],
+            self._wake_id, *[feed.place for feed in feeds],
+        )  # fmt: skip
 
     def _receive_orders(self, entries: list[Any]) -> None:
         for id, fields in entries:

@@ -125,7 +125,7 @@ end
 local position, bytes = tonumber(m[4] or 0), tonumber(m[5] or 0)
 local lost = false
 if not incarnation then
-  if token ~= '' and ARGV[10] ~= '1' then return {0} end
+  if token ~= '' and ARGV[10] ~= '1' then return {3} end
   incarnation = ARGV[2]
   if ARGV[10] == '1' then position = known end
   -- Before DEL: Redis refuses a script because it is full only at the first command that writes.
@@ -163,7 +163,10 @@ redis.call('PEXPIRE', log, ARGV[5])
 return {1, position, incarnation, m[6] or ''}
 """
 )
-"""Returns 1, the last position, the incarnation and whether to stop; 0 if fenced; 2 if the log has ended."""
+"""Returns 1, the last position, the incarnation and whether to stop.
+
+It returns 0 if the producer is fenced, 2 if the log has ended, 3 if there is none.
+"""
 
 CLAIM = Script(
     _NOW
@@ -308,15 +311,17 @@ DELETE = Script(
     _NOW
     + """
 local meta, log = KEYS[1], KEYS[2]
-local position = redis.call('HGET', meta, 'p')
+local m = redis.call('HMGET', meta, 'p', 'h', 't')
+local position = m[1]
 redis.call('DEL', meta)
 if position then
   -- An entry wakes those that follow the log. A log that is made later begins with an empty stream.
   redis.call('XADD', log, 'MAXLEN', 1, string.format('%.0f-%.0f', position + 1, now), 'd', '')
   redis.call('PEXPIRE', log, 10000)
 end
-return 1
+return {m[2], m[3]}
 """
 )
+"""Returns the hub that runs the producer and the token of the producer, or nothing if there is none."""
 
 SCRIPTS = (APPEND, CLAIM, COMMIT, DELETE, LOAD, PAGE, RENEW, STOP)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ssejet.emit._event_loops import keep_task
 from ssejet.errors import FencedError, HubError, LogFinishedError
 from ssejet.hub._entries import EventId, new_incarnation
-from ssejet.hub._lease import FENCED, FINISHED
+from ssejet.hub._lease import FENCED, FINISHED, LogDeletedError
 from ssejet.hub._redis_link import NoAnswerError
 from ssejet.hub._redis_scripts import APPEND
 
@@ -241,8 +241,13 @@ class RedisWriter:
         if reply[0] == 1:
             self._receive(batch, len(drafts), reply)
         else:
-            error_class, text = (FencedError, FENCED) if reply[0] == 0 else (LogFinishedError, FINISHED)
-            self._fail(error_class(text.format(key=self.key)), batch)
+            self._fail(self._error(reply[0]), batch)
+
+    def _error(self, reply: int) -> HubError:
+        if reply == 3:
+            return LogDeletedError(self.key)
+        error_class, text = (FencedError, FENCED) if reply == 0 else (LogFinishedError, FINISHED)
+        return error_class(text.format(key=self.key))
 
     def _receive(self, batch: list[_Group], count: int, reply: Any) -> None:
         position, incarnation = int(reply[1]), reply[2].decode()

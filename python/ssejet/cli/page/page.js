@@ -7,7 +7,12 @@ const element = (id) => document.getElementById(id);
 const form = element("form");
 
 // The servers' comments come every 15 seconds.
-const CONNECTION = { retry: 500, maxRetry: 5000, idleTimeout: 45_000 };
+// A recording may have events `done` of its own, after which its answer goes on.
+const isEnd = ({ event }) => event === "end";
+const CONNECTION = { retry: 500, maxRetry: 5000, idleTimeout: 45_000, isEnd };
+
+// The hub gives events of a recording that have its own types another type.
+const typeInLog = (type) => (type === "end" || type === "gap" ? `item-${type}` : type);
 
 const LONGEST_LOG = 100;
 
@@ -177,7 +182,7 @@ class Exchange {
       this.lastEventId = event.lastEventId;
       this.take(event.data);
     };
-    for (const type of recording.types) if (type !== "error") source.addEventListener(type, listen);
+    for (const type of recording.types) if (type !== "error") source.addEventListener(typeInLog(type), listen);
     source.addEventListener("gap", ({ data }) => this.takeGap(jsonOf(data)));
     source.addEventListener("end", ({ data }) => this.takeEnd(data));
   }

@@ -62,6 +62,12 @@ def app(
         raise ValueError(f"default_ttl must be 1 or more seconds; got {default_ttl!r}")
     if not max_body >= 1:
         raise ValueError(f"max_body must be 1 or more; got {max_body!r}")
+    max_bytes = hub._bounds.max_bytes
+    if max_body >= max_bytes:
+        raise ValueError(
+            f"max_body ({max_body:,}) must be less than max_bytes of the hub ({max_bytes:,}), as the hub "
+            "drops what is beyond that: pass a smaller max_body, or a larger max_bytes to the hub"
+        )
     settings = _settings(
         max_body=max_body,
         default_ttl=default_ttl,
