@@ -17,6 +17,7 @@ from soak_hub import run_many
 from ssejet.errors import FencedError
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
+from ssejet.hub._redis import RedisCursor
 
 if TYPE_CHECKING:
     from redis_server import RedisServer
@@ -233,3 +234,61 @@ def test_random_faults_lose_and_double_nothing(caplog: pytest.LogCaptureFixture)
     ends, problems = run_many(20, seed=1000, jobs=4)
     assert problems == []
     assert sum(ends.values()) == 20
+
+
+class LateEngine:
+    """Reads like an engine, and gives the answers when it is told to.
+
+    Args:
+        engine: the engine.
+
+    Attributes:
+        has_read: set when an answer is there.
+        is_let: whether answers are given.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.has_read = anyio.Event()
+        self.is_let = anyio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def read(self, key: str, after: int) -> Any:
+        answer = await self._engine.read(key, after)
+        self.has_read.set()
+        await self.is_let.wait()
+        return answer
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_follower_that_hears_late_that_there_was_no_log_looks_again(
+    redis_server: RedisServer, ends: bool
+) -> None:
+    """Another follower has found the log meanwhile, so that nothing new may come to wake the late one."""
+    async with AsyncHub(redis_server.url, prefix="late") as hub:
+        key = f"key-{ends}"
+        engine = hub._engine._engine  # type: ignore[attr-defined]
+        late = LateEngine(engine)
+        cursor = RedisCursor(late, key)  # type: ignore[arg-type]
+        late.is_let.set()
+        assert (await cursor.read(0, wait=True)).status == "missing"
+        late.has_read, late.is_let = anyio.Event(), anyio.Event()
+        pages: list[Any] = []
+
+        async def read() -> None:
+            pages.append(await cursor.read(0, wait=True))
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                await late.has_read.wait()
+                await hub.publish(key, "x")
+                if ends:
+                    await hub.finish(key)
+                async with aclosing(hub.follow(key)) as events:
+                    assert (await anext(events)).data == "x"
+                late.is_let.set()
+        assert pages[0].log
+        await cursor.aclose()

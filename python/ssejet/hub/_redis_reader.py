@@ -11,7 +11,7 @@ from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
-from ssejet.hub._redis_link import TRANSIENT, NoAnswerError, connected, dropped, pause
+from ssejet.hub._redis_link import CONNECT_TIME, TRANSIENT, NoAnswerError, connected, dropped, pause
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
@@ -104,8 +104,10 @@ class _Shard:
             while self._is_needed:
                 try:
                     if connection is None:
-                        pool = await servers.pool(self._wake_name.decode())
-                        connection = await connected(pool)
+                        # A server that does not answer, or a network that is cut, says nothing.
+                        with anyio.fail_after(CONNECT_TIME):
+                            pool = await servers.pool(self._wake_name.decode())
+                            connection = await connected(pool)
                     await self._read(connection)
                     failures = 0
                 except _AWAY as error:  # noqa: PERF203 (this is rare)
