@@ -198,7 +198,60 @@ class ProblemError(Exception):
     """What is wrong after a schedule."""
 
 
-def run(schedule: Schedule, redis: Redis) -> str:
+@dataclass
+class Notice:
+    """How many seconds after its producer was gone a log's last follower was told the end.
+
+    Attributes:
+        told: by the clock on the wall.
+        not_run: those of them in which the machine did not run the process of the followers.
+        away: those that faults of Redis may have cost.
+        ended: how many seconds after that Redis had the end.
+    """
+
+    told: float
+    not_run: float
+    away: float
+    ended: float
+
+    @property
+    def late(self) -> float:
+        """By how much it was too late, without the seconds in which it could not come."""
+        return self.told - TOLD_WITHIN - self.not_run - self.away
+
+
+@dataclass
+class Totals:
+    """What came of all schedules."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    appended: int = 0
+    delivered: int = 0
+
+    def report(self) -> str:
+        """Say it in some lines."""
+        lines = [
+            f"{self.ends.total()} schedules without a problem: {dict(self.ends)}; with one: {len(self.problems)}",
+            f"{self.appended} events appended, {self.delivered} delivered, each once and in order",
+        ]
+        strict = [notice for notice in self.notices if not notice.away]
+        if strict:
+            latest = max(strict, key=lambda notice: notice.told)
+            over = sum(notice.told > TOLD_WITHIN for notice in strict)
+            ran = max(notice.told - notice.not_run for notice in strict)
+            lines += [
+                f"{len(strict)} producers were gone while Redis was up; {over} of their logs had their last "
+                f"follower told after more than {TOLD_WITHIN:g} s by the clock",
+                f"the latest was told after {latest.told:.2f} s; in {latest.not_run:.2f} s of them its process "
+                f"did not run; Redis had the end after {latest.ended:.2f} s",
+                f"without the time in which the followers' process did not run: {ran:.2f} s at most",
+            ]
+        return "\n".join(lines)
+
+
+def run(schedule: Schedule, redis: Redis, totals: Totals) -> str:
     """Run a schedule, and return how its log ended."""
     key = f"soak-{schedule.seed}-{os.getpid()}"
     url = redis.server.url
@@ -235,9 +288,14 @@ def run(schedule: Schedule, redis: Redis) -> str:
         if not follower_end.poll(A_LONG_TIME):
             raise ProblemError(f"the followers were not told the end: {state_of(key, redis, followers)}")
         results, stalls = follower_end.recv()
-        check_times(results, gone_since, stalls, redis, key)
         time.sleep(0.3 if gone_since else 0.0)
-        return check(schedule, results, asyncio.run(read(url, key)))
+        log = asyncio.run(read(url, key))
+        reason = check(schedule, results, log)
+        if gone_since:
+            check_times(reason, results, gone_since, stalls, redis, key, totals)
+        totals.appended += len(log)
+        totals.delivered += sum(len(got) for got, _ in results)
+        return reason
     finally:
         for process in (producer, followers):
             process.kill()
@@ -274,25 +332,30 @@ async def read(url: str, key: str) -> list[Any]:
 
 
 def check_times(
+    reason: str,
     results: list[Any],
-    gone_since: float | None,
+    gone_since: float,
     stalls: list[tuple[float, float]],
     redis: Redis,
     key: str,
+    totals: Totals,
 ) -> None:
     last = max(told for _, told in results)
-    if gone_since is None:
-        return
     # In these times the followers' process did not run: it was paused, or the machine was too busy.
     stalled = sum(end - max(start, gone_since) for start, end in stalls if end > gone_since)
-    late = last - gone_since - TOLD_WITHIN - stalled - redis.lost_time(gone_since)
-    if late > 0:
-        with redis.server.client() as client:
-            ((id, data),) = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
-        now, wall = time.monotonic(), time.time()
-        ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
+    with redis.server.client() as client:
+        ((id, data),) = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
+    now, wall = time.monotonic(), time.time()
+    ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
+    notice = Notice(last - gone_since, stalled, redis.lost_time(gone_since), ended)
+    if reason == "abandoned":
+        totals.notices.append(notice)
+    elif notice.away:
+        # The producer was frozen for longer than its lease while Redis was away, too. It may go on.
+        return
+    if notice.late > 0:
         raise ProblemError(
-            f"the followers were told {late:.2f} s too late: {last - gone_since:.2f} s after the fault; "
+            f"the followers were told {notice.late:.2f} s too late: {notice.told:.2f} s after the fault; "
             f"their process did not run for {stalled:.2f} s of it; the log ended after {ended:.2f} s: {data}"
         )
 
@@ -327,12 +390,11 @@ def check(schedule: Schedule, results: list[Any], log: list[Any]) -> str:
 SHARED = False
 
 
-def run_many(count: int, seed: int, jobs: int) -> tuple[Counter[str], list[str]]:
-    """Run schedules; return how they ended, and the problems."""
+def run_many(count: int, seed: int, jobs: int) -> Totals:
+    """Run schedules, and return what came of them."""
     global SHARED
     SHARED = jobs > 1
-    ends: Counter[str] = Counter()
-    problems: list[str] = []
+    totals = Totals()
     _processes.set_forkserver_preload(["ssejet.hub", "ssejet.hub._redis", "redis_server"])
     with tempfile.TemporaryDirectory() as folder:
         redis = Redis(RedisServer(Path(folder)))
@@ -340,16 +402,16 @@ def run_many(count: int, seed: int, jobs: int) -> tuple[Counter[str], list[str]]
         def one(number: int) -> None:
             schedule = Schedule.random(number)
             try:
-                ends[run(schedule, redis)] += 1
+                totals.ends[run(schedule, redis, totals)] += 1
             except Exception as error:
-                problems.append(f"{schedule}: {type(error).__name__}: {error}")
+                totals.problems.append(f"{schedule}: {type(error).__name__}: {error}")
 
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(one, range(seed, seed + count)))
         finally:
             redis.server.close()
-    return ends, problems
+    return totals
 
 
 def main() -> None:
@@ -357,13 +419,18 @@ def main() -> None:
     parser.add_argument("--schedules", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
     parser.add_argument("--jobs", type=int, default=4, help="schedules at a time")
+    parser.add_argument("--json", type=Path, help="a file to which to add the figures, as one line")
     options = parser.parse_args()
-    ends, problems = run_many(options.schedules, options.seed, options.jobs)
-    for problem in problems:
+    totals = run_many(options.schedules, options.seed, options.jobs)
+    for problem in totals.problems:
         print(problem[:2000])
-    load = os.getloadavg()[0]
-    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems; load {load:.0f}")
-    sys.exit(bool(problems))
+    print(totals.report())
+    print(f"load {os.getloadavg()[0]:.0f}")
+    if options.json:
+        with options.json.open("a") as file:
+            notices = [vars(notice) for notice in totals.notices]
+            file.write(json.dumps(vars(totals) | {"notices": notices}) + "\n")
+    sys.exit(bool(totals.problems))
 
 
 if __name__ == "__main__":

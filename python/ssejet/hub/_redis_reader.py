@@ -24,7 +24,11 @@ __all__ = ["Reader"]
 _MAX_FEEDS = 500
 
 # How many seconds a read waits for the first entry.
-_BLOCK = 5.0
+_BLOCK = 3.0
+
+# How many seconds more the answer may take. After that the connection counts as lost: a network that is cut
+# does not say so.
+_LATE = 2.0
 
 # How many seconds pass between two looks for logs that are to be checked.
 _TICK = 0.25
@@ -140,9 +144,9 @@ class _Shard:
             feed.is_read = feed.is_wanted
         self._is_blocked = True
         try:
-            with anyio.fail_after(2 * _BLOCK):
+            with anyio.fail_after(_BLOCK + _LATE):
                 await connection.send_command(*command)
-                reply = await connection.read_response(disable_decoding=True, timeout=2 * _BLOCK)
+                reply = await connection.read_response(disable_decoding=True, timeout=_BLOCK + _LATE)
         finally:
             self._is_blocked = False
         if reply is None:
