@@ -45,7 +45,7 @@ A_LONG_TIME = 40.0
 
 FAULTS = ("kill", "freeze", "pause producer", "pause followers", "cut", "restart", "freeze redis", "stop")
 
-_processes = multiprocessing.get_context("forkserver")
+processes = multiprocessing.get_context("forkserver")
 
 
 @dataclass
@@ -123,6 +123,11 @@ class Redis:
 
 def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
     """The process of a producer."""
+    run_producer(url, key, items, pause, pipe)
+
+
+def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
+    """Start a producer that counts; send whether it was started, then that it has ended."""
 
     async def main() -> None:
         hub = AsyncHub(url)
@@ -163,24 +168,26 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
 
     stalls: list[tuple[float, float]] = []
 
-    async def watch() -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(_WATCH)
-            if time.monotonic() - began > 2 * _WATCH:
-                stalls.append((began + _WATCH, time.monotonic()))
-
     async def main() -> None:
         async with AsyncHub(url) as hub:
             pipe.send("ready")
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print_tasks, hub)
-            watcher = asyncio.create_task(watch())
+            watcher = asyncio.create_task(watch(stalls))
             chances = [random.Random(chance.random()) for _ in range(schedule.followers)]
             results = await asyncio.gather(*(one(hub, each) for each in chances))
             watcher.cancel()
             pipe.send((results, stalls))
 
     asyncio.run(main())
+
+
+async def watch(stalls: list[tuple[float, float]]) -> None:
+    """Take note of the times in which the machine does not run this process."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(_WATCH)
+        if time.monotonic() - began > 2 * _WATCH:
+            stalls.append((began + _WATCH, time.monotonic()))
 
 
 def print_tasks(hub: Any) -> None:
@@ -225,15 +232,18 @@ class Totals:
     """What came of all schedules."""
 
     ends: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
     appended: int = 0
     delivered: int = 0
 
     def report(self) -> str:
         """Say it in some lines."""
         lines = [
-            f"{self.ends.total()} schedules without a problem: {dict(self.ends)}; with one: {len(self.problems)}",
+            f"{self.ends.total()} schedules without a problem: {dict(self.ends)}",
+            f"{len(self.problems)} with a problem",
             f"{self.appended} events appended, {self.delivered} delivered, each once and in order",
         ]
         strict = [notice for notice in self.notices if not notice.away]
@@ -242,12 +252,18 @@ class Totals:
             over = sum(notice.told > TOLD_WITHIN for notice in strict)
             ran = max(notice.told - notice.not_run for notice in strict)
             lines += [
-                f"{len(strict)} producers were gone while Redis was up; {over} of their logs had their last "
-                f"follower told after more than {TOLD_WITHIN:g} s by the clock",
-                f"the latest was told after {latest.told:.2f} s; in {latest.not_run:.2f} s of them its process "
-                f"did not run; Redis had the end after {latest.ended:.2f} s",
-                f"without the time in which the followers' process did not run: {ran:.2f} s at most",
+                f"{len(strict)} producers were gone while Redis was up",
+                f"followers told after more than {TOLD_WITHIN:g} s by the clock: in {over} schedules",
+                f"the latest was told after {latest.told:.2f} s, Redis had it after {latest.ended:.2f} s",
+                f"the latest one's process did not run for {latest.not_run:.2f} s of them",
+                f"without the time in which the followers' processes did not run: {ran:.2f} s at most",
             ]
+        if self.faults:
+            lines.append(f"faults: {dict(self.faults)}")
+        if self.gaps:
+            lines.append(
+                f"{len(self.gaps)} followers were told of losses, after {max(self.gaps):.2f} s at most"
+            )
         return "\n".join(lines)
 
 
@@ -255,10 +271,10 @@ def run(schedule: Schedule, redis: Redis, totals: Totals) -> str:
     """Run a schedule, and return how its log ended."""
     key = f"soak-{schedule.seed}-{os.getpid()}"
     url = redis.server.url
-    ours, theirs = _processes.Pipe()
-    follower_end, follower_pipe = _processes.Pipe()
-    followers = _processes.Process(target=follow, args=(url, key, schedule, follower_pipe))
-    producer = _processes.Process(target=produce, args=(url, key, schedule.items, schedule.pause, theirs))
+    ours, theirs = processes.Pipe()
+    follower_end, follower_pipe = processes.Pipe()
+    followers = processes.Process(target=follow, args=(url, key, schedule, follower_pipe))
+    producer = processes.Process(target=produce, args=(url, key, schedule.items, schedule.pause, theirs))
     followers.start()
     producer.start()
     gone_since: float | None = None
@@ -395,7 +411,7 @@ def run_many(count: int, seed: int, jobs: int) -> Totals:
     global SHARED
     SHARED = jobs > 1
     totals = Totals()
-    _processes.set_forkserver_preload(["ssejet.hub", "ssejet.hub._redis", "redis_server"])
+    processes.set_forkserver_preload(["ssejet.hub", "ssejet.hub._redis", "redis_server"])
     with tempfile.TemporaryDirectory() as folder:
         redis = Redis(RedisServer(Path(folder)))
 
@@ -419,9 +435,21 @@ def main() -> None:
     parser.add_argument("--schedules", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
     parser.add_argument("--jobs", type=int, default=4, help="schedules at a time")
+    parser.add_argument(
+        "--kinds",
+        choices=["faults", "outages"],
+        default="faults",
+        help="see soak_hub_outages.py for the second",
+    )
     parser.add_argument("--json", type=Path, help="a file to which to add the figures, as one line")
     options = parser.parse_args()
-    totals = run_many(options.schedules, options.seed, options.jobs)
+    if options.kinds == "outages":
+        import soak_hub_outages
+
+        many = soak_hub_outages.run_many
+    else:
+        many = run_many
+    totals = many(options.schedules, options.seed, options.jobs)
     for problem in totals.problems:
         print(problem[:2000])
     print(totals.report())

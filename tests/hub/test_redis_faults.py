@@ -106,7 +106,7 @@ async def test_a_log_that_redis_has_lost_goes_on_and_followers_are_told(own_redi
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)
-            while len(events) < 20:
+            while len(events) < 20:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
             with own_redis.client() as client:
                 # The last three events are forgotten, and the writer's count with them.
