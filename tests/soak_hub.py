@@ -127,7 +127,7 @@ def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
 
 
 def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
-    """Start a producer that counts; send whether it was started, then that it has ended."""
+    """Start a producer that counts; send whether it was started, then how long it did not run at most."""
 
     async def main() -> None:
         hub = AsyncHub(url)
@@ -138,11 +138,14 @@ def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> Non
                     await asyncio.sleep(pause)
                 yield number
 
+        stalls: list[tuple[float, float]] = []
+        watcher = asyncio.create_task(watch(stalls))
         pipe.send(await hub.start(key, count, lease=LEASE))
         while key in hub._producers:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await hub.aclose()
-        pipe.send("ended")
+        watcher.cancel()
+        pipe.send(max((end - start for start, end in stalls), default=0.0))
 
     asyncio.run(main())
 
@@ -302,7 +305,9 @@ def run(schedule: Schedule, redis: Redis, totals: Totals) -> str:
             else:
                 redis.fail(fault)
         if not follower_end.poll(A_LONG_TIME):
-            raise ProblemError(f"the followers were not told the end: {state_of(key, redis, followers)}")
+            raise ProblemError(
+                f"the followers were not told the end: {state_of(key, redis.server, followers)}"
+            )
         results, stalls = follower_end.recv()
         time.sleep(0.3 if gone_since else 0.0)
         log = asyncio.run(read(url, key))
@@ -318,10 +323,10 @@ def run(schedule: Schedule, redis: Redis, totals: Totals) -> str:
             process.join()
 
 
-def state_of(key: str, redis: Redis, followers: Any) -> str:
+def state_of(key: str, server: RedisServer, followers: Any) -> str:
     """Say what Redis has of a log, and have the followers' process write its tasks to its standard error."""
     os.kill(followers.pid, signal.SIGUSR1)
-    with redis.server.client() as client:
+    with server.client() as client:
         meta = client.hgetall(f"ssejet:{{{key}}}:meta")
         last = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
         reads = [(each["age"], each["idle"], each["cmd"]) for each in client.client_list()]
