@@ -25,6 +25,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -443,6 +444,11 @@ def check(schedule: Schedule, results: list[Any], log: list[Any], *, is_frozen: 
             raise ProblemError(f"an event came twice: {events}")
         if [kind for _, kind, _ in events].count("end") != 1 or events[-1][1] != "end":
             raise ProblemError(f"the end is not at the end: {events[-4:]}")
+        for (last_id, last_kind, _), (event_id, kind, _) in pairwise(events):
+            if "gap" not in (last_kind, kind) and event_id.split("-")[0] != last_id.split("-")[0]:
+                raise ProblemError(f"the incarnation changes without a gap: {events}")
+        if log and events[-1][0].split("-")[0] not in (log[-1][0].split("-")[0], "0"):
+            raise ProblemError(f"the ids are not those of the log: {events}\n{log}")
         parts = list(parts_of(events))
         if len(parts) > 1 and not kinds & LOSSES:
             raise ProblemError(f"there is a gap: {events}")
