@@ -14,6 +14,7 @@ import pytest
 import redis
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["RedisServer", "need_redis"]
@@ -36,7 +37,8 @@ def need_redis() -> str:
 class RedisServer:
     """A server whose appends are on disk before they are confirmed, so that a restart loses nothing."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
+        self._env = {**os.environ, **(env or {})}
         self._program = need_redis()
         self._folder = folder
         self._options = options or ("--appendonly", "yes", "--appendfsync", "always")
@@ -51,7 +53,7 @@ class RedisServer:
             self._process = subprocess.Popen(
                 [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                  "--dir", str(self._folder), *self._options],
-                stdout=log, stderr=log,
+                stdout=log, stderr=log, env=self._env,
             )  # fmt: skip
         for _ in range(400):
             try:

@@ -34,7 +34,8 @@ from ssejet.hub import AsyncHub
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-LEASE = 1.0
+# On a machine that is very busy, a process may not run for a second, so that its producer counts as dead.
+LEASE = float(os.environ.get("SOAK_LEASE", "1"))
 TOLD_WITHIN = LEASE + 2.0
 
 # How often the process of the followers looks whether the machine lets it run, in seconds.
@@ -45,7 +46,7 @@ A_LONG_TIME = 40.0
 
 FAULTS = ("kill", "freeze", "pause producer", "pause followers", "cut", "restart", "freeze redis", "stop")
 
-_processes = multiprocessing.get_context("forkserver")
+processes = multiprocessing.get_context("forkserver")
 
 
 @dataclass
@@ -123,6 +124,11 @@ class Redis:
 
 def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
     """The process of a producer."""
+    run_producer(url, key, items, pause, pipe)
+
+
+def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
+    """Start a producer that counts; send whether it was started, then how long it did not run at most."""
 
     async def main() -> None:
         hub = AsyncHub(url)
@@ -133,11 +139,14 @@ def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
                     await asyncio.sleep(pause)
                 yield number
 
+        stalls: list[tuple[float, float]] = []
+        watcher = asyncio.create_task(watch(stalls))
         pipe.send(await hub.start(key, count, lease=LEASE))
         while key in hub._producers:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await hub.aclose()
-        pipe.send("ended")
+        watcher.cancel()
+        pipe.send(max((end - start for start, end in stalls), default=0.0))
 
     asyncio.run(main())
 
@@ -163,24 +172,26 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
 
     stalls: list[tuple[float, float]] = []
 
-    async def watch() -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(_WATCH)
-            if time.monotonic() - began > 2 * _WATCH:
-                stalls.append((began + _WATCH, time.monotonic()))
-
     async def main() -> None:
         async with AsyncHub(url) as hub:
             pipe.send("ready")
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print_tasks, hub)
-            watcher = asyncio.create_task(watch())
+            watcher = asyncio.create_task(watch(stalls))
             chances = [random.Random(chance.random()) for _ in range(schedule.followers)]
             results = await asyncio.gather(*(one(hub, each) for each in chances))
             watcher.cancel()
             pipe.send((results, stalls))
 
     asyncio.run(main())
+
+
+async def watch(stalls: list[tuple[float, float]]) -> None:
+    """Take note of the times in which the machine does not run this process."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(_WATCH)
+        if time.monotonic() - began > 2 * _WATCH:
+            stalls.append((began + _WATCH, time.monotonic()))
 
 
 def print_tasks(hub: Any) -> None:
@@ -198,14 +209,76 @@ class ProblemError(Exception):
     """What is wrong after a schedule."""
 
 
-def run(schedule: Schedule, redis: Redis) -> str:
+@dataclass
+class Notice:
+    """How many seconds after its producer was gone a log's last follower was told the end.
+
+    Attributes:
+        told: by the clock on the wall.
+        not_run: those of them in which the machine did not run the process of the followers.
+        away: those that faults of Redis may have cost.
+        ended: how many seconds after that Redis had the end.
+    """
+
+    told: float
+    not_run: float
+    away: float
+    ended: float
+
+    @property
+    def late(self) -> float:
+        """By how much it was too late, without the seconds in which it could not come."""
+        return self.told - TOLD_WITHIN - self.not_run - self.away
+
+
+@dataclass
+class Totals:
+    """What came of all schedules."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    appended: int = 0
+    delivered: int = 0
+
+    def report(self) -> str:
+        """Say it in some lines."""
+        lines = [
+            f"{self.ends.total()} schedules without a problem: {dict(self.ends)}",
+            f"{len(self.problems)} with a problem",
+            f"{self.appended} events appended, {self.delivered} delivered, each once and in order",
+        ]
+        strict = [notice for notice in self.notices if not notice.away]
+        if strict:
+            latest = max(strict, key=lambda notice: notice.told)
+            over = sum(notice.told > TOLD_WITHIN for notice in strict)
+            ran = max(notice.told - notice.not_run for notice in strict)
+            lines += [
+                f"{len(strict)} producers were gone while Redis was up",
+                f"followers told after more than {TOLD_WITHIN:g} s by the clock: in {over} schedules",
+                f"the latest was told after {latest.told:.2f} s, Redis had it after {latest.ended:.2f} s",
+                f"the latest one's process did not run for {latest.not_run:.2f} s of them",
+                f"without the time in which the followers' processes did not run: {ran:.2f} s at most",
+            ]
+        if self.faults:
+            lines.append(f"faults: {dict(self.faults)}")
+        if self.gaps:
+            lines.append(
+                f"{len(self.gaps)} followers were told of losses, after {max(self.gaps):.2f} s at most"
+            )
+        return "\n".join(lines)
+
+
+def run(schedule: Schedule, redis: Redis, totals: Totals) -> str:
     """Run a schedule, and return how its log ended."""
     key = f"soak-{schedule.seed}-{os.getpid()}"
     url = redis.server.url
-    ours, theirs = _processes.Pipe()
-    follower_end, follower_pipe = _processes.Pipe()
-    followers = _processes.Process(target=follow, args=(url, key, schedule, follower_pipe))
-    producer = _processes.Process(target=produce, args=(url, key, schedule.items, schedule.pause, theirs))
+    ours, theirs = processes.Pipe()
+    follower_end, follower_pipe = processes.Pipe()
+    followers = processes.Process(target=follow, args=(url, key, schedule, follower_pipe))
+    producer = processes.Process(target=produce, args=(url, key, schedule.items, schedule.pause, theirs))
     followers.start()
     producer.start()
     gone_since: float | None = None
@@ -233,21 +306,28 @@ def run(schedule: Schedule, redis: Redis) -> str:
             else:
                 redis.fail(fault)
         if not follower_end.poll(A_LONG_TIME):
-            raise ProblemError(f"the followers were not told the end: {state_of(key, redis, followers)}")
+            raise ProblemError(
+                f"the followers were not told the end: {state_of(key, redis.server, followers)}"
+            )
         results, stalls = follower_end.recv()
-        check_times(results, gone_since, stalls, redis, key)
         time.sleep(0.3 if gone_since else 0.0)
-        return check(schedule, results, asyncio.run(read(url, key)))
+        log = asyncio.run(read(url, key))
+        reason = check(schedule, results, log)
+        if gone_since:
+            check_times(reason, results, gone_since, stalls, redis, key, totals)
+        totals.appended += len(log)
+        totals.delivered += sum(len(got) for got, _ in results)
+        return reason
     finally:
         for process in (producer, followers):
             process.kill()
             process.join()
 
 
-def state_of(key: str, redis: Redis, followers: Any) -> str:
+def state_of(key: str, server: RedisServer, followers: Any) -> str:
     """Say what Redis has of a log, and have the followers' process write its tasks to its standard error."""
     os.kill(followers.pid, signal.SIGUSR1)
-    with redis.server.client() as client:
+    with server.client() as client:
         meta = client.hgetall(f"ssejet:{{{key}}}:meta")
         last = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
         reads = [(each["age"], each["idle"], each["cmd"]) for each in client.client_list()]
@@ -274,25 +354,30 @@ async def read(url: str, key: str) -> list[Any]:
 
 
 def check_times(
+    reason: str,
     results: list[Any],
-    gone_since: float | None,
+    gone_since: float,
     stalls: list[tuple[float, float]],
     redis: Redis,
     key: str,
+    totals: Totals,
 ) -> None:
     last = max(told for _, told in results)
-    if gone_since is None:
-        return
     # In these times the followers' process did not run: it was paused, or the machine was too busy.
     stalled = sum(end - max(start, gone_since) for start, end in stalls if end > gone_since)
-    late = last - gone_since - TOLD_WITHIN - stalled - redis.lost_time(gone_since)
-    if late > 0:
-        with redis.server.client() as client:
-            ((id, data),) = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
-        now, wall = time.monotonic(), time.time()
-        ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
+    with redis.server.client() as client:
+        ((id, data),) = client.xrevrange(f"ssejet:{{{key}}}:log", count=1)
+    now, wall = time.monotonic(), time.time()
+    ended = int(id.split(b"-")[1]) / 1000 - (wall - now) - gone_since
+    notice = Notice(last - gone_since, stalled, redis.lost_time(gone_since), ended)
+    if reason == "abandoned":
+        totals.notices.append(notice)
+    elif notice.away:
+        # The producer was frozen for longer than its lease while Redis was away, too. It may go on.
+        return
+    if notice.late > 0:
         raise ProblemError(
-            f"the followers were told {late:.2f} s too late: {last - gone_since:.2f} s after the fault; "
+            f"the followers were told {notice.late:.2f} s too late: {notice.told:.2f} s after the fault; "
             f"their process did not run for {stalled:.2f} s of it; the log ended after {ended:.2f} s: {data}"
         )
 
@@ -327,29 +412,28 @@ def check(schedule: Schedule, results: list[Any], log: list[Any]) -> str:
 SHARED = False
 
 
-def run_many(count: int, seed: int, jobs: int) -> tuple[Counter[str], list[str]]:
-    """Run schedules; return how they ended, and the problems."""
+def run_many(count: int, seed: int, jobs: int) -> Totals:
+    """Run schedules, and return what came of them."""
     global SHARED
     SHARED = jobs > 1
-    ends: Counter[str] = Counter()
-    problems: list[str] = []
-    _processes.set_forkserver_preload(["ssejet.hub", "ssejet.hub._redis", "redis_server"])
+    totals = Totals()
+    processes.set_forkserver_preload(["ssejet.hub", "ssejet.hub._redis", "redis_server"])
     with tempfile.TemporaryDirectory() as folder:
         redis = Redis(RedisServer(Path(folder)))
 
         def one(number: int) -> None:
             schedule = Schedule.random(number)
             try:
-                ends[run(schedule, redis)] += 1
+                totals.ends[run(schedule, redis, totals)] += 1
             except Exception as error:
-                problems.append(f"{schedule}: {type(error).__name__}: {error}")
+                totals.problems.append(f"{schedule}: {type(error).__name__}: {error}")
 
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(one, range(seed, seed + count)))
         finally:
             redis.server.close()
-    return ends, problems
+    return totals
 
 
 def main() -> None:
@@ -357,13 +441,30 @@ def main() -> None:
     parser.add_argument("--schedules", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
     parser.add_argument("--jobs", type=int, default=4, help="schedules at a time")
+    parser.add_argument(
+        "--kinds",
+        choices=["faults", "outages"],
+        default="faults",
+        help="see soak_hub_outages.py for the second",
+    )
+    parser.add_argument("--json", type=Path, help="a file to which to add the figures, as one line")
     options = parser.parse_args()
-    ends, problems = run_many(options.schedules, options.seed, options.jobs)
-    for problem in problems:
+    if options.kinds == "outages":
+        import soak_hub_outages
+
+        many = soak_hub_outages.run_many
+    else:
+        many = run_many
+    totals = many(options.schedules, options.seed, options.jobs)
+    for problem in totals.problems:
         print(problem[:2000])
-    load = os.getloadavg()[0]
-    print(f"{options.schedules} schedules: {dict(ends)}; {len(problems)} problems; load {load:.0f}")
-    sys.exit(bool(problems))
+    print(totals.report())
+    print(f"load {os.getloadavg()[0]:.0f}")
+    if options.json:
+        with options.json.open("a") as file:
+            notices = [vars(notice) for notice in totals.notices]
+            file.write(json.dumps(vars(totals) | {"notices": notices}) + "\n")
+    sys.exit(bool(totals.problems))
 
 
 if __name__ == "__main__":

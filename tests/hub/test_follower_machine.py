@@ -121,3 +121,16 @@ def test_a_log_that_disappears_is_a_gap_and_the_end() -> None:
     machine.receive(page(0, 3))
     assert types(machine.receive(Page("missing"))) == ["gap", "end"]
     assert machine.state is FollowerState.ENDED
+
+
+def test_a_log_that_has_ended_and_lost_its_end_is_a_gap_and_the_end() -> None:
+    """A server that is full may remove the entries of a log, and leave its state."""
+    machine = FollowerMachine(f"{LOG}-1")
+    got = machine.receive(Page("finished", LOG, LOG, 5, 4))
+    assert types(got) == ["gap", "end"]
+    assert json.loads(got[0].event.data) == {"reason": "trimmed", "missed": 3}
+    assert json.loads(got[1].event.data) == {"reason": "missing"}
+    assert machine.state is FollowerState.ENDED
+    again = FollowerMachine(str(got[1].id))
+    assert again.receive(Page("finished", LOG, LOG, 5, 4)) == []
+    assert again.has_everything

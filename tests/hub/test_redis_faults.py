@@ -17,8 +17,11 @@ from soak_hub import run_many
 from ssejet.errors import FencedError
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
+from ssejet.hub._redis import RedisCursor
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from redis_server import RedisServer
     from ssejet import ServerSentEvent
 
@@ -85,16 +88,26 @@ async def test_followers_and_producers_lose_nothing_while_redis_is_away(
 @pytest.mark.slow
 async def test_a_log_that_redis_has_lost_goes_on_and_followers_are_told(own_redis: RedisServer) -> None:
     """As after a failover to a replica that was behind."""
+    may_go_on = anyio.Event()
+
+    async def count() -> AsyncIterator[int]:
+        for number in range(60):
+            if number == 20:
+                await may_go_on.wait()
+            yield number
+
     async with AsyncHub(own_redis.url) as hub:
-        await hub.start("key", numbers(60, 0.01))
+        await hub.start("key", count)
         events: list[ServerSentEvent] = []
 
         async def follow() -> None:
-            events.extend([event async for event in hub.follow("key")])
+            async for event in hub.follow("key"):
+                events.append(event)  # noqa: PERF401 (the list is read meanwhile)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)
-            await anyio.sleep(0.2)
+            while len(events) < 20:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
             with own_redis.client() as client:
                 # The last three events are forgotten, and the writer's count with them.
                 (meta,) = client.keys("*:meta")
@@ -105,6 +118,7 @@ async def test_a_log_that_redis_has_lost_goes_on_and_followers_are_told(own_redi
                     client.xdel(log, id)
                 client.hset(meta, "p", position)
                 client.hincrby(writer, "n", -3)
+            may_go_on.set()
         gaps = [json.loads(event.data)["reason"] for event in events if event.event == "gap"]
         assert gaps == ["lost"]
         # This follower had got the events before they were lost.
@@ -227,6 +241,64 @@ async def test_a_call_says_that_redis_does_not_answer() -> None:
 @pytest.mark.slow
 def test_random_faults_lose_and_double_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    ends, problems = run_many(20, seed=1000, jobs=4)
-    assert problems == []
-    assert sum(ends.values()) == 20
+    totals = run_many(20, seed=1000, jobs=4)
+    assert totals.problems == []
+    assert totals.ends.total() == 20
+
+
+class LateEngine:
+    """Reads like an engine, and gives the answers when it is told to.
+
+    Args:
+        engine: the engine.
+
+    Attributes:
+        has_read: set when an answer is there.
+        is_let: whether answers are given.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.has_read = anyio.Event()
+        self.is_let = anyio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def read(self, key: str, after: int) -> Any:
+        answer = await self._engine.read(key, after)
+        self.has_read.set()
+        await self.is_let.wait()
+        return answer
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_follower_that_hears_late_that_there_was_no_log_looks_again(
+    redis_server: RedisServer, ends: bool
+) -> None:
+    """Another follower has found the log meanwhile, so that nothing new may come to wake the late one."""
+    async with AsyncHub(redis_server.url, prefix="late") as hub:
+        key = f"key-{ends}"
+        engine = hub._engine._engine  # type: ignore[attr-defined]
+        late = LateEngine(engine)
+        cursor = RedisCursor(late, key)  # type: ignore[arg-type]
+        late.is_let.set()
+        assert (await cursor.read(0, wait=True)).status == "missing"
+        late.has_read, late.is_let = anyio.Event(), anyio.Event()
+        pages: list[Any] = []
+
+        async def read() -> None:
+            pages.append(await cursor.read(0, wait=True))
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                await late.has_read.wait()
+                await hub.publish(key, "x")
+                if ends:
+                    await hub.finish(key)
+                async with aclosing(hub.follow(key)) as events:
+                    assert (await anext(events)).data == "x"
+                late.is_let.set()
+        assert pages[0].log
+        await cursor.aclose()

@@ -124,7 +124,7 @@ class FollowerMachine:
             return []
         return [
             _gap(_NO_LOG, "missing", None),
-            Entry(_NO_LOG, Kind.END, hub_event("end", reason="missing")),
+            _missing_end(_NO_LOG),
         ]
 
     def _open(self, page: Page) -> list[Entry]:
@@ -172,7 +172,14 @@ class FollowerMachine:
             if entry.kind is Kind.END:
                 self.state = FollowerState.ENDED
                 return found
-        self.state = FollowerState.LIVE if self.after >= page.last else FollowerState.REPLAYING
+        if self.after < page.last:
+            self.state = FollowerState.REPLAYING
+        elif page.status == "live":
+            self.state = FollowerState.LIVE
+        else:
+            # The end is always kept, unless Redis has evicted the entries, and only the state is left.
+            found.append(_missing_end(EventId(self._incarnation, page.last)))
+            self.state = FollowerState.ENDED
         return found
 
     def _skip_to(self, position: int) -> Entry:
@@ -183,3 +190,7 @@ class FollowerMachine:
 
 def _gap(id: EventId, reason: str, missed: int | None) -> Entry:
     return Entry(id, Kind.GAP, hub_event("gap", reason=reason, missed=missed))
+
+
+def _missing_end(id: EventId) -> Entry:
+    return Entry(id, Kind.END, hub_event("end", reason="missing"))

@@ -318,6 +318,7 @@ class RedisCursor:
                     return page
             else:
                 feed.is_stirred = False
+                news = feed.news
                 page, lease = await self._engine.read(self._key, after)
                 is_new = page.log != self._seen
                 self._seen = page.log
@@ -325,13 +326,15 @@ class RedisCursor:
                     if feed.followers:
                         feed.start(page, lease)
                     self._engine.refresh(feed)
-                    if page.entries or is_new or not wait:
+                    # The log may have nothing that this follower has not: its entries can be gone.
+                    if page.entries or is_new or not wait or page.first > after + 1:
                         return page
                     continue
                 if is_new or not wait:
                     return page
                 self._engine.refresh(feed)
-                if feed.is_stirred:
+                # Another follower may have taken note of the news, and found the log.
+                if feed.news != news:
                     continue
             await self.change
 

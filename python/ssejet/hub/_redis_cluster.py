@@ -6,13 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import redis.asyncio as redis_asyncio
 from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ssejet.errors import HubError
-from ssejet.hub._redis_link import TRANSIENT, Calls, Link, is_transient, lost, pause
+from ssejet.hub._redis_link import CONNECT_TIME, TRANSIENT, Calls, Link, is_transient, lost, pause
 
 if TYPE_CHECKING:
     from ssejet.hub._redis_link import Command
@@ -84,7 +85,8 @@ class Cluster:
 
     async def pool(self, name: str) -> Any:
         """The pool of connections to the server that has a name."""
-        await self._client.initialize()
+        with anyio.fail_after(CONNECT_TIME):
+            await self._client.initialize()
         node = self._client.get_node_from_key(name)
         if node is None:
             raise exceptions.ConnectionError(f"no server of the cluster has the slot of {name!r}")
@@ -102,7 +104,7 @@ class Cluster:
 
     async def refresh(self) -> None:
         """Ask the servers again which of them has which slot."""
-        with suppress(exceptions.RedisError, OSError):
+        with suppress(exceptions.RedisError, OSError), anyio.move_on_after(CONNECT_TIME):
             await self._client.nodes_manager.initialize()
 
     def reset(self) -> None:

@@ -33,8 +33,9 @@ _LEASE_MARGIN = 0.2
 _LAST = b"18446744073709551615"
 """The largest second half of an id: a read after it begins with the next position."""
 
-# How many seconds a follower that waits at a deleted log pauses before it looks again.
-_DELETED_PAUSE = 0.1
+# How many seconds followers wait before they look again for a log of which there are only entries: it was
+# deleted, or Redis has evicted the rest. Otherwise they would ask all the time.
+_NO_LOG_PAUSE = 0.1
 
 SECOND_LOOK = 1.0
 """The seconds after which a log that was missing is looked at again, before followers are told."""
@@ -52,6 +53,7 @@ class Feed:
         window: the last entries.
         signal: wakes the followers.
         is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
+        news: how many times followers that found no log had to look again.
         is_closed: whether the hub was closed.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
@@ -59,6 +61,7 @@ class Feed:
     """
 
     __slots__ = (
+        "_has_entries_only",
         "_missing_since",
         "_page",
         "_page_after",
@@ -71,6 +74,7 @@ class Feed:
         "key",
         "log",
         "name",
+        "news",
         "next_check",
         "signal",
         "status",
@@ -86,8 +90,10 @@ class Feed:
         self.window = Window(_WINDOW)
         self.signal = Signal()
         self.is_stirred = self.is_read = self.is_closed = False
+        self.news = 0
         self.next_check = monotonic() + _CHECK_INTERVAL
         self.has_lease = False
+        self._has_entries_only = False
         self._missing_since = 0.0
         self._page = NOTHING_NEW
         self._page_after = -1
@@ -110,8 +116,10 @@ class Feed:
         self.log, self.incarnation, self.status = page.log, page.incarnation, page.status
         self.window = Window(_WINDOW, page.last)
         self._forget_page()
-        self.is_stirred = self.is_read = False
+        self.is_stirred = self.is_read = self._has_entries_only = False
         self._missing_since = 0.0
+        # One follower has found the log. Others may wait for it, and nothing else wakes them if it has ended.
+        self._tell()
 
     def plan_check(self, lease: float) -> None:
         """Plan the next check by the seconds that a lease is left; a negative number for no lease."""
@@ -127,7 +135,7 @@ class Feed:
         self._forget_page()
         self.is_stirred = True
         self.is_read = False
-        self.signal.notify()
+        self._tell()
 
     def close(self) -> None:
         """Wake the followers because the hub closes."""
@@ -156,11 +164,11 @@ class Feed:
         if not self.log:
             self.is_stirred = True
             self.is_read = False
-            if all(kind == b"d" for _, (kind, _) in entries):
-                # The trace of a deleted log stays for seconds, in which followers would ask all the time.
-                asyncio.get_running_loop().call_later(_DELETED_PAUSE, self.signal.notify)
+            if self._has_entries_only:
+                asyncio.get_running_loop().call_later(_NO_LOG_PAUSE, self._tell)
             else:
-                self.signal.notify()
+                self._has_entries_only = True
+                self._tell()
             return
         self._forget_page()
         for id, (kind, frame) in entries:
@@ -193,3 +201,8 @@ class Feed:
             self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
             self._page_after = after
         return self._page
+
+    def _tell(self) -> None:
+        """Wake the followers, and have those look again that are about to wait."""
+        self.news += 1
+        self.signal.notify()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Command = Callable[["Link"], Sequence[Any]]
 
 __all__ = [
+    "CONNECT_TIME",
     "TRANSIENT",
     "Calls",
     "Link",
@@ -43,6 +44,9 @@ _MAX_BATCH = 256
 
 # How many seconds Redis may take to answer a pipeline.
 _ANSWER_TIME = 5.0
+
+CONNECT_TIME = 5.0
+"""How many seconds a new connection may take, with the first commands that redis-py sends."""
 
 # The bounds of the seconds between two attempts to connect.
 _SHORTEST_PAUSE = 0.05

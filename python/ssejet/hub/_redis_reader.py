@@ -11,7 +11,7 @@ from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
-from ssejet.hub._redis_link import TRANSIENT, NoAnswerError, connected, dropped, pause
+from ssejet.hub._redis_link import CONNECT_TIME, TRANSIENT, NoAnswerError, connected, dropped, pause
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ __all__ = ["Reader"]
 _MAX_FEEDS = 500
 
 # How many seconds a read waits for the first entry.
-_BLOCK = 5.0
+_BLOCK = 3.0
+
+# How many seconds more the answer may take. After that the connection counts as lost: a network that is cut
+# does not say so.
+_LATE = 2.0
 
 # How many seconds pass between two looks for logs that are to be checked.
 _TICK = 0.25
@@ -104,8 +108,10 @@ class _Shard:
             while self._is_needed:
                 try:
                     if connection is None:
-                        pool = await servers.pool(self._wake_name.decode())
-                        connection = await connected(pool)
+                        # A server that does not answer, or a network that is cut, says nothing.
+                        with anyio.fail_after(CONNECT_TIME):
+                            pool = await servers.pool(self._wake_name.decode())
+                            connection = await connected(pool)
                     await self._read(connection)
                     failures = 0
                 except _AWAY as error:  # noqa: PERF203 (this is rare)
@@ -131,10 +137,10 @@ class _Shard:
         command = self._command()
         self._is_blocked = True
         try:
-            with anyio.fail_after(2 * _BLOCK):
+            with anyio.fail_after(_BLOCK + _LATE):
                 await connection.send_command(*command)
                 del command  # it names many logs
-                reply = await connection.read_response(disable_decoding=True, timeout=2 * _BLOCK)
+                reply = await connection.read_response(disable_decoding=True, timeout=_BLOCK + _LATE)
         finally:
             self._is_blocked = False
         if reply is None:
