@@ -486,7 +486,8 @@ class TestClosing:
                     assert event.data in DATA
 
         async def main() -> None:
-            limits = httpx.Limits(max_connections=None)
+            # A connection stays open for the next request if its response comes to an end in time.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
             async with httpx.AsyncClient(limits=limits, verify=False) as client:
                 # Imports can leave reference cycles, which keep objects alive.
                 async with ssejet.asubscribe(faults.source(*BLOCKS).url, client=client) as events:
