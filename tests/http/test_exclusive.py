@@ -68,7 +68,7 @@ def test_a_thing_is_released_once_and_when_no_thread_uses_it() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(200)
         assert thing.faults == []
         assert thing.released == 1
 
@@ -114,7 +114,7 @@ def test_two_threads_never_read_a_response_at_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(200)
     assert chunks.reads > 0
     assert chunks.faults == 0
 
@@ -153,7 +153,7 @@ def test_all_threads_that_end_the_use_return_when_the_thing_is_released(
     exclusive.holder = None
     exclusive.release(lambda: released.append(1))
     for thread in threads:
-        thread.join(60)
+        thread.join(200)
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -182,7 +182,7 @@ def test_threads_that_wait_return_if_the_release_fails(monkeypatch: pytest.Monke
     exclusive.holder = None
     with pytest.raises(ZeroDivisionError):
         exclusive.release(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    thread.join(60)
+    thread.join(200)
     assert not thread.is_alive()
 
 

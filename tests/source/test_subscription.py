@@ -410,7 +410,7 @@ class TestClosing:
         errors: list[SSEError] = []
         waiting = threading.Event()
         with subscriber.reading(script.base, on_error=lambda error: waiting.set(), **NEVER) as reading:
-            assert waiting.wait(60)
+            assert waiting.wait(200)
             reading.await_silence()
             reading.close()
             reading.await_end()
@@ -562,7 +562,7 @@ class TestRestarting:
         waiting = threading.Event()
         source = faults.source(*BLOCKS, faults=[Fault(events=2), Fault(then=Then.STALL)])
         with subscriber.reading(source.url, on_error=lambda error: waiting.set(), **NEVER) as reading:
-            assert waiting.wait(60)
+            assert waiting.wait(200)
             while len(source.requests) < 2:
                 reading.restart()
             reading.await_events(5)

@@ -70,7 +70,7 @@ class TestFromAnotherThread:
                     if number:
                         thread.join(number / 1000)
                     stream.close()
-                    thread.join(60)
+                    thread.join(200)
                     assert not thread.is_alive()
                     assert items == ITEMS[: len(items)]
                     assert response.is_closed
@@ -84,7 +84,7 @@ class TestFromAnotherThread:
         class Response:
             def iter_bytes(self) -> Iterator[bytes]:
                 reading.set()
-                closed.wait(60)
+                closed.wait(200)
                 yield b"data: 1\n\n"
 
             def close(self) -> None:
@@ -94,9 +94,9 @@ class TestFromAnotherThread:
         items: list[int] = []
         thread = threading.Thread(target=items.extend, args=[stream])
         thread.start()
-        reading.wait(60)
+        reading.wait(200)
         stream.close()
-        thread.join(60)
+        thread.join(200)
         assert not thread.is_alive()
         assert items == []
 

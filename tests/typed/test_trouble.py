@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-A_LONG_TIME = 60
+A_LONG_TIME = 200
 """In seconds."""
 
 
