@@ -263,7 +263,7 @@ class TestCancellation:
             async with AsyncUser(library, backend).client(account) as client:
                 async with anyio.create_task_group() as group:
                     group.start_soon(partial(client.chat.completions.create, **ASK, stream=stream))
-                    await anyio.to_thread.run_sync(account.asked.wait, 60)
+                    await anyio.to_thread.run_sync(account.asked.wait, 200)
                     group.cancel_scope.cancel()
                 assert connections_of(client) == []
 
@@ -300,8 +300,11 @@ class TestCancellation:
 
         async def main() -> None:
             async with AsyncUser(library, backend).client(account) as client:
-                with anyio.move_on_after(0.1):
-                    await client.chat.completions.create(**ASK)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(partial(client.chat.completions.create, **ASK))
+                    await anyio.to_thread.run_sync(account.asked.wait, 200)
+                    await anyio.sleep(0.1)
+                    group.cancel_scope.cancel()
                 assert connections_of(client) == []
 
         anyio.run(main, backend=backend)
