@@ -59,6 +59,7 @@ class Fault:
         cut: after how many bytes of the body it comes, at the latest.
         then: what the end is.
         drip: whether each byte is sent on its own.
+        whole: how many bytes are sent in one piece before that.
         delay: seconds to wait before the response.
         wrong_length: how much a Content-Length is too large, in bytes; negative if it is too small.
         forgets: whether Last-Event-ID is ignored.
@@ -71,6 +72,7 @@ class Fault:
     cut: int | None = None
     then: Then = Then.END
     drip: bool = False
+    whole: int = 0
     delay: float = 0.0
     wrong_length: int = 0
     forgets: bool = False
@@ -147,7 +149,8 @@ class _Answer:
         return True
 
     async def _send_body(self, fault: Fault, headers: dict[str, str], body: bytes, sent: bytes) -> bool:
-        pieces = [sent[i : i + 1] for i in range(len(sent))] if fault.drip else [sent]
+        start = fault.whole if fault.drip else len(sent)
+        pieces = [sent[:start], *(sent[i : i + 1] for i in range(start, len(sent)))]
         whole = sent == body
         if fault.framing is Framing.LENGTH:
             length = max(0, len(body) + fault.wrong_length)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 # In seconds: longer than any test takes, but finite, so that a test that hangs fails.
-A_LONG_TIME = 60
+A_LONG_TIME = 200
 
 
 @dataclass(frozen=True)

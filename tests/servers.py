@@ -31,7 +31,7 @@ class Then(Enum):
 
 
 # In seconds: longer than any test takes, but finite, so that a test that hangs fails.
-A_LONG_TIME = 60
+A_LONG_TIME = 200
 
 Step = bytes | float | threading.Event | Then
 

@@ -45,7 +45,7 @@ def at_once(work: Callable[[int], T]) -> list[T]:
     start = threading.Barrier(THREADS)
 
     def begin(number: int) -> T:
-        start.wait(60)
+        start.wait(200)
         return work(number)
 
     with ThreadPoolExecutor(THREADS) as pool:

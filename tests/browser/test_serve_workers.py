@@ -61,7 +61,7 @@ def served(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
     yield served
     with served.lines:
         served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(30) == 130
+        assert served.process.wait(200) == 130
 
 
 def answer(page: Page) -> Any:
@@ -145,11 +145,11 @@ async def test_a_killed_process_is_told_and_the_question_can_be_asked_again(
 async def test_the_processes_end_with_the_command(redis_server: RedisServer, tmp_path: Path) -> None:
     for number, status in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
         served = Served(tmp_path, redis_server.url)
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=200) as client:
             await client.get(f"{served.url}recording.json")
             with served.lines:
                 served.process.send_signal(number)
-                assert served.process.wait(30) == status
+                assert served.process.wait(200) == status
                 # Their output ends when the last of them has.
                 served.lines.read()
         async with httpx.AsyncClient(trust_env=False) as client:

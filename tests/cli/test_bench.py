@@ -257,7 +257,7 @@ def test_where_blocks_cannot_be_printed_there_are_other_bars(api: str) -> None:
         env=environment(PYTHONIOENCODING="ascii"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -104,7 +104,7 @@ def test_a_redis_that_went_away_is_a_status_that_pages_wait_out() -> None:
     hub = AsyncHub("redis://127.0.0.1:1")
     with (
         loopback_server(playback_app(Playback("x.sse", read_recording(RECORDING)), hub)) as url,
-        httpx.Client(base_url=url, trust_env=False, timeout=60) as client,
+        httpx.Client(base_url=url, trust_env=False, timeout=200) as client,
     ):
         response = client.post("/chats/chat-123/questions", json=QUESTION)
     assert response.status_code == 503

@@ -21,7 +21,7 @@ MAIN = "from ssejet.cli import main; main()"
 def doctor(*arguments: str, before: str = "", **variables: str) -> str:
     command = [sys.executable, "-W", "error", "-c", f"{before}\n{MAIN}", "doctor", *arguments]
     env = environment(COLUMNS="200", **variables)
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=env, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=env, timeout=200, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

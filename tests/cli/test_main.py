@@ -34,7 +34,7 @@ main()
 
 def run_apart(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, capture_output=True, encoding="utf-8", env=environment(), timeout=60, check=False
+        command, capture_output=True, encoding="utf-8", env=environment(), timeout=200, check=False
     )
 
 
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_command_quietly_wherever_it_is(place: str, tmp_path: Pa
         env=environment(
             INTERRUPTED_AT=place, PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
         ),
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, "")

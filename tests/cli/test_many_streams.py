@@ -73,7 +73,7 @@ def test_a_thousand_live_streams_are_held_and_counted_right() -> None:
             env=environment(OPENAI_API_KEY=""),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def test_more_connections_than_the_system_allows_are_refused_with_the_remedy() -
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 2

@@ -198,6 +198,6 @@ def test_a_failure_of_the_terminal_is_raised_at_the_end() -> None:
             raise OSError("gone")
 
     writer = MarkdownWriter(console_on(Gone()))
-    writer._thread.join(10)
+    writer._thread.join(200)
     with pytest.raises(OSError, match="gone"):
         writer.end()

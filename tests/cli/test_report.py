@@ -5,6 +5,7 @@ import time
 from array import array
 
 import pytest
+from models import A_LONG_TIME
 
 from ssejet import APIConnectionError
 from ssejet.cli._load import Failure, Load, Results, Sample
@@ -63,26 +64,42 @@ def test_reads_that_came_late_are_counted(late: int, is_limit: bool) -> None:
     assert ("It was a limit itself" in remarks) == is_limit
 
 
-def test_an_event_loop_that_is_blocked_makes_reads_late(api: str) -> None:
-    async def run() -> Results:
+@pytest.mark.slow
+@pytest.mark.parametrize("direct", ["1", "0"], ids=["direct", "ordinary"])
+def test_reads_of_an_event_loop_that_is_blocked_are_late(
+    direct: str, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSEJET_DIRECT", direct)
+
+    async def run() -> tuple[Results, int]:
         request = {"model": "slow-poet", "messages": []}
         async with Load({"base_url": api, "api_key": ""}, [request], concurrency=2) as load:
 
-            async def block() -> None:
-                while not load.results.late_reads:
-                    await asyncio.sleep(0)
-                    if load.results.reads:
-                        # The event loop stands still, while more tokens arrive.
-                        time.sleep(0.2)  # noqa: ASYNC251
+            async def turn() -> None:
+                await asyncio.sleep(0)
+                if load.results.reads:
+                    # Each turn of the event loop takes long, while tokens arrive.
+                    time.sleep(0.015)  # noqa: ASYNC251
+
+            async def block() -> int:
+                # What was read before the first late read may be counted after it.
+                while load.results.late_reads < 5:
+                    await turn()
+                on_time = load.results.reads - load.results.late_reads
+                while load.results.late_reads < 10:
+                    await turn()
+                on_time = load.results.reads - load.results.late_reads - on_time
+                load.stop()
+                return on_time
 
             blocking = asyncio.create_task(block())
-            results = await load.run(total=2)
-            blocking.cancel()
-            return results
+            results = await load.run(seconds=A_LONG_TIME)
+            assert blocking.done(), "no more than a few reads were late"
+            return results, blocking.result()
 
-    results = asyncio.run(run())
-    assert 0 < results.late_reads <= results.reads
-    assert max(results.delays) > 0.1
+    results, on_time = asyncio.run(run())
+    assert on_time == 0
+    assert max(results.delays) > 0.01
     assert report_of(results).to_dict()["load_generator"]["is_limit"]
 
 

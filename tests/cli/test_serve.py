@@ -32,7 +32,7 @@ def test_a_file_is_served_until_it_is_interrupted(start: Start, recording: Path)
     assert second == f"For clients of OpenAI's API: base_url={url}v1\n"
     assert httpx.get(f"{url}events", trust_env=False).text.endswith("data: [DONE]\n\n")
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(200) == 130
     assert process.stderr.read() == ""
 
 

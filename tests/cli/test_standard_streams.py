@@ -116,7 +116,7 @@ def test_the_console_script_begins_with_any_streams() -> None:
         ("| true", 0),
     ):
         shell = ["bash", "-c", f'set -o pipefail; "$0" --version {redirections}', SCRIPT]
-        done = subprocess.run(shell, env=environment(), capture_output=True, timeout=60, check=False)
+        done = subprocess.run(shell, env=environment(), capture_output=True, timeout=200, check=False)
         assert (done.returncode, done.stderr) == (status, b""), redirections
 
 
@@ -134,7 +134,7 @@ def test_a_server_whose_streams_are_closed_still_serves() -> None:
             time.sleep(0.02)
         assert response.headers["content-type"].startswith("text/event-stream")
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(200) == 130
     finally:
         process.kill()
         process.wait()

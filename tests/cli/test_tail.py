@@ -317,7 +317,7 @@ def test_a_pipe_into_head_is_quiet(server: str) -> None:
         ["bash", "-c", 'set -o pipefail; "$0" tail "$1" --raw | head -n 1', SCRIPT, f"{server}/events"],
         env=environment(),
         capture_output=True,
-        timeout=30,
+        timeout=200,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b": welcome\n", b"")

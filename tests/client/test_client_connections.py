@@ -121,7 +121,7 @@ class TestConnectionsAreUsedAgain:
         with SyncUser(library).client(account) as client:
             with client.chat.completions.create(**ASK, stream=True) as stream:
                 next(stream)
-            assert answer.left.wait(60)
+            assert answer.left.wait(200)
             assert connections_of(client) == []
             client.chat.completions.create(**ASK)
         assert len(account.connections) == 2
@@ -138,7 +138,7 @@ class TestConnectionsAreUsedAgain:
                 assert connections_of(client) == []
 
         anyio.run(main, backend=backend)
-        assert answer.left.wait(60)
+        assert answer.left.wait(200)
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_connections_are_used_again_or_closed_after_a_failure(
@@ -219,7 +219,7 @@ class TestManyAtOnce:
             with client.chat.completions.stream(**ASK) as stream:
                 texts = stream.text_deltas()
                 first = next(texts)
-                everyone.wait(60)
+                everyone.wait(200)
                 return first + "".join(texts)
 
         with Client(api_key=KEY, base_url=account.url) as client, ThreadPoolExecutor(count) as pool:
@@ -263,12 +263,12 @@ class TestCancellation:
             async with AsyncUser(library, backend).client(account) as client:
                 async with anyio.create_task_group() as group:
                     group.start_soon(partial(client.chat.completions.create, **ASK, stream=stream))
-                    await anyio.to_thread.run_sync(account.asked.wait, 60)
+                    await anyio.to_thread.run_sync(account.asked.wait, 200)
                     group.cancel_scope.cancel()
                 assert connections_of(client) == []
 
         anyio.run(main, backend=backend)
-        assert answer.left.wait(60)
+        assert answer.left.wait(200)
 
     def test_cancellation_between_two_attempts_sends_no_more(
         self, account: Account, library: Any, backend: str, monkeypatch: pytest.MonkeyPatch
@@ -300,12 +300,15 @@ class TestCancellation:
 
         async def main() -> None:
             async with AsyncUser(library, backend).client(account) as client:
-                with anyio.move_on_after(0.1):
-                    await client.chat.completions.create(**ASK)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(partial(client.chat.completions.create, **ASK))
+                    await anyio.to_thread.run_sync(account.asked.wait, 200)
+                    await anyio.sleep(0.1)
+                    group.cancel_scope.cancel()
                 assert connections_of(client) == []
 
         anyio.run(main, backend=backend)
-        assert answer.left.wait(60)
+        assert answer.left.wait(200)
 
     @pytest.mark.skipif(
         sys.version_info < (3, 11), reason="httpx misses a cancellation that comes as it has connected"

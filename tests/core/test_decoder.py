@@ -586,14 +586,14 @@ def test_a_decoder_that_is_in_use_by_another_thread_says_so() -> None:
 
     def callback(_: str) -> None:
         inside.set()
-        assert go_on.wait(60)
+        assert go_on.wait(200)
 
     decoder = Decoder(on_comment=callback)
     results: list[list[ServerSentEvent]] = []
     thread = threading.Thread(target=lambda: results.append(decoder.feed(b":\ndata: a\n\n")))
     thread.start()
     try:
-        assert inside.wait(60)
+        assert inside.wait(200)
         for use in (lambda: decoder.feed(b"data: x\n\n"), decoder.finish, decoder.reset):
             with pytest.raises(RuntimeError, match=r"in use.*thread"):
                 use()
@@ -938,7 +938,7 @@ async def test_cancellation_closes_the_source() -> None:
             assert event == A
 
     task = asyncio.create_task(consume())
-    await asyncio.wait_for(waiting.wait(), 60)
+    await asyncio.wait_for(waiting.wait(), 200)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

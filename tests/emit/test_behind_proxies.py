@@ -154,7 +154,7 @@ def test_a_proxy_passes_on_each_event_before_the_next_is_made(app: App, url: str
     body = b'{"question": "?"}' if method == "POST" else b""
     headers = {"accept-encoding": "gzip"}
     with (
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=200) as client,
         client.stream(method, f"{url}/events", content=body, headers=headers) as response,
     ):
         assert "content-encoding" not in response.headers
@@ -164,13 +164,13 @@ def test_a_proxy_passes_on_each_event_before_the_next_is_made(app: App, url: str
                 break
             app.go_on()
     # The client has left: the source ends, though the server has nothing to send but heartbeats.
-    assert app.closed.wait(20)
+    assert app.closed.wait(200)
     assert app.bodies == [body]
 
 
 def test_heartbeats_keep_a_silent_stream_open_beyond_the_timeout_of_a_proxy(url: str) -> None:
     with (
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=200) as client,
         connect_sse(client, "GET", f"{url}/silence") as source,
     ):
         assert [event.data for event in source.iter_sse()][:2] == ["before", "after"]

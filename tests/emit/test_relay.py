@@ -149,7 +149,7 @@ def test_heartbeats_come_while_the_other_server_is_silent(server: Server) -> Non
             received += next(pieces)
         assert received.replace(HEARTBEAT, b"") in (b"", b"data: a\n\n")
         stream.close()
-    assert answer.left.wait(10)
+    assert answer.left.wait(200)
 
 
 def test_no_heartbeat_comes_within_an_event(server: Server) -> None:
@@ -345,7 +345,7 @@ def test_the_other_connection_is_closed_when_the_reader_leaves(
         stream = relay(send(client, answer), heartbeat=heartbeat)
         next(iter(stream))
         stream.close()
-        assert answer.left.wait(10)
+        assert answer.left.wait(200)
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
@@ -359,7 +359,7 @@ def test_a_read_that_waits_is_ended_when_the_reader_leaves(server: Server, libra
             pass
         assert threading.active_count() == before + 1
         stream.close()
-        assert answer.left.wait(10)
+        assert answer.left.wait(200)
         assert threading.active_count() == before
 
 
@@ -380,7 +380,7 @@ def test_a_relay_that_was_never_read_closes_its_response(server: Server) -> None
     answer = server.answer(b"data: a\n\n", Then.HANG)
     with httpx.Client() as client:
         relay(send(client, answer)).close()
-        assert answer.left.wait(10)
+        assert answer.left.wait(200)
 
 
 def test_an_interrupt_leaves_connections_of_other_requests_alone(server: Server) -> None:
@@ -439,11 +439,11 @@ def test_another_thread_can_close_a_relay_that_waits(server: Server, heartbeat: 
 
         thread = threading.Thread(target=read)
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(200)
         stream.close()
-        thread.join(10)
+        thread.join(200)
         assert not thread.is_alive()
-        assert answer.left.wait(10)
+        assert answer.left.wait(200)
     assert pieces == [b"data: a\n\n"]
 
 

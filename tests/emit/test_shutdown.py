@@ -110,7 +110,7 @@ def run(tmp_path: Path) -> Iterator[Callable[[str], RunningServer]]:
     for server in servers:
         if server.process.poll() is None:
             server.process.terminate()
-        server.process.communicate(timeout=60)
+        server.process.communicate(timeout=200)
 
 
 class Reader(threading.Thread):
@@ -149,7 +149,7 @@ def read(server: RunningServer, *sources: str) -> list[Reader]:
 
 def assert_ended_in_order(readers: list[Reader]) -> None:
     for reader in readers:
-        reader.join(60)
+        reader.join(200)
         assert (reader.url, reader.complete) == (reader.url, True)
         assert reader.received.endswith(LAST_EVENT)
 
@@ -163,7 +163,7 @@ def test_a_server_that_gets_sigterm_ends_its_streams(name: str, run: Callable[..
     server.process.send_signal(signal.SIGTERM)
     assert_ended_in_order(readers)
     assert server.closed() == sources
-    server.process.communicate(timeout=60)
+    server.process.communicate(timeout=200)
 
 
 @needs_signals
@@ -185,7 +185,7 @@ def test_a_source_that_cleans_up_for_too_long_delays_neither_its_client_nor_the_
     readers = read(server, source)
     server.process.send_signal(signal.SIGTERM)
     assert_ended_in_order(readers)
-    output, _ = server.process.communicate(timeout=60)
+    output, _ = server.process.communicate(timeout=200)
     if name == "uvicorn":  # the others do not wait for so long themselves
         # asyncio.shield gives way at once: what it shields goes on in a task of its own.
         cut_short = f"the cleanup of the source {source} of a stream was cut short" in output.decode()
@@ -201,7 +201,7 @@ def test_a_source_that_fails_to_clean_up_is_logged_and_the_last_event_is_sent(
     readers = read(server, "failing")
     server.process.send_signal(signal.SIGTERM)
     assert_ended_in_order(readers)
-    output, _ = server.process.communicate(timeout=60)
+    output, _ = server.process.communicate(timeout=200)
     assert b"the source failing of a stream failed to clean up" in output
     assert b"ValueError: no" in output
 
@@ -221,7 +221,7 @@ def test_a_server_with_two_workers_ends_the_streams_of_both(
     assert eventually(both_stream)
     server.process.send_signal(signal.SIGTERM)
     assert_ended_in_order(readers)
-    server.process.communicate(timeout=60)
+    server.process.communicate(timeout=200)
 
 
 @needs_signals
@@ -278,7 +278,7 @@ def test_a_server_that_is_stopped_by_its_flag_ends_its_streams(serve: Callable[.
     reader = Reader(url)
     assert reader.begun.wait(TIMEOUT)
     server.should_exit = True
-    reader.join(60)
+    reader.join(200)
     assert reader.complete
     assert probe.ended_by is asyncio.CancelledError
 
@@ -290,7 +290,7 @@ def test_a_server_that_has_had_its_last_request_ends_its_streams(serve: Callable
     reader = Reader(url)
     assert reader.begun.wait(TIMEOUT)
     httpx.get(url, trust_env=False)
-    reader.join(60)
+    reader.join(200)
     assert reader.complete
     assert probe.closed.is_set()
 
@@ -310,7 +310,7 @@ def test_an_application_can_end_its_streams_itself(serve: Callable[..., Any]) ->
         assert reader.begun.wait(TIMEOUT)
     stop_streams()
     for reader, probe in zip(readers, probes, strict=True):
-        reader.join(60)
+        reader.join(200)
         assert reader.complete
         assert reader.received.endswith(b"data: bye\n\n")
         assert probe.closed.is_set()
@@ -330,7 +330,7 @@ def test_a_stream_that_has_not_begun_gets_a_complete_response(serve: Callable[..
     reader = Reader(url)
     assert opened.wait(TIMEOUT)
     stop_streams()
-    reader.join(60)
+    reader.join(200)
     assert (reader.complete, reader.received) == (True, b"data: bye\n\n")
 
 
@@ -348,7 +348,7 @@ def test_the_last_event_is_not_put_into_an_event_that_a_relay_passes_on(
     reader = Reader(url)
     assert eventually(lambda: reader.received.endswith(b"half"))
     stop_streams()
-    reader.join(60)
+    reader.join(200)
     assert (reader.complete, reader.received) == (True, b"data: whole\n\ndata: half")
     assert answer.left.wait(TIMEOUT)
 
@@ -371,7 +371,7 @@ def test_a_source_that_waits_in_a_thread_does_not_keep_its_client_waiting(serve:
         try:
             yield "a"
             waits.set()
-            gate.wait(60)
+            gate.wait(200)
         finally:
             closed.set()
 
@@ -379,7 +379,7 @@ def test_a_source_that_waits_in_a_thread_does_not_keep_its_client_waiting(serve:
     reader = Reader(url)
     assert waits.wait(TIMEOUT)
     stop_streams()
-    reader.join(60)
+    reader.join(200)
     assert not closed.is_set()
     assert (reader.complete, reader.received) == (True, b"data: a\n\ndata: bye\n\n")
     gate.set()
@@ -495,6 +495,6 @@ def test_a_response_ends_if_its_source_takes_long_to_clean_up(
     reader = Reader(url)
     assert reader.begun.wait(TIMEOUT)
     stop_streams()
-    reader.join(60)
+    reader.join(200)
     assert reader.complete
     assert closed.wait(TIMEOUT)

@@ -10,7 +10,7 @@ from ssejet.emit._source_thread import SourceThread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-A_LONG_TIME = 60
+A_LONG_TIME = 200
 """In seconds."""
 
 

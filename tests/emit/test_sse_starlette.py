@@ -259,7 +259,7 @@ def test_a_source_may_send_a_last_event_in_the_grace_period(serve: Callable[...,
         ours.AppStatus.should_exit = True
     else:
         stop_streams()
-    thread.join(60)
+    thread.join(200)
     assert received == [b"data: a\r\n\r\nevent: goodbye\r\ndata: b\r\n\r\n"]
 
 

@@ -56,7 +56,7 @@ class Client:
                     await wait.wait()
 
     async def get(self, response: Callable[..., Awaitable[None]]) -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(200):
             await response(SCOPE, self.receive, self.send)
 
 

@@ -31,7 +31,7 @@ HTTP = {"httpx": httpx, "httpx2": httpx2}
 # Framings that are wrong. h11 names the bytes that it has found, so their texts differ.
 MALFORMED = [b"zz\r\n", b"3\r\n: \nXX", b"-1\r\n", b"fffffffffffffffffffff\r\n", b"\r\n", b"5 5\r\n"]
 _OPEN_FILES = Path("/proc/self/fd")
-_LONG = 60.0
+_LONG = 200.0
 _SHORT = 0.4  # where the server hangs
 
 

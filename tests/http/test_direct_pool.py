@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 
-from raw_server import chunk
+from raw_server import A_LONG_TIME, chunk
 from ssejet import AsyncStream, Stream, direct_reading
 from tls import unverified
 
@@ -87,10 +87,14 @@ def errors_of(error: BaseException | None, *, with_text: bool) -> list[tuple[str
     return found
 
 
+def limit_of(name: str) -> float:
+    return 1 if "silence" in name else A_LONG_TIME
+
+
 def see(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Seen:
     seen = Seen()
     before = server.accepted
-    with http.Client(timeout=0.3 if "silence" in name else 60, verify=unverified()) as client:
+    with http.Client(timeout=limit_of(name), verify=unverified()) as client:
         with client.stream("GET", server.answer(*ENDINGS[name][0])) as response:
             stream = Stream(response, direct=direct)
             try:
@@ -114,7 +118,9 @@ def see(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Se
 async def asee(http: ModuleType, server: ExactServer, name: str, *, direct: bool) -> Seen:
     seen = Seen()
     before = server.accepted
-    async with http.AsyncClient(timeout=0.3 if "silence" in name else 60, verify=unverified()) as client:
+    async with http.AsyncClient(
+        timeout=1 if "silence" in name else A_LONG_TIME, verify=unverified()
+    ) as client:
         async with client.stream("GET", server.answer(*ENDINGS[name][0])) as response:
             stream = AsyncStream(response, direct=direct)
             try:

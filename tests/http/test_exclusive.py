@@ -70,7 +70,7 @@ def test_a_thing_is_released_once_and_when_no_thread_uses_it() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(200)
         assert thing.faults == []
         assert thing.released == 1
 
@@ -116,7 +116,7 @@ def test_two_threads_never_read_a_response_at_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(200)
     assert chunks.reads > 0
     assert chunks.faults == 0
 
@@ -156,7 +156,7 @@ def test_ending_the_use_returns_when_the_thing_is_released() -> None:
     user = User(exclusive, lambda: released.append(get_ident()))
     exclusive.end(wake=user.leave, release=lambda: released.append(get_ident()))
     assert len(released) == 1
-    user.thread.join(60)
+    user.thread.join(200)
     assert len(released) == 1
 
 
@@ -183,7 +183,7 @@ def test_all_threads_that_end_the_use_return_when_the_thing_is_released() -> Non
     all_wait.wait()
     user.leave()
     for thread in threads:
-        thread.join(60)
+        thread.join(200)
     assert returned == [1, 1, 1]
 
 
@@ -197,7 +197,7 @@ def test_ending_the_use_returns_after_a_while_if_the_user_does_not_stop(
     exclusive.end(wake=lambda: None, release=pytest.fail)
     assert released == []
     user.leave()
-    user.thread.join(60)
+    user.thread.join(200)
     assert released == [1]
     exclusive.end(wake=pytest.fail, release=pytest.fail)
 
@@ -215,7 +215,7 @@ def test_ending_the_use_does_not_wait_for_a_user_that_cannot_be_woken() -> None:
     exclusive.end(wake=wake, release=pytest.fail)
     assert released == [1]
     user.leave()
-    user.thread.join(60)
+    user.thread.join(200)
     assert released == [1]
 
 
@@ -225,7 +225,7 @@ def test_threads_that_wait_return_if_the_release_fails() -> None:
     user = User(exclusive, lambda: 1 / 0)
     with suppress(ZeroDivisionError):
         exclusive.end(wake=user.leave, release=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    user.thread.join(60)
+    user.thread.join(200)
     exclusive.end(wake=pytest.fail, release=pytest.fail)
 
 

@@ -73,7 +73,7 @@ class TestASynchronousResponse:
         self, client: niquests.Session, h2_server: H2Server, limit: str
     ) -> None:
         stream: Stream[Any] = Stream(
-            client.get(h2_server.answer(EVENTS[0], Then.HANG).url, stream=True), **{limit: 0.2}
+            client.get(h2_server.answer(EVENTS[0], Then.HANG).url, stream=True), **{limit: 1}
         )
         assert next(stream) == 0
         with pytest.raises(APITimeoutError) as caught:
@@ -86,7 +86,7 @@ class TestASynchronousResponse:
         answer = h2_server.answer(EVENTS[0], Then.HANG)
         with Stream(client.get(answer.url, stream=True), idle_timeout=A_LONG_TIME) as stream:
             assert next(stream) == 0
-        response = client.get(answer.url, stream=True, timeout=0.2)
+        response = client.get(answer.url, stream=True, timeout=1)
         with pytest.raises(APITimeoutError, match="the client's read timeout"):
             list(Stream(response))
 
@@ -193,8 +193,8 @@ class TestResponsesOfOneConnection:
         self, multiplexed: niquests.Session, h2_server: H2Server
     ) -> None:
         limited = h2_server.answer(EVENTS[0], Then.HANG)
-        late = h2_server.answer(EVENTS[0], 0.4, EVENTS[1])
-        closed: Stream[Any] = Stream(multiplexed.get(limited.url, stream=True, timeout=0.2), idle_timeout=0.1)
+        late = h2_server.answer(EVENTS[0], 1.5, EVENTS[1])
+        closed: Stream[Any] = Stream(multiplexed.get(limited.url, stream=True, timeout=1), idle_timeout=0.9)
         assert next(closed) == 0
         read: Stream[Any] = Stream(multiplexed.get(late.url, stream=True, timeout=A_LONG_TIME))
         closed.close()
@@ -221,7 +221,7 @@ class TestAnAsynchronousResponse:
         self, async_client: niquests.AsyncSession, h2_server: H2Server, limit: str
     ) -> None:
         response = await async_client.get(h2_server.answer(EVENTS[0], Then.HANG).url, stream=True)
-        stream: AsyncStream[Any] = AsyncStream(response, **{limit: 0.2})
+        stream: AsyncStream[Any] = AsyncStream(response, **{limit: 1})
         assert await anext(stream) == 0
         with pytest.raises(APITimeoutError) as caught:
             await anext(stream)

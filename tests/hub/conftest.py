@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 # In seconds: longer than any test takes, but finite, so that a test that hangs fails.
-A_LONG_TIME = 30
+A_LONG_TIME = 200
 
 _prefixes = count()
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "durable-streams.md"
 
-A_LONG_TIME = 20
+A_LONG_TIME = 200
 
 
 class Served:

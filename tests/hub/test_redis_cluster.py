@@ -120,7 +120,7 @@ async def test_a_call_that_waits_for_a_server_fails_when_the_hub_is_closed() -> 
     await asyncio.sleep(0.05)
     await links.aclose()
     with pytest.raises(HubError, match="the hub is closed"):
-        await asyncio.wait_for(call, 10)
+        await asyncio.wait_for(call, 200)
 
 
 async def test_logs_are_on_all_servers_and_are_followed_from_another_hub(cluster: RedisCluster) -> None:
@@ -131,7 +131,7 @@ async def test_logs_are_on_all_servers_and_are_followed_from_another_hub(cluster
             results[key] = await data(other, key)
 
         keys = [f"user {number}" for number in range(60)]
-        with anyio.fail_after(40):
+        with anyio.fail_after(200):
             async with anyio.create_task_group() as tasks:
                 for key in keys:
                     tasks.start_soon(follow, key)
@@ -150,7 +150,7 @@ async def test_logs_are_on_all_servers_and_are_followed_from_another_hub(cluster
 
 async def test_stop_reaches_the_producer_in_another_hub(cluster: RedisCluster) -> None:
     async with cluster.hub() as one, cluster.hub() as other:
-        with anyio.fail_after(20):
+        with anyio.fail_after(200):
             await one.start("stopped", numbers(10_000, 0.01), lease=60)
             await other.stop("stopped")
             assert (await data(other, "stopped"))[-1] == '{"reason":"stopped"}'
@@ -164,7 +164,7 @@ async def test_a_log_whose_slot_moves_to_another_server_goes_on(cluster: RedisCl
         async def follow(each: AsyncHub) -> None:
             results.append(await data(each, "moved"))
 
-        with anyio.fail_after(40):
+        with anyio.fail_after(200):
             async with anyio.create_task_group() as tasks:
                 await hub.start("moved", numbers(150, 0.01))
                 tasks.start_soon(follow, hub)
@@ -185,7 +185,7 @@ async def test_the_logs_of_other_servers_go_on_while_one_is_away(cluster: RedisC
         async def follow(key: str) -> None:
             results[key] = await data(other, key)
 
-        with anyio.fail_after(50):
+        with anyio.fail_after(200):
             async with anyio.create_task_group() as tasks:
                 for key in keys:
                     await hub.start(key, numbers(60, 0.01))

@@ -99,7 +99,7 @@ def flask_app(options: dict[str, Any]) -> tuple[Flask, Hub]:
     def answer() -> Iterator[dict[str, int]]:
         for number in range(10):
             if number == 5:
-                GO_ON.wait(30)
+                GO_ON.wait(200)
             yield {"n": number}
 
     @app.get("/answer/<key>")
@@ -136,7 +136,7 @@ def base(request: pytest.FixtureRequest, hub_options: dict[str, Any]) -> Iterato
 @contextmanager
 def connected(url: str, last_event_id: str = "") -> Iterator[Any]:
     headers = {b"Last-Event-ID": last_event_id.encode()} if last_event_id else {}
-    with httpx.Client(timeout=20) as client, client.stream("GET", url, headers=headers) as response:
+    with httpx.Client(timeout=200) as client, client.stream("GET", url, headers=headers) as response:
         yield response
 
 

@@ -86,7 +86,7 @@ def test_stop_tells_followers_at_once_although_the_source_blocks(hub: Hub) -> No
 
     def source() -> Iterator[str]:
         yield "a"
-        go_on.wait(30)
+        go_on.wait(200)
         yield "b"
 
     hub.start("key", source)

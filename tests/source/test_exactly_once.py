@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 IDLE_TIMEOUT = 0.1
 
 # More failures than any schedule has, so that a subscriber which comes to no end fails.
-MANY = 50
+MANY = 500
 
 
 @given(st.sampled_from(SUBSCRIBERS), sources(), schedules)

@@ -130,7 +130,7 @@ def test_leaving_early_frees_the_servers_connection(server: Server) -> None:
         stream = start_sync(client, answer)
         next(stream)
         del stream
-        assert answer.left.wait(10)
+        assert answer.left.wait(200)
 
 
 def test_messages_are_read(server: Server) -> None:

@@ -302,7 +302,7 @@ async def as_future(stream: Any) -> Any:
 
 
 async def within_time(stream: Any) -> Any:
-    return await asyncio.wait_for(anext(stream), 60)
+    return await asyncio.wait_for(anext(stream), 200)
 
 
 async def with_others(stream: Any) -> Any:

@@ -178,7 +178,7 @@ def test_few_loops_are_kept() -> None:
     meet = threading.Barrier(12)
 
     async def wait() -> Any:
-        meet.wait(30)
+        meet.wait(200)
         return asyncio.get_running_loop()
 
     with ThreadPoolExecutor(12) as threads:

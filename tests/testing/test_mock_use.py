@@ -242,7 +242,7 @@ def test_the_count_is_that_of_earlier_calls_for_a_function_that_knows_the_mock(
 
 
 def test_calls_of_concurrent_threads_are_counted_one_by_one(provider: Provider, mock: Any) -> None:
-    barrier = threading.Barrier(MANY, timeout=60)
+    barrier = threading.Barrier(MANY, timeout=200)
 
     def answer(request: Any, route: Any) -> str:
         barrier.wait()  # all calls are under way before any of them is answered
@@ -337,7 +337,7 @@ def test_mocks_may_end_in_any_order(provider: Provider, client: Any) -> None:
 
 
 def test_threads_have_mocks_of_their_own(provider: Provider) -> None:
-    barrier = threading.Barrier(4, timeout=60)
+    barrier = threading.Barrier(4, timeout=200)
 
     def ask(number: int) -> str:
         with provider.decorator() as mock, provider.client() as client:

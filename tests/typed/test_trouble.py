@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 from dataclasses import dataclass, field
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drivers import AsyncDriver
+    from faults import Source
     from ssejet import SSEError
 
 pytestmark = pytest.mark.slow
 
-A_LONG_TIME = 60
+A_LONG_TIME = 200
 """In seconds."""
 
 
@@ -39,8 +41,9 @@ def chunk(content: str, finish_reason: str | None = None) -> bytes:
 
 HELLO = [chunk("Hel"), chunk("lo")]
 REST = [chunk(", world", "stop"), b"data: [DONE]\n\n"]
-STILL_HERE = b": still here\n\n" * 200
+STILL_HERE = b": still here\n\n" * 60
 IN_THE_THIRD = len(b"".join(HELLO)) + 20
+ALIVE = Fault(drip=True, whole=len(b"".join(HELLO)), cut=len(b"".join(HELLO) + STILL_HERE), then=Then.STALL)
 
 
 @dataclass(frozen=True)
@@ -118,34 +121,44 @@ TROUBLES = {
         True,
         kind="idle",
         fault=Fault(cut=IN_THE_THIRD, then=Then.STALL),
-        options={"idle_timeout": 0.1, "data_timeout": A_LONG_TIME, "timeout": A_LONG_TIME},
+        options={"idle_timeout": 0.3, "data_timeout": A_LONG_TIME, "timeout": A_LONG_TIME},
     ),
     "the server only says that it is alive": Trouble(
         ssejet.APITimeoutError,
         True,
         kind="data",
         rest=[STILL_HERE],
-        fault=Fault(drip=True, cut=len(b"".join(HELLO) + STILL_HERE), then=Then.STALL),
-        options={"idle_timeout": A_LONG_TIME, "data_timeout": 0.3, "timeout": A_LONG_TIME},
+        fault=ALIVE,
+        options={"idle_timeout": A_LONG_TIME, "data_timeout": 0.5, "timeout": A_LONG_TIME},
     ),
     "the server takes its time": Trouble(
         ssejet.APITimeoutError,
         True,
         kind="total",
         rest=[STILL_HERE],
-        fault=Fault(drip=True, cut=len(b"".join(HELLO) + STILL_HERE), then=Then.STALL),
-        options={"idle_timeout": A_LONG_TIME, "data_timeout": A_LONG_TIME, "timeout": 0.3},
+        fault=ALIVE,
+        options={"idle_timeout": A_LONG_TIME, "data_timeout": A_LONG_TIME, "timeout": 1},
     ),
 }
 OVER_TLS = ["the connection is reset", "the server falls silent", "the server takes its time"]
 
 
-def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[list[str], Exception | None]:
+def read(
+    driver: SyncDriver | AsyncDriver, server: FaultServer, source: Source, trouble: Trouble
+) -> tuple[list[str], Exception | None]:
     """The text of an answer, piece by piece, and what it ended with."""
+    url = source.url
     pieces: list[str] = []
     options = {name: value() if callable(value) else value for name, value in trouble.options.items()}
+
+    def has_come() -> bool:
+        """Whether all that comes before a silence has come. Then a timeout cannot be over before that."""
+        return trouble.fault.then is not Then.STALL or bool(source.struck)
+
     if isinstance(driver, SyncDriver):
         with driver.http.Client(verify=False) as client, opened(client, url) as response:
+            while not has_come():
+                sleep(0.005)
             stream = Stream(response, cast_to=ChatCompletionChunk, **options)
             try:
                 for text in ChatCompletionStream(stream, require_finish=trouble.require_finish).text_deltas():
@@ -156,6 +169,8 @@ def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[
 
     async def main() -> Exception | None:
         async with driver.http.AsyncClient(verify=False) as client, aopened(client, url) as response:
+            while not has_come():  # noqa: ASYNC110  # a thread sets it
+                await anyio.sleep(0.005)
             stream = AsyncStream(response, cast_to=ChatCompletionChunk, **options)
             answer = AsyncChatCompletionStream(stream, require_finish=trouble.require_finish)
             try:
@@ -168,7 +183,9 @@ def read(driver: SyncDriver | AsyncDriver, url: str, trouble: Trouble) -> tuple[
     async def end_well() -> Exception | None:
         error = await main()
         if driver.http is Aiohttp:
-            await anyio.sleep(0.25)  # as its documentation advises: it ends TLS in the background
+            # It ends TLS in the background, and its documentation advises to wait.
+            while server.connections:  # noqa: ASYNC110  # a thread counts them
+                await anyio.sleep(0.005)
         return error
 
     return pieces, anyio.run(end_well, backend=driver.backend)
@@ -182,7 +199,7 @@ def running_threads() -> set[threading.Thread]:
 def check(driver: SyncDriver | AsyncDriver, server: FaultServer, trouble: Trouble) -> None:
     threads = running_threads()
     source = server.source(*HELLO, *trouble.rest, faults=[trouble.fault])
-    pieces, error = read(driver, source.url, trouble)
+    pieces, error = read(driver, server, source, trouble)
     assert pieces == ["Hel", "lo"]
     assert type(error) is trouble.error
     assert getattr(error, "kind", None) == trouble.kind
