@@ -86,7 +86,7 @@ class Reader(BaseReader):
             leaves, so that no other thread reads the bytes that follow before that.
     """
 
-    __slots__ = ("_fetch", "_network_reads", "_use", "turn")
+    __slots__ = ("_network_reads", "_next", "use")
 
     close_name = "close"
     suspended = False
