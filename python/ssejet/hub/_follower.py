@@ -33,7 +33,7 @@ class Follower:
 
     @property
     def has_everything(self) -> bool:
-        """Whether the log has ended, and the client had everything before."""
+        """Whether the log has ended, and the client already had all of it."""
         return self._machine.has_everything
 
     async def open(self) -> None:
@@ -43,7 +43,7 @@ class Follower:
             self._ready = self._machine.receive(page)
 
     async def next(self) -> list[Entry]:
-        """Wait for more, and return it; nothing at the end."""
+        """Wait for entries and return them; return none at the end."""
         machine = self._machine
         while not self._ready and machine.state is not FollowerState.ENDED:
             page = await self._cursor.read(machine.after, wait=machine.waits)
