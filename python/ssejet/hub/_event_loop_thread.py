@@ -23,7 +23,7 @@ _CANCEL_TIME = 5.0
 
 
 class EventLoopThread:
-    """An event loop of asyncio in a daemon thread, which starts with the first call and ends once."""
+    """An event loop of asyncio in a daemon thread. It starts at the first call, and only once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class EventLoopThread:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is not None and thread is not None:
-            # Threads may wait for coroutines of this loop.
+            # Without this, threads that wait for coroutines of this loop would wait for ever.
             asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()

@@ -44,7 +44,7 @@ class Follower:
 
     @property
     def has_everything(self) -> bool:
-        """Whether the log has ended, and the client had everything before."""
+        """Whether the log has ended, and the client already had all of it."""
         return self._machine.has_everything
 
     async def open(self) -> None:
@@ -54,7 +54,7 @@ class Follower:
             self._ready = self._machine.receive(page)
 
     async def next(self) -> Sequence[Entry]:
-        """Wait for more, and return it; nothing at the end."""
+        """Wait for entries and return them; return none at the end."""
         if self._ready:
             ready, self._ready = self._ready, ()
             return ready

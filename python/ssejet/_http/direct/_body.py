@@ -1,4 +1,4 @@
-"""The rules for a body that is read directly, for both drivers.
+"""The rules for a body that is read directly from the socket. The sync and the async driver share them.
 
 A body is in one of these states:
 
@@ -35,11 +35,11 @@ class Body:
     """The body of one response.
 
     Args:
-        connection: what it is received on.
+        connection: the connection that the body arrives on.
 
     Attributes:
-        feed: takes bytes of the socket, and returns those of the body in them.
-        connection: what it is received on.
+        feed: takes bytes from the socket, and returns the bytes of the body in them.
+        connection: the connection that the body arrives on.
     """
 
     __slots__ = ("_failure", "_is_released", "_reader", "connection", "feed")
@@ -62,19 +62,19 @@ class Body:
         self._reader.finish()
 
     def fail(self, name: str, message: str = "", cause: BaseException | None = None) -> None:
-        """End the body by an error of httpx, unless it is over.
+        """End the body with an error of httpx, unless it is over.
 
         Args:
-            name: the name of its class.
-            message: its text.
-            cause: what has caused it.
+            name: the name of the error's class.
+            message: the error's text.
+            cause: the exception that caused it.
         """
         if not self.is_over:
-            # The read that raises the error makes it, as that may fail: a callback has nobody to tell.
+            # Making the error can fail. The read makes it, because a callback of the event loop cannot raise.
             self._failure = lambda: self.connection.error(name, message, cause)
 
     def fail_with(self, error: Exception) -> None:
-        """End the body by any error, unless it is over."""
+        """End the body with any error, unless it is over."""
         if not self.is_over:
             self._failure = lambda: error
 
@@ -86,7 +86,7 @@ class Body:
         reader = self._reader
         if self._failure is None and (error := reader.error) is not None:
             self._failure = lambda: self.connection.error("RemoteProtocolError", error)
-        # httpcore would use a connection again that the server has ended, if it has not noticed the end.
+        # If httpcore has not noticed that the server closed the connection, it would use it again.
         if self._failure is None and not reader.excess_size and self.connection.framing != "until-close":
             self.connection.complete()
 

@@ -1,4 +1,4 @@
-//! What all items of a stream have from the stream itself.
+//! The field that every item gets from its stream, such as the HTTP response.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -21,7 +21,7 @@ pub struct Stamp {
 impl Stamp {
     /// # Errors
     ///
-    /// `TypeError`: it is no model, or one that is more than its fields.
+    /// `TypeError`: the object is not a pydantic model, or has values besides its fields.
     pub fn new(field: &Bound<'_, PyString>, model: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = field.py();
         for name in ["__pydantic_extra__", "__pydantic_private__"] {
@@ -50,7 +50,7 @@ impl Stamp {
     ///
     /// # Errors
     ///
-    /// `MemoryError`, or the item is no model.
+    /// `MemoryError`, or an error if the item is not a pydantic model.
     #[inline]
     pub fn set(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = item.py();
