@@ -1,7 +1,7 @@
 """The training run of profile-guided optimisation (`maturin build --pgo`): all workloads and interfaces.
 
-It needs only what ssejet needs, because maturin installs nothing else. What is not run here is built for size, and
-becomes slower: a new path in Rust belongs here, too.
+It needs only what ssejet needs, because maturin installs nothing else. What is not run here becomes slower, so a new
+path in Rust belongs here, too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def answer(datas: list[str]) -> httpx.Response:
     body = b"".join(named(data) for data in datas)
     chunks = (body[at : at + 64 * KIB] for at in range(0, len(body), 64 * KIB))
     headers = {"content-type": "text/event-stream"}
-    return httpx.Response(200, headers=headers, content=chunks, request=httpx.Request("POST", "http://none.test"))
+    return httpx.Response(
+        200, headers=headers, content=chunks, request=httpx.Request("POST", "http://none.test")
+    )
 
 
 def named(data: str) -> bytes:
