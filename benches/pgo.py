@@ -1,7 +1,7 @@
 """The training run of profile-guided optimisation (`maturin build --pgo`): all workloads and interfaces.
 
-It needs only what ssejet needs, because maturin installs nothing else. What is not run here becomes slower, so a new
-path in Rust belongs here, too.
+It needs only what ssejet needs, because maturin installs nothing else. What is not run here becomes slower,
+so a new path in Rust belongs here, too.
 """
 
 from __future__ import annotations
