@@ -63,6 +63,12 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     )
 
 
+def test_python_m_runs_the_command_under_its_own_name() -> None:
+    done = run_apart(sys.executable, "-W", "error", "-m", "ssejet", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: ssejet [OPTIONS]" in done.stdout
+
+
 def test_tail_works_without_the_server_packages() -> None:
     done = without("starlette,uvicorn", "tail", "http://127.0.0.1:1/")
     assert done.returncode == 1

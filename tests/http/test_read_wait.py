@@ -102,11 +102,12 @@ def test_a_task_that_is_cancelled_before_it_waits_does_not_wait(
     loop: asyncio.AbstractEventLoop, start: Callable[..., asyncio.Task[Any]]
 ) -> None:
     async def read() -> None:
-        asyncio.current_task(loop).cancel()  # type: ignore[union-attr]
+        task.cancel()
         await ReadWait(loop)
 
+    task = start(read())
     with pytest.raises(asyncio.CancelledError):
-        loop.run_until_complete(start(read()))
+        loop.run_until_complete(task)
 
 
 def test_a_wait_that_is_over_ends_at_once(
@@ -133,8 +134,17 @@ def test_what_ends_the_program_is_raised_where_the_wait_was_ended(
 
     task = start(read())
     run_until_idle(loop)
-    with pytest.raises(error):
-        wait.end_now()
+    raised: list[BaseException] = []
+
+    def arrive() -> None:
+        try:
+            wait.end_now()
+        except BaseException as caught:
+            raised.append(caught)
+
+    loop.call_soon(arrive)
+    run_until_idle(loop)
+    assert [type(each) for each in raised] == [error]
     with pytest.raises(error):
         task.result()
 

@@ -114,14 +114,17 @@ def _function_code(module: CodeType) -> CodeType | None:
 # Before 3.11 the table of exceptions is part of the code.
 _PARTS = (
     *("co_code", "co_exceptiontable", "co_names", "co_varnames", "co_freevars", "co_cellvars"),
-    *("co_argcount", "co_kwonlyargcount", "co_posonlyargcount", "co_flags"),
+    *("co_argcount", "co_kwonlyargcount", "co_posonlyargcount"),
 )
+# Since 3.14 a flag says that a function stands in a class. What is compiled here stands in none.
+_FLAGS = ~getattr(inspect, "CO_METHOD", 0)
 
 
 def _same(one: CodeType, other: CodeType) -> bool:
     """Whether two codes do the same. Their files and lines may differ."""
     return (
         all(getattr(one, name, None) == getattr(other, name, None) for name in _PARTS)
+        and one.co_flags & _FLAGS == other.co_flags & _FLAGS
         and len(one.co_consts) == len(other.co_consts)
         and all(
             _same(a, b)
