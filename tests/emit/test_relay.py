@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chunks import cut
 from reference import decode
-from servers import Answer, Server, Then, compress
+from servers import A_LONG_TIME, Answer, Server, Then, compress
 from ssejet import (
     APIConnectionError,
     APIError,
@@ -474,6 +474,14 @@ async def test_a_read_after_a_cancelled_one_raises(server: Server, heartbeat: fl
         assert await asyncio.to_thread(answer.left.wait, 10)
 
 
+@pytest.fixture
+def long_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a slow machine time to read the rest of a body."""
+    monkeypatch.setattr("ssejet._http.reader.DRAIN_TIME", A_LONG_TIME)
+    monkeypatch.setattr("ssejet._http.async_reader.DRAIN_TIME", A_LONG_TIME)
+
+
+@pytest.mark.usefixtures("long_drain")
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_the_connection_is_used_again_if_the_reader_leaves_at_the_sentinel(
     server: Server, library: Any
@@ -487,6 +495,7 @@ def test_the_connection_is_used_again_if_the_reader_leaves_at_the_sentinel(
     assert len(answer.connections) == 1
 
 
+@pytest.mark.usefixtures("long_drain")
 @pytest.mark.parametrize("library", [httpx, httpx2])
 async def test_the_connection_is_used_again_if_the_async_reader_leaves_at_the_sentinel(
     server: Server, library: Any

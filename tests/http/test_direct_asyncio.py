@@ -115,6 +115,21 @@ def test_a_timeout_may_be_shorter_than_a_millisecond(exact: ExactServer, name: s
         loop.close()
 
 
+async def test_bytes_that_a_task_hands_to_the_protocol_resume_the_reader_later(exact: ExactServer) -> None:
+    """A transport of other code may do that; no task can be resumed while another one runs."""
+    url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        stream = AsyncStream(response)
+        assert await anext(stream) == 0
+        reader = asyncio.ensure_future(anext(stream))
+        arrivals = stream._reader._chunks._arrivals
+        while arrivals._waiter is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        arrivals.receive(chunk(EVENTS[1]))
+        assert not reader.done()
+        assert await reader == 1
+
+
 async def test_a_short_wait_is_over_before_a_longer_one_that_was_cancelled(exact: ExactServer) -> None:
     url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
     async with httpx.AsyncClient(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import ssl
 import subprocess
@@ -22,6 +23,7 @@ from proxies import Proxy
 
 from raw_server import chunk
 from ssejet import APITimeoutError, AsyncStream, Stream, direct_reading
+from ssejet._http.direct import ResponseBytes
 from tls import unverified
 
 if TYPE_CHECKING:
@@ -217,6 +219,29 @@ class TestUnixSockets:
                         unix.go_on()
                 assert items == ITEMS
                 await stream.aclose()
+
+    @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore::ResourceWarning")
+    @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+    def test_unix_sockets_are_not_kept_open_by_a_cancelled_read(
+        self, http: ModuleType, unix: UnixServer, loop: str
+    ) -> None:
+        async def use() -> None:
+            client = http.AsyncClient(transport=http.AsyncHTTPTransport(uds=str(unix.path)))
+            url = unix.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+            response = await client.send(client.build_request("GET", url), stream=True)
+            chunks = aiter(ResponseBytes(response))
+            assert await anext(chunks) == EVENTS[0]
+            with anyio.move_on_after(0.01):
+                await anext(chunks)
+
+        async def main() -> None:
+            await use()  # and drop all
+            while unix.connections:
+                gc.collect()
+                await asyncio.sleep(0.001)
+
+        (asyncio.run if loop == "asyncio" else run_on_uvloop)(main())
 
     async def test_unix_sockets_end_a_task_that_reads_when_they_are_closed(
         self, http: ModuleType, unix: UnixServer
