@@ -2,9 +2,10 @@
 
 A server in another process sends the same number of chunks a second over all streams together, one chunk in
 each write, whether there are 20 streams or 1,000. It waits for a client that is late: two chunks in one read
-would cost less than two reads, and that happens more often with few streams. Each measurement runs in a process
-of its own. Its figures are the client's processor time: for a chunk while all streams run, and for opening and
-closing a stream. One more round counts the reads.
+would cost less than two reads, and that happens more often with few streams. One more round counts the reads.
+
+Each measurement runs in a process of its own. Its figures are the client's processor time: for a chunk while
+all streams run, and for opening and closing a stream.
 """
 
 from __future__ import annotations
