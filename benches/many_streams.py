@@ -1,10 +1,11 @@
 """`python -m benches.many_streams`: what one chunk costs when many streams are live in one process.
 
 A server in another process sends the same number of chunks a second over all streams together, one chunk in
-each write, whether there are 20 streams or 1,000. It waits for a client that is late, because two chunks in one
-read would cost less than two reads, and with few streams that happens more often. Each measurement runs in a
-process of its own. Its figures are the client's processor time: for a chunk while all streams run, and for
-opening and closing a stream. One more round counts the reads.
+each write, whether there are 20 streams or 1,000. It waits for a client that is late: two chunks in one read
+would cost less than two reads, and that happens more often with few streams. One more round counts the reads.
+
+Each measurement runs in a process of its own. Its figures are the client's processor time: for a chunk while
+all streams run, and for opening and closing a stream.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def serve(pipe: Connection, shared: Any) -> None:
                 due += _TICK
                 await asyncio.sleep(due - time.perf_counter())
                 for transport in islice(turns, round(rate * _TICK)):
-                    while sent - received[0] >= _MOST_UNDER_WAY and not stop.done():
+                    while sent - received[0] >= _MOST_UNDER_WAY and not stop.done():  # noqa: ASYNC110
                         await asyncio.sleep(0.0001)
                     transport.write(_CHUNK)
                     sent += 1
@@ -429,8 +430,8 @@ def main() -> None:
         f"{options.rate:,} chunks a second"
     )
     print(
-        "| what | streams | a chunk | × of fewest | an opening | a closing | busy | rate | full collections | "
-        "chunks a read |"
+        "| what | streams | a chunk | × of fewest | an opening | a closing | busy | rate | "
+        "full collections | chunks a read |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for (variant, count), runs in figures.items():

@@ -399,3 +399,24 @@ def test_streams_are_seen_by_the_garbage_collector(make: Any) -> None:
     del owner
     gc.collect()
     assert gone() is None
+
+
+def test_streams_share_equal_values_but_no_set_of_fields() -> None:
+    first, second = decoder(), decoder()
+    [before], [after] = first.feed(ITEM), second.feed(ITEM)
+    [kept], [kept_too] = first.feed(ITEM), second.feed(ITEM)
+    assert kept.model is kept_too.model
+    assert kept.model_fields_set is not kept_too.model_fields_set
+    kept.service_tier = "default"
+    kept.choices[0].delta.role = "assistant"
+    [later] = second.feed(ITEM)
+    for item in (before, after, kept_too, later):
+        assert differences(item, ChatCompletionChunk.construct(**CHUNK)) == []
+
+
+@pytest.mark.parametrize("values", [(True, 1), (1, True), ("1", 1), (1, "1"), ("a" * 300, "a" * 300)])
+def test_streams_share_no_values_of_different_types(values: tuple[Any, Any]) -> None:
+    for value in values * 2:
+        body = b"data: " + json.dumps(CHUNK | {"model": value}).encode() + b"\n\n"
+        [one, two] = decoder().feed(body * 2)
+        assert (one.model, type(one.model)) == (two.model, type(two.model)) == (value, type(value))

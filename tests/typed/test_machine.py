@@ -19,6 +19,7 @@ from ssejet import (
     StreamMachine,
     TruncatedStreamError,
 )
+from ssejet._core import _is_one_line
 from ssejet.typed._machine import MachineState
 
 
@@ -600,3 +601,32 @@ class TestMetrics:
             "reconnections": 0,
         }
         assert repr(machine.metrics).startswith("StreamMetrics(time_to_first_byte=1.0, ")
+
+
+@pytest.mark.parametrize(
+    "rest", [b'{"error": "x"}', b'{"error": "x"}\n', b'data: {"error": "x"}\n', b'{"error": "x"}\n\n']
+)
+@pytest.mark.parametrize(
+    "before", [b"data: 1\n\n", b"data: 1\r\n\r\n", b"data: 1\r\n\n", b": 1\ndata: 1\n\n"]
+)
+def test_an_error_in_the_read_after_a_whole_event_is_raised(before: bytes, rest: bytes) -> None:
+    machine = StreamMachine()
+    assert list(machine.feed(before)) == [1]
+    machine.receive(rest.replace(b"{}", b'{"error": "x"}'))
+    with pytest.raises(APIError, match="x"):
+        list(machine.finish())
+
+
+@pytest.mark.parametrize("chunk", [b"data: 1\n\n", b"\n\n"])
+def test_one_line_and_a_blank_line_are_told_from_the_rest(chunk: bytes) -> None:
+    assert _is_one_line(chunk)
+    for other in (
+        b"",
+        b"\n",
+        chunk + b"\n",
+        b"1" + chunk[:-1],
+        chunk * 2,
+        chunk.replace(b"\n\n", b"\r\n\n"),
+        b"\r" + chunk,
+    ):
+        assert not _is_one_line(other)

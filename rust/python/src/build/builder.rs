@@ -109,7 +109,7 @@ impl Repeated {
         let field = &mut self.fields[place];
         field.changes += 1;
         if field.changes < MAX_CHANGES {
-            values.set_item(name, value)?;
+            values.set_item(name, model.values.shared(place, value.clone()))?;
             if text.len() > usize::from(field.length) {
                 // The few bytes of the shorter text stay unused.
                 field.start = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
@@ -565,7 +565,7 @@ impl<'py, 'a> Builder<'py, 'a> {
                     None => true,
                 };
                 if let (true, Some(end)) = (is_open, cursor.after_comma()) {
-                    let value = field.map(|_| (place, instance.get(place)));
+                    let value = field.map(|_| (place, model.values.shared(place, instance.get(place))));
                     opening.extend(value, &data[..end], self.shape);
                 }
                 Ok::<_, Stop>(())

@@ -8,6 +8,7 @@ mod layout;
 mod maker;
 mod opening;
 mod plan;
+mod shared_values;
 
 pub use crate::errors::Stop;
 pub use assembler::Assembler;

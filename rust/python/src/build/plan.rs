@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::layout::Layout;
 use super::maker::Maker;
+use super::shared_values::SharedValues;
 use crate::stack;
 
 /// How many fields a model may have. A set of them is kept as an integer of this many bits.
@@ -203,6 +204,7 @@ pub struct Model {
     /// The values of private attributes, if the model has some.
     pub private: Option<Py<PyDict>>,
     sets: Mutex<Vec<(u128, Py<PySet>)>>,
+    pub values: SharedValues,
 }
 
 /// How many sets of fields are kept for a model. Most streams have two or three.
@@ -306,6 +308,7 @@ pub struct Struct {
     pub keys: Keys,
     /// What the JSON has under the key of the tag.
     pub tag: Option<Box<[u8]>>,
+    pub values: SharedValues,
 }
 
 impl Struct {
@@ -522,6 +525,7 @@ impl Reader {
                 _ => None,
             },
             sets: Mutex::default(),
+            values: SharedValues::default(),
             sets_extra: plan.get_item(4)?.extract()?,
             refused: match plan.get_item(5) {
                 Ok(keys) => {
@@ -592,7 +596,7 @@ impl Reader {
             }
             Err(_) => None,
         };
-        Ok(Struct { place, layout, fields, keys, tag })
+        Ok(Struct { place, layout, fields, keys, tag, values: SharedValues::default() })
     }
 }
 
