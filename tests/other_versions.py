@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["ROOT", "Environment"]
 
@@ -30,21 +30,15 @@ class Environment:
     Args:
         requirements: what tells it from others.
         base: an environment that is copied, which is faster than an installation; None for an empty one.
-        variables: environment variables for pip and the tests.
 
     Attributes:
         python: the path of its interpreter.
     """
 
-    def __init__(
-        self,
-        *requirements: str,
-        base: Environment | None = None,
-        variables: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, *requirements: str, base: Environment | None = None) -> None:
         name = "".join(c if c.isalnum() or c in ".-" else "_" for c in "+".join(requirements))
         self._home = PLACE / name
-        self._variables = {**os.environ, **VARIABLES, **(variables or {})}
+        self._variables = {**os.environ, **VARIABLES}
         if base is None:
             venv.create(self._home, clear=True, with_pip=False)
         else:

@@ -78,8 +78,8 @@ class Recorder(CustomLogger):
 class OneAtATime:
     """Runs the loggers in threads, but one at a time: otherwise what they see depends on chance."""
 
-    def submit(self, function: Any, *args: Any) -> None:
-        thread = threading.Thread(target=function, args=args)
+    def submit(self, function: Any, *args: Any, **options: Any) -> None:
+        thread = threading.Thread(target=function, args=args, kwargs=options)
         thread.start()
         thread.join()
 

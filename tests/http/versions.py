@@ -57,9 +57,6 @@ SELECTIONS = {
     "httpx2": "httpx2 or http2",
 }
 
-# niquests would install its own fork in the place of urllib3.
-VARIABLES = {"URLLIB3_NO_OVERRIDE": "1", "PIP_NO_BINARY": "urllib3-future"}
-
 # The tests import httpx2, which does not go with the h11 of an old httpcore.
 OLD_H11 = {"httpcore==1.0.3", "httpcore==1.0.7"}
 BESIDE_OLD_H11 = ("httpx2==2.0.0", "httpcore2==2.0.0", "truststore")
@@ -67,7 +64,7 @@ BESIDE_OLD_H11 = ("httpx2==2.0.0", "httpcore2==2.0.0", "truststore")
 
 def try_out(library: str, requirements: tuple[str, ...], wheel: Path) -> tuple[str, bool]:
     """What the tests say, and whether all is well."""
-    environment = Environment(*requirements, variables=VARIABLES)
+    environment = Environment(*requirements)
     if not OLD_H11.isdisjoint(requirements):
         environment.install(str(wheel), *requirements, *(each for each in NEEDS if each != "httpx2"))
         environment.install("--no-deps", *BESIDE_OLD_H11)

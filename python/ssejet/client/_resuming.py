@@ -83,6 +83,7 @@ class _Resuming:
     """What both streams share."""
 
     _resumption: Resumption
+    _machine: Any
     _open: Callable[[str, int | None], Any]
     _was_closed = False
 
