@@ -53,6 +53,8 @@ class Feed:
         signal: wakes the followers.
         is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
         news: how many times followers that found no log had to look again.
+        doubts: how many times the connection was lost, so that Redis may have another log under this key.
+        is_doubtful: whether nobody has looked since then. Until then no entries are read.
         is_closed: whether the hub was closed.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
@@ -68,7 +70,8 @@ class Feed:
         self.window = Window(_WINDOW)
         self.signal = Signal()
         self.is_stirred = self.is_read = self.is_closed = False
-        self.news = 0
+        self.news = self.doubts = 0
+        self.is_doubtful = False
         self.next_check = monotonic() + _CHECK_INTERVAL
         self.has_lease = False
         self._has_entries_only = False
@@ -84,7 +87,7 @@ class Feed:
     @property
     def is_wanted(self) -> bool:
         """Whether entries have to be read."""
-        return self.status == "live" and not self.is_stirred
+        return self.status == "live" and not self.is_stirred and not self.is_doubtful
 
     def start(self, page: Page, lease: float) -> None:
         """Begin after the last entry of a log, unless the feed has begun with that log."""
@@ -93,7 +96,7 @@ class Feed:
             return
         self.log, self.incarnation, self.status = page.log, page.incarnation, page.status
         self.window = Window(_WINDOW, page.last)
-        self.is_stirred = self.is_read = self._has_entries_only = False
+        self.is_stirred = self.is_read = self.is_doubtful = self._has_entries_only = False
         self._missing_since = 0.0
         # One follower has found the log. Others may wait for it, and nothing else wakes them if it has ended.
         self._tell()
@@ -110,8 +113,15 @@ class Feed:
         self.status = "live"
         self.window = Window(_WINDOW)
         self.is_stirred = True
-        self.is_read = False
+        self.is_read = self.is_doubtful = False
         self._tell()
+
+    def doubt(self) -> None:
+        """Have the log checked, as the connection was lost: the entries do not say of which log they are."""
+        self.doubts += 1
+        if self.log and self.status == "live":
+            self.is_doubtful = True
+            self.next_check = monotonic()
 
     def close(self) -> None:
         """Wake the followers because the hub closes."""
@@ -122,6 +132,7 @@ class Feed:
         """Take the state of the log."""
         if page.status != "missing":
             self._missing_since = 0.0
+            self.is_doubtful = False
             self.plan_check(lease)
             if page.log != self.log:
                 self.reset()
