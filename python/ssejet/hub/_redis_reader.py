@@ -11,7 +11,7 @@ from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
-from ssejet.hub._redis_link import CONNECT_TIME, TRANSIENT, NoAnswerError, connected, dropped, pause
+from ssejet.hub._redis_link import CONNECT_TIME, NO_LIMIT, TRANSIENT, NoAnswerError, connected, dropped, pause
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class _Shard:
         try:
             with anyio.fail_after(_BLOCK + _LATE):
                 await connection.send_command(*command)
-                reply = await connection.read_response(disable_decoding=True, timeout=_BLOCK + _LATE)
+                reply = await connection.read_response(disable_decoding=True, timeout=NO_LIMIT)
         finally:
             self._is_blocked = False
         if reply is None:
