@@ -218,6 +218,32 @@ async def test_a_stream_that_redis_evicted_is_a_gap_and_the_rest_is_kept(redis_s
         assert [event.data for event in events[1:]] == ["b", "c", '{"reason":"finished"}']
 
 
+async def test_followers_of_a_log_whose_last_entries_redis_evicted_are_told(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes any more, and only the state says that the log has ended."""
+    monkeypatch.setattr("ssejet.hub._redis_feed._CHECK_INTERVAL", 0.3)
+    async with AsyncHub(redis_server.url, prefix="tail") as hub:
+        await hub.publish("key", "0")
+        events: list[ServerSentEvent] = []
+
+        async def follow() -> None:
+            async for event in hub.follow("key"):
+                events.append(event)
+                if event.data == "0":
+                    with redis_server.client() as client:
+                        client.delete("tail:{key}:log")
+                        client.hset("tail:{key}:meta", mapping={"s": "finished", "p": 3})
+
+        with anyio.fail_after(20):
+            await follow()
+        assert [event.event for event in events] == ["message", "gap", "end"]
+        assert [json.loads(event.data) for event in events[1:]] == [
+            {"reason": "trimmed", "missed": 1},
+            {"reason": "missing"},
+        ]
+
+
 async def test_while_redis_is_full_producers_and_followers_wait_and_lose_nothing(
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

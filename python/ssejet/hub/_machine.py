@@ -14,8 +14,9 @@ __all__ = ["FollowerMachine", "FollowerState", "Page", "Status"]
 
 Status = Literal["missing", "live", "finished", "abandoned"]
 
-# The end of a log that does not exist. A client that comes back with it has everything.
-_NO_LOG = EventId("0", 0)
+# The gap and the end of a log that does not exist. A client that comes back with the end has everything.
+_NO_LOG_GAP = EventId("0", 0)
+_NO_LOG = EventId("0", 1)
 
 
 class Page(NamedTuple):
@@ -121,7 +122,7 @@ class FollowerMachine:
             self.has_everything = True
             return []
         return [
-            _gap(_NO_LOG, "missing", None),
+            _gap(_NO_LOG_GAP, "missing", None),
             _missing_end(_NO_LOG),
         ]
 

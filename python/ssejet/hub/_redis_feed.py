@@ -76,6 +76,7 @@ class Feed:
         self.has_lease = False
         self._has_entries_only = False
         self._missing_since = 0.0
+        self._behind_at: int | None = None
         self._page = Page("missing")
         self._place: tuple[int, int, str, Status] | None = None
 
@@ -136,6 +137,10 @@ class Feed:
             self.plan_check(lease)
             if page.log != self.log:
                 self.reset()
+            elif page.last > self.window.last:
+                self._look_behind()
+            else:
+                self._behind_at = None
         elif not self.log:
             self.next_check = monotonic() + _CHECK_INTERVAL
         elif not self._missing_since:
@@ -183,6 +188,15 @@ class Feed:
             self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
             self._place = place
         return self._page
+
+    def _look_behind(self) -> None:
+        """Have the followers read the log if its entries do not come: Redis can have evicted them."""
+        if self._behind_at == self.window.last:
+            self._behind_at = None
+            self.reset()
+        else:
+            self._behind_at = self.window.last
+            self.next_check = monotonic() + SECOND_LOOK
 
     def _tell(self) -> None:
         """Wake the followers, and have those look again that are about to wait."""
