@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -302,3 +303,27 @@ async def test_a_follower_that_hears_late_that_there_was_no_log_looks_again(
                 late.is_let.set()
         assert pages[0].log
         await cursor.aclose()
+
+
+@pytest.mark.slow
+async def test_a_redis_that_answers_too_late_has_not_answered_nothing(
+    own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All limits are over at once if the process did not run meanwhile."""
+    monkeypatch.setattr("ssejet.hub._redis_link._ANSWER_TIME", 0.4)
+    async with AsyncHub(own_redis.url) as hub:
+        ids = [await hub.publish("key", "0")]
+
+        async def publish() -> None:
+            ids.append(await hub.publish("key", "1"))
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                own_redis.freeze()
+                tasks.start_soon(publish)
+                await anyio.sleep(0.1)
+                time.sleep(0.6)  # noqa: ASYNC251 (the event loop does not run)
+                await anyio.sleep(0.1)
+                own_redis.thaw()
+            ids.append(await hub.publish("key", "2"))
+        assert [id.partition("-")[2] for id in ids] == ["1", "2", "3"]

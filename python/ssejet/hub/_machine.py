@@ -14,8 +14,9 @@ __all__ = ["FollowerMachine", "FollowerState", "Page", "Status"]
 
 Status = Literal["missing", "live", "finished", "abandoned"]
 
-# The end of a log that does not exist. A client that comes back with it has everything.
-_NO_LOG = EventId("0", 0)
+# The gap and the end of a log that does not exist. A client that comes back with the end has everything.
+_NO_LOG_GAP = EventId("0", 0)
+_NO_LOG = EventId("0", 1)
 
 
 class Page(NamedTuple):
@@ -123,7 +124,7 @@ class FollowerMachine:
             self.has_everything = True
             return []
         return [
-            _gap(_NO_LOG, "missing", None),
+            _gap(_NO_LOG_GAP, "missing", None),
             _missing_end(_NO_LOG),
         ]
 
@@ -148,14 +149,15 @@ class FollowerMachine:
 
     def _restart(self, page: Page, reason: str) -> list[Entry]:
         """Begin again with the first entry. What the client has is of another log, so no number is right."""
-        self.after = page.first - 1
+        self.after = _first_of(page) - 1
         self.state = FollowerState.REPLAYING
         return [_gap(EventId(page.incarnation, self.after), reason, None)]
 
     def _receive_entries(self, page: Page) -> list[Entry]:
         found: list[Entry] = []
-        if page.first > self.after + 1:
-            found.append(self._skip_to(page.first))
+        first = _first_of(page)
+        if first > self.after + 1:
+            found.append(self._skip_to(first))
         for entry in page.entries:
             if entry.position <= self.after:
                 continue
@@ -172,20 +174,24 @@ class FollowerMachine:
             if entry.kind is Kind.END:
                 self.state = FollowerState.ENDED
                 return found
-        if self.after < page.last:
-            self.state = FollowerState.REPLAYING
-        elif page.status == "live":
-            self.state = FollowerState.LIVE
-        else:
+        if page.status != "live" and (page.first > page.last or self.after >= page.last):
             # The end is always kept, unless Redis has evicted the entries, and only the state is left.
+            self.after = page.last
             found.append(_missing_end(EventId(self._incarnation, page.last)))
             self.state = FollowerState.ENDED
+        else:
+            self.state = FollowerState.LIVE if self.after >= page.last else FollowerState.REPLAYING
         return found
 
     def _skip_to(self, position: int) -> Entry:
         missed = position - 1 - self.after
         self.after = position - 1
         return _gap(EventId(self._incarnation, self.after), "trimmed", missed)
+
+
+def _first_of(page: Page) -> int:
+    """The position of the first entry. A log that has ended has its end at least."""
+    return page.first if page.status == "live" else min(page.first, page.last)
 
 
 def _gap(id: EventId, reason: str, missed: int | None) -> Entry:

@@ -54,6 +54,8 @@ class Feed:
         signal: wakes the followers.
         is_stirred: whether an unstarted feed got entries, so that its followers have to read the state.
         news: how many times followers that found no log had to look again.
+        doubts: how many times the connection was lost, so that Redis may have another log under this key.
+        is_doubtful: whether nobody has looked since then. Until then no entries are read.
         is_closed: whether the hub was closed.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
@@ -61,14 +63,17 @@ class Feed:
     """
 
     __slots__ = (
+        "_behind_at",
         "_has_entries_only",
         "_missing_since",
         "_page",
         "_page_after",
+        "doubts",
         "followers",
         "has_lease",
         "incarnation",
         "is_closed",
+        "is_doubtful",
         "is_read",
         "is_stirred",
         "key",
@@ -90,11 +95,13 @@ class Feed:
         self.window = Window(_WINDOW)
         self.signal = Signal()
         self.is_stirred = self.is_read = self.is_closed = False
-        self.news = 0
+        self.news = self.doubts = 0
+        self.is_doubtful = False
         self.next_check = monotonic() + _CHECK_INTERVAL
         self.has_lease = False
         self._has_entries_only = False
         self._missing_since = 0.0
+        self._behind_at: int | None = None
         self._page = NOTHING_NEW
         self._page_after = -1
 
@@ -106,7 +113,7 @@ class Feed:
     @property
     def is_wanted(self) -> bool:
         """Whether entries have to be read."""
-        return self.status == "live" and not self.is_stirred
+        return self.status == "live" and not self.is_stirred and not self.is_doubtful
 
     def start(self, page: Page, lease: float) -> None:
         """Begin after the last entry of a log, unless the feed has begun with that log."""
@@ -116,7 +123,7 @@ class Feed:
         self.log, self.incarnation, self.status = page.log, page.incarnation, page.status
         self.window = Window(_WINDOW, page.last)
         self._forget_page()
-        self.is_stirred = self.is_read = self._has_entries_only = False
+        self.is_stirred = self.is_read = self.is_doubtful = self._has_entries_only = False
         self._missing_since = 0.0
         # One follower has found the log. Others may wait for it, and nothing else wakes them if it has ended.
         self._tell()
@@ -134,8 +141,15 @@ class Feed:
         self.window = Window(_WINDOW)
         self._forget_page()
         self.is_stirred = True
-        self.is_read = False
+        self.is_read = self.is_doubtful = False
         self._tell()
+
+    def doubt(self) -> None:
+        """Have the log checked, as the connection was lost: the entries do not say of which log they are."""
+        self.doubts += 1
+        if self.log and self.status == "live":
+            self.is_doubtful = True
+            self.next_check = monotonic()
 
     def close(self) -> None:
         """Wake the followers because the hub closes."""
@@ -147,9 +161,14 @@ class Feed:
         """Take the state of the log."""
         if page.status != "missing":
             self._missing_since = 0.0
+            self.is_doubtful = False
             self.plan_check(lease)
             if page.log != self.log:
                 self.reset()
+            elif page.last > self.window.last:
+                self._look_behind()
+            else:
+                self._behind_at = None
         elif not self.log:
             self.next_check = monotonic() + _CHECK_INTERVAL
         elif not self._missing_since:
@@ -201,6 +220,15 @@ class Feed:
             self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
             self._page_after = after
         return self._page
+
+    def _look_behind(self) -> None:
+        """Have the followers read the log if its entries do not come: Redis can have evicted them."""
+        if self._behind_at == self.window.last:
+            self._behind_at = None
+            self.reset()
+        else:
+            self._behind_at = self.window.last
+            self.next_check = monotonic() + SECOND_LOOK
 
     def _tell(self) -> None:
         """Wake the followers, and have those look again that are about to wait."""

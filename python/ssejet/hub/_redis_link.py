@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECT_TIME",
+    "NO_LIMIT",
     "TRANSIENT",
     "Calls",
     "Link",
@@ -47,6 +48,12 @@ _ANSWER_TIME = 5.0
 
 CONNECT_TIME = 5.0
 """How many seconds a new connection may take, with the first commands that redis-py sends."""
+
+NO_LIMIT = 86_400.0
+"""The limit to pass to redis-py where there is another one.
+
+When a limit of redis-py is over, it returns None, as if that were the answer of Redis, which may still come.
+"""
 
 # The bounds of the seconds between two attempts to connect.
 _SHORTEST_PAUSE = 0.05
@@ -346,7 +353,7 @@ def _fail(call: _Call, error: BaseException) -> None:
 
 async def _reply(connection: Any) -> Any:
     try:
-        return await connection.read_response(disable_decoding=True, timeout=_ANSWER_TIME)
+        return await connection.read_response(disable_decoding=True, timeout=NO_LIMIT)
     except exceptions.ResponseError as error:
         return error
 

@@ -11,7 +11,7 @@ from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
-from ssejet.hub._redis_link import CONNECT_TIME, TRANSIENT, NoAnswerError, connected, dropped, pause
+from ssejet.hub._redis_link import CONNECT_TIME, NO_LIMIT, TRANSIENT, NoAnswerError, connected, dropped, pause
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class _Shard:
                     failures = 0
                 except _AWAY as error:  # noqa: PERF203 (this is rare)
                     logger.debug("the reader's connection to Redis was lost: %s", error)
+                    for feed in self.feeds.values():
+                        feed.doubt()
                     await dropped(pool, connection)
                     connection = None
                     await servers.refresh()
@@ -140,7 +142,7 @@ class _Shard:
             with anyio.fail_after(_BLOCK + _LATE):
                 await connection.send_command(*command)
                 del command  # it names many logs
-                reply = await connection.read_response(disable_decoding=True, timeout=_BLOCK + _LATE)
+                reply = await connection.read_response(disable_decoding=True, timeout=NO_LIMIT)
         finally:
             self._is_blocked = False
         if reply is None:
@@ -253,15 +255,16 @@ class Reader:
             await asyncio.sleep(_TICK)
             now = monotonic()
             due = [feed for feed in self.feeds.values() if feed.next_check <= now and feed.status == "live"]
-            # The checks of many logs at once would delay events, and only leases are urgent.
-            due.sort(key=lambda feed: (not feed.has_lease, feed.next_check))
-            urgent = sum(feed.has_lease for feed in due)
+            # The checks of many logs at once would delay events. Leases are urgent, and logs in doubt.
+            due.sort(key=lambda feed: (not (feed.has_lease or feed.is_doubtful), feed.next_check))
+            urgent = sum(feed.has_lease or feed.is_doubtful for feed in due)
             due = due[: max(urgent, _MAX_CHECKS)]
             if due:
                 await asyncio.gather(*map(self._check_feed, due))
 
     async def _check_feed(self, feed: Feed) -> None:
         feed.next_check = monotonic() + SECOND_LOOK
+        doubts = feed.doubts
         try:
             page, lease = await self._context.read(feed.key, 0, entries=0, is_check=True)
         except _NO_ANSWER as error:
@@ -270,7 +273,11 @@ class Reader:
         except Exception:
             logger.exception("the log %r was not checked", feed.key)
         else:
+            if feed.doubts != doubts:
+                feed.next_check = monotonic()
+                return
             feed.check(page, lease)
+            self.refresh(feed)
 
 
 async def _cancelled(task: asyncio.Task[None] | None) -> None:
