@@ -153,6 +153,10 @@ def _hide_private(attribute: griffe.Attribute) -> None:
     attribute.annotation = _public(attribute.annotation, attribute)
     value = str(attribute.value) if attribute.value is not None else ""
     in_class = isinstance(attribute.parent, griffe.Class)
+    if not in_class and not attribute.docstring and not attribute.name.startswith("_"):
+        # Without a docstring it would not be shown.
+        text = f"Another name of ``{value}``." if value.isidentifier() else "One of these types."
+        attribute.docstring = griffe.Docstring(text, parent=attribute)
     if _PRIVATE.search(value) or (in_class and not _LITERAL.fullmatch(value)):
         attribute.value = None
 
