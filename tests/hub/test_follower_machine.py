@@ -137,3 +137,9 @@ def test_a_log_that_has_ended_and_lost_its_end_is_a_gap_and_the_end() -> None:
     once_more = FollowerMachine(str(got[1].id))
     assert once_more.receive(Page("finished", LOG, LOG, 5, 4)) == []
     assert once_more.has_everything
+
+
+def test_a_client_that_leaves_before_the_end_of_a_missing_log_gets_it_later() -> None:
+    gap, end = FollowerMachine(f"{LOG}-1").receive(Page("missing"))
+    assert types(FollowerMachine(str(gap.id)).receive(Page("missing"))) == ["gap", "end"]
+    assert FollowerMachine(str(end.id)).receive(Page("missing")) == []
