@@ -59,7 +59,8 @@ class _Log:
         self.deadline = 0.0
         self.revision = ""
         self.fields: dict[str, str] = {}
-        self._forget_page()
+        self._page: Page = NOTHING_NEW
+        self._page_after = -1
 
     def append(self, drafts: Sequence[Draft]) -> list[EventId]:
         ids = []
@@ -83,8 +84,8 @@ class _Log:
         return self._page
 
     def _forget_page(self) -> None:
-        self._page: Page = NOTHING_NEW
-        self._page_after: int = -1
+        self._page = NOTHING_NEW
+        self._page_after = -1
 
     def record(self, names: Sequence[str], after: int | None) -> Record:
         fields = {name: self.fields[name] for name in names if name in self.fields}
