@@ -114,7 +114,7 @@ async def test_a_log_that_redis_has_lost_goes_on_and_followers_are_told(own_redi
                 (meta,) = client.keys("*:meta")
                 (writer,) = client.keys("*:w:*")
                 names = (meta, meta.replace(b":meta", b":log"), writer)
-                while not client.eval(FORGET, 3, *names, (events[-1].id or "").split("-")[1]):
+                while not client.eval(FORGET, 3, *names, (events[-1].id or "").split("-")[1]):  # noqa: ASYNC110
                     await anyio.sleep(0.001)
         gaps = [json.loads(event.data)["reason"] for event in events if event.event == "gap"]
         assert gaps == ["lost"]
