@@ -128,6 +128,28 @@ async def test_an_id_is_sent_as_its_utf_8(engine: Engine, script: Script) -> Non
     assert script.sent_ids() == ["ü", "…é😀"]
 
 
+@pytest.mark.parametrize("engine", ["node"], indirect=True)
+async def test_an_id_that_node_cannot_send_ends_the_stream_with_its_error(
+    engine: Engine, script: Script
+) -> None:
+    """To ask without the id would give the events twice, and to ask again would fail for ever."""
+    script.add(b"id: a\x01b\ndata: 1\n\n")
+    found = await engine.call(READ, {})
+    assert found["events"] == [["message", "1", "a\x01b"]]
+    assert (found["error"]["name"], found["error"]["message"]) == ("TypeError", "fetch failed")
+    assert found["lastEventId"] == "a\x01b"
+    assert (len(script.requests), len(found["retries"])) == (1, 1)
+
+
+@pytest.mark.parametrize("engine", ["chromium"], indirect=True)
+async def test_a_browser_sends_an_id_with_control_characters(engine: Engine, script: Script) -> None:
+    script.add(b"id: a\x01b\ndata: 1\n\n")
+    script.add(status=204)
+    found = await engine.call(READ, {})
+    assert found["error"] is None
+    assert script.sent_ids() == [None, "a\x01b"]
+
+
 async def test_204_ends_a_stream_that_has_nothing_left(engine: Engine, script: Script) -> None:
     script.add(status=204)
     found = await engine.call(READ, {"lastEventId": "a-5"})

@@ -102,10 +102,14 @@ async def test_a_reload_and_another_browser_show_one_answer_whoever_makes_it(
 async def test_a_stop_from_another_browser_reaches_the_process_that_makes_the_answer(
     page: Page, browser: Browser, served: Served
 ) -> None:
-    await ask(page, served.url)
+    # Both pages are loaded before the answer begins, which may be over before a page has been loaded.
+    await page.goto(served.url)
+    await expect(page.locator("#base-url")).not_to_be_empty()
     context = await browser.new_context()
     second = await context.new_page()
     await second.goto(page.url)
+    await expect(second.locator("#base-url")).not_to_be_empty()
+    await page.get_by_role("button", name="Ask").click()
     await second.get_by_role("button", name="Stop").click()
     for each in (page, second):
         await expect(state(each)).to_have_text("Stopped", timeout=PATIENCE)

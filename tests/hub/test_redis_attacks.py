@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from counting import counted, data, everything, numbers
+from counting import Answer, check_continuity, counted, data, everything, numbers
 from redis import asyncio as redis_asyncio
 
 from redis_server import RedisServer
@@ -334,25 +334,6 @@ async def test_after_a_restart_without_a_log_on_disk_the_producer_goes_on_and_fo
         server.close()
 
 
-def check_continuity(events: list[ServerSentEvent], until: int) -> None:
-    """Between gaps, numbers follow each other; a gap says when they do not. No id comes twice."""
-    assert any(event.event == "gap" for event in events)
-    assert events[-1].data == '{"reason":"finished"}'
-    ids = [event.id for event in events if event.event != "gap"]
-    assert len(set(ids)) == len(ids)
-    previous: int | None = None
-    incarnation: str | None = None
-    for event in events[:-1]:
-        if event.event == "gap":
-            previous = incarnation = None
-        else:
-            assert previous is None or int(event.data) == previous + 1
-            previous = int(event.data)
-            assert incarnation is None or (event.id or "").startswith(incarnation)
-            incarnation = (event.id or "").partition("-")[0]
-    assert previous == until - 1
-
-
 async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(tmp_path: Path) -> None:
     with ExitStack() as stack:
         for name in ("one", "two"):
@@ -380,23 +361,21 @@ async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(
         pools = [redis_asyncio.ConnectionPool(connection_class=Connection) for _ in range(2)]
         clients = [redis_asyncio.Redis(connection_pool=pool) for pool in pools]
         async with AsyncHub(client=clients[0]) as hub, AsyncHub(client=clients[1]) as other:
-            await hub.start("key", numbers(120, 0.01))
-            events: list[ServerSentEvent] = []
-
-            async def follow() -> None:
-                events.extend(await everything(other, "key"))
-
+            answer = Answer()
+            await hub.start("key", answer.numbers)
             with anyio.fail_after(200):
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(follow)
-                    await anyio.sleep(0.4)
+                    tasks.start_soon(answer.follow, other)
+                    await answer.wait_for(20)
                     # From here on the replica gets nothing more.
                     with replica.client() as client:
                         client.replicaof("NO", "ONE")
-                    await anyio.sleep(0.3)
+                    await answer.wait_for(20)
                     ports.append(replica.port)
                     primary.kill()
-                check_continuity(events, until=120)
+                    await answer.wait_for(20)
+                    answer.end()
+                answer.check()
                 late = await everything(hub, "key")
                 assert '{"reason":"lost","missed":null}' in [event.data for event in late]
         for pool in pools:

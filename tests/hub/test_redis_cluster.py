@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 import redis
-from counting import counted, data, numbers
+from counting import Answer, counted, data, everything, numbers
 from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 
@@ -36,16 +36,7 @@ class RedisCluster:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.servers: list[RedisServer] = []
         for number in range(3):
-            place = folder / str(number)
-            place.mkdir()
-            options = {
-                "cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-port": str(free_port()),
-                "cluster-require-full-coverage": "no", "appendonly": "yes", "appendfsync": "always",
-            }  # fmt: skip
-            words = [word for name, value in options.items() for word in (f"--{name}", value)]
-            server = RedisServer(place, *words)
-            stack.callback(server.close)
-            self.servers.append(server)
+            self.servers.append(cluster_server(folder / str(number), stack))
         self.ids = [self.ask(number, "CLUSTER", "MYID").decode() for number in range(3)]
         bounds = [SLOTS * number // 3 for number in range(4)]
         for number in range(3):
@@ -92,6 +83,40 @@ class RedisCluster:
                 time.sleep(pause)
         for number in (target, source, 3 - target - source):
             self.ask(number, "CLUSTER", "SETSLOT", slot, "NODE", self.ids[target])
+
+    def add_replica(self, folder: Path, stack: ExitStack, of: int) -> RedisServer:
+        """Start a server that copies another one, and wait until it has its data."""
+        replica = cluster_server(folder / "replica", stack)
+        self.servers.append(replica)
+        bus = self.ask(0, "CONFIG", "GET", "cluster-port")
+        self.ask(3, "CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, int(bus[1]))
+        deadline = time.monotonic() + READY_TIME
+        is_replica = False
+        while b"master_link_status:up" not in self.ask(3, "INFO", "replication"):
+            assert time.monotonic() < deadline, self.ask(3, "CLUSTER", "NODES")
+            if not is_replica:
+                with suppress(redis.ResponseError):  # it does not know the other one yet
+                    self.ask(3, "CLUSTER", "REPLICATE", self.ids[of])
+                    is_replica = True
+            time.sleep(0.05)
+        return replica
+
+    def promote_replica(self) -> None:
+        """Have the replica take the slots of a server that is away."""
+        self.ask(3, "CLUSTER", "FAILOVER", "TAKEOVER")
+
+
+def cluster_server(folder: Path, stack: ExitStack) -> RedisServer:
+    """Start a server of a cluster."""
+    folder.mkdir()
+    options = {
+        "cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-port": str(free_port()),
+        "cluster-require-full-coverage": "no", "appendonly": "yes", "appendfsync": "always",
+    }  # fmt: skip
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    server = RedisServer(folder, *words)
+    stack.callback(server.close)
+    return server
 
 
 def free_port() -> int:
@@ -195,3 +220,37 @@ async def test_the_logs_of_other_servers_go_on_while_one_is_away(cluster: RedisC
                 await anyio.sleep(0.5)
                 await anyio.to_thread.run_sync(cluster.servers[1].start)
         assert results == dict.fromkeys(keys, counted(60))
+
+
+async def test_after_a_failover_inside_the_cluster_the_followers_are_told_what_was_lost(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        cluster = RedisCluster(tmp_path, stack)
+        owner = cluster.owner(key_slot(Names("ssejet", is_cluster=True).log("key").encode()))
+        replica = cluster.add_replica(tmp_path, stack, of=owner)
+        async with cluster.hub() as hub, cluster.hub() as other:
+            answer = Answer()
+            await hub.start("key", answer.numbers)
+            with anyio.fail_after(60):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(answer.follow, other)
+                    await answer.wait_for(20)
+                    # From here on the replica gets nothing more.
+                    with replica.client() as client:
+                        client.config_set("masterauth", "wrong")
+                        client.client_kill_filter(_type="master")
+                    await answer.wait_for(20)
+                    cluster.servers[owner].kill()
+                    cluster.promote_replica()
+                    await answer.wait_for(20)
+                    answer.end()
+                answer.check()
+                before = {
+                    (event.id or "").split("-")[0] for event in answer.events if event.event == "message"
+                }
+                assert len(before) == 2
+                late = await everything(hub, "key")
+                assert '{"reason":"lost","missed":null}' in [event.data for event in late]
+                stale = await everything(other, "key", answer.events[10].id or "")
+                assert '{"reason":"restarted","missed":null}' in [event.data for event in stale]

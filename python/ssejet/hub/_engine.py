@@ -126,14 +126,11 @@ NOTHING_NEW = Page("live")
 
 
 class Cursor(Protocol):
-    """Reads one log for one follower.
+    """Reads one log for one follower."""
 
-    Attributes:
-        change: when awaited, this waits until there may be more than ``peek`` has returned. It exists if
-            ``peek`` returns ``NOTHING_NEW``.
-    """
-
-    change: Awaitable[None]
+    @property
+    def change(self) -> Awaitable[None]:
+        """Awaited, this waits until there may be more. It exists if ``peek`` returns ``NOTHING_NEW``."""
 
     def peek(self, after: int) -> Page | None:
         """Return the page after a position, if it is in memory.

@@ -59,7 +59,8 @@ class _Log:
         self.deadline = 0.0
         self.revision = ""
         self.fields: dict[str, str] = {}
-        self._forget_page()
+        self._page: Page = NOTHING_NEW
+        self._page_after = -1
 
     def append(self, drafts: Sequence[Draft]) -> list[EventId]:
         ids = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from ssejet.hub._entries import Entry
@@ -30,7 +30,7 @@ class ThreadFollower:
     def __init__(self, thread: EventLoopThread, make: Callable[[], Follower]) -> None:
         self._thread = thread
         self._follower = make()
-        self._wait: Future[list[Entry]] | None = None
+        self._wait: Future[Sequence[Entry]] | None = None
         self._is_closed = False
 
     @property
@@ -47,7 +47,7 @@ class ThreadFollower:
 
         self._thread.call(open_in_time())
 
-    def next(self) -> list[Entry]:
+    def next(self) -> Sequence[Entry]:
         """Wait for more, and return it; nothing at the end or after ``interrupt``."""
         if self._is_closed:
             return []

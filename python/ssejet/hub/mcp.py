@@ -8,25 +8,25 @@ from urllib.parse import quote, unquote
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-try:
-    from mcp.server.streamable_http import EventMessage, EventStore
-    from mcp.types import jsonrpc_message_adapter
-except ImportError as _error:
-    _missing: ImportError | None = _error
-    EventStore = object
-else:
-    _missing = None
-
 from ssejet.errors import HubError
 from ssejet.hub._entries import EventId, Kind
+
+_missing: ImportError | None = None
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp.server.streamable_http import EventCallback
-    from mcp.types import JSONRPCMessage
+    from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+    from mcp.types import JSONRPCMessage, jsonrpc_message_adapter
 
     from ssejet.hub._async_hub import AsyncHub
+else:
+    try:
+        from mcp.server.streamable_http import EventMessage, EventStore
+        from mcp.types import jsonrpc_message_adapter
+    except ImportError as _error:
+        _missing = _error
+        EventStore = object
 
 __all__ = ["MCPEventStore", "MCPSessions"]
 
@@ -71,7 +71,7 @@ class MCPSessions:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request."""
+        """Serve a request, as an ASGI application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -127,11 +127,14 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
         self._namespace = namespace
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        """Append a message to its stream, and return the id of its event.
+        """Append a message to its stream, and return the id of its event. The SDK calls this.
 
         Args:
-            stream_id: of the stream.
-            message: the message; None for the event without data that opens a stream.
+            stream_id: the SDK's name of the stream.
+            message: the message; None for the event that opens a stream.
+
+        Raises:
+            HubError: ``MCPSessions`` does not wrap the application, or Redis does not answer.
         """
         if message is None:
             data, event = "", _PRIMING
@@ -141,11 +144,14 @@ class MCPEventStore(EventStore):  # type: ignore[misc]  # mypy may run without t
         return f"{id}.{quote(stream_id, safe='')}"
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """Send the messages of a stream after an event.
+        """Send the messages of a stream after an event. The SDK calls this.
 
         Args:
-            last_event_id: of the event; it also names the stream.
-            send_callback: is awaited with each message.
+            last_event_id: the id of the last event that the client has.
+            send_callback: sends a message.
+
+        Raises:
+            HubError: ``MCPSessions`` does not wrap the application, or Redis does not answer.
 
         Returns:
             The id of the stream; None for an id that this store does not know, or whose stream has lost

@@ -18,7 +18,7 @@ export function createParser(onEvent, { lastEventId = "", maxEventSize = 2 ** 26
   let skipped = "\ufeff";
   // The unfinished line. If it cannot become a known field, its end is dropped.
   let rest = "";
-  let drops = false;
+  let drops;
   const known = ["data:", "event:", "id:", "retry:", onComment ? ":" : "id:"];
   // The unfinished event.
   let event = "";
@@ -30,14 +30,13 @@ export function createParser(onEvent, { lastEventId = "", maxEventSize = 2 ** 26
   const check = (line) => {
     const left = maxEventSize - event.length - (id ?? "").length - (data ?? "").length;
     const [name, value] = line.length > left ? split(line) : [];
-    if (left >= 0 && !(value?.length + (name === "data" && data != null) > left)) return;
-    failure = new SSEError("too-large", `an event exceeds maxEventSize: ${maxEventSize}`);
-    throw failure;
+    if (left < 0 || value?.length + (name === "data" && data != null) > left)
+      throw (failure = new SSEError("too-large", `an event exceeds maxEventSize: ${maxEventSize}`));
   };
 
   // Looks only at the new piece, so that a long line costs the same in many pieces as in one.
   const append = (piece) => {
-    if (drops || !piece) return;
+    if (drops) return;
     const isNew = rest.length < 6;
     rest += piece;
     if (isNew) {
@@ -46,24 +45,6 @@ export function createParser(onEvent, { lastEventId = "", maxEventSize = 2 ** 26
       if (drops) rest = head;
     }
     if (!drops) check(rest);
-  };
-
-  const takeLine = (line) => {
-    if (!line) {
-      lastEventId = id ?? lastEventId;
-      const whole = { event: event || "message", data, id: lastEventId, retry };
-      event = "";
-      data = id = retry = null;
-      if (whole.data != null) onEvent(whole);
-      return;
-    }
-    const [name, value = ""] = split(line);
-    if (!name) onComment?.(value);
-    else if (name === "data") data = data == null ? value : `${data}\n${value}`;
-    else if (name === "event") event = value;
-    else if (name === "id" && !value.includes("\0")) id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) reconnectionTime = retry = Math.min(+value, 2 ** 63);
-    check("");
   };
 
   return {
@@ -75,12 +56,26 @@ export function createParser(onEvent, { lastEventId = "", maxEventSize = 2 ** 26
       skipped = text.endsWith("\r") && "\n";
       const lines = text.split(/\r\n|\n|\r/);
       const last = lines.pop();
-      for (const line of lines) {
-        append(line);
-        const whole = rest;
+      for (const piece of lines) {
+        append(piece);
+        const line = rest;
         rest = "";
         drops = false;
-        takeLine(whole);
+        if (line) {
+          const [name, value = ""] = split(line);
+          if (!name) onComment?.(value);
+          else if (name === "data") data = data == null ? value : `${data}\n${value}`;
+          else if (name === "event") event = value;
+          else if (name === "id" && !value.includes("\0")) id = value;
+          else if (name === "retry" && /^\d+$/.test(value)) reconnectionTime = retry = Math.min(+value, 2 ** 63);
+          check("");
+        } else {
+          lastEventId = id ?? lastEventId;
+          const whole = { event: event || "message", data, id: lastEventId, retry };
+          event = "";
+          data = id = retry = null;
+          if (whole.data != null) onEvent(whole);
+        }
       }
       append(last);
     },
@@ -102,12 +97,19 @@ function split(line) {
 
 export function connect(url, options = {}) {
   const closing = new AbortController();
-  const { signal, resume, idleTimeout, onGap, isEnd = ({ event, data }) => /^(end|done)$/.test(event) || data === "[DONE]" } = options;
-  let { retry = 3000, repeat = /^(get|head|put)$/i.test(options.method ?? "get") } = options;
+  let {
+    signal,
+    resume,
+    idleTimeout,
+    onGap,
+    isEnd = ({ event, data }) => /^(end|done)$/.test(event) || data === "[DONE]",
+    retry = 3000,
+    repeat = /^(get|head|put)$/i.test(options.method ?? "get"),
+  } = options;
   const quit = AbortSignal.any([closing.signal, signal ?? closing.signal]);
-  let wasOpen = false;
+  let wasOpen;
   let failures = 0;
-  let isRead = false;
+  let isRead;
   const connection = {
     lastEventId: options.lastEventId ?? "",
     end: null,
@@ -197,6 +199,8 @@ export function connect(url, options = {}) {
           attempt.abort();
         }
         if (quit.aborted || !(repeat || failure)) break;
+        // Node's fetch() refuses an id with control characters, however often it is tried.
+        if (/_INVALID_ARG/.test(failure?.cause?.code)) throw failure;
         if (!repeat || ++failures >= options.attempts) {
           throw new SSEError(
             "lost",
@@ -206,20 +210,21 @@ export function connect(url, options = {}) {
         }
         // A server that asks for no wait does not get thousands of requests a second. A timer that is set for
         // 2 ** 31 ms or more does not wait at all.
-        const bound = Math.min(Math.max(retry, 100) * Math.max(1.1, 2 ** (failures - 1)), options.maxRetry ?? 6e4);
+        const bound = Math.min(Math.max(retry, 100) * Math.max(1.1, 2 ** failures / 2), options.maxRetry ?? 6e4);
         delay = Math.min(Math.max(delay, retry + Math.random() * Math.max(0, bound - retry)), 2e9);
         let wake;
         let timer;
+        // A phone that has found a network again does not wait.
+        const listen = (verb) => globalThis[verb + "EventListener"]?.("online", wake);
         await new Promise((resolve) => {
           timer = setTimeout((wake = resolve), delay);
           quit.onabort = wake;
-          // A phone that has found a network again does not wait.
-          globalThis.addEventListener?.("online", wake);
+          listen("add");
           options.onRetry?.({ delay, failures, error: failure });
           isRead = true;
         });
         clearTimeout(timer);
-        globalThis.removeEventListener?.("online", wake);
+        listen("remove");
       }
       if (!closing.signal.aborted) signal?.throwIfAborted();
     },

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ssejet.hub._engine import NOTHING_NEW
+
 if TYPE_CHECKING:
     from ssejet.hub.durable_streams._reads import Chunk, View
     from ssejet.hub.durable_streams._sources import Source
@@ -58,13 +60,18 @@ class Follower:
     async def _read(self) -> bool:
         view = self.view
         # Messages that are held back, because they end within a character, are read already.
-        held = [entry for entry in view.entries if entry.position > self.position]
+        entries = view.entries
+        is_held = bool(entries) and entries[-1].position > self.position
+        held = [entry for entry in entries if entry.position > self.position] if is_held else []
         after = held[-1].position if held else self.position
-        page = await self._cursor.read(after, wait=True)
+        while (page := self._cursor.peek(after)) is NOTHING_NEW:
+            await self._cursor.change
+        if page is None:
+            page = await self._cursor.read(after, wait=True)
         if (page.log, page.incarnation) != (view.log, view.incarnation) or page.first > after + 1:
             return False
         new = self._source.update(view, page)
-        self.view = new._replace(entries=[*held, *new.entries])
+        self.view = new._replace(entries=[*held, *new.entries]) if held else new
         return True
 
     async def aclose(self) -> None:

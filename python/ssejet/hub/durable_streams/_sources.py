@@ -58,6 +58,9 @@ class Streams:
     def __init__(self, engine: Engine, prefix: str) -> None:
         self._engine = engine
         self._prefix = prefix
+        # Most clients that wait for a stream are at the same place, so they share the page and its view.
+        self._page: Page | None = None
+        self._view: View
 
     def key(self, path: str) -> str:
         """The key of the log of a stream."""
@@ -80,9 +83,13 @@ class Streams:
         return self._engine.cursor(self.key(path))
 
     def update(self, view: View, page: Page) -> View:
-        is_closed = page.status != "live"
-        # The last entry of a closed log is its end, which is no message.
-        return view._replace(tail=page.last - is_closed, is_closed=is_closed, entries=page.entries)
+        if page is not self._page:
+            is_closed = page.status != "live"
+            # The last entry of a closed log is its end, which is no message.
+            tail = page.last - is_closed
+            self._view = view._replace(tail=tail, is_closed=is_closed, entries=page.entries)
+            self._page = page
+        return self._view
 
 
 class Answers:
