@@ -19,6 +19,8 @@ from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from redis_server import RedisServer
     from ssejet import ServerSentEvent
 
@@ -86,15 +88,25 @@ async def test_followers_and_producers_lose_nothing_while_redis_is_away(
 async def test_a_log_that_redis_has_lost_goes_on_and_followers_are_told(own_redis: RedisServer) -> None:
     """As after a failover to a replica that was behind."""
     async with AsyncHub(own_redis.url) as hub:
-        await hub.start("key", numbers(60, 0.01))
+        is_lost = anyio.Event()
+
+        async def source() -> AsyncIterator[str]:
+            for number in range(60):
+                if number == 20:
+                    await is_lost.wait()
+                yield str(number)
+
+        await hub.start("key", source)
         events: list[ServerSentEvent] = []
 
         async def follow() -> None:
-            events.extend([event async for event in hub.follow("key")])
+            async for event in hub.follow("key"):
+                events.append(event)  # noqa: PERF401  # one by one
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)
-            await anyio.sleep(0.2)
+            while len(events) < 20:  # noqa: ASYNC110
+                await anyio.sleep(0.005)
             with own_redis.client() as client:
                 # The last three events are forgotten, and the writer's count with them.
                 (meta,) = client.keys("*:meta")
@@ -105,6 +117,7 @@ async def test_a_log_that_redis_has_lost_goes_on_and_followers_are_told(own_redi
                     client.xdel(log, id)
                 client.hset(meta, "p", position)
                 client.hincrby(writer, "n", -3)
+            is_lost.set()
         gaps = [json.loads(event.data)["reason"] for event in events if event.event == "gap"]
         assert gaps == ["lost"]
         # This follower had got the events before they were lost.
