@@ -476,29 +476,41 @@ async def test_a_read_after_a_cancelled_one_raises(server: Server, heartbeat: fl
         assert await asyncio.to_thread(answer.left.wait, 200)
 
 
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What a server waits for before it ends a response. A reader that closes it waits for that end."""
+    for module in ("reader", "async_reader"):
+        monkeypatch.setattr(f"ssejet._http.{module}.DRAIN_TIME", 200)
+    return threading.Event()
+
+
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_the_connection_is_used_again_if_the_reader_leaves_at_the_sentinel(
-    server: Server, library: Any
+    server: Server, library: Any, go_on: threading.Event
 ) -> None:
-    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    answer = server.answer(b"data: [DONE]\n\n", go_on, b": end\n\n")
     with library.Client() as client:
         for _ in range(2):
             stream = relay(send(client, answer), heartbeat=None)
             assert next(iter(stream)) == b"data: [DONE]\n\n"
+            go_on.set()
             stream.close()
+            go_on.clear()
     assert len(answer.connections) == 1
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
 async def test_the_connection_is_used_again_if_the_async_reader_leaves_at_the_sentinel(
-    server: Server, library: Any
+    server: Server, library: Any, go_on: threading.Event
 ) -> None:
-    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    answer = server.answer(b"data: [DONE]\n\n", go_on, b": end\n\n")
     async with library.AsyncClient() as client:
         for _ in range(2):
             stream = arelay(await asend(client, answer), heartbeat=None)
             assert await anext(aiter(stream)) == b"data: [DONE]\n\n"
+            go_on.set()
             await stream.aclose()
+            go_on.clear()
     assert len(answer.connections) == 1
 
 
