@@ -62,7 +62,7 @@ async def conformance(base: str, part: str, report: Path) -> list[dict[str, Any]
     process = await asyncio.create_subprocess_exec(
         node.node(), vitest, "run", "durable_streams_conformance.test.mjs", "-t", part,
         # A machine that is busy may let a stream expire between two requests of a test.
-        "--retry", "2", "--reporter", "json", "--outputFile", report,
+        "--retry", "2", "--testTimeout", "60000", "--reporter", "json", "--outputFile", report,
         cwd=PROGRAM.parent,
         env={**os.environ, "CONFORMANCE_URL": base, "CONFORMANCE_LONG_POLL_MS": "1000"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

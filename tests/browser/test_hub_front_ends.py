@@ -43,6 +43,8 @@ class Site:
         self.has_page_tools = False
         # Whether an answer that goes on after them waits until a page asks to resume.
         self.waits_for_resume = False
+        # The first run makes its last third when somebody has asked to resume.
+        self.first_run_waits = False
         self._pause = pause
         self._app = Starlette(
             routes=[
@@ -78,8 +80,12 @@ class Site:
     async def _model(self, name: str) -> AsyncIterator[Any]:
         self.runs.append(name)
         try:
-            for number, event in enumerate(self._events(name)):
+            events = self._events(name)
+            is_first = len(self.runs) == 1
+            for number, event in enumerate(events):
                 await asyncio.sleep(self._pause)
+                while number == len(events) * 2 // 3 and is_first and self.first_run_waits:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
                 while number == 1 and name == "tools" and self.waits_for_resume:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
                 # Each answer of a model has an id of its own.
@@ -106,7 +112,7 @@ class Site:
         return await ai_sdk.answer(self.hub, key, lambda: self._model(first), messages=messages)
 
     async def _resume(self, request: Request) -> Response:
-        self.waits_for_resume = False
+        self.waits_for_resume = self.first_run_waits = False
         return await ai_sdk.resume(self.hub, f"user:{request.path_params['id']}")
 
     async def _stop(self, request: Request) -> Response:
@@ -194,6 +200,7 @@ async def test_use_chat_asks_once_and_gets_the_status_204_where_nothing_is_left(
 async def test_use_chat_goes_on_after_a_cut_and_nothing_is_lost_or_doubled(reloads: bool) -> None:
     site = Site(pause=0.03)
     site.cut_after = 8
+    site.first_run_waits = True
     cut, *_, resumed = await chat_with(site, "ask", *(["reload"] if reloads else []), "resume")
     assert cut["status"] == "error"
     assert 0 < len(answers(cut)[0]["parts"]) < len(CHAT)
@@ -204,6 +211,7 @@ async def test_use_chat_goes_on_after_a_cut_and_nothing_is_lost_or_doubled(reloa
 
 async def test_use_chat_learns_that_another_page_has_stopped_the_answer() -> None:
     site = Site(pause=0.03)
+    site.first_run_waits = True
     stopped, asked = await chat_with(site, "stop", "ask")
     assert (stopped["status"], stopped["error"]) == ("ready", None)
     assert 0 < len(answers(stopped)[0]["parts"]) < len(CHAT)

@@ -320,7 +320,7 @@ async def test_close_ends_it_quietly_and_a_signal_with_its_reason(
     found = await engine.call(READ, {option: "1"})
     assert found["error"] == error
     assert found["retries"] == []
-    assert await asyncio.to_thread(script.answers[0].left.wait, 30), "the server was not left"
+    assert await asyncio.to_thread(script.answers[0].left.wait, 200), "the server was not left"
 
 
 async def test_a_break_leaves_the_server_and_another_iteration_goes_on(
@@ -341,7 +341,7 @@ async def test_a_break_leaves_the_server_and_another_iteration_goes_on(
     )
     assert found == ["1", "2"]
     assert script.sent_ids() == [None, "1"]
-    assert await asyncio.to_thread(script.answers[0].left.wait, 30), "the server was not left"
+    assert await asyncio.to_thread(script.answers[0].left.wait, 200), "the server was not left"
 
 
 async def test_a_wait_ends_when_it_is_closed_and_when_the_network_is_back(

@@ -196,7 +196,7 @@ class TestManyAtOnce:
                 answers.append(first + "".join([text async for text in texts]))
 
         async def main() -> None:
-            options = {"api_key": KEY, "base_url": account.url}
+            options: dict[str, Any] = {"api_key": KEY, "base_url": account.url, "connect_timeout": None}
             limits = library.Limits(max_connections=None)
             async with (
                 library.AsyncClient(limits=limits) as http,
@@ -222,7 +222,10 @@ class TestManyAtOnce:
                 everyone.wait(200)
                 return first + "".join(texts)
 
-        with Client(api_key=KEY, base_url=account.url) as client, ThreadPoolExecutor(count) as pool:
+        with (
+            Client(api_key=KEY, base_url=account.url, connect_timeout=None) as client,
+            ThreadPoolExecutor(count) as pool,
+        ):
             assert set(pool.map(ask, range(count))) == {TEXT}
 
     def test_many_calls_at_once_can_end_differently(
@@ -242,7 +245,7 @@ class TestManyAtOnce:
                 fates.append(type(error).__name__)
 
         async def main() -> None:
-            async with AsyncUser(library, backend).client(account) as client:
+            async with AsyncUser(library, backend).client(account, connect_timeout=None) as client:
                 async with anyio.create_task_group() as group:
                     for _ in range(15):
                         group.start_soon(ask, client)

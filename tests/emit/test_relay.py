@@ -305,6 +305,7 @@ async def test_an_error_status_is_an_error_of_an_async_relay_too(server: Server)
             await anext(aiter(stream))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", [httpx, httpx2])
 async def test_a_failed_read_raises_what_a_stream_raises(server: Server, library: Any) -> None:
     answers: dict[Then, type[APIConnectionError]] = {
@@ -313,10 +314,11 @@ async def test_a_failed_read_raises_what_a_stream_raises(server: Server, library
     }
     for end, error in answers.items():
         answer = server.answer(b"data: a\n\n", end)
-        with library.Client(timeout=20 * SOON) as client, pytest.raises(error) as raised:
+        timeout = 1 if end is Then.HANG else 60
+        with library.Client(timeout=timeout) as client, pytest.raises(error) as raised:
             list(relay(send(client, answer), on_error="raise", heartbeat=None))
         assert type(raised.value) is error
-        async with library.AsyncClient(timeout=20 * SOON) as aclient:
+        async with library.AsyncClient(timeout=timeout) as aclient:
             stream = arelay(await asend(aclient, answer), on_error="raise", heartbeat=None)
             with pytest.raises(error) as raised:
                 [piece async for piece in stream]
@@ -373,7 +375,7 @@ async def test_the_other_connection_is_closed_when_the_async_reader_leaves(
             stream = arelay(await asend(client, answer), heartbeat=heartbeat)
             await anext(aiter(stream))
             await stream.aclose()
-            assert await asyncio.to_thread(answer.left.wait, 10)
+            assert await asyncio.to_thread(answer.left.wait, 200)
 
 
 def test_a_relay_that_was_never_read_closes_its_response(server: Server) -> None:
@@ -458,7 +460,7 @@ async def test_another_task_can_close_a_relay_that_waits(server: Server) -> None
             await asyncio.sleep(SOON)
             await stream.aclose()
             assert await waiting is None
-            assert await asyncio.to_thread(answer.left.wait, 10)
+            assert await asyncio.to_thread(answer.left.wait, 200)
 
 
 @pytest.mark.parametrize("heartbeat", [None, 100.0])
@@ -471,7 +473,15 @@ async def test_a_read_after_a_cancelled_one_raises(server: Server, heartbeat: fl
             await asyncio.wait_for(anext(pieces), SOON)
         with pytest.raises(StreamError, match="an earlier read of this event stream was cancelled"):
             await anext(pieces)
-        assert await asyncio.to_thread(answer.left.wait, 10)
+        assert await asyncio.to_thread(answer.left.wait, 200)
+
+
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What a server waits for before it ends a response. A reader that closes it waits for that end."""
+    for module in ("reader", "async_reader"):
+        monkeypatch.setattr(f"ssejet._http.{module}.DRAIN_TIME", 200)
+    return threading.Event()
 
 
 @pytest.fixture
@@ -484,28 +494,32 @@ def long_drain(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("long_drain")
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_the_connection_is_used_again_if_the_reader_leaves_at_the_sentinel(
-    server: Server, library: Any
+    server: Server, library: Any, go_on: threading.Event
 ) -> None:
-    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    answer = server.answer(b"data: [DONE]\n\n", go_on, b": end\n\n")
     with library.Client() as client:
         for _ in range(2):
             stream = relay(send(client, answer), heartbeat=None)
             assert next(iter(stream)) == b"data: [DONE]\n\n"
+            go_on.set()
             stream.close()
+            go_on.clear()
     assert len(answer.connections) == 1
 
 
 @pytest.mark.usefixtures("long_drain")
 @pytest.mark.parametrize("library", [httpx, httpx2])
 async def test_the_connection_is_used_again_if_the_async_reader_leaves_at_the_sentinel(
-    server: Server, library: Any
+    server: Server, library: Any, go_on: threading.Event
 ) -> None:
-    answer = server.answer(b"data: [DONE]\n\n", SOON, b": end\n\n")
+    answer = server.answer(b"data: [DONE]\n\n", go_on, b": end\n\n")
     async with library.AsyncClient() as client:
         for _ in range(2):
             stream = arelay(await asend(client, answer), heartbeat=None)
             assert await anext(aiter(stream)) == b"data: [DONE]\n\n"
+            go_on.set()
             await stream.aclose()
+            go_on.clear()
     assert len(answer.connections) == 1
 
 

@@ -98,12 +98,12 @@ def test_a_log_is_kept_for_its_own_lifetime(play: Callable[..., None]) -> None:
     async def scenario(hub: AsyncHub) -> None:
         engine = hub._engine
         await engine.commit("short", change("", "r1", lifetime=Lifetime(ttl=0.15)))
-        await engine.commit("used", change("", "r1", b"1", lifetime=Lifetime(ttl=0.6)))
+        await engine.commit("used", change("", "r1", b"1", lifetime=Lifetime(ttl=2)))
         await engine.commit("over", change("", "r1", b"1", lifetime=Lifetime(until=1.5)))
         await engine.commit("long", change("", "r1", b"1"))
         assert (await engine.load("over")).page.status == "missing"
         for _ in range(6):
-            await anyio.sleep(0.15)
+            await anyio.sleep(0.4)
             assert (await engine.load("used", is_use=True)).page.status == "live"
         assert (await engine.load("short")).page.status == "missing"
         # A log that has expired can be made again.

@@ -457,7 +457,7 @@ def test_an_offset_of_a_stream_that_was_made_again_is_gone(serve: Callable[..., 
 
 def test_streams_have_the_lifetimes_that_they_were_made_with(serve: Callable[..., None]) -> None:
     async def scenario(client: Client, hub: AsyncHub) -> None:
-        await client.put("/short", headers={**JSON, "stream-ttl": "1"})
+        await client.put("/short", headers={**JSON, "stream-ttl": "300"})
         await client.put("/over", headers={**JSON, "stream-expires-at": "2001-01-01T01:01:01.5+01:00"})
         await client.put("/long", headers=JSON)
         assert (await client.get("/over")).status_code == 404
@@ -467,7 +467,7 @@ def test_streams_have_the_lifetimes_that_they_were_made_with(serve: Callable[...
         assert await hub.status("answer") == "missing"
         assert (await client.get("/long")).status_code == 200
         head = await client.head("/short")
-        assert (head.status_code, head.headers["stream-ttl"]) == (200, "1")
+        assert (head.status_code, head.headers["stream-ttl"]) == (200, "300")
 
     serve(scenario, hub={"ttl": 0.2})
 
@@ -475,13 +475,13 @@ def test_streams_have_the_lifetimes_that_they_were_made_with(serve: Callable[...
 @pytest.mark.slow
 def test_a_stream_is_kept_while_a_client_waits_and_removed_after_that(serve: Callable[..., None]) -> None:
     async def scenario(client: Client, _: AsyncHub) -> None:
-        await client.put("/s", headers={**JSON, "stream-ttl": "1"})
+        await client.put("/s", headers={**JSON, "stream-ttl": "2"})
         assert (await client.get("/s?offset=-1&live=long-poll")).status_code == 204
         assert (await client.head("/s")).status_code == 200
-        await anyio.sleep(1.2)
+        await anyio.sleep(2.2)
         assert (await client.head("/s")).status_code == 404
 
-    serve(scenario, long_poll_timeout=2)
+    serve(scenario, long_poll_timeout=2.5)
 
 
 async def test_limits_are_answered_clearly() -> None:

@@ -113,16 +113,16 @@ def test_a_producer_that_is_silent_for_longer_than_the_ttl_loses_nothing(play: P
     async def scenario(hub: AsyncHub) -> None:
         async def source() -> AsyncIterator[str]:
             yield "a"
-            await anyio.sleep(2.5)
+            await anyio.sleep(4)
             yield "b"
 
-        await hub.start("key", source, lease=1.2)
+        await hub.start("key", source, lease=2.4)
         with anyio.fail_after(200):
             events = await everything(hub, "key")
         assert [event.data for event in events] == ["a", "b", '{"reason":"finished"}']
         assert len({(event.id or "").split("-")[0] for event in events}) == 1
 
-    play(scenario, ttl=1.0)
+    play(scenario, ttl=2.0)
 
 
 def test_followers_of_a_hub_that_closes_are_told(play: Play) -> None:
