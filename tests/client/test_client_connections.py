@@ -300,8 +300,12 @@ class TestCancellation:
 
         async def main() -> None:
             async with AsyncUser(library, backend).client(account) as client:
-                with anyio.move_on_after(0.1):
-                    await client.chat.completions.create(**ASK)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(partial(client.chat.completions.create, **ASK))
+                    while not answer.requests:  # noqa: ASYNC110 (a thread of the server adds to it)
+                        await anyio.sleep(0.001)
+                    await anyio.sleep(0.1)
+                    group.cancel_scope.cancel()
                 assert connections_of(client) == []
 
         anyio.run(main, backend=backend)
