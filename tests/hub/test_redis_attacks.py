@@ -21,6 +21,7 @@ from redis_server import RedisServer
 from servers import A_LONG_TIME
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
+from ssejet.hub._redis_reader import _Shard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -173,6 +174,49 @@ async def test_a_log_that_another_process_deleted_begins_again_at_one(redis_serv
         assert id.endswith("-1")
         await one.finish("key")
         assert await data(other, "key") == ["d", '{"reason":"finished"}']
+
+
+async def test_a_log_that_was_made_again_unseen_is_not_taken_for_the_old_one(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssejet.hub._redis_feed._CHECK_INTERVAL", 10 * A_LONG_TIME)
+    may_read = anyio.Event()
+    may_read.set()
+    read = _Shard._read
+
+    async def read_when_allowed(shard: _Shard, connection: Any) -> None:
+        await may_read.wait()
+        await read(shard, connection)
+
+    monkeypatch.setattr(_Shard, "_read", read_when_allowed)
+    async with (
+        AsyncHub(redis_server.url, prefix="unseen") as hub,
+        AsyncHub(redis_server.url, prefix="unseen") as other,
+    ):
+        await other.publish("key", "old 1")
+        events: list[ServerSentEvent] = []
+        with anyio.fail_after(A_LONG_TIME):
+            async for event in hub.follow("key"):
+                events.append(event)
+                if event.data == "old 1":
+                    await other.publish("key", "old 2")
+                elif event.data == "old 2":
+                    may_read = anyio.Event()  # The read that has begun goes on.
+                    await other.publish("key", "old 3")
+                elif event.data == "old 3":
+                    await other.delete("key")
+                    for number in range(1, 6):
+                        await other.publish("key", f"new {number}")
+                    may_read.set()
+                elif event.data == "new 5":
+                    break
+        news = [f"new {number}" for number in range(1, 6)]
+        assert [event.data for event in events if event.event != "gap"] == ["old 1", "old 2", "old 3", *news]
+        assert events[3].event == "gap"
+        assert json.loads(events[3].data)["reason"] == "restarted"
+        old, *new = [(event.id or "").partition("-")[0] for event in (events[2], *events[4:])]
+        assert old not in new
+        assert len(set(new)) == 1
 
 
 async def test_a_follower_of_a_deleted_log_waits_without_asking_all_the_time(

@@ -126,7 +126,9 @@ def state_of(reply: Sequence[bytes]) -> tuple[str, str, Status]:
 
 def entries_of(replies: Sequence[Any], incarnation: str) -> list[Entry]:
     """Make entries of those of a stream."""
-    return [entry_of(int(id[: id.index(b"-")]), kind, frame, incarnation) for id, (kind, frame) in replies]
+    return [
+        entry_of(int(id[: id.index(b"-")]), field[:1], frame, incarnation) for id, (field, frame) in replies
+    ]
 
 
 def entry_of(position: int, kind: bytes, frame: bytes, incarnation: str) -> Entry:

@@ -190,8 +190,11 @@ class Feed:
                 self._tell()
             return
         self._forget_page()
-        for id, (kind, frame) in entries:
-            if kind == b"d":  # the log was deleted
+        log = self.log.encode()
+        for id, (field, frame) in entries:
+            kind = field[:1]
+            # The log was deleted. If it was also made again, its entries begin with lower positions.
+            if kind == b"d" or field[1:] != log:
                 self.reset()
                 return
             position = int(id[: id.index(b"-")])

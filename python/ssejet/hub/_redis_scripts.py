@@ -6,8 +6,9 @@ A log has three kinds of keys, which share a hash tag:
   ``b`` the bytes of all entries; and of the producer: ``t`` its token, ``d`` the end of its lease in
   milliseconds, ``h`` the hub that runs it, ``x`` whether it has to stop.
 * ``…:log``, a stream: an entry has the id ``<position>-<milliseconds>``, and one field: its name is the kind
-  of the entry, its value the bytes. An entry ``o`` says that a producer has begun; it has the position 0 if
-  the log is new.
+  of the entry, a letter, with the log's name, and its value the bytes. By the log's name a follower sees that
+  the log was deleted and made again. An entry ``o`` says that a producer has begun; it has the position 0 if
+  the log is new. An entry ``d`` says that the log was deleted.
 * ``…:w:<writer>``, a hash: ``n`` how many events that writer has appended, ``l`` the position of the last.
   By it the script sees that a repeated append was done before, and that Redis has lost confirmed appends.
 """
@@ -116,8 +117,8 @@ local meta, log, writer = KEYS[1], KEYS[2], KEYS[3]
 local token, before, known = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local count = (#ARGV - 14) / 2
 local seen = redis.call('HMGET', writer, 'n', 'l')
-local m = redis.call('HMGET', meta, 'i', 's', 't', 'p', 'b', 'x', 'd')
-local incarnation, status = m[1], m[2]
+local m = redis.call('HMGET', meta, 'i', 's', 't', 'p', 'b', 'x', 'd', 'g')
+local incarnation, status, name = m[1], m[2], m[8]
 local done = tonumber(seen[1] or 0)
 if incarnation and count > 0 and seen[1] and done == before + count then
   return {1, tonumber(seen[2]), incarnation, m[6] or ''}
@@ -126,10 +127,10 @@ local position, bytes = tonumber(m[4] or 0), tonumber(m[5] or 0)
 local lost = false
 if not incarnation then
   if token ~= '' and ARGV[10] ~= '1' then return {3} end
-  incarnation = ARGV[2]
+  incarnation, name = ARGV[2], ARGV[2]
   if ARGV[10] == '1' then position = known end
   -- Before DEL: Redis refuses a script because it is full only at the first command that writes.
-  redis.call('HSET', meta, 'i', incarnation, 'g', incarnation, 's', 'live')
+  redis.call('HSET', meta, 'i', incarnation, 'g', name, 's', 'live')
   redis.call('DEL', log)
   if token ~= '' then
     redis.call('HSET', meta, 't', token, 'd', string.format('%.0f', now + ARGV[11]), 'h', ARGV[12])
@@ -143,13 +144,13 @@ elseif done < before then
   incarnation = ARGV[2]
   position = math.max(position, known) + 1
   redis.call('HSET', meta, 'i', incarnation)
-  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'r', incarnation)
+  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'r' .. name, incarnation)
 end
 if redis.call('XLEN', log) == 0 then bytes = 0 end
 for at = 15, #ARGV, 2 do
   position = position + 1
   bytes = bytes + #ARGV[at + 1]
-  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[at], ARGV[at + 1])
+  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[at] .. name, ARGV[at + 1])
 end
 bytes = trim(log, bytes, ARGV[6], ARGV[7], ARGV[8])
 redis.call('HSET', meta, 'p', string.format('%.0f', position), 'b', string.format('%.0f', bytes))
@@ -173,10 +174,10 @@ CLAIM = Script(
     + """
 -- ARGV: token, incarnation, lease, ttl, hub.
 local meta, log = KEYS[1], KEYS[2]
-local m = redis.call('HMGET', meta, 'i', 's', 't', 'p')
+local m = redis.call('HMGET', meta, 'g', 's', 't', 'p')
 if m[3] == ARGV[1] then return 1 end
 if m[1] and (m[2] ~= 'live' or m[3]) then return 0 end
-local position = 0
+local position, name = 0, m[1] or ARGV[2]
 if m[1] then
   position = m[4] + 1
 else
@@ -186,7 +187,7 @@ end
 redis.call('HSET', meta, 't', ARGV[1], 'd', string.format('%.0f', now + ARGV[3]), 'h', ARGV[5],
   'p', string.format('%.0f', position))
 -- Wakes the followers, so that they look at the lease when it should end.
-redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'o', '')
+redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'o' .. name, '')
 redis.call('PEXPIRE', meta, ARGV[4])
 redis.call('PEXPIRE', log, ARGV[4])
 return 1
@@ -236,7 +237,7 @@ if status == 'live' and m[5] then
     for at = 5, 6 do
       position = position + 1
       local kind = at == 6 and 'z' or 'm'
-      redis.call('XADD', log, string.format('%.0f-%.0f', position, now), kind, ARGV[at])
+      redis.call('XADD', log, string.format('%.0f-%.0f', position, now), kind .. m[1], ARGV[at])
     end
     redis.call('HSET', meta, 's', status, 't', '', 'p', string.format('%.0f', position))
     local ttl = redis.call('PTTL', meta)
@@ -280,17 +281,17 @@ local m = redis.call('HMGET', meta, 'g', 'v', 'b')
 local current = ''
 if m[1] then current = m[2] or '?' end
 if current ~= ARGV[at + 1] then return {0, record(meta, log, 1)} end
-local position, bytes = tonumber(ARGV[at + 4]), tonumber(m[3] or 0)
+local position, bytes, name = tonumber(ARGV[at + 4]), tonumber(m[3] or 0), m[1] or ARGV[at + 3]
 if not m[1] then
   redis.call('DEL', log)
-  redis.call('HSET', meta, 'g', ARGV[at + 3], 's', 'live', 'e', ttl)
+  redis.call('HSET', meta, 'g', name, 's', 'live', 'e', ttl)
 end
 local count = tonumber(ARGV[at + 11])
 for set = at + 12, at + 11 + 2 * count, 2 do redis.call('HSET', meta, ARGV[set], ARGV[set + 1]) end
 for add = at + 12 + 2 * count, #ARGV, 2 do
   position = position + 1
   bytes = bytes + #ARGV[add + 1]
-  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[add], ARGV[add + 1])
+  redis.call('XADD', log, string.format('%.0f-%.0f', position, now), ARGV[add] .. name, ARGV[add + 1])
 end
 bytes = trim(log, bytes, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
 redis.call('HSET', meta, 'i', ARGV[at + 3], 'v', revision, 'p', string.format('%.0f', position), 'b',
