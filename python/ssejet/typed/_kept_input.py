@@ -35,6 +35,19 @@ class KeptInput:
         max_chunks: if there are more of them, call ``pack()``.
     """
 
+    __slots__ = (
+        "_add",
+        "_after",
+        "_answer",
+        "_collect",
+        "_last",
+        "_machine",
+        "_packed",
+        "_packed_size",
+        "_read_again",
+        "chunks",
+    )
+
     max_chunks = _MAX_CHUNKS
 
     def __init__(

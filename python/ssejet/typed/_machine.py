@@ -103,6 +103,7 @@ class StreamMachine(Generic[T]):
         "_decoder",
         "_decoder_state",
         "_error_at_end",
+        "_kept",
         "_queue",
         "_request",
         "_require_done",
