@@ -36,6 +36,7 @@ from soak_hub import (
     Fault,
     Notice,
     ProblemError,
+    Schedule,
     Totals,
     pause,
     print_tasks,
@@ -115,19 +116,17 @@ _JUMP = 30
 
 
 @dataclass
-class Schedule:
-    """What happens in one run."""
+class OutageSchedule(Schedule):
+    """What happens in one run.
 
-    seed: int
-    items: int
-    pause: float
-    followers: int
+    Attributes:
+        rivals: how many other processes start the producer at the same time.
+    """
+
     rivals: int
-    drops: float
-    faults: list[Fault]
 
     @classmethod
-    def random(cls, seed: int) -> Schedule:
+    def random(cls, seed: int) -> OutageSchedule:
         chance = random.Random(seed)
         kinds = chance.sample(FAULTS, k=chance.choice([1, 1, 2, 3]))
         if chance.random() < 0.3 and "stop" not in kinds:
@@ -276,7 +275,7 @@ def produce(url: str, key: str, items: int, pause: float, barrier: Any, pipe: An
     run_producer(url, key, items, pause, pipe)
 
 
-def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
+def follow(url: str, key: str, schedule: OutageSchedule, pipe: Any) -> None:
     """The process of the followers: it sends what each one got, and when."""
     chance = random.Random(schedule.seed)
 
@@ -320,7 +319,7 @@ def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
     asyncio.run(main())
 
 
-def run(schedule: Schedule, network: Network, folder: Path, clock: Path | None, totals: Totals) -> str:
+def run(schedule: OutageSchedule, network: Network, folder: Path, clock: Path | None, totals: Totals) -> str:
     """Run a schedule, and return how its log ended."""
     key = f"soak-{schedule.seed}"
     with contextlib.ExitStack() as stack:
@@ -364,7 +363,7 @@ def run(schedule: Schedule, network: Network, folder: Path, clock: Path | None, 
 
 
 def play(
-    schedule: Schedule, redis: Redis, producer: Any, near: Proxy, far: Proxy, key: str
+    schedule: OutageSchedule, redis: Redis, producer: Any, near: Proxy, far: Proxy, key: str
 ) -> dict[str, tuple[float, float]]:
     """Let the faults happen; return when each kind began and ended."""
     times = {}
@@ -433,7 +432,7 @@ def wait_for_end(
     return results, stalls
 
 
-def check(schedule: Schedule, results: list[Any], log: list[Any], *, is_frozen: bool) -> str:
+def check(schedule: OutageSchedule, results: list[Any], log: list[Any], *, is_frozen: bool) -> str:
     kinds = {fault.kind for fault in schedule.faults}
     reasons = set()
     for got in results:
@@ -485,7 +484,7 @@ def parts_of(events: list[Any]) -> Iterator[list[int]]:
 
 
 def check_times(
-    schedule: Schedule,
+    schedule: OutageSchedule,
     reason: str,
     times: dict[str, tuple[float, float]],
     results: list[Any],
@@ -524,7 +523,7 @@ def run_many(count: int, seed: int, jobs: int) -> Totals:
     network = Network()
 
     def one(number: int) -> None:
-        schedule = Schedule.random(number)
+        schedule = OutageSchedule.random(number)
         if clock is None:
             schedule.faults = [fault for fault in schedule.faults if not fault.kind.startswith("clock")]
         try:

@@ -67,6 +67,28 @@ class Answer:
         while not any(event.data == str(number) for event in reversed(self.events)):  # noqa: ASYNC110
             await anyio.sleep(PAUSE)
 
+    async def outlive_a_failover(
+        self, hub: AsyncHub, other: AsyncHub, isolate: Callable[[], None], fail_over: Callable[[], None]
+    ) -> None:
+        """Have the answer made by a hub, and followed by another one, while a replica takes over.
+
+        Args:
+            hub: runs the producer.
+            other: has the follower.
+            isolate: lets the replica get nothing more.
+            fail_over: lets it take the place of its server.
+        """
+        await hub.start("key", self.numbers)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.follow, other)
+            await self.wait_for(20)
+            isolate()
+            await self.wait_for(20)
+            fail_over()
+            await self.wait_for(20)
+            self.end()
+        self.check()
+
     def end(self) -> None:
         """End the answer."""
         self._is_over = True

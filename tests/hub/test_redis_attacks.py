@@ -399,24 +399,20 @@ async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(
                 self.port = ports[-1]
                 await super()._connect()
 
+        def isolate() -> None:
+            with replica.client() as client:
+                client.replicaof("NO", "ONE")
+
+        def fail_over() -> None:
+            ports.append(replica.port)
+            primary.kill()
+
         pools = [redis_asyncio.ConnectionPool(connection_class=Connection) for _ in range(2)]
         clients = [redis_asyncio.Redis(connection_pool=pool) for pool in pools]
         async with AsyncHub(client=clients[0]) as hub, AsyncHub(client=clients[1]) as other:
             answer = Answer()
-            await hub.start("key", answer.numbers)
             with anyio.fail_after(200):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(answer.follow, other)
-                    await answer.wait_for(20)
-                    # From here on the replica gets nothing more.
-                    with replica.client() as client:
-                        client.replicaof("NO", "ONE")
-                    await answer.wait_for(20)
-                    ports.append(replica.port)
-                    primary.kill()
-                    await answer.wait_for(20)
-                    answer.end()
-                answer.check()
+                await answer.outlive_a_failover(hub, other, isolate, fail_over)
                 late = await everything(hub, "key")
                 assert '{"reason":"lost","missed":null}' in [event.data for event in late]
         for pool in pools:

@@ -229,23 +229,20 @@ async def test_after_a_failover_inside_the_cluster_the_followers_are_told_what_w
         cluster = RedisCluster(tmp_path, stack)
         owner = cluster.owner(key_slot(Names("ssejet", is_cluster=True).log("key").encode()))
         replica = cluster.add_replica(tmp_path, stack, of=owner)
+
+        def isolate() -> None:
+            with replica.client() as client:
+                client.config_set("masterauth", "wrong")
+                client.client_kill_filter(_type="master")
+
+        def fail_over() -> None:
+            cluster.servers[owner].kill()
+            cluster.promote_replica()
+
         async with cluster.hub() as hub, cluster.hub() as other:
             answer = Answer()
-            await hub.start("key", answer.numbers)
             with anyio.fail_after(60):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(answer.follow, other)
-                    await answer.wait_for(20)
-                    # From here on the replica gets nothing more.
-                    with replica.client() as client:
-                        client.config_set("masterauth", "wrong")
-                        client.client_kill_filter(_type="master")
-                    await answer.wait_for(20)
-                    cluster.servers[owner].kill()
-                    cluster.promote_replica()
-                    await answer.wait_for(20)
-                    answer.end()
-                answer.check()
+                await answer.outlive_a_failover(hub, other, isolate, fail_over)
                 before = {
                     (event.id or "").split("-")[0] for event in answer.events if event.event == "message"
                 }
