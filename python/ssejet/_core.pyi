@@ -27,17 +27,17 @@ __all__ = [
     "ItemBuilder",
     "ItemDecoder",
     "ItemStream",
+    "KeptBytes",
     "KnownShapes",
     "ModelMaker",
     "OrdinaryEvents",
     "ReadWait",
     "ServerSentEvent",
+    "StreamCounts",
     "__version__",
     "_check_nesting",
-    "_pack",
     "_restore_event",
     "_stack_left",
-    "_unpack",
     "encode",
 ]
 
@@ -228,8 +228,6 @@ def _restore_event(event: str | None, data: str, id: str | None, retry: int | No
 def _check_nesting(data: str, /) -> None: ...
 def _stack_left() -> int: ...
 def _is_one_line(chunk: bytes, /) -> bool: ...
-def _pack(data: bytes, /) -> bytes: ...
-def _unpack(data: bytes, /) -> bytes: ...
 
 @final
 class Assembler:
@@ -357,6 +355,26 @@ class BodyReader:
     def excess(self) -> bytes: ...
     @property
     def excess_size(self) -> int: ...
+
+class StreamCounts:
+    started: float
+    first_byte: float | None
+    first_event: float | None
+    last_byte: float | None
+    bytes: int
+    reads: int
+    events: int
+    reconnections: int
+
+    def add_read(self, size: int, /) -> None: ...
+    def add_events(self, count: int, /) -> None: ...
+
+class KeptBytes:
+    def add(self, data: Buffer, /) -> bool: ...
+    def take(self) -> bytes: ...
+    def clear(self) -> None: ...
+    @property
+    def size(self) -> int: ...
 
 @final
 class ReadWait:

@@ -25,7 +25,7 @@ from ssejet import (
     TruncatedStreamError,
     encode,
 )
-from ssejet._core import _pack, _unpack
+from ssejet._core import KeptBytes
 from ssejet.chat import ChatCompletionChunk, ChatCompletionStream, ParsedChatCompletion
 from ssejet.typed import _kept_input
 
@@ -150,8 +150,11 @@ def error_of(stream: Any) -> SSEError:
 
 
 def test_an_error_has_the_answer_so_far_however_long_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    # So that the packed bytes are read before the end, too.
-    monkeypatch.setattr(_kept_input, "_MAX_SIZE", 20_000)
+    def keep_little(kept: KeptBytes, data: bytes) -> bool:
+        return KeptBytes.add(kept, data) or kept.size > 20_000
+
+    # So that the bytes are read before the end, too.
+    monkeypatch.setattr(_kept_input.KeptInput, "add", keep_little)
     words = [f" {number}" for number in range(5000)]
     body = b"".join(chunk(content=each) for each in words) + b"data: {\n\n"
     for size in (100, 1000, 100_000):
@@ -182,7 +185,7 @@ def test_a_stream_keeps_no_input_after_its_end() -> None:
     assert len(list(stream)) == 1000
     kept = stream._machine._kept
     assert kept is not None
-    assert (kept.chunks, kept._packed, kept._machine) == ([], [], None)
+    assert (kept.size, kept._machine) == (0, None)
 
 
 def test_a_stream_of_other_items_keeps_no_input() -> None:
@@ -191,18 +194,27 @@ def test_a_stream_of_other_items_keeps_no_input() -> None:
     list(stream)
 
 
-def test_packed_bytes_are_given_back_as_they_were() -> None:
+def test_kept_bytes_are_given_back_as_they_were() -> None:
     random = Random(5)
     samples = [b"".join(random.choices([b"a", b"bc", b"\n", b"\r\n", b"\n\n"], k=n)) for n in range(200)]
     samples += [b"".join(chunk(content=str(n)) for n in range(100)), random.randbytes(5000), b"\n" * 300]
+    kept = KeptBytes()
     for sample in samples:
-        assert _unpack(_pack(sample)) == sample
-        assert _unpack(_pack(sample * 3)) == sample * 3
+        for data in (sample, sample * 3):
+            for most in (1, 7, 400, len(data) + 1):
+                rest = data
+                while rest:
+                    size = random.randint(1, most)
+                    kept.add(rest[:size])
+                    rest = rest[size:]
+                assert kept.take() == data
+                assert kept.size == 0
+
+
+def test_kept_bytes_of_an_answer_are_small_however_they_are_cut() -> None:
     events = b"".join(chunk(content=f" {number}") for number in range(1000))
-    assert len(_pack(events)) < len(events) / 8
-
-
-def test_bytes_that_were_not_packed_are_refused() -> None:
-    for sample in (b"\x01", b"\x01\x00\x00", b"\x00\x00\x05abc", b"\xff" * 12, b"\x00\x00\x01a\x01\x01\x00"):
-        with pytest.raises(ValueError, match="was not packed"):
-            _unpack(sample)
+    for size in (10, 1000, len(events)):
+        kept = KeptBytes()
+        for start in range(0, len(events), size):
+            kept.add(memoryview(events)[start : start + size])
+        assert kept.size < len(events) / 8

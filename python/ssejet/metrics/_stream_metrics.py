@@ -5,13 +5,26 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from ssejet._core import StreamCounts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["StreamMetrics"]
 
+_COUNTS = (
+    "started",
+    "first_byte",
+    "first_event",
+    "last_byte",
+    "bytes",
+    "reads",
+    "events",
+    "reconnections",
+)
 
-class StreamMetrics:
+
+class StreamMetrics(StreamCounts):
     """The times and counts of a stream, up to date at any moment.
 
     The class of a stream's ``metrics`` depends on the stream:
@@ -37,16 +50,7 @@ class StreamMetrics:
         reconnections: how many times the request was sent again.
     """
 
-    __slots__ = (
-        "bytes",
-        "events",
-        "first_byte",
-        "first_event",
-        "last_byte",
-        "reads",
-        "reconnections",
-        "started",
-    )
+    __slots__ = ()
 
     # A subclass that looks at items has a method ``observe``, which is called with each item when it is
     # taken, and sets ``finished`` when the last item has come.
@@ -55,28 +59,6 @@ class StreamMetrics:
 
     def __init__(self) -> None:
         self.started: float = perf_counter()
-        self.first_byte: float | None = None
-        self.first_event: float | None = None
-        self.last_byte: float | None = None
-        self.bytes: int = 0
-        self.reads: int = 0
-        self.events: int = 0
-        self.reconnections: int = 0
-
-    def add_read(self, size: int) -> None:
-        """Count ``size`` bytes, which have just arrived."""
-        if size:
-            self.last_byte = perf_counter()
-            if self.first_byte is None:
-                self.first_byte = self.last_byte
-            self.bytes += size
-            self.reads += 1
-
-    def add_events(self, count: int) -> None:
-        """Count the events that the latest bytes completed."""
-        if count and self.first_event is None:
-            self.first_event = self.last_byte
-        self.events += count
 
     @property
     def time_to_first_byte(self) -> float | None:
@@ -104,6 +86,14 @@ class StreamMetrics:
             "events": self.events,
             "reconnections": self.reconnections,
         }
+
+    def __getstate__(self) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        # For copies and pickles. Python does not find the counts itself, as they are in no slots that it knows.
+        names = [*_COUNTS]
+        for cls in type(self).__mro__:
+            names += cls.__dict__.get("__slots__", ())
+        slots = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return getattr(self, "__dict__", None), slots
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ssejet._core import Decoder, _pack, _unpack
+from ssejet._core import Decoder, KeptBytes
 from ssejet.errors import SSEError
 
 if TYPE_CHECKING:
@@ -13,13 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInput"]
 
-# So many chunks are packed at once: of a live stream, these are a few kilobytes. After so many packed bytes,
-# the answer so far replaces them, so that a stream without end takes no more memory than its answer.
-_MAX_CHUNKS = 32
-_MAX_SIZE = 8 * 2**20
 
-
-class KeptInput:
+class KeptInput(KeptBytes):
     """The bytes that a stream of answers has received.
 
     When an error is raised, the items before it are gone: the reader has taken them. Few streams fail, so the
@@ -29,35 +23,15 @@ class KeptInput:
     Args:
         collect: makes what takes items, and what gives the answer that they make up.
         read_again: makes a ``StreamMachine`` like that of the stream, given a decoder.
-
-    Attributes:
-        chunks: the latest chunks. The machine appends to them itself, as a call for each would cost more.
-        max_chunks: if there are more of them, call ``pack()``.
     """
 
-    __slots__ = (
-        "_add",
-        "_after",
-        "_answer",
-        "_collect",
-        "_last",
-        "_machine",
-        "_packed",
-        "_packed_size",
-        "_read_again",
-        "chunks",
-    )
-
-    max_chunks = _MAX_CHUNKS
+    __slots__ = ("_add", "_after", "_answer", "_collect", "_last", "_machine", "_read_again")
 
     def __init__(
         self,
         collect: Callable[[], tuple[Callable[[Any], object], Callable[[], Any]]],
         read_again: Callable[..., Any],
     ) -> None:
-        self.chunks: list[bytes] = []
-        self._packed: list[bytes] = []
-        self._packed_size = 0
         self._collect = collect
         self._read_again = read_again
         self._add: Callable[[Any], object] | None = None
@@ -66,45 +40,31 @@ class KeptInput:
         self._after: int | None = None
         self._last: int | None = None
 
-    def pack(self) -> None:
-        """Pack the latest chunks."""
-        chunks = [*self.chunks]
-        self.chunks.clear()
-        packed = _pack(b"".join(chunks))
-        self._packed.append(packed)
-        self._packed_size += len(packed)
-        if self._packed_size > _MAX_SIZE:
-            self._read()
+    def condense(self) -> None:
+        """Replace the bytes by the answer so far, which takes less memory when there are too many."""
+        self._read()
 
     def answer(self) -> Any:
         """What the items that were received make up; None if there were none."""
         self._read()
         return self._answer()
 
-    def drop(self) -> None:
-        """Forget the bytes that were not read again."""
-        self.chunks.clear()
-        self._packed.clear()
-        self._packed_size = 0
-
     def go_on_with(self, other: KeptInput) -> None:
         """Add what another stream has received, which gives the events that follow those of this one."""
         self._read()
         self._machine = None
         self._after = self._last
-        self.chunks = other.chunks
-        self._packed, self._packed_size = other._packed, other._packed_size
+        self.add(other.take())
 
     def _read(self) -> None:
         """Read again what was kept, and forget it."""
-        chunks = [*map(_unpack, self._packed), *self.chunks]
-        self.drop()
+        data = self.take()
         if self._machine is None:
             self._machine = self._read_again(decoder=Decoder(max_event_size=None))
         if self._add is None:
             self._add, self._answer = self._collect()
         try:
-            self._take(chain.from_iterable(map(self._machine.feed, chunks)), self._add)
+            self._take(self._machine.feed(data), self._add)
         except SSEError:
             self._machine.close()  # it is the error that the stream raises: nothing after it was taken
 

@@ -214,10 +214,8 @@ class StreamMachine(Generic[T]):
         metrics = self.metrics
         metrics.add_read(len(chunk))
         kept = self._kept
-        if kept is not None:
-            kept.chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
-            if len(kept.chunks) > kept.max_chunks:
-                kept.pack()
+        if kept is not None and kept.add(chunk):
+            kept.condense()
         events, is_paused = self._decoder._feed(chunk)
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
@@ -404,7 +402,7 @@ class StreamMachine(Generic[T]):
         self.state = MachineState.CLOSED
         self._tail.clear()
         if self._kept is not None:
-            self._kept.drop()
+            self._kept.clear()
         for _ in self._queue:  # an iterator over it may be in use, which now ends
             pass
 

@@ -11,6 +11,7 @@
 mod body;
 mod build;
 mod calls;
+mod counts;
 mod decoder;
 mod encode;
 mod errors;
@@ -39,6 +40,9 @@ mod _core {
 
     #[pymodule_export]
     use super::build::{GrowingJSON, ModelMaker};
+
+    #[pymodule_export]
+    use super::counts::StreamCounts;
 
     #[pymodule_export]
     use super::decoder::Decoder;
@@ -80,7 +84,7 @@ mod _core {
     use super::decoder::is_one_line;
 
     #[pymodule_export]
-    use super::packing::{pack, unpack};
+    use super::packing::KeptBytes;
 
     #[pymodule_export]
     use super::read_wait::ReadWait;
@@ -104,6 +108,7 @@ mod _core {
         interpreter::claim(py)?;
         speed_up!(py, Decoder, "feed", Decoder::feed)?;
         speed_up!(py, Decoder, "_feed", Decoder::feed_or_finish)?;
+        speed_up!(py, KeptBytes, "add", KeptBytes::add)?;
         speed_up!(py, AnswerBuilder, "build", AnswerBuilder::build)?;
         module.add("ServerSentEvent", event::class(py)?)
     }

@@ -3,59 +3,127 @@
 //! Of an event, only the part that differs from the event before it is stored, between the lengths of the
 //! equal parts before and after it. A chunk of a chat completion takes about a tenth of its bytes.
 
+use std::mem;
+
 use memchr::memchr_iter;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyTuple};
 
-/// Packs the bytes of an event stream.
-#[pyfunction(name = "_pack")]
-pub fn pack<'py>(py: Python<'py>, data: &[u8]) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, &packed(data))
+use crate::decoder::bytes;
+
+/// So many bytes are too many. A stream without end may not take more memory than its answer.
+const MAX_SIZE: usize = 8 << 20;
+
+/// Keeps the bytes of an event stream, packed.
+#[pyclass(module = "ssejet._core", subclass)]
+#[derive(Default)]
+pub struct KeptBytes {
+    packed: Vec<u8>,
+    /// The last whole event.
+    before: Vec<u8>,
+    /// The event that is not whole yet.
+    begun: Vec<u8>,
+    /// Where its last line starts.
+    line: usize,
 }
 
-/// Gives the bytes that were packed.
-///
-/// # Errors
-///
-/// `ValueError`: `pack` did not make the data.
-#[pyfunction(name = "_unpack")]
-pub fn unpack<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    match unpacked(data) {
-        Some(data) => Ok(PyBytes::new(py, &data)),
-        None => Err(PyValueError::new_err("the data was not packed by _pack()")),
+#[pymethods]
+impl KeptBytes {
+    /// Subclasses take arguments, which Python passes to this as well.
+    #[new]
+    #[pyo3(signature = (*_arguments, **_options))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::default()
+    }
+
+    /// Add bytes. Returns whether there are too many now.
+    ///
+    /// Raises:
+    ///     RuntimeError: another thread uses this.
+    ///     TypeError: the data is not bytes, a bytearray, or a memoryview or other contiguous buffer of bytes.
+    #[pyo3(signature = (data, /))]
+    pub fn add<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBool>> {
+        let data = bytes(data)?;
+        let mut this = slf.try_borrow_mut()?;
+        this.push(&data);
+        Ok(PyBool::new(slf.py(), this.size() > MAX_SIZE).to_owned())
+    }
+
+    /// Return the bytes, and forget them.
+    fn take<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut kept = mem::take(self);
+        kept.pack_begun();
+        let data = unpacked(&kept.packed).expect("the functions here have packed it");
+        PyBytes::new(py, &data)
+    }
+
+    /// Forget the bytes.
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How many bytes of memory this takes.
+    #[getter]
+    fn size(&self) -> usize {
+        self.packed.len() + self.before.len() + self.begun.len()
     }
 }
 
-fn packed(data: &[u8]) -> Vec<u8> {
-    let mut target = Vec::with_capacity(data.len() / 8);
-    let (mut before, mut start, mut line) = (&data[..0], 0, 0);
-    let mut add = |piece| {
-        write_difference(before, piece, &mut target);
-        before = piece;
-    };
-    for end in memchr_iter(b'\n', data) {
-        // An event ends with an empty line, which may hold a CR.
-        if end - line <= 1 {
-            add(&data[start..=end]);
-            start = end + 1;
+impl KeptBytes {
+    fn push(&mut self, data: &[u8]) {
+        if self.begun.is_empty() {
+            let (start, line) = self.pack_events(data, 0, 0);
+            self.begun.extend_from_slice(&data[start..]);
+            self.line = line - start;
+        } else {
+            let mut joined = mem::take(&mut self.begun);
+            let read = joined.len();
+            joined.extend_from_slice(data);
+            let (start, line) = self.pack_events(&joined, read, self.line);
+            joined.drain(..start);
+            self.begun = joined;
+            self.line = line - start;
         }
-        line = end + 1;
     }
-    if start < data.len() {
-        add(&data[start..]);
-    }
-    target
-}
 
-fn write_difference(before: &[u8], piece: &[u8], target: &mut Vec<u8>) {
-    let head = equal_at_start(before, piece);
-    let tail = equal_at_end(&before[head..], &piece[head..]);
-    let middle = &piece[head..piece.len() - tail];
-    for length in [head, tail, middle.len()] {
-        write_length(length, target);
+    /// Packs the whole events in some data, of which the first bytes were searched before.
+    ///
+    /// Gives where the event starts that is not whole, and where its last line starts.
+    fn pack_events(&mut self, data: &[u8], searched: usize, mut line: usize) -> (usize, usize) {
+        let mut start = 0;
+        for end in memchr_iter(b'\n', &data[searched..]).map(|place| searched + place) {
+            // An event ends with an empty line, which may hold a CR.
+            if end - line <= 1 {
+                self.pack(&data[start..=end]);
+                start = end + 1;
+            }
+            line = end + 1;
+        }
+        (start, line)
     }
-    target.extend_from_slice(middle);
+
+    fn pack_begun(&mut self) {
+        let begun = mem::take(&mut self.begun);
+        if !begun.is_empty() {
+            self.pack(&begun);
+        }
+    }
+
+    fn pack(&mut self, event: &[u8]) {
+        let before = &mut self.before;
+        let head = equal_at_start(before, event);
+        let tail = equal_at_end(&before[head..], &event[head..]);
+        let middle = head..event.len() - tail;
+        for length in [head, tail, middle.len()] {
+            write_length(length, &mut self.packed);
+        }
+        self.packed.extend_from_slice(&event[middle.clone()]);
+        if before.len() == event.len() {
+            before[middle.clone()].copy_from_slice(&event[middle]);
+        } else {
+            before.splice(head..before.len() - tail, event[middle].iter().copied());
+        }
+    }
 }
 
 fn unpacked(mut packed: &[u8]) -> Option<Vec<u8>> {
