@@ -19,10 +19,12 @@ __all__ = [
     "DEBUG",
     "AnswerBuilder",
     "Assembler",
+    "AsyncAnswers",
     "AsyncItemStream",
     "BlockDecoder",
     "BodyReader",
     "Decoder",
+    "EventInput",
     "GrowingJSON",
     "ItemBuilder",
     "ItemDecoder",
@@ -227,7 +229,6 @@ class Decoder:
 def _restore_event(event: str | None, data: str, id: str | None, retry: int | None) -> ServerSentEvent: ...
 def _check_nesting(data: str, /) -> None: ...
 def _stack_left() -> int: ...
-def _is_one_line(chunk: bytes, /) -> bool: ...
 
 @final
 class Assembler:
@@ -355,6 +356,26 @@ class BodyReader:
     def excess(self) -> bytes: ...
     @property
     def excess_size(self) -> int: ...
+
+class AsyncAnswers:
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[Any]: ...
+    def _read_ordinary(
+        self,
+        chunks: Any,
+        machine: Any,
+        input: EventInput,
+        builder: AnswerBuilder,
+        observe: Callable[[Any], None] | None,
+        /,
+    ) -> None: ...
+
+@final
+class EventInput:
+    kept: KeptBytes | None
+
+    def __new__(cls, decoder: Decoder, counts: StreamCounts, tail: Any, /) -> Self: ...
+    def feed(self, chunk: Buffer, /) -> tuple[list[ServerSentEvent], bool]: ...
 
 class StreamCounts:
     started: float

@@ -19,7 +19,6 @@ from ssejet import (
     StreamMachine,
     TruncatedStreamError,
 )
-from ssejet._core import _is_one_line
 from ssejet.typed._machine import MachineState
 
 
@@ -617,16 +616,20 @@ def test_an_error_in_the_read_after_a_whole_event_is_raised(before: bytes, rest:
         list(machine.finish())
 
 
-@pytest.mark.parametrize("chunk", [b"data: 1\n\n", b"\n\n"])
-def test_one_line_and_a_blank_line_are_told_from_the_rest(chunk: bytes) -> None:
-    assert _is_one_line(chunk)
-    for other in (
-        b"",
-        b"\n",
-        chunk + b"\n",
-        b"1" + chunk[:-1],
-        chunk * 2,
-        chunk.replace(b"\n\n", b"\r\n\n"),
-        b"\r" + chunk,
-    ):
-        assert not _is_one_line(other)
+@pytest.mark.parametrize(
+    ("chunk", "kept"),
+    [
+        (b"data: 1\n\n", b"\n\n"),
+        (b"data: 1\n\n\n", b"data: 1\n\n\n"),
+        (b"data: 1\n\ndata: 1\n\n", b"data: 1\n\ndata: 1\n\n"),
+        (b"data: 1\r\n\n", b"data: 1\r\n\n"),
+        (b"\rdata: 1\n\n", b"\rdata: 1\n\n"),
+        (b"data: 1\n\n{", b"data: 1\n\n{"),
+    ],
+)
+def test_of_one_whole_event_only_the_blank_line_is_kept_for_the_end(chunk: bytes, kept: bytes) -> None:
+    machine = StreamMachine()
+    for first in (b"", b"data: 0\n\n", b"data: 0\n\n{}\n\n"):
+        machine.receive(first)
+        machine.receive(chunk)
+        assert machine._tail.data == kept

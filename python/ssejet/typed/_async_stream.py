@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ssejet._core import AsyncAnswers
 from ssejet._http.async_reader import AsyncReader, ReaderState
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet.errors import APIConnectionError
@@ -12,19 +13,20 @@ from ssejet.typed._machine import NOTHING_YET, MachineState
 from ssejet.typed._types import T
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
 
     from ssejet._core import ServerSentEvent
+    from ssejet._http.direct._asyncio import AsyncDirectChunks
     from ssejet.typed._machine import StreamMachine
 
 __all__ = ["AsyncStream"]
 
 Item = TypeVar("Item")
 
-_IDLE, _READING = ReaderState.IDLE, ReaderState.READING
+_IDLE, _READING, _SUSPENDED = ReaderState.IDLE, ReaderState.READING, ReaderState.SUSPENDED
 _MACHINE_READS = MachineState.READING
 
 
@@ -125,11 +127,14 @@ class AsyncStream(BaseStream[T]):
         await self.aclose()
 
 
-class _AsyncItems(Generic[Item]):
+class _AsyncItems(AsyncAnswers, Generic[Item]):
     """One loop over an ``AsyncStream``.
 
     This is not an async generator: only its reader can close one that waits in a read, and only the garbage
     collector closes one that was left early. All state is in the stream, so another loop can go on.
+
+    The base class reads answers of a model that arrive one by one from a connection, and leaves all else to
+    ``_next()``.
     """
 
     __slots__ = ("_machine", "_ready", "_stream", "_take")
@@ -140,10 +145,11 @@ class _AsyncItems(Generic[Item]):
         self._ready = take(waits=True)
         self._machine: StreamMachine[Any] | None = None
 
-    def __aiter__(self) -> Self:
-        return self
+    if TYPE_CHECKING:
 
-    async def __anext__(self) -> Item:
+        def __anext__(self) -> Awaitable[Item]: ...  # type: ignore[override]
+
+    async def _next(self, may_be_ordinary: bool) -> Item:
         stream = self._stream
         reader = stream._reader
         try:
@@ -156,6 +162,8 @@ class _AsyncItems(Generic[Item]):
                 # This is AsyncReader.read() inlined: a coroutine for each read would cost much.
                 direct = reader.direct
                 if direct is not None and reader.state is _IDLE:
+                    if may_be_ordinary and self._begin_ordinary(direct):
+                        return await anext(self)
                     reader.state = _READING
                 else:
                     fetch = reader.begin()
@@ -190,10 +198,53 @@ class _AsyncItems(Generic[Item]):
         except ConcurrentReadError:
             raise
         except BaseException as error:
-            stream._machine.keep_partial(error)
-            if stream._machine.can_go_on():  # the generator ended where it raised
-                self._ready = self._take(waits=True)
-            elif not reader.interrupted:
-                await stream.aclose()
+            await self._end_by(error)
             raise
         raise StopAsyncIteration
+
+    async def _end_by(self, error: BaseException) -> None:
+        """Do what an error asks for that the loop is about to raise."""
+        machine = self._stream._machine
+        machine.keep_partial(error)
+        if machine.can_go_on():  # the generator ended where it raised
+            self._ready = self._take(waits=True)
+        elif not self._stream._reader.interrupted:
+            await self._stream.aclose()
+
+    # What the base class calls.
+
+    def _begin_ordinary(self, chunks: AsyncDirectChunks) -> bool:
+        """Let the base class read on, if it can."""
+        machine = self._machine
+        if machine is None or self._take != machine.items or chunks.is_limited:
+            return False
+        builder = machine.builder
+        if builder is None:
+            return False
+        self._read_ordinary(chunks, machine, machine.input, builder, machine.metrics.observe)
+        return True
+
+    async def _on_error(self, error: BaseException) -> Item:
+        """Raise an error of the bytes that were read."""
+        try:
+            await self._end_by(error)
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+    async def _on_read_error(self, error: Exception) -> Item:
+        """Raise an error that a read raised, unless it only shows that the stream was closed."""
+        try:
+            self._stream._raise_read_error(error)
+        except BaseException as failure:
+            await self._end_by(failure)
+            raise
+        finally:
+            del error  # its traceback holds this frame
+        raise StopAsyncIteration
+
+    def _on_interrupted(self) -> None:
+        """Take note that a read was cancelled."""
+        reader = self._stream._reader
+        if reader.state is _IDLE:
+            reader.state = _SUSPENDED

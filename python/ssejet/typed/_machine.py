@@ -23,7 +23,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ssejet._aiter import DecoderState
-from ssejet._core import Decoder, ServerSentEvent, _is_one_line
+from ssejet._core import Decoder, EventInput, ServerSentEvent
 from ssejet._server_errors import is_error, is_error_answer, is_ping
 from ssejet.errors import APIError, InvalidJSONError, SSEError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
+    from ssejet._core import AnswerBuilder
     from ssejet.typed._cast import AnswerCast
     from ssejet.typed._types import CastTo, MachineOptions
 
@@ -56,8 +57,6 @@ class MachineState(Enum):
     ENDED = auto()
     CLOSED = auto()
 
-
-_BLANK_LINE = b"\n\n"
 
 _READING = MachineState.READING
 _RUNNING, _PAUSED, _RAISED = DecoderState.RUNNING, DecoderState.PAUSED, DecoderState.RAISED
@@ -93,6 +92,7 @@ class StreamMachine(Generic[T]):
         state: whether it takes bytes, has ended, or is closed.
         saw_done: whether the sentinel was seen.
         metrics: what the stream measures.
+        input: takes in the bytes.
     """
 
     # With slots an object is in fewer cache lines, which counts if a process reads many streams at once.
@@ -103,13 +103,13 @@ class StreamMachine(Generic[T]):
         "_decoder",
         "_decoder_state",
         "_error_at_end",
-        "_kept",
         "_queue",
         "_request",
         "_require_done",
         "_seeks_sentinel",
         "_sentinel",
         "_tail",
+        "input",
         "metrics",
         "saw_done",
         "state",
@@ -174,13 +174,21 @@ class StreamMachine(Generic[T]):
         self._request = request
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._tail = InputTail()
+        self.input = EventInput(self._decoder, self.metrics, self._tail)
         self._error_at_end: APIError | None = None
-        self._kept: KeptInput | None = None
 
     @property
     def done(self) -> bool:
         """Whether no more bytes are needed: the sentinel or the end of the input was seen."""
         return self.state is not _READING
+
+    @property
+    def builder(self) -> AnswerBuilder | None:
+        """What builds the items of ordinary events; None if any data may be the sentinel, or nothing does."""
+        answer = self._cast.answer
+        if answer is None or answer.build is None or self._seeks_sentinel:
+            return None
+        return getattr(answer.build, "__self__", None)
 
     @property
     def has_events(self) -> bool:
@@ -211,28 +219,16 @@ class StreamMachine(Generic[T]):
         """
         if self.state is not _READING:
             return
-        metrics = self.metrics
-        metrics.add_read(len(chunk))
-        kept = self._kept
-        if kept is not None and kept.add(chunk):
-            kept.condense()
-        events, is_paused = self._decoder._feed(chunk)
+        events, is_paused = self.input.feed(chunk)
+        self.put(events, is_paused)
+
+    def put(self, events: list[ServerSentEvent], is_paused: bool) -> None:
+        """Take events that ``input`` has given, and whether the decoder has paused after them."""
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
-            if type(chunk) is bytes:  # restart() would cost a call at each read
-                # To keep all of a whole event would take memory that is out of the processor's cache when the
-                # next one replaces it.
-                self._tail.data = _BLANK_LINE if _is_one_line(chunk) else chunk
-            else:
-                self._tail.restart(chunk)
-            # This is _enqueue() inlined, as it runs at each read.
-            metrics.add_events(len(events))
-            left = next(self._queue, None)
-            self._queue = iter(events if left is None else [left, *self._queue, *events])
-        else:
-            self._tail.add(chunk)
-            if is_paused:
-                self._resume_at_once()
+            self._append(events)
+        elif is_paused:
+            self._resume_at_once()
 
     def receive_end(self) -> None:
         """Take in the end of the input.
@@ -406,6 +402,10 @@ class StreamMachine(Generic[T]):
         for _ in self._queue:  # an iterator over it may be in use, which now ends
             pass
 
+    @property
+    def _kept(self) -> KeptInput | None:
+        return self.input.kept  # type: ignore[return-value]
+
     def keep_input(self, read_again: Callable[..., StreamMachine[Any]]) -> None:
         """Keep what is received from now on for ``keep_partial()``, if the items are answers of a model.
 
@@ -414,7 +414,7 @@ class StreamMachine(Generic[T]):
         """
         answer = self._cast.answer
         if answer is not None and answer.collect is not None:
-            self._kept = KeptInput(answer.collect, read_again)
+            self.input.kept = KeptInput(answer.collect, read_again)
 
     def keep_partial(self, error: BaseException) -> None:
         """Give an error of the stream the part of the answer that had arrived, if the input was kept."""
@@ -423,13 +423,13 @@ class StreamMachine(Generic[T]):
 
     def forget_input(self) -> None:
         """Keep the input no longer: the caller puts the answer together."""
-        self._kept = None
+        self.input.kept = None
 
     def go_on_from(self, other: StreamMachine[Any]) -> None:
         """Count what another machine received as this one's, for ``keep_partial()``."""
         if other._kept is not None and self._kept is not None:
             other._kept.go_on_with(self._kept)
-        self._kept = other._kept
+        self.input.kept = other._kept
 
     def can_go_on(self) -> bool:
         """Whether the exception that was just raised leaves the stream open: those of ``on_comment`` do."""
@@ -439,7 +439,11 @@ class StreamMachine(Generic[T]):
         return True
 
     def _enqueue(self, events: list[ServerSentEvent]) -> None:
+        """Take events that the decoder has given past ``input``."""
         self.metrics.add_events(len(events))
+        self._append(events)
+
+    def _append(self, events: list[ServerSentEvent]) -> None:
         left = next(self._queue, None)
         self._queue = iter(events if left is None else [left, *self._queue, *events])
 

@@ -45,7 +45,7 @@ mod _core {
     use super::counts::StreamCounts;
 
     #[pymodule_export]
-    use super::decoder::Decoder;
+    use super::decoder::{Decoder, EventInput};
 
     #[pymodule_export]
     use super::encode::encode;
@@ -57,7 +57,7 @@ mod _core {
     use super::event::restore_event;
 
     #[pymodule_export]
-    use super::items::AnswerBuilder;
+    use super::items::{AnswerBuilder, AsyncAnswers};
 
     #[pymodule_export]
     use super::items::AsyncItemStream;
@@ -79,9 +79,6 @@ mod _core {
 
     #[pymodule_export]
     use super::items::OrdinaryEvents;
-
-    #[pymodule_export]
-    use super::decoder::is_one_line;
 
     #[pymodule_export]
     use super::packing::KeptBytes;
@@ -108,7 +105,7 @@ mod _core {
         interpreter::claim(py)?;
         speed_up!(py, Decoder, "feed", Decoder::feed)?;
         speed_up!(py, Decoder, "_feed", Decoder::feed_or_finish)?;
-        speed_up!(py, KeptBytes, "add", KeptBytes::add)?;
+        speed_up!(py, EventInput, "feed", EventInput::feed)?;
         speed_up!(py, AnswerBuilder, "build", AnswerBuilder::build)?;
         module.add("ServerSentEvent", event::class(py)?)
     }

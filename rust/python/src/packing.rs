@@ -7,7 +7,7 @@ use std::mem;
 
 use memchr::memchr_iter;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::decoder::bytes;
 
@@ -42,11 +42,8 @@ impl KeptBytes {
     ///     RuntimeError: another thread uses this.
     ///     TypeError: the data is not bytes, a bytearray, or a memoryview or other contiguous buffer of bytes.
     #[pyo3(signature = (data, /))]
-    pub fn add<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBool>> {
-        let data = bytes(data)?;
-        let mut this = slf.try_borrow_mut()?;
-        this.push(&data);
-        Ok(PyBool::new(slf.py(), this.size() > MAX_SIZE).to_owned())
+    fn add(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Self::push(slf, &bytes(data)?)
     }
 
     /// Return the bytes, and forget them.
@@ -70,7 +67,14 @@ impl KeptBytes {
 }
 
 impl KeptBytes {
-    fn push(&mut self, data: &[u8]) {
+    /// Adds bytes. Gives whether there are too many now.
+    pub fn push(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<bool> {
+        let mut this = slf.try_borrow_mut()?;
+        this.pack_all(data);
+        Ok(this.size() > MAX_SIZE)
+    }
+
+    fn pack_all(&mut self, data: &[u8]) {
         if self.begun.is_empty() {
             let (start, line) = self.pack_events(data, 0, 0);
             self.begun.extend_from_slice(&data[start..]);

@@ -195,15 +195,9 @@ impl ReadWait {
 
     /// Gives itself to the event loop, then ends.
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, Self>>> {
-        let mut this = slf.try_borrow_mut()?;
-        match this.state {
-            State::Created => {
-                this.state = State::Waiting;
-                this.is_offered = true;
-                Ok(Some(slf.clone()))
-            }
-            State::Waiting => Err(PyRuntimeError::new_err("only a task of asyncio can wait for this")),
-            State::Ended { .. } | State::Cancelled { .. } => this.result(slf.py()).map(|()| None),
+        match Self::wait(slf)? {
+            Wait::Begun => Ok(Some(slf.clone())),
+            Wait::Over => Ok(None),
         }
     }
 
@@ -232,7 +226,32 @@ impl ReadWait {
     }
 }
 
+/// How far a wait is.
+pub enum Wait {
+    /// The event loop must get the object now.
+    Begun,
+    Over,
+}
+
 impl ReadWait {
+    /// Begins the wait, or goes on after it.
+    ///
+    /// # Errors
+    ///
+    /// `asyncio.CancelledError`: the wait was cancelled. `RuntimeError`: what waits is no task of asyncio.
+    pub fn wait(slf: &Bound<'_, Self>) -> PyResult<Wait> {
+        let mut this = slf.try_borrow_mut()?;
+        match this.state {
+            State::Created => {
+                this.state = State::Waiting;
+                this.is_offered = true;
+                Ok(Wait::Begun)
+            }
+            State::Waiting => Err(PyRuntimeError::new_err("only a task of asyncio can wait for this")),
+            State::Ended { .. } | State::Cancelled { .. } => this.result(slf.py()).map(|()| Wait::Over),
+        }
+    }
+
     /// Ends the wait if it is not over. Gives what is to be resumed.
     fn end(slf: &Bound<'_, Self>, in_time: bool) -> Option<Resume> {
         let mut this = slf.try_borrow_mut().ok()?; // only a thread that ends it too has it

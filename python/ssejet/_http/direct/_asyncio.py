@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ssejet._core import ReadWait
     from ssejet._http.direct._anyio import Arrivals
 
 __all__ = ["AsyncDirectChunks", "unsupported"]
@@ -88,6 +89,19 @@ class AsyncDirectChunks:
                 return chunk
 
     __anext__ = fetch
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are deadlines beside the client's read timeout."""
+        return self._deadlines.limited
+
+    def poll(self) -> bytes | ReadWait | None:
+        """The next bytes of the body, or what to await if there are none; None if only ``fetch()`` can go on."""
+        if self.arrived.size:
+            return None if self._deadlines.limited else self.take()
+        if self._body.is_over or self._deadlines.limited:
+            return None
+        return self._arrivals.wait(self._timeout)
 
     # The parts of fetch(), for a caller that reads so often that one more coroutine would cost too much.
 

@@ -24,8 +24,6 @@ pub fn bytes<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
 }
 
 /// Whether a chunk is one line and a blank line, both ended by LF, and nothing else.
-#[pyfunction(name = "_is_one_line")]
-#[pyo3(signature = (chunk, /))]
 pub fn is_one_line(chunk: &Bound<'_, PyBytes>) -> bool {
     let bytes = chunk.as_bytes();
     bytes.ends_with(b"\n\n") && memchr::memchr2(b'\n', b'\r', bytes) == Some(bytes.len() - 2)

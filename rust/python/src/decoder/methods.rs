@@ -13,7 +13,7 @@ use super::buffer;
 use super::dialect::Dialect;
 use super::iter::EventIterator;
 use super::sink::{Collect, Decoded, EventMaker, list};
-use super::state::{Decoder, Failure};
+use super::state::Decoder;
 use crate::errors::shown;
 use crate::text;
 
@@ -124,21 +124,9 @@ impl Decoder {
         chunk: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let bytes = if chunk.is_none() { None } else { Some(buffer::bytes(chunk)?) };
-        let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| match &bytes {
-            Some(bytes) => parser.feed(bytes, sink),
-            None => parser.finish(sink),
-        };
-        match Self::run(slf, step, |py, events, more| (list(py, events)?, more).into_pyobject(py)) {
-            Err(Failure::Other(error)) => {
-                let mut this = Self::locked(slf)?;
-                if this.deferred.is_some() {
-                    return Err(error);
-                }
-                this.deferred = Some(error.into_value(slf.py()));
-                (PyList::empty(slf.py()), true).into_pyobject(slf.py())
-            }
-            result => Ok(result?),
-        }
+        Self::feed_or_pause(slf, bytes.as_deref(), |py, events, is_paused| {
+            (list(py, events)?, is_paused).into_pyobject(py)
+        })
     }
 
     /// Goes on after a pause of `_feed`.

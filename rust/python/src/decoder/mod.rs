@@ -2,12 +2,14 @@
 
 mod buffer;
 mod dialect;
+mod input;
 mod iter;
 mod methods;
 mod sink;
 mod state;
 
-pub use buffer::{bytes, is_one_line};
+pub use buffer::bytes;
 pub use dialect::Dialect;
-pub use sink::EventMaker;
+pub use input::EventInput;
+pub use sink::{EventMaker, list};
 pub use state::Decoder;

@@ -87,6 +87,30 @@ impl Decoder {
         take(py, &mut this.decoded.events, false).map_err(Failure::Other)
     }
 
+    /// Does what `_feed` does: `take` takes the events, and is told whether the decoder has paused after them.
+    pub fn feed_or_pause<'py, T>(
+        slf: &Bound<'py, Self>,
+        data: Option<&[u8]>,
+        mut take: impl FnMut(Python<'py>, &mut Vec<Py<PyAny>>, bool) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let step = |parser: &mut Parser, sink: &mut Collect<'_, '_>| match data {
+            Some(data) => parser.feed(data, sink),
+            None => parser.finish(sink),
+        };
+        match Self::run(slf, step, &mut take) {
+            Err(Failure::Other(error)) => {
+                let mut this = Self::locked(slf)?;
+                if this.deferred.is_some() {
+                    return Err(error);
+                }
+                this.deferred = Some(error.into_value(slf.py()));
+                drop(this);
+                take(slf.py(), &mut Vec::new(), true)
+            }
+            result => Ok(result?),
+        }
+    }
+
     /// Ends a run that may not return all its events: the decoder has a callback, an event was too
     /// large, or there was no memory for an object.
     #[cold]

@@ -1,6 +1,7 @@
 //! From bytes to typed items.
 
 mod answers;
+mod async_answers;
 mod blocks;
 mod builder;
 mod decoder;
@@ -12,6 +13,7 @@ mod stamp;
 mod stream;
 
 pub use answers::AnswerBuilder;
+pub use async_answers::AsyncAnswers;
 pub use blocks::BlockDecoder;
 pub use builder::ItemBuilder;
 pub use decoder::ItemDecoder;
