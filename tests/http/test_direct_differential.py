@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from raw_server import chunk
 from ssejet import AsyncStream, Stream
+from ssejet.chat import ChatCompletionChunk
 from tls import unverified
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ class Scenario:
     has_same_text: bool
     keeps_pool: bool
     """Whether the state of the pool does not depend on when the end of a connection arrives."""
+    has_answers: bool = False
+    """Whether the items are chunks of a chat completion."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"cast_to": ChatCompletionChunk} if self.has_answers else {}
 
     @property
     def timeout(self) -> float:
@@ -61,6 +68,7 @@ class Seen:
     errors: list[tuple[str, str]] = field(default_factory=list)
     flags: tuple[bool, ...] = ()
     downloaded: int = 0
+    metrics: tuple[Any, ...] = ()
     pool: str = ""
     second: list[Any] = field(default_factory=list)
     later_pool: str = ""
@@ -71,7 +79,11 @@ class Seen:
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
-    events = [_event(text) for text in draw(st.lists(texts, max_size=6))]
+    has_answers = draw(st.booleans())
+    if has_answers:
+        events = draw(st.lists(st.one_of(st.builds(_answer, texts), st.sampled_from(ODD_ANSWERS)), max_size=6))
+    else:
+        events = [_event(text) for text in draw(st.lists(texts, max_size=6))]
     has_end = draw(st.booleans())
     body = b"".join(events) + (b"data: [DONE]\n\n" if has_end else b"")
     framing = draw(st.sampled_from(["chunked", "length", "until close"]))
@@ -119,11 +131,34 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         has_same_text=ending != "malformed",
         # Where the server closes the connection after a whole body, the client may notice that or not.
         keeps_pool=framing != "until close" and (framing != "length" or bool(body) or Then.CLOSE not in end),
+        has_answers=has_answers,
     )
 
 
 def _event(text: str) -> bytes:
     return b"data: %s\n\n" % json.dumps(text, ensure_ascii=False).encode()
+
+
+def _answer(text: str, **fields: Any) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    payload = {"id": "1", "object": "chat.completion.chunk", "choices": [choice], **fields}
+    return b"data: %s\n\n" % json.dumps(payload, ensure_ascii=False).encode()
+
+
+ODD_ANSWERS = [
+    _answer("a", new_field=[1]),
+    _answer("a", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}),
+    b"event: other\n" + _answer("b"),
+    b": ping\n\n",
+    b'data: {"choices": []}\ndata:\n\n',
+    b"data: null\n\n",
+    _answer("c") + _answer("d"),
+    _answer("e").replace(b"\n", b"\r\n"),
+]
+
+
+def _shown(item: Any) -> Any:
+    return item.to_dict() if isinstance(item, ChatCompletionChunk) else item
 
 
 def _cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -132,9 +167,10 @@ def _cut(data: bytes, places: list[int]) -> list[bytes]:
 
 
 def _errors_of(error: BaseException, scenario: Scenario) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    partial = getattr(error, "partial", None)
+    found = [] if partial is None else [("partial", json.dumps(partial.to_dict()))]
     cause: BaseException | None = error
-    while cause is not None and len(found) < 2:
+    while cause is not None and len(found) < 3:
         found.append((type(cause).__name__, str(cause) if scenario.has_same_text else ""))
         cause = cause.__cause__
     return found
@@ -148,10 +184,12 @@ def _sockets() -> int:
     return count
 
 
-def _record(seen: Seen, response: Any, client: Any, scenario: Scenario) -> None:
+def _record(seen: Seen, stream: Any, client: Any, scenario: Scenario) -> None:
+    response, metrics = stream.response, stream.metrics
     seen.flags = (response.is_closed, response.is_stream_consumed, hasattr(response, "_elapsed"))
     # A cancellation may end the draining of what follows the sentinel.
-    seen.downloaded = response.num_bytes_downloaded if scenario.action == "read" else 0
+    if scenario.action == "read":
+        seen.downloaded, seen.metrics = response.num_bytes_downloaded, (metrics.bytes, metrics.events)
     seen.pool = repr(client._transport._pool) if scenario.keeps_pool else ""
 
 
@@ -159,20 +197,20 @@ def see(http: Any, server: ExactServer, scenario: Scenario, *, direct: bool) -> 
     seen = Seen()
     with http.Client(timeout=http.Timeout(_LONG, read=scenario.timeout), verify=CONTEXT) as client:
         with client.stream("GET", server.answer(*scenario.steps)) as response:
-            stream = Stream(response, direct=direct)
+            stream = Stream(response, direct=direct, **scenario.options)
             try:
                 if scenario.action in {"break", "close"}:
                     for _ in range(scenario.count):
-                        seen.items.append(next(stream))
+                        seen.items.append(_shown(next(stream)))
                     if scenario.action == "close":
                         stream.close()
-                        seen.items += stream
+                        seen.items += map(_shown, stream)
                 else:
                     for item in stream:
-                        seen.items.append(item)
+                        seen.items.append(_shown(item))
             except Exception as error:
                 seen.errors = _errors_of(error, scenario)
-        _record(seen, response, client, scenario)
+        _record(seen, stream, client, scenario)
         if scenario.keeps_pool:
             try:
                 with client.stream("GET", server.answer(*SECOND)) as response:
@@ -188,29 +226,29 @@ async def asee(http: Any, server: ExactServer, scenario: Scenario, *, direct: bo
     seen = Seen()
     async with http.AsyncClient(timeout=http.Timeout(_LONG, read=scenario.timeout), verify=CONTEXT) as client:
         async with client.stream("GET", server.answer(*scenario.steps)) as response:
-            stream = AsyncStream(response, direct=direct)
+            stream = AsyncStream(response, direct=direct, **scenario.options)
             try:
                 if scenario.action in {"break", "close"}:
                     for _ in range(scenario.count):
-                        seen.items.append(await anext(stream))
+                        seen.items.append(_shown(await anext(stream)))
                     if scenario.action == "close":
                         closer = asyncio.create_task(_close(stream))
-                        seen.items += [item async for item in stream]
+                        seen.items += [_shown(item) async for item in stream]
                         await closer
                 elif scenario.action == "cancel":
                     while True:
                         try:
-                            seen.items.append(await asyncio.wait_for(anext(stream), 0.001))
+                            seen.items.append(_shown(await asyncio.wait_for(anext(stream), 0.001)))
                         except asyncio.TimeoutError:  # noqa: PERF203 (another class in Python 3.10)
                             await asyncio.sleep(0)
                 else:
                     async for item in stream:
-                        seen.items.append(item)
+                        seen.items.append(_shown(item))
             except StopAsyncIteration:
                 pass
             except Exception as error:
                 seen.errors = _errors_of(error, scenario)
-        _record(seen, response, client, scenario)
+        _record(seen, stream, client, scenario)
         if scenario.keeps_pool:
             try:
                 async with client.stream("GET", server.answer(*SECOND)) as response:
@@ -271,7 +309,7 @@ def test_both_ways_look_the_same(exact: ExactServer, name: str, way: str) -> Non
         without_cancelling = replace(scenario, action="read") if scenario.action == "cancel" else scenario
         ordinary = watched(HTTP[name], exact, without_cancelling, way, direct=False)
         if scenario.action == "cancel":
-            ordinary.downloaded = 0
+            ordinary.downloaded, ordinary.metrics = 0, ()
         assert watched(HTTP[name], exact, scenario, way, direct=True) == ordinary
 
     compare()
