@@ -259,6 +259,8 @@ async def adrive(
     feed, unbuilt, take = decoder.feed, relay.unbuilt, cast("Any", relay).take
     chunks: Any = aiter(body)
     direct = chunks if isinstance(chunks, AsyncDirectChunks) else None
+    if direct is not None and isinstance(decoder, ItemDecoder):
+        decoder.read_from(direct)
     fetch = chunks.__anext__
     try:
         while True:

@@ -216,7 +216,7 @@ class _AsyncItems(AsyncAnswers, Generic[Item]):
     def _begin_ordinary(self, chunks: AsyncDirectChunks) -> bool:
         """Let the base class read on, if it can."""
         machine = self._machine
-        if machine is None or self._take != machine.items or chunks.is_limited:
+        if machine is None or self._take != machine.items or chunks.has_ends:
             return False
         builder = machine.builder
         if builder is None:
@@ -242,6 +242,12 @@ class _AsyncItems(AsyncAnswers, Generic[Item]):
         finally:
             del error  # its traceback holds this frame
         raise StopAsyncIteration
+
+    async def _on_late(self) -> Item:
+        """Raise the error of a wait that took too long."""
+        direct = self._stream._reader.direct
+        error = None if direct is None else direct.late_error()
+        return await (self._next(False) if error is None else self._on_read_error(error))
 
     def _on_interrupted(self) -> None:
         """Take note that a read was cancelled."""

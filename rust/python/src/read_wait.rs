@@ -77,7 +77,7 @@ impl ReadWait {
 
     /// Whether the wait has ended before the task waited too long.
     #[getter]
-    fn in_time(&self) -> bool {
+    pub fn in_time(&self) -> bool {
         matches!(self.state, State::Ended { in_time: true })
     }
 

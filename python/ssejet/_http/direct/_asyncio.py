@@ -91,17 +91,24 @@ class AsyncDirectChunks:
     __anext__ = fetch
 
     @property
-    def is_limited(self) -> bool:
-        """Whether there are deadlines beside the client's read timeout."""
-        return self._deadlines.limited
+    def has_ends(self) -> bool:
+        """Whether a deadline spans several waits."""
+        return self._deadlines.has_ends
 
     def poll(self) -> bytes | ReadWait | None:
-        """The next bytes of the body, or what to await if there are none; None if only ``fetch()`` can go on."""
-        if self.arrived.size:
-            return None if self._deadlines.limited else self.take()
-        if self._body.is_over or self._deadlines.limited:
+        """The next bytes of the body, or what to await if there are none; None if only ``fetch()`` can go on.
+
+        If the wait was not ``in_time``, ask ``late_error()``.
+        """
+        if self._deadlines.has_ends:
             return None
-        return self._arrivals.wait(self._timeout)
+        if self.arrived.size:
+            return self.take()
+        return None if self._body.is_over else self._begin_wait(self._deadlines.idle)
+
+    def late_error(self) -> Exception | None:
+        """The error of a wait that took too long; None if the body has ended by the error."""
+        return None if self._body.is_over else self._deadlines.error(request_of(self._response))
 
     # The parts of fetch(), for a caller that reads so often that one more coroutine would cost too much.
 
@@ -113,14 +120,18 @@ class AsyncDirectChunks:
         """
         if self._body.is_over:
             return self._end()
-        timeout = self._timeout
         deadlines = self._deadlines
-        if not deadlines.limited:
-            return self._arrivals.wait(timeout)
-        limit: Any = self._begin() if deadlines.has_ends else deadlines.idle
-        if timeout is not None and timeout <= limit:
-            return self._arrivals.wait(timeout)
+        limit = self._begin() if deadlines.has_ends else deadlines.idle
+        if limit is None or (self._timeout is not None and self._timeout <= limit):
+            return self._begin_wait(limit)
         return self._wait_in_time(limit)
+
+    def _begin_wait(self, limit: float | None) -> ReadWait:
+        """Begin a wait that ends after the client's read timeout, or after the limit if that is shorter."""
+        timeout = self._timeout
+        if limit is None or (timeout is not None and timeout <= limit):
+            return self._arrivals.wait(timeout)
+        return self._arrivals.wait(None if limit == inf else limit, fails=False)
 
     def take(self) -> bytes:
         """Take the next bytes of the body that have arrived; ``b""`` if there are none."""
@@ -142,7 +153,7 @@ class AsyncDirectChunks:
         return self._deadlines.begin(request_of(self._response))
 
     async def _wait_in_time(self, limit: float) -> None:
-        wait = self._arrivals.wait(None if limit == inf else limit, fails=False)
+        wait = self._begin_wait(limit)
         await wait
         if not wait.in_time:
             raise self._deadlines.error(request_of(self._response))

@@ -6,10 +6,11 @@ use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::AnswerBuilder;
+use super::arrival::Arrival;
 use crate::decoder::{EventInput, list};
 use crate::read_wait::{ReadWait, Wait};
 
@@ -67,7 +68,7 @@ impl AsyncAnswers {
     /// Read ordinary answers from now on. All that has arrived must have been taken.
     ///
     /// Args:
-    ///     chunks: an ``AsyncDirectChunks`` without deadlines.
+    ///     chunks: an ``AsyncDirectChunks``, without deadlines that span several waits.
     ///     machine: gets the events that are not ordinary.
     ///     input: decodes the bytes.
     ///     builder: builds the answers.
@@ -111,14 +112,6 @@ impl AsyncAnswers {
     }
 }
 
-/// What has arrived.
-enum Arrival<'py> {
-    Bytes(Bound<'py, PyBytes>),
-    Nothing(Bound<'py, ReadWait>),
-    /// The body has ended, or failed, or there is a deadline.
-    Other,
-}
-
 /// What the bytes of a read gave.
 enum Received<'py> {
     Nothing,
@@ -127,17 +120,6 @@ enum Received<'py> {
 }
 
 impl OrdinaryReads {
-    fn poll<'py>(&self, py: Python<'py>) -> PyResult<Arrival<'py>> {
-        let found = self.chunks.bind(py).call_method0(intern!(py, "poll"))?;
-        Ok(match found.cast_into_exact::<ReadWait>() {
-            Ok(wait) => Arrival::Nothing(wait),
-            Err(error) => match error.into_inner().cast_into::<PyBytes>() {
-                Ok(bytes) => Arrival::Bytes(bytes),
-                Err(_) => Arrival::Other,
-            },
-        })
-    }
-
     fn receive<'py>(&self, chunk: &Bound<'py, PyAny>) -> PyResult<Received<'py>> {
         self.input.get().receive(chunk, |py, events, is_paused| {
             if events.len() > 1 || is_paused {
@@ -291,7 +273,12 @@ impl NextAnswer {
             }
             State::Created => Self::read(slf),
             State::Waiting(wait) => match ReadWait::wait(wait.bind(py)) {
-                Ok(Wait::Over) => Self::read(slf),
+                Ok(Wait::Over) if wait.borrow(py).in_time() => Self::read(slf),
+                Ok(Wait::Over) => {
+                    let answers = Self::answers(slf);
+                    answers.get().replace(None);
+                    Self::begin(slf, answers.call_method0(intern!(py, "_on_late"))?)
+                }
                 Ok(Wait::Begun) => unreachable!("a wait begins once"),
                 Err(error) => Self::interrupt(slf, error),
             },
@@ -307,7 +294,7 @@ impl NextAnswer {
         };
         let reads = reads.get();
         loop {
-            match reads.poll(py)? {
+            match Arrival::at(reads.chunks.bind(py))? {
                 Arrival::Bytes(chunk) => match reads.take(chunk.as_any()) {
                     Ok(Taken::Answer(answer)) => return Ok(Step::Answer(answer)),
                     Ok(Taken::Nothing) => {}

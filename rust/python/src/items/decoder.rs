@@ -39,6 +39,8 @@ pub struct ItemDecoder {
     /// An event that was taken from the queue, of which no item was made.
     refused: Option<Py<PyAny>>,
     stamp: Option<Stamp>,
+    /// The ``AsyncDirectChunks`` that have the next bytes, if anything may read them.
+    source: Option<Py<PyAny>>,
 }
 
 /// What finds the events in the bytes.
@@ -89,6 +91,7 @@ impl ItemDecoder {
             rules: Rules { only, last: 0, wrapped, error_key },
             refused: None,
             stamp: None,
+            source: None,
         })
     }
 
@@ -100,7 +103,7 @@ impl ItemDecoder {
     /// Raises:
     ///     EventTooLargeError, TypeError: as for ``Decoder.feed``.
     #[pyo3(signature = (chunk, /))]
-    fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+    pub fn feed<'py>(slf: &Bound<'py, Self>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let bytes = decoder::bytes(chunk)?;
         let mut this = slf.try_borrow_mut()?;
         let Self { splitter, queue, .. } = &mut *this;
@@ -168,15 +171,26 @@ impl ItemDecoder {
         }
     }
 
-    /// Forget the events that were not asked for.
+    /// Let an ``AsyncItemStream`` read on from these chunks.
+    ///
+    /// Args:
+    ///     source: an ``AsyncDirectChunks``.
+    #[pyo3(signature = (source, /))]
+    fn read_from(&mut self, source: Py<PyAny>) {
+        self.source = Some(source);
+    }
+
+    /// Forget the events that were not asked for, and where to read on.
     fn clear(&mut self) {
         self.queue.clear();
         self.refused = None;
+        self.source = None;
     }
 
     // The other fields only refer to strings. An object that refers back to this one can be cleared itself.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.assembler)?;
+        visit.call(&self.source)?;
         self.stamp.as_ref().map_or(Ok(()), |stamp| stamp.traverse(&visit))
     }
 }
@@ -185,6 +199,12 @@ impl ItemDecoder {
     /// Whether events wait.
     pub fn has_events(slf: &Bound<'_, Self>) -> bool {
         slf.try_borrow().is_ok_and(|this| this.refused.is_none() && !this.queue.is_empty())
+    }
+
+    /// Where to read on, if there is nothing to take.
+    pub fn source<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+        let this = slf.try_borrow().ok().filter(|this| this.refused.is_none() && this.queue.is_empty())?;
+        this.source.as_ref().map(|source| source.bind(slf.py()).clone())
     }
 
     /// Takes the next item if it can be made here. An event of which none is made is what is asked for next.

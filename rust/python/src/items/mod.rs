@@ -1,6 +1,7 @@
 //! From bytes to typed items.
 
 mod answers;
+mod arrival;
 mod async_answers;
 mod blocks;
 mod builder;

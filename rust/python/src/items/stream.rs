@@ -1,5 +1,7 @@
 //! The iterators that an SDK's streams have: they take the items that are ready straight from the decoder.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
@@ -7,7 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::arrival::Arrival;
 use super::decoder::{ItemDecoder, Ready};
+use crate::read_wait::{ReadWait, Wait};
 
 /// Gives the items of a stream.
 ///
@@ -57,10 +61,15 @@ impl ItemStream {
 }
 
 /// Gives the items of an asynchronous stream, see ``ItemStream``.
+///
+/// If the decoder has a source, this object reads on itself: no frame of Python's runs for such a read. All else
+/// is left to the reader, which finds it in the decoder, or reads itself.
 #[pyclass(module = "ssejet._core", frozen)]
 pub struct AsyncItemStream {
     decoder: Py<ItemDecoder>,
     reader: Py<PyAny>,
+    /// Whether a task waits for bytes here.
+    is_reading: AtomicBool,
 }
 
 #[pymethods]
@@ -68,7 +77,7 @@ impl AsyncItemStream {
     #[new]
     #[pyo3(signature = (decoder, reader, /))]
     fn new(decoder: Py<ItemDecoder>, reader: Py<PyAny>) -> Self {
-        Self { decoder, reader }
+        Self { decoder, reader, is_reading: AtomicBool::new(false) }
     }
 
     fn __aiter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -78,7 +87,8 @@ impl AsyncItemStream {
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let this = slf.get();
-        if ItemDecoder::has_events(this.decoder.bind(py)) {
+        let decoder = this.decoder.bind(py);
+        if ItemDecoder::has_events(decoder) || ItemDecoder::source(decoder).is_some() {
             let next = NextItem { stream: slf.clone().unbind(), state: NextState::Created };
             return Bound::new(py, next).map(Bound::into_any);
         }
@@ -95,9 +105,51 @@ impl AsyncItemStream {
     }
 }
 
+/// The next thing that a stream has to do.
+enum Next<'py> {
+    Item(Bound<'py, PyAny>),
+    /// Wait for bytes.
+    Wait(Bound<'py, ReadWait>),
+    /// Let the reader go on, by this awaitable.
+    Reader(Bound<'py, PyAny>),
+}
+
 impl AsyncItemStream {
     fn next_of_reader<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.reader.bind(py).call_method0(intern!(py, "__anext__"))
+    }
+
+    /// Raises an exception in the reader, where it waits for its next item to be taken.
+    fn throw<'py>(&self, py: Python<'py>, exception: impl IntoPyObject<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.reader.bind(py).call_method1(intern!(py, "athrow"), (exception,))
+    }
+
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<Next<'py>> {
+        let decoder = self.decoder.bind(py);
+        loop {
+            match ItemDecoder::ready(decoder) {
+                Ready::Item(item) => return Ok(Next::Item(item)),
+                Ready::Error(error) => return self.throw(py, error).map(Next::Reader),
+                Ready::Nothing => {}
+            }
+            let Some(source) = ItemDecoder::source(decoder) else { break };
+            if self.is_reading.load(Relaxed) {
+                return Err(PyRuntimeError::new_err("anext(): asynchronous generator is already running"));
+            }
+            if self.reader.bind(py).getattr(intern!(py, "ag_running"))?.is_truthy()? {
+                break; // it raises that error itself
+            }
+            match Arrival::at(&source)? {
+                Arrival::Nothing(wait) => return Ok(Next::Wait(wait)),
+                Arrival::Other => break,
+                Arrival::Bytes(chunk) => {
+                    if let Err(error) = ItemDecoder::feed(decoder, chunk.as_any()) {
+                        return self.throw(py, error).map(Next::Reader);
+                    }
+                }
+            }
+        }
+        self.next_of_reader(py).map(Next::Reader)
     }
 }
 
@@ -113,6 +165,8 @@ pub struct NextItem {
 
 enum NextState {
     Created,
+    /// Bytes have to arrive.
+    Waiting(Py<ReadWait>),
     /// The awaitable of the reader, which is being awaited.
     Reading(Py<PyAny>),
     Ended,
@@ -163,9 +217,14 @@ impl NextItem {
         exception: Bound<'py, PyAny>,
         _rest: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
         match Self::end(slf) {
             NextState::Reading(awaited) => {
-                Self::wait(slf, awaited.into_bound(slf.py()), intern!(slf.py(), "throw"), exception)
+                Self::wait(slf, awaited.into_bound(py), intern!(py, "throw"), exception)
+            }
+            NextState::Waiting(_) => {
+                let awaitable = slf.borrow().stream.get().throw(py, exception)?;
+                Self::begin(slf, awaitable)
             }
             NextState::Created | NextState::Ended => Err(PyErr::from_value(exception)),
         }
@@ -175,13 +234,17 @@ impl NextItem {
         let py = slf.py();
         match Self::end(slf) {
             NextState::Reading(awaited) => awaited.call_method0(py, intern!(py, "close")).map(drop),
-            NextState::Created | NextState::Ended => Ok(()),
+            NextState::Created | NextState::Waiting(_) | NextState::Ended => Ok(()),
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.stream)?;
-        if let NextState::Reading(awaited) = &self.state { visit.call(awaited) } else { Ok(()) }
+        match &self.state {
+            NextState::Waiting(wait) => visit.call(wait),
+            NextState::Reading(awaited) => visit.call(awaited),
+            NextState::Created | NextState::Ended => Ok(()),
+        }
     }
 }
 
@@ -191,29 +254,60 @@ impl NextItem {
     /// Returns:
     ///     The state before.
     fn end(slf: &Bound<'_, Self>) -> NextState {
-        std::mem::replace(&mut slf.borrow_mut().state, NextState::Ended)
+        let mut this = slf.borrow_mut();
+        this.stop_reading();
+        std::mem::replace(&mut this.state, NextState::Ended)
+    }
+
+    fn stop_reading(&self) {
+        if let NextState::Waiting(_) = self.state {
+            self.stream.get().is_reading.store(false, Relaxed);
+        }
     }
 
     fn step<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Step<'py>> {
         let py = slf.py();
         // While other code runs, the state is `Ended`, so that nothing else continues this step.
-        let awaited = match Self::end(slf) {
-            NextState::Ended => return Err(PyRuntimeError::new_err("the next item was awaited before")),
-            NextState::Reading(awaited) => awaited.into_bound(py),
-            NextState::Created => {
-                let stream = slf.borrow().stream.clone_ref(py);
-                let stream = stream.get();
-                let awaitable = match ItemDecoder::ready(stream.decoder.bind(py)) {
-                    Ready::Item(item) => return Ok(Step::Item(item)),
-                    Ready::Nothing => stream.next_of_reader(py)?,
-                    Ready::Error(error) => {
-                        stream.reader.bind(py).call_method1(intern!(py, "athrow"), (error,))?
-                    }
-                };
-                awaitable.call_method0(intern!(py, "__await__"))?
+        match Self::end(slf) {
+            NextState::Ended => Err(PyRuntimeError::new_err("the next item was awaited before")),
+            NextState::Reading(awaited) => {
+                Self::wait(slf, awaited.into_bound(py), intern!(py, "send"), value).map(Step::Waits)
             }
-        };
-        Self::wait(slf, awaited, intern!(py, "send"), value).map(Step::Waits)
+            NextState::Created => Self::go_on(slf),
+            NextState::Waiting(wait) => match ReadWait::wait(wait.bind(py)) {
+                Ok(_) => Self::go_on(slf),
+                Err(error) => {
+                    let awaitable = slf.borrow().stream.get().throw(py, error)?;
+                    Self::begin(slf, awaitable).map(Step::Waits)
+                }
+            },
+        }
+    }
+
+    fn go_on<'py>(slf: &Bound<'py, Self>) -> PyResult<Step<'py>> {
+        let py = slf.py();
+        let stream = slf.borrow().stream.clone_ref(py);
+        loop {
+            return match stream.get().next(py)? {
+                Next::Item(item) => Ok(Step::Item(item)),
+                Next::Reader(awaitable) => Self::begin(slf, awaitable).map(Step::Waits),
+                Next::Wait(wait) => match ReadWait::wait(&wait)? {
+                    Wait::Over => continue,
+                    Wait::Begun => {
+                        stream.get().is_reading.store(true, Relaxed);
+                        slf.borrow_mut().state = NextState::Waiting(wait.clone().unbind());
+                        Ok(Step::Waits(wait.into_any()))
+                    }
+                },
+            };
+        }
+    }
+
+    /// Begins to await an awaitable of the reader.
+    fn begin<'py>(slf: &Bound<'py, Self>, awaitable: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let awaited = awaitable.call_method0(intern!(py, "__await__"))?;
+        Self::wait(slf, awaited, intern!(py, "send"), py.None().into_bound(py))
     }
 
     /// Continues the awaitable of the reader, by one of its methods.
@@ -226,5 +320,11 @@ impl NextItem {
         let value = awaited.call_method1(method, (argument,))?;
         slf.borrow_mut().state = NextState::Reading(awaited.unbind());
         Ok(value)
+    }
+}
+
+impl Drop for NextItem {
+    fn drop(&mut self) {
+        self.stop_reading();
     }
 }
