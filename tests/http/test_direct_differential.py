@@ -81,7 +81,9 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
     has_answers = draw(st.booleans())
     if has_answers:
-        events = draw(st.lists(st.one_of(st.builds(_answer, texts), st.sampled_from(ODD_ANSWERS)), max_size=6))
+        events = draw(
+            st.lists(st.one_of(st.builds(_answer, texts), st.sampled_from(ODD_ANSWERS)), max_size=6)
+        )
     else:
         events = [_event(text) for text in draw(st.lists(texts, max_size=6))]
     has_end = draw(st.booleans())

@@ -88,7 +88,7 @@ class StreamMetrics(StreamCounts):
         }
 
     def __getstate__(self) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        # For copies and pickles. Python does not find the counts itself, as they are in no slots that it knows.
+        # For copies and pickles. Python does not find the counts itself: they are in no slots that it knows.
         names = [*_COUNTS]
         for cls in type(self).__mro__:
             names += cls.__dict__.get("__slots__", ())

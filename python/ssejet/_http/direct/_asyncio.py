@@ -43,6 +43,7 @@ class AsyncDirectChunks:
         "_body",
         "_closing",
         "_deadlines",
+        "_is_closed",
         "_is_in_time",
         "_response",
         "_timeout",
@@ -57,6 +58,7 @@ class AsyncDirectChunks:
         self._timeout = connection.read_timeout
         # Whether the deadlines know that a read has begun.
         self._is_in_time = False
+        self._is_closed = False
         self._closing: asyncio.Future[None] | None = None
         self._body = Body(connection)
         self._arrivals: Arrivals = _anyio.arrivals_of(
@@ -100,7 +102,7 @@ class AsyncDirectChunks:
 
         If the wait was not ``in_time``, ask ``late_error()``.
         """
-        if self._deadlines.has_ends:
+        if self._is_closed or self._deadlines.has_ends:
             return None
         if self.arrived.size:
             return self.take()
@@ -177,6 +179,7 @@ class AsyncDirectChunks:
 
     async def aclose(self) -> None:
         """Stop reading."""
+        self._is_closed = True
         self.release_connection()
 
     def __del__(self) -> None:
