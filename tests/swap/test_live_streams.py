@@ -1,19 +1,21 @@
-"""Asynchronous streams of an accelerated SDK from a real server: what tasks do to them looks like the SDK's own."""
+"""Asynchronous streams of an accelerated SDK from a real server, and what tasks do to them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import openai
 import pytest
-from exact_server import CHUNKED, ExactServer, Step, Then
 
 import ssejet
+from exact_server import CHUNKED, ExactServer, Step, Then
 from raw_server import A_LONG_TIME, chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 END = b"0\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
