@@ -6,10 +6,10 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ssejet.hub._engine import NOTHING_NEW
 from ssejet.hub._entries import Kind
 from ssejet.hub._machine import Page
 from ssejet.hub._redis_context import entry_of
+from ssejet.hub._shared_page import SharedPage
 from ssejet.hub._signal import Signal
 from ssejet.hub._window import Bounds, Window
 
@@ -41,7 +41,7 @@ SECOND_LOOK = 1.0
 """The seconds after which a log that was missing is looked at again, before followers are told."""
 
 
-class Feed:
+class Feed(SharedPage):
     """The end of a log that this process follows.
 
     It is unstarted until a follower has read the log's state; then entries are kept, from there on.
@@ -66,8 +66,6 @@ class Feed:
         "_behind_at",
         "_has_entries_only",
         "_missing_since",
-        "_page",
-        "_page_after",
         "doubts",
         "followers",
         "has_lease",
@@ -87,6 +85,7 @@ class Feed:
     )
 
     def __init__(self, key: str, name: str) -> None:
+        super().__init__()
         self.key = key
         self.name = name.encode()
         self.followers = 0
@@ -102,8 +101,6 @@ class Feed:
         self._has_entries_only = False
         self._missing_since = 0.0
         self._behind_at: int | None = None
-        self._page = NOTHING_NEW
-        self._page_after = -1
 
     @property
     def place(self) -> bytes:
@@ -210,19 +207,9 @@ class Feed:
                 self.next_check = monotonic()
         self.signal.notify()
 
-    def _forget_page(self) -> None:
-        self._page = NOTHING_NEW
-        self._page_after = -1
-
-    def page(self, after: int) -> Page:
-        """The part of the log after a position that is in memory."""
-        # Most followers are at the same place, so they share the page.
-        if after != self._page_after:
-            window = self.window
-            entries = window.after(after, MAX_ENTRIES)
-            self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
-            self._page_after = after
-        return self._page
+    def _make_page(self, after: int) -> Page:
+        entries = self.window.after(after, MAX_ENTRIES)
+        return Page(self.status, self.log, self.incarnation, 1, self.window.last, entries)
 
     def _look_behind(self) -> None:
         """Have the followers read the log if its entries do not come: Redis can have evicted them."""
