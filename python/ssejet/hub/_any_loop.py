@@ -33,6 +33,7 @@ class AnyLoopEngine:
         self._thread = EventLoopThread()
         self._loop = OneLoop()
         self._call_soon: Callable[..., Any] | None = None
+        self._age = 0
         engine.on_stop = self._on_stop  # type: ignore[method-assign]
 
     async def claim(self, key: str, lease: Lease) -> bool:
@@ -76,13 +77,15 @@ class AnyLoopEngine:
 
     async def aclose(self) -> None:
         await self.run(self._engine.aclose)
+        self._age += 1
         self._loop.forget()
         self._thread.stop()
         self._thread = EventLoopThread()
 
     async def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T:
         """Call a function of the engine's."""
-        self._loop.check()
+        if self._loop.check():
+            self._age += 1
         if _is_on_asyncio():
             self._call_soon = None
             return await function(*args, **options)
@@ -105,6 +108,11 @@ class AnyLoopEngine:
             raise
         return future.result()
 
+    @property
+    def age(self) -> int:
+        """How many times the connections were made again. Writers from before are of no use."""
+        return self._age
+
     def make_writer(self, key: str, lease: Lease | None) -> Writer:
         """Make a writer, in the event loop of the engine."""
         return self._engine.writer(key, lease)
@@ -122,6 +130,7 @@ class _Writer:
         self._key = key
         self._lease = lease
         self._writer: Writer | None = None
+        self._age = 0
 
     async def put(self, drafts: Sequence[Draft]) -> None:
         await self._engine.run(self._put, drafts)
@@ -136,8 +145,9 @@ class _Writer:
         return await self._made().append(drafts, ends_as=ends_as)
 
     def _made(self) -> Writer:
-        if self._writer is None:
+        if self._writer is None or self._age != self._engine.age:
             self._writer = self._engine.make_writer(self._key, self._lease)
+            self._age = self._engine.age
         return self._writer
 
 

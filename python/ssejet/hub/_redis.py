@@ -312,6 +312,8 @@ class RedisCursor:
         while True:
             if feed.is_closed:
                 raise ClosedError
+            if feed.failure is not None:
+                raise feed.failure
             if self._seen and self._seen == feed.log and after + 1 >= feed.window.first:
                 page = feed.page_after(after)
                 if page.entries or not wait:

@@ -14,6 +14,7 @@ from ssejet.hub._signal import Signal
 from ssejet.hub._window import Bounds, Window
 
 if TYPE_CHECKING:
+    from ssejet.errors import HubError
     from ssejet.hub._machine import Status
 
 __all__ = ["MAX_ENTRIES", "SECOND_LOOK", "Feed"]
@@ -57,6 +58,7 @@ class Feed(SharedPage):
         doubts: how many times the connection was lost, so that Redis may have another log under this key.
         is_doubtful: whether nobody has looked since then. Until then no entries are read.
         is_closed: whether the hub was closed.
+        failure: why Redis refuses to let this process follow; None if it does not.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
         has_lease: whether the log has a producer whose lease may run out.
@@ -67,6 +69,7 @@ class Feed(SharedPage):
         "_has_entries_only",
         "_missing_since",
         "doubts",
+        "failure",
         "followers",
         "has_lease",
         "incarnation",
@@ -96,6 +99,7 @@ class Feed(SharedPage):
         self.is_stirred = self.is_read = self.is_closed = False
         self.news = self.doubts = 0
         self.is_doubtful = False
+        self.failure: HubError | None = None
         self.next_check = monotonic() + _CHECK_INTERVAL
         self.has_lease = False
         self._has_entries_only = False
@@ -147,6 +151,11 @@ class Feed(SharedPage):
         if self.log and self.status == "live":
             self.is_doubtful = True
             self.next_check = monotonic()
+
+    def fail(self, error: HubError) -> None:
+        """Tell the followers that Redis refuses the read."""
+        self.failure = error
+        self.reset()
 
     def close(self) -> None:
         """Wake the followers because the hub closes."""
