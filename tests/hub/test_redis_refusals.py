@@ -8,14 +8,17 @@ import json
 import os
 import threading
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 from counting import counted, data, numbers
 
-from ssejet.hub import AsyncHub, HubError
+from ssejet.hub import AsyncHub, HubError, durable_streams
+from ssejet.hub._engine import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +79,33 @@ async def test_a_log_that_could_not_be_begun_blocks_nobody_and_expires(redis_ser
             assert await hub.start(key, numbers(2))
             with anyio.fail_after(LIMIT):
                 assert await data(hub, key) == counted(2)
+
+
+async def test_the_rights_that_the_page_names_are_enough(own_redis: RedisServer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hub.md").read_text(encoding="utf-8")
+    rule = page[page.index("ACL SETUSER") :].partition("```")[0]
+    with own_redis.client() as client:
+        client.execute_command(*rule.split())
+    url = f"redis://hub:password@127.0.0.1:{own_redis.port}/0"
+    async with AsyncHub(url, max_events=5, **PATIENT) as hub, AsyncHub(url, **PATIENT) as other:
+        with anyio.fail_after(LIMIT):
+            await hub.start("key", numbers(20), lease=0.3)
+            assert (await data(other, "key"))[-1] == counted(20)[-1]
+            await hub.start("long", numbers(10_000, 0.01))
+            events = other.follow("long")
+            await anext(events)
+            await other.stop("long")
+            assert [event.data async for event in events][-1] == '{"reason":"stopped"}'
+            await hub.publish("other", "x")
+            await hub.delete("other")
+            dead = Lease("dead", 0.1)
+            assert await hub._engine.claim("dead", dead)
+            assert (await data(other, "dead"))[-1] == '{"reason":"abandoned"}'
+        app = durable_streams.app(hub)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            headers = {"content-type": "text/plain", "stream-ttl": "60"}
+            assert (await client.put("/s", headers=headers, content=b"a")).status_code == 201
+            assert (await client.get("/s")).content == b"a"
 
 
 async def test_followers_are_told_that_redis_does_not_let_them_wait(
