@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECT_TIME",
+    "FAILURES",
     "NO_LIMIT",
     "TRANSIENT",
     "Calls",
@@ -79,6 +80,9 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     EOFError,
 )
 """Errors after which the same call may succeed."""
+
+FAILURES: tuple[type[BaseException], ...] = (*TRANSIENT, exceptions.RedisError)
+"""All errors that a server or its connection causes."""
 
 _FINAL = (exceptions.AuthenticationError, exceptions.AuthorizationError)
 
@@ -231,7 +235,7 @@ class Link(Calls):
     async def _send(self, batch: list[_Call]) -> None:
         try:
             replies = await self._exchange(batch)
-        except (exceptions.RedisError, *TRANSIENT) as error:
+        except FAILURES as error:
             if not is_transient(error):
                 await self._drop(error)
             replies = [error] * len(batch)

@@ -20,6 +20,9 @@ class SharedPage:
 
     __slots__ = ("_page", "_page_after")
 
+    _page: Page
+    _page_after: int | None
+
     def __init__(self) -> None:
         self._forget_page()
 
@@ -34,5 +37,5 @@ class SharedPage:
         raise NotImplementedError
 
     def _forget_page(self) -> None:
-        self._page: Page = NOTHING_NEW
-        self._page_after: int | None = None
+        self._page = NOTHING_NEW
+        self._page_after = None
