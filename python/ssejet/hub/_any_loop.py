@@ -26,6 +26,9 @@ class AnyLoopEngine:
 
     Args:
         engine: an engine that needs asyncio.
+
+    Attributes:
+        age: how many times its connections were made anew. A writer from before is of no use.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -33,7 +36,7 @@ class AnyLoopEngine:
         self._thread = EventLoopThread()
         self._loop = OneLoop()
         self._call_soon: Callable[..., Any] | None = None
-        self._age = 0
+        self.age = 0
         engine.on_stop = self._on_stop  # type: ignore[method-assign]
 
     async def claim(self, key: str, lease: Lease) -> bool:
@@ -77,7 +80,7 @@ class AnyLoopEngine:
 
     async def aclose(self) -> None:
         await self.run(self._engine.aclose)
-        self._age += 1
+        self.age += 1
         self._loop.forget()
         self._thread.stop()
         self._thread = EventLoopThread()
@@ -85,7 +88,7 @@ class AnyLoopEngine:
     async def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T:
         """Call a function of the engine's."""
         if self._loop.check():
-            self._age += 1
+            self.age += 1
         if _is_on_asyncio():
             self._call_soon = None
             return await function(*args, **options)
@@ -107,11 +110,6 @@ class AnyLoopEngine:
             future.cancel()
             raise
         return future.result()
-
-    @property
-    def age(self) -> int:
-        """How many times the connections were made again. Writers from before are of no use."""
-        return self._age
 
     def make_writer(self, key: str, lease: Lease | None) -> Writer:
         """Make a writer, in the event loop of the engine."""
