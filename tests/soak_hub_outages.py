@@ -351,9 +351,13 @@ def run(schedule: OutageSchedule, network: Network, folder: Path, clock: Path | 
         log = asyncio.run(read(redis.url, key)) if redis.has_log(key) else []
         # A machine that is too busy to run the producer is as bad as one that freezes it.
         stalled = 0.0
-        if won[0][1].poll(1.0):
+        producer, pipe = won[0]
+        deadline = time.monotonic() + A_LONG_TIME
+        while not pipe.poll(0.5) and producer.is_alive() and time.monotonic() < deadline:
+            pass
+        if pipe.poll():
             with contextlib.suppress(EOFError):  # it was killed
-                stalled = won[0][1].recv()
+                stalled = pipe.recv()
         reason = check(schedule, results, log, is_frozen=stalled > LEASE / 2)
         check_times(schedule, reason, times, results, stalls, totals)
         totals.appended += len(log)

@@ -686,3 +686,14 @@ async def test_no_request_makes_the_server_fail(requests: list[Any]) -> None:
         assert all(b"\n" not in value and b"\r" not in value for _, value in sent[0]["headers"])
         assert not sent[-1].get("more_body")
     await hub.aclose()
+
+
+@pytest.mark.parametrize("query", ["", "?offset=-1", "?offset=-1&live=sse", "?offset=garbage"])
+async def test_no_browser_shows_or_runs_what_a_stream_holds(query: str) -> None:
+    page = b"<script>alert(1)</script>"
+    async with AsyncHub() as hub, client_of(durable_streams.app(hub)) as client:
+        closed = {"content-type": "text/html", "stream-closed": "true"}
+        assert (await client.put("/page", headers=closed, content=page)).status_code == 201
+        headers = (await client.get(f"/page{query}")).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "sandbox" in headers["content-security-policy"]

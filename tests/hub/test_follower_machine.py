@@ -143,3 +143,17 @@ def test_a_client_that_leaves_before_the_end_of_a_missing_log_gets_it_later() ->
     gap, end = FollowerMachine(f"{LOG}-1").receive(Page("missing"))
     assert types(FollowerMachine(str(gap.id)).receive(Page("missing"))) == ["gap", "end"]
     assert FollowerMachine(str(end.id)).receive(Page("missing")) == []
+
+
+def test_all_ids_between_two_gaps_are_of_one_incarnation() -> None:
+    """An engine may have entries with the ids that they had before a loss."""
+    lost = Entry(EventId("bb", 4), Kind.LOST, b"")
+    old = Page("live", LOG, "bb", 1, 5, [*(entry(at) for at in (1, 2, 3)), lost, entry(5, incarnation="bb")])
+    back = FollowerMachine(f"{LOG}-2")
+    got = [*back.receive(old), *back.receive(old)]
+    assert [str(each.id) for each in got] == ["bb-0", "bb-1", "bb-2", "bb-3", "bb-4", "bb-5"]
+    assert types(got) == ["gap", "message", "message", "message", "gap", "message"]
+    follows = FollowerMachine()
+    follows.receive(page(0, 1))
+    new = Page("live", LOG, "bb", 1, 5, [entry(2, incarnation="bb"), entry(3, incarnation="bb"), lost])
+    assert [str(each.id) for each in follows.receive(new)] == ["aa-2", "aa-3", "bb-4"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from contextlib import aclosing
@@ -238,3 +239,98 @@ async def test_a_follower_may_be_cancelled_wherever_it_waits(hub_options: dict[s
                 cuts += 1
         assert got == [*map(str, range(150)), '{"reason":"finished"}']
         assert cuts > 5
+
+
+class OddError(BaseException):
+    """What no ``except Exception`` catches."""
+
+
+@pytest.mark.parametrize("error", [OddError, asyncio.CancelledError, GeneratorExit, StopIteration])
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "in a thread"])
+async def test_a_source_that_raises_what_it_should_not_ends_its_log(
+    error: type[BaseException], is_async: bool
+) -> None:
+    class Items:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Any:
+            raise error
+
+    def raise_error() -> Iterator[Any]:
+        yield "a"
+        raise error
+
+    async with AsyncHub() as hub:
+        await hub.start("key", Items if is_async else raise_error)
+        with anyio.fail_after(200):
+            *_, report, end = await everything(hub, "key")
+        assert report.event == "error"
+        assert json.loads(end.data)["reason"] in ("abandoned", "failed")
+        await hub.start("other", lambda: iter("a"))
+        assert (await everything(hub, "other"))[0].data == "a"
+
+
+SOURCES: dict[str, Any] = {
+    "nothing": lambda: None,
+    "a number": lambda: 5,
+    "an object": lambda: iter([object()]),
+    "a lone surrogate": lambda: iter(["\ud800"]),
+    "a circle": lambda: iter([circle()]),
+    "with an argument": lambda argument: argument,
+    "raises": lambda: 1 / 0,
+}
+
+
+def circle() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    found["found"] = found
+    return found
+
+
+@pytest.mark.parametrize("what", SOURCES)
+def test_a_source_that_returns_what_is_no_event_fails_and_is_reported(what: str) -> None:
+    async def main() -> None:
+        async with AsyncHub() as hub:
+            await hub.start("key", SOURCES[what])
+            with anyio.fail_after(200):
+                assert [event.event for event in await everything(hub, "key")] == ["error", "end"]
+
+    asyncio.run(main())
+    with Hub() as hub:
+        hub.start("key", SOURCES[what])
+        assert [event.event for event in hub.follow("key")] == ["error", "end"]
+
+
+def test_the_memory_of_a_log_is_bounded(play: Play, hub_options: dict[str, Any], redis_server: Any) -> None:
+    bound = 100_000
+
+    async def scenario(hub: AsyncHub) -> None:
+        async def source() -> AsyncIterator[str]:
+            for _ in range(1000):
+                yield "x" * 1000
+
+        await hub.start("key", source)
+        async for _ in hub.follow("key"):
+            pass
+        if "url" in hub_options:
+            with redis_server.client() as client:
+                name = f"{hub_options['prefix']}:{{key}}:log"
+                assert client.xlen(name) <= 100
+                assert client.memory_usage(name, samples=0) < 1.5 * bound
+        else:
+            engine: Any = hub._engine
+            window = engine._topics["key"].log.window
+            assert sum(len(entry.wire) for entry in window._entries if entry) <= bound
+            assert len(window._entries) < 1000
+
+    play(scenario, max_bytes=bound)
+
+
+def test_a_missing_header_is_no_id(play: Play) -> None:
+    async def scenario(hub: AsyncHub) -> None:
+        await hub.start("key", lambda: iter("a"))
+        no_header: Any = None
+        assert [event.event for event in await everything(hub, "key", no_header)] == ["message", "end"]
+
+    play(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import os
 import threading
 import time
@@ -150,3 +151,60 @@ def test_a_closed_hub_says_so(hub_options: dict[str, Any]) -> None:
     with pytest.raises(HubError, match="closed"):
         hub.start("key", list)
     hub.close()
+
+
+def test_on_error_that_calls_the_hub_is_told_that_it_cannot_wait(hub: Hub) -> None:
+    def source() -> Iterator[str]:
+        raise ValueError("x")
+        yield
+
+    def on_error(_: Exception) -> str:
+        with pytest.raises(HubError, match="cannot wait for the hub") as caught:
+            hub.status("key")
+        return str(caught.value)
+
+    hub.start("key", source, on_error=on_error)
+    assert "not from on_error" in data(hub, "key")[0]
+    assert hub.status("key") == "finished"
+
+
+def test_the_garbage_collector_may_close_a_follower_in_the_thread_of_the_hub(hub: Hub) -> None:
+    hub.publish("key", "a")
+
+    def leave() -> None:
+        events = hub.follow("key")
+        next(events)
+        circle: dict[str, Any] = {"events": events}
+        circle["circle"] = circle
+
+    gc.disable()
+    try:
+        leave()
+
+        async def collect() -> None:
+            gc.collect()
+
+        hub._thread.submit(collect()).result(200)
+    finally:
+        gc.enable()
+    assert hub.status("key") == "live"
+
+
+def test_a_follower_that_is_interrupted_as_it_begins_to_wait_ends(hub: Hub) -> None:
+    hub.publish("key", "a")
+    follower = hub._follower("key", "")
+    assert len(follower.next()) == 1
+    submit = hub._thread.submit
+
+    def interrupt_first(coroutine: Any) -> Any:
+        follower.interrupt()
+        return submit(coroutine)
+
+    follower._thread.submit = interrupt_first  # type: ignore[method-assign]
+    ended: list[Any] = []
+    thread = threading.Thread(target=lambda: ended.append(follower.next()), daemon=True)
+    thread.start()
+    thread.join(200)
+    assert ended == [[]]
+    follower._thread.submit = submit  # type: ignore[method-assign]
+    follower.close()

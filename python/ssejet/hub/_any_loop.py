@@ -26,6 +26,9 @@ class AnyLoopEngine:
 
     Args:
         engine: an engine that needs asyncio.
+
+    Attributes:
+        age: how many times its connections were made anew. A writer from before is of no use.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -33,6 +36,7 @@ class AnyLoopEngine:
         self._thread = EventLoopThread()
         self._loop = OneLoop()
         self._call_soon: Callable[..., Any] | None = None
+        self.age = 0
         engine.on_stop = self._on_stop  # type: ignore[method-assign]
 
     async def claim(self, key: str, lease: Lease) -> bool:
@@ -76,13 +80,15 @@ class AnyLoopEngine:
 
     async def aclose(self) -> None:
         await self.run(self._engine.aclose)
+        self.age += 1
         self._loop.forget()
         self._thread.stop()
         self._thread = EventLoopThread()
 
     async def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T:
         """Call a function of the engine's."""
-        self._loop.check()
+        if self._loop.check():
+            self.age += 1
         if _is_on_asyncio():
             self._call_soon = None
             return await function(*args, **options)
@@ -122,6 +128,7 @@ class _Writer:
         self._key = key
         self._lease = lease
         self._writer: Writer | None = None
+        self._age = 0
 
     async def put(self, drafts: Sequence[Draft]) -> None:
         await self._engine.run(self._put, drafts)
@@ -136,8 +143,9 @@ class _Writer:
         return await self._made().append(drafts, ends_as=ends_as)
 
     def _made(self) -> Writer:
-        if self._writer is None:
+        if self._writer is None or self._age != self._engine.age:
             self._writer = self._engine.make_writer(self._key, self._lease)
+            self._age = self._engine.age
         return self._writer
 
 

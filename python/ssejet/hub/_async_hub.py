@@ -17,7 +17,7 @@ from ssejet.hub._follower import Follower
 from ssejet.hub._memory import MemoryEngine
 from ssejet.hub._producer import Producer
 from ssejet.hub._relay import upstream_source
-from ssejet.hub._tasks import spawn
+from ssejet.hub._tasks import completed, spawn
 from ssejet.hub._window import Bounds
 
 if TYPE_CHECKING:
@@ -297,14 +297,17 @@ class AsyncHub:
         if self._is_closed:
             raise HubError("this hub is closed")
         right = Lease(token_hex(8), lease)
-        # A claim that is cancelled half-way would block the key until its lease runs out.
-        with anyio.CancelScope(shield=True):
+
+        async def claim() -> bool:
             if not await self._engine.claim(key, right):
                 return False
             producer = Producer(self._engine, key, right, source, on_error=on_error, in_thread=in_thread)
             self._producers[key] = producer
             spawn(lambda: self._run(key, producer))
-        return True
+            return True
+
+        # A claim that is cancelled half-way would block the key until its lease runs out.
+        return await completed(claim)
 
     async def _run(self, key: str, producer: Producer) -> None:
         try:
@@ -337,7 +340,7 @@ class AsyncHub:
                 await follower.aclose()
 
     def _follower(self, key: str, last_event_id: str) -> Follower:
-        return Follower(self._engine, check_key(key), last_event_id)
+        return Follower(self._engine, check_key(key), last_event_id or "")  # a header may be None
 
 
 def check_key(key: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ssejet.errors import HubError
 from ssejet.hub._lease import ClosedError
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class EventLoopThread:
         """Whether the thread has started, and was not stopped."""
         return self._loop is not None
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the calling thread is this one."""
+        return self._thread is threading.current_thread()
+
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine in the loop.
 
@@ -54,7 +60,17 @@ class EventLoopThread:
         return contextvars.copy_context().run(_submit, coroutine, self._loop)
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the loop, and wait for its result. An interrupted wait cancels it."""
+        """Run a coroutine in the loop, and wait for its result. An interrupted wait cancels it.
+
+        Raises:
+            HubError: the loop itself calls, so the wait would never end.
+        """
+        if self.is_current:
+            coroutine.close()
+            raise HubError(
+                "this thread runs the hub, so it cannot wait for the hub: call it from the source or from "
+                "another thread, not from on_error"
+            )
         future = self.submit(coroutine)
         try:
             return future.result()

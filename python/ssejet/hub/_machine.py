@@ -170,6 +170,9 @@ class FollowerMachine:
                 self._incarnation = entry.id.incarnation
                 found.append(_gap(entry.id, "lost", None))
                 continue
+            if entry.id.incarnation != self._incarnation:
+                # It is older or newer than a loss. A client that came back with its id would begin again.
+                entry = Entry(EventId(self._incarnation, entry.position), entry.kind, entry.frame)
             found.append(entry)
             if entry.kind is Kind.END:
                 self.state = FollowerState.ENDED

@@ -16,6 +16,7 @@ from ssejet.hub._entries import Entry, EventId, new_incarnation
 from ssejet.hub._lease import ABANDONED, FENCED, FINISHED, ClosedError, LogDeletedError
 from ssejet.hub._machine import Page
 from ssejet.hub._one_loop import OneLoop
+from ssejet.hub._shared_page import SharedPage
 from ssejet.hub._signal import Signal, Waiter
 from ssejet.hub._window import Window
 
@@ -36,22 +37,13 @@ _TICK = 0.5
 _MAX_OLD_PLANS = 100
 
 
-class _Log:
+class _Log(SharedPage):
     """One log. Its states are those of ``Status``: live until it is finished or abandoned."""
 
-    __slots__ = (
-        "_page",
-        "_page_after",
-        "deadline",
-        "fields",
-        "incarnation",
-        "revision",
-        "status",
-        "token",
-        "window",
-    )
+    __slots__ = ("deadline", "fields", "incarnation", "revision", "status", "token", "window")
 
     def __init__(self, bounds: Bounds) -> None:
+        super().__init__()
         self.incarnation = new_incarnation()
         self.status: Status = "live"
         self.window = Window(bounds)
@@ -59,8 +51,6 @@ class _Log:
         self.deadline = 0.0
         self.revision = ""
         self.fields: dict[str, str] = {}
-        self._page: Page = NOTHING_NEW
-        self._page_after = -1
 
     def append(self, drafts: Sequence[Draft]) -> list[EventId]:
         ids = []
@@ -76,16 +66,8 @@ class _Log:
         entries = () if after is None else window.after(after, PAGE_SIZE)
         return Page(self.status, self.incarnation, self.incarnation, window.first, window.last, entries)
 
-    def page_after(self, after: int) -> Page:
-        """The same, made once for all followers at this place. The log has more than that."""
-        if after != self._page_after:
-            self._page = self.page(after)
-            self._page_after = after
-        return self._page
-
-    def _forget_page(self) -> None:
-        self._page = NOTHING_NEW
-        self._page_after = -1
+    def _make_page(self, after: int) -> Page:
+        return self.page(after)
 
     def record(self, names: Sequence[str], after: int | None) -> Record:
         fields = {name: self.fields[name] for name in names if name in self.fields}

@@ -302,7 +302,7 @@ class RedisCursor:
         feed = self._feed
         if feed is None or not self._seen or self._seen != feed.log or after + 1 < feed.window.first:
             return None
-        return NOTHING_NEW if after >= feed.window.last else feed.page(after)
+        return NOTHING_NEW if after >= feed.window.last else feed.page_after(after)
 
     async def read(self, after: int, *, wait: bool) -> Page:
         feed = self._feed
@@ -312,8 +312,10 @@ class RedisCursor:
         while True:
             if feed.is_closed:
                 raise ClosedError
+            if feed.failure is not None:
+                raise feed.failure
             if self._seen and self._seen == feed.log and after + 1 >= feed.window.first:
-                page = feed.page(after)
+                page = feed.page_after(after)
                 if page.entries or not wait:
                     return page
             else:

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ssejet.errors import HubError
-from ssejet.hub._redis_link import CONNECT_TIME, TRANSIENT, Calls, Link, is_transient, lost, pause
+from ssejet.hub._redis_link import CONNECT_TIME, FAILURES, Calls, Link, is_transient, lost, pause
 
 if TYPE_CHECKING:
     from ssejet.hub._redis_link import Command
@@ -22,8 +22,6 @@ __all__ = ["MAX_CONNECTIONS", "Cluster", "ClusterLinks", "OneServer"]
 
 # The hub has one for each 500 logs that it follows; redis-py's own limit may be lower than what that takes.
 MAX_CONNECTIONS = 10_000
-
-_FAILURES: tuple[type[BaseException], ...] = (*TRANSIENT, exceptions.RedisError)
 
 # The options of a cluster's connections that a pool of one server does not take.
 _CLUSTER_OPTIONS = ("event_dispatcher", "response_callbacks")
@@ -175,7 +173,7 @@ class ClusterLinks(Calls):
                 # The slot is moving, and the other server has this key already.
                 asks_at = (error.host, error.port)
                 continue
-            except _FAILURES as error:
+            except FAILURES as error:
                 if not (is_transient(error) or isinstance(error, exceptions.RedisClusterException)):
                     raise
                 self._lose(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,6 @@ class RedisContext:
         timeout: how many seconds a call may take if somebody waits for its answer.
 
     Attributes:
-        id: names this hub.
         timeout: see above.
         writes: the connection for writes; in a cluster, one to each server.
         reads: the connection for reads, the same.
@@ -62,7 +62,6 @@ class RedisContext:
         gather: float,
         timeout: float,
     ) -> None:
-        self.id = token_hex(8)
         self.servers = servers
         self.names = Names(prefix, is_cluster=servers.is_cluster)
         self.bounds = bounds
@@ -71,6 +70,11 @@ class RedisContext:
         self.ttl_ms = max(1, int(ttl * 1000))
         self.writes = servers.link()
         self.reads = servers.link()
+
+    @cached_property
+    def id(self) -> str:
+        """The name of this hub. It is made late, as processes that are forked may share the context."""
+        return token_hex(8)
 
     def on_stop(self, key: str, token: str) -> None:
         """Called when a producer of this hub has to stop; the engine replaces it."""

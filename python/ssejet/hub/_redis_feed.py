@@ -6,14 +6,15 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ssejet.hub._engine import NOTHING_NEW
 from ssejet.hub._entries import Kind
 from ssejet.hub._machine import Page
 from ssejet.hub._redis_context import entry_of
+from ssejet.hub._shared_page import SharedPage
 from ssejet.hub._signal import Signal
 from ssejet.hub._window import Bounds, Window
 
 if TYPE_CHECKING:
+    from ssejet.errors import HubError
     from ssejet.hub._machine import Status
 
 __all__ = ["MAX_ENTRIES", "SECOND_LOOK", "Feed"]
@@ -41,7 +42,7 @@ SECOND_LOOK = 1.0
 """The seconds after which a log that was missing is looked at again, before followers are told."""
 
 
-class Feed:
+class Feed(SharedPage):
     """The end of a log that this process follows.
 
     It is unstarted until a follower has read the log's state; then entries are kept, from there on.
@@ -57,6 +58,7 @@ class Feed:
         doubts: how many times the connection was lost, so that Redis may have another log under this key.
         is_doubtful: whether nobody has looked since then. Until then no entries are read.
         is_closed: whether the hub was closed.
+        failure: why Redis refuses to let this process follow; None if it does not.
         is_read: whether the read that waits has this feed, from its last entry.
         next_check: when to check the log.
         has_lease: whether the log has a producer whose lease may run out.
@@ -66,9 +68,8 @@ class Feed:
         "_behind_at",
         "_has_entries_only",
         "_missing_since",
-        "_page",
-        "_page_after",
         "doubts",
+        "failure",
         "followers",
         "has_lease",
         "incarnation",
@@ -87,6 +88,7 @@ class Feed:
     )
 
     def __init__(self, key: str, name: str) -> None:
+        super().__init__()
         self.key = key
         self.name = name.encode()
         self.followers = 0
@@ -97,13 +99,12 @@ class Feed:
         self.is_stirred = self.is_read = self.is_closed = False
         self.news = self.doubts = 0
         self.is_doubtful = False
+        self.failure: HubError | None = None
         self.next_check = monotonic() + _CHECK_INTERVAL
         self.has_lease = False
         self._has_entries_only = False
         self._missing_since = 0.0
         self._behind_at: int | None = None
-        self._page = NOTHING_NEW
-        self._page_after = -1
 
     @property
     def place(self) -> bytes:
@@ -150,6 +151,11 @@ class Feed:
         if self.log and self.status == "live":
             self.is_doubtful = True
             self.next_check = monotonic()
+
+    def fail(self, error: HubError) -> None:
+        """Tell the followers that Redis refuses the read."""
+        self.failure = error
+        self.reset()
 
     def close(self) -> None:
         """Wake the followers because the hub closes."""
@@ -210,19 +216,9 @@ class Feed:
                 self.next_check = monotonic()
         self.signal.notify()
 
-    def _forget_page(self) -> None:
-        self._page = NOTHING_NEW
-        self._page_after = -1
-
-    def page(self, after: int) -> Page:
-        """The part of the log after a position that is in memory."""
-        # Most followers are at the same place, so they share the page.
-        if after != self._page_after:
-            window = self.window
-            entries = window.after(after, MAX_ENTRIES)
-            self._page = Page(self.status, self.log, self.incarnation, 1, window.last, entries)
-            self._page_after = after
-        return self._page
+    def _make_page(self, after: int) -> Page:
+        entries = self.window.after(after, MAX_ENTRIES)
+        return Page(self.status, self.log, self.incarnation, 1, self.window.last, entries)
 
     def _look_behind(self) -> None:
         """Have the followers read the log if its entries do not come: Redis can have evicted them."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECT_TIME",
+    "FAILURES",
     "NO_LIMIT",
     "TRANSIENT",
     "Calls",
@@ -38,6 +39,7 @@ __all__ = [
     "is_transient",
     "lost",
     "pause",
+    "refused",
 ]
 
 # The most calls that one pipeline has.
@@ -78,6 +80,9 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     EOFError,
 )
 """Errors after which the same call may succeed."""
+
+FAILURES: tuple[type[BaseException], ...] = (*TRANSIENT, exceptions.RedisError)
+"""All errors that a server or its connection causes."""
 
 _FINAL = (exceptions.AuthenticationError, exceptions.AuthorizationError)
 
@@ -230,12 +235,13 @@ class Link(Calls):
     async def _send(self, batch: list[_Call]) -> None:
         try:
             replies = await self._exchange(batch)
-        except TRANSIENT as error:
-            if isinstance(error, _FINAL):
+        except FAILURES as error:
+            if not is_transient(error):
                 await self._drop(error)
             replies = [error] * len(batch)
         except BaseException:
             self._calls.extendleft(reversed(batch))
+            await self._drop(None)  # it may have answers that nobody has read
             raise
         again = []
         loss: BaseException | None = None
@@ -250,7 +256,7 @@ class Link(Calls):
                 else:
                     _fail(call, reply if not self._repeats else lost(reply))
             elif isinstance(reply, BaseException):
-                _fail(call, reply if isinstance(reply, (HubError, exceptions.AskError)) else _refused(reply))
+                _fail(call, reply if isinstance(reply, (HubError, exceptions.AskError)) else refused(reply))
             elif not call.result.done():
                 call.result.set_result(reply)
         self._calls.extendleft(reversed(again))
@@ -301,8 +307,8 @@ class Link(Calls):
     async def _load(self, connection: Any) -> None:
         loads = [("SCRIPT", "LOAD", script.source) for script in SCRIPTS]
         await connection.send_packed_command(connection.pack_commands(loads), check_health=False)
-        for _ in loads:
-            reply = await _reply(connection)
+        replies = [await _reply(connection) for _ in loads]
+        for reply in replies:
             if isinstance(reply, BaseException):
                 raise reply
         self._has_scripts = True
@@ -340,7 +346,8 @@ def lost(reason: BaseException) -> NoAnswerError:
     return error
 
 
-def _refused(reason: BaseException) -> HubError:
+def refused(reason: BaseException) -> HubError:
+    """Make the error of a call that Redis will not do later either."""
     error = HubError(f"Redis refuses a command: {reason}")
     error.__cause__ = reason
     return error

@@ -11,7 +11,17 @@ from redis.exceptions import AskError, RedisClusterException
 
 from ssejet.emit._event_loops import keep_task
 from ssejet.hub._redis_feed import MAX_ENTRIES, SECOND_LOOK, Feed
-from ssejet.hub._redis_link import CONNECT_TIME, NO_LIMIT, TRANSIENT, NoAnswerError, connected, dropped, pause
+from ssejet.hub._redis_link import (
+    CONNECT_TIME,
+    NO_LIMIT,
+    TRANSIENT,
+    NoAnswerError,
+    connected,
+    dropped,
+    is_transient,
+    pause,
+    refused,
+)
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
@@ -39,8 +49,8 @@ _MAX_CHECKS = 250
 # How many seconds pass before a task that has not ended is cancelled again.
 _CANCEL_INTERVAL = 0.05
 
-# What says that the server is away, or that another one of the cluster has the slot.
-_AWAY: tuple[type[BaseException], ...] = (*TRANSIENT, AskError, RedisClusterException)
+# What says that another server of the cluster has the slot, or that none has it now.
+_IN_CLUSTER: tuple[type[BaseException], ...] = (AskError, RedisClusterException)
 
 _NO_ANSWER: tuple[type[BaseException], ...] = (NoAnswerError, *TRANSIENT)
 
@@ -114,20 +124,21 @@ class _Shard:
                             connection = await connected(pool)
                     await self._read(connection)
                     failures = 0
-                except _AWAY as error:  # noqa: PERF203 (this is rare)
-                    logger.debug("the reader's connection to Redis was lost: %s", error)
-                    for feed in self.feeds.values():
-                        feed.doubt()
+                except Exception as error:  # noqa: PERF203 (this is rare)
                     await dropped(pool, connection)
                     connection = None
-                    await servers.refresh()
-                    await asyncio.sleep(pause(failures))
-                    failures += 1
-                except Exception:
+                    if is_transient(error) or isinstance(error, _IN_CLUSTER):
+                        logger.debug("the reader's connection to Redis was lost: %s", error)
+                        for feed in self.feeds.values():
+                            feed.doubt()
+                        await servers.refresh()
+                        await asyncio.sleep(pause(failures))
+                        failures += 1
+                        continue
                     # Followers must not wait for a reader that is gone.
                     logger.exception("the followers' reader failed, and tries again")
-                    await dropped(pool, connection)
-                    connection = None
+                    for feed in self.feeds.values():
+                        feed.fail(refused(error))
                     await asyncio.sleep(SECOND_LOOK)
         finally:
             self._is_blocked = False

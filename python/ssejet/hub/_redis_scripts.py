@@ -88,7 +88,7 @@ _RECORD = (
 local function record(meta, log, from)
   local m = redis.call('HMGET', meta, 'g', 'i', 's', 'p', 'v')
   if not m[1] then return {} end
-  local position, fields = tonumber(m[4]), {}
+  local position, fields = tonumber(m[4] or 0), {}
   local first, entries = entries_after(log, position, ARGV[from], ARGV[from + 1])
   local count = tonumber(ARGV[from + 2])
   if count > 0 then fields = redis.call('HMGET', meta, unpack(ARGV, from + 3, from + 2 + count)) end
@@ -131,6 +131,7 @@ if not incarnation then
   if ARGV[10] == '1' then position = known end
   -- Before DEL: Redis refuses a script because it is full only at the first command that writes.
   redis.call('HSET', meta, 'i', incarnation, 'g', name, 's', 'live')
+  redis.call('PEXPIRE', meta, ARGV[5])
   redis.call('DEL', log)
   if token ~= '' then
     redis.call('HSET', meta, 't', token, 'd', string.format('%.0f', now + ARGV[11]), 'h', ARGV[12])
@@ -179,15 +180,17 @@ if m[3] == ARGV[1] then return 1 end
 if m[1] and (m[2] ~= 'live' or m[3]) then return 0 end
 local position, name = 0, m[1] or ARGV[2]
 if m[1] then
-  position = m[4] + 1
+  position = (m[4] or 0) + 1
 else
   redis.call('HSET', meta, 'i', ARGV[2], 'g', ARGV[2], 's', 'live', 'b', 0)
+  redis.call('PEXPIRE', meta, ARGV[4])
   redis.call('DEL', log)
 end
+-- Wakes the followers, so that they look at the lease when it should end. If Redis refuses this, as the user
+-- may not add to streams, nobody has the lease.
+redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'o' .. name, '')
 redis.call('HSET', meta, 't', ARGV[1], 'd', string.format('%.0f', now + ARGV[3]), 'h', ARGV[5],
   'p', string.format('%.0f', position))
--- Wakes the followers, so that they look at the lease when it should end.
-redis.call('XADD', log, string.format('%.0f-%.0f', position, now), 'o' .. name, '')
 redis.call('PEXPIRE', meta, ARGV[4])
 redis.call('PEXPIRE', log, ARGV[4])
 return 1
@@ -229,7 +232,7 @@ PAGE = Script(
 local meta, log = KEYS[1], KEYS[2]
 local m = redis.call('HMGET', meta, 'g', 'i', 's', 'p', 't', 'd', 'e')
 if not m[1] then return {} end
-local status, position, left = m[3], tonumber(m[4]), -1
+local status, position, left = m[3], tonumber(m[4] or 0), -1
 if status == 'live' and m[5] then
   left = tonumber(m[6]) - now
   if left < 0 and ARGV[3] == '1' then

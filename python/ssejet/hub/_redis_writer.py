@@ -141,8 +141,10 @@ class RedisWriter:
         self._hurry.set()
         if self._right is not None:
             return await result
-        # The append may still be done later; nobody waits for it.
-        done, _ = await asyncio.wait([result], timeout=self._context.timeout)
+        try:
+            done, _ = await asyncio.wait([result], timeout=self._context.timeout)
+        finally:
+            result.cancel()  # the append may still be done later; nobody waits for it
         if not done:
             reason = self._context.writes.last_error
             raise NoAnswerError(
@@ -166,17 +168,19 @@ class RedisWriter:
 
     async def _run(self) -> None:
         gather = self._context.gather
+        batch: list[_Group] = []
         try:
             while self._waiting:
                 sent = monotonic()
-                await self._send(self._take())
+                batch = self._take()
+                await self._send(batch)
                 left = gather - (monotonic() - sent)
                 if left > 0 and not any(group.result for group in self._waiting):
                     self._hurry.clear()
                     with suppress(TimeoutError, asyncio.TimeoutError):
                         await asyncio.wait_for(self._hurry.wait(), left)
         except BaseException as error:
-            self._fail(error if isinstance(error, Exception) else HubError("the hub is closed"))
+            self._fail(error if isinstance(error, Exception) else HubError("the hub is closed"), batch)
             if not isinstance(error, Exception):
                 raise
         finally:

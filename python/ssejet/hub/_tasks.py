@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
 
 from ssejet.emit._event_loops import keep_task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["logger", "spawn"]
+__all__ = ["completed", "logger", "spawn"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("ssejet.hub")
 
@@ -35,3 +39,25 @@ def spawn(function: Callable[[], Awaitable[None]]) -> None:
         trio.lowlevel.spawn_system_task(run, context=context)
     else:
         keep_task(run())
+
+
+async def completed(function: Callable[[], Awaitable[T]]) -> T:
+    """Return what a function returns. It runs to its end, even if the task that waits for it is cancelled."""
+    ended = anyio.Event()
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    async def run() -> None:
+        try:
+            results.append(await function())
+        except Exception as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    spawn(run)
+    with anyio.CancelScope(shield=True):  # task.cancel() of asyncio ends the wait, but not the function
+        await ended.wait()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ssejet.hub._lease import ClosedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
@@ -52,10 +54,14 @@ class ThreadFollower:
         if self._is_closed:
             return []
         self._wait = wait = self._thread.submit(self._follower.next())
+        if self._is_closed:  # by another thread, before it could see this wait
+            wait.cancel()
         try:
             return wait.result()
         except CancelledError:
-            return []
+            if self._is_closed:
+                return []
+            raise ClosedError from None
         finally:
             wait.cancel()
 
@@ -70,4 +76,7 @@ class ThreadFollower:
         self.interrupt()
         if self._thread.is_running:
             with suppress(RuntimeError, CancelledError):  # the hub closes
-                self._thread.call(self._follower.aclose())
+                closing = self._thread.submit(self._follower.aclose())
+                # The garbage collector may close a generator in the thread of the hub, which must not wait.
+                if not self._thread.is_current:
+                    closing.result()
