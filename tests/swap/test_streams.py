@@ -164,6 +164,14 @@ def test_anthropics_pings_are_passed_over_and_its_errors_raised(mode: str) -> No
     assert fast.differs_from(stock) == []
 
 
+@pytest.mark.parametrize("name", ["content_block_delta", "message", "x"])
+def test_events_of_other_types_in_a_stream_of_threads_stay_wrapped(mode: str, name: str) -> None:
+    wrapped = event(json.dumps(USUAL["assistant event"]), name)
+    stock, fast = both(FakeServer([wrapped * 3]), "threads", mode)
+    assert [item.event for item in fast.items] == [name] * 3
+    assert fast.differs_from(stock) == []
+
+
 @pytest.mark.parametrize("name", ["ReadError", "ReadTimeout", "RemoteProtocolError", "ValueError"])
 @pytest.mark.parametrize("call", ["chat", "messages"])
 def test_broken_connections_raise_what_they_raise_without_us(call: str, mode: str, name: str) -> None:
