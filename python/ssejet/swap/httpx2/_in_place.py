@@ -16,7 +16,7 @@ __all__ = ["PATCHES", "check"]
 if not hasattr(httpx2, "EventSource"):
     raise UnsupportedError("it has no event sources")
 
-from httpx2 import EventSource, ServerSentEvent, SSEError  # noqa: E402
+from httpx2 import EventSource, ServerSentEvent, SSEError
 
 _new = object.__new__
 _set = object.__setattr__
