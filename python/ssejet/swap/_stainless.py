@@ -206,7 +206,7 @@ class StainlessSwapIn:
         if builder is None or not self.may_build(stream):
             return None
         rules = self.rules
-        only = self.only(stream, [*rules.known, *rules.plain(builder.tags)])
+        only = self.only(stream, [*rules.known, *rules.plain(builder.tags, builder.tag_key)])
         return ItemDecoder(
             builder.assembler,
             dialect="openai",
