@@ -166,6 +166,26 @@ def test_without_sequence_numbers_a_stream_that_is_cut_fails(user: User, account
     assert len(account.requests) == 1
 
 
+@pytest.mark.parametrize("numbers", [(0, 0, 0), (5, 3, 4)])
+def test_no_event_is_lost_if_the_numbers_of_a_server_do_not_rise(
+    user: User, account: Account, numbers: tuple[int, ...]
+) -> None:
+    words = [
+        event(
+            "response.output_text.delta", number, item_id="msg_1", output_index=0, content_index=0, delta=word
+        )
+        for number, word in zip(numbers, WORDS, strict=False)
+    ]
+    account.reply(CREATED, *words, COMPLETED)
+    outcome = read(user, account).checked()
+    assert text_of(outcome.items) == "".join(WORDS[:3])
+    # They do not tell where to go on.
+    account.reply(CREATED, *words, Then.DROP)
+    outcome = read(user, account)
+    assert isinstance(outcome.error, APIConnectionError)
+    assert text_of(outcome.items) == "".join(WORDS[:3])
+
+
 def test_a_response_that_is_not_in_the_background_is_not_taken_up_again(user: User, account: Account) -> None:
     account.reply(CREATED, word(1), Then.DROP)
     outcome = user.call(account, "responses.create", stream=True)

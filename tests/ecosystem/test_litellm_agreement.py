@@ -29,8 +29,9 @@ pytestmark = [pytest.mark.ecosystem, pytest.mark.filterwarnings("ignore")]
 
 # Names that are made by chance, times and ports.
 CHANCE = re.compile(
-    r"chatcmpl-[0-9a-f-]{36}|call_[0-9a-f-]{36}|0x[0-9a-f]+|(created|created_at)['\"]?[=:] ?[\d.]+"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|(created|created_at)['\"]?[=:] ?[\d.]+"
     r"|127.0.0.1:\d+"
+    r"|'(?:_response_ms|litellm_overhead_time_ms)': [\d.]+"
     r"|'llm_provider-date': '[^']*'|\d{4}-\d\d-\d\d[ T][\d:.]+|line \d+|[\d.]+s\b|datetime\([^)]*\)"
 )
 

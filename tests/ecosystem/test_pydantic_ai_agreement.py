@@ -168,3 +168,9 @@ def test_a_version_without_the_outer_lock_is_left_alone(
     monkeypatch.setattr(result.AgentStream, "_pull_shared", _pull_shared)
     with pytest.raises(UnsupportedError, match="no lock that other tasks can wait for"):
         swap_in._patches()
+
+
+def test_a_version_without_shared_pulls_is_left_alone(swap_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(result.AgentStream, "_pull_shared")
+    with pytest.raises(UnsupportedError, match="no lock that other tasks can wait for"):
+        swap_in._patches()

@@ -93,7 +93,7 @@ LINES = [
 def seen(value: Any) -> Any:
     """All that can be seen of an item: its class, its items as a dict, its attributes, in order."""
     if isinstance(value, dict):
-        items = [(key, seen(each)) for key, each in value.items()]
+        items = [(key, seen(each)) for key, each in dict.items(value)]
         return type(value), items, seen(vars(value)) if hasattr(value, "__dict__") else None
     if isinstance(value, list):
         return [seen(each) for each in value]

@@ -8,8 +8,9 @@ import json
 import sys
 import warnings
 import weakref
-from typing import Any
+from typing import Any, TypeVar
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -24,6 +25,9 @@ from same import differences
 from sdks import CLASSES, HTTP, FakeServer, Outcome, event, joined, outcome, sizes
 
 import ssejet
+from ssejet.swap._stainless_rules import Rules
+
+T = TypeVar("T")
 
 CALLS: dict[str, Any] = {
     "chat": ("openai", lambda client: client.chat.completions.create(model="m", messages=[], stream=True)),
@@ -131,6 +135,7 @@ def test_the_sdk_builds_no_item_that_is_as_it_should_be(call: str, mode: str, mo
     server = FakeServer([as_event(call, text) * 3])
     sdk, start = CALLS[call]
     client = ssejet.accelerate(server.client(sdk, mode))
+    outcome(lambda: start(client))  # the first one finds out what the SDK does with which events
 
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError
@@ -152,6 +157,33 @@ def test_streams_may_be_cut_anywhere(size: int, mode: str) -> None:
     assert fast.differs_from(stock) == []
 
 
+def test_a_version_that_adds_a_missing_type_makes_items_of_data_that_has_one() -> None:
+    class Stream(anthropic.Stream[T]):
+        def __stream__(self) -> Any:
+            for sse in self._iter_events():
+                data = sse.json()
+                if sse.event == "message_stop":
+                    data.setdefault("type", sse.event)
+                yield self._client._process_response_data(
+                    data=data, cast_to=self._cast_to, response=self.response
+                )
+
+    rules = Rules(Stream, anthropic._base_client.SyncAPIClient)
+    names = ["message_stop", "ping"]
+    assert rules.plain(names) == {"ping"}
+    assert rules.plain(names, "type") == {*names}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_data_without_a_type_gives_what_it_gives_without_us(mode: str, named: bool) -> None:
+    message = {**USUAL["message event"]}
+    name = message.pop("type")
+    pieces = [event(json.dumps(message), name if named else "message_stop"), DELTA]
+    stock, fast = both(FakeServer(pieces), "messages", mode)
+    assert len(fast.items) == 2
+    assert fast.differs_from(stock) == []
+
+
 def test_anthropics_pings_are_passed_over_and_its_errors_raised(mode: str) -> None:
     error = event(
         '{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}', "error"
@@ -161,6 +193,14 @@ def test_anthropics_pings_are_passed_over_and_its_errors_raised(mode: str) -> No
     stock, fast = both(FakeServer([joined(body)]), "messages", mode)
     assert len(fast.items) == 3
     assert fast.error is not None
+    assert fast.differs_from(stock) == []
+
+
+@pytest.mark.parametrize("name", ["content_block_delta", "message", "x"])
+def test_events_of_other_types_in_a_stream_of_threads_stay_wrapped(mode: str, name: str) -> None:
+    wrapped = event(json.dumps(USUAL["assistant event"]), name)
+    stock, fast = both(FakeServer([wrapped * 3]), "threads", mode)
+    assert [item.event for item in fast.items] == [name] * 3
     assert fast.differs_from(stock) == []
 
 

@@ -47,15 +47,21 @@ class Resumption:
         self._max_retries = max_retries
         self._failures = 0
         self._has_ended = False
+        self._before = after
+        self._numbers_rise = True
 
     def is_new(self, event: Any) -> bool:
         """Whether the caller does not have an event yet. An older one comes if a server sends too much."""
         number = event.sequence_number
         if number is not None:
-            if self.after is not None and number <= self.after:
+            # Only what the streams before this one gave is left out: some servers number all events alike.
+            if self._before is not None and number <= self._before:
                 return False
-            self.after = number
-            self._failures = 0
+            if self.after is None or number > self.after:
+                self.after = number
+                self._failures = 0
+            else:
+                self._numbers_rise = False
         if event.type in _LAST:
             self._has_ended = True
         if self.response_id is None:
@@ -74,8 +80,10 @@ class Resumption:
             return None
         out_of_time = isinstance(error, APITimeoutError) and error.kind == "total"
         self._failures += 1
-        if out_of_time or not self.response_id or self.after is None or self._failures > self._max_retries:
+        has_place = self.response_id and self.after is not None and self._numbers_rise
+        if out_of_time or not has_place or self._failures > self._max_retries:
             raise error
+        self._before = self.after
         return backoff(self._failures - 1, unit=_MIN_BACKOFF, longest=_MAX_BACKOFF)
 
 

@@ -241,6 +241,8 @@ def _swap_in(package: str) -> Any:
         swap_in.check()
     except UnsupportedError:
         raise
+    except (AttributeError, ImportError) as error:
+        raise UnsupportedError(f"it lacks what ssejet builds on: {error}") from error
     except Exception as error:
         raise UnsupportedError(f"{type(error).__name__}: {error}") from error
     return swap_in

@@ -206,7 +206,7 @@ class StainlessSwapIn:
         if builder is None or not self.may_build(stream):
             return None
         rules = self.rules
-        only = self.only(stream, [*rules.known, *rules.plain(builder.tags)])
+        only = self.only(stream, [*rules.known, *rules.plain(builder.tags, builder.tag_key)])
         return ItemDecoder(
             builder.assembler,
             dialect="openai",
@@ -241,7 +241,9 @@ class StainlessSwapIn:
                 return stock(stream)
             # The SDK's generator gets a copy, so that it and the stream do not keep each other alive.
             twin = copy(stream)
-            twin._decoder = relay = Relay(self.rules.idle, self.learn)
+            # Where no type of events becomes items of the data alone, none is learned.
+            learn = self.learn if self.only(stream, [""]) else None
+            twin._decoder = relay = Relay(self.rules.idle, learn)
             response = stream.response
             if is_async:
                 reader = adrive(ResponseBytes(response), decoder, relay, stock(twin), response)

@@ -49,29 +49,35 @@ class Rules:
         """
         self._stream_cls = stream_cls
         self._client_cls = client_cls
-        self._names: dict[str, bool] = {}
+        self._names: dict[tuple[str, str | None], bool] = {}
         words = sorted(set(_words(stream_cls.__stream__.__code__)))
         self.idle = self._idle(["", *_USUAL, *words])
         self.known = sorted({*self.plain([""]), self.idle.event or ""})
         self.error_key = self._error_key(words)
 
-    def plain(self, names: Iterable[str]) -> frozenset[str]:
-        """Give those of these types of events of which it makes items of the data alone."""
+    def plain(self, names: Iterable[str], key: str | None = None) -> frozenset[str]:
+        """Give those of these types of events of which it makes items of the data alone.
+
+        Args:
+            names: the types of events.
+            key: one that all data has. Some SDKs add it to data that lacks it.
+        """
         result = set()
         for name in names:
-            plain = self._names.get(name)
+            plain = self._names.get((name, key))
             if plain is None:
-                plain = self._is_plain(name)
+                plain = self._is_plain(name, key)
                 if len(self._names) < _MOST_NAMES:
-                    self._names[name] = plain
+                    self._names[name, key] = plain
             if plain:
                 result.add(name)
         return frozenset(result)
 
-    def _is_plain(self, name: str) -> bool:
+    def _is_plain(self, name: str, key: str | None) -> bool:
         if not name.isprintable():
             return False
-        return self._see(name, _PROBE) == [seen(_PROBE)] * 2
+        data = _PROBE if key is None else {**_PROBE, key: name}
+        return self._see(name, data) == [seen(data)] * 2
 
     def _see(self, name: str, data: Any) -> list[Any]:
         """Return what it makes of two equal events."""

@@ -39,7 +39,8 @@ def _patches() -> list[Patch]:
     stream = result.AgentStream
     names = {field.name for field in fields(stream) if field.default_factory is anyio.Lock and not field.init}
     # This one lets other tasks run between two events.
-    if "_anext_lock" not in names or "_anext_lock" not in stream._pull_shared.__code__.co_names:
+    pull = getattr(stream, "_pull_shared", None)
+    if "_anext_lock" not in names or pull is None or "_anext_lock" not in pull.__code__.co_names:
         raise UnsupportedError("its streams of events take no lock that other tasks can wait for")
     found = [(stream, "_model_pull_lock")] if "_model_pull_lock" in names else []
     if type(vars(_utils.PeekableAsyncStream(())).get("_source_lock")) is type(anyio.Lock()):

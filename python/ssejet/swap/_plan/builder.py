@@ -80,10 +80,12 @@ class Builder(NamedTuple):
     Attributes:
         assembler: executes the plan.
         tags: the values of the discriminator, if the type is a union of models that have one.
+        tag_key: the discriminator's key, without which nothing is built; None if there is none.
     """
 
     assembler: Assembler
     tags: frozenset[str]
+    tag_key: str | None
 
 
 # The builders of the SDK's own types. A builder refers to the classes that it builds, so this must not hold
@@ -126,9 +128,8 @@ def _make(type_: Any, models: Models) -> Builder | None:
         plan = planner.construct(type_, ())
         if plan[0] not in {"model", "tagged"}:
             return None
-        return Builder(
-            Assembler(plan, planner.definitions), frozenset(plan[2] if plan[0] == "tagged" else ())
-        )
+        tag_key, tags = plan[1:3] if plan[0] == "tagged" else (None, ())
+        return Builder(Assembler(plan, planner.definitions), frozenset(tags), tag_key)
     except Exception:  # part of the type is unknown here, or pydantic does not understand it either
         return None
 

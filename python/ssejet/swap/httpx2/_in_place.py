@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from httpx2 import EventSource, ServerSentEvent, SSEError
+import httpx2
 
 from ssejet._core import ServerSentEvent as Event
 from ssejet.swap._event_iteration import asynchronous, synchronous
@@ -12,6 +12,11 @@ from ssejet.swap._support import Patch, UnsupportedError
 from ssejet.swap.httpx2 import too_large
 
 __all__ = ["PATCHES", "check"]
+
+if not hasattr(httpx2, "EventSource"):
+    raise UnsupportedError("it has no event sources")
+
+from httpx2 import EventSource, ServerSentEvent, SSEError
 
 _new = object.__new__
 _set = object.__setattr__
