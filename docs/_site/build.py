@@ -44,6 +44,7 @@ _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)(
 _PICTURE = re.compile(
     r'<picture>\s*<source[^>]*srcset="([^"]+)">\s*<img alt="([^"]*)" src="([^"]+)">\s*</picture>'
 )
+_COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 
 
 class SiteError(Exception):
@@ -198,7 +199,7 @@ def write_lists(config: dict[str, Any]) -> None:
         if section != last:
             lines += ["", f"## {section}", ""]
             last = section
-        text = (PAGES / path).read_text(encoding="utf-8")
+        text = _COMMENT.sub("", (PAGES / path).read_text(encoding="utf-8"))
         url = path.removesuffix("index.md").removesuffix(".md")
         url = f"{url}/" if url and not url.endswith("/") else url
         lines.append(f"- [{title}]({base}/{url}): {_summary(text)}".removesuffix(": "))
