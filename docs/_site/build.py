@@ -139,7 +139,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _with_links(text: str, source: str, place: str, repository: str) -> str:
-    """Turn links to files into links to their pages, or into text if a file has no page."""
+    """Turn links to files into links to their pages, or into text if a file has no page; drop comments."""
 
     def replace(match: re.Match[str]) -> str:
         label, target, anchor = match[1], match[2], match[3] or ""
@@ -155,6 +155,7 @@ def _with_links(text: str, source: str, place: str, repository: str) -> str:
             raise SiteError(f"{source} links to {target}, which does not exist")
         return f"[{label}]({repository.rstrip('/')}/blob/main/{name}{anchor})" if repository else label
 
+    text = _COMMENT.sub("", text)
     text = _PICTURE.sub(r"![\2](\3#only-light)\n![\2](\1#only-dark)", text)
     parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
     return "".join(part if part.startswith("```") else _LINK.sub(replace, part) for part in parts)
@@ -199,7 +200,7 @@ def write_lists(config: dict[str, Any]) -> None:
         if section != last:
             lines += ["", f"## {section}", ""]
             last = section
-        text = _COMMENT.sub("", (PAGES / path).read_text(encoding="utf-8"))
+        text = (PAGES / path).read_text(encoding="utf-8")
         url = path.removesuffix("index.md").removesuffix(".md")
         url = f"{url}/" if url and not url.endswith("/") else url
         lines.append(f"- [{title}]({base}/{url}): {_summary(text)}".removesuffix(": "))
