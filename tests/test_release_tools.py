@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ def script(name: str) -> Any:
 release = script("release")
 
 
+def copy_what_a_release_changes(to: Path) -> None:
+    names = [*release.pages(ROOT), *release.LOCKS, "Cargo.toml", "pyproject.toml", "rust/core/Cargo.toml"]
+    for name in names:
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, to / name)
+
+
 @pytest.mark.parametrize(
     ("relative", "absolute"),
     [
@@ -45,11 +53,8 @@ def test_relative_links_become_absolute(relative: str, absolute: str | None) -> 
 
 
 def test_a_prepared_tree_has_the_address_in_each_package(tmp_path: Path) -> None:
-    for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "Cargo.toml", "rust/core/Cargo.toml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    changelog = tmp_path / "CHANGELOG.md"
-    changelog.write_text(changelog.read_text().replace("- unreleased", "- 2030-01-02"))
+    copy_what_a_release_changes(tmp_path)
+    release.release(tmp_path, "0.1.0", date(2030, 1, 2))
     release.prepare(tmp_path, URL, "v0.1.0")
     assert f'Repository = "{URL}"' in (tmp_path / "pyproject.toml").read_text()
     assert f'\nrepository = "{URL}"\n' in (tmp_path / "rust/core/Cargo.toml").read_text()
@@ -58,6 +63,63 @@ def test_a_prepared_tree_has_the_address_in_each_package(tmp_path: Path) -> None
     targets = re.findall(r"\]\(([^)]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", readme)
     assert targets
     assert not [link or image for link, image in targets if not re.match(r"https?:|#", link or image)]
+
+
+def test_on_the_day_of_a_release_the_version_the_date_and_the_pages_change(tmp_path: Path) -> None:
+    copy_what_a_release_changes(tmp_path)
+    changelog = tmp_path / "CHANGELOG.md"
+    section = release.newest_section(changelog.read_text())
+    changelog.write_text(f"# Changelog\n\n## [9.8.7] - unreleased\n\n{section}\n")
+    marked = [name for name in release.pages(ROOT) if release.UNTIL_RELEASE.search((ROOT / name).read_text())]
+
+    changed = release.release(tmp_path, "9.8.7", date(2030, 1, 2))
+    assert set(changed) == {"CHANGELOG.md", "Cargo.toml", *release.LOCKS, *marked}
+    assert changelog.read_text().startswith("# Changelog\n\n## [9.8.7] - 2030-01-02\n")
+    assert release.newest_section(changelog.read_text()) == section
+    for name in release.pages(tmp_path):
+        text = (tmp_path / name).read_text()
+        assert "until the release" not in text
+        assert text.count("\n\n\n") <= (ROOT / name).read_text().count("\n\n\n")
+    for name in release.LOCKS:
+        locked = re.findall(
+            r'name = "ssejet-(?:core|python)"\nversion = "(.*)"', (tmp_path / name).read_text()
+        )
+        assert set(locked) == {"9.8.7"}
+    release.prepare(tmp_path, URL, "v9.8.7")
+
+
+@pytest.mark.parametrize(
+    ("version", "heading", "reason"),
+    [
+        ("1.0", "## [1.0.0] - unreleased", "has the form 1.2.3"),
+        ("1.0.0", "## [1.0.0] - 2030-01-02", "the newest heading of CHANGELOG.md is not"),
+        ("1.0.0", "", "the newest heading of CHANGELOG.md is not"),
+    ],
+)
+def test_a_release_that_cannot_be_made_changes_nothing(
+    version: str, heading: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Cargo.toml").write_text('version = "0.9.0"\n')
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n{heading}\n")
+    with pytest.raises(SystemExit, match=reason):
+        release.release(tmp_path, version, date(2030, 1, 2))
+    assert (tmp_path / "Cargo.toml").read_text() == 'version = "0.9.0"\n'
+
+
+def test_what_holds_only_until_the_release_is_marked_so() -> None:
+    early = re.compile(r"\b(?:package index|released)\b[^.]*\byet\b|\bpip install (?:\.|\"\.)")
+    for name in release.pages(ROOT):
+        assert not early.search(release.from_the_release_on((ROOT / name).read_text())), name
+
+
+def test_pages_that_say_what_holds_only_until_the_release_are_not_published(tmp_path: Path) -> None:
+    (tmp_path / "Cargo.toml").write_text('[p]\nversion = "1.0.0"\n')
+    (tmp_path / "CHANGELOG.md").write_text("## [1.0.0] - 2030-01-02\n")
+    (tmp_path / "README.md").write_text(
+        "<!-- until the release -->\nNot yet.\n<!-- from the release on:\nNow.\n-->\n"
+    )
+    with pytest.raises(SystemExit, match=r"README\.md still say what holds only until the release: run"):
+        release.prepare(tmp_path, URL, "v1.0.0")
 
 
 def test_a_tag_must_name_the_version_of_the_crates_and_of_the_changelog() -> None:

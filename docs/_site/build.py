@@ -44,6 +44,7 @@ _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)(
 _PICTURE = re.compile(
     r'<picture>\s*<source[^>]*srcset="([^"]+)">\s*<img alt="([^"]*)" src="([^"]+)">\s*</picture>'
 )
+_COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 
 
 class SiteError(Exception):
@@ -138,7 +139,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _with_links(text: str, source: str, place: str, repository: str) -> str:
-    """Turn links to files into links to their pages, or into text if a file has no page."""
+    """Turn links to files into links to their pages, or into text if a file has no page; drop comments."""
 
     def replace(match: re.Match[str]) -> str:
         label, target, anchor = match[1], match[2], match[3] or ""
@@ -154,6 +155,7 @@ def _with_links(text: str, source: str, place: str, repository: str) -> str:
             raise SiteError(f"{source} links to {target}, which does not exist")
         return f"[{label}]({repository.rstrip('/')}/blob/main/{name}{anchor})" if repository else label
 
+    text = _COMMENT.sub("", text)
     text = _PICTURE.sub(r"![\2](\3#only-light)\n![\2](\1#only-dark)", text)
     parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
     return "".join(part if part.startswith("```") else _LINK.sub(replace, part) for part in parts)
