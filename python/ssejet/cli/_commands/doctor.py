@@ -36,7 +36,7 @@ _LIBRARIES = (
 def doctor(
     no_import: Annotated[
         bool,
-        typer.Option("--no-import", help="Import no package. Then nothing is known about whether its version fits."),
+        typer.Option("--no-import", help="Import no package. Then it is not known whether its version fits."),
     ] = False,
 ) -> None:
     """Show the versions, and which packages ssejet makes fast here. If it does not, say why."""
@@ -107,7 +107,7 @@ def _show_packages(console: Console, *, imports: bool) -> None:
     console.print()
     console.print(table)
     console.print(
-        "ssejet.install() makes the swapped packages fast, and ssejet.accelerate(client) one client of an SDK."
+        "ssejet.install() makes the swapped packages fast; ssejet.accelerate(client), one client of an SDK."
     )
 
 

@@ -22,12 +22,12 @@ _REASONS: dict[str, FinishReason] = {
 
 
 class MessagesReader:
-    """Tells a writer what the events of the Messages API mean.
+    """Passes the events of the Messages API to a writer.
 
     The events of a ``MessageStream`` that repeat those of the server are ignored.
 
     Args:
-        writer: is told.
+        writer: writes them in the front end's protocol.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -39,7 +39,7 @@ class MessagesReader:
         self._index = -1
 
     def add(self, event: Any) -> None:
-        """Take an event."""
+        """Read an event."""
         kind = event.type
         if kind == "content_block_delta":
             self._add_delta(self._place(event), event.delta)

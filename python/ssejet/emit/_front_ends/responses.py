@@ -44,10 +44,10 @@ _REPEATING = (
 
 
 class ResponsesReader:
-    """Tells a writer what the events of the Responses API mean.
+    """Passes the events of the Responses API to a writer.
 
     Args:
-        writer: is told.
+        writer: writes them in the front end's protocol.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -57,7 +57,7 @@ class ResponsesReader:
         self._tools: dict[Any, Tool] = {}
 
     def add(self, event: ResponseEvent | UnknownResponseEvent) -> None:
-        """Take an event."""
+        """Read an event."""
         kind = event.type if isinstance(getattr(event, "type", None), str) else ""
         handler = _HANDLERS.get(kind)
         if handler is not None:
@@ -194,7 +194,7 @@ class ResponsesReader:
             writer.data(f"openai-{kind}", item.to_dict())
 
     def _add_whole(self, event: Any, id: Any, name: str, parts: Any) -> None:
-        """Take the parts of an item that had no deltas."""
+        """Read the parts of an item that had no deltas."""
         for index, part in enumerate(parts or ()):
             place = (index, None) if name == "summary" else (None, index)
             kind = "content" if name == "content" else "reasoning"
