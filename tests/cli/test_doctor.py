@@ -42,6 +42,7 @@ def test_it_shows_versions_and_what_is_swapped() -> None:
     assert row(output, "openai") == f"openai {metadata.version('openai')} swapped"
     assert row(output, "httpx_sse") == f"httpx_sse {metadata.version('httpx-sse')} swapped"
     assert "direct reading" in output
+    assert "waiting" not in output
 
 
 def test_without_imports_all_packages_wait() -> None:

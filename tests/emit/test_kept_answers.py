@@ -98,6 +98,6 @@ async def test_an_awaitable_of_the_events_is_awaited() -> None:
 async def test_events_that_are_no_function_are_refused_before_anything_is_stopped() -> None:
     async with AsyncHub() as hub:
         await hub.publish("chat", "kept")
-        with pytest.raises(TypeError, match="events must be a function that returns them"):
+        with pytest.raises(TypeError, match="events must be a function that returns the events"):
             await ai_sdk.answer(hub, "chat", ["Hello"])  # type: ignore[arg-type]
         assert await hub.status("chat") == "live"

@@ -126,7 +126,7 @@ def test_what_is_no_answer_is_refused_where_it_is_set(
     [
         (None, "not None"),
         ([], "not list"),
-        ({"choices": 3, "content": 3}, "has fields that are no answer of this API"),
+        ({"choices": 3, "content": 3}, "does not fit the answers of this API"),
     ],
 )
 def test_what_is_no_answer_is_named_where_a_function_returns_it(

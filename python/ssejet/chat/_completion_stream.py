@@ -34,7 +34,9 @@ def _finish(
 ) -> Sequence[ChatCompletionStreamEvent[ResponseFormatT]]:
     """End a stream, and return the last events."""
     if require_finish and not state.is_finished:
-        raise TruncatedStreamError("the stream ended before the answer had a finish reason")
+        raise TruncatedStreamError(
+            "the stream ended before the answer had a finish reason: it may be incomplete"
+        )
     return state.finish()
 
 

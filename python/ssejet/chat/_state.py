@@ -98,7 +98,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._moderation: dict[str, Any] | None = None
         # The fields that the server added to chunks.
         self._extra = Fields()
-        # The latest object that is not a chunk, and the HTTP request, whose keys no error may show.
+        # The latest object that is not a chunk; and the HTTP request, whose secrets errors must not show.
         self._last_other: Any = None
         self._request: Any = None
 

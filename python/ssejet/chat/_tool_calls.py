@@ -68,9 +68,9 @@ class ToolCall(msgspec.Struct, eq=False):
     done: bool = False
     unfit: bool = False
     named_again: bool = False
-    _name: str | None = ""  # None if it was not joined yet
-    _name_text: Text | None = None  # if it has come in several pieces
-    _is_whole: bool = False  # whether the arguments are known to be whole
+    _name: str | None = ""  # None if its pieces are not joined yet
+    _name_text: Text | None = None  # the pieces of the name, if there are several
+    _is_whole: bool = False  # the arguments are known to be whole
     _parsed: Parsed[Any] | None = None
     # What the server added to the call and to its function, if anything.
     _extra: Fields | None = None
@@ -211,14 +211,14 @@ class ToolCalls(msgspec.Struct, eq=False):
     _by_index: Calls = field(default_factory=dict)
     _by_sent_index: Calls = field(default_factory=dict)
     _by_id: dict[str, ToolCall] = field(default_factory=dict)
-    _last: ToolCall | None = None  # of the highest index
+    _last: ToolCall | None = None  # the call with the highest index
     _unfinished: Calls = field(default_factory=dict)
-    _named: Calls = field(default_factory=dict)  # the unfinished with a name
-    _by_name: dict[str, Calls] = field(default_factory=dict)  # the unfinished by their names
-    _renamed: Calls = field(default_factory=dict)  # those that _by_name does not have under their new name
-    _unidentified: Calls = field(default_factory=dict)  # without an id
-    _deferred: Calls = field(default_factory=dict)  # openai-python's event for the end is deferred
-    _undone: Calls = field(default_factory=dict)  # our event for the end was not sent
+    _named: Calls = field(default_factory=dict)  # unfinished calls with a name
+    _by_name: dict[str, Calls] = field(default_factory=dict)  # unfinished calls, by their names
+    _renamed: Calls = field(default_factory=dict)  # calls that _by_name has under an older name
+    _unidentified: Calls = field(default_factory=dict)  # calls without an id
+    _deferred: Calls = field(default_factory=dict)  # calls whose end event, as in openai-python, is deferred
+    _undone: Calls = field(default_factory=dict)  # calls without our end event
 
     def __iter__(self) -> Iterator[ToolCall]:
         return iter([self._by_index[index] for index in sorted(self._by_index)])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conversation_routes", "parse_number"]
 
-# What the page makes: `crypto.randomUUID()`. Nobody can guess it.
+# The names that the page makes with `crypto.randomUUID()`, because nobody can guess them.
 _NAME = re.compile(r"[0-9A-Za-z_-]{8,64}", re.ASCII)
 
 _LONGEST_QUESTION = 10_000
@@ -31,7 +31,7 @@ _LONGEST_QUESTION = 10_000
 # The most digits in a number from a client.
 _LONGEST_NUMBER = 20
 
-# Seconds: so long after a worker was killed, the followers of its answers are told.
+# In seconds. When a worker is killed, the followers of its answers get an error after this time.
 _LEASE = 5.0
 
 
@@ -112,5 +112,5 @@ def _name_in(text: str) -> str:
 
 
 def _process() -> dict[str, str]:
-    """Tell the page who answers, so that its reader can kill that process."""
+    """Tell the page which process answers, so that the user can kill that process."""
     return {"X-Process": str(os.getpid())}

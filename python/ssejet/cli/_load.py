@@ -24,7 +24,7 @@ __all__ = ["LATE", "Failure", "Load", "Results", "Sample"]
 
 _SECONDS_BETWEEN_TICKS = 0.01
 
-# At least as many as an event loop makes between a ready socket and the item that its bytes bring.
+# How many turns an event loop makes at most between a ready socket and the item of its bytes.
 _TURNS_OF_A_READ = 5
 
 # A read is late if the event loop was behind by more than this when it read.
@@ -250,18 +250,18 @@ class Load:
         results.add(metrics)
 
     async def _watch(self) -> None:
-        """Sample how late the event loop is; answers get their time stamps as late as that."""
+        """Sample how late the event loop is. The time stamps of answers are late by the same time."""
         delays = self.results.delays
         now = time.perf_counter()
         while True:
             due = now + _SECONDS_BETWEEN_TICKS
-            # Sockets that are ready come before timers, so until this task goes on, reads see this time.
+            # The loop handles ready sockets before timers, so reads before this task goes on see this time.
             self._late_from = due + LATE
             await asyncio.sleep(_SECONDS_BETWEEN_TICKS)
             now = time.perf_counter()
             delays.append(max(0.0, now - due))
-            # Bytes that waited as long as this task reach their answer some turns later, and more bytes wait
-            # during a turn that takes long. So reads stay late until the loop has made some turns quickly.
+            # Bytes that waited as long as this task reach their answer a few turns later. A slow turn makes
+            # more bytes wait. So reads count as late until the loop has made a few quick turns.
             turns = _TURNS_OF_A_READ if now - due > LATE else 0
             while turns:
                 before = now

@@ -53,11 +53,11 @@ class Call:
         settings: the client's settings.
         endpoint: the endpoint.
         params: the parameters of the request and the options of the call.
-        metrics: those of the stream that this call takes up again; None for new ones.
+        metrics: those of the stream that this call resumes; None for new ones.
 
     Attributes:
         streams: whether the request asks for a stream.
-        resumes: whether the stream is one that can be taken up again after it was cut.
+        resumes: whether the stream can resume after it was cut.
         deadlines: the deadlines of the latest request.
         direct: whether bodies may be read from the socket; see ``Stream``.
 
@@ -90,8 +90,8 @@ class Call:
             self._body = dumps_by(_jsonable, body)
         self._metrics = metrics
         self._params = params
-        # A response that runs in the background goes on without a reader. The stream that takes it up again
-        # is part of the first one.
+        # A response that runs in the background goes on without a reader, so its stream can resume. A call
+        # with metrics is itself the rest of such a stream.
         is_in_background = endpoint.method == "GET" or bool(body.get("background"))
         self.resumes: bool = self.streams and endpoint.can_be_resumed and is_in_background and metrics is None
         self._started = perf_counter() if metrics is None else metrics.started
@@ -188,12 +188,12 @@ class Call:
         return stream
 
     def resumption(self) -> Resumption:
-        """What decides whether the stream of this call is taken up again."""
+        """The object that decides whether the stream of this call resumes."""
         after = self._params.get("starting_after")
         return Resumption(self._endpoint.object_id, after, self._settings.max_retries)
 
     def rest_of(self, response_id: str, after: int | None) -> tuple[Endpoint, dict[str, Any]]:
-        """The endpoint and the parameters of the call that takes up the stream of this call."""
+        """The endpoint and the parameters of the call that resumes the stream of this call."""
         params = {name: value for name, value in self._params.items() if name in {*OPTIONS, "include"}}
         params.pop("extra_body", None)
         endpoint = (

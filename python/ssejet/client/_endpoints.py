@@ -40,7 +40,7 @@ class Endpoint(NamedTuple):
         adapt: converts the parameters in place to what the API takes.
         method: the HTTP method. With ``GET``, the parameters go into the URL's query.
         may_have_error: whether an answer can have an error and still be one, as a failed response does.
-        can_be_resumed: whether a stream that was cut can be taken up again.
+        can_be_resumed: whether a stream that was cut can resume.
         object_id: the id of the object, if the endpoint is that of one.
         url: the URL, for the client's settings; None for the path below the base URL.
         key_headers: the headers with the key; None for a bearer token.

@@ -290,9 +290,9 @@ class _Responses(_Resource[StreamT, ResultT]):
     def create(self, *, stream: bool = False, **params: Unpack[ResponseParams]) -> StreamT | ResultT:
         """Ask the model for a response.
 
-        With ``background=True``, the response goes on without a reader. A stream of it that is cut is then
-        taken up again after the last ``sequence_number``, up to ``max_retries`` times in a row without a new
-        event: no event is lost, and none comes twice.
+        With ``background=True``, the response goes on without a reader. If its stream is cut, it then resumes
+        after the last ``sequence_number``, up to ``max_retries`` times in a row without a new event: no event
+        is lost, and none comes twice.
 
         Args:
             stream: whether to return a stream of events instead of the whole answer.
@@ -334,7 +334,7 @@ class _Responses(_Resource[StreamT, ResultT]):
         starting_after: int | None = None,
         **params: Unpack[RetrieveParams],
     ) -> StreamT | ResultT:
-        """Get a response that was created before. A stream that is cut is taken up again; see ``create()``.
+        """Get a response that was created before. A stream that is cut resumes; see ``create()``.
 
         Args:
             response_id: of the response.

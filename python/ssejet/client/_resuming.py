@@ -1,7 +1,7 @@
-"""Streams of responses that run in the background: a stream that is cut is taken up again by itself.
+"""Streams of responses that run in the background. A stream that is cut resumes by itself.
 
-``Resumption`` decides, without I/O: which events are new, whether a failed stream is taken up again, and
-after which wait. It goes on after the last ``sequence_number``. The streams are thin drivers of it.
+``Resumption`` decides, without I/O: which events are new, whether a failed stream resumes, and after which
+wait. A stream resumes after the last ``sequence_number``. The streams are thin drivers of ``Resumption``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncResumingStream", "ResumingStream", "Resumption"]
 
-# Waits before a stream is taken up again, in seconds.
+# Waits before a stream resumes, in seconds.
 _MIN_BACKOFF = 0.25
 _MAX_BACKOFF = 8.0
 
@@ -29,15 +29,15 @@ _LAST = frozenset({"response.completed", "response.incomplete", "response.failed
 
 
 class Resumption:
-    """Where a stream of a response is, and what follows when it is cut.
+    """Keeps the place in a stream of a response, and decides what follows when the stream is cut.
 
     Args:
-        response_id: of the response; None until its first event tells it.
+        response_id: the id of the response; None until the first event has it.
         after: the ``sequence_number`` of the last event that the caller has; None for none.
         max_retries: how many streams in a row may be cut without a new event.
 
     Attributes:
-        response_id: of the response.
+        response_id: the id of the response.
         after: the ``sequence_number`` of the latest event.
     """
 
@@ -51,7 +51,7 @@ class Resumption:
         self._numbers_rise = True
 
     def is_new(self, event: Any) -> bool:
-        """Whether the caller does not have an event yet. An older one comes if a server sends too much."""
+        """Whether this event is new to the caller. Some servers send older events again."""
         number = event.sequence_number
         if number is not None:
             # Only what the streams before this one gave is left out: some servers number all events alike.
@@ -69,10 +69,10 @@ class Resumption:
         return True
 
     def delay_after(self, error: SSEError) -> float | None:
-        """Seconds to wait before the stream is taken up again; None if its last event has come.
+        """Seconds to wait before the stream resumes; None if its last event has come.
 
         Raises:
-            SSEError: ``error``, if the stream cannot be taken up again, or was too often.
+            SSEError: ``error``, if the stream cannot resume, or has resumed too often.
         """
         if not isinstance(error, (APIConnectionError, TruncatedStreamError)):
             raise error
@@ -96,7 +96,7 @@ class _Resuming:
     _was_closed = False
 
     def resume_by(self, resumption: Resumption, open_stream: Callable[[str, int | None], Any]) -> Self:
-        """Say how the stream is taken up again.
+        """Set how the stream resumes.
 
         Args:
             resumption: where the stream is.
@@ -136,7 +136,7 @@ class ResumingStream(_Resuming, Stream[T]):
         super().close()
 
     def _reopen(self, error: SSEError) -> bool:
-        """Take the stream up again; False if it has ended."""
+        """Resume the stream; return False if it has ended."""
         self._was_closed = False  # by the error
         delay = self._resumption.delay_after(error)
         if delay is None:
@@ -173,7 +173,7 @@ class AsyncResumingStream(_Resuming, AsyncStream[T]):
     close = aclose  # the name in openai-python
 
     async def _reopen(self, error: SSEError) -> bool:
-        """Take the stream up again; False if it has ended."""
+        """Resume the stream; return False if it has ended."""
         from anyio import sleep
 
         self._was_closed = False  # by the error

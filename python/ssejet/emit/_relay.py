@@ -148,7 +148,9 @@ def _codec_maker(
     if not verbatim:
         return lambda: _Normaliser(transform, decoder)
     if transform is not None or decoder is not None:
-        raise ValueError("verbatim=True passes bytes through: it goes with neither transform nor decoder")
+        raise ValueError(
+            "verbatim=True passes bytes on unchanged: leave out verbatim, or transform and decoder"
+        )
     return _Verbatim
 
 

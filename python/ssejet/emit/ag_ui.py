@@ -31,7 +31,7 @@ __all__ = ["ToolOutput", "answer", "astream", "stream"]
 
 _VERSION = "1.0"
 
-# What begins, with the event that ends it, and the field that names it.
+# Events that begin something: the event that ends it, and the field with its name.
 _ENDS = {
     "TEXT_MESSAGE_START": ("TEXT_MESSAGE_END", "messageId"),
     "REASONING_START": ("REASONING_END", "messageId"),
@@ -41,7 +41,7 @@ _ENDS = {
 }
 _END_FIELDS = dict(_ENDS.values())
 
-# What adds a message, with the field that has the message's id.
+# Events that add a message, and the field with the message's id.
 _OPENING = {
     "TEXT_MESSAGE_START": "messageId",
     "REASONING_MESSAGE_START": "messageId",
@@ -49,10 +49,10 @@ _OPENING = {
     "TOOL_CALL_RESULT": "messageId",
 }
 
-# What reasoning may have in its metadata that only its provider can read.
+# Metadata of reasoning that only its provider can read.
 _ENCRYPTED = ("reasoningEncryptedContent", "signature", "redactedData")
 
-# Most events of a log begin so: they begin and end nothing.
+# The beginnings of events that only add text, as most events of a log do.
 _DELTAS = tuple(
     f'{{"type":"{kind}"' for kind in ("TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT", "TOOL_CALL_ARGS")
 )
@@ -70,16 +70,16 @@ def stream(
     """Convert the events of models to events of AG-UI.
 
     See ``ssejet.emit.ai_sdk.stream`` for the events. A dict is sent unchanged, for events of your own such as
-    ``STATE_SNAPSHOT``. Sources, files and what the protocol has no word for become ``CUSTOM`` events. Each
-    model call is a step. ``RUN_FINISHED`` has the tokens, and the tool calls that wait for the application;
-    its metadata has ``finishReason`` and ``steps``, as in the AI SDK's stream.
+    ``STATE_SNAPSHOT``. Sources, files and all else that the protocol has no event for become ``CUSTOM``
+    events. Each model call is a step. ``RUN_FINISHED`` has the tokens, and the tool calls that wait for the
+    application; its metadata has ``finishReason`` and ``steps``, as in the AI SDK's stream.
 
     Args:
         events: the events.
         thread_id: the ``threadId`` of the request.
         run_id: the ``runId`` of the request.
         messages: for events of a log, the ``messages`` of the request. If a part of this run is among them,
-            the client is told to forget it, as the log has it from its beginning.
+            the client removes it first, because the log has it from its beginning.
         heartbeat: see ``EventStream``.
         on_error: see ``EventStream``. The client gets the message and the code of an error that the model's
             server reports, and no details of others.
@@ -113,7 +113,7 @@ async def answer(
     """Start a run in a hub, or resume it, and send its events.
 
     The run goes on when its client leaves. A client that sends the same request again, with the same
-    ``runId``, gets the run from its beginning, in the place of the part that it has. ::
+    ``runId``, gets the run from its beginning, which replaces the part that it has. ::
 
         @app.post("/agent")
         async def agent(request: Request) -> EventStreamResponse:
@@ -122,7 +122,7 @@ async def answer(
 
     Args:
         hub: keeps the run.
-        key: the key of its log: one for each run of each user, as whoever knows a key can read its log.
+        key: the key of its log: one for each run of each user, because anybody with the key can read it.
         run: the body of the request.
         events: returns the events, or an awaitable of them; see ``stream``.
         on_error: see ``stream``.
@@ -142,14 +142,14 @@ def _codec(thread_id: str, run_id: str, messages: Sequence[Mapping[str, Any]]) -
 class _AGUIWriter(Writer):
     def __init__(self, thread_id: str, run_id: str, messages: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
-        # Those that the client has, until it was told what to keep of them.
+        # The messages that the client has; empty once it has removed those of this run.
         self._known = list(messages)
         self._run = {"threadId": thread_id, "runId": run_id}
         # The assistant's message that the tool calls of this step belong to.
         self._parent: str | None = None
-        # What was told of each text when it began.
+        # The metadata with which each text began.
         self._metadata: dict[str, dict[str, Any]] = {}
-        # What an answer that is passed on has begun and not ended: the events that end it.
+        # The events that end what a replayed answer has begun and not ended.
         self._left_open: dict[tuple[str, Any], dict[str, Any]] = {}
 
     def _write(self, type: str, **fields: Any) -> None:
@@ -182,12 +182,12 @@ class _AGUIWriter(Writer):
 
     def write_part_end(self, part: Part) -> None:
         began_with = self._metadata.pop(part.id, {})
-        told = {name: value for name, value in part.metadata.items() if began_with.get(name) != value}
+        added = {name: value for name, value in part.metadata.items() if began_with.get(name) != value}
         if part.kind == "text":
-            self._write("TEXT_MESSAGE_END", messageId=part.id, metadata=told or None)
+            self._write("TEXT_MESSAGE_END", messageId=part.id, metadata=added or None)
             return
-        told = {name: value for name, value in told.items() if name not in _ENCRYPTED}
-        self._write("REASONING_MESSAGE_END", messageId=part.id, metadata=told or None)
+        added = {name: value for name, value in added.items() if name not in _ENCRYPTED}
+        self._write("REASONING_MESSAGE_END", messageId=part.id, metadata=added or None)
         for name in _ENCRYPTED:
             value = part.metadata.get(name)
             if value:
@@ -216,7 +216,7 @@ class _AGUIWriter(Writer):
         self.chunks.append({"type": "TOOL_CALL_ARGS", "toolCallId": tool.id, "delta": delta})
 
     def write_tool_input(self, tool: Tool) -> None:
-        # The client has what the deltas say. Some calls have no deltas.
+        # The deltas were sent already. Some calls have none.
         if not tool.pieces:
             self._write("TOOL_CALL_ARGS", toolCallId=tool.id, delta=dumps(tool.input).decode())
         self._write("TOOL_CALL_END", toolCallId=tool.id)
@@ -261,25 +261,25 @@ class _AGUIWriter(Writer):
     def watch(self, event: str) -> None:
         if event.startswith(_DELTAS):
             return
-        told = loads(event)
-        kind = told.get("type") if isinstance(told, dict) else None
+        data = loads(event)
+        kind = data.get("type") if isinstance(data, dict) else None
         if self._known and kind in _OPENING:
-            self._forget(told.get(_OPENING[kind]))
+            self._forget(data.get(_OPENING[kind]))
         if kind in _ENDS:
             end, name = _ENDS[kind]
-            self._left_open[end, told.get(name)] = {"type": end, name: told.get(name)}
+            self._left_open[end, data.get(name)] = {"type": end, name: data.get(name)}
         elif kind in _END_FIELDS:
-            self._left_open.pop((kind, told.get(_END_FIELDS[kind])), None)
+            self._left_open.pop((kind, data.get(_END_FIELDS[kind])), None)
 
     def _forget(self, id: Any) -> None:
-        """Tell the client to forget the message with this id, and those after it: they are told again."""
+        """Make the client remove the message with this id, and those after it: they are sent again."""
         places = [place for place, message in enumerate(self._known) if message.get("id") == id]
         if places:
-            kept, told_again = self._known[: places[0]], self._known[places[0] :]
-            # Clients keep reasoning that a snapshot leaves out, so it is emptied.
+            kept, sent_again = self._known[: places[0]], self._known[places[0] :]
+            # Clients keep reasoning that a snapshot leaves out, so the snapshot has it without text.
             emptied = [
                 {"id": message["id"], "role": "reasoning", "content": ""}
-                for message in told_again
+                for message in sent_again
                 if message.get("role") == "reasoning"
             ]
             self._write("MESSAGES_SNAPSHOT", messages=[*kept, *emptied])
@@ -293,9 +293,9 @@ class _AGUIWriter(Writer):
         self._write("RUN_ERROR", message=message, code=code, usage=self._usage())
 
     def _usage(self) -> list[dict[str, Any]] | None:
-        told = [
+        sent = [
             {"provider": step.provider, **({"model": step.model} if step.model else {}), **counts.to_dict()}
             for step in self.steps
             if (counts := step.counts) is not None
         ]
-        return told or None
+        return sent or None

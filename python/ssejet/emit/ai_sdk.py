@@ -59,14 +59,14 @@ def stream(
     of a stream that is converted already, such as those of ``hub.follow()``, are passed on with their ids.
 
     The message's metadata gets ``usage``, the tokens of all model calls, and ``steps``, with each call's
-    ``id``, ``model``, ``finishReason`` and ``usage`` as the provider sent them. What the protocol has no word
-    for becomes a data part.
+    ``id``, ``model``, ``finishReason`` and ``usage`` as the provider sent them. Anything else becomes a
+    data part.
 
     Args:
         events: the events.
         message_id: the id of the message; by default that of the first model's answer.
-        messages: those of the request. If the last one is the assistant's, because the page has run its
-            tools, the answer goes on with it: it gets its id.
+        messages: those of the request. If the last one is the assistant's, because the page ran its tools,
+            the answer continues that message and has its id.
         metadata: metadata that the message has from its beginning.
         dynamic_tools: whether tool calls become parts of the type ``dynamic-tool``, for tools that the front
             end does not know, instead of ``tool-<name>``.
@@ -106,8 +106,8 @@ async def answer(
 ) -> EventStreamResponse:
     """Start the answer to a chat's newest message in a hub, and send it.
 
-    The answer goes on when its client leaves. It takes the place of the chat's last answer, which is stopped
-    if it is still being made. ::
+    The answer goes on when its client leaves. It replaces the chat's last answer, which is stopped if it is
+    still being made. ::
 
         @app.post("/api/chat")
         async def chat(request: Request) -> EventStreamResponse:
@@ -118,7 +118,7 @@ async def answer(
 
     Args:
         hub: keeps the answer.
-        key: the key of its log: one for each chat of each user, as whoever knows a key can read its log.
+        key: the key of its log: one for each chat of each user, because anybody with the key can read it.
         events: returns the events, or an awaitable of them; see ``stream``.
         message_id: see ``stream``.
         messages: see ``stream``.
@@ -135,15 +135,15 @@ async def answer(
     source = source_of(events, lambda found: AsyncFrontEndStream(found, make_codec, on_error=on_error))
     await clear(hub, key)
     await hub.start(key, source)
-    # This page has the message as it was.
+    # This page already has the earlier part of the message.
     return _follow(hub, key, skips_earlier=True)
 
 
 async def resume(hub: KeepingHub, key: str) -> Response:
-    """Answer what ``useChat({ resume: true })`` asks when it begins: is there an answer to go on with?
+    """Answer the request of ``useChat({ resume: true })`` for an answer that is still being made.
 
-    The page gets the whole answer, from its beginning, and puts it in the place of the part that it has. The
-    status is 204 if there is none, or if it is complete: a page has complete answers from the application. ::
+    The page gets the whole answer, from its beginning, and replaces the part that it has. The status is 204
+    if there is no answer, or if it is complete: the application gives complete answers to the page. ::
 
         @app.get("/api/chat/{id}/stream")
         async def resume(id: str) -> Response:
@@ -169,7 +169,7 @@ def _follow(hub: KeepingHub, key: str, *, skips_earlier: bool = False) -> EventS
 
 
 def _continued(messages: Sequence[Mapping[str, Any]]) -> str | None:
-    """The id of the message that an answer goes on with; None for a new one."""
+    """The id of the message that an answer continues; None for a new message."""
     last = messages[-1] if messages else {}
     id = last.get("id")
     return id if last.get("role") == "assistant" and isinstance(id, str) else None
@@ -209,7 +209,7 @@ class _UIMessageWriter(Writer):
         if not metadata:
             return None
         provider = self.steps[-1].provider if self.steps else "ssejet"
-        # Sources name the provider themselves.
+        # The metadata of sources already names the provider.
         return metadata if provider in metadata else {provider: metadata}
 
     def write_start(self, id: str) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "PARTS",
     "SPEAKEASY",
     "Entry",
+    "import_streams",
     "imported",
     "installed",
     "is_awaited",
@@ -154,6 +155,18 @@ def _generated(package: str) -> Any:
         with suppress(ModuleNotFoundError):
             return SpeakeasySwapIn(module_of(package))
     return StainlessSwapIn(package)
+
+
+def import_streams(package: str) -> None:
+    """Import a package with the part that has its streams, after which ``install()`` patches it."""
+    import_module(package)
+    entry = ENTRIES.get(package)
+    if entry is not None and entry.part is not None:
+        import_module(f"{package}.{entry.part}")
+    elif entry is None and f"{package}{_MARK}" not in sys.modules:
+        from ssejet.swap._speakeasy import module_of
+
+        module_of(package)
 
 
 def imported() -> list[str]:

@@ -84,7 +84,7 @@ class Route:
             TypeError: it was set to something else.
         """
         if self._response is _UNSET:
-            raise AttributeError(f"{self._name}.response is not set")
+            raise AttributeError(f"{self._name}.response is not set: set it before you read it")
         return self._response
 
     @response.setter
@@ -247,9 +247,7 @@ class Route:
         try:
             return self.endpoint.answer(given, asked)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise TypeError(
-                f"{self._name}.response has fields that are no answer of this API: {error}"
-            ) from error
+            raise TypeError(f"{self._name}.response does not fit the answers of this API: {error}") from error
 
     def _streamed(self, streamed: StreamedAnswer, asked: Asked, call: Call) -> Any:
         error = MockError(streamed.error) if isinstance(streamed.error, str) else streamed.error

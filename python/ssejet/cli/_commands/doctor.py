@@ -1,4 +1,4 @@
-"""``ssejet doctor``: shows what ssejet makes of the packages that are installed."""
+"""``ssejet doctor``: shows the versions, and which of the installed packages ssejet makes fast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import platform
 import sys
 import sysconfig
 import warnings
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,10 +36,10 @@ _LIBRARIES = (
 def doctor(
     no_import: Annotated[
         bool,
-        typer.Option("--no-import", help="Import no package. It is then not tried whether its version fits."),
+        typer.Option("--no-import", help="Import no package. Then it is not known whether its version fits."),
     ] = False,
 ) -> None:
-    """Show versions, which packages ssejet makes fast here, and if not why."""
+    """Show the versions, and which packages ssejet makes fast here. If it does not, say why."""
     with command_ends():
         console = standard_console()
         _show_environment(console)
@@ -107,17 +107,19 @@ def _show_packages(console: Console, *, imports: bool) -> None:
     console.print()
     console.print(table)
     console.print(
-        "ssejet.install() makes the swapped ones fast; ssejet.accelerate(client) one client of an SDK."
+        "ssejet.install() makes the swapped packages fast; ssejet.accelerate(client), one client of an SDK."
     )
 
 
 def _import_all(report: Installation) -> dict[str, str]:
-    """Import the packages that wait; say why those cannot be imported that cannot."""
+    """Import the packages that wait, so that it is tried whether they fit. Say which fail, and why."""
+    from ssejet.swap._registry import import_streams
+
     failed = {}
     for row in report.packages:
         if row.state == "waiting":
             try:
-                import_module(row.name)
+                import_streams(row.name)
             except Exception as error:
                 failed[row.name] = f"it cannot be imported: {type(error).__name__}: {error}"
     return failed

@@ -1,17 +1,17 @@
-// A chat that every tab with its address shows. Its questions are the events of one log of a hub, and each answer is
-// a log of its own. A tab follows both, and goes on where it was after a lost connection.
+// The chat of one address, in any number of tabs. One log of the hub has its questions, and each answer has its own
+// log. A tab follows these logs, and resumes after a lost connection.
 
 import { connect } from "./ssejet.js";
 
 const element = (id) => document.getElementById(id);
 const form = element("form");
 
-// The servers' comments come every 15 seconds.
-// A recording may have events `done` of its own, after which its answer goes on.
+// The server sends a comment after 15 seconds of silence. Only `end` ends an answer: the recording itself may have an
+// event `done` in the middle.
 const isEnd = ({ event }) => event === "end";
 const CONNECTION = { retry: 500, maxRetry: 5000, idleTimeout: 45_000, isEnd };
 
-// The hub gives events of a recording that have its own types another type.
+// The types `end` and `gap` are the hub's, so it renames events of the recording that have them.
 const typeInLog = (type) => (type === "end" || type === "gap" ? `item-${type}` : type);
 
 const LONGEST_LOG = 100;

@@ -40,20 +40,20 @@ _REASONS: dict[str, FinishReason] = {
     "function_call": "tool-calls",
 }
 
-# In the place of the index of a tool call.
+# Stands for the index of a tool call.
 _FUNCTION_CALL = -1
 
 
 class ChatReader:
-    """Tells a writer what the events of chat completions mean.
+    """Passes the events of chat completions to a writer.
 
     Args:
-        writer: is told.
+        writer: writes them in the front end's protocol.
     """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        # Puts plain chunks together; events come from a state of the user's.
+        # Makes events of plain chunks. Events that come ready-made have a state of their own.
         self._state: ChatCompletionStreamState[None] | None = None
         self._source: Any = None
         self._step: Step | None = None
@@ -66,7 +66,7 @@ class ChatReader:
         self._audio: defaultdict[int, list[str]] = defaultdict(list)
 
     def add_chunk(self, chunk: ChatCompletionChunk) -> None:
-        """Take a chunk."""
+        """Read a chunk."""
         state = self._state
         step = self._step
         is_next = (
@@ -83,14 +83,14 @@ class ChatReader:
             self.add_event(event)
 
     def flush(self) -> None:
-        """The chunks of a completion have ended."""
+        """Read the end of a completion's chunks."""
         state, self._state = self._state, None
         if state is not None:
             for event in state.finish():
                 self.add_event(event)
 
     def add_event(self, event: Any) -> None:
-        """Take an event."""
+        """Read an event."""
         writer = self._writer
         kind = type(event)
         if kind is ContentDeltaEvent:
@@ -156,17 +156,17 @@ class ChatReader:
 
     def _add_logprobs(self, choice: Choice) -> None:
         assert choice.logprobs is not None
-        told = choice.logprobs.to_dict()
+        sent = choice.logprobs.to_dict()
         for name in ("content", "refusal"):
-            if told.get(name):
-                # The text that they are about comes in the next event, if there is any.
-                self._logprobs[name, choice.index or 0] += told[name]
+            if sent.get(name):
+                # Their text comes in the next event, if there is any.
+                self._logprobs[name, choice.index or 0] += sent[name]
                 if not getattr(choice.delta, name):
                     rest = self._logprobs.pop((name, choice.index or 0))
                     self._writer.data("openai-logprobs", {"index": choice.index or 0, name: rest})
 
     def _add_function_call(self, index: int, function: ChoiceDeltaFunctionCall) -> None:
-        """Take the older form of tool calls, which has no ids and no events."""
+        """Read the older form of tool calls, which has no ids and no events."""
         key = (index, _FUNCTION_CALL)
         tool = self._calls.get(key)
         if tool is None:
@@ -192,7 +192,7 @@ class ChatReader:
             self._writer.ready(self._calls.pop(key))
 
     def _add_audio(self, index: int, audio: ChoiceDeltaAudio) -> None:
-        """Pass the sound on at once, for players, and its words as text."""
+        """Pass the audio on at once, so that the page can play it, and its transcript as text."""
         self._writer.data("openai-audio", {"index": index, **audio.to_dict()}, transient=True)
         if audio.data:
             self._audio[index].append(audio.data)
@@ -206,11 +206,11 @@ class ChatReader:
             self._writer.file(f"data:audio/pcm;base64,{_joined(pieces)}", "audio/pcm")
 
     def _add_extra(self, index: int, extra: dict[str, Any]) -> None:
-        """Take what servers add to OpenAI's fields."""
+        """Read the fields that servers add to OpenAI's."""
         rest = {name: value for name, value in extra.items() if value not in (None, "", [], {})}
         details = rest.pop("reasoning_details", None)
         if isinstance(details, list):
-            # OpenRouter wants them back in the next request: they hold signatures and encrypted reasoning.
+            # OpenRouter needs them again in the next request: they have signatures and encrypted reasoning.
             self._writer.annotate(("reasoning", index), "reasoning")
             self._writer.extend(("reasoning", index), "reasoningDetails", details)
         images = rest.pop("images", None)
@@ -267,7 +267,7 @@ def _counts(usage: CompletionUsage) -> TokenCounts:
 
 
 def _searched(extra: dict[str, Any]) -> list[tuple[str, str | None]]:
-    """The web pages that servers such as Perplexity's add to chunks."""
+    """The web pages, with their titles, that servers such as Perplexity's add to chunks."""
     results = extra.get("search_results")
     if isinstance(results, list) and results:
         pages = [page for page in results if isinstance(page, dict)]

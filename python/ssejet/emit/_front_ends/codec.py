@@ -1,4 +1,4 @@
-"""Sends what a front end reads: a codec for the machine of event streams, and the streams with it."""
+"""Event streams in the protocol of a front end, and the codec that makes their bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["AsyncFrontEndStream", "EarlierChunk", "FrontEndCodec", "FrontEndStre
 _UNKNOWN_ERROR = "An error occurred."
 
 EARLIER = "earlier"
-"""The type of a log's events that only those need who read the message from its beginning."""
+"""The type of a log's events that only a reader of the whole message needs."""
 
 
 class EarlierChunk(dict[str, Any]):
@@ -31,9 +31,8 @@ class EarlierChunk(dict[str, Any]):
 class FrontEndCodec:
     """Turns the events of models into the bytes of a front end's protocol.
 
-    The events of an event stream that is in the protocol already, such as those of a hub's log, are passed on
-    with their ids. Its events ``error`` and ``gap``, and the end of one that was stopped, become what the
-    protocol has for them.
+    Events that are in the protocol already, such as those of a hub's log, are passed on with their ids. The
+    log's events ``error`` and ``gap``, and the end of a stopped answer, are written in the protocol.
 
     Args:
         writer: writes the protocol.

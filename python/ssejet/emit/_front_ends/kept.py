@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["clear", "event_response", "source_of"]
 
-# Seconds: as for the responses of a hub.
+# In seconds, as for the responses of a hub.
 _SEND_TIMEOUT = 30.0
 
-# Seconds: how long a producer may take to stop, and how often the log is looked at meanwhile.
+# How many seconds a producer may take to stop, and how many pass between two looks at its log.
 _STOPPING_TIME = 2.0
 _POLL_INTERVAL = 0.02
 
@@ -47,16 +47,16 @@ _POLL_INTERVAL = 0.02
 def source_of(
     events: Callable[[], Any], convert: Callable[[Any], AsyncEventStream[Any]]
 ) -> Callable[[], Awaitable[AsyncEventStream[Any]]]:
-    """Make the source of a log: the events of models, converted once for all who follow it.
+    """Make the source of a log: the events of models, converted once for all followers.
 
     Args:
         events: returns the events, or an awaitable of them.
-        convert: makes a stream in the front end's protocol of them.
+        convert: makes the stream in the front end's protocol.
     """
     if not callable(events):
         raise TypeError(
-            f"events must be a function that returns them, not {type(events).__name__}, because only one of "
-            "all callers asks the model: pass lambda: …"
+            f"events must be a function that returns the events, not {type(events).__name__}, because only "
+            "the first of all callers asks the model: pass lambda: …"
         )
 
     async def source() -> AsyncEventStream[Any]:
@@ -70,7 +70,7 @@ def source_of(
 
 
 async def clear(hub: KeepingHub, key: str) -> None:
-    """Make room for another log. Whoever follows the old one sees its end."""
+    """Stop and delete a log, so that its key is free. Its followers see its end."""
     if await hub.status(key) == "live":
         await hub.stop(key)
         with anyio.move_on_after(_STOPPING_TIME):

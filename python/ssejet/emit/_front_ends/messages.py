@@ -22,12 +22,12 @@ _REASONS: dict[str, FinishReason] = {
 
 
 class MessagesReader:
-    """Tells a writer what the events of the Messages API mean.
+    """Passes the events of the Messages API to a writer.
 
     The events of a ``MessageStream`` that repeat those of the server are ignored.
 
     Args:
-        writer: is told.
+        writer: writes them in the front end's protocol.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -39,7 +39,7 @@ class MessagesReader:
         self._index = -1
 
     def add(self, event: Any) -> None:
-        """Take an event."""
+        """Read an event."""
         kind = event.type
         if kind == "content_block_delta":
             self._add_delta(self._place(event), event.delta)
@@ -62,11 +62,11 @@ class MessagesReader:
             if event.delta.stop_reason is not None:
                 step.sent_reason = event.delta.stop_reason
                 step.reason = _REASONS.get(event.delta.stop_reason, "other")
-            told = event.delta.to_dict()
+            sent = event.delta.to_dict()
             step.add(
-                stopSequence=told.get("stop_sequence"),
-                stopDetails=told.get("stop_details"),
-                container=told.get("container"),
+                stopSequence=sent.get("stop_sequence"),
+                stopDetails=sent.get("stop_details"),
+                container=sent.get("container"),
             )
             if event.usage is not None:
                 self._add_usage(event.usage)
@@ -123,9 +123,9 @@ class MessagesReader:
             writer.data(f"anthropic-{kind}", block.to_dict())
 
     def _answer(self, block: Any) -> None:
-        told = block.to_dict()
-        content = told.get("content")
-        is_error = bool(told.get("is_error")) or (
+        sent = block.to_dict()
+        content = sent.get("content")
+        is_error = bool(sent.get("is_error")) or (
             isinstance(content, dict) and str(content.get("type", "")).endswith("_error")
         )
         self._writer.answer(block.tool_use_id, content, is_error=is_error, by_provider=True)
@@ -156,13 +156,13 @@ class MessagesReader:
     def _cite(self, citation: Any) -> None:
         if citation is None:
             return
-        told = citation.to_dict()
-        url = told.get("url") or told.get("source")
+        sent = citation.to_dict()
+        url = sent.get("url") or sent.get("source")
         if isinstance(url, str) and url.startswith(("https:", "http:")):
-            self._writer.source(url, told.get("title"), anthropic=told)
+            self._writer.source(url, sent.get("title"), anthropic=sent)
         else:
-            title = told.get("document_title") or told.get("title") or told.get("cited_text") or ""
-            self._writer.document(str(title), None, anthropic=told)
+            title = sent.get("document_title") or sent.get("title") or sent.get("cited_text") or ""
+            self._writer.document(str(title), None, anthropic=sent)
 
     def _end_block(self, index: int) -> None:
         self._writer.end(("block", index))

@@ -24,10 +24,10 @@ _MESSAGE_EVENTS: tuple[type[Any], ...] = (RawEvent, *MESSAGE_EVENTS.values())
 
 
 class Reader:
-    """Tells a writer what events mean. The events of several model calls may follow each other.
+    """Passes events to a writer. The events of several model calls may follow each other.
 
     Args:
-        writer: is told.
+        writer: writes them in the front end's protocol.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -37,7 +37,7 @@ class Reader:
         self._messages = MessagesReader(writer)
 
     def feed(self, item: Any) -> None:
-        """Take an event, a ``ToolOutput``, text, or a dict that is an event of the protocol already.
+        """Read an event, a ``ToolOutput``, text, or a dict that is an event of the protocol already.
 
         Raises:
             TypeError: the item is none of these.
@@ -61,12 +61,12 @@ class Reader:
             self._feed_foreign(item)
 
     def finish(self) -> None:
-        """The events have ended."""
+        """Read the end of the events."""
         self._chat.flush()
         self._writer.finish()
 
     def _feed_foreign(self, item: Any) -> None:
-        """Take an event of openai-python or anthropic-sdk-python."""
+        """Read an event of openai-python or anthropic-sdk-python."""
         data: Any = item.to_dict() if hasattr(item, "to_dict") else None
         kind: Any = data.get("type") if isinstance(data, dict) else None
         if isinstance(item, UnknownResponseEvent):

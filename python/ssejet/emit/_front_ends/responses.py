@@ -44,10 +44,10 @@ _REPEATING = (
 
 
 class ResponsesReader:
-    """Tells a writer what the events of the Responses API mean.
+    """Passes the events of the Responses API to a writer.
 
     Args:
-        writer: is told.
+        writer: writes them in the front end's protocol.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -57,7 +57,7 @@ class ResponsesReader:
         self._tools: dict[Any, Tool] = {}
 
     def add(self, event: ResponseEvent | UnknownResponseEvent) -> None:
-        """Take an event."""
+        """Read an event."""
         kind = event.type if isinstance(getattr(event, "type", None), str) else ""
         handler = _HANDLERS.get(kind)
         if handler is not None:
@@ -143,9 +143,9 @@ class ResponsesReader:
         if kind == "url_citation":
             self._writer.source(annotation.url, annotation.title or None)
         elif annotation is not None:
-            told = annotation.to_dict()
+            sent = annotation.to_dict()
             name = getattr(annotation, "filename", "") or getattr(annotation, "file_id", "")
-            self._writer.document(name or str(kind), name or None, openai=told)
+            self._writer.document(name or str(kind), name or None, openai=sent)
 
     def _item_added(self, event: Any) -> None:
         item = event.item
@@ -188,24 +188,24 @@ class ResponsesReader:
         elif _is_call(item):
             self._end_call(event, item, kind)
         elif isinstance(kind, str) and kind.endswith("_output") and item.call_id:
-            told = item.to_dict()
-            writer.answer(item.call_id, told.get("output", told))
+            sent = item.to_dict()
+            writer.answer(item.call_id, sent.get("output", sent))
         elif item is not None:
             writer.data(f"openai-{kind}", item.to_dict())
 
     def _add_whole(self, event: Any, id: Any, name: str, parts: Any) -> None:
-        """Take the parts of an item that had no deltas."""
+        """Read the parts of an item that had no deltas."""
         for index, part in enumerate(parts or ()):
             place = (index, None) if name == "summary" else (None, index)
             kind = "content" if name == "content" else "reasoning"
             keys = [(kind, each, *place) for each in (id, event.output_index)]
-            told = part.to_dict()
-            text = told.get("text") or told.get("refusal")
+            sent = part.to_dict()
+            text = sent.get("text") or sent.get("refusal")
             if not isinstance(text, str) or any(map(self._writer.has_had, keys)):
                 continue
-            refusal = {"refusal": True} if told.get("type") == "refusal" else {}
+            refusal = {"refusal": True} if sent.get("type") == "refusal" else {}
             self._writer.grow(keys[0], text, "text" if kind == "content" else "reasoning", **refusal)
-            self._writer.extend(keys[0], "logprobs", told.get("logprobs") or [])
+            self._writer.extend(keys[0], "logprobs", sent.get("logprobs") or [])
             for annotation in getattr(part, "annotations", None) or ():
                 self._annotate(annotation)
             self._writer.end(keys[0])
@@ -213,13 +213,13 @@ class ResponsesReader:
     def _end_call(self, event: Any, item: Any, kind: str) -> None:
         writer = self._writer
         tool = self._tools.get(item.id or event.output_index) or self._begin_call(event, item)
-        told = item.to_dict()
+        sent = item.to_dict()
         if kind in {"function_call", "mcp_call"}:
             writer.ready(tool, item.arguments)
         elif kind == "custom_tool_call":
             writer.ready(tool, item.input)
         else:
-            given = {name: told[name] for name in ("action", "code", "queries", "operation") if name in told}
+            given = {name: sent[name] for name in ("action", "code", "queries", "operation") if name in sent}
             writer.ready(tool, value=given)
         if kind == "mcp_call":
             failed = item.error is not None
@@ -228,10 +228,10 @@ class ResponsesReader:
             if item.result:
                 media_type = f"image/{item.output_format or 'png'}"
                 writer.file(f"data:{media_type};base64,{item.result}", media_type)
-            rest = {name: value for name, value in told.items() if name != "result"}
+            rest = {name: value for name, value in sent.items() if name != "result"}
             writer.answer(tool.id, rest, is_error=item.status == "failed", by_provider=True)
         elif tool.by_provider:
-            writer.answer(tool.id, told, is_error=item.status == "failed", by_provider=True)
+            writer.answer(tool.id, sent, is_error=item.status == "failed", by_provider=True)
 
 
 def _dicts(values: Any) -> list[Any]:

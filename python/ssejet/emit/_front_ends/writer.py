@@ -1,4 +1,4 @@
-"""What a front end is told of an answer: parts of text, tool calls, sources, and the end."""
+"""Writes an answer for a front end: parts, tool calls, sources and the end, in the order that it expects."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ INVALID: Any = object()
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """What a tool of the application has returned, between the events of two model calls.
+    """The result of a tool that the application ran, between the events of two model calls.
 
     Attributes:
         tool_call_id: the id of the call.
         output: any JSON value; for an error, its text.
-        is_error: whether the tool has failed.
+        is_error: whether the tool failed.
     """
 
     tool_call_id: str
@@ -32,7 +32,7 @@ class ToolOutput:
 
 
 class TokenCounts(NamedTuple):
-    """The tokens of one model call. Those of caches are input too, and those of reasoning are output too."""
+    """The tokens of one model call. Input includes the cached tokens, output includes those of reasoning."""
 
     input: int = 0
     output: int = 0
@@ -62,12 +62,12 @@ class TokenCounts(NamedTuple):
 
 @dataclass
 class Part:
-    """A part of the answer that grows.
+    """A part of the answer, whose text grows.
 
     Attributes:
-        kind: what it is.
+        kind: whether it is text or reasoning.
         id: its id.
-        metadata: more about it, by the provider's name.
+        metadata: other values of this part, such as log probabilities.
     """
 
     kind: Literal["text", "reasoning"]
@@ -108,11 +108,11 @@ class Step:
         provider: the name of the protocol.
         id: the id of its answer.
         model: the model.
-        reason: why it has ended.
-        sent_reason: the provider's word for that.
+        reason: why it ended.
+        sent_reason: the same, in the provider's word.
         counts: its tokens.
         usage: its tokens, as the provider sent them.
-        details: what else is known of it.
+        details: other values of the call, such as the service tier.
     """
 
     provider: str
@@ -125,11 +125,11 @@ class Step:
     details: dict[str, Any] = field(default_factory=dict)
 
     def add(self, **details: Any) -> None:
-        """Add to the details; None is unknown."""
+        """Add details. Those that are None are left out."""
         self.details.update({name: value for name, value in details.items() if value is not None})
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known of it."""
+        """All values that are known, for the metadata of the message."""
         known = {
             "id": self.id,
             "model": self.model,
@@ -143,10 +143,10 @@ class Step:
 class Writer:
     """Keeps the order that front ends expect: parts, tools and steps begin once, and end before the answer.
 
-    A subclass writes each in its protocol, by appending to ``chunks``.
+    A subclass writes one protocol: its methods ``write_…`` append to ``chunks``.
 
     Attributes:
-        chunks: the events that were not taken yet.
+        chunks: the events of the protocol that were not taken yet.
         steps: the model calls so far.
     """
 
@@ -168,7 +168,7 @@ class Writer:
     # The reader calls these.
 
     def begin(self, provider: str, id: str, model: str) -> Step:
-        """A model begins to answer."""
+        """Begin a step: a model begins to answer."""
         self.finish_step()
         step = Step(provider, id, model)
         self.steps.append(step)
@@ -180,18 +180,18 @@ class Writer:
     def grow(
         self, key: Any, delta: str, kind: Literal["text", "reasoning"] = "text", **metadata: Any
     ) -> None:
-        """More of a part. The first text of a key begins a part."""
+        """Add text to the part with this key. The first text begins the part."""
         if not delta:
             return
         self._in_part(key, kind, metadata)
         self.write_delta(self._parts[key], delta)
 
     def annotate(self, key: Any, kind: Literal["text", "reasoning"], **metadata: Any) -> None:
-        """Add metadata to a part, which may be without text."""
+        """Add metadata to the part with this key, and begin the part if there is none."""
         self._in_part(key, kind, metadata)
 
     def extend(self, key: Any, name: str, more: list[Any]) -> None:
-        """Add to a list in the metadata of a part that has begun."""
+        """Extend a list in the metadata of a part, if the part has begun."""
         part = self._parts.get(key)
         if part is not None and more:
             part.metadata.setdefault(name, []).extend(more)
@@ -211,13 +211,13 @@ class Writer:
         return key in self._seen
 
     def end(self, key: Any) -> None:
-        """A part is complete."""
+        """End the part with this key, if it is open."""
         part = self._parts.pop(key, None)
         if part is not None:
             self.write_part_end(part)
 
     def tool(self, id: str, name: str, *, by_provider: bool = False, is_text: bool = False) -> Tool:
-        """A tool call begins, unless it has begun."""
+        """Return the tool call with this id. If it is new, begin it."""
         tool = self.tools.get(id)
         if tool is None:
             self._open()
@@ -226,18 +226,18 @@ class Writer:
         return tool
 
     def grow_tool(self, tool: Tool, delta: str) -> None:
-        """More of a tool call's input."""
+        """Add text to a tool call's input."""
         if delta and not tool.is_ready:
             tool.pieces.append(delta)
             self.write_tool_delta(tool, delta)
 
     def ready(self, tool: Tool, text: str | None = None, *, value: Any = INVALID) -> None:
-        """A tool call's input is complete.
+        """Complete a tool call's input.
 
         Args:
             tool: the call.
-            text: the input as text, if it comes whole.
-            value: the input, if it is not what the text says.
+            text: the whole input as text, if no pieces of it came.
+            value: the input, if it is not to be parsed from the text.
         """
         if tool.is_ready:
             return
@@ -258,14 +258,14 @@ class Writer:
         self.write_tool_input(tool)
 
     def answer(self, id: str, output: Any, *, is_error: bool = False, by_provider: bool = False) -> None:
-        """A tool has returned something."""
+        """Add the output of a tool."""
         tool = self.tool(id, "unknown", by_provider=by_provider)
         self.ready(tool)
         tool.is_answered = True
         self.write_tool_output(tool, output, is_error=is_error)
 
     def source(self, url: str, title: str | None = None, **metadata: Any) -> None:
-        """A web page that the answer rests on. The same one is told once."""
+        """Add a web page that the answer cites. The same page is added once."""
         key = ("source", url, repr(metadata))
         if url and key not in self._seen:
             self._seen.add(key)
@@ -273,29 +273,29 @@ class Writer:
             self.write_source(url, title, metadata)
 
     def document(self, title: str, filename: str | None = None, **metadata: Any) -> None:
-        """A document that the answer rests on."""
+        """Add a document that the answer cites."""
         self._open()
         self.write_document(title, filename, metadata)
 
     def file(self, url: str, media_type: str) -> None:
-        """A file that the model has made."""
+        """Add a file that the model made."""
         self._open()
         self.write_file(url, media_type)
 
     def data(self, name: str, value: Any, *, transient: bool = False) -> None:
-        """What the protocol has no word for."""
+        """Add a value for which the protocol has no event of its own."""
         self._open()
         self.write_data(name, value, transient=transient)
 
     def finish_step(self) -> None:
-        """The model has answered."""
+        """End the step: the model has answered."""
         self._close_parts()
         if self._step_is_open:
             self._step_is_open = False
             self.write_step_end(self.steps[-1])
 
     def finish(self) -> None:
-        """The answer is complete."""
+        """End the answer, which is complete."""
         if self._has_ended:
             return
         self._open()
@@ -304,7 +304,7 @@ class Writer:
         self.write_end()
 
     def fail(self, message: str, code: str | None = None) -> None:
-        """The answer ends with an error."""
+        """End the answer with an error."""
         if self._has_ended:
             return
         self._open()
@@ -318,11 +318,11 @@ class Writer:
         return self._has_begun
 
     def begin_replay(self) -> None:
-        """The events come from a log that has a beginning of its own."""
+        """Write no beginning of the answer: the events come from a log, which has one."""
         self._has_begun = True
 
     def cancel(self) -> None:
-        """A replayed answer ends early, because somebody has stopped it."""
+        """End a replayed answer early, because it was stopped."""
         if self._has_ended:
             return
         self._open()
@@ -331,16 +331,16 @@ class Writer:
 
     @property
     def counts(self) -> TokenCounts | None:
-        """The tokens of all model calls; None if none was told."""
-        told = [step.counts for step in self.steps if step.counts is not None]
+        """The tokens of all model calls; None if no provider sent its counts."""
+        sent = [step.counts for step in self.steps if step.counts is not None]
         total = None
-        for counts in told:
+        for counts in sent:
             total = counts if total is None else total.plus(counts)
         return total
 
     @property
     def reason(self) -> FinishReason:
-        """Why the last model call has ended."""
+        """Why the last model call ended."""
         return (self.steps[-1].reason if self.steps else None) or "other"
 
     def new_id(self) -> str:
@@ -360,58 +360,58 @@ class Writer:
             if not tool.is_ready:
                 self.ready(tool)
 
-    # A protocol writes these.
+    # The subclass of a protocol overrides these.
 
     def write_start(self, id: str) -> None:
-        """The answer begins; ``id`` is the first model's id for it."""
+        """Write the beginning of the answer; ``id`` is the id of the first model's answer."""
 
     def write_step(self, step: Step) -> None:
-        """A model call begins."""
+        """Write the beginning of a model call."""
 
     def write_part(self, part: Part) -> None:
-        """A part begins."""
+        """Write the beginning of a part."""
 
     def write_delta(self, part: Part, delta: str) -> None:
-        """More of a part."""
+        """Write new text of a part."""
 
     def write_part_end(self, part: Part) -> None:
-        """A part is complete, and so is its metadata."""
+        """Write the end of a part, whose metadata is complete."""
 
     def write_tool(self, tool: Tool) -> None:
-        """A tool call begins."""
+        """Write the beginning of a tool call."""
 
     def write_tool_delta(self, tool: Tool, delta: str) -> None:
-        """More of a tool call's input."""
+        """Write new text of a tool call's input."""
 
     def write_tool_input(self, tool: Tool) -> None:
-        """A tool call's input is complete."""
+        """Write a tool call's input, which is complete."""
 
     def write_tool_output(self, tool: Tool, output: Any, *, is_error: bool) -> None:
-        """A tool's output."""
+        """Write the output of a tool."""
 
     def write_source(self, url: str, title: str | None, metadata: dict[str, Any]) -> None:
-        """A web page."""
+        """Write a web page that the answer cites."""
 
     def write_document(self, title: str, filename: str | None, metadata: dict[str, Any]) -> None:
-        """A document."""
+        """Write a document that the answer cites."""
 
     def write_file(self, url: str, media_type: str) -> None:
-        """A file of the model."""
+        """Write a file that the model made."""
 
     def write_data(self, name: str, value: Any, *, transient: bool) -> None:
-        """Anything else."""
+        """Write a value for which the protocol has no event of its own."""
 
     def write_step_end(self, step: Step) -> None:
-        """A model call ends."""
+        """Write the end of a model call."""
 
     def write_end(self) -> None:
-        """The answer ends."""
+        """Write the end of the answer."""
 
     def write_error(self, message: str, code: str | None) -> None:
-        """The answer ends with an error."""
+        """Write the error with which the answer ends."""
 
     def watch(self, event: str) -> None:
-        """An event of a log is passed on; this is its data."""
+        """Look at the data of a log's event, which is passed on unchanged."""
 
     def write_cancellation(self) -> None:
-        """The answer was stopped."""
+        """Write that the answer was stopped."""

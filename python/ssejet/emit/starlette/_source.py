@@ -38,7 +38,7 @@ class WatchedSource:
     async def aclose(self) -> None:
         await aclose(self.items)
 
-    # The awaitable that __anext__ returns is this object: it passes on all that the iterator waits for.
+    # __anext__ returns this object as its awaitable, which passes on everything that the iterator awaits.
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self

@@ -180,7 +180,7 @@ class StatelessEndpoint(Endpoint):
         """The full answer."""
         fields = self.from_text(given) if isinstance(given, str) else {} if given is None else given
         if not isinstance(fields, dict):
-            raise TypeError("it answers with an object, not with bytes")
+            raise TypeError(f"mock.{self.name} answers with an object, not with bytes")
         for name in fields:
             if name not in self.fields and get_close_matches(name, self.fields, 1, 0.8):
                 raise unknown_field(name, self.fields)
