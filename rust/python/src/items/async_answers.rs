@@ -11,7 +11,8 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::AnswerBuilder;
 use super::arrival::Arrival;
-use crate::decoder::{EventInput, list};
+use crate::decoder::list;
+use crate::input::EventInput;
 use crate::read_wait::{ReadWait, Wait};
 
 /// An asynchronous iterator over the answers of a stream.
