@@ -147,7 +147,7 @@ class _AsyncItems(AsyncAnswers, Generic[Item]):
 
     if TYPE_CHECKING:
 
-        def __anext__(self) -> Awaitable[Item]: ...  # type: ignore[override]
+        def __anext__(self) -> Awaitable[Item]: ...
 
     async def _next(self, may_be_ordinary: bool) -> Item:
         stream = self._stream
