@@ -147,7 +147,7 @@ impl OrdinaryReads {
             }
             Received::Events { events, is_paused } => (events, is_paused),
         };
-        self.machine.bind(py).call_method1(intern!(py, "put"), (events, is_paused))?;
+        self.machine.bind(py).call_method1(intern!(py, "_put"), (events, is_paused))?;
         Ok(Taken::Other)
     }
 }
