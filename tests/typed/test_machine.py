@@ -627,7 +627,7 @@ def test_an_error_in_the_read_after_a_whole_event_is_raised(before: bytes, rest:
         (b"data: 1\n\n{", b"data: 1\n\n{"),
     ],
 )
-def test_of_one_whole_event_only_the_blank_line_is_kept_for_the_end(chunk: bytes, kept: bytes) -> None:
+def test_only_the_blank_line_of_a_whole_event_is_kept(chunk: bytes, kept: bytes) -> None:
     machine = StreamMachine()
     for first in (b"", b"data: 0\n\n", b"data: 0\n\n{}\n\n"):
         machine.receive(first)

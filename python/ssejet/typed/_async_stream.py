@@ -147,7 +147,7 @@ class _AsyncItems(AsyncAnswers, Generic[Item]):
 
     if TYPE_CHECKING:
 
-        def __anext__(self) -> Awaitable[Item]: ...  # type: ignore[override]
+        def __anext__(self) -> Awaitable[Item]: ...
 
     async def _next(self, may_be_ordinary: bool) -> Item:
         stream = self._stream
@@ -218,10 +218,10 @@ class _AsyncItems(AsyncAnswers, Generic[Item]):
         machine = self._machine
         if machine is None or self._take != machine.items or chunks.has_ends:
             return False
-        builder = machine.builder
+        builder = machine._builder
         if builder is None:
             return False
-        self._read_ordinary(chunks, machine, machine.input, builder, machine.metrics.observe)
+        self._read_ordinary(chunks, machine, machine._input, builder, machine.metrics.observe)
         return True
 
     async def _on_error(self, error: BaseException) -> Item:

@@ -92,7 +92,6 @@ class StreamMachine(Generic[T]):
         state: whether it takes bytes, has ended, or is closed.
         saw_done: whether the sentinel was seen.
         metrics: what the stream measures.
-        input: takes in the bytes.
     """
 
     # With slots an object is in fewer cache lines, which counts if a process reads many streams at once.
@@ -103,13 +102,13 @@ class StreamMachine(Generic[T]):
         "_decoder",
         "_decoder_state",
         "_error_at_end",
+        "_input",
         "_queue",
         "_request",
         "_require_done",
         "_seeks_sentinel",
         "_sentinel",
         "_tail",
-        "input",
         "metrics",
         "saw_done",
         "state",
@@ -174,7 +173,7 @@ class StreamMachine(Generic[T]):
         self._request = request
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._tail = InputTail()
-        self.input = EventInput(self._decoder, self.metrics, self._tail)
+        self._input = EventInput(self._decoder, self.metrics, self._tail)
         self._error_at_end: APIError | None = None
 
     @property
@@ -183,7 +182,7 @@ class StreamMachine(Generic[T]):
         return self.state is not _READING
 
     @property
-    def builder(self) -> AnswerBuilder | None:
+    def _builder(self) -> AnswerBuilder | None:
         """What builds the items of ordinary events; None if any data may be the sentinel, or nothing does."""
         answer = self._cast.answer
         if answer is None or answer.build is None or self._seeks_sentinel:
@@ -219,11 +218,11 @@ class StreamMachine(Generic[T]):
         """
         if self.state is not _READING:
             return
-        events, is_paused = self.input.feed(chunk)
-        self.put(events, is_paused)
+        events, is_paused = self._input.feed(chunk)
+        self._put(events, is_paused)
 
-    def put(self, events: list[ServerSentEvent], is_paused: bool) -> None:
-        """Take events that ``input`` has given, and whether the decoder has paused after them."""
+    def _put(self, events: list[ServerSentEvent], is_paused: bool) -> None:
+        """Take events that ``_input`` has given, and whether the decoder has paused after them."""
         self._decoder_state = _PAUSED if is_paused else _RUNNING
         if events:
             self._append(events)
@@ -404,7 +403,7 @@ class StreamMachine(Generic[T]):
 
     @property
     def _kept(self) -> KeptInput | None:
-        return self.input.kept  # type: ignore[return-value]
+        return self._input.kept  # type: ignore[return-value]
 
     def keep_input(self, read_again: Callable[..., StreamMachine[Any]]) -> None:
         """Keep what is received from now on for ``keep_partial()``, if the items are answers of a model.
@@ -414,7 +413,7 @@ class StreamMachine(Generic[T]):
         """
         answer = self._cast.answer
         if answer is not None and answer.collect is not None:
-            self.input.kept = KeptInput(answer.collect, read_again)
+            self._input.kept = KeptInput(answer.collect, read_again)
 
     def keep_partial(self, error: BaseException) -> None:
         """Give an error of the stream the part of the answer that had arrived, if the input was kept."""
@@ -423,13 +422,13 @@ class StreamMachine(Generic[T]):
 
     def forget_input(self) -> None:
         """Keep the input no longer: the caller puts the answer together."""
-        self.input.kept = None
+        self._input.kept = None
 
     def go_on_from(self, other: StreamMachine[Any]) -> None:
         """Count what another machine received as this one's, for ``keep_partial()``."""
         if other._kept is not None and self._kept is not None:
             other._kept.go_on_with(self._kept)
-        self.input.kept = other._kept
+        self._input.kept = other._kept
 
     def can_go_on(self) -> bool:
         """Whether the exception that was just raised leaves the stream open: those of ``on_comment`` do."""
@@ -439,7 +438,7 @@ class StreamMachine(Generic[T]):
         return True
 
     def _enqueue(self, events: list[ServerSentEvent]) -> None:
-        """Take events that the decoder has given past ``input``."""
+        """Take events that the decoder has given past ``_input``."""
         self.metrics.add_events(len(events))
         self._append(events)
 

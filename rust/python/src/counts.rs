@@ -162,8 +162,7 @@ impl<'py> IntoPyObject<'py> for &Count {
 /// `time.perf_counter()`, or what a test has put in its place in the module of `StreamMetrics`.
 fn now(py: Python<'_>) -> PyResult<f64> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || {
-        py.import("ssejet.metrics._stream_metrics").map(Bound::unbind)
-    })?;
+    let module =
+        MODULE.get_or_try_init(py, || py.import("ssejet.metrics._stream_metrics").map(Bound::unbind))?;
     module.bind(py).getattr(intern!(py, "perf_counter"))?.call0()?.extract()
 }

@@ -1,7 +1,7 @@
 //! The extension module `ssejet._core`: makes Python objects directly from the parser's slices.
 //!
-//! Imports run one way: `items` → `build`, `decoder` → `event` → the single files; `encode` → `event`,
-//! `decoder`; `body` → `decoder`.
+//! Imports run one way: `items` → `input` → `packing` → `decoder`; `items` → `build`, `decoder` → `event` → the
+//! single files; `encode` → `event`, `decoder`; `body` → `decoder`.
 
 // Docstrings are written for Python.
 #![allow(clippy::doc_markdown)]
@@ -16,6 +16,7 @@ mod decoder;
 mod encode;
 mod errors;
 mod event;
+mod input;
 mod interpreter;
 mod items;
 mod packing;
@@ -45,7 +46,7 @@ mod _core {
     use super::counts::StreamCounts;
 
     #[pymodule_export]
-    use super::decoder::{Decoder, EventInput};
+    use super::decoder::Decoder;
 
     #[pymodule_export]
     use super::encode::encode;
@@ -55,6 +56,9 @@ mod _core {
 
     #[pymodule_export]
     use super::event::restore_event;
+
+    #[pymodule_export]
+    use super::input::EventInput;
 
     #[pymodule_export]
     use super::items::{AnswerBuilder, AsyncAnswers};

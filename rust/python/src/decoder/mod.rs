@@ -2,14 +2,12 @@
 
 mod buffer;
 mod dialect;
-mod input;
 mod iter;
 mod methods;
 mod sink;
 mod state;
 
-pub use buffer::bytes;
+pub use buffer::{bytes, is_one_line};
 pub use dialect::Dialect;
-pub use input::EventInput;
 pub use sink::{EventMaker, list};
 pub use state::Decoder;

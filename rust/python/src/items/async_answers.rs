@@ -11,7 +11,8 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::AnswerBuilder;
 use super::arrival::Arrival;
-use crate::decoder::{EventInput, list};
+use crate::decoder::list;
+use crate::input::EventInput;
 use crate::read_wait::{ReadWait, Wait};
 
 /// An asynchronous iterator over the answers of a stream.
@@ -146,7 +147,7 @@ impl OrdinaryReads {
             }
             Received::Events { events, is_paused } => (events, is_paused),
         };
-        self.machine.bind(py).call_method1(intern!(py, "put"), (events, is_paused))?;
+        self.machine.bind(py).call_method1(intern!(py, "_put"), (events, is_paused))?;
         Ok(Taken::Other)
     }
 }

@@ -9,10 +9,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::buffer::{bytes, is_one_line};
-use super::sink::list;
-use super::state::Decoder;
 use crate::counts::StreamCounts;
+use crate::decoder::{Decoder, bytes, is_one_line, list};
 use crate::packing::KeptBytes;
 
 /// Decodes the bytes of a stream, counts them, and keeps what errors need of them.
