@@ -483,9 +483,13 @@ def on_a_small_stack(work: str) -> None:
         class Struct(msgspec.Struct):
             a: Any = None
 
+        # CPython 3.13 needs the stack to free what is nested. So the main thread frees it.
+        kept = []
+
         def lists(depth, value=1):
             for _ in range(depth):
                 value = [value]
+            kept.append(value)
             return value
 
         def raises(kind, call):
