@@ -100,7 +100,6 @@ ANSWERS: dict[str, tuple[Step, ...]] = {
 # Bytes follow the body. Httpcore takes them for the next response; directly, the connection is closed.
 EXCESS = {
     "204 with a body",
-    "205 with a body",
     "304 with a chunked body",
     "length 0 and more bytes",
     "two responses in one packet",
