@@ -150,7 +150,7 @@ def see(
         try:
             with client.stream("GET", server.answer(OK)) as response:
                 later += Stream(response, direct=direct)
-        except http.TransportError as error:
+        except Exception as error:
             later += describe(error)
         return seen, [*later, server.accepted - before]
 
@@ -176,7 +176,7 @@ async def asee(
         try:
             async with client.stream("GET", server.answer(OK)) as response:
                 later += [item async for item in AsyncStream(response, direct=direct)]
-        except http.TransportError as error:
+        except Exception as error:
             later += describe(error)
         return seen, [*later, server.accepted - before]
 
