@@ -43,6 +43,8 @@ _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 _OTHER_VERSION = "this version of the HTTP library has other insides than those that ssejet knows"
 _CHANGED = "other code has changed the methods of the HTTP library that read a body"
 
+_MAX_LENGTH = 2**64 - 1  # h11 accepts lengths of 20 digits, ``BodyReader`` those of 64 bits
+
 # Responses whose body is read, or was read, directly.
 _taken: WeakSet[Any] = WeakSet()
 
@@ -302,7 +304,10 @@ def _find(response: Any, parts: _Parts) -> Connection | str:
         or h11_state.trailing_data[1]
     ):
         return "the connection is ending, or has changed its protocol"
-    return Connection(response, parts, pool_stream, h11_state)
+    found = Connection(response, parts, pool_stream, h11_state)
+    if isinstance(found.framing, int) and found.framing > _MAX_LENGTH:
+        return "the body's content-length does not fit into 64 bits"
+    return found
 
 
 def _overrides(instance: Any, *names: str) -> bool:
