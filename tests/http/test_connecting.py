@@ -13,10 +13,10 @@ import anyio
 import httpx
 import httpx2
 import pytest
-from exact_server import CHUNKED, ExactServer, Then
 from proxies import Proxy
 
 import ssejet
+from exact_server import CHUNKED, ExactServer, Then
 from raw_server import A_LONG_TIME, chunk
 from tls import unverified
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from exact_server import CHUNKED, ExactServer, Then
 
+from exact_server import CHUNKED, ExactServer, Then
 from raw_server import A_LONG_TIME, chunk
 from ssejet import APIConnectionError, APITimeoutError, AsyncStream, Stream, direct_reading
 from tls import unverified

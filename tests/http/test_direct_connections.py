@@ -18,9 +18,9 @@ import anyio
 import httpx
 import httpx2
 import pytest
-from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from proxies import Proxy
 
+from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from raw_server import chunk
 from ssejet import APITimeoutError, AsyncStream, Stream, direct_reading
 from ssejet._http.direct import ResponseBytes

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import httpx2
 import pytest
-from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from raw_server import chunk
 from ssejet import AsyncStream, Stream
 from ssejet.chat import ChatCompletionChunk

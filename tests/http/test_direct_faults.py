@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import pytest
-from exact_server import CHUNKED, ExactServer, Then, of_length
 from test_direct_connections import UnixServer, run_on_uvloop
 
+from exact_server import CHUNKED, ExactServer, Then, of_length
 from raw_server import A_LONG_TIME, chunk
 from ssejet import APIConnectionError, AsyncStream, Stream, direct_reading
 from ssejet._http.deadlines import Deadlines

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import httpx2
 import pytest
-from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 
+from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from raw_server import chunk
 from ssejet import AsyncStream, Stream, direct_reading
 from tls import unverified

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from exact_server import CHUNKED, ExactServer
 
+from exact_server import CHUNKED, ExactServer
 from raw_server import chunk
 from ssejet import (
     AsyncClient,

@@ -12,8 +12,8 @@ import h11
 import httpx
 import httpx2
 import pytest
-from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 
+from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
 from raw_server import A_LONG_TIME, chunk
 from ssejet import AsyncStream, Stream, direct_reading
 from tls import unverified

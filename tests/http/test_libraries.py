@@ -21,12 +21,12 @@ import niquests
 import pytest
 import requests
 import urllib3
-from exact_server import CHUNKED, ExactServer
-from exact_server import Then as Wait
 
 import ssejet
 import ssejet.emit
 from drivers import AsyncDriver, SyncDriver
+from exact_server import CHUNKED, ExactServer
+from exact_server import Then as Wait
 from framed_server import FramedServer, Framing
 from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened, status_of
 from raw_server import chunk

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from exact_server import CHUNKED, ExactServer, Step, Then
 
+from exact_server import CHUNKED, ExactServer, Step, Then
 from raw_server import A_LONG_TIME, chunk
 from ssejet import (
     APIConnectionError,
