@@ -236,7 +236,7 @@ def test_an_event_over_the_limit_is_an_error_at_once() -> None:
 def test_verbatim_excludes_a_transform_and_a_decoder() -> None:
     for options in ({"transform": str}, {"decoder": Decoder()}):
         for function in (relay, arelay):
-            with pytest.raises(ValueError, match="verbatim=True passes bytes through"):
+            with pytest.raises(ValueError, match="verbatim=True passes bytes on unchanged"):
                 function(Chunks(), verbatim=True, **options)
 
 
