@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import random
 import os
+import random
 import signal
 import sys
 from contextlib import ExitStack
