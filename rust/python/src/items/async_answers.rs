@@ -2,8 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration};
-use pyo3::ffi;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -11,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::AnswerBuilder;
 use super::arrival::Arrival;
+use super::step::Step;
 use crate::decoder::list;
 use crate::input::EventInput;
 use crate::read_wait::{ReadWait, Wait};
@@ -174,13 +174,6 @@ enum State {
     Ended,
 }
 
-/// The result of a step.
-enum Step<'py> {
-    /// The step waits. The event loop gets this value.
-    Waits(Bound<'py, PyAny>),
-    Answer(Bound<'py, PyAny>),
-}
-
 #[pymethods]
 impl NextAnswer {
     fn __await__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -193,24 +186,12 @@ impl NextAnswer {
 
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        match Self::step(slf, py.None().into_bound(py))? {
-            Step::Waits(value) => Ok(Some(value)),
-            Step::Answer(answer) => {
-                // SAFETY: `py` shows that this thread is attached, and the class and the answer are alive. The
-                // answer is a Struct; the function would treat an exception or a tuple in another way. This
-                // method returns no value, so Python raises the exception: an awaitable returns its result so.
-                unsafe { ffi::PyErr_SetObject(py.get_type::<PyStopIteration>().as_ptr(), answer.as_ptr()) };
-                Ok(None)
-            }
-        }
+        Ok(Self::step(slf, py.None().into_bound(py))?.next(py))
     }
 
     #[pyo3(signature = (value, /))]
     fn send<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match Self::step(slf, value)? {
-            Step::Waits(value) => Ok(value),
-            Step::Answer(answer) => Err(PyStopIteration::new_err((answer.unbind(),))),
-        }
+        Self::step(slf, value)?.sent()
     }
 
     #[pyo3(signature = (exception, /, *_rest))]
@@ -224,13 +205,7 @@ impl NextAnswer {
             State::General(coroutine) => {
                 Self::go_on(slf, coroutine.into_bound(py), intern!(py, "throw"), exception)
             }
-            State::Waiting(_) => {
-                let error = PyErr::from_value(exception);
-                match Self::interrupt(slf, error)? {
-                    Step::Waits(value) => Ok(value),
-                    Step::Answer(answer) => Err(PyStopIteration::new_err((answer.unbind(),))),
-                }
-            }
+            State::Waiting(_) => Self::interrupt(slf, PyErr::from_value(exception))?.sent(),
             State::Created | State::Ended => Err(PyErr::from_value(exception)),
         }
     }
@@ -297,7 +272,7 @@ impl NextAnswer {
         loop {
             match Arrival::at(reads.chunks.bind(py))? {
                 Arrival::Bytes(chunk) => match reads.take(chunk.as_any()) {
-                    Ok(Taken::Answer(answer)) => return Ok(Step::Answer(answer)),
+                    Ok(Taken::Answer(answer)) => return Ok(Step::Item(answer)),
                     Ok(Taken::Nothing) => {}
                     Ok(Taken::Other) => return Self::leave(slf, &answers),
                     Err(error) => return Self::fail(slf, &answers, "_on_error", error),

@@ -11,6 +11,7 @@ mod ordinary;
 mod rules;
 mod shapes;
 mod stamp;
+mod step;
 mod stream;
 
 pub use answers::AnswerBuilder;

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
-use pyo3::ffi;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyString, PyTuple};
@@ -11,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::arrival::Arrival;
 use super::decoder::{ItemDecoder, Ready};
+use super::step::Step;
 use crate::read_wait::{ReadWait, Wait};
 
 /// Gives the items of a stream.
@@ -172,13 +172,6 @@ enum NextState {
     Ended,
 }
 
-/// The result of a step.
-enum Step<'py> {
-    /// The step waits. The event loop gets this value.
-    Waits(Bound<'py, PyAny>),
-    Item(Bound<'py, PyAny>),
-}
-
 #[pymethods]
 impl NextItem {
     fn __await__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -191,24 +184,12 @@ impl NextItem {
 
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        match Self::step(slf, py.None().into_bound(py))? {
-            Step::Waits(value) => Ok(Some(value)),
-            Step::Item(item) => {
-                // SAFETY: `py` shows that this thread is attached, and the class and the item are alive. The
-                // item is a model; the function would treat an exception or a tuple in another way. This method
-                // returns no value, so Python raises the exception: an awaitable returns its result like that.
-                unsafe { ffi::PyErr_SetObject(py.get_type::<PyStopIteration>().as_ptr(), item.as_ptr()) };
-                Ok(None)
-            }
-        }
+        Ok(Self::step(slf, py.None().into_bound(py))?.next(py))
     }
 
     #[pyo3(signature = (value, /))]
     fn send<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match Self::step(slf, value)? {
-            Step::Waits(value) => Ok(value),
-            Step::Item(item) => Err(PyStopIteration::new_err((item.unbind(),))),
-        }
+        Self::step(slf, value)?.sent()
     }
 
     #[pyo3(signature = (exception, /, *_rest))]
