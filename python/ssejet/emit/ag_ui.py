@@ -14,17 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ssejet._json import dumps, loads
+from ssejet.emit._front_ends.answer import ToolOutput
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
 from ssejet.emit._front_ends.kept import event_response, source_of
-from ssejet.emit._front_ends.writer import ToolOutput, Writer
+from ssejet.emit._front_ends.protocol import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
     from ssejet.emit import AsyncEventStream, EventStream
     from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.answer import Part, Step, Tool
     from ssejet.emit._front_ends.kept import KeepingHub
-    from ssejet.emit._front_ends.writer import Part, Step, Tool
     from ssejet.emit.starlette import EventStreamResponse
 
 __all__ = ["ToolOutput", "answer", "astream", "stream"]
@@ -136,10 +137,10 @@ async def answer(
 
 
 def _codec(thread_id: str, run_id: str, messages: Sequence[Mapping[str, Any]]) -> FrontEndCodec:
-    return FrontEndCodec(_AGUIWriter(thread_id, run_id, messages), None)
+    return FrontEndCodec(_AGUIProtocol(thread_id, run_id, messages), None)
 
 
-class _AGUIWriter(Writer):
+class _AGUIProtocol(Protocol):
     def __init__(self, thread_id: str, run_id: str, messages: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
         # The messages that the client has; empty once it has removed those of this run.
@@ -157,7 +158,7 @@ class _AGUIWriter(Writer):
         self.chunks.append({"type": type, **given})
 
     def _step_name(self) -> str:
-        return f"model-call-{len(self.steps)}"
+        return f"model-call-{len(self.answer.steps)}"
 
     def write_start(self, id: str) -> None:
         self._write("RUN_STARTED", **self._run, protocolVersion=_VERSION)
@@ -202,7 +203,7 @@ class _AGUIWriter(Writer):
 
     def write_tool(self, tool: Tool) -> None:
         if self._parent is None:
-            self._parent = self.new_id()
+            self._parent = self.answer.new_id()
         metadata = {"providerExecuted": True} if tool.by_provider else None
         self._write(
             "TOOL_CALL_START",
@@ -224,7 +225,7 @@ class _AGUIWriter(Writer):
     def write_tool_output(self, tool: Tool, output: Any, *, is_error: bool) -> None:
         self._write(
             "TOOL_CALL_RESULT",
-            messageId=self.new_id(),
+            messageId=self.answer.new_id(),
             toolCallId=tool.id,
             content=output if isinstance(output, str) else dumps(output).decode(),
             role="tool",
@@ -252,10 +253,12 @@ class _AGUIWriter(Writer):
         self._write("STEP_FINISHED", stepName=self._step_name())
 
     def write_end(self) -> None:
-        waiting = [tool.id for tool in self.tools.values() if not (tool.is_answered or tool.by_provider)]
+        waiting = [
+            tool.id for tool in self.answer.tools.values() if not (tool.is_answered or tool.by_provider)
+        ]
         outcome = {"type": "success", **({"pendingToolCallIds": waiting} if waiting else {})}
-        steps = [step.to_dict() for step in self.steps]
-        metadata = {"finishReason": self.reason, **({"steps": steps} if steps else {})}
+        steps = [step.to_dict() for step in self.answer.steps]
+        metadata = {"finishReason": self.answer.reason, **({"steps": steps} if steps else {})}
         self._write("RUN_FINISHED", **self._run, outcome=outcome, usage=self._usage(), metadata=metadata)
 
     def watch(self, event: str) -> None:
@@ -295,7 +298,7 @@ class _AGUIWriter(Writer):
     def _usage(self) -> list[dict[str, Any]] | None:
         sent = [
             {"provider": step.provider, **({"model": step.model} if step.model else {}), **counts.to_dict()}
-            for step in self.steps
+            for step in self.answer.steps
             if (counts := step.counts) is not None
         ]
         return sent or None

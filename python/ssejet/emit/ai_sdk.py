@@ -14,10 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ssejet._json import dumps
+from ssejet.emit._front_ends.answer import INVALID, ToolOutput
 from ssejet.emit._front_ends.codec import AsyncFrontEndStream, FrontEndCodec, FrontEndStream
 from ssejet.emit._front_ends.kept import clear, event_response, source_of
+from ssejet.emit._front_ends.protocol import Protocol
 from ssejet.emit._front_ends.ui_parts import chunks_of_message
-from ssejet.emit._front_ends.writer import INVALID, ToolOutput, Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from ssejet.emit import AsyncEventStream, EventStream
     from ssejet.emit._emit_machine import OnError
+    from ssejet.emit._front_ends.answer import Part, Step, Tool
     from ssejet.emit._front_ends.codec import EarlierChunk
     from ssejet.emit._front_ends.kept import KeepingHub
-    from ssejet.emit._front_ends.writer import Part, Step, Tool
     from ssejet.emit.starlette import EventStreamResponse
 
 
@@ -183,11 +184,11 @@ def _codec(
     earlier: Sequence[EarlierChunk] = (),
     skips_earlier: bool = False,
 ) -> FrontEndCodec:
-    writer = _UIMessageWriter(message_id, dict(metadata or {}), dynamic_tools, earlier)
-    return FrontEndCodec(writer, _DONE, skips_earlier=skips_earlier)
+    protocol = _UIMessageProtocol(message_id, dict(metadata or {}), dynamic_tools, earlier)
+    return FrontEndCodec(protocol, _DONE, skips_earlier=skips_earlier)
 
 
-class _UIMessageWriter(Writer):
+class _UIMessageProtocol(Protocol):
     def __init__(
         self,
         message_id: str | None,
@@ -208,7 +209,7 @@ class _UIMessageWriter(Writer):
     def _of_provider(self, metadata: dict[str, Any]) -> dict[str, Any] | None:
         if not metadata:
             return None
-        provider = self.steps[-1].provider if self.steps else "ssejet"
+        provider = self.answer.provider or "ssejet"
         # The metadata of sources already names the provider.
         return metadata if provider in metadata else {provider: metadata}
 
@@ -266,12 +267,14 @@ class _UIMessageWriter(Writer):
 
     def write_source(self, url: str, title: str | None, metadata: dict[str, Any]) -> None:
         provider = self._of_provider(metadata)
-        self._write("source-url", sourceId=self.new_id(), url=url, title=title, providerMetadata=provider)
+        self._write(
+            "source-url", sourceId=self.answer.new_id(), url=url, title=title, providerMetadata=provider
+        )
 
     def write_document(self, title: str, filename: str | None, metadata: dict[str, Any]) -> None:
         self._write(
             "source-document",
-            sourceId=self.new_id(),
+            sourceId=self.answer.new_id(),
             mediaType="application/octet-stream",
             title=title,
             filename=filename,
@@ -288,7 +291,7 @@ class _UIMessageWriter(Writer):
         self._write("finish-step")
 
     def write_end(self) -> None:
-        self._write("finish", finishReason=self.reason, messageMetadata=self._final_metadata())
+        self._write("finish", finishReason=self.answer.reason, messageMetadata=self._final_metadata())
 
     def write_error(self, message: str, code: str | None) -> None:
         self._write("error", errorText=message)
@@ -298,7 +301,7 @@ class _UIMessageWriter(Writer):
         self._write("abort", reason="stopped")
 
     def _final_metadata(self) -> dict[str, Any]:
-        counts = self.counts
+        counts = self.answer.counts
         usage = {} if counts is None else {"usage": counts.to_dict()}
-        steps = [step.to_dict() for step in self.steps]
+        steps = [step.to_dict() for step in self.answer.steps]
         return {**usage, **({"steps": steps} if steps else {})}

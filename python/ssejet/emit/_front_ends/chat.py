@@ -18,7 +18,7 @@ from ssejet.chat import (
     ToolCallDeltaEvent,
     ToolCallDoneEvent,
 )
-from ssejet.emit._front_ends.writer import TokenCounts, Tool
+from ssejet.emit._front_ends.answer import TokenCounts
 
 if TYPE_CHECKING:
     from ssejet.chat import (
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         ChoiceDeltaFunctionCall,
         CompletionUsage,
     )
-    from ssejet.emit._front_ends.writer import FinishReason, Step, Writer
+    from ssejet.emit._front_ends.answer import FinishReason, Step, Tool
+    from ssejet.emit._front_ends.writer import Writer
 
 __all__ = ["ChatReader"]
 
@@ -180,7 +181,7 @@ class ChatReader:
 
     def _begin_function_call(self, key: tuple[int, int]) -> Tool:
         name, arguments = self._waiting.pop(key)
-        tool = self._calls[key] = self._writer.tool(self._writer.new_id(), name)
+        tool = self._calls[key] = self._writer.tool(None, name)
         self._writer.grow_tool(tool, arguments)
         return tool
 
@@ -237,7 +238,7 @@ class ChatReader:
             self._writer.grow_tool(tool, event.delta)
 
     def _begin(self, key: tuple[int, int], id: str, name: str) -> Tool:
-        tool = self._calls[key] = self._writer.tool(id or self._writer.new_id(), name)
+        tool = self._calls[key] = self._writer.tool(id, name)
         self._writer.grow_tool(tool, "".join(self._waiting.pop(key, ())))
         return tool
 

@@ -8,13 +8,14 @@ from ssejet._core import ServerSentEvent, encode
 from ssejet._json import loads
 from ssejet.emit._event_stream import AsyncEventStream, EventStream
 from ssejet.emit._front_ends.reader import Reader
+from ssejet.emit._front_ends.writer import Writer
 from ssejet.emit._item_encoder import ItemEncoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
 
     from ssejet.emit._emit_machine import Codec
-    from ssejet.emit._front_ends.writer import Writer
+    from ssejet.emit._front_ends.protocol import Protocol
 
 __all__ = ["AsyncFrontEndStream", "EarlierChunk", "FrontEndCodec", "FrontEndStream"]
 
@@ -35,17 +36,18 @@ class FrontEndCodec:
     log's events ``error`` and ``gap``, and the end of a stopped answer, are written in the protocol.
 
     Args:
-        writer: writes the protocol.
+        protocol: writes the events of models.
         done: the data of the last event, None for no such event.
         skips_earlier: whether to leave out a log's events of the type ``EARLIER``.
     """
 
     between_events = True
 
-    def __init__(self, writer: Writer, done: str | None, *, skips_earlier: bool = False) -> None:
+    def __init__(self, protocol: Protocol, done: str | None, *, skips_earlier: bool = False) -> None:
         self._skips_earlier = skips_earlier
-        self._writer = writer
-        self._reader = Reader(writer)
+        self._protocol = protocol
+        self._writer = Writer(protocol)
+        self._reader = Reader(self._writer)
         self._done = b"" if done is None else encode(done)
         self._encoder = ItemEncoder(None)
         self._is_log = self._has_failed = False
@@ -72,7 +74,7 @@ class FrontEndCodec:
         return b"".join(parts) + (self._done if is_error else b"")
 
     def _encoded(self) -> tuple[bytes, ...]:
-        chunks = self._writer.take()
+        chunks = self._protocol.take()
         return (b"".join([_encode(chunk) for chunk in chunks]),) if chunks else ()
 
     def _pass_on(self, event: ServerSentEvent) -> tuple[bytes, ...]:
@@ -91,7 +93,7 @@ class FrontEndCodec:
         if event.event == EARLIER and self._skips_earlier:
             return ()
         self._writer.begin_replay()
-        self._writer.watch(event.data)
+        self._protocol.watch(event.data)
         passed = (*self._encoded(), self._encoder.pass_on(event))
         self._tell_gap()
         return (*passed, *self._encoded())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet.emit._front_ends.writer import TokenCounts
+from ssejet.emit._front_ends.answer import TokenCounts
 
 if TYPE_CHECKING:
-    from ssejet.emit._front_ends.writer import FinishReason, Step, Tool, Writer
+    from ssejet.emit._front_ends.answer import FinishReason, Step, Tool
+    from ssejet.emit._front_ends.writer import Writer
 
 __all__ = ["MessagesReader"]
 
@@ -113,7 +114,7 @@ class MessagesReader:
         elif kind == "redacted_thinking":
             writer.annotate(key, "reasoning", redactedData=block.data)
         elif kind in {"tool_use", "server_tool_use", "mcp_tool_use"}:
-            tool = writer.tool(block.id or writer.new_id(), block.name, by_provider=kind != "tool_use")
+            tool = writer.tool(block.id, block.name, by_provider=kind != "tool_use")
             # Servers send the input in deltas, or whole at once.
             tool.input = block.input
             self._tools[index] = tool

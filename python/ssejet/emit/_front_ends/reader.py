@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ssejet.chat import ChatCompletionChunk
 from ssejet.chat._events import EVENT_TYPES as CHAT_EVENTS
+from ssejet.emit._front_ends.answer import ToolOutput
 from ssejet.emit._front_ends.chat import ChatReader
 from ssejet.emit._front_ends.messages import MessagesReader
 from ssejet.emit._front_ends.responses import ResponsesReader
-from ssejet.emit._front_ends.writer import ToolOutput
 from ssejet.messages._events import EVENT_TYPES as MESSAGE_EVENTS
 from ssejet.messages._raw_events import RawEvent, UnknownEvent
 from ssejet.responses._events import ResponseEvent, UnknownResponseEvent
@@ -56,7 +56,7 @@ class Reader:
         elif isinstance(item, str):
             self._writer.grow("text", item)
         elif isinstance(item, dict):
-            self._writer.chunks.append(item)
+            self._writer.pass_on(item)
         elif item is not None:
             self._feed_foreign(item)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssejet.emit._front_ends.writer import TokenCounts
+from ssejet.emit._front_ends.answer import TokenCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ssejet.emit._front_ends.writer import FinishReason, Step, Tool, Writer
+    from ssejet.emit._front_ends.answer import FinishReason, Step, Tool
+    from ssejet.emit._front_ends.writer import Writer
     from ssejet.responses._events import ResponseEvent, UnknownResponseEvent
 
 __all__ = ["ResponsesReader"]
@@ -154,7 +155,7 @@ class ResponsesReader:
 
     def _begin_call(self, event: Any, item: Any) -> Tool:
         kind = item.type
-        id = getattr(item, "call_id", None) or getattr(item, "id", None) or self._writer.new_id()
+        id = getattr(item, "call_id", None) or getattr(item, "id", None)
         name = getattr(item, "name", "") or kind.removesuffix("_call")
         tool = self._writer.tool(
             id,
