@@ -20,7 +20,7 @@ from ssejet.chat._models import (
     ParsedChoice,
 )
 from ssejet.chat._reasoning import Reasoning
-from ssejet.chat._tool_calls import ToolCall, ToolCalls
+from ssejet.chat._tool_calls import CallFinder, ToolCall, ToolCalls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ class ChoiceState(msgspec.Struct, eq=False):
             if reasoning is not None and reasoning.is_open:
                 reasoning.end(events)
             if self._tool_calls is None:
-                self._tool_calls = ToolCalls(self.index, self._formats.arguments)
+                self._tool_calls = ToolCalls(self._formats.arguments, CallFinder(self.index))
             are_whole = may_have_extra and type(getattr(choice, "_sent", None)) is WholeChoice
             touched = self._tool_calls.add(
                 fragments, events, parses=self.parses_partially, are_whole=are_whole
@@ -174,7 +174,7 @@ class ChoiceState(msgspec.Struct, eq=False):
     def _without_repeats(self, choice: Choice) -> Choice:
         """What is new in a choice that holds the whole message so far.
 
-        ``ToolCalls`` does the same for the calls.
+        ``CallFinder`` does the same for the calls.
         """
         delta = choice.delta
         reasoning = None if self._reasoning is None else self._reasoning.text

@@ -20,13 +20,13 @@ a call without ``function``         not recorded                                
 ``tool_call_id``, ``call_id``       not recorded                                 ``documented_call``
 arguments as JSON, not as text      Text Generation Inference, llama.cpp         ``documented_function``
 ``parameters``, ``input``           not recorded                                 ``documented_function``
-calls without an index or an id     Gemini's OpenAI endpoint (empty ids)         ``_tool_calls``: ``_find``
-index 0 for all calls               Gemini's OpenAI endpoint, Dynamo             ``_tool_calls``: ``_follow``
-a new id with each fragment         LM Studio                                    ``_tool_calls``: ``_find``
-an empty id with each fragment      Qwen                                         ``_tool_calls``: ``_find``
-a tool's name in pieces or repeated not recorded                                 ``_tool_calls``: ``add_name``
-an empty object, then the arguments not recorded                                 ``_tool_calls``: ``ToolCall``
-the whole call again at the end     not recorded                                 ``_tool_calls``: ``ToolCall``
+calls without an index or an id     Gemini's OpenAI endpoint (empty ids)         ``CallFinder``: ``_find``
+index 0 for all calls               Gemini's OpenAI endpoint, Dynamo             ``CallFinder``: ``_follow``
+a new id with each fragment         LM Studio                                    ``CallFinder``: ``_find``
+an empty id with each fragment      Qwen                                         ``CallFinder``: ``_find``
+a tool's name in pieces or repeated not recorded                                 ``ToolCall``: ``add_name``
+an empty object, then the arguments not recorded                                 ``ToolCall``: ``add``
+the whole call again at the end     not recorded                                 ``ToolCall``: ``add``
 a number as a text, and the like    many                                         ``ssejet._answers.base``
 any other field                     all                                          ``_extra``: it is kept
 an error in place of an answer      see there                                    ``ssejet._server_errors``

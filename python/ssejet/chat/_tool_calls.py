@@ -1,4 +1,9 @@
-"""The tool calls of one choice: which call a fragment belongs to, and the events that it causes."""
+"""The tool calls of one choice: which call a fragment belongs to, and the events that it causes.
+
+``ToolCalls`` makes the events of each chunk. ``CallFinder`` has the rules for which call a fragment belongs
+to, ``_UnfinishedCalls`` finds the calls that wait for more, and ``ToolCall`` puts the fragments of one call
+together.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     # The groups of calls, by their index.
     Calls: TypeAlias = dict[int, "ToolCall"]
 
-__all__ = ["ToolCall", "ToolCalls"]
+__all__ = ["CallFinder", "ToolCall", "ToolCalls"]
 
 # How much of its arguments a call has.
 _EMPTY, _OPEN, _WHOLE = "none yet", "unfinished", "whole"
@@ -196,34 +201,17 @@ class ToolCall(msgspec.Struct, eq=False):
 
 
 class ToolCalls(msgspec.Struct, eq=False):
-    """The calls of one choice, by the order of their indexes.
-
-    Groups of calls are dicts from the index of a call to the call. A call that has left its group is dropped
-    when the group is read, so finding a call costs the same however many there are.
+    """The calls of one choice so far.
 
     Attributes:
         current: the call that the latest fragment went to.
     """
 
-    _choice_index: int
     _parsers: ArgumentParsers
+    _calls: CallFinder
     current: ToolCall | None = None
-    _by_index: Calls = field(default_factory=dict)
-    _by_sent_index: Calls = field(default_factory=dict)
-    _by_id: dict[str, ToolCall] = field(default_factory=dict)
-    _last: ToolCall | None = None  # the call with the highest index
-    _unfinished: Calls = field(default_factory=dict)
-    _named: Calls = field(default_factory=dict)  # unfinished calls with a name
-    _by_name: dict[str, Calls] = field(default_factory=dict)  # unfinished calls, by their names
-    _renamed: Calls = field(default_factory=dict)  # calls that _by_name has under an older name
-    _unidentified: Calls = field(default_factory=dict)  # calls without an id
     _deferred: Calls = field(default_factory=dict)  # calls whose end event, as in openai-python, is deferred
     _undone: Calls = field(default_factory=dict)  # calls without our end event
-
-    def __iter__(self) -> Iterator[ToolCall]:
-        return iter([self._by_index[index] for index in sorted(self._by_index)])
-
-    # What a chunk adds.
 
     def add(
         self,
@@ -249,7 +237,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         """
         calls, deltas = [], []
         if are_whole:
-            fragments = self._without_repeats(fragments)
+            fragments = self._calls.without_repeats(fragments)
         for fragment in fragments:
             function, custom = fragment.function, fragment.custom
             name = text = None
@@ -257,9 +245,11 @@ class ToolCalls(msgspec.Struct, eq=False):
                 name, text = function.name, function.arguments
             elif custom is not None:
                 name, text = custom.name, custom.input
-            call, delta = self._add(fragment, name or "", text or "")
+            call, delta = self._calls.add(fragment, name or "", text or "")
             calls.append(call)
             deltas.append(delta)
+            if not call.done:
+                self._undone[call.index] = call
             arguments = call.arguments
             if (
                 parses
@@ -279,16 +269,6 @@ class ToolCalls(msgspec.Struct, eq=False):
                 )
             events.append(ToolCallDeltaEvent(arguments, end, delta, call.index, call.id, call.name_so_far))
         return calls
-
-    def _add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> tuple[ToolCall, str]:
-        call = self._find(fragment, name, text)
-        before = call.id, call.name_so_far, call.arguments
-        delta = call.add(fragment, name, text)
-        if call.id and not before[0]:
-            self._by_id[call.id] = call
-        if call.name_so_far is not before[1] or call.arguments is not before[2]:
-            self._note_unfinished(call)
-        return call, delta
 
     def leave(self, call: ToolCall, events: list[ChatCompletionStreamEvent[Any]]) -> None:
         """End a call after which another one is current, if that is possible."""
@@ -320,35 +300,10 @@ class ToolCalls(msgspec.Struct, eq=False):
         for index in sorted(self._undone):
             self._complete(self._undone[index], events)
 
-    def _without_repeats(self, fragments: Iterable[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
-        """What is new in fragments that hold the whole calls so far, in order."""
-        calls = list(self)
-        new = []
-        for position, fragment in enumerate(fragments):
-            call = self._by_id.get(fragment.id) if fragment.id else None
-            if call is None and position < len(calls) and not (fragment.id and calls[position].id):
-                call = calls[position]
-            function = fragment.function
-            if call is None or function is None or function.name not in {None, "", call.name}:
-                new.append(fragment)
-                continue
-            rest = call.arguments.rest_of(function.arguments or "")
-            if rest is None:
-                new.append(fragment)
-                continue
-            self._by_sent_index.setdefault(call.index, call)
-            lacking = msgspec.structs.replace(
-                fragment,
-                index=call.index,
-                function=msgspec.structs.replace(function, name=None, arguments=rest),
-            )
-            new.append(lacking)
-        return new
-
     def to_models(self, *, validate: bool) -> list[ParsedFunctionToolCall]:
         """The calls so far; see ``ChoiceState.to_model``."""
         models = []
-        for call in self:
+        for call in self._calls:
             complete = call.parsed(self._parsers) if call.ended or validate else None
             value = complete.get() if validate and complete else best_value(complete, call.arguments)
             models.append(call.to_model(value))
@@ -386,7 +341,127 @@ class ToolCalls(msgspec.Struct, eq=False):
         parsed = call.parsed(self._parsers) if call.is_function else None
         events.append(ToolCallDoneEvent(text, text.length, call.id, call.index, call.name, parsed))
 
-    # Which call a fragment belongs to.
+
+class _UnfinishedCalls(msgspec.Struct, eq=False):
+    """Finds the unfinished calls: all, those with a name, and those of one name.
+
+    A call that has left its group is dropped when the group is read, so finding a call costs the same however
+    many there are. Nobody needs to know more than two, so at most two are given.
+    """
+
+    _all: Calls = field(default_factory=dict)
+    _named: Calls = field(default_factory=dict)
+    _by_name: dict[str, Calls] = field(default_factory=dict)
+    _renamed: Calls = field(default_factory=dict)  # calls that _by_name has under an older name, or not yet
+
+    def note(self, call: ToolCall) -> None:
+        """Take in a call that has begun, or whose name or arguments began anew."""
+        self._all[call.index] = self._renamed[call.index] = call
+        if call.name_length:
+            self._named[call.index] = call
+
+    def first(self) -> list[ToolCall]:
+        """The first two."""
+        return _first_two(self._all, _is_unfinished)
+
+    def first_named(self) -> list[ToolCall]:
+        """The first two that have a name."""
+        return _first_two(self._named, _is_unfinished)
+
+    def first_of_name(self, name: str) -> list[ToolCall]:
+        """The first two that have this name so far."""
+        for call in self._renamed.values():
+            self._by_name.setdefault(call.name, {})[call.index] = call
+        self._renamed.clear()
+        calls = self._by_name.get(name, {})
+        return _first_two(calls, lambda call: _is_unfinished(call) and call.has_name(name))
+
+    def may_have_other_named(self, call: ToolCall) -> bool:
+        """Whether a call other than this one may be among those with a name."""
+        return len(self._named) > (call.index in self._named)
+
+
+def _first_two(calls: Calls, belongs: Callable[[ToolCall], bool]) -> list[ToolCall]:
+    """The first two calls that belong to a group. Calls before them that do not are dropped."""
+    found, gone = [], []
+    for index, call in calls.items():
+        if not belongs(call):
+            gone.append(index)
+            continue
+        found.append(call)
+        if len(found) == 2:
+            break
+    for index in gone:
+        del calls[index]
+    return found
+
+
+def _is_unfinished(call: ToolCall) -> bool:
+    return call.progress != _WHOLE
+
+
+class CallFinder(msgspec.Struct, eq=False):
+    """The calls of one choice, and the rules by which fragments are shared among them."""
+
+    _choice_index: int
+    _by_index: Calls = field(default_factory=dict)
+    _by_sent_index: Calls = field(default_factory=dict)
+    _by_id: dict[str, ToolCall] = field(default_factory=dict)
+    _last: ToolCall | None = None  # the call with the highest index
+    _unidentified: Calls = field(default_factory=dict)  # calls without an id
+    _unfinished: _UnfinishedCalls = field(default_factory=_UnfinishedCalls)
+
+    def __iter__(self) -> Iterator[ToolCall]:
+        """The calls, by the order of their indexes."""
+        return iter([self._by_index[index] for index in sorted(self._by_index)])
+
+    def add(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> tuple[ToolCall, str]:
+        """Add a fragment to its call.
+
+        Args:
+            fragment: what the server sent.
+            name: the fragment's part of the name.
+            text: its part of the arguments.
+
+        Returns:
+            The call, and what the fragment adds to its arguments.
+
+        Raises:
+            StreamError: the fragment has no index and could belong to several calls.
+        """
+        call = self._find(fragment, name, text)
+        before = call.id, call.name_so_far, call.arguments
+        delta = call.add(fragment, name, text)
+        if call.id and not before[0]:
+            self._by_id[call.id] = call
+        if call.name_so_far is not before[1] or call.arguments is not before[2]:
+            self._unfinished.note(call)
+        return call, delta
+
+    def without_repeats(self, fragments: Iterable[ChoiceDeltaToolCall]) -> list[ChoiceDeltaToolCall]:
+        """What is new in fragments that hold the whole calls so far, in order."""
+        calls = list(self)
+        new = []
+        for position, fragment in enumerate(fragments):
+            call = self._by_id.get(fragment.id) if fragment.id else None
+            if call is None and position < len(calls) and not (fragment.id and calls[position].id):
+                call = calls[position]
+            function = fragment.function
+            if call is None or function is None or function.name not in {None, "", call.name}:
+                new.append(fragment)
+                continue
+            rest = call.arguments.rest_of(function.arguments or "")
+            if rest is None:
+                new.append(fragment)
+                continue
+            self._by_sent_index.setdefault(call.index, call)
+            lacking = msgspec.structs.replace(
+                fragment,
+                index=call.index,
+                function=msgspec.structs.replace(function, name=None, arguments=rest),
+            )
+            new.append(lacking)
+        return new
 
     def _find(self, fragment: ChoiceDeltaToolCall, name: str, text: str) -> ToolCall:
         """The call that a fragment belongs to, which may be a new one.
@@ -445,14 +520,13 @@ class ToolCalls(msgspec.Struct, eq=False):
                 return self._new()
             call.named_again = not (call.id or call_id or text) and call.progress == _WHOLE
             return call
-        unfinished = self._named
-        has_others = len(unfinished) > (call.index in unfinished)
+        has_others = self._unfinished.may_have_other_named(call)
         if call_id or not (has_others or call.named_again) or not text.strip() or call.progress != _WHOLE:
             return call
         begins = _begins_object(text)
         if call.named_again and begins:
             return self._again(call)
-        waiting = self._waiting(unfinished)
+        waiting = self._unfinished.first_named()
         if len(waiting) != 1:
             return call
         [other] = waiting
@@ -465,7 +539,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         """A new call, which began when the name of this whole call came again without arguments."""
         again = self._new()
         again.add_name(call.name)
-        self._note_unfinished(again)
+        self._unfinished.note(again)
         call.named_again = False
         return again
 
@@ -476,7 +550,7 @@ class ToolCalls(msgspec.Struct, eq=False):
         if call_id:
             known = self._by_id.get(call_id)
             return known if known is not None and known.name_length and known.progress != _WHOLE else None
-        waiting = self._waiting(self._named)
+        waiting = self._unfinished.first_named()
         return waiting[0] if len(waiting) == 1 else None
 
     def _infer(self, call_id: str | None, name: str, text: str) -> ToolCall:
@@ -494,7 +568,7 @@ class ToolCalls(msgspec.Struct, eq=False):
                 return self._follow(known, call_id, name, text)
             if name:
                 return self._new()
-            candidates = self._without_id() or self._waiting(self._unfinished)
+            candidates = self._without_id() or self._unfinished.first()
         elif name:
             if (
                 last.name_length
@@ -502,18 +576,13 @@ class ToolCalls(msgspec.Struct, eq=False):
                 and (last.id or last.rest_of_name(name) is not None)
             ):
                 return last  # the name comes again, or more of it
-            for call in self._renamed.values():
-                self._by_name.setdefault(call.name, {})[call.index] = call
-            self._renamed.clear()
-            candidates = [
-                call for each in ("", name) for call in self._waiting(self._by_name.get(each, {}), each)
-            ]
+            candidates = [call for each in ("", name) for call in self._unfinished.first_of_name(each)]
             if not candidates:
                 return self._new()
         elif len(self._by_index) == 1 or not text.strip():
             return last
         else:
-            candidates = self._waiting(self._unfinished)
+            candidates = self._unfinished.first()
         if len(candidates) == 1:
             return candidates[0]
         known_calls = ", ".join(
@@ -533,42 +602,16 @@ class ToolCalls(msgspec.Struct, eq=False):
         call = self._by_index[index] = ToolCall(index, Text(self._choice_index))
         if self._last is None or index > self._last.index:
             self._last = call
-        self._undone[index] = self._unidentified[index] = call
-        self._note_unfinished(call)
+        self._unidentified[index] = call
+        self._unfinished.note(call)
         return call
-
-    def _note_unfinished(self, call: ToolCall) -> None:
-        self._unfinished[call.index] = self._renamed[call.index] = call
-        if call.name_length:
-            self._named[call.index] = call
-
-    def _waiting(self, calls: Calls, name: str | None = None) -> list[ToolCall]:
-        """The unfinished calls of a group, with this name if one is given; at most two."""
-        return _first_two(
-            calls, lambda call: call.progress != _WHOLE and (name is None or call.has_name(name))
-        )
 
     def _without_id(self) -> list[ToolCall]:
         return _first_two(self._unidentified, lambda call: not call.id)
 
 
-def _first_two(calls: Calls, belongs: Callable[[ToolCall], bool]) -> list[ToolCall]:
-    """The first two calls that belong to a group. Calls before them that do not are dropped."""
-    found, gone = [], []
-    for index, call in calls.items():
-        if not belongs(call):
-            gone.append(index)
-            continue
-        found.append(call)
-        if len(found) == 2:
-            break
-    for index in gone:
-        del calls[index]
-    return found
-
-
 def _begins_another(call: ToolCall, call_id: str | None, name: str, text: str) -> bool:
-    """Whether a fragment with a name begins a new call, by the table of ``ToolCalls._follow``."""
+    """Whether a fragment with a name begins a new call, by the table of ``CallFinder._follow``."""
     progress = call.progress
     is_another = bool(call_id and call.id) and call_id != call.id
     if not call.name_length:
