@@ -34,6 +34,7 @@ __all__ = [
     "Unmatched",
     "as_text",
     "call_of",
+    "calls_of",
     "input_of",
     "plain_object",
     "reasoning_of",
@@ -115,6 +116,15 @@ class Converter:
                 others[name] = value
         return others
 
+    def tool(self, tool: Any, where: str) -> dict[str, Any] | None:
+        """A tool; None if it has no counterpart and is left out."""
+        raise NotImplementedError
+
+    def tools(self, tools: Iterable[Any]) -> list[dict[str, Any]]:
+        """The tools that are not left out."""
+        converted = [self.tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+        return [tool for tool in converted if tool is not None]
+
     def no_role(self, message: Mapping[str, Any], where: str) -> ValueError:
         return ValueError(
             f"{where}: the role {message.get('role')!r} has no counterpart in {self.target}: convert the "
@@ -171,6 +181,15 @@ def as_text(parts: list[dict[str, Any]], kind: str = "text") -> str | list[dict[
 def reasoning_of(message: Mapping[str, Any]) -> Any:
     """The reasoning of a message of chat completions, by whichever name the server has for it."""
     return message.get("reasoning_content") or message.get("reasoning")
+
+
+def calls_of(message: Mapping[str, Any]) -> list[Any]:
+    """The calls of a model's message of chat completions, also that in the older form, which has no id."""
+    calls = message.get("tool_calls") or []
+    function = message.get("function_call")
+    if not function:
+        return list(calls)
+    return [*calls, {"id": function.get("name", ""), "type": "function", "function": function}]
 
 
 def call_of(block: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from ssejet._answers.conversion import (
     Unmatched,
     as_text,
     call_of,
+    calls_of,
     input_of,
     plain_object,
     reasoning_of,
@@ -136,9 +137,7 @@ def from_chat(
     if converter.system:
         request["system"] = as_text(converter.system)
     if tools is not None:
-        params = [tool_param(_plain_or_type(tool)) for tool in tools]
-        converted = [converter.tool(tool, f"tools[{index}]") for index, tool in enumerate(params)]
-        request["tools"] = [tool for tool in converted if tool is not None]
+        request["tools"] = converter.tools([tool_param(_plain_or_type(tool)) for tool in tools])
     choice = None if tool_choice is None else converter.tool_choice(tool_choice)
     if parallel_tool_calls is False and (choice is None or choice.get("type") != "none"):
         choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
@@ -185,8 +184,7 @@ def to_chat(
     request: dict[str, Any] = {"messages": converter.messages}
     if tools is not None:
         plain = [plain_object(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
-        converted = [converter.tool(tool, f"tools[{index}]") for index, tool in enumerate(plain)]
-        request["tools"] = [tool for tool in converted if tool is not None]
+        request["tools"] = converter.tools(plain)
     if tool_choice is not None:
         choice = dict(tool_choice)
         if choice.pop("disable_parallel_tool_use", False):
@@ -268,10 +266,7 @@ class _FromChat(Converter):
         blocks += self.blocks(message.get("content"), where)
         if message.get("refusal"):
             blocks.append({"type": "text", "text": message["refusal"]})
-        calls = message.get("tool_calls") or []
-        if message.get("function_call"):
-            function = message["function_call"]
-            calls = [*calls, {"id": function.get("name", ""), "type": "function", "function": function}]
+        calls = calls_of(message)
         for index, call in enumerate(calls):
             blocks += self._call(call, f"{where}.tool_calls[{index}]")
         rest = self.rest(message, known, where)

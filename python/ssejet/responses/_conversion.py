@@ -34,6 +34,7 @@ from ssejet._answers.conversion import (
     Converter,
     Unmatched,
     as_text,
+    calls_of,
     plain_object,
     reasoning_of,
     without,
@@ -172,15 +173,10 @@ class _PartConverter(Converter):
         """The parameters of a request that are about tools."""
         chosen: dict[str, Any] = {}
         if tools is not None:
-            converted = [self.tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
-            chosen["tools"] = [tool for tool in converted if tool is not None]
+            chosen["tools"] = self.tools(tools)
         if choice is not None:
             chosen["tool_choice"] = self.tool_choice(choice)
         return chosen if parallel is None else {**chosen, "parallel_tool_calls": parallel}
-
-    def tool(self, tool: Any, where: str) -> dict[str, Any] | None:
-        """A tool; None if it has no counterpart and is left out."""
-        raise NotImplementedError
 
     def tool_choice(self, choice: Any) -> str | dict[str, Any]:
         """A choice of tools."""
@@ -310,12 +306,8 @@ class _FromChat(_PartConverter):
         return parts, citing
 
     def _calls(self, message: dict[str, Any], where: str) -> list[dict[str, Any]]:
-        calls = message.get("tool_calls") or []
-        if message.get("function_call"):
-            function = message["function_call"]
-            calls = [*calls, {"id": function.get("name", ""), "type": "function", "function": function}]
         items = []
-        for index, call in enumerate(calls):
+        for index, call in enumerate(calls_of(message)):
             place = f"{where}.tool_calls[{index}]"
             kind = "custom" if isinstance(call.get("custom"), Mapping) else "function"
             called = call.get(kind)
