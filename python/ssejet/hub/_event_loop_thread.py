@@ -27,7 +27,8 @@ class EventLoopThread:
     """An event loop of asyncio in a daemon thread. It starts at the first call, and only once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # The garbage collector can close a follower, which submits, in the thread that holds it.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_stopped = False
@@ -53,9 +54,10 @@ class EventLoopThread:
                 coroutine.close()
                 raise ClosedError
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="ssejet.hub", daemon=True)
+                loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=loop.run_forever, name="ssejet.hub", daemon=True)
                 self._thread.start()
+                self._loop = loop
         # The coroutine gets the caller's context, in which anyio may have noted that the caller runs on trio.
         return contextvars.copy_context().run(_submit, coroutine, self._loop)
 
