@@ -54,6 +54,8 @@ class RedisServer:
                 [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                  "--dir", str(self._folder), *self._options],
                 stdout=log, stderr=log, env=self._env,
+                # When a shell ends, the kernel continues the stopped processes of the jobs that it leaves.
+                start_new_session=True,
             )  # fmt: skip
         for _ in range(400):
             try:

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freezing import stay_frozen
 from redis_server import RedisServer
 from ssejet.hub import AsyncHub
 
@@ -129,6 +130,7 @@ def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
 
 def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
     """Start a producer that counts; send whether it was started, then how long it did not run at most."""
+    stay_frozen()
 
     async def main() -> None:
         hub = AsyncHub(url)
@@ -153,6 +155,7 @@ def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> Non
 
 def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
     """The process of the followers: it sends what each one got, and when the end came."""
+    stay_frozen()
     chance = random.Random(schedule.seed)
 
     async def one(hub: AsyncHub, chance: random.Random) -> tuple[list[Any], float]:

@@ -29,6 +29,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freezing import stay_frozen
 from redis_server import RedisServer
 from soak_hub import (
     A_LONG_TIME,
@@ -277,6 +278,7 @@ def produce(url: str, key: str, items: int, pause: float, barrier: Any, pipe: An
 
 def follow(url: str, key: str, schedule: OutageSchedule, pipe: Any) -> None:
     """The process of the followers: it sends what each one got, and when."""
+    stay_frozen()
     chance = random.Random(schedule.seed)
 
     async def one(hub: AsyncHub, chance: random.Random, got: list[Any]) -> None:

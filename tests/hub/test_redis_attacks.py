@@ -18,6 +18,7 @@ import pytest
 from counting import Answer, check_continuity, counted, data, everything, numbers
 from redis import asyncio as redis_asyncio
 
+from freezing import stay_frozen
 from redis_server import RedisServer
 from servers import A_LONG_TIME
 from ssejet.hub import AsyncHub, HubError
@@ -91,6 +92,8 @@ def test_one_of_two_processes_starts_each_of_ten_thousand_keys(
 
 
 def produce(url: str, pipe: Any) -> None:
+    stay_frozen()
+
     async def main() -> None:
         hub = AsyncHub(url, prefix="frozen")
         assert await hub.start("key", numbers(100_000, 0.005), lease=LEASE)
