@@ -197,6 +197,10 @@ class Producer:
         except Exception as error:
             logger.exception("the source of the log %r failed", self._key)
             return error
+        except SystemExit as error:
+            # In a task of trio, it would end the event loop.
+            logger.exception("the source of the log %r failed", self._key)
+            return RuntimeError(f"the source raised {error!r}: raise an Exception instead")
         return None
 
     async def _renew(self) -> None:
