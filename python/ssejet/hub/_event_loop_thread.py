@@ -35,8 +35,9 @@ class EventLoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread has started, and was not stopped."""
-        return self._loop is not None
+        """Whether the thread has started, and was not stopped. In a process that was forked, it is gone."""
+        thread = self._thread
+        return self._loop is not None and thread is not None and thread.is_alive()
 
     @property
     def is_current(self) -> bool:
