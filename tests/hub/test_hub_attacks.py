@@ -272,6 +272,25 @@ async def test_a_source_that_raises_what_it_should_not_ends_its_log(
         assert (await everything(hub, "other"))[0].data == "a"
 
 
+def test_a_producer_keeps_its_log_although_the_lease_is_longer_than_the_time_to_live(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(hub: AsyncHub) -> None:
+        renewed = anyio.Event()
+        renew = hub._engine.renew
+
+        async def note(*args: Any) -> Any:
+            renewed.set()
+            return await renew(*args)
+
+        monkeypatch.setattr(hub._engine, "renew", note)
+        await hub.start("key", anyio.sleep_forever, lease=9000)
+        await renewed.wait()
+        await hub.stop("key")
+
+    play(scenario, ttl=3.0)
+
+
 @pytest.mark.parametrize("error", [OddError, SystemExit, KeyboardInterrupt, asyncio.CancelledError])
 def test_a_source_in_a_thread_that_wants_to_end_the_process_ends_only_its_log(
     play: Any, error: type[BaseException]

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from redis_server import RedisServer
 from servers import A_LONG_TIME
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
+from ssejet.hub._redis_feed import Feed
 from ssejet.hub._redis_reader import _Shard
 
 if TYPE_CHECKING:
@@ -423,3 +425,12 @@ async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(
                 assert '{"reason":"lost","missed":null}' in [event.data for event in late]
         for pool in pools:
             await pool.disconnect()
+
+
+def test_a_log_that_is_followed_is_checked_before_its_time_to_live_is_over() -> None:
+    feed = Feed("key", "log", 6.0)
+    assert feed.next_check - time.monotonic() < 3
+    feed.plan_check(-1.0)
+    assert feed.next_check - time.monotonic() < 3
+    feed.plan_check(100.0)
+    assert feed.next_check - time.monotonic() < 3

@@ -118,6 +118,7 @@ class AsyncHub:
                 url, client, prefix=prefix, ttl=ttl, bounds=bounds, gather=gather, timeout=timeout
             )
         self._engine.on_stop = self._on_stop  # type: ignore[method-assign]
+        self._ttl = ttl
         self._shutdown = shutdown
         self._shutdown_timeout = shutdown_timeout
         self._producers: dict[str, Producer] = {}
@@ -307,7 +308,8 @@ class AsyncHub:
             right = Lease(token_hex(8), lease)
             if not await self._engine.claim(key, right):
                 return False
-            producer = self._producers[key] = Producer(self._engine, key, right, source, on_error=on_error)
+            producer = Producer(self._engine, key, right, source, ttl=self._ttl, on_error=on_error)
+            self._producers[key] = producer
             spawn(partial(self._run, key, producer))
             return True
         finally:

@@ -30,8 +30,11 @@ __all__ = ["OnSourceError", "Producer", "ProducerMachine", "ProducerState"]
 
 OnSourceError = Literal["event"] | Callable[[Exception], Any]
 
-# How many times a lease is renewed before it would run out.
+# How many times a lease is renewed before it would run out, and before its log would be removed.
 _RENEWALS = 3
+
+# A log that is removed after fewer seconds is not kept by its producer, as that would take too many renewals.
+_SHORTEST_TTL = 0.3
 
 # After so many items the event loop gets its turn, as a source and a log in memory may never wait.
 _TURN = 32
@@ -123,6 +126,7 @@ class Producer:
         key: the log's key.
         lease: the right to write the log.
         source: makes the items; it is closed in the end.
+        ttl: the seconds after which the log is removed, unless the lease is renewed.
         on_error: how an exception of the source is reported.
 
     Attributes:
@@ -137,6 +141,7 @@ class Producer:
         lease: Lease,
         source: Source,
         *,
+        ttl: float,
         on_error: OnSourceError,
     ) -> None:
         self.machine = ProducerMachine(on_error)
@@ -145,6 +150,7 @@ class Producer:
         self._engine = engine
         self._key = key
         self._source = source
+        self._interval = min(lease.seconds, max(ttl, _SHORTEST_TTL)) / _RENEWALS
         self._writer = engine.writer(key, lease)
         self._scope = anyio.CancelScope()
 
@@ -204,9 +210,8 @@ class Producer:
         return None
 
     async def _renew(self) -> None:
-        interval = self.lease.seconds / _RENEWALS
         while True:
-            await anyio.sleep(interval)
+            await anyio.sleep(self._interval)
             try:
                 renewal = await self._engine.renew(self._key, self.lease)
             except HubError as error:
