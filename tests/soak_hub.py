@@ -40,7 +40,7 @@ LEASE = float(os.environ.get("SOAK_LEASE", "1"))
 TOLD_WITHIN = LEASE + 2.0
 
 # How often the process of the followers looks whether the machine lets it run, in seconds.
-_WATCH = 0.05
+WATCH = 0.05
 
 # In seconds: for followers, before a schedule counts as hung.
 A_LONG_TIME = 40.0
@@ -192,9 +192,9 @@ async def watch(stalls: list[tuple[float, float]]) -> None:
     """Take note of the times in which the machine does not run this process."""
     while True:
         began = time.monotonic()
-        await asyncio.sleep(_WATCH)
-        if time.monotonic() - began > 2 * _WATCH:
-            stalls.append((began + _WATCH, time.monotonic()))
+        await asyncio.sleep(WATCH)
+        if time.monotonic() - began > 2 * WATCH:
+            stalls.append((began + WATCH, time.monotonic()))
 
 
 def print_tasks(hub: Any) -> None:

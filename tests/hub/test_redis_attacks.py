@@ -427,6 +427,28 @@ async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(
             await pool.disconnect()
 
 
+async def test_a_producer_is_right_or_told_if_redis_stands_still_for_longer_than_its_lease(
+    own_redis: RedisServer,
+) -> None:
+    async with AsyncHub(own_redis.url) as hub, AsyncHub(own_redis.url) as other:
+        with anyio.fail_after(A_LONG_TIME):
+            assert await hub.start("key", numbers(300, 0.005), lease=LEASE)
+            events = other.follow("key")
+            got = [(await anext(events)).data]
+            own_redis.freeze()
+            await anyio.sleep(LEASE + 0.3)
+            own_redis.thaw()
+            got += [event.data async for event in events]
+            # It was alive, but Redis cannot know that: the first call that it gets decides.
+            if got[-1] == '{"reason":"abandoned"}':
+                assert got[:-2] == counted(300)[: len(got) - 2]
+            else:
+                assert got == counted(300)
+            while hub._producers:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            assert await data(hub, "key") == got
+
+
 def test_a_log_that_is_followed_is_checked_before_its_time_to_live_is_over() -> None:
     feed = Feed("key", "log", 6.0)
     assert feed.next_check - time.monotonic() < 3
