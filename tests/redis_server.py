@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["RedisServer", "need_redis"]
+__all__ = ["RedisServer", "free_port", "need_redis"]
 
 _PROGRAMS = ("redis-server", "valkey-server")
 
@@ -34,17 +34,25 @@ def need_redis() -> str:
     pytest.skip(reason)
 
 
+def free_port() -> int:
+    """A port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 class RedisServer:
     """A server whose appends are on disk before they are confirmed, so that a restart loses nothing."""
 
-    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, env: Mapping[str, str] | None = None, port: int | None = None
+    ) -> None:
         self._env = {**os.environ, **(env or {})}
         self._program = need_redis()
         self._folder = folder
         self._options = options or ("--appendonly", "yes", "--appendfsync", "always")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self.start()
 
@@ -54,6 +62,8 @@ class RedisServer:
                 [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                  "--dir", str(self._folder), *self._options],
                 stdout=log, stderr=log, env=self._env,
+                # When a shell ends, the kernel continues the stopped processes of the jobs that it leaves.
+                start_new_session=True,
             )  # fmt: skip
         for _ in range(400):
             try:

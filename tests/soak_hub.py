@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freezing import stay_frozen
 from redis_server import RedisServer
 from ssejet.hub import AsyncHub
 
@@ -39,7 +40,7 @@ LEASE = float(os.environ.get("SOAK_LEASE", "1"))
 TOLD_WITHIN = LEASE + 2.0
 
 # How often the process of the followers looks whether the machine lets it run, in seconds.
-_WATCH = 0.05
+WATCH = 0.05
 
 # In seconds: for followers, before a schedule counts as hung.
 A_LONG_TIME = 40.0
@@ -129,6 +130,7 @@ def produce(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
 
 def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> None:
     """Start a producer that counts; send whether it was started, then how long it did not run at most."""
+    stay_frozen()
 
     async def main() -> None:
         hub = AsyncHub(url)
@@ -153,6 +155,7 @@ def run_producer(url: str, key: str, items: int, pause: float, pipe: Any) -> Non
 
 def follow(url: str, key: str, schedule: Schedule, pipe: Any) -> None:
     """The process of the followers: it sends what each one got, and when the end came."""
+    stay_frozen()
     chance = random.Random(schedule.seed)
 
     async def one(hub: AsyncHub, chance: random.Random) -> tuple[list[Any], float]:
@@ -189,9 +192,9 @@ async def watch(stalls: list[tuple[float, float]]) -> None:
     """Take note of the times in which the machine does not run this process."""
     while True:
         began = time.monotonic()
-        await asyncio.sleep(_WATCH)
-        if time.monotonic() - began > 2 * _WATCH:
-            stalls.append((began + _WATCH, time.monotonic()))
+        await asyncio.sleep(WATCH)
+        if time.monotonic() - began > 2 * WATCH:
+            stalls.append((began + WATCH, time.monotonic()))
 
 
 def print_tasks(hub: Any) -> None:

@@ -29,10 +29,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freezing import stay_frozen
 from redis_server import RedisServer
 from soak_hub import (
     A_LONG_TIME,
     LEASE,
+    WATCH,
     Fault,
     Notice,
     ProblemError,
@@ -157,8 +159,42 @@ class Network:
         self.call(proxy.open())
         return proxy
 
+    def watch(self, port: int) -> Watch:
+        """Watch how fast a server answers over these proxies' thread."""
+        watch = Watch()
+        watch.task = asyncio.run_coroutine_threadsafe(watch.run(port), self.loop)
+        return watch
+
     def call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(A_LONG_TIME)
+
+
+class Watch:
+    """Takes note of how long Redis or the proxies did not run at most: then a renewal comes too late.
+
+    Attributes:
+        longest: the seconds.
+        task: what watches.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self.task: Any = None
+
+    async def run(self, port: int) -> None:
+        while True:
+            began = time.monotonic()
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # Redis restarts
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                with contextlib.closing(writer):
+                    while True:
+                        began = time.monotonic()
+                        writer.write(b"PING\r\n")
+                        await reader.readuntil(b"\n")
+                        self.longest = max(self.longest, time.monotonic() - began)
+                        await asyncio.sleep(WATCH)
+            self.longest = max(self.longest, time.monotonic() - began)
+            await asyncio.sleep(WATCH)
 
 
 class Proxy:
@@ -277,6 +313,7 @@ def produce(url: str, key: str, items: int, pause: float, barrier: Any, pipe: An
 
 def follow(url: str, key: str, schedule: OutageSchedule, pipe: Any) -> None:
     """The process of the followers: it sends what each one got, and when."""
+    stay_frozen()
     chance = random.Random(schedule.seed)
 
     async def one(hub: AsyncHub, chance: random.Random, got: list[Any]) -> None:
@@ -326,6 +363,8 @@ def run(schedule: OutageSchedule, network: Network, folder: Path, clock: Path | 
         redis = Redis(folder, clock)
         stack.callback(redis.server.close)
         near, far = network.proxy(redis.server.port), network.proxy(redis.server.port)
+        answers = network.watch(redis.server.port)
+        stack.callback(answers.task.cancel)
         stack.callback(near.close)
         stack.callback(far.close)
         follower_end, follower_pipe = processes.Pipe()
@@ -349,7 +388,8 @@ def run(schedule: OutageSchedule, network: Network, folder: Path, clock: Path | 
         times = play(schedule, redis, won[0][0], near, far, key)
         results, stalls = wait_for_end(key, redis, won[0][0], followers, follower_end)
         log = asyncio.run(read(redis.url, key)) if redis.has_log(key) else []
-        # A machine that is too busy to run the producer is as bad as one that freezes it.
+        # A machine that is too busy to run the producer, Redis or the proxy between them is as bad as one
+        # that freezes the producer: its lease is not renewed in time.
         stalled = 0.0
         producer, pipe = won[0]
         deadline = time.monotonic() + A_LONG_TIME
@@ -358,7 +398,8 @@ def run(schedule: OutageSchedule, network: Network, folder: Path, clock: Path | 
         if pipe.poll():
             with contextlib.suppress(EOFError):  # it was killed
                 stalled = pipe.recv()
-        reason = check(schedule, results, log, is_frozen=stalled > LEASE / 2)
+        is_frozen = max(stalled, answers.longest) > LEASE / 2
+        reason = check(schedule, results, log, is_frozen=is_frozen)
         check_times(schedule, reason, times, results, stalls, totals)
         totals.appended += len(log)
         totals.delivered += sum(map(len, results))

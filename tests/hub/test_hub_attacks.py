@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -269,6 +270,53 @@ async def test_a_source_that_raises_what_it_should_not_ends_its_log(
         assert json.loads(end.data)["reason"] in ("abandoned", "failed")
         await hub.start("other", lambda: iter("a"))
         assert (await everything(hub, "other"))[0].data == "a"
+
+
+def test_a_producer_keeps_its_log_although_the_lease_is_longer_than_the_time_to_live(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(hub: AsyncHub) -> None:
+        renewed = anyio.Event()
+        renew = hub._engine.renew
+
+        async def note(*args: Any) -> Any:
+            renewed.set()
+            return await renew(*args)
+
+        monkeypatch.setattr(hub._engine, "renew", note)
+        await hub.start("key", anyio.sleep_forever, lease=9000)
+        await renewed.wait()
+        await hub.stop("key")
+
+    play(scenario, ttl=3.0)
+
+
+@pytest.mark.parametrize("error", [OddError, SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_a_source_in_a_thread_that_wants_to_end_the_process_ends_only_its_log(
+    play: Any, error: type[BaseException]
+) -> None:
+    def raise_error() -> Iterator[Any]:
+        yield "a"
+        raise error
+
+    async def scenario(hub: AsyncHub) -> None:
+        await hub.start("key", raise_error)
+        assert [event.event for event in await everything(hub, "key")] == ["message", "error", "end"]
+        await hub.start("other", lambda: iter("a"))
+        assert (await everything(hub, "other"))[0].data == "a"
+
+    play(scenario)
+
+
+def test_a_source_that_calls_exit_ends_only_its_log(play: Any) -> None:
+    async def leave() -> Any:
+        sys.exit()
+
+    async def scenario(hub: AsyncHub) -> None:
+        await hub.start("key", leave)
+        assert [event.event for event in await everything(hub, "key")] == ["error", "end"]
+
+    play(scenario)
 
 
 SOURCES: dict[str, Any] = {

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,12 @@ import pytest
 from counting import Answer, check_continuity, counted, data, everything, numbers
 from redis import asyncio as redis_asyncio
 
+from freezing import stay_frozen
 from redis_server import RedisServer
 from servers import A_LONG_TIME
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
+from ssejet.hub._redis_feed import Feed
 from ssejet.hub._redis_reader import _Shard
 
 if TYPE_CHECKING:
@@ -91,6 +94,8 @@ def test_one_of_two_processes_starts_each_of_ten_thousand_keys(
 
 
 def produce(url: str, pipe: Any) -> None:
+    stay_frozen()
+
     async def main() -> None:
         hub = AsyncHub(url, prefix="frozen")
         assert await hub.start("key", numbers(100_000, 0.005), lease=LEASE)
@@ -420,3 +425,34 @@ async def test_after_a_failover_to_a_replica_that_was_behind_followers_are_told(
                 assert '{"reason":"lost","missed":null}' in [event.data for event in late]
         for pool in pools:
             await pool.disconnect()
+
+
+async def test_a_producer_is_right_or_told_if_redis_stands_still_for_longer_than_its_lease(
+    own_redis: RedisServer,
+) -> None:
+    async with AsyncHub(own_redis.url) as hub, AsyncHub(own_redis.url) as other:
+        with anyio.fail_after(A_LONG_TIME):
+            assert await hub.start("key", numbers(300, 0.005), lease=LEASE)
+            events = other.follow("key")
+            got = [(await anext(events)).data]
+            own_redis.freeze()
+            await anyio.sleep(LEASE + 0.3)
+            own_redis.thaw()
+            got += [event.data async for event in events]
+            # It was alive, but Redis cannot know that: the first call that it gets decides.
+            if got[-1] == '{"reason":"abandoned"}':
+                assert got[:-2] == counted(300)[: len(got) - 2]
+            else:
+                assert got == counted(300)
+            while hub._producers:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            assert await data(hub, "key") == got
+
+
+def test_a_log_that_is_followed_is_checked_before_its_time_to_live_is_over() -> None:
+    feed = Feed("key", "log", 6.0)
+    assert feed.next_check - time.monotonic() < 3
+    feed.plan_check(-1.0)
+    assert feed.next_check - time.monotonic() < 3
+    feed.plan_check(100.0)
+    assert feed.next_check - time.monotonic() < 3

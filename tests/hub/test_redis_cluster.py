@@ -15,7 +15,7 @@ from counting import Answer, counted, data, everything, numbers
 from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 
-from redis_server import RedisServer
+from redis_server import RedisServer, free_port
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._redis_cluster import ClusterLinks
 from ssejet.hub._redis_names import Names
@@ -40,9 +40,8 @@ class RedisCluster:
         self.ids = [self.ask(number, "CLUSTER", "MYID").decode() for number in range(3)]
         bounds = [SLOTS * number // 3 for number in range(4)]
         for number in range(3):
-            self.ask(number, "CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
-            bus = self.ask(0, "CONFIG", "GET", "cluster-port")
-            self.ask(number, "CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, int(bus[1]))
+            self.ask(number, "CLUSTER", "ADDSLOTS", *range(bounds[number], bounds[number + 1]))
+            self.ask(number, "CLUSTER", "MEET", "127.0.0.1", self.servers[0].port)
         deadline = time.monotonic() + READY_TIME
         while any(not self.is_ready(number) for number in range(3)):
             assert time.monotonic() < deadline, self.ask(0, "CLUSTER", "NODES")
@@ -88,8 +87,7 @@ class RedisCluster:
         """Start a server that copies another one, and wait until it has its data."""
         replica = cluster_server(folder / "replica", stack)
         self.servers.append(replica)
-        bus = self.ask(0, "CONFIG", "GET", "cluster-port")
-        self.ask(3, "CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, int(bus[1]))
+        self.ask(3, "CLUSTER", "MEET", "127.0.0.1", self.servers[0].port)
         deadline = time.monotonic() + READY_TIME
         is_replica = False
         while b"master_link_status:up" not in self.ask(3, "INFO", "replication"):
@@ -110,20 +108,25 @@ def cluster_server(folder: Path, stack: ExitStack) -> RedisServer:
     """Start a server of a cluster."""
     folder.mkdir()
     options = {
-        "cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-port": str(free_port()),
-        "cluster-require-full-coverage": "no", "appendonly": "yes", "appendfsync": "always",
+        "cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-require-full-coverage": "no",
+        "appendonly": "yes", "appendfsync": "always",
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    server = RedisServer(folder, *words)
+    server = RedisServer(folder, *words, port=port_of_a_cluster())
     stack.callback(server.close)
     return server
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+def port_of_a_cluster() -> int:
+    """A free port that leaves the one 10,000 above it free, where servers of a cluster talk to each other.
+
+    Before Redis 7, that cannot be another one.
+    """
+    while True:
+        port = free_port()
+        with socket.socket() as bus, suppress(OSError, OverflowError):
+            bus.bind(("127.0.0.1", port + 10_000))
+            return port
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -11,7 +10,7 @@ import redis
 from counting import counted, data, numbers
 from redis.asyncio.sentinel import Sentinel
 
-from redis_server import RedisServer, need_redis
+from redis_server import RedisServer, free_port, need_redis
 from ssejet.hub import AsyncHub
 from ssejet.hub._redis_writer import _MAX_WAITING, _MAX_WAITING_BYTES
 from tls import tls_files
@@ -25,12 +24,6 @@ __all__ = ["tls_files"]
 pytestmark = pytest.mark.slow
 
 LIMIT = 200
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def test_a_hub_reaches_a_server_with_tls(tmp_path: Path, tls_files: tuple[Path, Path]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextvars
 import gc
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import Flask, request
 
 from ssejet import encode
 from ssejet.emit import EventStream
@@ -143,6 +145,50 @@ def test_a_forked_process_gets_a_thread_of_its_own(hub: Hub) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     hub.finish("key")
     assert data(hub, "key")[0] == "parent"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_can_close_what_its_parent_follows(hub: Hub) -> None:
+    hub.publish("key", "parent")
+    events = hub.follow("key")
+    assert next(events).data == "parent"
+    child = os.fork()
+    if not child:
+        signal.alarm(100)  # a child that waits for its parent's thread would wait for ever
+        events.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    hub.finish("key")
+    assert [event.event for event in events] == ["end"]
+
+
+def followed(hub: Hub) -> int:
+    """How many logs have followers."""
+    engine: Any = hub._hub._engine
+    return len(engine._followed if hasattr(engine, "_followed") else engine._engine._reader.feeds)
+
+
+def test_a_response_that_its_framework_drops_does_not_follow_for_ever(hub: Hub) -> None:
+    app = Flask("test")
+    app.logger.disabled = True  # the record of the exception would keep the response
+    hub.publish("key", "a")
+
+    @app.get("/")
+    def follow() -> Any:
+        return hub.response("key", request)
+
+    @app.after_request
+    def fail(response: Any) -> Any:
+        assert followed(hub) == 1
+        raise ValueError("a fault of the application")
+
+    assert app.test_client().get("/").status_code == 500
+    deadline = time.monotonic() + 100
+    while followed(hub) and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert not followed(hub)
 
 
 def test_a_closed_hub_says_so(hub_options: dict[str, Any]) -> None:

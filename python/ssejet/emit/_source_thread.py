@@ -139,8 +139,10 @@ class SourceThread(Generic[T]):
     def _clean_up(self, source: Any) -> None:
         failure = None
         try:
-            close(source)
-            self._after()
+            try:
+                close(source)
+            finally:
+                self._after()
         except Exception as error:
             failure = error
         self._on_end(failure)

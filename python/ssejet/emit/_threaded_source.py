@@ -94,6 +94,9 @@ class ThreadedSource:
         self._state = _State.ENDED
         if isinstance(error, StopIteration):
             raise StopAsyncIteration
+        if not isinstance(error, Exception):
+            # In a thread, SystemExit ends that thread. In a task, it would end the event loop.
+            raise RuntimeError(f"the source raised {error!r}: raise an Exception instead") from error
         raise error
 
     async def aclose(self) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
+
 from ssejet.hub._event_loop_thread import EventLoopThread
 from ssejet.hub._one_loop import OneLoop
 
@@ -162,7 +164,9 @@ class _Cursor:
         return await self._engine.run(self._cursor.read, after, wait=wait)
 
     async def aclose(self) -> None:
-        await self._engine.run(self._cursor.aclose)
+        # A cancelled call might not reach the thread, so that the log would be followed for ever.
+        with anyio.CancelScope(shield=True):
+            await self._engine.run(self._cursor.aclose)
 
 
 def _is_on_asyncio() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from ssejet.hub._follower import Follower
 from ssejet.hub._memory import MemoryEngine
 from ssejet.hub._producer import Producer
 from ssejet.hub._relay import upstream_source
+from ssejet.hub._source import function_source
 from ssejet.hub._tasks import completed, spawn
 from ssejet.hub._window import Bounds
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ssejet.hub._entries import Entry
     from ssejet.hub._machine import Status
     from ssejet.hub._producer import OnSourceError
+    from ssejet.hub._source import Source
 
 __all__ = ["AsyncHub", "Shutdown", "check_key"]
 
@@ -115,9 +118,12 @@ class AsyncHub:
                 url, client, prefix=prefix, ttl=ttl, bounds=bounds, gather=gather, timeout=timeout
             )
         self._engine.on_stop = self._on_stop  # type: ignore[method-assign]
+        self._ttl = ttl
         self._shutdown = shutdown
         self._shutdown_timeout = shutdown_timeout
         self._producers: dict[str, Producer] = {}
+        # One for each call of start() that does not know yet whether it has won.
+        self._claims: set[anyio.Event] = set()
         self._writers: OrderedDict[str, Writer] = OrderedDict()
         self._is_closed = False
 
@@ -149,7 +155,7 @@ class AsyncHub:
         Raises:
             HubError: Redis does not answer.
         """
-        return await self._start(key, source, lease=lease, on_error=on_error, in_thread=False)
+        return await self._start(key, function_source(source), lease=lease, on_error=on_error)
 
     async def relay(
         self,
@@ -165,18 +171,15 @@ class AsyncHub:
             key: the key of the log.
             upstream: a stream of ssejet or of the OpenAI or Anthropic SDK; a manager of one; a response of an
                 HTTP library; or a function that returns one of these, or an awaitable of it. With a function,
-                nobody asks the other server if the log has been started; the others are closed then.
+                nobody asks the other server if the log has been started; the others are closed then, and if
+                this raises.
             lease: see ``start``.
             on_error: see ``start``.
 
         Returns:
             Whether this call has started it.
         """
-        source = upstream_source(upstream)
-        started = await self._start(key, source.open, lease=lease, on_error=on_error, in_thread=False)
-        if not started:
-            await source.aclose()
-        return started
+        return await self._start(key, upstream_source(upstream), lease=lease, on_error=on_error)
 
     async def publish(self, key: str, item: Any, *, event: str | None = None) -> str:
         """Append an item to a log, which is made if there is none; return the id of its event.
@@ -260,6 +263,9 @@ class AsyncHub:
     async def aclose(self) -> None:
         """End the producers, as ``shutdown`` says, and the connections to Redis."""
         self._is_closed = True
+        with anyio.move_on_after(self._shutdown_timeout):
+            for claimed in tuple(self._claims):
+                await claimed.wait()
         producers = tuple(self._producers.values())
         if self._shutdown == "finish":
             with anyio.move_on_after(self._shutdown_timeout):
@@ -282,32 +288,35 @@ class AsyncHub:
     ) -> None:
         await self.aclose()
 
-    async def _start(
-        self, key: str, source: Callable[[], Any], *, lease: float, on_error: OnSourceError, in_thread: bool
-    ) -> bool:
-        check_key(key)
-        check_seconds(lease=lease)
-        if not callable(source):
-            raise TypeError(
-                f"source must be a function that returns the items, not {type(source).__name__}, because "
-                "only one of all callers runs it: pass lambda: items(…)"
-            )
-        if on_error != "event" and not callable(on_error):
-            raise ValueError(f"on_error must be 'event' or a callable; got {on_error!r}")
-        if self._is_closed:
-            raise HubError("this hub is closed")
-        right = Lease(token_hex(8), lease)
+    async def _start(self, key: str, source: Source, *, lease: float, on_error: OnSourceError) -> bool:
+        """Start a producer. The source is closed if nobody runs it, even if this is cancelled."""
+        source.is_taken = True
+        # A claim that is cancelled half-way would block the key until its lease runs out.
+        return await completed(lambda: self._claim(key, source, lease, on_error))
 
-        async def claim() -> bool:
+    async def _claim(self, key: str, source: Source, lease: float, on_error: OnSourceError) -> bool:
+        producer: Producer | None = None
+        claimed = anyio.Event()
+        self._claims.add(claimed)
+        try:
+            check_key(key)
+            check_seconds(lease=lease)
+            if on_error != "event" and not callable(on_error):
+                raise ValueError(f"on_error must be 'event' or a callable; got {on_error!r}")
+            if self._is_closed:
+                raise HubError("this hub is closed")
+            right = Lease(token_hex(8), lease)
             if not await self._engine.claim(key, right):
                 return False
-            producer = Producer(self._engine, key, right, source, on_error=on_error, in_thread=in_thread)
+            producer = Producer(self._engine, key, right, source, ttl=self._ttl, on_error=on_error)
             self._producers[key] = producer
-            spawn(lambda: self._run(key, producer))
+            spawn(partial(self._run, key, producer))
             return True
-
-        # A claim that is cancelled half-way would block the key until its lease runs out.
-        return await completed(claim)
+        finally:
+            self._claims.discard(claimed)
+            claimed.set()
+            if producer is None:
+                await source.aclose(key)
 
     async def _run(self, key: str, producer: Producer) -> None:
         try:

@@ -27,15 +27,17 @@ class EventLoopThread:
     """An event loop of asyncio in a daemon thread. It starts at the first call, and only once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # The garbage collector can close a follower, which submits, in the thread that holds it.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_stopped = False
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread has started, and was not stopped."""
-        return self._loop is not None
+        """Whether the thread has started, and was not stopped. In a process that was forked, it is gone."""
+        thread = self._thread
+        return self._loop is not None and thread is not None and thread.is_alive()
 
     @property
     def is_current(self) -> bool:
@@ -53,9 +55,10 @@ class EventLoopThread:
                 coroutine.close()
                 raise ClosedError
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="ssejet.hub", daemon=True)
+                loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=loop.run_forever, name="ssejet.hub", daemon=True)
                 self._thread.start()
+                self._loop = loop
         # The coroutine gets the caller's context, in which anyio may have noted that the caller runs on trio.
         return contextvars.copy_context().run(_submit, coroutine, self._loop)
 

@@ -10,6 +10,7 @@ from ssejet.hub._async_hub import AsyncHub
 from ssejet.hub._event_loop_thread import EventLoopThread
 from ssejet.hub._follow_stream import FollowStream
 from ssejet.hub._relay import sync_source
+from ssejet.hub._source import function_source
 from ssejet.hub._thread_follower import ThreadFollower
 
 if TYPE_CHECKING:
@@ -72,17 +73,19 @@ class Hub:
 
         The source runs in a thread of its own.
         """
-        return self._call(self._hub._start(key, source, lease=lease, on_error=on_error, in_thread=True))
+        taken = function_source(source, in_thread=True)
+        return self._call(self._hub._start(key, taken, lease=lease, on_error=on_error))
 
     def relay(
         self, key: str, upstream: Any, *, lease: float = 15.0, on_error: OnSourceError = "event"
     ) -> bool:
         """Start a producer that passes on the answer of another server; see ``AsyncHub.relay``."""
         source = sync_source(upstream)
-        started = self.start(key, source.open, lease=lease, on_error=on_error)
-        if not started:
-            source.close()
-        return started
+        try:
+            return self._call(self._hub._start(key, source, lease=lease, on_error=on_error))
+        finally:
+            if not source.is_taken:  # the hub was closed, or the call came from its own thread
+                source.close()
 
     def publish(self, key: str, item: Any, *, event: str | None = None) -> str:
         """Append an item to a log, and return the id of its event; see ``AsyncHub.publish``."""

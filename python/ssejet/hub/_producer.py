@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.lowlevel
 
-from ssejet._core import Decoder
-from ssejet.emit._closing import aclose
 from ssejet.emit._emit_machine import error_event
-from ssejet.emit._event_stream import AsyncEventStream, EventStream
-from ssejet.emit._threaded_source import ThreadedSource
 from ssejet.errors import FencedError, HubError, LogFinishedError
 from ssejet.hub._engine import Renewal
 from ssejet.hub._entries import drafts_of, end_draft
 from ssejet.hub._lease import ABANDONED, FENCED, LogDeletedError
+from ssejet.hub._source import CLEANUP_TIME
 from ssejet.hub._tasks import logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from ssejet.hub._engine import Engine, Lease
     from ssejet.hub._entries import Draft
     from ssejet.hub._machine import Status
+    from ssejet.hub._source import Source
 
 __all__ = ["OnSourceError", "Producer", "ProducerMachine", "ProducerState"]
 
 OnSourceError = Literal["event"] | Callable[[Exception], Any]
 
-# How many times a lease is renewed before it would run out.
+# How many times a lease is renewed before it would run out, and before its log would be removed.
 _RENEWALS = 3
+
+# A log that is removed after fewer seconds is not kept by its producer, as that would take too many renewals.
+_SHORTEST_TTL = 0.3
 
 # After so many items the event loop gets its turn, as a source and a log in memory may never wait.
 _TURN = 32
-
-# How many seconds a source may take to clean up, and Redis to take the last events when a loop is closing.
-_CLEANUP_TIME = 5.0
 
 
 class ProducerState(Enum):
@@ -128,9 +125,9 @@ class Producer:
         engine: keeps the log.
         key: the log's key.
         lease: the right to write the log.
-        source: makes the items.
+        source: makes the items; it is closed in the end.
+        ttl: the seconds after which the log is removed, unless the lease is renewed.
         on_error: how an exception of the source is reported.
-        in_thread: whether to call the source in a thread, because it may block.
 
     Attributes:
         machine: decides how the log ends.
@@ -142,10 +139,10 @@ class Producer:
         engine: Engine,
         key: str,
         lease: Lease,
-        source: Callable[[], Any],
+        source: Source,
         *,
+        ttl: float,
         on_error: OnSourceError,
-        in_thread: bool,
     ) -> None:
         self.machine = ProducerMachine(on_error)
         self.ended = anyio.Event()
@@ -153,10 +150,9 @@ class Producer:
         self._engine = engine
         self._key = key
         self._source = source
-        self._in_thread = in_thread
+        self._interval = min(lease.seconds, max(ttl, _SHORTEST_TTL)) / _RENEWALS
         self._writer = engine.writer(key, lease)
         self._scope = anyio.CancelScope()
-        self._items: Any = None
 
     def stop(self) -> None:
         """End the source early, and the log with it."""
@@ -180,7 +176,7 @@ class Producer:
         except BaseException:
             # The event loop is closing.
             self.machine.shut_down()
-            with anyio.move_on_after(_CLEANUP_TIME, shield=True):
+            with anyio.move_on_after(CLEANUP_TIME, shield=True):
                 await self._write_end(None)
             raise
         else:
@@ -188,16 +184,15 @@ class Producer:
                 await self._write_end(failure)
         finally:
             # A source in a thread may be in a wait that nobody can end, so the followers are told first.
-            await self._close_source()
+            await self._source.aclose(self._key)
             self._engine.release(self.lease)
             self.ended.set()
 
     async def _write_items(self) -> Exception | None:
         """Write the items, and return the exception of the source."""
         try:
-            self._items = await self._open()
             count = 0
-            async for item in self._items:
+            async for item in await self._source.open():
                 await self._writer.put(drafts_of(item))
                 count += 1
                 if count % _TURN == 0:
@@ -208,36 +203,15 @@ class Producer:
         except Exception as error:
             logger.exception("the source of the log %r failed", self._key)
             return error
+        except SystemExit as error:
+            # In a task of trio, it would end the event loop.
+            logger.exception("the source of the log %r failed", self._key)
+            return RuntimeError(f"the source raised {error!r}: raise an Exception instead")
         return None
 
-    async def _close_source(self) -> None:
-        with anyio.move_on_after(_CLEANUP_TIME, shield=True):
-            try:
-                await aclose(self._items)
-            except Exception:
-                logger.exception("the source of the log %r failed to clean up", self._key)
-
-    async def _open(self) -> AsyncIterator[Any]:
-        if self._in_thread:
-            return ThreadedSource(_CalledLater(self._source))
-        items = self._source()
-        if inspect.isawaitable(items):
-            items = await items
-        if isinstance(items, AsyncEventStream):
-            return Decoder(max_event_size=None).aiter_bytes(items)
-        if isinstance(items, AsyncIterable):
-            return aiter(items)
-        if isinstance(items, Iterable):
-            return ThreadedSource(_CalledLater(lambda: items))
-        raise TypeError(
-            f"the source of {self._key!r} returned {type(items).__name__}: it must return an iterable of "
-            "items, async or not"
-        )
-
     async def _renew(self) -> None:
-        interval = self.lease.seconds / _RENEWALS
         while True:
-            await anyio.sleep(interval)
+            await anyio.sleep(self._interval)
             try:
                 renewal = await self._engine.renew(self._key, self.lease)
             except HubError as error:
@@ -269,22 +243,3 @@ class Producer:
 def _report(error: HubError) -> None:
     # Somebody has deleted the log on purpose, so that is no warning.
     logger.log(logging.INFO if isinstance(error, LogDeletedError) else logging.WARNING, "%s", error)
-
-
-class _CalledLater(EventStream[Any]):
-    """Calls the source where its items are made."""
-
-    def __init__(self, source: Callable[[], Any]) -> None:
-        super().__init__()
-        self._source = source
-
-    def generate(self) -> Iterable[Any]:
-        items = self._source()
-        if isinstance(items, EventStream):
-            return Decoder(max_event_size=None).iter_bytes(items)
-        if isinstance(items, Iterable):
-            return items
-        raise TypeError(
-            f"the source returned {type(items).__name__}: it must return an iterable of items; async "
-            "iterables are for AsyncHub"
-        )

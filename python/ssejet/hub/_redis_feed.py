@@ -28,6 +28,9 @@ MAX_ENTRIES = 500
 # After so many seconds at most, a log is checked: it may have been removed, or lost by Redis.
 _CHECK_INTERVAL = 8.0
 
+# How many times a log is checked before it would be removed, as a check keeps it.
+_CHECKS = 3
+
 # The seconds between the end of a lease and the check.
 _LEASE_MARGIN = 0.2
 
@@ -46,6 +49,11 @@ class Feed(SharedPage):
     """The end of a log that this process follows.
 
     It is unstarted until a follower has read the log's state; then entries are kept, from there on.
+
+    Args:
+        key: the log's key.
+        name: the name of its stream.
+        ttl: the seconds after which Redis removes the log, unless it is checked.
 
     Attributes:
         key: the log's key.
@@ -66,6 +74,7 @@ class Feed(SharedPage):
 
     __slots__ = (
         "_behind_at",
+        "_check_interval",
         "_has_entries_only",
         "_missing_since",
         "doubts",
@@ -87,7 +96,7 @@ class Feed(SharedPage):
         "window",
     )
 
-    def __init__(self, key: str, name: str) -> None:
+    def __init__(self, key: str, name: str, ttl: float) -> None:
         super().__init__()
         self.key = key
         self.name = name.encode()
@@ -100,7 +109,8 @@ class Feed(SharedPage):
         self.news = self.doubts = 0
         self.is_doubtful = False
         self.failure: HubError | None = None
-        self.next_check = monotonic() + _CHECK_INTERVAL
+        self._check_interval = min(_CHECK_INTERVAL, ttl / _CHECKS)
+        self.next_check = monotonic() + self._check_interval
         self.has_lease = False
         self._has_entries_only = False
         self._missing_since = 0.0
@@ -132,7 +142,7 @@ class Feed(SharedPage):
     def plan_check(self, lease: float) -> None:
         """Plan the next check by the seconds that a lease is left; a negative number for no lease."""
         self.has_lease = lease >= 0
-        wait = _CHECK_INTERVAL if lease < 0 else min(lease + _LEASE_MARGIN, _CHECK_INTERVAL)
+        wait = self._check_interval if lease < 0 else min(lease + _LEASE_MARGIN, self._check_interval)
         self.next_check = monotonic() + wait
 
     def reset(self) -> None:
@@ -176,12 +186,12 @@ class Feed(SharedPage):
             else:
                 self._behind_at = None
         elif not self.log:
-            self.next_check = monotonic() + _CHECK_INTERVAL
+            self.next_check = monotonic() + self._check_interval
         elif not self._missing_since:
             self._missing_since = monotonic()
             self.next_check = monotonic() + SECOND_LOOK
         else:
-            self.next_check = monotonic() + _CHECK_INTERVAL
+            self.next_check = monotonic() + self._check_interval
             self.reset()
 
     def receive(self, entries: list[Any]) -> None:

@@ -205,7 +205,7 @@ class Reader:
         """Begin to follow a log."""
         feed = self.feeds.get(key)
         if feed is None:
-            feed = self.feeds[key] = Feed(key, self._context.names.log(key))
+            feed = self.feeds[key] = Feed(key, self._context.names.log(key), self._context.ttl_ms / 1000)
             shard = self._shard_of[feed] = self._free_shard(key)
             shard.feeds[feed.name] = feed
         feed.followers += 1

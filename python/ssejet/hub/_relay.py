@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from ssejet.emit._closing import aclose, close
+from ssejet.hub._source import CLEANUP_TIME, Source
 from ssejet.typed._stream import Stream
 
 if TYPE_CHECKING:
@@ -15,18 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["sync_source", "upstream_source"]
 
 
-def upstream_source(upstream: Any) -> _AsyncUpstream:
+def upstream_source(upstream: Any) -> Source:
     """Return the source of a log that passes on an upstream; see ``AsyncHub.relay``."""
-    return _AsyncUpstream(upstream)
+    owner = _AsyncUpstream(upstream)
+    return Source(owner.open, owner)
 
 
-def sync_source(upstream: Any) -> _SyncUpstream:
+def sync_source(upstream: Any) -> Source:
     """Return the source of a log that passes on an upstream that is not async; see ``Hub.relay``."""
-    return _SyncUpstream(upstream)
+    owner = _SyncUpstream(upstream)
+    return Source(owner.open, owner, in_thread=True)
 
 
-class _AsyncUpstream:
-    """The items of an upstream.
+class _Upstream:
+    """The answer of another server.
 
     Args:
         upstream: a stream, a response, a manager, or a function that returns one.
@@ -34,45 +40,49 @@ class _AsyncUpstream:
 
     def __init__(self, upstream: Any) -> None:
         self._upstream = upstream
+        # What a function returns is not there yet.
+        self._opened = None if _is_function(upstream) else upstream
 
-    async def aclose(self) -> None:
-        """Close the upstream, if it was not opened."""
-        if not _is_function(self._upstream):
-            await aclose(self._upstream)
+    def _open(self) -> Any:
+        if self._opened is None:
+            self._opened = self._upstream()
+        return self._opened
 
+    def _release(self) -> Any:
+        """Return the upstream, which the caller closes."""
+        opened, self._opened = self._opened, None
+        return opened
+
+
+class _AsyncUpstream(_Upstream):
     async def open(self) -> Any:
-        """Return an iterable of the items."""
-        upstream = self._upstream
-        if _is_function(upstream):
-            upstream = upstream()
+        """Return the items."""
+        upstream = self._open()
         if inspect.isawaitable(upstream) and not hasattr(upstream, "__aiter__"):
-            upstream = await upstream
+            upstream = self._opened = await upstream
         if hasattr(upstream, "__aenter__") and not isinstance(upstream, AsyncIterable):
             return _entered(upstream)
-        if not isinstance(upstream, AsyncIterable) and _is_async_response(upstream):
+        if isinstance(upstream, AsyncIterable):
+            return self._release()  # the hub closes what it gets
+        if _is_async_response(upstream):
             from ssejet.typed._async_stream import AsyncStream
 
-            return _closed_after(AsyncStream(upstream).events(), upstream)
-        if isinstance(upstream, AsyncIterable):
-            return _closed_after(upstream, upstream)
+            return AsyncStream(upstream).events()
         return _sync_items(upstream)
 
+    async def aclose(self) -> None:
+        """Close the upstream, if there is one."""
+        await aclose(self._release())
 
-class _SyncUpstream:
-    """The items of an upstream that is not async, with the interface of ``_AsyncUpstream``."""
 
-    def __init__(self, upstream: Any) -> None:
-        self._upstream = upstream
+class _SyncUpstream(_Upstream):
+    def open(self) -> Iterable[Any]:
+        """Return the items."""
+        return _sync_items(self._open())
 
     def close(self) -> None:
-        """Close the upstream, if it was not opened."""
-        if not _is_function(self._upstream):
-            close(self._upstream)
-
-    def open(self) -> Iterable[Any]:
-        """Return an iterable of the items."""
-        upstream = self._upstream
-        return _sync_items(upstream() if _is_function(upstream) else upstream)
+        """Close the upstream, if there is one."""
+        close(self._release())
 
 
 def _sync_items(upstream: Any) -> Iterable[Any]:
@@ -80,8 +90,8 @@ def _sync_items(upstream: Any) -> Iterable[Any]:
         return _sync_entered(upstream)
     if not isinstance(upstream, Iterable) or hasattr(upstream, "iter_bytes"):
         response: Any = upstream
-        return _sync_closed_after(Stream(response).events(), upstream)
-    return _sync_closed_after(upstream, upstream)
+        return Stream(response).events()
+    return upstream
 
 
 def _is_function(value: Any) -> bool:
@@ -97,26 +107,18 @@ def _is_async_response(value: Any) -> bool:
 
 
 async def _entered(manager: Any) -> AsyncIterator[Any]:
-    async with manager as stream:
+    stream = await manager.__aenter__()
+    try:
         async for item in stream:
             yield item
-
-
-async def _closed_after(items: AsyncIterable[Any], owner: Any) -> AsyncIterator[Any]:
-    try:
-        async for item in items:
-            yield item
-    finally:
-        await aclose(owner)
+    except BaseException:
+        # A cancellation would end the exit too, so that the connection stays open.
+        with anyio.move_on_after(CLEANUP_TIME, shield=True):
+            await manager.__aexit__(*sys.exc_info())
+        raise
+    await manager.__aexit__(None, None, None)
 
 
 def _sync_entered(manager: Any) -> Iterator[Any]:
     with manager as stream:
         yield from stream
-
-
-def _sync_closed_after(items: Iterable[Any], owner: Any) -> Iterator[Any]:
-    try:
-        yield from items
-    finally:
-        close(owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -30,10 +31,12 @@ class ThreadFollower:
     """
 
     def __init__(self, thread: EventLoopThread, make: Callable[[], Follower]) -> None:
-        self._thread = thread
-        self._follower = make()
-        self._wait: Future[Sequence[Entry]] | None = None
         self._is_closed = False
+        self._is_released = True  # until there is something to release
+        self._thread = thread
+        self._wait: Future[Sequence[Entry]] | None = None
+        self._follower = make()
+        self._is_released = False
 
     @property
     def has_everything(self) -> bool:
@@ -74,9 +77,22 @@ class ThreadFollower:
     def close(self) -> None:
         """Stop following."""
         self.interrupt()
-        if self._thread.is_running:
+        closing = self._release()
+        # The garbage collector may close a generator in the thread of the hub, which must not wait.
+        if closing is not None and not self._thread.is_current:
             with suppress(RuntimeError, CancelledError):  # the hub closes
-                closing = self._thread.submit(self._follower.aclose())
-                # The garbage collector may close a generator in the thread of the hub, which must not wait.
-                if not self._thread.is_current:
-                    closing.result()
+                closing.result()
+
+    def __del__(self) -> None:
+        # A framework that fails to send a response may drop it without closing it.
+        if not sys.is_finalizing():
+            self._release()
+
+    def _release(self) -> Future[None] | None:
+        """Have the thread of the hub close the follower, if it has not."""
+        if self._is_released or not self._thread.is_running:
+            return None
+        self._is_released = True
+        with suppress(RuntimeError, ClosedError):  # the hub closes
+            return self._thread.submit(self._follower.aclose())
+        return None
