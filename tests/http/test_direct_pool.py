@@ -1,10 +1,11 @@
 """Direct reading leaves everything as httpcore would: the items, the errors, the response and the pool."""
 
-# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+# ruff: noqa: ASYNC110, SIM117 (nothing tells of an expiry; one statement for both would not fit into a line)
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,54 @@ class TestEndings:
         seen = await asee(http, exact, name, direct=True)
         assert seen == await asee(http, exact, name, direct=False)
         assert seen.connections == (1 if ENDINGS[name][1] or "until" in name else 2)
+
+
+BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+
+
+@BOTH_WAYS
+class TestKeepAlive:
+    """How long a connection is kept after a body is up to the limits of the client."""
+
+    def test_a_kept_connection_expires(self, http: ModuleType, exact: ExactServer, direct: bool) -> None:
+        before = exact.accepted
+        limits = http.Limits(keepalive_expiry=0.05)
+        with http.Client(verify=unverified(), limits=limits) as client:
+            for count in (1, 2):
+                with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as response:
+                    assert list(Stream(response, direct=direct)) == [1, 2]
+                    assert bool(direct_reading(response)) is direct
+                assert exact.accepted - before == count
+                (connection,) = client._transport._pool.connections
+                assert connection.is_idle()
+                while not connection.has_expired():
+                    time.sleep(0.001)
+
+    async def test_a_kept_connection_expires_on_asyncio(
+        self, http: ModuleType, exact: ExactServer, direct: bool
+    ) -> None:
+        before = exact.accepted
+        limits = http.Limits(keepalive_expiry=0.05)
+        async with http.AsyncClient(verify=unverified(), limits=limits) as client:
+            for count in (1, 2):
+                async with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as response:
+                    assert [item async for item in AsyncStream(response, direct=direct)] == [1, 2]
+                    assert bool(direct_reading(response)) is direct
+                assert exact.accepted - before == count
+                (connection,) = client._transport._pool.connections
+                assert connection.is_idle()
+                while not connection.has_expired():
+                    await asyncio.sleep(0.001)
+
+    def test_no_connection_is_kept_beyond_the_limit(
+        self, http: ModuleType, exact: ExactServer, direct: bool
+    ) -> None:
+        limits = http.Limits(max_keepalive_connections=1)
+        with http.Client(verify=unverified(), limits=limits) as client:
+            with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as first:
+                with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as second:
+                    assert list(Stream(first, direct=direct)) == list(Stream(second, direct=direct)) == [1, 2]
+            assert [each.is_idle() for each in client._transport._pool.connections] == [True]
 
 
 class TestExcessBytes:
