@@ -115,6 +115,12 @@ ANSWERS |= {
     for end in (Then.CLOSE, Then.ABORT, Then.RESET)
 }
 
+ANSWERS |= {
+    f"{end.name.lower()} in {framing}": (head + EVENTS, end)
+    for framing, head in {"a length": of_length(100), "a body until close": UNTIL_CLOSE}.items()
+    for end in (Then.CLOSE, Then.ABORT, Then.RESET)
+}
+
 # Bytes follow the body. Httpcore takes them for the next response, on trio too.
 # Directly, the connection is closed.
 EXCESS = {
