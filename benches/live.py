@@ -1,8 +1,9 @@
 """The cost of live streams: one chunk per write, over a real socket, from a server in another process.
 
 Each variant runs in a process of its own, in turn, round by round. Its figure is the CPU time of the client
-per chunk. The clock starts when all streams run, so that connecting is not part of it. The floor does the
-least that gives the same chunks: it feeds what the socket gives to the decoder.
+per chunk. The clock starts when all streams run, and stops when one of them has its last chunk, so that
+connecting and closing are no part of it. The floor does the least that gives the same chunks: it feeds what
+the socket gives to the decoder.
 
     python -m benches.live [SETTING …] [--only floor,httpx] [--rounds 7] [--quick] [--output FILE]
 """
@@ -137,7 +138,7 @@ class Pacer:
         self.chunks = chunks
         self.interval = interval
         self.received = received
-        self.writers: list[asyncio.StreamWriter] = []
+        self.connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.ended: list[asyncio.Future[None]] = []
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -149,12 +150,12 @@ class Pacer:
             script = SCRIPTS[b"anthropic" if b"/messages" in head.partition(b"\r\n")[0] else b"openai"]
             # Some clients wait for the first event before they open more streams.
             writer.write(HEAD + b"".join(map(framed, [*script.before, script.chunk])))
-            self.writers.append(writer)
+            self.connections.append((reader, writer))
             self.ended.append(ended := asyncio.get_running_loop().create_future())
-            if len(self.writers) == self.streams:
-                writers, self.writers = self.writers, []
+            if len(self.connections) == self.streams:
+                connections, self.connections = self.connections, []
                 ends, self.ended = self.ended, []
-                await self.write_all(writers, script)
+                await self.write_all(connections, script)
                 for each in ends:
                     each.set_result(None)
             else:
@@ -163,23 +164,25 @@ class Pacer:
         with contextlib.suppress(ConnectionError):
             writer.close()
 
-    async def write_all(self, writers: list[asyncio.StreamWriter], script: Script) -> None:
+    async def write_all(
+        self, connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]], script: Script
+    ) -> None:
         piece = framed(script.chunk)
         loop = asyncio.get_running_loop()
-        most = max(1, len(writers) // 2)
-        sent = len(writers) * (len(script.before) + 1)
+        most = max(1, len(connections) // 2)
+        sent = len(connections) * (len(script.before) + 1)
         due = loop.time() + 0.2
         for _ in range(self.chunks - 1):
-            for writer in writers:
-                due = max(due + self.interval / len(writers), loop.time())
+            for reader, writer in connections:
+                due = max(due + self.interval / len(connections), loop.time())
                 await asyncio.sleep(due - loop.time())
                 while sent - self.received[0] >= most:
-                    if writer.is_closing():  # the client has gone
+                    if writer.is_closing() or reader.at_eof():  # the client has gone
                         return
                     await asyncio.sleep(0.0001)
                 writer.write(piece)
                 sent += 1
-        for writer in writers:
+        for _, writer in connections:
             writer.write(b"".join(map(framed, script.after)) + framed(b""))
 
 
@@ -224,13 +227,13 @@ def make_certificate(folder: Path) -> Path:
 
 
 class Clock:
-    """Measures from when all streams run until the first of them ends.
+    """Measures from when all streams run until the first of them has its last chunk.
 
     Args:
         streams: how many there are.
         chunks: how many chunks each of them has.
         received: where to count the chunks, for the server.
-        report: gets the figures when the first stream ends.
+        report: gets the figures when the clock stops.
     """
 
     def __init__(
@@ -242,6 +245,7 @@ class Clock:
     ) -> None:
         self.streams = streams
         self.warm_up = min(WARM_UP, chunks // 4)
+        self.last = chunks
         self.received = received
         received[0] = 0
         # Threads can share it.
@@ -263,6 +267,7 @@ class Clock:
                 self.start = self.now()
 
     def ended(self) -> None:
+        """A stream has its last chunk. If some of its chunks came in one read, it has ended instead."""
         with self.lock:
             if self.stop is None:
                 self.stop = self.now()
@@ -322,7 +327,7 @@ async def run_streams(
 
     async def consume() -> None:
         count = 0
-        received, numbers, warm_up = clock.received, clock.numbers, clock.warm_up
+        received, numbers, warm_up, last = clock.received, clock.numbers, clock.warm_up, clock.last
         async with contextlib.AsyncExitStack() as stack:
             async with gate:
                 stream = await stack.enter_async_context(open_stream())
@@ -332,6 +337,8 @@ async def run_streams(
                 if count == warm_up:
                     check(item)
                     clock.warmed_up()
+                elif count == last:
+                    clock.ended()
             clock.ended()
 
     await asyncio.gather(*[consume() for _ in range(clock.streams)])
@@ -370,8 +377,9 @@ async def floor_async(base: str, clock: Clock, *, buffered: bool = False) -> Non
                 if self.count == clock.warm_up:
                     is_chunk(item)
                     clock.warmed_up()
+                elif self.count == clock.last:
+                    clock.ended()
             if self.machine.done and not self.ended.done():
-                clock.ended()
                 self.ended.set_result(None)
 
     class BufferedReader(Reader, asyncio.BufferedProtocol):  # type: ignore[misc]
@@ -549,12 +557,14 @@ ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
 
 
 def run_stream(clock: Clock, stream: Iterator[Any], check: Callable[[Any], None] = is_chunk) -> None:
-    received, numbers, warm_up = clock.received, clock.numbers, clock.warm_up
+    received, numbers, warm_up, last = clock.received, clock.numbers, clock.warm_up, clock.last
     for count, item in enumerate(stream, 1):
         received[0] = next(numbers)
         if count == warm_up:
             check(item)
             clock.warmed_up()
+        elif count == last:
+            clock.ended()
     clock.ended()
 
 

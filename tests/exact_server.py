@@ -20,6 +20,8 @@ class Then(Enum):
 
     CLOSE = auto()
     """It closes the connection."""
+    ABORT = auto()
+    """It closes the connection without the farewell of TLS. Without TLS it is the same as CLOSE."""
     RESET = auto()
     """It resets the connection. What the client has not received by then is lost."""
     HANG = auto()
@@ -87,6 +89,7 @@ class ExactServer(RawServer):
                 if step is Then.RESET:
                     linger = struct.pack("ii", 1, 0)
                     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                if step is not Then.CLOSE:
                     writer.transport.abort()
                 return False
         return True

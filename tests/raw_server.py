@@ -94,7 +94,7 @@ class RawServer:
             while await self.handle(reader, writer):
                 pass
         writer.close()
-        with suppress(ConnectionError):
+        with suppress(OSError):  # the connection is broken, or its TLS
             await writer.wait_closed()
         self._writers.remove(writer)
         self.tell(lambda: self._count(-1))

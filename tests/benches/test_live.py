@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benches import live
 from benches.harness import Cell
 from benches.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,3 +63,29 @@ def test_reads_are_counted_only_while_the_clock_runs() -> None:
     nanoseconds, chunks_per_read = clock.figures
     assert nanoseconds > 0
     assert chunks_per_read == 2
+
+
+async def test_the_clock_stops_at_the_first_last_chunk_before_any_stream_is_closed() -> None:
+    log: list[str] = []
+    received = memoryview(bytearray(8)).cast("Q")
+    clock = live.Clock(2, 40, received, lambda clock: log.append(f"stopped after {received[0]}"))
+
+    @asynccontextmanager
+    async def open_stream() -> AsyncIterator[Any]:
+        async def items() -> AsyncIterator[int]:
+            for number in range(40 + 1):  # the sentinel is an item of some libraries
+                yield number
+                await asyncio.sleep(0)
+
+        yield items()
+        log.append("closed")
+
+    await live.run_streams(clock, open_stream, lambda item: None)
+    assert log == ["stopped after 79", "closed", "closed"]
+
+
+def test_the_clock_stops_at_the_end_of_a_stream_whose_chunks_came_in_fewer_reads() -> None:
+    stopped: list[live.Clock] = []
+    clock = live.Clock(1, 40, memoryview(bytearray(8)).cast("Q"), stopped.append)
+    live.run_stream(clock, iter(range(39)), lambda item: None)
+    assert stopped == [clock]

@@ -1,6 +1,6 @@
 """Direct reading on all kinds of connections, and the reasons why others are read the ordinary way."""
 
-# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+# ruff: noqa: F811, SIM117 (fixtures; one statement for both would not fit into a line)
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import pytest
 from proxies import Proxy
 
 from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Step, Then, of_length
+from h2_server import h2_server  # noqa: F401  # a fixture
 from raw_server import chunk
 from ssejet import APITimeoutError, AsyncStream, Stream, direct_reading
 from ssejet._http.direct import ResponseBytes
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
     from pathlib import Path
     from types import ModuleType
+
+    from h2_server import H2Server
 
 EVENTS = [b"data: %d\n\n" % number for number in range(5)]
 STEPS = (CHUNKED, *map(chunk, EVENTS), chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
@@ -410,6 +414,54 @@ class TestReasons:
         hooks = {"response": [lambda response: response.headers], "request": [lambda request: None]}
         with http.Client(verify=unverified(), event_hooks=hooks) as client:
             assert read(client, exact.answer(*STEPS), repeat=1) == [ITEMS]
+
+    async def test_async_event_hooks_do_not_prevent_direct_reading(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
+        seen = []
+
+        async def note(thing: Any) -> None:
+            seen.append(type(thing))
+
+        hooks = {"response": [note], "request": [note]}
+        async with http.AsyncClient(verify=unverified(), event_hooks=hooks) as client:
+            assert await aread(client, exact.answer(*STEPS), repeat=1) == [ITEMS]
+        assert seen == [http.Request, http.Response]
+
+    def test_a_response_that_an_event_hook_has_read_is_read_from_memory(
+        self, http: ModuleType, exact: ExactServer
+    ) -> None:
+        hooks = {"response": [lambda response: response.read()]}
+        with http.Client(verify=unverified(), event_hooks=hooks) as client:
+            with client.stream("GET", exact.answer(*STEPS)) as response:
+                assert self.reason(response) == "the response is closed, or reading its body has begun"
+                assert list(Stream(response)) == ITEMS
+
+    def test_responses_over_http_2_are_read_the_ordinary_way(
+        self, http: ModuleType, h2_server: H2Server
+    ) -> None:
+        url = h2_server.answer(*EVENTS).url
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with http.Client(verify=unverified(), http2=True) as client:
+                for _ in range(2):
+                    with client.stream("GET", url) as response:
+                        assert self.reason(response) == "the response came over HTTP/2"
+                        assert list(Stream(response)) == ITEMS
+                assert len(client._transport._pool.connections) == 1
+
+    async def test_responses_over_http_2_are_read_the_ordinary_way_on_asyncio(
+        self, http: ModuleType, h2_server: H2Server
+    ) -> None:
+        url = h2_server.answer(*EVENTS).url
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            async with http.AsyncClient(verify=unverified(), http2=True) as client:
+                for _ in range(2):
+                    async with client.stream("GET", url) as response:
+                        assert self.reason(response) == "the response came over HTTP/2"
+                        assert [item async for item in AsyncStream(response)] == ITEMS
+                assert len(client._transport._pool.connections) == 1
 
 
 @pytest.mark.slow

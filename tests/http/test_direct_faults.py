@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 import threading
 import time
@@ -364,6 +365,35 @@ class TestInterrupts:
                 stream.close()
                 thread.join(A_LONG_TIME / 4)
                 assert rest == ["the end"]
+
+    @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system interrupts no thread")
+    @BOTH_WAYS
+    def test_by_a_signal_end_the_body(self, exact: ExactServer, direct: bool) -> None:
+        """The handler's error reaches the user, and the connection is not used again."""
+
+        class Interrupt(BaseException):
+            pass
+
+        def interrupt(*_: object) -> None:
+            raise Interrupt
+
+        before = signal.signal(signal.SIGUSR1, interrupt)
+        try:
+            with httpx.Client(verify=unverified(), timeout=A_LONG_TIME / 4) as client:
+                url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+                with client.stream("GET", url) as response:
+                    stream = Stream(response, direct=direct)
+                    assert next(stream) == 0
+                    main = threading.get_ident()
+                    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGUSR1)).start()
+                    with pytest.raises(Interrupt):
+                        next(stream)
+                    assert list(stream) == []
+                    assert client._transport._pool.connections == []
+                with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                    assert list(Stream(response, direct=direct)) == [0, 1, 2]
+        finally:
+            signal.signal(signal.SIGUSR1, before)
 
     def test_end_a_read_that_has_not_begun_to_wait(self, exact: ExactServer) -> None:
         with httpx.Client(verify=unverified(), timeout=A_LONG_TIME / 4) as client:

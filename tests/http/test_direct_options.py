@@ -1,12 +1,15 @@
-"""The option ``direct`` turns direct reading off, wherever a user can say it."""
+"""The option ``direct`` and the environment turn direct reading off, wherever bodies are read."""
 
 # ruff: noqa: SIM117 (one statement for both would not fit into a line)
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
+import anthropic
 import httpx
+import openai
 import pytest
 
 from exact_server import CHUNKED, ExactServer
@@ -15,6 +18,7 @@ from ssejet import (
     AsyncClient,
     Client,
     EventSource,
+    accelerate,
     aconnect_sse,
     asubscribe,
     connect_sse,
@@ -29,7 +33,12 @@ if TYPE_CHECKING:
 DATA = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
 STEPS = (CHUNKED, chunk(DATA), chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
-pytestmark = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+
+
+@pytest.fixture(autouse=True, params=["1", "0"], ids=["SSEJET_DIRECT=1", "SSEJET_DIRECT=0"])
+def environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSEJET_DIRECT", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +48,10 @@ def exact() -> Iterator[ExactServer]:
 
 
 def check(response: Any, *, direct: bool) -> None:
-    assert bool(direct_reading(response)) is direct
+    assert bool(direct_reading(response)) is (direct and os.environ["SSEJET_DIRECT"] == "1")
 
 
+@BOTH_WAYS
 class TestSync:
     def test_the_option_direct_works_in_event_sources(self, exact: ExactServer, direct: bool) -> None:
         with httpx.Client() as client:
@@ -74,6 +84,7 @@ class TestSync:
                 check(stream.response, direct=direct)
 
 
+@BOTH_WAYS
 class TestAsync:
     async def test_the_option_direct_works_in_async_event_sources(
         self, exact: ExactServer, direct: bool
@@ -108,7 +119,40 @@ class TestAsync:
                 check(stream.response, direct=direct)
 
 
+class TestAcceleratedSDKs:
+    """They have no option."""
+
+    def test_the_environment_alone_decides_in_sdks(self, exact: ExactServer) -> None:
+        with openai.OpenAI(api_key="k", base_url=base_of(exact)) as client:
+            with accelerate(client).chat.completions.create(model="m", messages=[], stream=True) as chunks:
+                assert len(list(chunks)) == 1
+                check(chunks.response, direct=True)
+        with anthropic.Anthropic(api_key="k", base_url=base_of(exact)) as other:
+            with accelerate(other).messages.create(
+                model="m", max_tokens=9, messages=[], stream=True
+            ) as events:
+                assert [event.type for event in events] == ["message_stop"]
+                check(events.response, direct=True)
+
+    async def test_the_environment_alone_decides_in_async_sdks(self, exact: ExactServer) -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=base_of(exact)) as client:
+            create = accelerate(client).chat.completions.create
+            async with await create(model="m", messages=[], stream=True) as chunks:
+                assert len([each async for each in chunks]) == 1
+                check(chunks.response, direct=True)
+        async with anthropic.AsyncAnthropic(api_key="k", base_url=base_of(exact)) as other:
+            async with await accelerate(other).messages.create(
+                model="m", max_tokens=9, messages=[], stream=True
+            ) as events:
+                assert [event.type async for event in events] == ["message_stop"]
+                check(events.response, direct=True)
+
+
 def base_of(server: ExactServer) -> str:
     # The server looks at the last part of the path only.
     server._answers["/completions"] = STEPS
+    server._answers["/messages"] = (
+        CHUNKED,
+        chunk(b'event: message_stop\ndata: {"type": "message_stop"}\n\n') + b"0\r\n\r\n",
+    )
     return server.base + "v1"

@@ -1,13 +1,16 @@
 """Direct reading leaves everything as httpcore would: the items, the errors, the response and the pool."""
 
-# ruff: noqa: SIM117 (one statement for both would not fit into a line)
+# ruff: noqa: ASYNC110, SIM117 (nothing tells of an expiry; one statement for both would not fit into a line)
 
 from __future__ import annotations
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import h11
 import httpx
 import httpx2
@@ -184,6 +187,98 @@ class TestEndings:
         seen = await asee(http, exact, name, direct=True)
         assert seen == await asee(http, exact, name, direct=False)
         assert seen.connections == (1 if ENDINGS[name][1] or "until" in name else 2)
+
+
+BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+
+
+@BOTH_WAYS
+class TestKeepAlive:
+    """How long a connection is kept after a body is up to the limits of the client."""
+
+    def test_a_kept_connection_expires(self, http: ModuleType, exact: ExactServer, direct: bool) -> None:
+        before = exact.accepted
+        limits = http.Limits(keepalive_expiry=0.05)
+        with http.Client(verify=unverified(), limits=limits) as client:
+            for count in (1, 2):
+                with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as response:
+                    assert list(Stream(response, direct=direct)) == [1, 2]
+                    assert bool(direct_reading(response)) is direct
+                assert exact.accepted - before == count
+                (connection,) = client._transport._pool.connections
+                assert connection.is_idle()
+                while not connection.has_expired():
+                    time.sleep(0.001)
+
+    async def test_a_kept_connection_expires_on_asyncio(
+        self, http: ModuleType, exact: ExactServer, direct: bool
+    ) -> None:
+        before = exact.accepted
+        limits = http.Limits(keepalive_expiry=0.05)
+        async with http.AsyncClient(verify=unverified(), limits=limits) as client:
+            for count in (1, 2):
+                async with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as response:
+                    assert [item async for item in AsyncStream(response, direct=direct)] == [1, 2]
+                    assert bool(direct_reading(response)) is direct
+                assert exact.accepted - before == count
+                (connection,) = client._transport._pool.connections
+                assert connection.is_idle()
+                while not connection.has_expired():
+                    await asyncio.sleep(0.001)
+
+    def test_no_connection_is_kept_beyond_the_limit(
+        self, http: ModuleType, exact: ExactServer, direct: bool
+    ) -> None:
+        limits = http.Limits(max_keepalive_connections=1)
+        with http.Client(verify=unverified(), limits=limits) as client:
+            with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as first:
+                with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as second:
+                    assert list(Stream(first, direct=direct)) == list(Stream(second, direct=direct)) == [1, 2]
+            assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+
+@BOTH_WAYS
+class TestQueues:
+    """Requests that wait for a place in the pool get it when the body before them is over."""
+
+    def test_a_place_in_the_pool_is_given_on_at_the_end_of_a_body(
+        self, http: ModuleType, exact: ExactServer, direct: bool
+    ) -> None:
+        before = exact.accepted
+        limits = http.Limits(max_connections=1)
+        with http.Client(verify=unverified(), limits=limits, timeout=A_LONG_TIME) as client:
+
+            def read(_: int) -> list[Any]:
+                with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as response:
+                    return list(Stream(response, direct=direct))
+
+            with ThreadPoolExecutor(8) as executor:
+                assert list(executor.map(read, range(8))) == [[1, 2]] * 8
+        assert exact.accepted - before == 1
+
+    @pytest.mark.parametrize("uses_uvloop", [False, True], ids=["asyncio", "uvloop"])
+    def test_a_place_in_the_pool_is_given_on_at_the_end_of_an_async_body(
+        self, http: ModuleType, exact: ExactServer, direct: bool, uses_uvloop: bool
+    ) -> None:
+        before = exact.accepted
+        found: list[list[Any]] = []
+
+        async def read(client: Any) -> None:
+            async with client.stream("GET", exact.answer(*ENDINGS["chunked"][0])) as response:
+                found.append([item async for item in AsyncStream(response, direct=direct)])
+
+        async def main() -> None:
+            limits = http.Limits(max_connections=1)
+            async with (
+                http.AsyncClient(verify=unverified(), limits=limits, timeout=A_LONG_TIME) as client,
+                anyio.create_task_group() as tasks,
+            ):
+                for _ in range(8):
+                    tasks.start_soon(read, client)
+
+        anyio.run(main, backend_options={"use_uvloop": uses_uvloop})
+        assert found == [[1, 2]] * 8
+        assert exact.accepted - before == 1
 
 
 class TestExcessBytes:

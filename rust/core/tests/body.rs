@@ -122,6 +122,31 @@ fn a_body_that_ends_early_is_an_error_unless_it_ends_with_the_connection() {
 }
 
 #[test]
+fn a_body_that_has_failed_stays_so_whatever_comes() {
+    fn check_all_fail(body: &mut Body, error: BodyError) {
+        for input in [&b""[..], b"5\r\nhello\r\n0\r\n\r\n"] {
+            assert_eq!(body.feed(input, |part| panic!("{part:?} is no payload")), Err(error));
+            assert_eq!(body.finish(), Err(error));
+            assert!(!body.is_complete());
+        }
+    }
+
+    let mut body = Body::new(Framing::Chunked);
+    assert_eq!(body.feed(b"x\r\n", |_| ()), Err(BodyError::InvalidSize));
+    check_all_fail(&mut body, BodyError::InvalidSize);
+    for (framing, start, error) in [
+        (Framing::Chunked, &b"5\r\nhello\r\n"[..], BodyError::Incomplete),
+        (Framing::Chunked, b"5", BodyError::IncompleteLine),
+        (Framing::Length(9), b"hello", BodyError::Incomplete),
+    ] {
+        let mut body = Body::new(framing);
+        body.feed(start, |_| ()).unwrap();
+        assert_eq!(body.finish(), Err(error));
+        check_all_fail(&mut body, error);
+    }
+}
+
+#[test]
 fn each_byte_in_each_place_reads_as_a_naive_reader_reads_it() {
     let stream = b"1;e\r\nx\r\n0 \r\nA: b\r\n c\r\n\r\n";
     for place in 0..stream.len() {
