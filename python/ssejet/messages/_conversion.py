@@ -37,6 +37,7 @@ from ssejet._answers.conversion import (
     as_text,
     call_of,
     input_of,
+    numbered,
     plain_object,
     reasoning_of,
     without,
@@ -130,8 +131,8 @@ def from_chat(
         ValueError: there is no counterpart for a role, or with ``unmatched="raise"`` for anything else.
     """
     converter = _FromChat(unmatched)
-    for index, message in enumerate(messages):
-        converter.add(plain_object(message, f"messages[{index}]"), f"messages[{index}]")
+    for where, message in numbered(messages, "messages"):
+        converter.add(plain_object(message, where), where)
     request: dict[str, Any] = {"messages": converter.messages}
     if converter.system:
         request["system"] = as_text(converter.system)
@@ -180,8 +181,8 @@ def to_chat(
     converter = _ToChat(unmatched)
     if system is not None and system != []:
         converter.messages.append({"role": "system", "content": converter.parts(system, "system")})
-    for index, message in enumerate(messages):
-        converter.add(plain_object(message, f"messages[{index}]"), f"messages[{index}]")
+    for where, message in numbered(messages, "messages"):
+        converter.add(plain_object(message, where), where)
     request: dict[str, Any] = {"messages": converter.messages}
     if tools is not None:
         plain = [plain_object(tool, f"tools[{index}]") for index, tool in enumerate(tools)]

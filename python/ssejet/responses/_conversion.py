@@ -34,6 +34,7 @@ from ssejet._answers.conversion import (
     Converter,
     Unmatched,
     as_text,
+    numbered,
     plain_object,
     reasoning_of,
     without,
@@ -104,8 +105,8 @@ def from_chat(
         ValueError: there is no counterpart for a role, or with ``unmatched="raise"`` for anything else.
     """
     converter = _FromChat(unmatched)
-    for index, message in enumerate(messages):
-        converter.add(_plain_message(message, f"messages[{index}]"), f"messages[{index}]")
+    for where, message in numbered(messages, "messages"):
+        converter.add(_plain_message(message, where), where)
     chosen = converter.chosen(tools, tool_choice, parallel_tool_calls)
     return {"input": converter.items, **chosen}  # type: ignore[typeddict-item]
 
@@ -146,8 +147,8 @@ def to_chat(
     if instructions is not None:
         converter.messages.append({"role": "system", "content": instructions})
     items = [{"role": "user", "content": input}] if isinstance(input, str) else input
-    for index, item in enumerate(items):
-        converter.add(plain_object(item, f"input[{index}]"), f"input[{index}]")
+    for where, item in numbered(items, "input"):
+        converter.add(plain_object(item, where), where)
     converter.end_turn()
     chosen = converter.chosen(tools, tool_choice, parallel_tool_calls)
     return {"messages": converter.messages, **chosen}  # type: ignore[typeddict-item]
