@@ -40,6 +40,7 @@ __all__ = [
     "numbered",
     "plain_object",
     "reasoning_of",
+    "text_at",
     "without",
 ]
 
@@ -142,6 +143,12 @@ def numbered(values: Any, name: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(values, Iterable) or isinstance(values, (str, bytes, Mapping)):
         raise TypeError(f"{name} must be a list of dicts or message objects, not {type(values).__name__}")
     return ((f"{name}[{index}]", value) for index, value in enumerate(values))
+
+
+def text_at(fields: Mapping[str, Any], name: str) -> str:
+    """A field with a word, such as the type of a part; "" if there is none, or something else."""
+    word = fields.get(name)
+    return word if isinstance(word, str) else ""
 
 
 def plain_object(value: Any, where: str) -> dict[str, Any]:
