@@ -24,10 +24,12 @@ from ssejet.chat import (
     FunctionToolCallArgumentsDoneEvent,
 )
 from ssejet.errors import StreamError
+from ssejet.messages import AsyncMessageStream, MessageStream
 from ssejet.metrics import StreamMetrics
+from ssejet.responses import AsyncResponseStream, ResponseStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from servers import Server
 
@@ -196,8 +198,15 @@ async def test_closing_closes_an_async_source(name: str) -> None:
     class Source:
         closed = 0
 
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            return
+            yield
+
         async def close(self) -> None:
             self.closed += 1
+
+    class ClosedAtOnce(Closable):
+        __aiter__ = Source.__aiter__
 
     source = Source()
     if name == "aclose":
@@ -205,7 +214,7 @@ async def test_closing_closes_an_async_source(name: str) -> None:
     async with AsyncChatCompletionStream(source):
         pass
     assert source.closed == 1
-    closable = Closable()
+    closable = ClosedAtOnce()
     await AsyncChatCompletionStream(closable).close()
     assert closable.closed == 1
 
@@ -337,6 +346,19 @@ def test_the_sync_class_refuses_async_callbacks() -> None:
 
     with pytest.raises(TypeError, match="AsyncChatCompletionStream"):
         ChatCompletionStream([]).on("content.delta", slow)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, httpx.Response(200)])
+@pytest.mark.parametrize("protocol", [ChatCompletionStream, ResponseStream, MessageStream])
+def test_a_source_that_is_not_iterable_is_refused_at_once(protocol: Any, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=rf"such as Stream\(.*, not {type(wrong).__name__}"):
+        protocol(wrong)
+
+
+@pytest.mark.parametrize("protocol", [AsyncChatCompletionStream, AsyncResponseStream, AsyncMessageStream])
+def test_a_source_without_async_is_refused_by_the_async_class(protocol: Any) -> None:
+    with pytest.raises(TypeError, match=r"takes an iterable with __aiter__\(\), such as AsyncStream"):
+        protocol([])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ import pydantic
 import pytest
 from chunk_builders import call, calls, chunk, says
 
-from ssejet.chat import ChatCompletionStream, ParsedFunction, function_tool, tool_param
+from ssejet.chat import (
+    ChatCompletionStream,
+    ChatCompletionStreamState,
+    ParsedFunction,
+    function_tool,
+    tool_param,
+)
+from ssejet.messages import message_tool
 
 
 class Weather(pydantic.BaseModel):
@@ -80,9 +87,11 @@ def test_tools_in_openais_form_are_sent_as_they_are() -> None:
     assert tool_param(Weather) == function_tool(Weather)
 
 
-def test_what_is_not_a_tool_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected OpenAI's dict form"):
-        tool_param(int)
+@pytest.mark.parametrize("wrong", [int, "Weather", None, Weather(city="Oslo", days=2), [STRICT]])
+def test_what_is_not_a_tool_is_refused(wrong: Any) -> None:
+    for refuses in (tool_param, message_tool, lambda tool: ChatCompletionStreamState(input_tools=[tool])):
+        with pytest.raises(TypeError, match="expected OpenAI's dict form"):
+            refuses(wrong)
 
 
 # What comes back

@@ -58,6 +58,7 @@ def test_it_says_why_a_package_is_left_alone_or_broken(tmp_path: Path) -> None:
     output = doctor(before=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
     reason = "it lacks what ssejet builds on: cannot import name 'OpenAI'"
     assert row(output, "openai").startswith(f"openai 99.0 left alone {reason}")
+    assert str(tmp_path) not in row(output, "openai")
     assert "broken it cannot be imported: RuntimeError: no luck" in row(output, "httpx_sse")
 
 

@@ -79,6 +79,8 @@ CUTS = {
     "the connection breaks": (Then.DROP,),
     "the body ends": (),
     "the body ends within an event": (word(3)[:20],),
+    "the sentinel comes too early": (b"data: [DONE]\n\n", word(3), COMPLETED),
+    "the body ends with the sentinel": (b"data: [DONE]",),
 }
 
 
@@ -348,6 +350,22 @@ def test_a_truncated_stream_is_told_in_the_words_of_the_protocol(user: User, acc
     assert isinstance(outcome.error, TruncatedStreamError)
     assert "response.completed" in str(outcome.error)
     assert "[DONE]" not in str(outcome.error)
+
+
+def test_a_sentinel_is_not_the_end_of_a_response(user: User, account: Account) -> None:
+    account.reply(CREATED, word(1), b"data: [DONE]\n\n", word(2), COMPLETED)
+    outcome = user.call(account, "responses.create", stream=True)
+    assert isinstance(outcome.error, TruncatedStreamError)
+    assert "before an event response.completed" in str(outcome.error)
+    assert outcome.error.partial.output_text == text_of(outcome.items) == WORDS[0]
+
+
+def test_a_sentinel_that_comes_too_early_is_no_error_with_require_done_false(
+    user: User, account: Account
+) -> None:
+    account.reply(CREATED, word(1), b"data: [DONE]\n\n", word(2))
+    outcome = user.call(account, "responses.create", stream=True, options={"require_done": False})
+    assert text_of(outcome.checked().items) == WORDS[0]
 
 
 def test_a_stream_that_is_left_in_the_background_is_closed(account: Account) -> None:

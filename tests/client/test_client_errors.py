@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from accounts import DONE, chunk
+from users import KEY, MESSAGES
 
 from servers import Then
 from ssejet import (
     APIConnectionError,
     APIError,
     APIStatusError,
+    Client,
     ContentTypeError,
     InvalidJSONError,
     TruncatedStreamError,
@@ -199,6 +202,37 @@ class TestEnds:
         outcome = user.call(account, "responses.create", stream=True)
         assert isinstance(outcome.error, TruncatedStreamError)
         assert len(outcome.items) == 1
+
+    @pytest.mark.parametrize("end", [b"", DONE])
+    def test_ends_of_messages_need_their_last_event(self, end: bytes, user: User, account: Account) -> None:
+        account.reply(b'data: {"type": "ping"}\n\n', end)
+        outcome = user.call(account, "messages.create", stream=True, max_tokens=1)
+        assert isinstance(outcome.error, TruncatedStreamError)
+        assert "before message_stop" in str(outcome.error)
+        account.reply(b'data: {"type": "message_stop"}\n\n', end)
+        assert len(user.call(account, "messages.create", stream=True, max_tokens=1).checked().items) == 1
+
+    @pytest.mark.parametrize(
+        ("method", "beginning", "end"),
+        [
+            ("chat.completions.create", chunk(content="Hi"), chunk("stop")),
+            ("chat.completions.create", chunk(content="Hi"), DONE),
+            ("responses.create", b'data: {"type": "a"}\n\n', b'data: {"type": "response.completed"}\n\n'),
+            ("messages.create", b'data: {"type": "ping"}\n\n', b'data: {"type": "message_stop"}\n\n'),
+        ],
+        ids=["a finish reason", "the sentinel", "response.completed", "message_stop"],
+    )
+    def test_ends_are_seen_by_those_who_read_the_events_as_they_came(
+        self, method: str, beginning: bytes, end: bytes, account: Account
+    ) -> None:
+        params: dict[str, Any] = {"input": "Hi"} if method.startswith("resp") else {"messages": MESSAGES}
+        with Client(api_key=KEY, base_url=account.url) as client:
+            create: Any = attrgetter(method)(client)
+            account.reply(beginning, end)
+            assert len([*create(model="m", max_tokens=1, stream=True, **params).events()]) == 2
+            account.reply(beginning)
+            with pytest.raises(TruncatedStreamError):
+                [*create(model="m", max_tokens=1, stream=True, **params).events()]
 
 
 def test_an_error_event_of_the_responses_api_is_an_error(user: User, account: Account) -> None:

@@ -134,6 +134,13 @@ class TestURL:
         monkeypatch.setenv(variable, value)
         assert Client.for_provider(name, api_key=KEY).base_url == expected
 
+    @pytest.mark.parametrize("empty", [None, "", " ", "\n"])
+    def test_the_url_of_the_caller_that_is_empty_does_not_send_the_key_to_another_provider(
+        self, empty: str | None
+    ) -> None:
+        client = Client.for_provider("deepseek", api_key=KEY, base_url=empty)
+        assert client.base_url == "https://api.deepseek.com"
+
     def test_the_url_of_azure_must_be_given(self) -> None:
         with pytest.raises(ValueError, match="pass base_url, or set AZURE_OPENAI_ENDPOINT"):
             Client.for_provider("azure", api_key=KEY)
@@ -150,8 +157,37 @@ class TestName:
         ):
             Client.for_provider("openia")
 
-    def test_the_name_of_a_provider_may_be_in_any_case(self) -> None:
-        assert Client.for_provider("Ollama").base_url == "http://127.0.0.1:11434/v1"
+    @pytest.mark.parametrize("name", ["", " ", "-"])
+    def test_the_name_of_a_provider_that_is_empty_is_an_error_that_lists_all(self, name: str) -> None:
+        with pytest.raises(ValueError, match=f"no provider has the name '{name}'; the names are anthropic"):
+            Client.for_provider(name)
+
+    @pytest.mark.parametrize("name", [None, 1, b"openai", ["openai"], PROVIDERS["openai"]])
+    def test_the_name_of_a_provider_must_be_a_string(self, name: Any) -> None:
+        with pytest.raises(TypeError, match=f"must be a str, such as 'openai', not {type(name).__name__}"):
+            Client.for_provider(name)
+
+    @pytest.mark.parametrize("name", ["Ollama", "OLLAMA", " ollama\n"])
+    def test_the_name_of_a_provider_may_be_in_any_case(self, name: str) -> None:
+        assert Client.for_provider(name).base_url == "http://127.0.0.1:11434/v1"
+
+    @pytest.mark.parametrize(
+        ("name", "known"),
+        [
+            ("LM Studio", "lmstudio"),
+            ("llama.cpp", "llamacpp"),
+            ("Z.AI", "zai"),
+            ("open-router", "openrouter"),
+        ],
+    )
+    def test_the_name_of_a_provider_may_be_written_as_the_provider_writes_it(
+        self, name: str, known: str
+    ) -> None:
+        client = Client.for_provider(name, api_key=KEY)
+        assert client.base_url == Client.for_provider(known, api_key=KEY).base_url
+
+    def test_the_names_have_no_spaces_and_punctuation(self) -> None:
+        assert all(name.isalnum() and name.islower() for name in PROVIDERS)
 
 
 class TestRequests:

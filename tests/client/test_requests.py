@@ -85,6 +85,11 @@ class TestHeaders:
         assert isinstance(error, TypeError)
         assert "x-a must be a str, not int" in str(error)
 
+    def test_headers_must_have_strings_as_names(self, account: Account) -> None:
+        error = SYNC.call(account, extra_headers={1: "a"}).error
+        assert isinstance(error, TypeError)
+        assert "the names in extra_headers must be str, not int" in str(error)
+
 
 class TestKeys:
     def test_keys_come_from_the_environment(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +247,11 @@ class TestOptions:
             ("timeout", httpx.Timeout(5)),
             ("max_retries", None),
             ("max_retries", "2"),
+            ("default_headers", "x-a: 1"),
+            ("default_headers", [("x-a", "1")]),
+            ("default_query", "a=1"),
+            ("default_query", 0),
+            ("tokenizer", "o200k_base"),
         ],
     )
     def test_options_of_the_wrong_type_are_refused(self, option: str, value: Any) -> None:
@@ -253,6 +263,16 @@ class TestOptions:
         error = user.call(account, **{option: -1}).error
         assert isinstance(error, ValueError)
         assert option in str(error)
+        assert account.requests == []
+
+    @pytest.mark.parametrize("option", ["extra_headers", "extra_query", "extra_body"])
+    @pytest.mark.parametrize("value", ["", "a=1", [("a", "1")]])
+    def test_options_of_a_call_that_are_no_mappings_are_refused(
+        self, user: User, account: Account, option: str, value: Any
+    ) -> None:
+        error = user.call(account, **{option: value}).error
+        assert isinstance(error, TypeError)
+        assert str(error) == f"{option} must be a dict, not {type(value).__name__}"
         assert account.requests == []
 
     def test_options_that_are_missing_raise_at_once(self) -> None:

@@ -405,6 +405,13 @@ class TestObjects:
         with pytest.raises(TypeError, match=r"messages\[1\] must be a dict or a message object, not int"):
             from_chat([{"role": "user", "content": "a"}, 1])
 
+    @pytest.mark.parametrize("wrong", [None, 1, "a", {"role": "user", "content": "a"}])
+    def test_objects_that_are_no_list_are_refused(self, wrong: Any) -> None:
+        refused = f"messages must be a list of dicts or message objects, not {type(wrong).__name__}"
+        for convert in (to_chat, from_chat):
+            with pytest.raises(TypeError, match=refused):
+                convert(wrong)
+
 
 @pytest.mark.parametrize(
     ("finish", "stop"),

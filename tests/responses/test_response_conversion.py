@@ -485,6 +485,13 @@ class TestObjectsAsInput:
         with pytest.raises(TypeError, match=r"messages\[0\] must be a dict or a message object, not str"):
             from_chat(["a"])
 
+    @pytest.mark.parametrize("wrong", [None, 1, b"a", {"role": "user", "content": "a"}])
+    def test_objects_that_are_no_list_are_no_conversation(self, wrong: Any) -> None:
+        refused = f"must be a list of dicts or message objects, not {type(wrong).__name__}"
+        for convert in (to_chat, from_chat, to_messages, from_messages):
+            with pytest.raises(TypeError, match=refused):
+                convert(wrong)
+
 
 # Conversations of the Responses API.
 

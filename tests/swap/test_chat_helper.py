@@ -139,6 +139,16 @@ def test_usual_chunks_are_not_openais_to_take_in(name: str, monkeypatch: Any) ->
     assert left <= len(first) + 2
 
 
+def test_a_choice_without_a_message_fails_as_it_does_without_us() -> None:
+    stock, ours = Side(ChatCompletionStreamState()), Side(LinearState.of(ChatCompletionStreamState()))
+    choices = [choice for index in (-1, 1) for choice in chunk(index, role="assistant")["choices"]]
+    stock.take({**chunk(), "choices": choices})
+    ours.take({**chunk(), "choices": choices})
+    error = stock.take(chunk(0, content="a"))
+    assert isinstance(error, AttributeError)
+    assert differences(ours.take(chunk(0, content="a")), error) == []
+
+
 BODY = [
     event(json.dumps(data))
     for data in [

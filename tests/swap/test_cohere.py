@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import ODDITIES, Scribe
 from sdks import FakeServer, Outcome, assert_same, event, outcome, sizes
-from wrong_values import changed
 
 import ssejet
 from ssejet.swap import UnsupportedVersionWarning
+from wrong_values import changed
 
 if TYPE_CHECKING:
     from servers import Server

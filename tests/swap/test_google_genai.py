@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from payloads import ODDITIES, Scribe
 from same import differences
 from sdks import FakeServer, Outcome, assert_same, event, outcome, sizes
-from wrong_values import changed
 
 import ssejet
 from ssejet._core import Assembler
 from ssejet.swap import UnsupportedVersionWarning
+from wrong_values import changed
 
 if TYPE_CHECKING:
     from servers import Server

@@ -10,6 +10,8 @@ from ssejet._json import dump_builtins, loads
 from ssejet._pydantic import can_dump, to_builtins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Required, TypedDict
 
     class ChatRequest(TypedDict, total=False):
@@ -36,8 +38,10 @@ __all__ = [
     "call_of",
     "calls_of",
     "input_of",
+    "numbered",
     "plain_object",
     "reasoning_of",
+    "text_at",
     "without",
 ]
 
@@ -134,6 +138,27 @@ class Converter:
     def no_choice(self, choice: Any) -> ValueError:
         what = f"tool_choice {choice!r} has no counterpart in {self.target}"
         return ValueError(f"{what}: pass another one, or None")
+
+
+def numbered(values: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Each message or item of a conversation, with the words for its place.
+
+    Args:
+        values: the conversation.
+        name: of the parameter.
+
+    Raises:
+        TypeError: the conversation is no list, or a single message.
+    """
+    if not isinstance(values, Iterable) or isinstance(values, (str, bytes, Mapping)):
+        raise TypeError(f"{name} must be a list of dicts or message objects, not {type(values).__name__}")
+    return ((f"{name}[{index}]", value) for index, value in enumerate(values))
+
+
+def text_at(fields: Mapping[str, Any], name: str) -> str:
+    """A field with a word, such as the type of a part; "" if there is none, or something else."""
+    word = fields.get(name)
+    return word if isinstance(word, str) else ""
 
 
 def plain_object(value: Any, where: str) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class BaseAnswerStream(Generic[EventT]):
     """
 
     _awaits_callbacks: ClassVar[bool]
+    _iterated_by: ClassVar[str]
     _event_types: ClassVar[Mapping[str, type[Any]]]
     _text_delta: ClassVar[type[Any]]
 
@@ -98,12 +99,21 @@ class BaseAnswerStream(Generic[EventT]):
             source: the items.
             state: gets the source's HTTP request as its ``_request``.
             machine: takes the items.
+
+        Raises:
+            TypeError: the source cannot be iterated over in this way.
         """
         self._source = source
         self._machine = machine
         if isinstance(source, (OpenedLater, AsyncOpenedLater)):
             source.when_open(lambda opened: setattr(state, "_request", request_of(opened.response)))
             source.when_open(_forget_input)
+        elif not hasattr(source, self._iterated_by):
+            stream = "AsyncStream" if self._awaits_callbacks else "Stream"
+            raise TypeError(
+                f"{type(self).__name__} takes an iterable with {self._iterated_by}(), such as "
+                f"{stream}(response, cast_to=…), not {type(source).__name__}"
+            )
         else:
             state._request = request_of(self.response)
             _forget_input(source)
@@ -151,6 +161,7 @@ class AnswerStream(BaseAnswerStream[EventT]):
     """The sync driver."""
 
     _awaits_callbacks = False
+    _iterated_by = "__iter__"
     _events: Iterator[EventT] | None = None
 
     def __iter__(self) -> Iterator[EventT]:
@@ -228,6 +239,7 @@ class AsyncAnswerStream(BaseAnswerStream[EventT]):
     """The async driver."""
 
     _awaits_callbacks = True
+    _iterated_by = "__aiter__"
     _items: AsyncIterator[Any] | None = None
     _ended = False
 

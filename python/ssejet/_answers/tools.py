@@ -32,7 +32,8 @@ class ModelFunction(dict[str, Any]):
         Raises:
             TypeError: ``model`` is not a type of arguments, or a part of it has no schema.
         """
-        function = {"name": name or model.__name__, "strict": True, "parameters": strict_schema_of(model)}
+        parameters = strict_schema_of(model)  # first, as it checks that this is a type
+        function = {"name": name or model.__name__, "strict": True, "parameters": parameters}
         if description is None:
             description = docstring(model)
         if description is not None:

@@ -24,7 +24,7 @@ from ssejet.client._resources import (
     Responses,
 )
 from ssejet.client._resuming import AsyncResumingStream, ResumingStream
-from ssejet.client._settings import Settings
+from ssejet.client._settings import Settings, as_mapping, url_text
 from ssejet.errors import SSEError
 from ssejet.typed import AsyncStream, Stream
 
@@ -133,18 +133,22 @@ class _BaseClient:
         The URL, the key's environment variable and what the provider does differently are known.
 
         Args:
-            name: such as ``"openrouter"`` or ``"ollama"``; docs/providers.md lists them all.
+            name: such as ``"openrouter"`` or ``"ollama"``; docs/providers.md lists them all. Case, spaces and
+                punctuation do not matter.
             options: those of the class. They replace what is known; ``default_headers`` are added to it.
 
         Raises:
+            TypeError: the name is not a string, or an option is of the wrong type.
             ValueError: there is no such provider, its key is not in the environment, or an option has a value
                 that makes no sense.
         """
         provider = provider_named(name)
-        options["base_url"] = options.get("base_url") or provider.url()
+        # Never empty: the client would send this provider's key to OpenAI's server.
+        options["base_url"] = url_text(options.get("base_url")) or provider.url()
         if options.get("api_key") is None:
             options["api_key"] = provider.key()
-        options["default_headers"] = {**provider.headers, **(options.get("default_headers") or {})}
+        headers = as_mapping(options.get("default_headers"), "default_headers")
+        options["default_headers"] = {**provider.headers, **headers}
         client = cls(**options)
         client._settings = replace(client._settings, provider=provider)
         return client

@@ -6,6 +6,7 @@ docs/providers.md has the same as a table, with what each entry was verified by.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -169,14 +170,22 @@ PROVIDERS: Mapping[str, Provider] = {
 }
 """The providers, by name."""
 
+_PUNCTUATION = re.compile(r"[\s._-]")
+
 
 def provider_named(name: str) -> Provider:
-    """The provider of a name.
+    """The provider of a name, in any case, and with or without spaces and punctuation, as in "LM Studio".
 
     Raises:
+        TypeError: the name is not a string.
         ValueError: there is no provider of this name.
     """
-    provider = PROVIDERS.get(name.lower())
+    if not isinstance(name, str):
+        raise TypeError(
+            f"the name of a provider must be a str, such as 'openai', not {type(name).__name__}. For another "
+            "server, pass base_url and api_key to the client"
+        )
+    provider = PROVIDERS.get(_PUNCTUATION.sub("", name).lower())
     if provider is None:
         raise ValueError(
             f"no provider has the name {name!r}; the names are {', '.join(PROVIDERS)}. For another server, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,11 @@ from ssejet.client._params import CallOptions
 from ssejet.client._providers import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sized
+    from collections.abc import Callable, Sized
 
     from ssejet.client._providers import Provider
 
-__all__ = ["OPTIONS", "Settings", "is_anthropic"]
+__all__ = ["OPTIONS", "Settings", "as_mapping", "is_anthropic", "url_text"]
 
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -54,6 +55,11 @@ class Settings:
             raise TypeError(f"max_retries must be an int, not {type(self.max_retries).__name__}")
         if self.max_retries < 0:
             raise ValueError(f"max_retries must be 0 or more; got {self.max_retries!r}")
+        if not (self.tokenizer is None or callable(self.tokenizer)):
+            kind = type(self.tokenizer).__name__
+            raise TypeError(
+                f"tokenizer must be a function that takes a text, such as encoding.encode, not {kind}"
+            )
         # Checked here, as the errors of the HTTP library would show the value, which may be a secret.
         for name, value in {"api_key": self.api_key, **self.headers}.items():
             if not isinstance(value, str):
@@ -76,24 +82,24 @@ class Settings:
         """Make the settings of a client; the environment replaces a missing key and URL.
 
         Raises:
-            TypeError: a header is not a string.
+            TypeError: an option is of the wrong type.
             ValueError: there is no API key, or a value is invalid.
         """
-        # base_url can be a URL object of httpx. A variable that was set from a file ends with a line end.
-        base_url = str(base_url or "").strip() or os.environ.get("OPENAI_BASE_URL", "").strip()
+        base_url = url_text(base_url) or url_text(os.environ.get("OPENAI_BASE_URL"))
         base_url = (base_url or _DEFAULT_BASE_URL).rstrip("/")
         if not base_url.startswith(("http://", "https://")):
             # The message does not show the URL, as it may have a password.
             raise ValueError("base_url must begin with http:// or https://, as in http://127.0.0.1:8000/v1")
         if "?" in base_url or "#" in base_url:
             raise ValueError("base_url must end with its path: pass its query parameters as default_query")
+        query = {**as_mapping(query, "default_query")}
         if api_key is None:
             # The key of one provider must not be sent to another.
             at_anthropic = is_anthropic(base_url)
             api_key = os.environ.get("ANTHROPIC_API_KEY" if at_anthropic else "OPENAI_API_KEY", "")
             if not api_key and base_url == _DEFAULT_BASE_URL:
                 raise ValueError("no API key: pass api_key, or set OPENAI_API_KEY in the environment")
-        return cls(api_key, base_url, _lower_names(headers), dict(query or {}), **others)
+        return cls(api_key, base_url, _lower_names(headers, "default_headers"), query, **others)
 
     def override(self, options: Mapping[str, Any]) -> Settings:
         """Make the settings of one call: headers and query are added to the client's, the rest replaces it.
@@ -105,9 +111,9 @@ class Settings:
             return self
         return replace(
             self,
-            headers={**self.headers, **_lower_names(options.get("extra_headers"))},
-            query={**self.query, **(options.get("extra_query") or {})},
-            body=options.get("extra_body") or {},
+            headers={**self.headers, **_lower_names(options.get("extra_headers"), "extra_headers")},
+            query={**self.query, **as_mapping(options.get("extra_query"), "extra_query")},
+            body=as_mapping(options.get("extra_body"), "extra_body"),
             **{name: value for name, value in options.items() if not name.startswith("extra_")},
         )
 
@@ -117,6 +123,28 @@ def is_anthropic(base_url: str) -> bool:
     return f"{base_url}/".startswith(f"{PROVIDERS['anthropic'].base_url.removesuffix('v1')}")
 
 
-def _lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
+def url_text(url: Any) -> str:
+    """A URL as text; "" for None. An object, such as httpx's, is taken, too; a text may have spaces."""
+    return "" if url is None else str(url).strip()
+
+
+def as_mapping(value: Any, name: str) -> Mapping[Any, Any]:
+    """The value of an option that is a mapping; an empty one for None.
+
+    Raises:
+        TypeError: the value is something else. The message does not show it, as it may have a secret.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+    return value
+
+
+def _lower_names(headers: Mapping[str, str] | None, option: str) -> dict[str, str]:
     """Write the names in lower case, so that a header replaces one of the same name."""
-    return {name.lower(): value for name, value in (headers or {}).items()}
+    named = as_mapping(headers, option)
+    for name in named:
+        if not isinstance(name, str):
+            raise TypeError(f"the names in {option} must be str, not {type(name).__name__}")
+    return {name.lower(): value for name, value in named.items()}

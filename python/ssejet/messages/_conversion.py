@@ -38,8 +38,10 @@ from ssejet._answers.conversion import (
     call_of,
     calls_of,
     input_of,
+    numbered,
     plain_object,
     reasoning_of,
+    text_at,
     without,
 )
 from ssejet._answers.source import copy_json
@@ -131,8 +133,8 @@ def from_chat(
         ValueError: there is no counterpart for a role, or with ``unmatched="raise"`` for anything else.
     """
     converter = _FromChat(unmatched)
-    for index, message in enumerate(messages):
-        converter.add(plain_object(message, f"messages[{index}]"), f"messages[{index}]")
+    for where, message in numbered(messages, "messages"):
+        converter.add(plain_object(message, where), where)
     request: dict[str, Any] = {"messages": converter.messages}
     if converter.system:
         request["system"] = as_text(converter.system)
@@ -179,8 +181,8 @@ def to_chat(
     converter = _ToChat(unmatched)
     if system is not None and system != []:
         converter.messages.append({"role": "system", "content": converter.parts(system, "system")})
-    for index, message in enumerate(messages):
-        converter.add(plain_object(message, f"messages[{index}]"), f"messages[{index}]")
+    for where, message in numbered(messages, "messages"):
+        converter.add(plain_object(message, where), where)
     request: dict[str, Any] = {"messages": converter.messages}
     if tools is not None:
         plain = [plain_object(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
@@ -296,14 +298,13 @@ class _FromChat(Converter):
         if isinstance(content, str):
             return [{"type": "text", "text": content}]
         blocks = []
-        for index, part in enumerate(content):
-            each = f"{where}.content[{index}]"
+        for each, part in numbered(content, f"{where}.content"):
             plain = {"type": "text", "text": part} if isinstance(part, str) else plain_object(part, each)
             blocks += self._block(plain, each)
         return blocks
 
     def _block(self, part: dict[str, Any], where: str) -> list[dict[str, Any]]:
-        kind = part.get("type")
+        kind = text_at(part, "type")
         if kind in {"text", "input_text", "output_text"}:
             text = {"text": part["text"]} if "text" in part else {}
             return [{"type": "text", **text, **self.others(part, ("type", "text"), where)}]
@@ -326,7 +327,7 @@ class _FromChat(Converter):
 
     def _of_responses(self, part: dict[str, Any], where: str) -> dict[str, Any] | None:
         """A block for a part of the Responses API that chat completions have no word for."""
-        kind = part.get("type")
+        kind = text_at(part, "type")
         if kind == "input_image" and part.get("file_id"):
             block = {"type": "image", "source": {"type": "file", "file_id": part["file_id"]}}
             known = ("type", "file_id", *(("detail",) if part.get("detail") == "auto" else ()))
@@ -449,8 +450,7 @@ class _ToChat(Converter):
         if isinstance(content, str):
             return content
         parts: list[dict[str, Any]] = []
-        for index, block in enumerate(content):
-            each = f"{where}.content[{index}]"
+        for each, block in numbered(content, f"{where}.content"):
             parts += self._part(plain_object(block, each), each)
         if len(parts) == 1 and parts[0].keys() == {"type", "text"} and parts[0]["type"] == "text":
             text: str = parts[0]["text"]
@@ -492,7 +492,7 @@ class _ToChat(Converter):
 
     def tool_choice(self, choice: Mapping[str, Any]) -> str | dict[str, Any]:
         kinds = {"auto": "auto", "none": "none", "any": "required"}
-        kind = choice.get("type")
+        kind = text_at(choice, "type")
         if kind == "tool":
             return {"type": "function", "function": {"name": choice.get("name") or ""}}
         if kind in kinds:

@@ -22,7 +22,8 @@ def message_tool(model: Any, *, name: str | None = None, description: str | None
     Raises:
         TypeError: ``model`` is none of these, or a part of it has no schema.
     """
-    tool = {"name": name or model.__name__, "input_schema": schema_of(model)}
+    schema = schema_of(model)  # first, as it checks that this is a type
+    tool = {"name": name or model.__name__, "input_schema": schema}
     if description is None:
         description = docstring(model)
     return tool if description is None else {**tool, "description": description}

@@ -35,8 +35,10 @@ from ssejet._answers.conversion import (
     Unmatched,
     as_text,
     calls_of,
+    numbered,
     plain_object,
     reasoning_of,
+    text_at,
     without,
 )
 from ssejet._answers.source import copy_json
@@ -105,8 +107,8 @@ def from_chat(
         ValueError: there is no counterpart for a role, or with ``unmatched="raise"`` for anything else.
     """
     converter = _FromChat(unmatched)
-    for index, message in enumerate(messages):
-        converter.add(_plain_message(message, f"messages[{index}]"), f"messages[{index}]")
+    for where, message in numbered(messages, "messages"):
+        converter.add(_plain_message(message, where), where)
     chosen = converter.chosen(tools, tool_choice, parallel_tool_calls)
     return {"input": converter.items, **chosen}  # type: ignore[typeddict-item]
 
@@ -147,8 +149,8 @@ def to_chat(
     if instructions is not None:
         converter.messages.append({"role": "system", "content": instructions})
     items = [{"role": "user", "content": input}] if isinstance(input, str) else input
-    for index, item in enumerate(items):
-        converter.add(plain_object(item, f"input[{index}]"), f"input[{index}]")
+    for where, item in numbered(items, "input"):
+        converter.add(plain_object(item, where), where)
     converter.end_turn()
     chosen = converter.chosen(tools, tool_choice, parallel_tool_calls)
     return {"messages": converter.messages, **chosen}  # type: ignore[typeddict-item]
@@ -187,10 +189,9 @@ class _PartConverter(Converter):
         if content is None or isinstance(content, str):
             return content or ""
         parts = []
-        for index, each in enumerate(content):
-            place = f"{where}.content[{index}]"
+        for place, each in numbered(content, f"{where}.content"):
             part = {"type": "text", "text": each} if isinstance(each, str) else plain_object(each, place)
-            if part.get("type") in _TEXTS:
+            if text_at(part, "type") in _TEXTS:
                 text = {"type": self.text_type, "text": part.get("text") or ""}
                 parts.append({**text, **self._marks(part, ("text",), place)})
                 continue
@@ -288,10 +289,9 @@ class _FromChat(_PartConverter):
         content = message.get("content")
         content = [content] if isinstance(content, str) and content else content or []
         parts = []
-        for index, each in enumerate(content):
-            place = f"{where}.content[{index}]"
+        for place, each in numbered(content, f"{where}.content"):
             part = {"type": "text", "text": each} if isinstance(each, str) else plain_object(each, place)
-            kind = part.get("type")
+            kind = text_at(part, "type")
             if kind in _TEXTS:
                 rest = self.rest(part, ("type", "text"), place)
                 parts.append({"type": "output_text", "text": part.get("text") or "", **rest})
@@ -300,7 +300,7 @@ class _FromChat(_PartConverter):
         if message.get("refusal"):
             parts.append({"type": "refusal", "refusal": message["refusal"]})
         citing = [_flat(each, "url_citation") for each in message.get("annotations") or ()]
-        texts = [part for part in parts if part["type"] == "output_text"]
+        texts = [part for part in parts if part.get("type") == "output_text"]
         if citing and len(texts) != 1 and not self.keeps("'annotations' of more than one text", where):
             citing = []
         return parts, citing
@@ -327,7 +327,7 @@ class _FromChat(_PartConverter):
         return items
 
     def _part(self, part: dict[str, Any], where: str) -> dict[str, Any] | None:
-        kind = part.get("type")
+        kind = text_at(part, "type")
         image = part.get("image_url")
         if kind == "image_url" and image:
             fields = {"url": image} if isinstance(image, str) else dict(image)
@@ -398,7 +398,7 @@ def message_item(place: int, parts: list[dict[str, Any]], citing: list[Any] | No
         return {"role": "assistant", "content": text}
     whole = []
     for part in parts:
-        if part["type"] == "output_text" and "annotations" not in part:
+        if part.get("type") == "output_text" and "annotations" not in part:
             part = {**part, "annotations": citing or []}
             citing = None
         whole.append(part)
@@ -433,7 +433,7 @@ class _ToChat(_PartConverter):
 
     def add(self, item: dict[str, Any], where: str) -> None:
         kind = _kind_of(item)
-        if kind == "message" and item.get("role") in _INPUT_ROLES:
+        if kind == "message" and text_at(item, "role") in _INPUT_ROLES:
             self.end_turn()
             content = self.parts(item.get("content"), where)
             rest = self._rest_of(item, ("role", "content"), where)
@@ -505,11 +505,12 @@ class _ToChat(_PartConverter):
         return {"id": item.get("call_id") or "", "type": name, name: called, **rest}
 
     def _rest_of(self, item: dict[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
-        own = _OWN if item.get("status") in {None, "completed"} else _OWN - {"status"}
+        status = item.get("status")
+        own = _OWN if status is None or status == "completed" else _OWN - {"status"}
         return self.rest(item, {*own, *known}, where)
 
     def _part(self, part: dict[str, Any], where: str) -> dict[str, Any] | None:
-        kind = part.get("type")
+        kind = text_at(part, "type")
         detail = part.get("detail")
         if kind == "input_image" and part.get("image_url") and not part.get("file_id"):
             image = {"url": part["image_url"], **({} if detail in {None, "auto"} else {"detail": detail})}
@@ -556,7 +557,10 @@ class _ToChat(_PartConverter):
 def reasoning_text(item: Mapping[str, Any]) -> str:
     """The text of reasoning; if the server sends none, its summary."""
     for name in ("content", "summary"):
-        texts = [part.get("text") or "" for part in item.get(name) or () if isinstance(part, Mapping)]
+        parts = item.get(name)
+        if not isinstance(parts, list):
+            continue
+        texts = [text_at(part, "text") for part in parts if isinstance(part, Mapping)]
         if any(texts):
             return "\n\n".join(texts)
     return ""
@@ -567,6 +571,8 @@ def parts_of(item: Mapping[str, Any]) -> list[dict[str, Any]]:
     content = item.get("content")
     if content is None or isinstance(content, str):
         return [{"type": "output_text", "text": content}] if content else []
+    if not isinstance(content, list):
+        return []  # a server may send anything
     texts = [{"type": "output_text", "text": part} if isinstance(part, str) else part for part in content]
     return [dict(part) for part in texts if isinstance(part, Mapping)]
 
@@ -579,13 +585,13 @@ def _said(parts: list[dict[str, Any]]) -> dict[str, Any]:
         parts = parts[:-1]
     converted = []
     for part in parts:
-        if part.get("type") in _TEXTS:
+        if text_at(part, "type") in _TEXTS:
             part = {**without(part, "type", "annotations", "logprobs"), "type": "text"}
         converted.append(part)
     if converted:
         fields["content"] = as_text(converted)
     annotations = parts[0].get("annotations") if len(parts) == 1 else None
-    if annotations:
+    if isinstance(annotations, list) and annotations:
         fields["annotations"] = [_nested(each, "url_citation") for each in annotations if _is_url(each)]
     return fields
 
@@ -614,13 +620,13 @@ def canonical_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _canonical_part(part: dict[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in part.items() if value not in (None, [])}
-    is_text = part.get("type") in {"input_text", "text"}
+    is_text = text_at(part, "type") in {"input_text", "text"}
     return {**fields, "type": "output_text"} if is_text else fields
 
 
-def _kind_of(item: Mapping[str, Any]) -> Any:
+def _kind_of(item: Mapping[str, Any]) -> str:
     """The type of an item: of messages, servers and users may leave it out."""
-    return item.get("type") or ("message" if "role" in item else "item_reference")
+    return text_at(item, "type") or ("message" if "role" in item else "item_reference")
 
 
 def _tool_param(tool: Any, where: str) -> dict[str, Any]:

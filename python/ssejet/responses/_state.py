@@ -485,7 +485,8 @@ def _parsed(text: str, parse: Callable[[str], Any] | None, *, validate: bool) ->
 
 def _is_answer(message: Mapping[str, Any]) -> bool:
     """Whether the texts of a message are the answer, not commentary."""
-    return message.get("phase") in {None, "final_answer"}
+    phase = message.get("phase")
+    return phase is None or phase == "final_answer"
 
 
 def _data_of(part: Any) -> Mapping[str, Any]:

@@ -82,6 +82,8 @@ def argument_parsers(tools: Iterable[Any]) -> dict[Any, Parser | None]:
 
 def parser_of(parsers: Parsers, name: Any, namespace: Any) -> Parser | None:
     """The parser of the arguments of a call; None if they are not parsed."""
+    if not isinstance(name, str) or not isinstance(namespace, (str, type(None))):
+        return None  # a server may send anything
     if namespace is not None and (namespace, None) in parsers:
         return parsers.get((namespace, name))
     # A function without a namespace can be called with its own name as the namespace.

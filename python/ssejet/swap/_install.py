@@ -242,7 +242,9 @@ def _swap_in(package: str) -> Any:
     except UnsupportedError:
         raise
     except (AttributeError, ImportError) as error:
-        raise UnsupportedError(f"it lacks what ssejet builds on: {error}") from error
+        # Python ends the text of some import errors with a path of this machine.
+        what = str(error).removesuffix(f" ({getattr(error, 'path', None)})")
+        raise UnsupportedError(f"it lacks what ssejet builds on: {what}") from error
     except Exception as error:
         raise UnsupportedError(f"{type(error).__name__}: {error}") from error
     return swap_in

@@ -321,16 +321,12 @@ _WRAPPERS = ("WithRawResponse", "WithStreamedResponse", "WithStreamingResponse")
 
 
 def derived(cls: Any, patches: Collection[Patch]) -> Any:
-    """Make a subclass of one of the SDK's generic classes, with the patches.
-
-    Raises:
-        UnsupportedError: the class is not generic in this version.
-    """
-    if not hasattr(cls, "__class_getitem__"):
-        raise UnsupportedError(f"its class {cls.__name__} is not generic")
+    """Make a subclass of one of the SDK's classes, with the patches."""
+    # Not generic in older versions.
+    base = cls[_T] if hasattr(cls, "__class_getitem__") else cls
     attributes = {patch.name: patch.value for patch in patches if issubclass(cls, patch.owner)}
     attributes |= names_of(cls)
-    return new_class(cls.__name__, (cls[_T],), exec_body=lambda names: names.update(attributes))
+    return new_class(cls.__name__, (base,), exec_body=lambda names: names.update(attributes))
 
 
 def give_managers(resource: Any, managers: dict[Any, Any]) -> None:

@@ -7,7 +7,8 @@ state    receive(bytes)   receive_end()     sentinel, close()    all items are t
 ======== ================ ================= ==================== =========================================
 READING  READING          ENDED             CLOSED               READING: more bytes are needed
 ENDED    ignored          ignored           CLOSED               CLOSED: raises the error of the end, if any
-CLOSED   ignored          ignored           CLOSED               CLOSED: the iteration ends
+CLOSED   ignored          ignored           CLOSED               CLOSED: the iteration ends, with the error of
+                                                                 a sentinel that came too early, if any
 ======== ================ ================= ==================== =========================================
 
 READING and ENDED have a queue of events that are not taken yet. The decoder pauses at an exception of
@@ -18,6 +19,7 @@ the table of the decoder's states.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum, auto
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, overload
@@ -72,7 +74,8 @@ class StreamMachine(Generic[T]):
 
     1. Data that starts with the sentinel ends the stream; what follows is dropped. The same holds for the
        sentinel in quotes, in other case or with spaces around it, and as an event that the end of the input
-       cuts off.
+       cuts off. With ``require_done``, it raises ``TruncatedStreamError`` where the protocol has a last event
+       of its own that has not come.
     2. ``event: error`` raises ``APIError``.
     3. ``event: thread.…`` (OpenAI's Assistants) becomes ``{"event": …, "data": …}``, which is then cast. A
        callable ``cast_to`` gets the event as it gets any other.
@@ -174,7 +177,7 @@ class StreamMachine(Generic[T]):
         self._queue: Iterator[ServerSentEvent] = iter(())
         self._tail = InputTail()
         self._input = EventInput(self._decoder, self.metrics, self._tail)
-        self._error_at_end: APIError | None = None
+        self._error_at_end: APIError | TruncatedStreamError | None = None
 
     @property
     def done(self) -> bool:
@@ -364,6 +367,8 @@ class StreamMachine(Generic[T]):
             for event in self._queue:
                 if self._sentinel.matches(event.data):
                     self._end_at_sentinel()
+                else:
+                    self._observe(event)
                 yield event
             if self._go_on():
                 continue
@@ -394,6 +399,7 @@ class StreamMachine(Generic[T]):
 
     def close(self) -> None:
         """Drop what was not taken, and ignore what may come."""
+        self._error_at_end = None
         self.state = MachineState.CLOSED
         self._tail.clear()
         if self._kept is not None:
@@ -448,7 +454,18 @@ class StreamMachine(Generic[T]):
 
     def _end_at_sentinel(self) -> None:
         self.saw_done = True
+        error = self._truncation()
+        if error is not None:
+            self.keep_partial(error)
         self.close()
+        self._error_at_end = error
+
+    def _observe(self, event: ServerSentEvent) -> None:
+        """Show the item of an event to the metrics, which know whether the answer is whole."""
+        answer, observe = self._cast.answer, self.metrics.observe
+        if answer is not None and observe is not None:
+            with suppress(SSEError):  # it is no item
+                observe(self._complete_answer(answer, event, None))
 
     def _go_on(self) -> bool:
         """Go on when all items are taken.
@@ -457,12 +474,14 @@ class StreamMachine(Generic[T]):
             Whether there may be more to take; if not, more bytes are needed.
         """
         if self.state is MachineState.CLOSED:
+            self._raise_error_at_end()  # of a sentinel that came too early
             return False
         if self._decoder_state is not _RUNNING:
             self._resume()
             return True
         if self.state is MachineState.ENDED:
             self.state = MachineState.CLOSED
+            self._error_at_end = self._error_at_end or self._truncation()
             self._raise_error_at_end()
         return False
 
@@ -481,14 +500,17 @@ class StreamMachine(Generic[T]):
         if self._decoder_state is not _RUNNING and not self.has_events:
             self._resume()
 
+    def _truncation(self) -> TruncatedStreamError | None:
+        """The error of an end that came too early; None if it did not."""
+        last = None if self._cast.answer is None else self._cast.answer.end
+        if not self._require_done or self.metrics.finished or (self.saw_done and last is None):
+            return None
+        end = f"the sentinel {self._sentinel.start!r}" if last is None else last
+        return TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
+
     def _raise_error_at_end(self) -> None:
-        error: APIError | TruncatedStreamError | None = self._error_at_end
+        error = self._error_at_end
         self._error_at_end = None
-        if error is None and self._require_done and not (self.saw_done or self.metrics.finished):
-            end = f"the sentinel {self._sentinel.start!r}"
-            if self._cast.answer is not None and self._cast.answer.end is not None:
-                end = self._cast.answer.end
-            error = TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
         try:
             if error is not None:
                 raise error

@@ -130,7 +130,9 @@ class LinearState(ChatCompletionStreamState[Any]):
         snapshot = snapshots[index]
         of_snapshot = snapshot.__dict__
         message = of_snapshot["message"]
-        if of_snapshot["finish_reason"] or not (message is self._made.get(index) or _is_whole(message)):
+        if of_snapshot["finish_reason"] or message is None:
+            return None
+        if not (message is self._made.get(index) or _is_whole(message)):
             return None
         of_delta = delta.__dict__
         values = _with_delta(message.__dict__, of_delta)
