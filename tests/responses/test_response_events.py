@@ -268,9 +268,13 @@ def test_the_last_event_ends_a_stream_without_a_sentinel(last: str) -> None:
     assert len(items) == 1
 
 
-def test_a_sentinel_ends_the_stream_if_a_server_sends_one() -> None:
+def test_a_sentinel_is_no_last_event() -> None:
     machine = StreamMachine[Any](cast_to=ResponseStreamEvent, require_done=True)
-    assert len([*machine.feed(bytes_of([delta("a")]) + b"data: [DONE]\n\n"), *machine.finish()]) == 1
+    items = machine.feed(bytes_of([delta("a")]) + b"data: [DONE]\n\n")
+    assert next(items).type == "response.output_text.delta"
+    with pytest.raises(TruncatedStreamError, match=r"before an event response\.completed"):
+        next(items)
+    assert [*machine.finish()] == []
 
 
 def test_the_response_gives_its_text_and_its_input_items() -> None:

@@ -24,11 +24,12 @@ class MessageMetrics(TokenMetrics):
     ``prompt_tokens`` includes the tokens that were read from the cache or written to it.
     """
 
-    __slots__ = ("_prompt",)
+    __slots__ = ("_lacks_only_end", "_prompt")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._prompt: dict[str, int] = {}
+        self._lacks_only_end = False
 
     def observe(self, item: Any) -> None:
         """Measure an event, or a dict with its fields."""
@@ -47,6 +48,8 @@ class MessageMetrics(TokenMetrics):
             else:
                 self.add_token(text)
         elif kind == "message_delta":
+            if event.delta.stop_reason is not None:
+                self._lacks_only_end = True
             if event.usage is not None:
                 self._add_usage(event.usage)
         elif kind == "message_start":

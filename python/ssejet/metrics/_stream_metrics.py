@@ -53,9 +53,11 @@ class StreamMetrics(StreamCounts):
     __slots__ = ()
 
     # A subclass that looks at items has a method ``observe``, which is called with each item when it is
-    # taken, and sets ``finished`` when the last item has come.
+    # taken, and sets ``finished`` when the last item has come. It sets ``_lacks_only_end`` when no other item
+    # is lacking: some servers send the sentinel in place of the last one.
     observe: Callable[[Any], None] | None = None
     finished: bool = False
+    _lacks_only_end: bool = False
 
     def __init__(self) -> None:
         self.started: float = perf_counter()

@@ -503,7 +503,8 @@ class StreamMachine(Generic[T]):
     def _truncation(self) -> TruncatedStreamError | None:
         """The error of an end that came too early; None if it did not."""
         last = None if self._cast.answer is None else self._cast.answer.end
-        if not self._require_done or self.metrics.finished or (self.saw_done and last is None):
+        is_end = self.metrics.finished or (self.saw_done and (last is None or self.metrics._lacks_only_end))
+        if is_end or not self._require_done:
             return None
         end = f"the sentinel {self._sentinel.start!r}" if last is None else last
         return TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
