@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseStreamEvent as TheirEvents
-from response_builders import EVERY_KIND, answer, bytes_of, decoded, delta, events_of
+from response_builders import EVERY_KIND, answer, bytes_of, completed, decoded, delta, events_of
 
 from ssejet import APIError, InvalidJSONError, StreamMachine, TruncatedStreamError, responses
 from ssejet.metrics import ResponseMetrics
@@ -270,7 +270,18 @@ def test_the_last_event_ends_a_stream_without_a_sentinel(last: str) -> None:
 
 def test_a_sentinel_ends_the_stream_if_a_server_sends_one() -> None:
     machine = StreamMachine[Any](cast_to=ResponseStreamEvent, require_done=True)
-    assert len([*machine.feed(bytes_of([delta("a")]) + b"data: [DONE]\n\n"), *machine.finish()]) == 1
+    sent = bytes_of([delta("a"), completed()]) + b"data: [DONE]\n\n" + bytes_of([delta("b")])
+    assert len([*machine.feed(sent), *machine.finish()]) == 2
+
+
+def test_a_sentinel_before_the_last_event_is_a_truncation() -> None:
+    machine = StreamMachine[Any](cast_to=ResponseStreamEvent, require_done=True)
+    items = machine.feed(bytes_of([delta("a")]) + b"data: [DONE]\n\n" + bytes_of([completed()]))
+    assert next(items).delta == "a"
+    with pytest.raises(TruncatedStreamError, match=r"before an event response\.completed"):
+        next(items)
+    assert machine.saw_done
+    assert [*machine.finish()] == []
 
 
 def test_the_response_gives_its_text_and_its_input_items() -> None:

@@ -137,6 +137,8 @@ class ResponseEvent(Part, frozen=True, tag_field="type"):
     event_class: ClassVar[Any]
     text_slot: ClassVar[str] = "_sent"
     end: ClassVar[str | None] = "an event response.completed, response.incomplete or response.failed"
+    # A response that runs in the background may go on after it.
+    ends_by_sentinel: ClassVar[bool] = False
     default_metrics: ClassVar[Any] = ResponseMetrics
     collect: ClassVar[Any] = None
 

@@ -36,6 +36,7 @@ class AnswerCast:
         set_slot: puts it there, given the answer, the name and the text.
         knows_shape: whether a text is of a shape that holds nothing but known fields in known places.
         end: what the last event of a whole stream is called; None if the protocol has no such event.
+        ends_by_sentinel: whether a sentinel ends a whole stream, too.
         collect: makes a function that takes the answers of a stream, and one that gives what they make up, or
             None for none; None if they make up nothing.
         complete: completes any other answer, given the answer, the text and a function that reads the text.
@@ -44,7 +45,17 @@ class AnswerCast:
             event. None if only msgspec can make these answers.
     """
 
-    __slots__ = ("build", "collect", "complete", "end", "knows_shape", "metrics", "set_slot", "slot")
+    __slots__ = (
+        "build",
+        "collect",
+        "complete",
+        "end",
+        "ends_by_sentinel",
+        "knows_shape",
+        "metrics",
+        "set_slot",
+        "slot",
+    )
 
     def __init__(self, model: Any) -> None:
         from msgspec.structs import force_setattr
@@ -52,6 +63,7 @@ class AnswerCast:
         self.metrics: type[Any] | None = getattr(model, "default_metrics", None)
         self.slot: str = model.text_slot
         self.end: str | None = getattr(model, "end", None)
+        self.ends_by_sentinel: bool = getattr(model, "ends_by_sentinel", True)
         self.collect: Callable[[], tuple[Callable[[Any], object], Callable[[], Any]]] | None
         self.collect = getattr(model, "collect", None)
         self.set_slot: Callable[[Any, str, str], None] = force_setattr

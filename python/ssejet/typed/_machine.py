@@ -74,8 +74,8 @@ class StreamMachine(Generic[T]):
 
     1. Data that starts with the sentinel ends the stream; what follows is dropped. The same holds for the
        sentinel in quotes, in other case or with spaces around it, and as an event that the end of the input
-       cuts off. With ``require_done``, it raises ``TruncatedStreamError`` where the protocol has a last event
-       of its own that has not come.
+       cuts off. With ``require_done``, it raises ``TruncatedStreamError`` in the Responses API if the last
+       event has not come.
     2. ``event: error`` raises ``APIError``.
     3. ``event: thread.…`` (OpenAI's Assistants) becomes ``{"event": …, "data": …}``, which is then cast. A
        callable ``cast_to`` gets the event as it gets any other.
@@ -502,10 +502,13 @@ class StreamMachine(Generic[T]):
 
     def _truncation(self) -> TruncatedStreamError | None:
         """The error of an end that came too early; None if it did not."""
-        last = None if self._cast.answer is None else self._cast.answer.end
-        if not self._require_done or self.metrics.finished or (self.saw_done and last is None):
+        answer = self._cast.answer
+        is_whole = self.metrics.finished or (self.saw_done and (answer is None or answer.ends_by_sentinel))
+        if is_whole or not self._require_done:
             return None
-        end = f"the sentinel {self._sentinel.start!r}" if last is None else last
+        end = f"the sentinel {self._sentinel.start!r}"
+        if answer is not None and answer.end is not None:
+            end = answer.end
         return TruncatedStreamError(f"the input ended before {end}: the answer may be incomplete")
 
     def _raise_error_at_end(self) -> None:
