@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import threading
@@ -19,7 +20,7 @@ from test_direct_connections import UnixServer, run_on_uvloop
 
 from exact_server import CHUNKED, ExactServer, Then, of_length
 from raw_server import A_LONG_TIME, chunk
-from ssejet import APIConnectionError, AsyncStream, Stream, direct_reading
+from ssejet import APIConnectionError, APITimeoutError, AsyncStream, Stream, direct_reading
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.direct import ResponseBytes
 from ssejet._http.direct._anyio import Arrivals
@@ -348,6 +349,74 @@ class TestBytesWithoutAStream:
                 assert [each.is_idle() for each in client._transport._pool.connections] == [True]
 
         run(main())
+
+
+class TestOtherCode:
+    """It may use the response after the stream was made, and before the first item is read."""
+
+    @BOTH_WAYS
+    def test_reads_the_body_before_the_stream_does(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                stream = Stream(response, direct=direct)
+                response.read()
+                assert list(stream) == [0, 1, 2]
+                assert not direct_reading(response)
+            with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                stream = Stream(response, direct=direct)
+                next(response.iter_raw())
+                with pytest.raises(httpx.StreamConsumed):
+                    next(stream)
+            assert client._transport._pool.connections == []
+
+    @BOTH_WAYS
+    def test_reads_the_body_before_the_async_stream_does(
+        self, exact: ExactServer, run: Run, direct: bool
+    ) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                async with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                    stream = AsyncStream(response, direct=direct)
+                    await response.aread()
+                    assert [item async for item in stream] == [0, 1, 2]
+                    assert not direct_reading(response)
+                async with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                    stream = AsyncStream(response, direct=direct)
+                    await anext(response.aiter_raw())
+                    with pytest.raises(httpx.StreamConsumed):
+                        await anext(stream)
+                assert client._transport._pool.connections == []
+
+        run(main())
+
+    def test_prevents_direct_reading_but_no_timeout(
+        self, exact: ExactServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with httpx.Client(verify=unverified(), timeout=A_LONG_TIME / 4) as client:
+            with client.stream("GET", exact.answer(CHUNKED, CHUNKS[0], Then.HANG)) as response:
+                stream = Stream(response, idle_timeout=0.3)
+                caplog.set_level(logging.DEBUG, "httpcore")
+                with pytest.raises(APITimeoutError) as caught:
+                    list(stream)
+                assert caught.value.kind == "idle"
+                assert not direct_reading(response)
+
+    def test_prevents_direct_reading_but_no_interrupt(
+        self, exact: ExactServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with httpx.Client(verify=unverified(), timeout=None) as client:
+            with client.stream("GET", exact.answer(CHUNKED, CHUNKS[0], Then.HANG)) as response:
+                stream = Stream(response)
+                caplog.set_level(logging.DEBUG, "httpcore")
+                assert next(stream) == 0
+                assert not direct_reading(response)
+                rest: list[Any] = []
+                thread = threading.Thread(target=lambda: rest.extend([*stream, "the end"]), daemon=True)
+                thread.start()
+                thread.join(0.05)
+                stream.close()
+                thread.join(A_LONG_TIME / 4)
+                assert rest == ["the end"]
 
 
 class TestInterrupts:
