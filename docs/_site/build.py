@@ -8,6 +8,7 @@ and checks all links, and that no page loads anything from another host. The con
 from __future__ import annotations
 
 import ast
+import html
 import importlib.util
 import os
 import re
@@ -45,6 +46,11 @@ _PICTURE = re.compile(
     r'<picture>\s*<source[^>]*srcset="([^"]+)">\s*<img alt="([^"]*)" src="([^"]+)">\s*</picture>'
 )
 _COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_TITLE = re.compile(r"<th\b[^>]*>(.*?)</th>", re.DOTALL)
+_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
+_ADDRESS = re.compile(r"<code>https?://[^<]*</code>")
+_TAG = re.compile(r"<[^>]*>")
 
 
 class SiteError(Exception):
@@ -181,6 +187,25 @@ def _build(config: dict[str, Any]) -> None:
     for page in (HTML / "reference").rglob("*.html"):
         # Where the sources are in the repository.
         _write(page, page.read_text(encoding="utf-8").replace("<code>site/python/", "<code>python/"))
+    for page in set(HTML.rglob("*.html")) - set((HTML / "reference").rglob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        _write(page, _TABLE.sub(lambda table: with_labels(table[0]), text))
+
+
+def with_labels(table: str) -> str:
+    """Give each cell of a wide table its column's heading, which a phone shows; let addresses break.
+
+    A phone shows a row as a paragraph. With two columns, the line of headings above says enough.
+    """
+    headings = [html.escape(html.unescape(_TAG.sub("", cell)).strip()) for cell in _TITLE.findall(table)]
+    if len(headings) > 2:
+
+        def label(row: re.Match[str]) -> str:
+            columns = iter(headings)
+            return re.sub(r"<td\b", lambda _: f'<td data-label="{next(columns)}"', row[0])
+
+        table = _ROW.sub(label, table)
+    return _ADDRESS.sub(lambda code: re.sub(r"(?<=[a-z\d]/)(?=\w)|(?=\.)", "<wbr>", code[0]), table)
 
 
 def _titles(nav: list[Any]) -> Iterator[tuple[str, str, str]]:

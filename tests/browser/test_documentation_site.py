@@ -24,7 +24,7 @@ from ssejet.cli._server import loopback_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Page
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "site" / "html"
@@ -57,7 +57,7 @@ async def test_the_site_builds_strictly_and_asks_no_other_host(browser: Browser)
 
     app = Starlette(routes=[Mount("/", StaticFiles(directory=SITE, html=True))])
     with loopback_server(app) as url:
-        await look_around(browser, url, width=1280, colours="light")
+        await look_around(browser, url, width=1400, colours="light")
         await look_around(browser, url, width=390, colours="dark")
 
 
@@ -74,6 +74,7 @@ async def look_around(browser: Browser, url: str, *, width: int, colours: Litera
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is too wide"
         pictures = await page.locator("article img:visible").evaluate_all("all => all.map(e => e.src)")
         assert all(f"#only-{colours}" in picture for picture in pictures)
+    await look_at_tables(page, url, width=width)
     await page.goto(f"{url}/decoder/")
     assert await page.locator("#decoder-output tr").count() == 4
     await page.locator("#decoder-cut").check()
@@ -83,6 +84,27 @@ async def look_around(browser: Browser, url: str, *, width: int, colours: Litera
     assert errors == []
     assert hosts == {urlsplit(url).netloc}
     await context.close()
+
+
+async def look_at_tables(page: Page, url: str, *, width: int) -> None:
+    """What scrolls can be reached with a keyboard, and nothing else; a phone says what each cell is."""
+    await page.goto(f"{url}/swap-ins/", wait_until="networkidle")
+    await page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")
+    await page.wait_for_function(
+        """() => [...document.querySelectorAll(".md-typeset__scrollwrap")].every(
+            (place) => (place.scrollWidth > place.clientWidth) === (place.tabIndex === 0))""",
+        timeout=60_000,
+    )
+    places = page.locator(".md-typeset__scrollwrap[tabindex]")
+    assert (await places.count() > 0) == (width < 700)
+    await page.goto(f"{url}/providers/", wait_until="networkidle")
+    cell = page.locator("article td", has_text="DEEPSEEK_API_KEY").first
+    label = await cell.evaluate("cell => getComputedStyle(cell, '::before').content")
+    assert ("key" in label) == (width < 700)
+    scrolls = (
+        "(place => place.scrollWidth > place.clientWidth)(document.querySelector('.md-typeset__scrollwrap'))"
+    )
+    assert not await page.evaluate(scrolls)
 
 
 def undocumented() -> Iterator[str]:
@@ -127,3 +149,20 @@ def test_a_link_out_of_the_folder_of_pages_becomes_a_link_to_a_page_or_text(buil
     )
     with pytest.raises(builder.SiteError, match=r"missing\.py"):
         builder._with_links("[f](../missing.py)", "docs/chat.md", "chat.md", "")
+
+
+def test_cells_of_a_table_with_three_columns_know_their_headings(builder: ModuleType) -> None:
+    head = "<thead><tr><th>a</th><th>b &amp; <code>c</code></th><th></th></tr></thead>"
+    row = "<tr><td>1</td><td>2</td><td>3</td></tr>"
+    table = builder.with_labels(f"<table>{head}<tbody>{row}</tbody></table>")
+    labelled = '<tr><td data-label="a">1</td><td data-label="b &amp; c">2</td><td data-label="">3</td></tr>'
+    assert table == f"<table>{head}<tbody>{labelled}</tbody></table>"
+    narrow = "<table><thead><tr><th>a</th><th>b</th></tr></thead><tr><td>1</td><td>2</td></tr></table>"
+    assert builder.with_labels(narrow) == narrow
+
+
+def test_an_address_in_a_table_may_break_after_a_slash_and_before_a_dot(builder: ModuleType) -> None:
+    made = builder.with_labels(
+        "<table><tr><td><code>https://a.test/v1</code> <code>b/c.d</code></td></tr></table>"
+    )
+    assert "<code>https://a<wbr>.test/<wbr>v1</code> <code>b/c.d</code>" in made
