@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import sys
 from collections import deque
 from contextlib import suppress
 from time import monotonic
@@ -373,8 +374,15 @@ def pause(failures: int) -> float:
 async def connected(pool: Any) -> Any:
     """Take a connection out of a pool."""
     if "command_name" in _parameters(pool.get_connection) and not _has_default(pool.get_connection):
-        return await pool.get_connection("EVALSHA")  # redis-py before 5.3
-    return await pool.get_connection()
+        connection = await pool.get_connection("EVALSHA")  # redis-py before 5.3
+    else:
+        connection = await pool.get_connection()
+    task: Any = asyncio.current_task()
+    if sys.version_info >= (3, 11) and task.cancelling():
+        # redis-py can swallow a cancellation while it connects. The end of an event loop waits for its tasks.
+        await dropped(pool, connection)
+        raise asyncio.CancelledError
+    return connection
 
 
 def _parameters(function: Any) -> Any:
