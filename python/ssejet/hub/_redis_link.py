@@ -35,6 +35,7 @@ __all__ = [
     "Calls",
     "Link",
     "NoAnswerError",
+    "check_cancellation",
     "connected",
     "dropped",
     "is_transient",
@@ -377,12 +378,22 @@ async def connected(pool: Any) -> Any:
         connection = await pool.get_connection("EVALSHA")  # redis-py before 5.3
     else:
         connection = await pool.get_connection()
+    try:
+        check_cancellation()
+    except asyncio.CancelledError:
+        await dropped(pool, connection)
+        raise
+    return connection
+
+
+def check_cancellation() -> None:
+    """Raise the cancellation of this task that redis-py may have swallowed while it connected.
+
+    The end of an event loop waits for the tasks that it has cancelled.
+    """
     task: Any = asyncio.current_task()
     if sys.version_info >= (3, 11) and task.cancelling():
-        # redis-py can swallow a cancellation while it connects. The end of an event loop waits for its tasks.
-        await dropped(pool, connection)
         raise asyncio.CancelledError
-    return connection
 
 
 def _parameters(function: Any) -> Any:
