@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,6 +20,7 @@ from ssejet.errors import FencedError
 from ssejet.hub import AsyncHub, HubError
 from ssejet.hub._engine import Lease
 from ssejet.hub._redis import RedisCursor
+from ssejet.hub._redis_link import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -337,3 +339,30 @@ async def test_a_redis_that_answers_too_late_has_not_answered_nothing(
                 own_redis.thaw()
             ids.append(await hub.publish("key", "2"))
         assert [id.partition("-")[2] for id in ids] == ["1", "2", "3"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a task does not tell that it was cancelled")
+async def test_a_cancellation_that_redis_py_swallows_while_it_connects_ends_the_task() -> None:
+    class Connection:
+        async def disconnect(self, *, nowait: bool) -> None:
+            pass
+
+    class Pool:
+        def __init__(self) -> None:
+            self.released = 0
+
+        async def get_connection(self) -> Connection:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(1000)
+            return Connection()
+
+        async def release(self, connection: Connection) -> None:
+            self.released += 1
+
+    pool = Pool()
+    task = asyncio.ensure_future(connected(pool))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert pool.released == 1

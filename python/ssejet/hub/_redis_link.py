@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import sys
 from collections import deque
 from contextlib import suppress
 from time import monotonic
@@ -34,6 +35,7 @@ __all__ = [
     "Calls",
     "Link",
     "NoAnswerError",
+    "check_cancellation",
     "connected",
     "dropped",
     "is_transient",
@@ -373,8 +375,25 @@ def pause(failures: int) -> float:
 async def connected(pool: Any) -> Any:
     """Take a connection out of a pool."""
     if "command_name" in _parameters(pool.get_connection) and not _has_default(pool.get_connection):
-        return await pool.get_connection("EVALSHA")  # redis-py before 5.3
-    return await pool.get_connection()
+        connection = await pool.get_connection("EVALSHA")  # redis-py before 5.3
+    else:
+        connection = await pool.get_connection()
+    try:
+        check_cancellation()
+    except asyncio.CancelledError:
+        await dropped(pool, connection)
+        raise
+    return connection
+
+
+def check_cancellation() -> None:
+    """Raise the cancellation of this task that redis-py may have swallowed while it connected.
+
+    The end of an event loop waits for the tasks that it has cancelled.
+    """
+    task: Any = asyncio.current_task()
+    if sys.version_info >= (3, 11) and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _parameters(function: Any) -> Any:

@@ -16,6 +16,7 @@ from ssejet.hub._redis_link import (
     NO_LIMIT,
     TRANSIENT,
     NoAnswerError,
+    check_cancellation,
     connected,
     dropped,
     is_transient,
@@ -153,6 +154,7 @@ class _Shard:
             with anyio.fail_after(_BLOCK + _LATE):
                 await connection.send_command(*command)
                 del command  # it names many logs
+                check_cancellation()
                 reply = await connection.read_response(disable_decoding=True, timeout=NO_LIMIT)
         finally:
             self._is_blocked = False
