@@ -275,7 +275,7 @@ class TestFloods:
                 count = 1
                 async for item in stream:
                     count += 1
-                    most = max(most, stream._reader._chunks._arrivals.size)
+                    most = max(most, stream._reader._chunks.arrived.size)
                     assert item == 4000
                     if count % 100 == 0:
                         await asyncio.sleep(0.001)

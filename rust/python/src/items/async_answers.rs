@@ -9,8 +9,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::AnswerBuilder;
-use super::arrival::Arrival;
+use super::source::Source;
 use super::step::Step;
+use crate::arrivals::Arrival;
 use crate::decoder::list;
 use crate::input::EventInput;
 use crate::read_wait::{ReadWait, Wait};
@@ -28,8 +29,7 @@ pub struct AsyncAnswers {
 /// What the ordinary reads of a stream need.
 #[pyclass(module = "ssejet._core", frozen)]
 pub struct OrdinaryReads {
-    /// An ``AsyncDirectChunks``.
-    chunks: Py<PyAny>,
+    source: Source,
     /// A ``StreamMachine``.
     machine: Py<PyAny>,
     input: Py<EventInput>,
@@ -40,7 +40,7 @@ pub struct OrdinaryReads {
 #[pymethods]
 impl OrdinaryReads {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.chunks)?;
+        self.source.traverse(&visit)?;
         visit.call(&self.machine)?;
         visit.call(&self.input)?;
         visit.call(&self.builder)?;
@@ -77,13 +77,13 @@ impl AsyncAnswers {
     #[pyo3(signature = (chunks, machine, input, builder, observe, /))]
     fn _read_ordinary(
         slf: &Bound<'_, Self>,
-        chunks: Py<PyAny>,
+        chunks: &Bound<'_, PyAny>,
         machine: Py<PyAny>,
         input: Py<EventInput>,
         builder: Py<AnswerBuilder>,
         observe: Option<Py<PyAny>>,
     ) -> PyResult<()> {
-        let reads = OrdinaryReads { chunks, machine, input, builder, observe };
+        let reads = OrdinaryReads { source: Source::of(chunks)?, machine, input, builder, observe };
         slf.get().replace(Some(Py::new(slf.py(), reads)?));
         Ok(())
     }
@@ -270,7 +270,7 @@ impl NextAnswer {
         };
         let reads = reads.get();
         loop {
-            match Arrival::at(reads.chunks.bind(py))? {
+            match reads.source.poll(py)? {
                 Arrival::Bytes(chunk) => match reads.take(chunk.as_any()) {
                     Ok(Taken::Answer(answer)) => return Ok(Step::Item(answer)),
                     Ok(Taken::Nothing) => {}

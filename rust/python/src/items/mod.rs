@@ -1,7 +1,6 @@
 //! From bytes to typed items.
 
 mod answers;
-mod arrival;
 mod async_answers;
 mod blocks;
 mod builder;
@@ -10,6 +9,7 @@ mod events;
 mod ordinary;
 mod rules;
 mod shapes;
+mod source;
 mod stamp;
 mod step;
 mod stream;

@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::arrival::Arrival;
 use super::decoder::{ItemDecoder, Ready};
 use super::step::Step;
+use crate::arrivals::Arrival;
 use crate::read_wait::{ReadWait, Wait};
 
 /// Gives the items of a stream.
@@ -139,7 +139,7 @@ impl AsyncItemStream {
             if self.reader.bind(py).getattr(intern!(py, "ag_running"))?.is_truthy()? {
                 break; // it raises that error itself
             }
-            match Arrival::at(&source)? {
+            match source.poll(py)? {
                 Arrival::Nothing(wait) => return Ok(Next::Wait(wait)),
                 Arrival::Other => break,
                 Arrival::Bytes(chunk) => {
