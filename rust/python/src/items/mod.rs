@@ -6,6 +6,7 @@ mod blocks;
 mod builder;
 mod decoder;
 mod events;
+mod next_item;
 mod ordinary;
 mod rules;
 mod shapes;
