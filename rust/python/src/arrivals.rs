@@ -139,8 +139,7 @@ impl BodyArrivals {
 
     #[getter]
     fn due(&self, py: Python<'_>) -> f64 {
-        let waits = self.wait.as_ref().is_some_and(|wait| wait.borrow(py).is_pending());
-        if waits { self.due } else { f64::INFINITY }
+        if self.is_awaited(py) { self.due } else { f64::INFINITY }
     }
 
     #[getter]
@@ -202,18 +201,22 @@ impl BodyArrivals {
     #[pyo3(signature = (limit = None, /))]
     fn wait<'py>(slf: &Bound<'py, Self>, limit: Option<f64>) -> PyResult<Bound<'py, ReadWait>> {
         let py = slf.py();
-        let (wait, seconds) = {
-            let mut this = slf.try_borrow_mut()?;
-            if this.wait.as_ref().is_some_and(|wait| wait.borrow(py).is_pending()) {
+        let event_loop = {
+            let this = slf.try_borrow()?;
+            if this.is_awaited(py) {
                 return Err(concurrent_read(py)?);
             }
-            let wait = Bound::new(py, ReadWait::new(this.event_loop.clone_ref(py)))?;
-            this.wait = Some(wait.clone().unbind());
-            let limit = limit.unwrap_or(f64::INFINITY);
+            this.event_loop.clone_ref(py)
+        };
+        let wait = Bound::new(py, ReadWait::new(event_loop))?;
+        let limit = limit.unwrap_or(f64::INFINITY);
+        let (before, seconds) = {
+            let mut this = slf.try_borrow_mut()?;
             this.is_client_limit = this.read_timeout <= limit;
             this.due = f64::INFINITY;
-            (wait, limit.min(this.read_timeout))
+            (this.wait.replace(wait.clone().unbind()), limit.min(this.read_timeout))
         };
+        drop(before); // dropping it may run any code, so it happens after the borrow
         if seconds.is_finite() {
             Self::set_due(slf, seconds)?;
         }
@@ -243,6 +246,11 @@ impl BodyArrivals {
 }
 
 impl BodyArrivals {
+    /// Whether something waits.
+    fn is_awaited(&self, py: Python<'_>) -> bool {
+        self.wait.as_ref().is_some_and(|wait| wait.try_borrow(py).is_ok_and(|wait| wait.is_pending()))
+    }
+
     /// Takes what has arrived, for a response, or begins a wait, see `wait`.
     pub fn poll<'py>(
         slf: &Bound<'py, Self>,
@@ -256,7 +264,7 @@ impl BodyArrivals {
         if let Some(piece) = Self::pop(slf, Some(response))? {
             return Ok(Arrival::Bytes(piece));
         }
-        if slf.try_borrow()?.reader.borrow(py).is_over() {
+        if slf.try_borrow()?.reader.try_borrow(py)?.is_over() {
             return Ok(Arrival::Other);
         }
         Self::wait(slf, limit).map(Arrival::Nothing)

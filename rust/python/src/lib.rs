@@ -1,8 +1,8 @@
 //! The extension module `ssejet._core`: makes Python objects directly from the parser's slices.
 //!
 //! Imports run one way: `items` → `input` → `packing` → `decoder`; `items` → `build`, `decoder` → `event` → the
-//! single files; `encode` → `event`, `decoder`; `items` → `arrivals` → `body`, `read_buffer`,
-//! `read_wait`; `body` → `decoder`.
+//! single files; `encode` → `event`, `decoder`; `items` → `arrivals` → `body`, `read_buffer`, `read_wait`; `body` →
+//! `decoder`.
 
 // Docstrings are written for Python.
 #![allow(clippy::doc_markdown)]
