@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import warnings
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -122,8 +123,8 @@ async def test_bytes_that_a_task_hands_to_the_protocol_resume_the_reader_later(e
         stream = AsyncStream(response)
         assert await anext(stream) == 0
         reader = asyncio.ensure_future(anext(stream))
-        arrivals = stream._reader._chunks._arrivals
-        while arrivals._waiter is None:  # noqa: ASYNC110
+        arrivals = stream._reader._chunks.arrived
+        while arrivals.due == inf:  # noqa: ASYNC110
             await asyncio.sleep(0)
         arrivals.receive(chunk(EVENTS[1]))
         assert not reader.done()
@@ -137,7 +138,7 @@ async def test_a_short_wait_is_over_before_a_longer_one_that_was_cancelled(exact
         assert await anext(stream) == 0
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(anext(stream), 0.01)
-        short = stream._reader._chunks._arrivals.wait(0.01, fails=False)
+        short = stream._reader._chunks.arrived.wait(0.01)
         await asyncio.wait_for(short, A_LONG_TIME / 4)
         assert not short.in_time
         await stream.aclose()

@@ -205,6 +205,38 @@ class TestUnixSockets:
 
         assert (asyncio.run if loop == "asyncio" else run_on_uvloop)(main()) == [ITEMS] * 2
 
+    @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+    def test_unix_sockets_go_on_after_a_read_that_fills_the_buffer(
+        self, http: ModuleType, unix: UnixServer, loop: str
+    ) -> None:
+        """Such a read pauses the reading, and the task that takes it resumes the reading."""
+        block = b"data: 1\n\n".ljust(64 * 1024 - 1, b":") + b"\n"
+        watches: list[asyncio.Future[None]] = []
+        overlaps: list[int] = []
+
+        async def main() -> list[int]:
+            transport = http.AsyncHTTPTransport(uds=str(unix.path))
+            async with http.AsyncClient(transport=transport) as client:
+                url = unix.answer(UNTIL_CLOSE, b"data: 0\n\n", Then.WAIT, block * 50, Then.CLOSE)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    items = [await anext(stream)]
+                    socket_stream = stream._reader._chunks.arrived._stream
+                    watch = socket_stream._wait_until_readable
+
+                    def watch_once(loop: Any) -> Any:
+                        overlaps.append(sum(not each.done() for each in watches))
+                        watches.append(watch(loop))
+                        return watches[-1]
+
+                    socket_stream._wait_until_readable = watch_once
+                    asyncio.get_running_loop().call_later(0.1, unix.go_on)
+                    return items + [item async for item in stream]
+
+        assert (asyncio.run if loop == "asyncio" else run_on_uvloop)(main()) == [0] + [1] * 50
+        assert len(overlaps) >= 50
+        assert not any(overlaps)
+
     async def test_unix_sockets_lose_nothing_when_a_read_is_cancelled(
         self, http: ModuleType, unix: UnixServer
     ) -> None:
@@ -279,7 +311,7 @@ class TestFloods:
                 count = 1
                 async for item in stream:
                     count += 1
-                    most = max(most, stream._reader._chunks._arrivals.size)
+                    most = max(most, stream._reader._chunks.arrived.size)
                     assert item == 4000
                     if count % 100 == 0:
                         await asyncio.sleep(0.001)

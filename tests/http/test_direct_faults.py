@@ -149,8 +149,8 @@ class TestFloods:
                 async with client.stream("GET", exact.answer(CHUNKED + piece * 400 + END)) as response:
                     stream = AsyncStream(response, cast_to=lambda event: len(event.data))
                     assert await anext(stream) == 4000
-                    arrivals = stream._reader._chunks._arrivals
-                    while not arrivals._is_paused:
+                    arrivals = stream._reader._chunks.arrived
+                    while not arrivals.is_paused:
                         await asyncio.sleep(0.001)
                     for _ in range(20):
                         await asyncio.sleep(0.001)
@@ -173,13 +173,13 @@ class TestErrorsInCallbacks:
                 async with client.stream("GET", url) as response:
                     stream = AsyncStream(response)
                     assert await anext(stream) == 0
-                    arrivals = stream._reader._chunks._arrivals
+                    arrivals = stream._reader._chunks.arrived
                     fault = MemoryError("none is left")
 
                     def feed(_: object) -> bytes:
                         raise fault
 
-                    arrivals._feed = feed
+                    arrivals.decrypt = feed
                     asyncio.get_running_loop().call_soon(server.go_on)
                     with pytest.raises(MemoryError) as caught:
                         await anext(stream)
@@ -203,7 +203,7 @@ class TestErrorsInCallbacks:
                         raise ValueError
 
                     for name in ("eof_received", "connection_lost"):
-                        monkeypatch.setattr(stream._reader._chunks._arrivals._protocol, name, fail)
+                        monkeypatch.setattr(stream._reader._chunks.arrived._protocol, name, fail)
                     asyncio.get_running_loop().call_soon(plain.go_on)
                     with pytest.raises(APIConnectionError):
                         await anext(stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
 import warnings
 import weakref
 from collections.abc import Coroutine
@@ -128,6 +129,33 @@ async def test_answers_that_arrive_one_by_one_are_not_read_in_the_general_way(
     assert (metrics.events, metrics.chunks, metrics.tokens) == (21, 20, 20)
     assert len(metrics.inter_token_latencies) == 19
     assert metrics.bytes == sum(map(len, map(answer, texts))) + len(DONE)
+
+
+async def test_answers_that_arrive_one_by_one_are_read_without_frames_of_python(
+    exact: ExactServer, opened: Any
+) -> None:
+    texts = [f" {number}" for number in range(10)]
+    calls: list[str] = []
+
+    def on_call(frame: Any, event: str, _: object) -> None:
+        if event == "call" and frame.f_globals.get("__name__", "").startswith("ssejet."):
+            calls.append(frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name)
+
+    async with opened(*stepwise(exact, *texts), Then.HANG, read=A_LONG_TIME) as stream:
+        items = aiter(stream)
+        assert text_of(await anext(items)) == texts[0]
+        assert await after_the_next(exact, items) == texts[1]
+        sys.setprofile(on_call)
+        try:
+            seen = []
+            for _ in texts[2:]:
+                asyncio.get_running_loop().call_soon(exact.go_on)
+                seen.append(text_of(await anext(items)))
+        finally:
+            sys.setprofile(None)
+        assert seen == texts[2:]
+        await stream.aclose()
+    assert calls == []
 
 
 async def test_what_is_not_ordinary_between_answers_is_found(exact: ExactServer, opened: Any) -> None:

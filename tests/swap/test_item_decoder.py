@@ -282,7 +282,7 @@ async def test_an_async_item_is_taken_when_it_is_awaited_and_not_before() -> Non
     assert (await anext(stream)).id == 1
     one, other = anext(stream), anext(stream)
     assert [(await one).id, (await other).id] == [2, 3]
-    with pytest.raises(RuntimeError, match="the next item was awaited before"):
+    with pytest.raises(RuntimeError, match="already awaited"):
         await one
     assert [item.id async for item in stream] == [4, 5]
     with pytest.raises(StopAsyncIteration):

@@ -34,6 +34,7 @@ pub struct BodyReader {
     /// The number of bytes of payload that were returned.
     received: u64,
     error: Option<BodyError>,
+    is_stopped: bool,
     /// The first bytes that followed the body.
     excess: Vec<u8>,
 }
@@ -44,7 +45,14 @@ impl BodyReader {
     #[pyo3(signature = (framing, /))]
     fn new(framing: &Bound<'_, PyAny>) -> PyResult<Self> {
         let framing = parse_framing(framing)?;
-        Ok(Self { framing, body: Body::new(framing), received: 0, error: None, excess: Vec::new() })
+        Ok(Self {
+            framing,
+            body: Body::new(framing),
+            received: 0,
+            error: None,
+            is_stopped: false,
+            excess: Vec::new(),
+        })
     }
 
     /// Read the next bytes of the connection.
@@ -63,25 +71,7 @@ impl BodyReader {
     ///         data is of another type. The reader has then taken nothing.
     #[pyo3(signature = (data, /))]
     fn feed<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let input = bytes(data)?;
-        let mut guard = Self::locked(slf)?;
-        let this = &mut *guard;
-        // The reader goes on only when there was memory for the result.
-        let mut body = this.body.clone();
-        let mut parts = Parts::default();
-        let result = body.feed(&input, |part| parts.push(part));
-        let payload = match data.cast_exact::<PyBytes>() {
-            Ok(object) if parts.length == input.len() => object.clone(),
-            _ => parts.join(slf.py())?,
-        };
-        this.body = body;
-        this.received += parts.length as u64;
-        match result {
-            Ok([]) => {}
-            Ok(rest) => this.keep(rest),
-            Err(error) => this.error = Some(error),
-        }
-        Ok(payload)
+        Self::take(slf, &bytes(data)?, data.cast_exact().ok())
     }
 
     /// Take the end of the connection. Sets ``is_complete``, or ``error`` if the body has not ended.
@@ -100,10 +90,16 @@ impl BodyReader {
         self.body.is_complete()
     }
 
-    /// Whether nothing more will be read: the body has ended, or cannot be read.
+    /// Read no more.
+    fn stop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::locked(slf)?.is_stopped = true;
+        Ok(())
+    }
+
+    /// Whether nothing more will be read: the body has ended, or cannot be read, or ``stop()`` was called.
     #[getter]
-    fn is_over(&self) -> bool {
-        self.error.is_some() || self.body.is_complete()
+    pub fn is_over(&self) -> bool {
+        self.is_stopped || self.error.is_some() || self.body.is_complete()
     }
 
     /// Why the body cannot be read, and what was expected; None if there is no error.
@@ -147,6 +143,35 @@ impl BodyReader {
 }
 
 impl BodyReader {
+    /// Does what `feed` does.
+    ///
+    /// Args:
+    ///     object: the object that has the input, if it is one of `bytes`.
+    pub fn take<'py>(
+        slf: &Bound<'py, Self>,
+        input: &[u8],
+        object: Option<&Bound<'py, PyBytes>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut guard = Self::locked(slf)?;
+        let this = &mut *guard;
+        // The reader goes on only when there was memory for the result.
+        let mut body = this.body.clone();
+        let mut parts = Parts::default();
+        let result = body.feed(input, |part| parts.push(part));
+        let payload = match object {
+            Some(object) if parts.length == input.len() => object.clone(),
+            _ => parts.join(slf.py())?,
+        };
+        this.body = body;
+        this.received += parts.length as u64;
+        match result {
+            Ok([]) => {}
+            Ok(rest) => this.keep(rest),
+            Err(error) => this.error = Some(error),
+        }
+        Ok(payload)
+    }
+
     /// Borrows the reader for a call.
     ///
     /// # Errors

@@ -1,13 +1,15 @@
 //! The extension module `ssejet._core`: makes Python objects directly from the parser's slices.
 //!
 //! Imports run one way: `items` → `input` → `packing` → `decoder`; `items` → `build`, `decoder` → `event` → the
-//! single files; `encode` → `event`, `decoder`; `body` → `decoder`.
+//! single files; `encode` → `event`, `decoder`; `items` → `arrivals` → `body`, `read_buffer`, `read_wait`; `body` →
+//! `decoder`.
 
 // Docstrings are written for Python.
 #![allow(clippy::doc_markdown)]
 // Python's calling conventions decide what is passed by value.
 #![allow(clippy::needless_pass_by_value)]
 
+mod arrivals;
 mod body;
 mod build;
 mod calls;
@@ -20,6 +22,7 @@ mod input;
 mod interpreter;
 mod items;
 mod packing;
+mod read_buffer;
 mod read_wait;
 mod shape_hash;
 mod sizes;
@@ -32,6 +35,9 @@ use pyo3::prelude::*;
 mod _core {
     use super::calls::speed_up;
     use super::{Bound, PyModule, PyModuleMethods, PyResult, event, interpreter};
+
+    #[pymodule_export]
+    use super::arrivals::BodyArrivals;
 
     #[pymodule_export]
     use super::body::BodyReader;
@@ -88,6 +94,9 @@ mod _core {
     use super::packing::KeptBytes;
 
     #[pymodule_export]
+    use super::read_buffer::ReadBuffer;
+
+    #[pymodule_export]
     use super::read_wait::ReadWait;
 
     #[pymodule_export]
@@ -110,6 +119,8 @@ mod _core {
         speed_up!(py, Decoder, "feed", Decoder::feed)?;
         speed_up!(py, Decoder, "_feed", Decoder::feed_or_finish)?;
         speed_up!(py, EventInput, "feed", EventInput::feed)?;
+        speed_up!(py, BodyArrivals, "get_buffer", BodyArrivals::get_buffer)?;
+        speed_up!(py, BodyArrivals, "buffer_updated", BodyArrivals::buffer_updated)?;
         speed_up!(py, AnswerBuilder, "build", AnswerBuilder::build)?;
         module.add("ServerSentEvent", event::class(py)?)
     }

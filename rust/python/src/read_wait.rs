@@ -47,7 +47,7 @@ struct Resume {
 impl ReadWait {
     #[new]
     #[pyo3(signature = (r#loop, /))]
-    fn new(r#loop: Py<PyAny>) -> Self {
+    pub fn new(r#loop: Py<PyAny>) -> Self {
         Self { event_loop: r#loop, state: State::Created, resume: None, is_offered: false }
     }
 
@@ -56,7 +56,7 @@ impl ReadWait {
     ///
     /// Raises:
     ///     BaseException: what ends the event loop: KeyboardInterrupt or SystemExit.
-    fn end_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub fn end_now(slf: &Bound<'_, Self>) -> PyResult<()> {
         match Self::end(slf, true) {
             None => Ok(()),
             Some(resume) => resume.now(slf),
@@ -68,7 +68,7 @@ impl ReadWait {
     /// Args:
     ///     in_time: False if the task waited too long.
     #[pyo3(signature = (*, in_time))]
-    fn end_soon(slf: &Bound<'_, Self>, in_time: bool) -> PyResult<()> {
+    pub fn end_soon(slf: &Bound<'_, Self>, in_time: bool) -> PyResult<()> {
         match Self::end(slf, in_time) {
             None => Ok(()),
             Some(resume) => resume.soon(slf),
@@ -83,7 +83,7 @@ impl ReadWait {
 
     /// Whether the wait has ended or was cancelled.
     fn done(&self) -> bool {
-        !self.state.is_pending()
+        !self.is_pending()
     }
 
     /// Whether the wait was cancelled.
@@ -234,6 +234,10 @@ pub enum Wait {
 }
 
 impl ReadWait {
+    pub fn is_pending(&self) -> bool {
+        self.state.is_pending()
+    }
+
     /// Begins the wait, or goes on after it.
     ///
     /// # Errors

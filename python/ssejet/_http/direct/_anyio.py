@@ -9,26 +9,23 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections import deque
 from contextlib import suppress
 from math import inf
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from ssejet._core import ReadWait
+from ssejet._core import BodyArrivals, ReadBuffer
 from ssejet._http.direct._body import READ_SIZE
-from ssejet._http.exclusive import ConcurrentReadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from typing_extensions import Self
+
     from ssejet._http.direct._body import Body
 
 __all__ = ["Arrivals", "arrivals_of", "unsupported"]
-
-# The event loop reads no more while so many bytes of the body wait for the consumer.
-_MAX_BUFFERED = 64 * 1024
 
 _CHANGED = "other code has changed the methods of anyio that read"
 _OTHER_STREAM = "anyio's own stream does not carry the connection, but {}"
@@ -123,95 +120,46 @@ def _raise(error: BaseException) -> None:
         del error  # its traceback holds this frame
 
 
-# What event loops read into. All connections of one share it, as it uses up what it has read at once.
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+# What event loops read into.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, ReadBuffer] = WeakKeyDictionary()
 
 
-def _buffer_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> ReadBuffer:
     if sys.platform == "win32":
-        return memoryview(bytearray(READ_SIZE))  # its event loop reads into many buffers at the same time
+        return ReadBuffer(READ_SIZE)  # its event loop reads into many buffers at the same time
     buffer = _buffers.get(loop)
     if buffer is None:
-        buffer = _buffers[loop] = memoryview(bytearray(READ_SIZE))
+        buffer = _buffers[loop] = ReadBuffer(READ_SIZE)
     return buffer
 
 
-class Arrivals:
+class Arrivals(BodyArrivals):
     """What has arrived of a body, and the wait for more.
+
+    The base class takes in what the event loop has read, and resumes the task that waits for it. This class
+    does what happens less often.
 
     Nothing here refers to the response: the event loop refers to this while it reads.
 
     Attributes:
-        size: how many bytes of the body have arrived and were not taken.
         body: the body.
     """
 
-    __slots__ = (
-        "_due",
-        "_fails",
-        "_feed",
-        "_is_paused",
-        "_loop",
-        "_next",
-        "_payloads",
-        "_timeout",
-        "_timer",
-        "_timer_due",
-        "_waiter",
-        "body",
-        "size",
-    )
+    __slots__ = ("_loop", "_timer", "body")
 
-    def __init__(self, layers: list[Any], body: Body, first: bytes) -> None:
-        self.size = 0
-        # The pieces of the body that were not taken. Mostly there is one, and a deque would take long for it.
-        self._next = b""
-        self._payloads: deque[bytes] = deque()
+    def __new__(cls, stream: Any, layers: list[Any], body: Body, first: bytes) -> Self:
+        loop = asyncio.get_running_loop()
+        return super().__new__(cls, body.reader, loop, _buffer_of(loop), body.connection.read_timeout)
+
+    def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self.body = body
-        self._feed = body.feed
-        self._is_paused = False
         self._loop = asyncio.get_running_loop()
-        self._waiter: ReadWait | None = None
         self._timer: asyncio.Handle | None = None
-        self._timer_due = self._due = inf
-        self._fails = True
-        self._timeout = body.connection.read_timeout
         if first:
             self.receive(first)
         if layers:
-            self._feed = _TLS(layers, body, self._writer()).feed
+            self.decrypt = _TLS(layers, body, self._writer()).feed
             self.receive(b"")
-
-    def receive(self, data: bytes | memoryview) -> None:
-        """Take in bytes of the socket."""
-        try:
-            payload = self._feed(data)
-        except Exception as error:
-            # An event loop only logs the error of a callback, and the task would wait for ever.
-            self.body.fail_with(error)
-            payload = b""
-        if payload:
-            if self.size:
-                self._payloads.append(payload)
-            else:
-                self._next = payload
-            self.size = size = self.size + len(payload)
-            if size >= _MAX_BUFFERED and not self._is_paused:
-                self._is_paused = True
-                self._pause()
-        waiter = self._waiter
-        if waiter is None:
-            return
-        self._waiter = None
-        if asyncio.current_task(self._loop) is not None:
-            waiter.end_soon(in_time=True)
-            return
-        try:
-            waiter.end_now()
-        except BaseException as error:
-            # uvloop takes an error in a protocol for a fault of the transport, but one in a callback ends the
-            # loop.
-            self._loop.call_soon(_raise, error)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Iterate over what is left of the body."""
@@ -220,75 +168,36 @@ class Arrivals:
                 yield self.take()
             if self.body.is_over:
                 break
-            await self.wait(self._timeout)
+            await self.wait()
         self.release()
         self.body.end()
         self.body.raise_failure()
 
-    def take(self) -> bytes:
-        """Take the next piece of the body, which must have arrived."""
-        payload = self._next
-        self.size = size = self.size - len(payload)
-        self._next = self._payloads.popleft() if size else b""
-        if self._is_paused and size < _MAX_BUFFERED // 2:
-            self._is_paused = False
-            self._resume()
-        return payload
-
-    def wait(self, timeout: float | None, *, fails: bool = True) -> ReadWait:
-        """Wait until something has arrived.
-
-        Args:
-            timeout: the most seconds to wait; None without a limit.
-            fails: whether the body ends with an error when the time is over.
-
-        Returns:
-            What to await. Its ``in_time`` says whether something has arrived in time.
-        """
-        if self._waiter is not None and not self._waiter.done():
-            raise ConcurrentReadError
-        waiter = self._waiter = ReadWait(self._loop)
-        if timeout is None:
-            self._due = inf
-            return waiter
-        self._fails = fails
-        due = self._due = self._loop.time() + timeout
-        # Most waits are short. So one timer serves many: it goes on when it is not due.
-        if self._timer is None:
-            self._start_timer(due)
-        elif due < self._timer_due:
-            self._timer.cancel()
-            self._start_timer(due)
-        return waiter
-
     def _start_timer(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         # The handle is not asked when it is due: uvloop's cannot say if that is within the same millisecond.
-        self._timer_due = due
+        self.timer_due = due
         self._timer = self._loop.call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
-        if self._due <= self._timer_due:
-            if self._fails:
+        timer_due, self.timer_due = self.timer_due, inf
+        due = self.due
+        if due <= timer_due:
+            if self.is_client_limit:
                 self.body.fail("ReadTimeout")
-            self._wake(in_time=False)
-        elif self._due != inf:
-            self._start_timer(self._due)
-
-    def _wake(self, *, in_time: bool = True) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            waiter.end_soon(in_time=in_time)
+            self.wake(in_time=False)
+        elif due != inf:
+            self._start_timer(due)
 
     def _receive_eof(self) -> None:
         self.body.receive_end()
-        self._wake()
+        self.wake()
 
     def release(self) -> None:
         """Hand the connection back. A second call does nothing."""
+        self.is_released = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -297,7 +206,7 @@ class Arrivals:
         """End the body here, and hand the connection back."""
         self.body.fail("ReadError")
         self.release()
-        self._wake()
+        self.wake()
 
     def release_soon(self) -> None:
         """Hand the connection back, from any thread."""
@@ -306,6 +215,16 @@ class Arrivals:
                 self.release()
             else:
                 self._loop.call_soon_threadsafe(self.release)
+
+    # What the base class calls, too.
+
+    def _fail(self, error: Exception) -> None:
+        """End the body with an error that the bytes of the socket have caused."""
+        self.body.fail_with(error)
+
+    def _raise_soon(self, error: BaseException) -> None:
+        """Raise an error in the event loop, which it ends."""
+        self._loop.call_soon(_raise, error)
 
     def _pause(self) -> None:
         """Let the event loop read no more."""
@@ -325,29 +244,21 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
     which may cost more than all the rest.
     """
 
-    __slots__ = ("_buffer", "_is_released", "_protocol", "_stream", "_transport")
+    __slots__ = ("_protocol", "_stream", "_transport")
 
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream
         self._transport = transport = stream._transport
         self._protocol = protocol = stream._protocol
-        self._is_released = False
-        super().__init__(layers, body, first)
-        self._buffer = _buffer_of(self._loop)
+        super().__init__(stream, layers, body, first)
         queue = [*protocol.read_queue]
         protocol.read_queue.clear()
         protocol.read_event.clear()
         transport.set_protocol(self)
         for data in queue:
             self.receive(data)
-        if not self._is_paused:
+        if not self.is_paused:
             transport.resume_reading()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.receive(self._buffer[:nbytes])
 
     def eof_received(self) -> bool | None:
         try:
@@ -362,7 +273,7 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         finally:
             if exc is not None or self._stream._closed:
                 self.body.fail("ReadError", "", exc)
-                self._wake()
+                self.wake()
             else:
                 self._receive_eof()
 
@@ -373,12 +284,10 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def release(self) -> None:
+        was_released = self.is_released
         super().release()
-        if self._is_released:
-            return
-        self._is_released = True
         transport = self._transport
-        if not transport.is_closing():
+        if not (was_released or transport.is_closing()):
             transport.pause_reading()
             transport.set_protocol(self._protocol)
 
@@ -387,7 +296,7 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if not (self._is_released or self._transport.is_closing()):
+        if not (self.is_released or self._transport.is_closing()):
             self._transport.resume_reading()
 
     def _writer(self) -> Callable[[bytes], object]:
@@ -395,43 +304,45 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
 
 
 class _UnixArrivals(Arrivals):
-    """Reads a unix socket, which anyio reads without a transport, while a task waits."""
+    """Reads a unix socket, which anyio reads without a transport."""
 
     __slots__ = ("_readable", "_stream")
 
     def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._stream = stream
         self._readable: asyncio.Future[None] | None = None
-        super().__init__(layers, body, first)
+        super().__init__(stream, layers, body, first)
+        self._resume()
 
-    def wait(self, timeout: float | None, *, fails: bool = True) -> ReadWait:
-        waiter = super().wait(timeout, fails=fails)
-        if self._readable is None:
-            try:
-                self._readable = self._stream._wait_until_readable(self._loop)
-            except (OSError, ValueError) as error:  # the client has closed the socket
-                self.body.fail("ReadError", "", error)
-                self._wake()
-            else:
-                self._readable.add_done_callback(self._on_readable)
-        return waiter
+    def _resume(self) -> None:
+        if self._readable is not None or self.is_paused or self.is_released or self.body.is_over:
+            return
+        try:
+            self._readable = self._stream._wait_until_readable(self._loop)
+        except (OSError, ValueError) as error:  # the client has closed the socket
+            self.body.fail("ReadError", "", error)
+            self.wake()
+        else:
+            self._readable.add_done_callback(self._on_readable)
 
     def _on_readable(self, readable: asyncio.Future[None]) -> None:
         self._readable = None
         if readable.cancelled():
             return
         try:
-            data = self._stream._raw_socket.recv(READ_SIZE)
+            size = self._stream._raw_socket.recv_into(self.get_buffer(-1))
         except BlockingIOError:
-            self._wake()
+            pass
         except OSError as error:
             self.body.fail("ReadError", "", error)
-            self._wake()
+            self.wake()
+            return
         else:
-            if data:
-                self.receive(data)
-            else:
+            if not size:
                 self._receive_eof()
+                return
+            self.buffer_updated(size)
+        self._resume()
 
     def release(self) -> None:
         super().release()
@@ -462,11 +373,11 @@ class _TLS:
         self._write = write
         self._error: Exception | None = None
 
-    def feed(self, data: bytes | memoryview) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         """Take in bytes of the socket, and return those of the body in them."""
         for layer in self._layers:
             data = self._decrypt(layer, data)
-        payload = self._body.feed(data) if data else b""
+        payload = self._body.reader.feed(data) if data else b""
         # What was decrypted before the error comes first.
         error, self._error = self._error, None
         if error is not None:
@@ -475,7 +386,7 @@ class _TLS:
             self._body.receive_end()
         return payload
 
-    def _decrypt(self, layer: Any, data: bytes | memoryview) -> bytes:
+    def _decrypt(self, layer: Any, data: bytes) -> bytes:
         incoming, ssl_object = layer._read_bio, layer._ssl_object
         if data:
             incoming.write(data)

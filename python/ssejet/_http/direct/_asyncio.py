@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ssejet._http.deadlines import Deadlines
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ssejet._core import ReadWait
     from ssejet._http.direct._anyio import Arrivals
 
 __all__ = ["AsyncDirectChunks", "unsupported"]
@@ -35,37 +33,25 @@ class AsyncDirectChunks:
 
     Attributes:
         lost: whether a cancelled read has ended the body. It never does.
+        response: the response.
         arrived: what has arrived of the body; its ``size`` says how much of that was not taken.
     """
 
-    __slots__ = (
-        "_arrivals",
-        "_body",
-        "_closing",
-        "_deadlines",
-        "_is_closed",
-        "_is_in_time",
-        "_response",
-        "_timeout",
-        "arrived",
-    )
+    __slots__ = ("_body", "_closing", "_deadlines", "_is_in_time", "arrived", "response")
 
     lost = False
 
     def __init__(self, connection: Connection, response: Any, deadlines: Deadlines) -> None:
-        self._response = response
+        self.response = response
         self._deadlines = deadlines
-        self._timeout = connection.read_timeout
         # Whether the deadlines know that a read has begun.
         self._is_in_time = False
-        self._is_closed = False
         self._closing: asyncio.Future[None] | None = None
         self._body = Body(connection)
-        self._arrivals: Arrivals = _anyio.arrivals_of(
+        self.arrived: Arrivals = _anyio.arrivals_of(
             connection.network_stream, self._body, connection.take(response)
         )
-        connection.replace_stream(self._arrivals)
-        self.arrived = self._arrivals
+        connection.replace_stream(self.arrived)
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
@@ -97,20 +83,14 @@ class AsyncDirectChunks:
         """Whether a deadline spans several waits."""
         return self._deadlines.has_ends
 
-    def poll(self) -> bytes | ReadWait | None:
-        """The next bytes of the body, or what to await if there are none; None if only ``fetch()`` can go on.
-
-        If the wait was not ``in_time``, ask ``late_error()``.
-        """
-        if self._is_closed or self._deadlines.has_ends:
-            return None
-        if self.arrived.size:
-            return self.take()
-        return None if self._body.is_over else self._begin_wait(self._deadlines.idle)
+    @property
+    def idle(self) -> float | None:
+        """How many seconds one wait may last, if the client's read timeout is not shorter."""
+        return self._deadlines.idle
 
     def late_error(self) -> Exception | None:
-        """The error of a wait that took too long; None if the body has ended by the error."""
-        return None if self._body.is_over else self._deadlines.error(request_of(self._response))
+        """The error of a wait that took too long; None if the body has ended, perhaps by that error."""
+        return None if self._body.is_over else self._deadlines.error(request_of(self.response))
 
     # The parts of fetch(), for a caller that reads so often that one more coroutine would cost too much.
 
@@ -124,27 +104,15 @@ class AsyncDirectChunks:
             return self._end()
         deadlines = self._deadlines
         limit = self._begin() if deadlines.has_ends else deadlines.idle
-        if limit is None or (self._timeout is not None and self._timeout <= limit):
-            return self._begin_wait(limit)
-        return self._wait_in_time(limit)
-
-    def _begin_wait(self, limit: float | None) -> ReadWait:
-        """Begin a wait that ends after the client's read timeout, or after the limit if that is shorter."""
-        timeout = self._timeout
-        if limit is None or (timeout is not None and timeout <= limit):
-            return self._arrivals.wait(timeout)
-        return self._arrivals.wait(None if limit == inf else limit, fails=False)
+        return self.arrived.wait() if limit is None else self._wait_in_time(limit)
 
     def take(self) -> bytes:
         """Take the next bytes of the body that have arrived; ``b""`` if there are none."""
         if self._deadlines.has_ends:
             self._begin()
-        arrived = self.arrived
-        if not arrived.size:
-            return b""
-        self._is_in_time = False
-        chunk = arrived.take()
-        self._response._num_bytes_downloaded += len(chunk)
+        chunk = self.arrived.take(self.response)
+        if chunk:
+            self._is_in_time = False
         return chunk
 
     def _begin(self) -> float:
@@ -152,20 +120,20 @@ class AsyncDirectChunks:
         if self._is_in_time:
             return self._deadlines.wait()
         self._is_in_time = True
-        return self._deadlines.begin(request_of(self._response))
+        return self._deadlines.begin(request_of(self.response))
 
     async def _wait_in_time(self, limit: float) -> None:
-        wait = self._begin_wait(limit)
+        wait = self.arrived.wait(limit)
         await wait
-        if not wait.in_time:
-            raise self._deadlines.error(request_of(self._response))
+        if not wait.in_time and (error := self.late_error()) is not None:
+            raise error
 
     async def _end(self) -> NoReturn:
         self.release_connection()
         self._body.end()
         # A task closes the response: a cancelled read must not leave it half closed. The next read waits too.
         if self._closing is None:
-            self._closing = asyncio.ensure_future(self._response.aclose())
+            self._closing = asyncio.ensure_future(self.response.aclose())
         await asyncio.shield(self._closing)
         self._body.raise_failure()
         raise StopAsyncIteration
@@ -175,14 +143,13 @@ class AsyncDirectChunks:
 
     def release_connection(self) -> None:
         """Stop reading the connection, and hand it back."""
-        self._arrivals.release()
+        self.arrived.release()
 
     async def aclose(self) -> None:
         """Stop reading."""
-        self._is_closed = True
         self.release_connection()
 
     def __del__(self) -> None:
         # The event loop would keep a connection that it reads.
-        if hasattr(self, "_arrivals"):
-            self._arrivals.release_soon()
+        if hasattr(self, "arrived"):
+            self.arrived.release_soon()

@@ -38,16 +38,15 @@ class Body:
         connection: the connection that the body arrives on.
 
     Attributes:
-        feed: takes bytes from the socket, and returns the bytes of the body in them.
+        reader: takes the body off its framing.
         connection: the connection that the body arrives on.
     """
 
-    __slots__ = ("_failure", "_is_released", "_reader", "connection", "feed")
+    __slots__ = ("_failure", "_is_released", "connection", "reader")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._reader = BodyReader(connection.framing)
-        self.feed: Callable[[bytes | memoryview], bytes] = self._reader.feed
+        self.reader = BodyReader(connection.framing)
         # Makes the error that ended the body, if one did.
         self._failure: Callable[[], Exception] | None = None
         self._is_released = False
@@ -55,11 +54,11 @@ class Body:
     @property
     def is_over(self) -> bool:
         """Whether no more bytes of the socket are needed."""
-        return self._reader.is_over or self._failure is not None or self._is_released
+        return self.reader.is_over
 
     def receive_end(self) -> None:
         """Take in that the server has closed its side of the connection."""
-        self._reader.finish()
+        self.reader.finish()
 
     def fail(self, name: str, message: str = "", cause: BaseException | None = None) -> None:
         """End the body with an error of httpx, unless it is over.
@@ -72,18 +71,21 @@ class Body:
         if not self.is_over:
             # Making the error can fail. The read makes it, because a callback of the event loop cannot raise.
             self._failure = lambda: self.connection.error(name, message, cause)
+            self.reader.stop()
 
     def fail_with(self, error: Exception) -> None:
         """End the body with any error, unless it is over."""
         if not self.is_over:
             self._failure = lambda: error
+            self.reader.stop()
 
     def end(self) -> None:
         """End the reading, before the response is closed. A second call does nothing."""
         if self._is_released:
             return
         self._is_released = True
-        reader = self._reader
+        reader = self.reader
+        reader.stop()
         if self._failure is None and (error := reader.error) is not None:
             self._failure = lambda: self.connection.error("RemoteProtocolError", error)
         # If httpcore has not noticed that the server closed the connection, it would use it again.

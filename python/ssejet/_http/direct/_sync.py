@@ -59,7 +59,7 @@ class _SocketSource:
         self._receive = _receiver(connection.network_stream)
         first = connection.take(response)
         connection.replace_stream(self)
-        return self.body.feed(first)
+        return self.body.reader.feed(first)
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body; ``b""`` if there were none in what has arrived."""
@@ -85,7 +85,7 @@ class _SocketSource:
                 self.body.fail("ReadError", "the response was closed")
             return b""
         if data:
-            return self.body.feed(data)
+            return self.body.reader.feed(data)
         self.body.receive_end()
         return b""
 

@@ -2,18 +2,19 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::answers::AnswerBuilder;
-use super::arrival::Arrival;
-use super::step::Step;
+use super::next_item::{Next, NextItem, Reads};
+use super::source::Source;
+use crate::arrivals::Arrival;
 use crate::decoder::list;
 use crate::input::EventInput;
-use crate::read_wait::{ReadWait, Wait};
 
 /// An asynchronous iterator over the answers of a stream.
 ///
@@ -28,8 +29,7 @@ pub struct AsyncAnswers {
 /// What the ordinary reads of a stream need.
 #[pyclass(module = "ssejet._core", frozen)]
 pub struct OrdinaryReads {
-    /// An ``AsyncDirectChunks``.
-    chunks: Py<PyAny>,
+    source: Source,
     /// A ``StreamMachine``.
     machine: Py<PyAny>,
     input: Py<EventInput>,
@@ -40,7 +40,7 @@ pub struct OrdinaryReads {
 #[pymethods]
 impl OrdinaryReads {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.chunks)?;
+        self.source.traverse(&visit)?;
         visit.call(&self.machine)?;
         visit.call(&self.input)?;
         visit.call(&self.builder)?;
@@ -62,8 +62,10 @@ impl AsyncAnswers {
     }
 
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let state = if slf.get().locked().is_some() { State::Created } else { return Self::next(slf, true) };
-        Bound::new(slf.py(), NextAnswer { answers: slf.clone().unbind(), state }).map(Bound::into_any)
+        if slf.get().locked().is_some() {
+            return NextItem::of(slf, &AnswerReads);
+        }
+        slf.call_method1(intern!(slf.py(), "_next"), (true,))
     }
 
     /// Read ordinary answers from now on. All that has arrived must have been taken.
@@ -77,13 +79,13 @@ impl AsyncAnswers {
     #[pyo3(signature = (chunks, machine, input, builder, observe, /))]
     fn _read_ordinary(
         slf: &Bound<'_, Self>,
-        chunks: Py<PyAny>,
+        chunks: &Bound<'_, PyAny>,
         machine: Py<PyAny>,
         input: Py<EventInput>,
         builder: Py<AnswerBuilder>,
         observe: Option<Py<PyAny>>,
     ) -> PyResult<()> {
-        let reads = OrdinaryReads { chunks, machine, input, builder, observe };
+        let reads = OrdinaryReads { source: Source::of(chunks)?, machine, input, builder, observe };
         slf.get().replace(Some(Py::new(slf.py(), reads)?));
         Ok(())
     }
@@ -105,11 +107,6 @@ impl AsyncAnswers {
     fn replace(&self, reads: Option<Py<OrdinaryReads>>) {
         let before = std::mem::replace(&mut *self.locked(), reads);
         drop(before); // dropping it may run any code, so it happens after the lock
-    }
-
-    /// The coroutine that gives the next answer in the general way.
-    fn next<'py>(slf: &Bound<'py, Self>, may_be_ordinary: bool) -> PyResult<Bound<'py, PyAny>> {
-        slf.call_method1(intern!(slf.py(), "_next"), (may_be_ordinary,))
     }
 }
 
@@ -158,187 +155,61 @@ enum Taken<'py> {
     Other,
 }
 
-/// The next answer, to be awaited once. It has the methods of a coroutine, so a task can run it.
-#[pyclass(module = "ssejet._core")]
-pub struct NextAnswer {
-    answers: Py<AsyncAnswers>,
-    state: State,
-}
+/// How `AsyncAnswers` read.
+struct AnswerReads;
 
-enum State {
-    Created,
-    /// Bytes have to arrive.
-    Waiting(Py<ReadWait>),
-    /// A coroutine of the subclass goes on.
-    General(Py<PyAny>),
-    Ended,
-}
-
-#[pymethods]
-impl NextAnswer {
-    fn __await__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = slf.py();
-        Ok(Self::step(slf, py.None().into_bound(py))?.next(py))
-    }
-
-    #[pyo3(signature = (value, /))]
-    fn send<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        Self::step(slf, value)?.sent()
-    }
-
-    #[pyo3(signature = (exception, /, *_rest))]
-    fn throw<'py>(
-        slf: &Bound<'py, Self>,
-        exception: Bound<'py, PyAny>,
-        _rest: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        match Self::end(slf) {
-            State::General(coroutine) => {
-                Self::go_on(slf, coroutine.into_bound(py), intern!(py, "throw"), exception)
-            }
-            State::Waiting(_) => Self::interrupt(slf, PyErr::from_value(exception))?.sent(),
-            State::Created | State::Ended => Err(PyErr::from_value(exception)),
-        }
-    }
-
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        match Self::end(slf) {
-            State::General(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
-            State::Waiting(_) => Self::note_interruption(slf),
-            State::Created | State::Ended => Ok(()),
-        }
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.answers)?;
-        match &self.state {
-            State::Waiting(wait) => visit.call(wait),
-            State::General(coroutine) => visit.call(coroutine),
-            State::Created | State::Ended => Ok(()),
-        }
-    }
-}
-
-impl NextAnswer {
-    /// Sets the state to `Ended`, so that nothing else continues while other code runs. Gives the state before.
-    fn end(slf: &Bound<'_, Self>) -> State {
-        std::mem::replace(&mut slf.borrow_mut().state, State::Ended)
-    }
-
-    fn answers<'py>(slf: &Bound<'py, Self>) -> Bound<'py, AsyncAnswers> {
-        slf.borrow().answers.bind(slf.py()).clone()
-    }
-
-    fn step<'py>(slf: &Bound<'py, Self>, value: Bound<'py, PyAny>) -> PyResult<Step<'py>> {
-        let py = slf.py();
-        match Self::end(slf) {
-            State::Ended => Err(PyRuntimeError::new_err("cannot reuse already awaited __anext__()")),
-            State::General(coroutine) => {
-                let coroutine = coroutine.into_bound(py);
-                Self::go_on(slf, coroutine, intern!(py, "send"), value).map(Step::Waits)
-            }
-            State::Created => Self::read(slf),
-            State::Waiting(wait) => match ReadWait::wait(wait.bind(py)) {
-                Ok(Wait::Over) if wait.borrow(py).in_time() => Self::read(slf),
-                Ok(Wait::Over) => {
-                    let answers = Self::answers(slf);
-                    answers.get().replace(None);
-                    Self::begin(slf, answers.call_method0(intern!(py, "_on_late"))?)
-                }
-                Ok(Wait::Begun) => unreachable!("a wait begins once"),
-                Err(error) => Self::interrupt(slf, error),
-            },
-        }
-    }
-
-    /// Reads until there is an answer, or something that is not ordinary.
-    fn read<'py>(slf: &Bound<'py, Self>) -> PyResult<Step<'py>> {
-        let py = slf.py();
-        let answers = Self::answers(slf);
-        let Some(reads) = answers.get().locked().as_ref().map(|reads| reads.clone_ref(py)) else {
-            return Self::leave(slf, &answers);
-        };
-        let reads = reads.get();
-        loop {
-            match Arrival::at(reads.chunks.bind(py))? {
-                Arrival::Bytes(chunk) => match reads.take(chunk.as_any()) {
-                    Ok(Taken::Answer(answer)) => return Ok(Step::Item(answer)),
-                    Ok(Taken::Nothing) => {}
-                    Ok(Taken::Other) => return Self::leave(slf, &answers),
-                    Err(error) => return Self::fail(slf, &answers, "_on_error", error),
-                },
-                Arrival::Nothing(wait) => {
-                    return match ReadWait::wait(&wait)? {
-                        Wait::Over => continue,
-                        Wait::Begun => {
-                            slf.borrow_mut().state = State::Waiting(wait.clone().unbind());
-                            Ok(Step::Waits(wait.into_any()))
-                        }
-                    };
-                }
-                Arrival::Other => return Self::leave(slf, &answers),
-            }
-        }
-    }
-
-    /// Lets the subclass go on in the general way.
-    fn leave<'py>(slf: &Bound<'py, Self>, answers: &Bound<'py, AsyncAnswers>) -> PyResult<Step<'py>> {
-        answers.get().replace(None);
-        let coroutine = AsyncAnswers::next(answers, false)?;
-        Self::begin(slf, coroutine)
-    }
-
-    /// Lets a coroutine of the subclass handle an error.
-    fn fail<'py>(
-        slf: &Bound<'py, Self>,
+impl AnswerReads {
+    /// Lets the subclass go on in the general way, by one of its coroutines.
+    fn leave<'py>(
         answers: &Bound<'py, AsyncAnswers>,
         method: &str,
-        error: PyErr,
-    ) -> PyResult<Step<'py>> {
+        arguments: impl PyCallArgs<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         answers.get().replace(None);
-        let coroutine = answers.call_method1(method, (error.into_value(slf.py()),))?;
-        Self::begin(slf, coroutine)
+        answers.call_method1(method, arguments)
+    }
+}
+
+impl Reads for AnswerReads {
+    fn next<'py>(&self, stream: &Bound<'py, PyAny>) -> PyResult<Next<'py>> {
+        let py = stream.py();
+        let answers = stream.cast::<AsyncAnswers>()?;
+        let reads = answers.get().locked().as_ref().map(|reads| reads.clone_ref(py));
+        while let Some(reads) = &reads {
+            let chunk = match reads.get().source.poll(py)? {
+                Arrival::Bytes(chunk) => chunk,
+                Arrival::Nothing(wait) => return Ok(Next::Wait(wait)),
+                Arrival::Other => break,
+            };
+            match reads.get().take(chunk.as_any()) {
+                Ok(Taken::Answer(answer)) => return Ok(Next::Item(answer)),
+                Ok(Taken::Nothing) => {}
+                Ok(Taken::Other) => break,
+                Err(error) => {
+                    return Self::leave(answers, "_on_error", (error.into_value(py),)).map(Next::General);
+                }
+            }
+        }
+        Self::leave(answers, "_next", (false,)).map(Next::General)
     }
 
-    /// Ends a wait by an exception that was thrown into it.
-    fn interrupt<'py>(slf: &Bound<'py, Self>, error: PyErr) -> PyResult<Step<'py>> {
-        if error.is_instance_of::<PyException>(slf.py()) {
-            return Self::fail(slf, &Self::answers(slf), "_on_read_error", error);
+    fn on_late<'py>(&self, stream: &Bound<'py, PyAny>) -> PyResult<Next<'py>> {
+        Self::leave(stream.cast()?, "_on_late", ()).map(Next::General)
+    }
+
+    fn on_exception<'py>(&self, stream: &Bound<'py, PyAny>, error: PyErr) -> PyResult<Bound<'py, PyAny>> {
+        let py = stream.py();
+        if error.is_instance_of::<PyException>(py) {
+            return Self::leave(stream.cast()?, "_on_read_error", (error.into_value(py),));
         }
-        Self::note_interruption(slf)?;
+        self.on_closed(stream)?;
         Err(error)
     }
 
-    fn note_interruption(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let answers = Self::answers(slf);
-        answers.get().replace(None);
-        answers.call_method0(intern!(slf.py(), "_on_interrupted")).map(drop)
+    fn on_closed(&self, stream: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::leave(stream.cast()?, "_on_interrupted", ()).map(drop)
     }
 
-    fn begin<'py>(slf: &Bound<'py, Self>, coroutine: Bound<'py, PyAny>) -> PyResult<Step<'py>> {
-        let py = slf.py();
-        Self::go_on(slf, coroutine, intern!(py, "send"), py.None().into_bound(py)).map(Step::Waits)
-    }
-
-    /// Continues a coroutine by one of its methods. Its result comes as `StopIteration`.
-    fn go_on<'py>(
-        slf: &Bound<'py, Self>,
-        coroutine: Bound<'py, PyAny>,
-        method: &Bound<'py, PyString>,
-        argument: Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let value = coroutine.call_method1(method, (argument,))?;
-        slf.borrow_mut().state = State::General(coroutine.unbind());
-        Ok(value)
-    }
+    /// The wait itself refuses a second reader.
+    fn set_waiting(&self, _stream: &Bound<'_, PyAny>, _waits: bool) {}
 }

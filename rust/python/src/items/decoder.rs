@@ -7,6 +7,7 @@ use ssejet_core::{EventQueue, Options, Parser};
 
 use super::ordinary::{Habits, Ordinary};
 use super::rules::Rules;
+use super::source::Source;
 use super::stamp::Stamp;
 use crate::build::{Assembler, Builder, Memory};
 use crate::decoder::{self, Dialect, EventMaker};
@@ -39,8 +40,8 @@ pub struct ItemDecoder {
     /// An event that was taken from the queue, of which no item was made.
     refused: Option<Py<PyAny>>,
     stamp: Option<Stamp>,
-    /// The ``AsyncDirectChunks`` that have the next bytes, if anything may read them.
-    source: Option<Py<PyAny>>,
+    /// Where the next bytes are, if anything may read them.
+    source: Option<Source>,
 }
 
 /// What finds the events in the bytes.
@@ -174,10 +175,11 @@ impl ItemDecoder {
     /// Let an ``AsyncItemStream`` read on from these chunks.
     ///
     /// Args:
-    ///     source: an ``AsyncDirectChunks``.
-    #[pyo3(signature = (source, /))]
-    fn read_from(&mut self, source: Py<PyAny>) {
-        self.source = Some(source);
+    ///     chunks: an ``AsyncDirectChunks``, without deadlines that span several waits.
+    #[pyo3(signature = (chunks, /))]
+    fn read_from(&mut self, chunks: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.source = Some(Source::of(chunks)?);
+        Ok(())
     }
 
     /// Forget the events that were not asked for, and where to read on.
@@ -190,7 +192,7 @@ impl ItemDecoder {
     // The other fields only refer to strings. An object that refers back to this one can be cleared itself.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.assembler)?;
-        visit.call(&self.source)?;
+        self.source.as_ref().map_or(Ok(()), |source| source.traverse(&visit))?;
         self.stamp.as_ref().map_or(Ok(()), |stamp| stamp.traverse(&visit))
     }
 }
@@ -202,9 +204,9 @@ impl ItemDecoder {
     }
 
     /// Where to read on, if there is nothing to take.
-    pub fn source<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyAny>> {
+    pub fn source(slf: &Bound<'_, Self>) -> Option<Source> {
         let this = slf.try_borrow().ok().filter(|this| this.refused.is_none() && this.queue.is_empty())?;
-        this.source.as_ref().map(|source| source.bind(slf.py()).clone())
+        this.source.as_ref().map(|source| source.clone_ref(slf.py()))
     }
 
     /// Takes the next item if it can be made here. An event of which none is made is what is asked for next.

@@ -1,15 +1,16 @@
 //! From bytes to typed items.
 
 mod answers;
-mod arrival;
 mod async_answers;
 mod blocks;
 mod builder;
 mod decoder;
 mod events;
+mod next_item;
 mod ordinary;
 mod rules;
 mod shapes;
+mod source;
 mod stamp;
 mod step;
 mod stream;

@@ -1,0 +1,43 @@
+//! `Source`: where a stream that reads without Python's frames gets its bytes.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::arrivals::{Arrival, BodyArrivals};
+
+/// What an `AsyncDirectChunks` without deadlines that span several waits has.
+pub struct Source {
+    arrivals: Py<BodyArrivals>,
+    response: Py<PyAny>,
+    /// How many seconds one wait may last.
+    limit: Option<f64>,
+}
+
+impl Source {
+    pub fn of(chunks: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = chunks.py();
+        Ok(Self {
+            arrivals: chunks.getattr(intern!(py, "arrived"))?.cast_into()?.unbind(),
+            response: chunks.getattr(intern!(py, "response"))?.unbind(),
+            limit: chunks.getattr(intern!(py, "idle"))?.extract()?,
+        })
+    }
+
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            arrivals: self.arrivals.clone_ref(py),
+            response: self.response.clone_ref(py),
+            limit: self.limit,
+        }
+    }
+
+    pub fn poll<'py>(&self, py: Python<'py>) -> PyResult<Arrival<'py>> {
+        BodyArrivals::poll(self.arrivals.bind(py), self.response.bind(py), self.limit)
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.arrivals)?;
+        visit.call(&self.response)
+    }
+}
