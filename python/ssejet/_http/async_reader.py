@@ -163,7 +163,6 @@ class AsyncReader(BaseReader):
         """Handle the cancellation of a read; close what cannot go on."""
         if self.state is not _READING:
             return
-        self._fetch = None
         self._chunks.on_cancelled()
         if self._chunks.lost:
             self.state = _LOST
