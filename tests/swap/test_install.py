@@ -163,7 +163,7 @@ def test_threads_may_import_while_others_install() -> None:
         assert sorted(reports[0].patched) == sorted(packages), reports
         assert sum("ssejet" in type(finder).__module__ for finder in sys.meta_path) == 1
         ssejet.uninstall()
-        assert "ssejet" not in modules[0].Stream.__stream__.__code__.co_filename
+        assert modules[0].Stream.__stream__.__code__.co_filename.endswith("_streaming.py")
         print("done")
     """
     assert run(program) == "done\n"
