@@ -83,6 +83,17 @@ def unix_client(server: UnixServer) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(server.path)))
 
 
+def rest_when_closed(stream: Stream[Any]) -> list[Any]:
+    """What a thread that waits for the next item gets if another one closes the stream."""
+    rest: list[Any] = []
+    thread = threading.Thread(target=lambda: rest.extend([*stream, "the end"]), daemon=True)
+    thread.start()
+    thread.join(0.05)
+    stream.close()
+    thread.join(A_LONG_TIME / 4)
+    return rest
+
+
 class TestBytesBetweenRequests:
     """What comes when the body is over belongs to no response."""
 
@@ -410,13 +421,7 @@ class TestOtherCode:
                 caplog.set_level(logging.DEBUG, "httpcore")
                 assert next(stream) == 0
                 assert not direct_reading(response)
-                rest: list[Any] = []
-                thread = threading.Thread(target=lambda: rest.extend([*stream, "the end"]), daemon=True)
-                thread.start()
-                thread.join(0.05)
-                stream.close()
-                thread.join(A_LONG_TIME / 4)
-                assert rest == ["the end"]
+                assert rest_when_closed(stream) == ["the end"]
 
 
 class TestInterrupts:
@@ -427,13 +432,7 @@ class TestInterrupts:
                 stream = Stream(response, direct=direct)
                 assert next(stream) == 0
                 assert bool(direct_reading(response)) is direct
-                rest: list[Any] = []
-                thread = threading.Thread(target=lambda: rest.extend([*stream, "the end"]), daemon=True)
-                thread.start()
-                thread.join(0.05)
-                stream.close()
-                thread.join(A_LONG_TIME / 4)
-                assert rest == ["the end"]
+                assert rest_when_closed(stream) == ["the end"]
 
     @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system interrupts no thread")
     @BOTH_WAYS
