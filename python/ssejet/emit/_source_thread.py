@@ -25,7 +25,7 @@ from ssejet.emit._closing import close
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["SourceThread", "log_cleanup_error"]
+__all__ = ["SourceThread", "exit_error", "log_cleanup_error"]
 
 T = TypeVar("T")
 
@@ -146,6 +146,11 @@ class SourceThread(Generic[T]):
         except Exception as error:
             failure = error
         self._on_end(failure)
+
+
+def exit_error(error: BaseException) -> RuntimeError:
+    """Return the error for what a source raised that is no Exception, as it would end the event loop."""
+    return RuntimeError(f"the source raised {error!r}: raise an Exception instead")
 
 
 def log_cleanup_error(error: Exception | None) -> None:

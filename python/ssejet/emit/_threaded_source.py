@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from ssejet.emit._event_loops import running_loop
-from ssejet.emit._source_thread import SourceThread, log_cleanup_error
+from ssejet.emit._source_thread import SourceThread, exit_error, log_cleanup_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -96,7 +96,7 @@ class ThreadedSource:
             raise StopAsyncIteration
         if not isinstance(error, Exception):
             # In a thread, SystemExit ends that thread. In a task, it would end the event loop.
-            raise RuntimeError(f"the source raised {error!r}: raise an Exception instead") from error
+            raise exit_error(error) from error
         raise error
 
     async def aclose(self) -> None:

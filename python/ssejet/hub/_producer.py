@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from ssejet.emit._emit_machine import error_event
+from ssejet.emit._source_thread import exit_error
 from ssejet.errors import FencedError, HubError, LogFinishedError
 from ssejet.hub._engine import Renewal
 from ssejet.hub._entries import drafts_of, end_draft
@@ -206,7 +207,7 @@ class Producer:
         except SystemExit as error:
             # In a task of trio, it would end the event loop.
             logger.exception("the source of the log %r failed", self._key)
-            return RuntimeError(f"the source raised {error!r}: raise an Exception instead")
+            return exit_error(error)
         return None
 
     async def _renew(self) -> None:

@@ -160,21 +160,15 @@ class Writer:
 
     def finish(self) -> None:
         """End the answer, which is complete."""
-        if self._has_ended:
-            return
-        self._open()
-        self.finish_step()
-        self._has_ended = True
-        self._protocol.write_end()
+        if self._ends_now():
+            self.finish_step()
+            self._protocol.write_end()
 
     def fail(self, message: str, code: str | None = None) -> None:
         """End the answer with an error."""
-        if self._has_ended:
-            return
-        self._open()
-        self.finish_step()
-        self._has_ended = True
-        self._protocol.write_error(message, code)
+        if self._ends_now():
+            self.finish_step()
+            self._protocol.write_error(message, code)
 
     @property
     def has_begun(self) -> bool:
@@ -187,11 +181,16 @@ class Writer:
 
     def cancel(self) -> None:
         """End a replayed answer early, because it was stopped."""
+        if self._ends_now():
+            self._protocol.write_cancellation()
+
+    def _ends_now(self) -> bool:
+        """Return whether this call is the one that ends the answer. An answer that ends has begun."""
         if self._has_ended:
-            return
+            return False
         self._open()
         self._has_ended = True
-        self._protocol.write_cancellation()
+        return True
 
     def _open(self) -> None:
         if not self._has_begun:
