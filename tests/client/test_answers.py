@@ -10,9 +10,23 @@ import pytest
 from accounts import TEXT
 
 from ssejet import Client
-from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChatMetrics, Completion, CompletionMetrics
+from ssejet.chat import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatMetrics,
+    Completion,
+    CompletionMetrics,
+    ParsedChatCompletion,
+)
+from ssejet.errors import APIError, ContentFilterFinishReasonError, LengthFinishReasonError
 from ssejet.metrics._response_metrics import ResponseMetrics
-from ssejet.responses import Response, ResponseCompletedEvent, ResponseCreatedEvent, ResponseTextDeltaEvent
+from ssejet.responses import (
+    ParsedResponse,
+    Response,
+    ResponseCompletedEvent,
+    ResponseCreatedEvent,
+    ResponseTextDeltaEvent,
+)
 from ssejet.testing import OpenAIMock
 
 if TYPE_CHECKING:
@@ -64,6 +78,52 @@ class TestChat:
         assert call.function.parsed_arguments == Greeting(["hi"])
         assert account.requests[0].body["tools"][0]["function"]["name"] == "Greeting"
 
+    def test_a_whole_chat_is_parsed_into_a_type(self, user: User, account: Account) -> None:
+        account.answer = '{"words": ["hi", "you"]}'
+        answer = user.call(account, "chat.completions.parse", response_format=Greeting).checked().answer
+        assert type(answer) is ParsedChatCompletion
+        assert answer.choices[0].message.parsed == Greeting(["hi", "you"])
+        body = account.requests[0].body
+        assert (body["stream"], body["response_format"]["json_schema"]["name"]) == (False, "Greeting")
+
+    def test_the_arguments_of_a_whole_chat_are_parsed(self, user: User, account: Account) -> None:
+        calls = [
+            {"id": "1", "type": "function", "function": {"name": name, "arguments": '{"words": ["hi"]}'}}
+            for name in ("Greeting", "other")
+        ]
+        message = {"role": "assistant", "tool_calls": calls, "reasoning_content": "Hm"}
+        account.answer = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        answer = user.call(account, "chat.completions.parse", tools=[Greeting]).checked().answer
+        message = answer.choices[0].message
+        parsed = [call.function.parsed_arguments for call in message.tool_calls]
+        assert parsed == [Greeting(["hi"]), None]
+        assert (message.parsed, message.reasoning) == (None, "Hm")
+
+    def test_a_whole_chat_that_was_refused_is_not_parsed(self, user: User, account: Account) -> None:
+        message = {"role": "assistant", "content": None, "refusal": "No."}
+        account.answer = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        answer = user.call(account, "chat.completions.parse", response_format=Greeting).checked().answer
+        assert (answer.choices[0].message.parsed, answer.choices[0].message.refusal) == (None, "No.")
+
+    @pytest.mark.parametrize(
+        ("reason", "error"),
+        [("length", LengthFinishReasonError), ("content_filter", ContentFilterFinishReasonError)],
+    )
+    def test_a_whole_chat_that_was_cut_short_raises(
+        self, user: User, account: Account, reason: str, error: type
+    ) -> None:
+        message = {"role": "assistant", "content": '{"words": ["hi'}
+        account.answer = {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
+        raised = user.call(account, "chat.completions.parse", response_format=Greeting).error
+        assert type(raised) is error
+        assert raised.completion.choices[0].message.content == '{"words": ["hi'
+
+    def test_a_whole_chat_of_another_type_raises_its_librarys_error(
+        self, user: User, account: Account
+    ) -> None:
+        outcome = user.call(account, "chat.completions.parse", response_format=Greeting)
+        assert isinstance(outcome.error, msgspec.DecodeError)
+
 
 class TestCompletions:
     def test_older_completions_are_answered_as_a_whole(self, user: User, account: Account) -> None:
@@ -99,6 +159,68 @@ class TestResponses:
         answer = user.call(account, "responses.create").checked().answer
         assert answer.status == "failed"
         assert answer.error.message == "oops"
+
+    def test_a_whole_response_is_parsed_into_a_type(self, user: User, account: Account) -> None:
+        account.answer = '{"words": ["hi", "you"]}'
+        answer = user.call(account, "responses.parse", text_format=Greeting).checked().answer
+        assert type(answer) is ParsedResponse
+        assert answer.output_parsed == Greeting(["hi", "you"])
+        body = account.requests[0].body
+        assert (body["stream"], body["text"]["format"]["name"]) == (False, "Greeting")
+
+    def test_the_arguments_of_a_whole_response_are_parsed(self, user: User, account: Account) -> None:
+        call = {
+            "type": "function_call",
+            "id": "f",
+            "call_id": "1",
+            "name": "Greeting",
+            "arguments": '{"words": ["hi"]}',
+            "status": "completed",
+        }
+        account.answer = {"output": [call]}
+        answer = user.call(account, "responses.parse", tools=[Greeting]).checked().answer
+        assert answer.output[0].parsed_arguments == Greeting(["hi"])
+        assert answer.output_parsed is None
+
+    @pytest.mark.parametrize(
+        ("reason", "error"),
+        [("max_output_tokens", LengthFinishReasonError), ("content_filter", ContentFilterFinishReasonError)],
+    )
+    def test_a_whole_response_that_was_cut_short_raises(
+        self, user: User, account: Account, reason: str, error: type
+    ) -> None:
+        text = {"type": "output_text", "text": '{"words": ["hi', "annotations": []}
+        message = {"type": "message", "id": "m", "role": "assistant", "content": [text]}
+        account.answer = {
+            "status": "incomplete",
+            "incomplete_details": {"reason": reason},
+            "output": [message],
+        }
+        raised = user.call(account, "responses.parse", text_format=Greeting).error
+        assert type(raised) is error
+        assert raised.completion.output_parsed == {"words": []}
+
+    def test_a_whole_response_that_failed_cannot_be_parsed(self, user: User, account: Account) -> None:
+        account.answer = {"status": "failed", "error": {"code": "server_error", "message": "oops"}}
+        raised = user.call(account, "responses.parse", text_format=Greeting).error
+        assert isinstance(raised, APIError)
+        assert (raised.partial.status, "oops" in str(raised)) == ("failed", True)
+
+    @pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled"])
+    def test_a_response_without_output_parses_nothing(
+        self, user: User, account: Account, status: str
+    ) -> None:
+        account.answer = {"status": status, "output": []}
+        answer = user.call(account, "responses.parse", text_format=Greeting, background=True).checked().answer
+        assert (answer.status, answer.output_parsed) == (status, None)
+
+
+@pytest.mark.parametrize("method", ["chat.completions.parse", "responses.parse"])
+def test_parsing_takes_no_stream(user: User, account: Account, method: str) -> None:
+    error = user.call(account, method, stream=True).error
+    assert isinstance(error, TypeError)
+    assert "stream" in str(error)
+    assert account.requests == []
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,14 @@ def _filled(value: Any) -> Any:
     return [_filled(each) for each in value] if isinstance(value, list) else value
 
 
+def _without_stream(account: Account) -> list[Any]:
+    """The bodies of the requests, without what says that the answer is no stream: it may be left out."""
+    return [
+        {name: value for name, value in request.body.items() if (name, value) != ("stream", False)}
+        for request in account.requests
+    ]
+
+
 def test_we_agree_with_openai_in_whole_answers(user: User, answering: Account) -> None:
     with theirs(answering) as client:
         completion = client.chat.completions.create(**ASK)
@@ -138,6 +146,36 @@ def test_we_agree_with_openai_in_parsed_arguments(user: User, account: Account) 
     assert account.requests[0].body["tools"] == account.requests[1].body["tools"]
 
 
+PARSED = {
+    "content": message(content=OSLO),
+    "refusal": message(refusal="No."),
+    "arguments": message(tool_calls=[call(1), {**call(2), "function": {"name": "other", "arguments": "{}"}}]),
+    "fields of other servers": {**message(content=OSLO, citations=["a"]), "provider": {"name": "p"}},
+    "two choices": {
+        **message(),
+        "choices": [{**message(content=OSLO)["choices"][0], "index": number} for number in (0, 1)],
+    },
+}
+
+
+@pytest.mark.parametrize("answer", PARSED)
+def test_we_agree_with_openai_in_parsed_whole_answers(user: User, account: Account, answer: str) -> None:
+    account.answer = PARSED[answer]
+    options = {"response_format": City, "tools": [openai.pydantic_function_tool(City)]}
+    with theirs(account) as client:
+        completion = client.chat.completions.parse(**ASK, **options)
+    outcome = user.call(account, "chat.completions.parse", **options).checked()
+    ours = heard(outcome.answer)
+    for choice in ours["choices"]:
+        for place in choice["message"].get("tool_calls", []):
+            del place["index"]  # ours says at which place of the message the call is
+    assert ours == _filled(completion.model_dump(mode="json", warnings=False))
+    for choice, their_choice in zip(outcome.answer.choices, completion.choices, strict=True):
+        assert choice.message.parsed == their_choice.message.parsed
+    their_body, our_body = _without_stream(account)
+    assert our_body == their_body
+
+
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
 def test_we_agree_with_openai_in_recorded_streams_of_providers(
     user: User, account: Account, fixture: Path
@@ -183,6 +221,53 @@ def test_we_agree_with_openai_in_responses(user: User, account: Account) -> None
     assert _filled(user.call(account, "responses.create").checked().answer.to_dict()) == heard(whole)
     items = user.call(account, "responses.create", stream=True).checked().items
     assert [_filled(item.to_dict()) for item in items] == [heard(event) for event in events]
+
+
+OUTPUTS = {
+    "text": {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": OSLO, "annotations": []}],
+    },
+    "refusal": {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "refusal", "refusal": "No."}],
+    },
+    "arguments": {
+        "type": "function_call",
+        "id": "fc_1",
+        "call_id": "call_1",
+        "name": "City",
+        "arguments": OSLO,
+        "status": "completed",
+    },
+}
+
+
+# What openai-python's dump of a response has beside what the server sent.
+_PARSED = {"output": {"__all__": {"parsed_arguments": True, "content": {"__all__": {"parsed"}}}}}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_we_agree_with_openai_in_parsed_whole_responses(user: User, account: Account, output: str) -> None:
+    account.answer = {"id": "resp_1", "created_at": 1, "output": [OUTPUTS[output]], "own": 1}
+    tool = openai.pydantic_function_tool(City)["function"]
+    options = {"text_format": City, "tools": [{"type": "function", **tool}]}
+    with theirs(account) as client:
+        response = client.responses.parse(model="m", input="Hi!", **options)
+    outcome = user.call(account, "responses.parse", model="m", input="Hi!", **options).checked()
+    theirs_sent = response.model_dump(mode="json", warnings=False, exclude=_PARSED)
+    assert _filled(outcome.answer.to_dict()) == _filled(theirs_sent)
+    assert outcome.answer.output_parsed == response.output_parsed
+    (item,), (their_item,) = outcome.answer.output, response.output
+    assert getattr(item, "parsed_arguments", None) == getattr(their_item, "parsed_arguments", None)
+    their_body, our_body = _without_stream(account)
+    assert our_body == their_body
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500])

@@ -26,8 +26,9 @@ from ssejet.typed._server_reports import excerpt_of, reported_error, skip_or_rai
 
 if TYPE_CHECKING:
     from ssejet.chat._events import ChatCompletionStreamEvent
+    from ssejet.chat._models import ChatCompletion
 
-__all__ = ["ChatCompletionStreamState"]
+__all__ = ["ChatCompletionStreamState", "parsed_completion"]
 
 _CUT_SHORT: dict[str, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "length": LengthFinishReasonError,
@@ -258,6 +259,25 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
 
     def _in_order(self) -> list[ChoiceState]:
         return [self._choices[index] for index in sorted(self._choices)]
+
+
+def parsed_completion(
+    completion: ChatCompletion,
+    response_format: type[ResponseFormatT] | Mapping[str, Any] | None,
+    input_tools: Iterable[Any] | None,
+) -> ParsedChatCompletion[ResponseFormatT]:
+    """Parse the content and the arguments of a whole completion; see ``ChatCompletionStreamState``.
+
+    Raises:
+        LengthFinishReasonError: the token limit cut a choice short.
+        ContentFilterFinishReasonError: a content filter cut a choice short.
+        Exception: the content or a call's arguments do not fit their type; the error is that of the type's
+            library.
+    """
+    state = ChatCompletionStreamState(response_format=response_format, input_tools=input_tools)
+    # A choice may have its whole message in one chunk.
+    state.handle_chunk(completion.to_dict())
+    return state.get_final_completion()
 
 
 _KNOWN_FIELDS = frozenset(ChatCompletionChunk.__struct_fields__)

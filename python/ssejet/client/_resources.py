@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, over
 
 from ssejet._answers.opening import AsyncOpenedLater, OpenedLater
 from ssejet.chat import ChatCompletion, ChatCompletionChunk
+from ssejet.chat._state import parsed_completion
 from ssejet.client._endpoints import CHAT, COMPLETIONS, RESPONSES
 from ssejet.client._token_streams import (
     AsyncTokenChatStream,
@@ -21,13 +22,14 @@ from ssejet.client._token_streams import (
     TokenStream,
 )
 from ssejet.responses import Response, ResponseStreamEvent
+from ssejet.responses._state import parsed_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
-    from ssejet.chat._models import ResponseFormatT
+    from ssejet.chat._models import ParsedChatCompletion, ResponseFormatT
     from ssejet.client._endpoints import Endpoint
     from ssejet.client._params import (
         CallOptions,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         RetrieveParams,
     )
     from ssejet.responses._base import TextFormatT
+    from ssejet.responses._response import ParsedResponse
 
 __all__ = [
     "AsyncChatCompletions",
@@ -171,6 +174,56 @@ class ChatCompletions(_ChatCompletions[TokenStream[ChatCompletionChunk], ChatCom
             input_tools=params.get("tools"),
         )
 
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: type[ResponseFormatT],
+        **params: Unpack[ChatStreamParams],
+    ) -> ParsedChatCompletion[ResponseFormatT]: ...
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ChatStreamParams],
+    ) -> ParsedChatCompletion[None]: ...
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: type[Any] | Mapping[str, Any] | None = None,
+        **params: Unpack[ChatStreamParams],
+    ) -> ParsedChatCompletion[Any]:
+        """Ask for the next message, and parse its content and the arguments of its tool calls.
+
+        Args:
+            model: the name of the model.
+            messages: the conversation.
+            response_format: the type of the answer, of which a JSON Schema is sent; or a dict as OpenAI takes
+                it, with which the content is not parsed.
+            params: see ``create()``. The arguments of strict ``tools`` are parsed.
+
+        Returns:
+            The completion; ``choices[0].message.parsed`` is the value, None after a refusal.
+
+        Raises:
+            SSEError: as from ``create()``.
+            LengthFinishReasonError: the token limit cut a choice short.
+            ContentFilterFinishReasonError: a content filter cut a choice short.
+            Exception: the content or a call's arguments do not fit their type; the error is that of the
+                type's library.
+        """
+        completion = self.create(
+            model=model, messages=messages, stream=False, response_format=response_format, **params
+        )
+        return parsed_completion(completion, response_format, params.get("tools"))
+
 
 class AsyncChatCompletions(
     _ChatCompletions[
@@ -215,6 +268,38 @@ class AsyncChatCompletions(
             response_format=response_format,
             input_tools=params.get("tools"),
         )
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: type[ResponseFormatT],
+        **params: Unpack[ChatStreamParams],
+    ) -> ParsedChatCompletion[ResponseFormatT]: ...
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ChatStreamParams],
+    ) -> ParsedChatCompletion[None]: ...
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Any],
+        response_format: type[Any] | Mapping[str, Any] | None = None,
+        **params: Unpack[ChatStreamParams],
+    ) -> ParsedChatCompletion[Any]:
+        """Ask for the next message, and parse it; see ``ChatCompletions``."""
+        completion = await self.create(
+            model=model, messages=messages, stream=False, response_format=response_format, **params
+        )
+        return parsed_completion(completion, response_format, params.get("tools"))
 
 
 class Chat(Generic[CompletionsT]):
@@ -421,6 +506,41 @@ class Responses(_Responses[TokenStream[ResponseStreamEvent[Any]], Response]):
             starting_after=starting_after,
         )
 
+    @overload
+    def parse(
+        self, *, text_format: type[TextFormatT], **params: Unpack[ResponseStreamParams]
+    ) -> ParsedResponse[TextFormatT]: ...
+    @overload
+    def parse(
+        self, *, text_format: Mapping[str, Any] | None = None, **params: Unpack[ResponseStreamParams]
+    ) -> ParsedResponse[None]: ...
+    def parse(
+        self,
+        *,
+        text_format: type[Any] | Mapping[str, Any] | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> ParsedResponse[Any]:
+        """Ask for a response, and parse its texts and the arguments of its function calls.
+
+        Args:
+            text_format: the type of the answer, of which a JSON Schema is sent; or a dict as OpenAI takes it,
+                with which the texts are not parsed.
+            params: see ``create()``. The arguments of strict ``tools`` are parsed.
+
+        Returns:
+            The response; ``output_parsed`` is the value, None after a refusal.
+
+        Raises:
+            SSEError: as from ``create()``.
+            APIError: the response failed.
+            LengthFinishReasonError: the answer must be parsed, but the token limit cut it short.
+            ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
+            Exception: a text or a call's arguments do not fit their type; the error is that of the type's
+                library.
+        """
+        response = self.create(stream=False, text_format=text_format, **params)
+        return parsed_response(response, text_format, params.get("tools"))
+
 
 class AsyncResponses(
     _Responses[Coroutine[Any, Any, AsyncTokenStream[ResponseStreamEvent[Any]]], Coroutine[Any, Any, Response]]
@@ -464,3 +584,21 @@ class AsyncResponses(
             require_finish=False,  # the source knows
             starting_after=starting_after,
         )
+
+    @overload
+    async def parse(
+        self, *, text_format: type[TextFormatT], **params: Unpack[ResponseStreamParams]
+    ) -> ParsedResponse[TextFormatT]: ...
+    @overload
+    async def parse(
+        self, *, text_format: Mapping[str, Any] | None = None, **params: Unpack[ResponseStreamParams]
+    ) -> ParsedResponse[None]: ...
+    async def parse(
+        self,
+        *,
+        text_format: type[Any] | Mapping[str, Any] | None = None,
+        **params: Unpack[ResponseStreamParams],
+    ) -> ParsedResponse[Any]:
+        """Ask for a response, and parse it; see ``Responses``."""
+        response = await self.create(stream=False, text_format=text_format, **params)
+        return parsed_response(response, text_format, params.get("tools"))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ssejet.responses._events import ResponseStreamEvent
 
-__all__ = ["ResponseStreamState"]
+__all__ = ["ResponseStreamState", "parsed_response"]
 
 _CUT_SHORT: dict[Any, type[LengthFinishReasonError | ContentFilterFinishReasonError]] = {
     "max_output_tokens": LengthFinishReasonError,
@@ -449,6 +449,29 @@ class ResponseStreamState(Generic[TextFormatT]):
             return events.ResponseEvent.from_dict(event)
         except msgspec.ValidationError as error:
             raise StreamError(f"an event cannot be kept: {error}") from error
+
+
+def parsed_response(
+    response: Response,
+    text_format: type[TextFormatT] | Mapping[str, Any] | None,
+    input_tools: Iterable[Any] | None,
+) -> ParsedResponse[TextFormatT]:
+    """Parse the texts and the arguments of a whole response; see ``ResponseStreamState``.
+
+    Raises:
+        LengthFinishReasonError: the answer must be parsed, but the token limit cut it short.
+        ContentFilterFinishReasonError: the answer must be parsed, but a content filter cut it short.
+        APIError: the response failed.
+        Exception: a text or a call's arguments do not fit their type; the error is that of the type's
+            library.
+    """
+    state = ResponseStreamState(text_format=text_format, input_tools=input_tools)
+    # The last event of a stream has the whole response.
+    last = f"response.{response.status}"
+    state.handle_event(
+        {"type": last if last in _LAST else "response.completed", "response": response.to_dict()}
+    )
+    return state.get_final_response()
 
 
 class _Once:

@@ -6,7 +6,7 @@ from typing import Any
 from typing_extensions import assert_type
 
 from ssejet import AsyncClient, Client, asubscribe, subscribe
-from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta
+from ssejet.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ParsedChatCompletion
 from ssejet.client._token_streams import TokenStream
 
 
@@ -44,12 +44,19 @@ def chat(client: Client, messages: list[dict[str, Any]]) -> None:
                     pass
         completion = stream.get_final_completion()
         assert_type(completion.choices[0].message.parsed, Answer | None)
+    parsed = client.chat.completions.parse(model="m", messages=messages, response_format=Answer)
+    assert_type(parsed, ParsedChatCompletion[Answer])
+    assert_type(parsed.choices[0].message.parsed, Answer | None)
+    calling = client.chat.completions.parse(model="m", messages=messages, tools=[Answer])
+    assert_type(calling, ParsedChatCompletion[None])
     client.chat.completions.create(messages=messages)  # error: model|create
 
 
 async def achat(client: AsyncClient, messages: list[dict[str, Any]]) -> None:
     whole = await client.chat.completions.create(model="m", messages=messages)
     assert_type(whole, ChatCompletion)
+    parsed = await client.chat.completions.parse(model="m", messages=messages, response_format=Answer)
+    assert_type(parsed.choices[0].message.parsed, Answer | None)
     async for chunk in await client.chat.completions.create(model="m", messages=messages, stream=True):
         assert_type(chunk.choices[0].delta.content, str | None)
     async with asubscribe("http://127.0.0.1/events") as events:

@@ -60,6 +60,15 @@ async def awaited(client: AsyncClient) -> None:
                 assert_type(event.snapshot, str)
     assert_type(await stream.get_final_response(), ParsedResponse[Answer])
     assert_type(await client.responses.retrieve("resp_1"), Response)
+    response = await client.responses.parse(model="m", input="Hi!", text_format=Answer)
+    assert_type(response.output_parsed, Answer | None)
+
+
+def parsed(client: Client) -> None:
+    response = client.responses.parse(model="m", input="Hi!", text_format=Answer)
+    assert_type(response, ParsedResponse[Answer])
+    assert_type(response.output_parsed, Answer | None)
+    assert_type(client.responses.parse(model="m", input="Hi!", tools=[Answer]), ParsedResponse[None])
 
 
 def created(client: Client) -> None:
