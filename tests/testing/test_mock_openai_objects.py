@@ -11,7 +11,8 @@ import pytest
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 
-from ssejet.testing import MockError, OpenAIMock, StateStore
+from ssejet import Client
+from ssejet.testing import MockError, OpenAIMock, StateStore, StreamedAnswer
 from ssejet.testing._endpoints import OPENAI_ENDPOINTS
 from ssejet.testing._openai_routes import Beta
 from testing.openai_clients import CLIENTS, assert_complete, close, collect, wait
@@ -544,6 +545,44 @@ async def test_a_response_is_streamed_again_after_an_event(client: Any, mock_ope
     assert numbers == list(range(len(numbers)))
     assert [event.sequence_number for event in later] == numbers[5:]
     assert everything[-1].response.output_text == "Hello big world"
+
+
+def test_a_stream_begins_after_a_number_only(sync_client: Any, mock_openai: OpenAIMock) -> None:
+    mock_openai.responses.create.response = "Hello"
+    response = sync_client.responses.create(model="m", input="Hi")
+    with pytest.raises(openai.BadRequestError, match="expected an integer, but got 'x'"):
+        sync_client.responses.retrieve(response.id, stream=True, starting_after="x")
+
+
+def test_a_response_repeats_what_its_request_says(sync_client: Any, mock_openai: OpenAIMock) -> None:
+    mock_openai.responses.create.response = "Hello"
+    request = {
+        "background": True,
+        "max_output_tokens": 50,
+        "metadata": {"a": "b"},
+        "previous_response_id": "resp_0",
+        "reasoning": {"effort": "low"},
+        "temperature": 0.5,
+        "top_p": 0.1,
+        "truncation": "auto",
+        "user": "u",
+    }
+    plain = sync_client.responses.create(model="m", input="Hi", **request)
+    assert {name: plain.to_dict()[name] for name in request} == request
+    stream = sync_client.responses.create(model="m", input="Hi", stream=True, **request)
+    for event in stream:
+        if hasattr(event, "response"):
+            assert {name: event.response.to_dict()[name] for name in request} == request
+    assert "temperature" not in sync_client.responses.create(model="m", input="Hi").to_dict()
+
+
+def test_a_background_stream_of_the_mock_that_breaks_is_resumed(mock_openai: OpenAIMock) -> None:
+    with Client(api_key="none") as client:
+        for sent in range(1, 8):
+            mock_openai.responses.create.response = StreamedAnswer("one two", fail_after=sent)
+            stream = client.responses.stream(model="m", input="Hi", background=True)
+            assert stream.get_final_response().output_text == "one two"
+            assert mock_openai.responses.retrieve.call_count == sent
 
 
 async def test_a_response_is_kept_unless_the_request_says_otherwise(

@@ -16,12 +16,19 @@ A ``Kind`` says what its objects look like. Each endpoint is then one line of a 
 from __future__ import annotations
 
 import copy
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from ssejet.testing._answers import MockError
-from ssejet.testing._endpoints.base import Asked, Endpoint, RefusedError, new_id, unknown_field
+from ssejet.testing._endpoints.base import (
+    Asked,
+    Endpoint,
+    RefusedError,
+    integer,
+    invalid,
+    new_id,
+    unknown_field,
+)
 from ssejet.testing._store import first_and_last
 
 if TYPE_CHECKING:
@@ -251,7 +258,7 @@ class List(ObjectEndpoint):
         limit = self._limit_of(query)
         order = query.get("order")
         if order not in {None, "asc", "desc"}:
-            raise _invalid("order", f"{order!r} is neither 'asc' nor 'desc'", "invalid_value")
+            raise invalid("order", f"{order!r} is neither 'asc' nor 'desc'", "invalid_value")
         after, before = query.get("after"), query.get("before")
         return self.kind.store(asked).page(
             equal | self.kind.scope(asked), limit, order, after, before, among=among
@@ -263,23 +270,15 @@ class List(ObjectEndpoint):
         Raises:
             RefusedError: the API does not take this number.
         """
-        text = query.get("limit", f"{self._limit}")
+        limit = integer(query, "limit", self._limit)
         most = max(self._limit, _MOST)
-        if not re.fullmatch("-?[0-9]{1,9}", text, re.ASCII):
-            raise _invalid("limit", f"expected an integer, but got {text!r} instead", "invalid_type")
-        limit = int(text)
         if limit < 1:
             reason = f"integer below minimum value. Expected a value >= 1, but got {limit} instead"
-            raise _invalid("limit", reason, "integer_below_min_value")
+            raise invalid("limit", reason, "integer_below_min_value")
         if limit > most:
             reason = f"integer above maximum value. Expected a value <= {most}, but got {limit} instead"
-            raise _invalid("limit", reason, "integer_above_max_value")
+            raise invalid("limit", reason, "integer_above_max_value")
         return limit
-
-
-def _invalid(param: str, reason: str, code: str) -> RefusedError:
-    """The API's error for a parameter that it does not take."""
-    return RefusedError(MockError(f"Invalid '{param}': {reason}.", status=400, param=param, code=code))
 
 
 class Update(ObjectEndpoint):
