@@ -54,7 +54,7 @@ test-versions: $(VENV)/.pip ## run the tests of the swap-ins and adapters with o
 	$(BIN)/python tests/swap/versions.py $(VENV)-versions/wheel/*.whl
 	$(BIN)/python tests/http/versions.py $(VENV)-versions/wheel/*.whl
 
-newest-sdks: $(VENV)/.pip ## try the newest release of each SDK, and say which swap broke (QUICK=1: without tests)
+newest-sdks: $(VENV)/.pip ## try the newest release of each SDK, and say what broke (QUICK=1: without tests)
 	rm -rf $(VENV)-versions/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV)-versions/wheel .
 	$(BIN)/python tools/newest_sdks.py $(VENV)-versions/wheel/*.whl $(if $(QUICK),--quick)

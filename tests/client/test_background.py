@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ from ssejet import (
     APITimeoutError,
     AsyncClient,
     Client,
+    Decoder,
+    SSEError,
     TruncatedStreamError,
     encode,
 )
@@ -75,7 +79,7 @@ def text_of(items: list[Any]) -> str:
     return "".join(item.delta for item in items if item.type == "response.output_text.delta")
 
 
-CUTS = {
+CUTS: dict[str, tuple[bytes | Then, ...]] = {
     "the connection breaks": (Then.DROP,),
     "the body ends": (),
     "the body ends within an event": (word(3)[:20],),
@@ -209,6 +213,124 @@ def test_headers_and_what_to_include_are_sent_again(user: User, account: Account
     assert account.requests[1].headers["x-tenant"] == "t"
     assert account.requests[1].query["include[]"] == "message.output_text.logprobs"
     assert "content-type" not in account.requests[1].headers
+
+
+# The events before they are decoded, and loops that take turns.
+
+
+def raw(account: Account, is_async: bool, **options: Any) -> tuple[list[Any], Exception | None]:
+    """What ``events()`` of a stream in the background gives, and what it raises."""
+    params: Any = {"model": "m", "input": "Hi!", "background": True, "stream": True}
+    events: list[Any] = []
+
+    def use(client: Client) -> None:
+        with client.responses.create(**params, **options) as stream:
+            events.extend(stream.events())  # an error leaves what came before it
+
+    async def use_async(client: AsyncClient) -> None:
+        async with await client.responses.create(**params, **options) as stream:
+            async for event in stream.events():
+                events.append(event)  # noqa: PERF401  # an error leaves what came before it
+
+    try:
+        both(account, use, use_async, is_async)
+    except SSEError as error:
+        return events, error
+    return events, None
+
+
+def data_of(parts: list[bytes]) -> list[str]:
+    return [event.data for part in parts for event in Decoder().feed(part)]
+
+
+@pytest.mark.pairs
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("kept", range(1, len(ALL) + 1))
+def test_events_go_on_wherever_the_stream_is_cut(
+    account: Account, is_async: bool, cut: str, kept: int
+) -> None:
+    account.reply(*ALL[:kept], *CUTS[cut])
+    account.reply(*ALL[kept:])
+    events, error = raw(account, is_async)
+    assert error is None
+    # After the last event of the response, a sentinel is an event like any other.
+    sentinel = ["[DONE]"] if kept == len(ALL) and cut == "the sentinel comes too early" else []
+    assert [event.data for event in events] == data_of(ALL) + sentinel
+    assert asked(account)[1:] == ([after(kept - 1)] if kept < len(ALL) else [])
+
+
+def test_events_that_the_server_sends_again_do_not_come_twice(account: Account, is_async: bool) -> None:
+    for kept in range(1, len(ALL)):
+        account.reply(*ALL[:kept], Then.DROP)
+    account.reply(*ALL)
+    events, error = raw(account, is_async)
+    assert error is None
+    assert [event.data for event in events] == data_of(ALL)
+
+
+def test_events_that_are_no_items_are_given_out(account: Account, is_async: bool) -> None:
+    ping, text = encode("", event="ping"), encode("no JSON")
+    account.reply(CREATED, ping, text, Then.DROP)
+    account.reply(ping, *ALL[1:])
+    events, error = raw(account, is_async)
+    assert error is None
+    assert [event.data for event in events] == data_of([CREATED, ping, text, ping, *ALL[1:]])
+
+
+def test_an_error_of_the_server_is_an_event_after_which_nothing_resumes(
+    account: Account, is_async: bool
+) -> None:
+    failure = event("error", 1, code="server_error", message="it broke")
+    account.reply(CREATED, failure)
+    events, error = raw(account, is_async)
+    assert isinstance(error, TruncatedStreamError)
+    assert [event.data for event in events] == data_of([CREATED, failure])
+    assert len(account.requests) == 1
+
+
+def test_events_of_a_stream_that_cannot_resume_raise_what_cut_it(account: Account, is_async: bool) -> None:
+    account.reply(CREATED, word(1), Then.DROP)
+    events, error = raw(account, is_async, max_retries=0)
+    assert isinstance(error, APIConnectionError)
+    assert [event.data for event in events] == data_of([CREATED, word(1)])
+    assert len(account.requests) == 1
+
+
+@pytest.mark.pairs
+@pytest.mark.parametrize("outer", ["items", "events"])
+@pytest.mark.parametrize("inner", ["items", "events"])
+@pytest.mark.parametrize("kept", range(1, len(ALL)))
+def test_two_loops_go_on_when_one_of_them_has_resumed_the_stream(
+    account: Account, is_async: bool, kept: int, inner: str, outer: str
+) -> None:
+    account.reply(*ALL[:kept], Then.DROP)
+    account.reply(*ALL[kept:])
+    params: Any = {"model": "m", "input": "Hi!", "background": True, "stream": True}
+
+    def number_of(item: Any) -> int:
+        number: int = item.json()["sequence_number"] if hasattr(item, "data") else item.sequence_number
+        return number
+
+    def use(client: Client) -> list[int]:
+        with client.responses.create(**params) as stream:
+            loops = {"items": lambda: iter(stream), "events": stream.events}
+            numbers = []
+            for item in loops[outer]():
+                numbers.append(number_of(item))
+                numbers.extend(map(number_of, islice(loops[inner](), 1)))
+            return numbers
+
+    async def use_async(client: AsyncClient) -> list[int]:
+        async with await client.responses.create(**params) as stream:
+            loops = {"items": lambda: aiter(stream), "events": stream.events}
+            numbers = []
+            async for item in loops[outer]():
+                numbers.append(number_of(item))
+                with suppress(StopAsyncIteration):
+                    numbers.append(number_of(await anext(loops[inner]())))
+            return numbers
+
+    assert both(account, use, use_async, is_async) == [*range(7)]
 
 
 # The manager, retrieve() and cancel().

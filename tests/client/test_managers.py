@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from inspect import signature
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ from users import KEY
 
 from ssejet import APIStatusError, AsyncClient, Client
 from ssejet._http.exclusive import ConcurrentReadError
+from ssejet.chat._events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -237,3 +242,34 @@ def test_a_stream_that_is_closed_while_it_opens_closes_the_response(manager: Man
         assert stream.response is None or stream.response.is_closed
 
     manager.run(use, "asyncio")
+
+
+@dataclass
+class Place:
+    city: str
+
+
+@pytest.mark.parametrize("is_typed", [False, True], ids=["text", "typed"])
+def test_each_event_can_be_written_as_json(account: Account, protocol: Any, is_typed: bool) -> None:
+    manager = Manager(account, protocol)
+    account.answer = '{"city": "Rome"}'
+    form = {"chat": "response_format", "responses": "text_format", "messages": "output_format"}
+    options = {form[manager.method.partition(".")[0]]: Place} if is_typed else {}
+    with manager.sync() as client:
+        # An event of a block that is complete shows it as it is at the end.
+        events = [*manager.stream(client, **options)]
+    assert len({event.type for event in events}) >= 3
+    for event in events:
+        fields = event.to_dict()
+        assert fields["type"] == event.type
+        assert json.loads(event.to_json()) == fields
+        assert event.to_json(indent=2) == json.dumps(fields, indent=2, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("module", ["chat", "responses", "messages"])
+def test_events_of_all_protocols_have_the_same_methods(module: str) -> None:
+    types = import_module(f"ssejet.{module}._events").EVENT_TYPES
+    assert types
+    for event in types.values():
+        assert callable(event.to_dict)
+        assert signature(event.to_json) == signature(Event.to_json)

@@ -17,6 +17,13 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -115,21 +122,25 @@ ROWS = (
     Row("groq", "groq==0.4.0", OLD_HTTPX),
     Row("together", "together"),
     Row("together", "together==2.0.0"),
+    Row("together", "together<2"),
     Row("cerebras-cloud-sdk", "cerebras-cloud-sdk"),
     Row("cerebras-cloud-sdk", "cerebras-cloud-sdk==1.0.0", OLD_HTTPX),
     Row("writer-sdk", "writer-sdk"),
     Row("writer-sdk", "writer-sdk==0.1.0", OLD_HTTPX),
     Row("fireworks-ai", "fireworks-ai"),
     Row("fireworks-ai", "fireworks-ai==1.2.0"),
+    Row("fireworks-ai", "fireworks-ai<1"),
     Row("perplexityai", "perplexityai"),
     Row("perplexityai", "perplexityai==0.3.0"),
     Row("cloudflare", "cloudflare"),
     Row("cloudflare", "cloudflare==4.0.0"),
+    Row("cloudflare", "cloudflare==3.0.0", OLD_HTTPX),
     Row("runwayml", "runwayml"),
     Row("runwayml", "runwayml==1.0.0", OLD_HTTPX),
     Row("openlayer", "openlayer"),
     Row("openlayer", "openlayer==0.2.0", OLD_HTTPX),
     Row("llama-stack-client", "llama-stack-client", ("fire", "pandas", "prompt_toolkit", "requests")),
+    Row("llama-stack-client", "llama-stack-client==0.0.25", OLD_HTTPX),
     Row("mistralai", "mistralai"),
     Row("mistralai", "mistralai==3.0.0"),
     Row("mistralai", "mistralai<3"),
@@ -253,11 +264,28 @@ def write_table(path: Path, found: list[TableRow]) -> None:
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     rows = {row[:2]: row for row in read_table(text[start:end].strip())}
     rows |= {row[:2]: row for row in found}
+    rows = {key: row for key, row in rows.items() if not is_outdated(row, rows.values())}
     order = list(dict.fromkeys(row.library for row in ROWS))
     numbers = {key: tuple(map(int, re.findall(r"\d+", key[1]))) for key in rows}
     in_order = sorted(rows.values(), key=lambda row: numbers[row[:2]], reverse=True)
     in_order.sort(key=lambda row: order.index(row[0]))
     path.write_text(f"{text[:start]}\n{table(in_order)}\n{text[end:]}")
+
+
+def is_outdated(row: TableRow, rows: Iterable[TableRow]) -> bool:
+    """Whether a newer version is in the table, too, for the same requirement."""
+    library, version = row[0], Version(row[1])
+    requirement = requirement_of(library, version)
+    newer = [Version(each[1]) for each in rows if each[0] == library and Version(each[1]) > version]
+    return any(requirement == requirement_of(library, each) for each in newer)
+
+
+def requirement_of(library: str, version: Version) -> str | None:
+    """For which requirement a version is in the table: the last that fits, as the newest are listed first."""
+    named = [row.requirement for row in ROWS if row.library == library]
+    exact = [each for each in named if "==" in each and version in Requirement(each).specifier]
+    fitting = [each for each in named if version in Requirement(each).specifier]
+    return next(reversed(exact or fitting), None)
 
 
 DOCUMENT = ROOT / "docs" / "swap-ins.md"

@@ -8,7 +8,7 @@ import anthropic
 import httpx
 import httpx2
 import pytest
-from anthropic import Anthropic, AnthropicFoundry, AsyncAnthropic
+from anthropic import Anthropic, AnthropicFoundry, AnthropicVertex, AsyncAnthropic
 
 from ssejet import Client
 from ssejet.emit import AsyncEventStream, EventStream
@@ -277,6 +277,18 @@ def test_azures_clients_are_mocked(mock_anthropic: AnthropicMock) -> None:
     mock_anthropic.messages.create.response = "Hello"
     with AnthropicFoundry(api_key="k", resource="example") as client:
         assert client.messages.create(**ASKED).content[0].text == "Hello"  # type: ignore[union-attr]
+
+
+def test_google_clouds_clients_are_mocked(mock_anthropic: AnthropicMock) -> None:
+    mock_anthropic.messages.create.response = "Hello there"
+    for region in ("europe-west1", "global", "us", "eu"):
+        with AnthropicVertex(project_id="p", region=region, access_token="token", max_retries=0) as client:
+            with client.messages.stream(**ASKED) as stream:
+                assert stream.get_final_text() == "Hello there"
+            assert client.messages.create(**ASKED).content[0].text == "Hello there"  # type: ignore[union-attr]
+            counted = client.messages.count_tokens(model="m", messages=[{"role": "user", "content": "a b"}])
+            assert counted.input_tokens == 2
+    assert mock_anthropic.messages.create.call_count == 8
 
 
 CITATION = {

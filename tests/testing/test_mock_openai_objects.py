@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -10,7 +11,8 @@ import pytest
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 
-from ssejet.testing import MockError, OpenAIMock, StateStore
+from ssejet import Client
+from ssejet.testing import MockError, OpenAIMock, StateStore, StreamedAnswer
 from ssejet.testing._endpoints import OPENAI_ENDPOINTS
 from ssejet.testing._openai_routes import Beta
 from testing.openai_clients import CLIENTS, assert_complete, close, collect, wait
@@ -166,6 +168,100 @@ async def test_lists_have_pages(client: Any, mock_openai: OpenAIMock) -> None:
     assert [each.name for each in await collect(everything)] == names
     earlier = await wait(client.beta.assistants.list(before=page.data[2].id, order="desc"))
     assert [each.name for each in earlier.data] == names[:4:-1]
+
+
+LISTS = ["assistants", "messages", "runs", "steps", "vector_stores", "files of a store", "files of a batch"]
+
+
+def listed(client: Any, name: str, count: int) -> tuple[Any, list[str]]:
+    """Make objects. Returns the method that lists them, and their ids, the oldest first."""
+    threads, stores = client.beta.threads, client.vector_stores
+    if name == "vector_stores":
+        return stores.list, [stores.create().id for _ in range(count)]
+    if "files" in name:
+        uploads = [client.files.create(file=("a", b"a"), purpose="assistants").id for _ in range(count)]
+        if "batch" not in name:
+            store = stores.create(file_ids=uploads)
+            return partial(stores.files.list, store.id), uploads
+        store = stores.create(file_ids=uploads[:1])
+        batch = stores.file_batches.create(store.id, file_ids=uploads[1:])
+        return partial(stores.file_batches.list_files, batch.id, vector_store_id=store.id), uploads[1:]
+    if name == "assistants":
+        return client.beta.assistants.list, [
+            client.beta.assistants.create(model="m").id for _ in range(count)
+        ]
+    thread = threads.create()
+    if name == "messages":
+        create = partial(threads.messages.create, thread.id, role="user", content="Hi")
+        return partial(threads.messages.list, thread.id), [create().id for _ in range(count)]
+    assistant = client.beta.assistants.create(model="m")
+    create = partial(threads.runs.create, thread_id=thread.id, assistant_id=assistant.id)
+    if name == "runs":
+        return partial(threads.runs.list, thread.id), [create().id for _ in range(count)]
+    run = create(stream=True)
+    ids = [event.data.id for event in run if event.event == "thread.run.step.created"]
+    (latest,) = threads.runs.list(thread.id)
+    return partial(threads.runs.steps.list, thread_id=thread.id, run_id=latest.id), ids
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_page_begins_after_one_object_or_ends_before_another(
+    sync_client: Any, mock_openai: OpenAIMock, name: str, order: str
+) -> None:
+    mock_openai.beta.threads.runs.create.response = {"messages": [f"{number}" for number in range(6)]}
+    method, ids = listed(sync_client, name, 7)
+    assert len(ids) >= 6
+    if order == "desc":
+        ids.reverse()
+
+    def page(**params: Any) -> tuple[list[str], bool]:
+        found = method(order=order, **params)
+        got = [each.id for each in found.data]
+        assert (found.first_id, found.last_id) == ((got[0], got[-1]) if got else (None, None))
+        return got, found.has_more
+
+    assert page() == (ids, False)
+    assert page(limit=2) == (ids[:2], True)
+    assert page(limit=2, after=ids[1]) == (ids[2:4], True)
+    assert page(after=ids[1]) == (ids[2:], False)
+    assert page(after=ids[-1]) == ([], False)
+    # The page before an object is next to it, so that one can go back page by page.
+    assert page(limit=2, before=ids[4]) == (ids[2:4], True)
+    assert page(limit=2, before=ids[2]) == (ids[:2], False)
+    assert page(before=ids[0]) == ([], False)
+    assert page(after=ids[0], before=ids[4]) == (ids[1:4], False)
+    assert page(limit=1, after=ids[0], before=ids[4]) == (ids[1:2], True)
+    for size in range(1, len(ids) + 1):
+        assert [each.id for each in method(order=order, limit=size)] == ids
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "message"),
+    [
+        ({"limit": 0}, "integer_below_min_value", "Expected a value >= 1, but got 0"),
+        ({"limit": -5}, "integer_below_min_value", "Expected a value >= 1, but got -5"),
+        ({"limit": 101}, "integer_above_max_value", "Expected a value <= 100, but got 101"),
+        ({"limit": "x"}, "invalid_type", "expected an integer, but got 'x'"),
+        ({"order": "up"}, "invalid_value", "'up' is neither 'asc' nor 'desc'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["assistants", "files of a batch"])
+def test_a_list_refuses_a_limit_or_an_order_that_the_api_does_not_take(
+    sync_client: Any, mock_openai: OpenAIMock, name: str, params: Any, code: str, message: str
+) -> None:
+    method, _ = listed(sync_client, name, 2)
+    with pytest.raises(openai.BadRequestError, match=message) as caught:
+        method(**params)
+    (param,) = params
+    assert (caught.value.param, caught.value.code) == (param, code)
+
+
+def test_a_page_of_files_may_be_large(sync_client: Any, mock_openai: OpenAIMock) -> None:
+    sync_client.files.create(file=("a", b"a"), purpose="batch")
+    assert len(sync_client.files.list(limit=10_000).data) == 1
+    with pytest.raises(openai.BadRequestError, match="<= 10000"):
+        sync_client.files.list(limit=10_001)
 
 
 def test_lists_can_be_filtered(sync_client: Any, mock_openai: OpenAIMock) -> None:
@@ -449,6 +545,44 @@ async def test_a_response_is_streamed_again_after_an_event(client: Any, mock_ope
     assert numbers == list(range(len(numbers)))
     assert [event.sequence_number for event in later] == numbers[5:]
     assert everything[-1].response.output_text == "Hello big world"
+
+
+def test_a_stream_begins_after_a_number_only(sync_client: Any, mock_openai: OpenAIMock) -> None:
+    mock_openai.responses.create.response = "Hello"
+    response = sync_client.responses.create(model="m", input="Hi")
+    with pytest.raises(openai.BadRequestError, match="expected an integer, but got 'x'"):
+        sync_client.responses.retrieve(response.id, stream=True, starting_after="x")
+
+
+def test_a_response_repeats_what_its_request_says(sync_client: Any, mock_openai: OpenAIMock) -> None:
+    mock_openai.responses.create.response = "Hello"
+    request = {
+        "background": True,
+        "max_output_tokens": 50,
+        "metadata": {"a": "b"},
+        "previous_response_id": "resp_0",
+        "reasoning": {"effort": "low"},
+        "temperature": 0.5,
+        "top_p": 0.1,
+        "truncation": "auto",
+        "user": "u",
+    }
+    plain = sync_client.responses.create(model="m", input="Hi", **request)
+    assert {name: plain.to_dict()[name] for name in request} == request
+    stream = sync_client.responses.create(model="m", input="Hi", stream=True, **request)
+    for event in stream:
+        if hasattr(event, "response"):
+            assert {name: event.response.to_dict()[name] for name in request} == request
+    assert "temperature" not in sync_client.responses.create(model="m", input="Hi").to_dict()
+
+
+def test_a_background_stream_of_the_mock_that_breaks_is_resumed(mock_openai: OpenAIMock) -> None:
+    with Client(api_key="none") as client:
+        for sent in range(1, 8):
+            mock_openai.responses.create.response = StreamedAnswer("one two", fail_after=sent)
+            stream = client.responses.stream(model="m", input="Hi", background=True)
+            assert stream.get_final_response().output_text == "one two"
+            assert mock_openai.responses.retrieve.call_count == sent
 
 
 async def test_a_response_is_kept_unless_the_request_says_otherwise(

@@ -8,10 +8,12 @@ import httpx
 import pytest
 from google import genai
 from google.genai import errors as google_errors
+from google.oauth2.credentials import Credentials
 from mistralai.client import Mistral
 from mistralai.client import errors as mistral_errors
 
 from ssejet.testing import (
+    AnthropicMock,
     GoogleGenAIMock,
     MistralMock,
     MockError,
@@ -157,6 +159,27 @@ def test_google_counts_tokens_and_reports_errors(google: Any, mock_google_genai:
     )
     with pytest.raises(google_errors.ServerError, match="Broken"):
         list(google.models.generate_content_stream(model=MODEL, contents="Hi"))
+
+
+@pytest.mark.parametrize("location", ["europe-west1", "global", "us"])
+def test_google_is_mocked_on_vertex_ai(
+    mock_google_genai: GoogleGenAIMock, mock_anthropic: AnthropicMock, location: str
+) -> None:
+    mock_google_genai.models.generate_content.response = "One"
+    mock_google_genai.models.generate_content_stream.response = "One two"
+    http = httpx.Client()
+    client = genai.Client(
+        vertexai=True,
+        project="p",
+        location=location,
+        credentials=Credentials("token"),
+        http_options={"httpx_client": http},
+    )
+    assert client.models.generate_content(model="gemini-3", contents="Hi").text == "One"
+    stream = client.models.generate_content_stream(model="gemini-3", contents="Hi")
+    assert [chunk.text for chunk in stream] == ["One", " two"]
+    # Models of other makers are another API's.
+    assert not mock_anthropic.calls
 
 
 def test_decorators_and_blocks_mock_the_other_providers() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 import msgspec
 
-from ssejet._json import to_json_types
+from ssejet._json import dump_builtins, to_json_types
 from ssejet.chat._models import (
     ChatCompletionChunk,
     ChatCompletionTokenLogprob,
@@ -59,6 +59,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         """The type and the fields, as JSON types."""
         fields = {name: to_json_types(getattr(self, name)) for name in self.fields}
         return {"type": self.type, **fields}
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The JSON text of ``to_dict()``.
+
+        Args:
+            indent: spaces per level; None writes one line.
+        """
+        return dump_builtins(self.to_dict(), indent)
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)

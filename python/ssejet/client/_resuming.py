@@ -7,10 +7,10 @@ wait. A stream resumes after the last ``sequence_number``. The streams are thin 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssejet._http.backoff import backoff
-from ssejet.errors import APIConnectionError, APITimeoutError, SSEError, TruncatedStreamError
+from ssejet.errors import APIConnectionError, APIError, APITimeoutError, SSEError, TruncatedStreamError
 from ssejet.typed import AsyncStream, Stream
 from ssejet.typed._types import T
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ssejet._core import ServerSentEvent
+
 __all__ = ["AsyncResumingStream", "ResumingStream", "Resumption"]
+
+Item = TypeVar("Item")
 
 # Waits before a stream resumes, in seconds.
 _MIN_BACKOFF = 0.25
@@ -49,6 +53,7 @@ class Resumption:
         self._has_ended = False
         self._before = after
         self._numbers_rise = True
+        self._has_server_error = False
 
     def is_new(self, event: Any) -> bool:
         """Whether this event is new to the caller. Some servers send older events again."""
@@ -68,6 +73,10 @@ class Resumption:
             self.response_id = getattr(getattr(event, "response", None), "id", None) or None
         return True
 
+    def on_server_error(self) -> None:
+        """Note that the server has reported an error: what ends the stream after it is not a cut."""
+        self._has_server_error = True
+
     def delay_after(self, error: SSEError) -> float | None:
         """Seconds to wait before the stream resumes; None if its last event has come.
 
@@ -81,7 +90,7 @@ class Resumption:
         out_of_time = isinstance(error, APITimeoutError) and error.kind == "total"
         self._failures += 1
         has_place = self.response_id and self.after is not None and self._numbers_rise
-        if out_of_time or not has_place or self._failures > self._max_retries:
+        if out_of_time or self._has_server_error or not has_place or self._failures > self._max_retries:
             raise error
         self._before = self.after
         return backoff(self._failures - 1, unit=_MIN_BACKOFF, longest=_MAX_BACKOFF)
@@ -106,6 +115,19 @@ class _Resuming:
         self._open = open_stream
         return self
 
+    def _is_new(self, event: ServerSentEvent) -> bool:
+        """Whether an event that is not decoded is new to the caller."""
+        machine = self._machine
+        if machine._is_early_sentinel(event):  # a cut, after which the stream may resume
+            return False
+        try:
+            return self._resumption.is_new(machine._item_of(event))
+        except APIError:
+            self._resumption.on_server_error()
+        except SSEError:  # the event is no item
+            pass
+        return True
+
     def _become(self, other: Any) -> None:
         """Go on with the response of another stream."""
         other._machine.go_on_from(self._machine)
@@ -118,17 +140,31 @@ class ResumingStream(_Resuming, Stream[T]):
     """The events of a response that runs in the background."""
 
     def __iter__(self) -> Iterator[T]:
-        is_new = self._resumption.is_new
+        return self._run_all(super().__iter__, self._resumption.is_new)
+
+    def events(self) -> Iterator[ServerSentEvent]:
+        """Iterate over the rest of the stream as events, up to and including the sentinel.
+
+        Nothing is decoded, and errors that the server reports are events like any other. They end the
+        stream; only a cut resumes it.
+        """
+        return self._run_all(super().events, self._is_new)
+
+    def _run_all(self, begin: Callable[[], Iterator[Item]], is_new: Callable[[Item], bool]) -> Iterator[Item]:
+        """One loop over the stream and over those that resume it."""
         while True:
+            machine = self._machine
             try:
-                for event in super().__iter__():
+                for event in begin():
                     if is_new(event):
                         yield event
-            except SSEError as error:  # noqa: PERF203
+                        if self._machine is not machine:  # another loop has resumed the stream
+                            break
+                else:
+                    return
+            except SSEError as error:
                 if not self._reopen(error):
                     return
-            else:
-                return
 
     def close(self) -> None:
         """Close the response and drop the items that were not taken. A second call does nothing."""
@@ -163,7 +199,11 @@ class AsyncResumingStream(_Resuming, AsyncStream[T]):
     _open: Callable[[str, int | None], Awaitable[Any]]
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _AsyncEvents(self, super().__aiter__)
+        return _AsyncRun(self, super().__aiter__, self._resumption.is_new)
+
+    def events(self) -> AsyncIterator[ServerSentEvent]:
+        """Iterate over the rest of the stream as events; see ``ResumingStream``."""
+        return _AsyncRun(self, super().events, self._is_new)
 
     async def aclose(self) -> None:
         """Close the response and drop the items that were not taken. A second call does nothing."""
@@ -196,26 +236,34 @@ class AsyncResumingStream(_Resuming, AsyncStream[T]):
         return True
 
 
-class _AsyncEvents:
-    """One loop over an ``AsyncResumingStream``."""
+class _AsyncRun(Generic[Item]):
+    """One loop over an ``AsyncResumingStream`` and over those that resume it."""
 
-    def __init__(self, stream: AsyncResumingStream[Any], events: Callable[[], AsyncIterator[Any]]) -> None:
+    def __init__(
+        self,
+        stream: AsyncResumingStream[Any],
+        begin: Callable[[], AsyncIterator[Item]],
+        is_new: Callable[[Item], bool],
+    ) -> None:
         self._stream = stream
-        self._begin = events
-        self._events = events()
+        self._begin = begin
+        self._is_new = is_new
+        self._machine: Any = None
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Item:
         stream = self._stream
         while True:
+            if stream._machine is not self._machine:  # this loop or another one has resumed the stream
+                self._machine = stream._machine
+                self._items = self._begin()
             try:
-                event = await anext(self._events)
-            except SSEError as error:  # noqa: PERF203
+                event = await anext(self._items)
+            except SSEError as error:
                 if not await stream._reopen(error):
                     raise StopAsyncIteration from None
-                self._events = self._begin()
             else:
-                if stream._resumption.is_new(event):
+                if self._is_new(event):
                     return event

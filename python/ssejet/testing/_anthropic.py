@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ssejet.testing._api_mock import APIMock, Resource, path_below
+from ssejet.testing._api_mock import APIMock, Resource, path_below, publisher_on_vertex
 from ssejet.testing._decorator import MockDecorator
 from ssejet.testing._endpoints import ANTHROPIC_ENDPOINTS, anthropic_error
 
@@ -30,7 +30,7 @@ class _Messages(Resource):
 
 
 class AnthropicMock(APIMock):
-    """A mock of Anthropic's API, of Azure's (Foundry), or of one compatible with it.
+    """A mock of Anthropic's API, on Azure (Foundry) and Google Cloud (Vertex AI) too, or of a compatible one.
 
     ::
 
@@ -54,7 +54,7 @@ class AnthropicMock(APIMock):
 
     Args:
         base_url: where the API is, without ``/v1``; by default Anthropic's own URL, that of the environment
-            variable ``ANTHROPIC_BASE_URL``, and Azure's.
+            variable ``ANTHROPIC_BASE_URL``, and Azure's and Google Cloud's.
         state: any object for the response functions to share; by default a dict.
 
     Attributes:
@@ -73,14 +73,20 @@ class AnthropicMock(APIMock):
         """The endpoint's path, such as ``/v1/messages``, or None if the URL belongs to another API."""
         bases = [self.base_url] if self.base_url else [_BASE_URL, os.environ.get("ANTHROPIC_BASE_URL")]
         path = path_below(bases, url)
-        is_foundry = _FOUNDRY_HOST.fullmatch(url.host) and url.path.startswith("/anthropic/")
-        if path is None and self.base_url is None and is_foundry:
-            path = url.path.removeprefix("/anthropic")
-        return path
+        return _path_elsewhere(url) if path is None and self.base_url is None else path
 
     def error_body(self, error: MockError) -> dict[str, Any]:
         """The body of the error response to a request without a route."""
         return anthropic_error(error)
+
+
+def _path_elsewhere(url: Any) -> str | None:
+    """The endpoint's path for a URL of Azure's or of Google Cloud's; None if it is another URL."""
+    if _FOUNDRY_HOST.fullmatch(url.host) and url.path.startswith("/anthropic/"):
+        return str(url.path.removeprefix("/anthropic"))
+    if publisher_on_vertex(url) == "anthropic":
+        return "/v1/messages/count_tokens" if "/count-tokens:" in url.path else "/v1/messages"
+    return None
 
 
 @overload

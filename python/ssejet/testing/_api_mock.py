@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from ssejet.testing._calls import Call
     from ssejet.testing._endpoints import Endpoint
 
-__all__ = ["APIMock", "Resource", "path_below"]
+__all__ = ["APIMock", "Resource", "path_below", "publisher_on_vertex"]
+
+# Google Cloud's hosts: of a region, of several, or of all.
+_VERTEX_HOST = re.compile(r"([^.]+-)?aiplatform(\.[^.]+\.rep)?(\.mtls)?\.googleapis\.com")
+_PUBLISHER = re.compile(r"/publishers/([^/]+)/")
 
 # An error lists the routes of a mock with so many at most, else the similar ones.
 _FEW_ROUTES = 5
@@ -176,3 +181,9 @@ def path_below(bases: Sequence[str | None], url: Any) -> str | None:
         if base and plain.startswith(base.rstrip("/") + "/"):
             return plain.removeprefix(base.rstrip("/"))
     return None
+
+
+def publisher_on_vertex(url: Any) -> str | None:
+    """Whose model a URL of Google Cloud's Vertex AI is about; None if it is another URL."""
+    found = _PUBLISHER.search(url.path) if _VERTEX_HOST.fullmatch(url.host) else None
+    return None if found is None else found[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ssejet.testing._api_mock import APIMock, Resource, path_below
+from ssejet.testing._api_mock import APIMock, Resource, path_below, publisher_on_vertex
 from ssejet.testing._decorator import MockDecorator
 from ssejet.testing._endpoints import GOOGLE_GENAI_ENDPOINTS, google_error
 
@@ -29,7 +29,7 @@ class _Models(Resource):
 
 
 class GoogleGenAIMock(APIMock):
-    """A mock of Google's Gemini API.
+    """A mock of Google's Gemini API, also on Vertex AI.
 
     ::
 
@@ -42,8 +42,8 @@ class GoogleGenAIMock(APIMock):
     installed: give it ``http_options={"httpx_async_client": httpx.AsyncClient()}``.
 
     Args:
-        base_url: where the API is; by default Google's own URL, and that of the environment variable
-            ``GOOGLE_GEMINI_BASE_URL``.
+        base_url: where the API is; by default Google's own URL, that of the environment variable
+            ``GOOGLE_GEMINI_BASE_URL``, and Vertex AI's.
         state: any object for the response functions to share; by default a dict.
     """
 
@@ -57,7 +57,10 @@ class GoogleGenAIMock(APIMock):
     def path_of(self, url: Any) -> str | None:
         """The endpoint's path, or None if the URL belongs to another API."""
         bases = [self.base_url] if self.base_url else [_BASE_URL, os.environ.get("GOOGLE_GEMINI_BASE_URL")]
-        return path_below(bases, url)
+        path = path_below(bases, url)
+        if path is None and self.base_url is None and publisher_on_vertex(url) == "google":
+            path = url.path
+        return path
 
     def error_body(self, error: MockError) -> dict[str, Any]:
         """The body of the error response to a request without a route."""

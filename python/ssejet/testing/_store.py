@@ -10,7 +10,7 @@ from ssejet._json import dumps, loads
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     # Some of these are only in quotes, in the bases of classes.
     from openai.types import FileObject, Model, VectorStore  # noqa: F401
@@ -131,7 +131,7 @@ class Store(Generic[M]):
             limit: how many at most; 20 by default.
             order: ``"asc"`` for the oldest first, or ``"desc"`` for the newest first.
             after: the id of the object before the page.
-            before: the id of the object after the page.
+            before: the id of the object after the page. Without ``after``, the page ends right before it.
         """
         return self._listed({}, limit, order, after, before)
 
@@ -148,20 +148,21 @@ class Store(Generic[M]):
         order: str | None = None,
         after: str | None = None,
         before: str | None = None,
+        among: Container[str] | None = None,
     ) -> Page:
-        """The page of the objects whose fields equal the given ones."""
+        """The page of the objects whose fields equal the given ones, and whose ids are among these."""
         rows = [fields_of(obj) for obj in list(self._objects.values())]
         wanted = {name: value for name, value in (equal or {}).items() if value is not None}
-        rows = [row for row in rows if _has(row, wanted)]
+        rows = [row for row in rows if _has(row, wanted) and (among is None or row["id"] in among)]
         if order == "desc" or (order is None and self._newest_first):
             rows.reverse()
         ids = [row["id"] for row in rows]
-        if before in ids:
-            rows = rows[: ids.index(before)]
-        if after in ids:
-            rows = rows[ids.index(after) + 1 :]
-        count = 20 if limit is None else int(limit)
-        return Page(rows[:count], has_more=len(rows) > count)
+        start = ids.index(after) + 1 if after in ids else 0
+        end = ids.index(before) if before in ids else len(rows)
+        size = 20 if limit is None else int(limit)
+        # The page before an object is the one that ends at it.
+        first = max(start, end - size) if before in ids and after not in ids else start
+        return Page(rows[first : min(first + size, end)], has_more=end - start > size)
 
     def _listed(self, equal: dict[str, Any], *page: Any) -> builtins.list[M]:
         rows = self.page(equal, *page).rows

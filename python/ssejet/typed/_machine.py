@@ -377,6 +377,22 @@ class StreamMachine(Generic[T]):
             elif more is None or not more():
                 return
 
+    def _item_of(self, event: ServerSentEvent) -> Any:
+        """The item of an event that ``events()`` gave, if the items are answers of a model.
+
+        Raises:
+            APIError: the server reports an error.
+            InvalidJSONError: the event is no item.
+        """
+        assert self._cast.answer is not None
+        if event.event == "error":
+            raise self._api_error(payload_of(event))
+        return self._complete_answer(self._cast.answer, event, None)
+
+    def _is_early_sentinel(self, event: ServerSentEvent) -> bool:
+        """Whether an event that ``events()`` gave is a sentinel that came before the answer was whole."""
+        return self._error_at_end is not None and self._sentinel.matches(event.data)
+
     def check_first(self) -> bool:
         """Whether there is something to take. Raises if the first thing to take is an error.
 
@@ -462,10 +478,10 @@ class StreamMachine(Generic[T]):
 
     def _observe(self, event: ServerSentEvent) -> None:
         """Show the item of an event to the metrics, which know whether the answer is whole."""
-        answer, observe = self._cast.answer, self.metrics.observe
-        if answer is not None and observe is not None:
+        observe = self.metrics.observe
+        if self._cast.answer is not None and observe is not None:
             with suppress(SSEError):  # it is no item
-                observe(self._complete_answer(answer, event, None))
+                observe(self._item_of(event))
 
     def _go_on(self) -> bool:
         """Go on when all items are taken.

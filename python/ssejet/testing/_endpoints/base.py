@@ -12,12 +12,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ssejet._core import encode
+from ssejet.testing._answers import MockError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ssejet._core import ServerSentEvent
-    from ssejet.testing._answers import MockError
     from ssejet.testing._store import StateStore
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "StatelessEndpoint",
     "anthropic_error",
     "count_tokens",
+    "integer",
+    "invalid",
     "new_id",
     "openai_error",
     "pieces",
@@ -217,6 +219,23 @@ def unknown_field(name: str, known: Iterable[str]) -> TypeError:
     similar = get_close_matches(name, known, 1)
     advice = f"did you mean {similar[0]!r}?" if similar else f"it has {', '.join(known)}"
     return TypeError(f"the answer has no field {name!r}: {advice}")
+
+
+def invalid(param: str, reason: str, code: str) -> RefusedError:
+    """The error for a parameter that the API does not take."""
+    return RefusedError(MockError(f"Invalid '{param}': {reason}.", status=400, param=param, code=code))
+
+
+def integer(query: Mapping[str, str], name: str, default: int) -> int:
+    """A parameter of a query.
+
+    Raises:
+        RefusedError: it is no integer.
+    """
+    text = query.get(name, f"{default}")
+    if not re.fullmatch("-?[0-9]{1,18}", text):
+        raise invalid(name, f"expected an integer, but got {text!r} instead", "invalid_type")
+    return int(text)
 
 
 def openai_error(error: MockError) -> dict[str, Any]:

@@ -20,18 +20,29 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ssejet.testing._answers import MockError
-from ssejet.testing._endpoints.base import Asked, Endpoint, RefusedError, new_id, unknown_field
+from ssejet.testing._endpoints.base import (
+    Asked,
+    Endpoint,
+    RefusedError,
+    integer,
+    invalid,
+    new_id,
+    unknown_field,
+)
 from ssejet.testing._store import first_and_last
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
-    from ssejet.testing._store import Store
+    from ssejet.testing._store import Page, Store
 
 __all__ = ["Create", "Delete", "Kind", "List", "ObjectEndpoint", "Retrieve", "Update", "not_found", "now"]
 
 _LIST_FIELDS = ("object", "data", "first_id", "last_id", "has_more")
 _DELETED_FIELDS = ("id", "object", "deleted")
+
+# How many objects a page may have, unless it has more by default.
+_MOST = 100
 
 
 def now() -> int:
@@ -229,7 +240,7 @@ class List(ObjectEndpoint):
         """The page that the query asks for."""
         if given is None:
             self.kind.require_parents(asked)
-            page = self._page(asked)
+            page = self._page(asked, self._among(asked))
             rows, has_more = page.rows, page.has_more
         else:
             self._refuse_unknown(given, _LIST_FIELDS)
@@ -237,12 +248,37 @@ class List(ObjectEndpoint):
         answer = {"object": "list", "data": rows, **first_and_last(rows), "has_more": has_more}
         return answer | {name: value for name, value in (given or {}).items() if name != "data"}
 
-    def _page(self, asked: Asked) -> Any:
+    def _among(self, asked: Asked) -> Container[str] | None:
+        """The ids of the objects of which some are listed; None for all."""
+        return None
+
+    def _page(self, asked: Asked, among: Container[str] | None) -> Page:
         query = asked.query
         equal = {field: query.get(parameter) for parameter, field in self._filters.items()}
-        limit = query.get("limit", self._limit)
-        page = [query.get(name) for name in ("order", "after", "before")]
-        return self.kind.store(asked).page(equal | self.kind.scope(asked), limit, *page)
+        limit = self._limit_of(query)
+        order = query.get("order")
+        if order not in {None, "asc", "desc"}:
+            raise invalid("order", f"{order!r} is neither 'asc' nor 'desc'", "invalid_value")
+        after, before = query.get("after"), query.get("before")
+        return self.kind.store(asked).page(
+            equal | self.kind.scope(asked), limit, order, after, before, among=among
+        )
+
+    def _limit_of(self, query: Mapping[str, str]) -> int:
+        """How many objects the page may have.
+
+        Raises:
+            RefusedError: the API does not take this number.
+        """
+        limit = integer(query, "limit", self._limit)
+        most = max(self._limit, _MOST)
+        if limit < 1:
+            reason = f"integer below minimum value. Expected a value >= 1, but got {limit} instead"
+            raise invalid("limit", reason, "integer_below_min_value")
+        if limit > most:
+            reason = f"integer above maximum value. Expected a value <= {most}, but got {limit} instead"
+            raise invalid("limit", reason, "integer_above_max_value")
+        return limit
 
 
 class Update(ObjectEndpoint):

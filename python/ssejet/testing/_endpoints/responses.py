@@ -12,6 +12,7 @@ from ssejet.testing._endpoints.base import (
     RefusedError,
     StatelessEndpoint,
     count_tokens,
+    integer,
     new_id,
     pieces,
     text_of_json,
@@ -39,6 +40,12 @@ _PARTS = {
     "reasoning_text": ("text", "response.reasoning_text"),
     "summary_text": ("text", "response.reasoning_summary_text"),
 }
+# What a response repeats of its request as it is.
+_REPEATED = (
+    "background", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt", "prompt_cache_key",
+    "reasoning", "safety_identifier", "service_tier", "store", "temperature", "text", "top_logprobs", "top_p",
+    "truncation", "user",
+)  # fmt: skip
 _ID_PREFIXES = {"message": "msg_", "function_call": "fc_", "reasoning": "rs_", "custom_tool_call": "ctc_"}
 
 
@@ -75,6 +82,7 @@ class Responses(StatelessEndpoint):
             | {"created_at": int(time.time()), "status": "completed", "output": []}
             | {"error": None, "incomplete_details": None, "instructions": body.get("instructions")}
             | {name: body.get(name, default) for name, default in asked.items()}
+            | {name: body[name] for name in _REPEATED if body.get(name) is not None}
         )
 
     def complete(self, fields: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +150,7 @@ class RetrieveResponse(Responses):
 
     def events(self, answer: Any, asked: Asked) -> Iterable[Any]:
         """The events after the one with the number ``starting_after``, or all."""
-        after = int(asked.query.get("starting_after", -1))
+        after = integer(asked.query, "starting_after", -1)
         return (event for event in self.stream(answer, asked.body) if event.data["sequence_number"] > after)
 
 

@@ -16,7 +16,6 @@ from ssejet.testing._endpoints.objects import (
     Update,
     not_found,
 )
-from ssejet.testing._store import first_and_last
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,17 +128,10 @@ class CancelBatch(ObjectEndpoint):
 class ListBatchFiles(List):
     """Lists the files of a batch."""
 
-    def act(self, given: dict[str, Any] | None, asked: Asked) -> Any:
-        """The files of the batch, on one page."""
-        if given is not None:
-            return super().act(given, asked)
+    def _among(self, asked: Asked) -> list[str]:
+        """The ids of the batch's files."""
         batch = BATCH.require(asked)
-        wanted = asked.store.vector_stores.file_batches.get_related_files(batch["id"])
-        everything = replace(asked, query=asked.query | {"limit": "1000000"})
-        rows = [row for row in self._page(everything).rows if row["id"] in wanted]
-        limit = int(asked.query.get("limit", 20))
-        page = rows[:limit]
-        return {"object": "list", "data": page, **first_and_last(page), "has_more": len(rows) > limit}
+        return asked.store.vector_stores.file_batches.get_related_files(batch["id"])
 
 
 def with_vector_stores(tool_resources: Any, asked: Asked) -> Any:
