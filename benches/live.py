@@ -90,6 +90,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 # How many chunks of each stream are received before the clock starts.
 WARM_UP = 20
 
+# How many streams are opened at a time. A thousand at once would time out.
+MAX_OPENING = 20
+
 # More chunks than this in one read make a figure too good.
 MAX_CHUNKS_PER_READ = 1.05
 
@@ -116,6 +119,8 @@ SETTINGS = {
     "async-1": Setting("async, 1 stream", "async", 1, 2000, 0.0005),
     "sync-20": Setting("sync, 20 streams in threads", "sync", 20, 200, 0.01),
     "async-1000": Setting("async, 1,000 streams", "async", 1000, 40, 0.1),
+    "async-1000-tls": Setting("async, 1,000 streams, TLS", "async", 1000, 40, 0.1, tls=True),
+    "sync-1000": Setting("sync, 1,000 streams in threads", "sync", 1000, 40, 0.1),
 }
 
 
@@ -251,6 +256,7 @@ class Clock:
         # Threads can share it.
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
+        self.opening = threading.Semaphore(MAX_OPENING)
         self.running = 0
         self.reads = 0
         self.start: tuple[float, int, int] | None = None
@@ -323,13 +329,13 @@ def is_bytes(item: Any) -> None:
 async def run_streams(
     clock: Clock, open_stream: Callable[[], Any], check: Callable[[Any], None] = is_chunk
 ) -> None:
-    gate = asyncio.Semaphore(20)  # a thousand connections at once would time out
+    opening = asyncio.Semaphore(MAX_OPENING)
 
     async def consume() -> None:
         count = 0
         received, numbers, warm_up, last = clock.received, clock.numbers, clock.warm_up, clock.last
         async with contextlib.AsyncExitStack() as stack:
-            async with gate:
+            async with opening:
                 stream = await stack.enter_async_context(open_stream())
             async for item in stream:
                 count += 1
@@ -557,6 +563,7 @@ ASYNC: dict[str, Callable[[str, Clock], Awaitable[None]]] = {
 
 
 def run_stream(clock: Clock, stream: Iterator[Any], check: Callable[[Any], None] = is_chunk) -> None:
+    clock.opening.release()
     received, numbers, warm_up, last = clock.received, clock.numbers, clock.warm_up, clock.last
     for count, item in enumerate(stream, 1):
         received[0] = next(numbers)
@@ -701,6 +708,15 @@ SYNC: dict[str, Callable[[str, Clock], None]] = {
 }
 
 
+def run_threads(variant: Callable[[str, Clock], None], base: str, clock: Clock) -> None:
+    threads = [threading.Thread(target=variant, args=(base, clock)) for _ in range(clock.streams)]
+    for thread in threads:
+        clock.opening.acquire()  # `run_stream` releases it
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 # ------------------------------------------------------------------------------------------------- the parent
 
 
@@ -720,15 +736,12 @@ def measure(
     if kind == "async":
         asyncio.run(ASYNC[variant](base, clock))  # type: ignore[arg-type]
         return
-    threads = [threading.Thread(target=SYNC[variant], args=(base, clock)) for _ in range(streams)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_threads(SYNC[variant], base, clock)
 
 
 def run_child(*arguments: str) -> tuple[float, float]:
-    command = [sys.executable, "-m", "benches.live", "--child", *arguments]
+    quiet = "ignore:Unverified HTTPS request"  # the server's certificate is its own
+    command = [sys.executable, "-W", quiet, "-m", "benches.live", "--child", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=600)
     nanoseconds, chunks_per_read = map(float, done.stdout.split())
     return nanoseconds, chunks_per_read

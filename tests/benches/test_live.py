@@ -4,7 +4,10 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
+import time
 from contextlib import asynccontextmanager
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +48,37 @@ def test_every_variant_reads_each_chunk_by_itself(tmp_path: Path, setting: str, 
     assert {*samples.figures} == {Cell(setting, variant) for variant in variants}
     assert all(figure > 0 for figures in samples.figures.values() for figure in figures)
     assert not samples.wrong
+
+
+def test_each_pair_of_kind_number_and_tls_is_measured() -> None:
+    measured = [(each.kind, each.streams, each.tls) for each in live.SETTINGS.values()]
+    for first, second in combinations(range(3), 2):
+        values = [{setting[place] for setting in measured} for place in (first, second)]
+        assert {(setting[first], setting[second]) for setting in measured} == {*product(*values)}
+    assert {streams for _, streams, _ in measured} == {1, 20, 1000}
+
+
+def test_a_few_threads_open_their_streams_at_a_time() -> None:
+    opening: list[None] = []
+    go_on = threading.Event()
+    clock = live.Clock(60, 40, memoryview(bytearray(8)).cast("Q"))
+
+    def variant(base: str, clock: live.Clock) -> None:
+        opening.append(None)
+        go_on.wait()
+        live.run_stream(clock, iter(range(40)), lambda item: None)
+
+    runner = threading.Thread(target=live.run_threads, args=(variant, "", clock), daemon=True)
+    runner.start()
+    try:
+        while len(opening) < live.MAX_OPENING:
+            time.sleep(0.001)
+        time.sleep(0.1)  # others would come now
+        assert len(opening) == live.MAX_OPENING
+    finally:
+        go_on.set()
+    runner.join()
+    assert len(opening) == clock.running == 60
 
 
 def test_the_results_say_the_load_and_each_version() -> None:

@@ -87,25 +87,33 @@ OTHERS = {
 }
 
 
-def read_each(driver: Driver | None, url: str, on_item: Callable[[], None], **options: Any) -> list[Any]:
-    """Read a stream, and call a function after each item."""
+def read_each(
+    driver: Driver | None,
+    url: str,
+    on_item: Callable[[], None] = lambda: None,
+    *,
+    read: Any = Stream,
+    aread: Any = AsyncStream,
+    **options: Any,
+) -> list[Any]:
+    """Read a response in one of the ways that ssejet has, and call a function after each item."""
     items = []
     if driver is None:
         with HTTPClient.open(url) as response:
-            for item in Stream(response, **options):
+            for item in read(response, **options):
                 items.append(item)
                 on_item()
         return items
     if isinstance(driver, SyncDriver):
         with driver.http.Client(verify=False) as client, opened(client, url) as response:
-            for item in Stream(response, **options):
+            for item in read(response, **options):
                 items.append(item)
                 on_item()
         return items
 
     async def main() -> None:
         async with driver.http.AsyncClient(verify=False) as client, aopened(client, url) as response:
-            async for item in AsyncStream(response, **options):
+            async for item in aread(response, **options):
                 items.append(item)
                 on_item()
         await asyncio.sleep(0.05)  # aiohttp ends TLS in the background
@@ -563,15 +571,22 @@ class TestAnErrorWithAResponse:
             assert str(restored.request.url) == url
 
 
-class TestARelay:
-    def test_a_relay_passes_on_what_requests_reads(self, server: Server) -> None:
-        response = requests.get(server.answer(*EVENTS).url, stream=True)
-        assert b"".join(ssejet.emit.relay(response)) == b"".join(EVENTS)
+@pytest.mark.parametrize("driver", OTHERS.values(), ids=OTHERS)
+class TestOtherReaders:
+    def test_a_relay_passes_on_what_it_reads(self, driver: Any, server: Server) -> None:
+        pieces = read_each(
+            driver, server.answer(*EVENTS).url, read=ssejet.emit.relay, aread=ssejet.emit.arelay
+        )
+        assert b"".join(pieces) == b"".join(EVENTS)
 
-    async def test_a_relay_passes_on_what_aiohttp_reads(self, server: Server) -> None:
-        async with aiohttp.ClientSession() as client:
-            response = await client.get(server.answer(*EVENTS).url)
-            assert b"".join([piece async for piece in ssejet.emit.arelay(response)]) == b"".join(EVENTS)
+    def test_an_event_source_gives_the_events(self, driver: Any, server: Server) -> None:
+        events = read_each(
+            driver,
+            server.answer(*EVENTS).url,
+            read=lambda response: ssejet.EventSource(response).iter_sse(),
+            aread=lambda response: ssejet.EventSource(response).aiter_sse(),
+        )
+        assert [event.data for event in events] == ["0", "1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("library", [requests, niquests])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from types import ModuleType
 
+    from typing_extensions import Self
+
     from servers import Server
 
 FIRST = b"data: 1\n\n"
@@ -39,6 +41,35 @@ class Unresumable:
 
     async def aclose(self) -> None:
         self.closed += 1
+
+
+class WithOwnIterator:
+    """A response of an unknown library, whose iterator notes when it is closed."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def aiter_bytes(self) -> WithOwnIterator.Chunks:
+        return self.Chunks(self.log)
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.log.append("response")
+
+    class Chunks:
+        def __init__(self, log: list[str]) -> None:
+            self.log = log
+
+        def __aiter__(self) -> Self:
+            return self
+
+        async def __anext__(self) -> bytes:
+            await anyio.sleep_forever()
+            return b""
+
+        async def aclose(self) -> None:
+            await anyio.lowlevel.checkpoint()
+            self.log.append("iterator")
 
 
 @pytest.fixture(params=[httpx, httpx2], ids=lambda http: http.__name__)
@@ -175,5 +206,16 @@ def test_a_cancelled_read_that_cannot_go_on_loses_the_body_and_the_next_one_says
             await reader.read()
         assert reader.state is ReaderState.CLOSED
         assert await reader.read() is None
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_lost_read_closes_the_iterator_and_then_the_response(backend: str) -> None:
+    """Also in a task whose cancellation goes on: each await of it raises."""
+
+    async def main() -> None:
+        response = WithOwnIterator()
+        await cancelled_read(AsyncReader(response, Deadlines()))
+        assert response.log == ["iterator", "response"]
 
     anyio.run(main, backend=backend)
