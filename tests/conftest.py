@@ -20,7 +20,7 @@ from subscribers import subscriber  # noqa: F401  # a fixture
 from tls import tls, tls_files  # noqa: F401  # fixtures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # The fixtures of tests that read a stream from a real server; the folders whose tests read on both ways.
 _SERVERS = {"account", "faults", "harness", "script", "server", "service", "tls_faults", "tls_script"}
@@ -65,6 +65,17 @@ def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a body that is no event stream is not waited for as long as usual."""
     monkeypatch.setattr("ssejet.typed._refusal._IDLE_TIME", 0.2)
     monkeypatch.setattr("ssejet.source._event_source._EXCERPT_TIME", 0.2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    # Collection makes hundreds of thousands of objects that all stay. To look for garbage among them again and
+    # again takes time for nothing.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -110,6 +110,14 @@ def test_help_lists_the_commands() -> None:
         assert f" {command} " in done.stdout
 
 
+@pytest.mark.parametrize("command", [(), ("chat",), ("tail",)])
+def test_help_shows_no_type_beside_options_that_take_no_value(command: tuple[str, ...]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "--help" in done.stdout
+    assert "bool" not in done.stdout.lower()
+
+
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["tail"], ["tail", "--max-events", "0", "x"], ["demo", "x"]]
 )

@@ -464,8 +464,14 @@ def test_a_cycle_through_an_assembler_and_an_item_decoder_is_collected() -> None
 # Small stacks
 
 
-def on_a_small_stack(work: str) -> None:
-    """Run code on a thread with a stack of 64 KiB, in a process of its own."""
+def on_a_small_stack(work: str, *, warm_up: bool = True) -> None:
+    """Run code on a thread with a stack of 64 KiB, in a process of its own.
+
+    Args:
+        work: the code.
+        warm_up: use JSON on the main thread first. What is imported when it is needed takes more of the stack
+            than its use.
+    """
     passes(
         f"""
         import threading
@@ -475,9 +481,9 @@ def on_a_small_stack(work: str) -> None:
         from ssejet._core import Assembler, ItemDecoder
         from typing import Any
 
-        # What is imported when it is needed takes more of the stack than its use.
-        ServerSentEvent(data="1").json(), ServerSentEvent(data="[NaN]").json()
-        encode([1]), encode({{"a": "\\ud800"}})
+        if {warm_up}:
+            ServerSentEvent(data="1").json(), ServerSentEvent(data="[NaN]").json()
+            encode([1]), encode({{"a": "\\ud800"}})
         class Model(pydantic.BaseModel):
             a: Any = None
         class Struct(msgspec.Struct):
@@ -533,6 +539,35 @@ def test_json_that_is_too_deep_for_a_small_stack_is_an_error() -> None:
         assert len(ServerSentEvent(data="[" + "[]," * 10_000 + "[]]").json()) == 10_001
         """
     )
+
+
+def test_defaults_of_items_too_deep_for_a_small_stack_are_not_asked_for() -> None:
+    on_a_small_stack(
+        """
+        fields = [("a", "a", ("definition", 0), ("factory", lambda: None))]
+        assembler = Assembler(("definition", 0), [("model", Model, fields, ("any",), False)])
+        built = []
+        for depth in range(1, 150):
+            value = assembler.build('{"a":' * depth + "{}" + "}" * depth)
+            kept.append(value)
+            built.append(value is not None)
+        assert built[3] and not built[-1]
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "ServerSentEvent(data='1').json()",
+        "ServerSentEvent(data='[NaN]').json()",
+        "encode({'a': 1})",
+        "encode([1])",
+        "list(ssejet.StreamMachine(cast_to=None).feed(b'data: 1\\n\\n'))",
+    ],
+)
+def test_what_the_first_use_imports_fits_on_any_stack(first: str) -> None:
+    on_a_small_stack(first, warm_up=False)
 
 
 def test_items_too_deep_for_a_small_stack_are_left_to_the_sdk() -> None:

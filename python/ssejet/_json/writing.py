@@ -68,7 +68,10 @@ def dumps(value: Any) -> bytes:
     """
     try:
         return _encoder(value.__class__)(value)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
+        # CPython 3.14 matches no tuple of classes in an `except` clause on a stack of less than 76 KiB.
+        if not isinstance(error, (TypeError, ValueError)):
+            raise
         refused = error
     return dump_refused(value, refused)
 
@@ -116,7 +119,9 @@ def dump_refused(value: Any, refused: Exception) -> bytes:
     check_depth(value)
     try:
         return _dump_slowly(value, builtins)
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:
+        if not isinstance(error, (TypeError, ValueError, RecursionError)):
+            raise
         _raise_interruption(error)
         # A ValueError comes from the standard library, and names a limit of it: the digits of an integer,
         # NaN. The fast encoder names its own limit, such as 64 bits.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ssejet.cli._commands.bench import bench
 from ssejet.cli._commands.chat import chat
@@ -15,7 +16,27 @@ from ssejet.cli._commands.serve import serve
 from ssejet.cli._commands.tail import tail
 from ssejet.cli._console import command_ends
 
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_plain_flags(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_plain_flags(super().get_params(ctx))
+
+
+def _with_plain_flags(params: list[Any]) -> list[Any]:
+    """Show no type beside options that take no value. typer 0.29 shows ``<bool>``."""
+    for param in params:
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Server-sent events on the command line.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,12 +45,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(bench)
-app.command()(chat)
-app.command()(demo)
-app.command()(doctor)
-app.command()(serve)
-app.command()(tail)
+app.command(cls=_Command)(bench)
+app.command(cls=_Command)(chat)
+app.command(cls=_Command)(demo)
+app.command(cls=_Command)(doctor)
+app.command(cls=_Command)(serve)
+app.command(cls=_Command)(tail)
 
 
 def _show_version(wanted: bool) -> None:

@@ -29,7 +29,7 @@ from ssejet._core import Decoder, EventInput, ServerSentEvent
 from ssejet._server_errors import is_error, is_error_answer, is_ping
 from ssejet.errors import APIError, InvalidJSONError, SSEError, TruncatedStreamError
 from ssejet.metrics._stream_metrics import StreamMetrics
-from ssejet.typed._cast import decoding_errors, explain, is_from_json, make_cast
+from ssejet.typed._cast import explain, is_decoding_error, is_from_json, make_cast
 from ssejet.typed._input_tail import InputTail
 from ssejet.typed._kept_input import KeptInput
 from ssejet.typed._sentinel import Sentinel
@@ -325,7 +325,9 @@ class StreamMachine(Generic[T]):
                     raise self._api_error(payload)
                 try:
                     item = decode(event if takes_event else data)
-                except decoding_errors() as error:
+                except Exception as error:
+                    if not is_decoding_error(error):
+                        raise
                     if sentinel.matches(data):
                         self._end_at_sentinel()
                         break
@@ -541,7 +543,9 @@ class StreamMachine(Generic[T]):
         assert self._cast.convert is not None
         try:
             return self._cast.convert({"event": event.event, "data": event.json()})
-        except decoding_errors() as error:
+        except Exception as error:
+            if not is_decoding_error(error):
+                raise
             raise self._invalid(event, error) from error
 
     def _complete_answer(self, answer: AnswerCast, event: ServerSentEvent, item: Any) -> Any:
@@ -552,7 +556,9 @@ class StreamMachine(Generic[T]):
         """
         try:
             return answer.complete(item, event.data, lambda: self._read_answer(event))
-        except decoding_errors() as error:
+        except Exception as error:
+            if not is_decoding_error(error):
+                raise
             raise self._invalid(event, error) from error
 
     def _read_answer(self, event: ServerSentEvent) -> Any:
@@ -574,8 +580,10 @@ class StreamMachine(Generic[T]):
                     if self._cast.answer is not None:
                         return self._complete_answer(self._cast.answer, event, None)
                     return self._cast.convert(event.json())
-                except decoding_errors():
-                    pass  # the first error says more
+                except Exception as second:
+                    if not is_decoding_error(second):
+                        raise
+                    # The first error says more.
             elif not is_from_json(error):
                 raise error  # of the caller's function
             raise self._invalid(event, error) from error

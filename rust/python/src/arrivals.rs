@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::body::BodyReader;
+use crate::imports::Imported;
 use crate::read_buffer::ReadBuffer;
 use crate::read_wait::ReadWait;
 
@@ -343,11 +343,11 @@ impl BodyArrivals {
 }
 
 fn current_task<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    FUNCTION.import(event_loop.py(), "asyncio", "current_task")?.call1((event_loop,))
+    static FUNCTION: Imported = Imported::new("asyncio", "current_task");
+    FUNCTION.get(event_loop.py())?.call1((event_loop,))
 }
 
 fn concurrent_read(py: Python<'_>) -> PyResult<PyErr> {
-    static ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(PyErr::from_value(ERROR.import(py, "ssejet._http.exclusive", "ConcurrentReadError")?.call0()?))
+    static ERROR: Imported = Imported::new("ssejet._http.exclusive", "ConcurrentReadError");
+    Ok(PyErr::from_value(ERROR.get(py)?.call0()?))
 }

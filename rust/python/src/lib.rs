@@ -18,6 +18,7 @@ mod decoder;
 mod encode;
 mod errors;
 mod event;
+mod imports;
 mod input;
 mod interpreter;
 mod items;

@@ -4,9 +4,10 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
+
+use crate::imports::Imported;
 
 /// The wait of one task. It can resume the task at once, without another turn of the event loop.
 ///
@@ -118,8 +119,8 @@ impl ReadWait {
         match &self.state {
             State::Ended { .. } => Ok(()),
             State::Cancelled { message } => {
-                static ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                let error = ERROR.import(py, "asyncio", "CancelledError")?;
+                static ERROR: Imported = Imported::new("asyncio", "CancelledError");
+                let error = ERROR.get(py)?;
                 let error = match message {
                     None => error.call0()?,
                     Some(message) => error.call1((message,))?,
@@ -127,8 +128,8 @@ impl ReadWait {
                 Err(PyErr::from_value(error))
             }
             State::Created | State::Waiting => {
-                static ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                let error = ERROR.import(py, "asyncio", "InvalidStateError")?;
+                static ERROR: Imported = Imported::new("asyncio", "InvalidStateError");
+                let error = ERROR.get(py)?;
                 Err(PyErr::from_value(error.call1(("the wait is not over",))?))
             }
         }

@@ -4,7 +4,6 @@ use std::mem;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{Event, Options, Parser};
@@ -15,6 +14,7 @@ use super::iter::EventIterator;
 use super::sink::{Collect, Decoded, EventMaker, list};
 use super::state::Decoder;
 use crate::errors::shown;
+use crate::imports::Imported;
 use crate::text;
 
 /// A sentinel is shorter than this number of bytes.
@@ -184,17 +184,13 @@ impl Decoder {
     ///     RuntimeError, TypeError: as for ``feed``.
     #[pyo3(signature = (chunks))]
     fn aiter_bytes<'py>(slf: &Bound<'py, Self>, chunks: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static RESUMABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static PLAIN: Imported = Imported::new("ssejet._aiter", "aiter_bytes");
+        static RESUMABLE: Imported = Imported::new("ssejet._aiter", "ResumableEvents");
 
         let py = slf.py();
         let calls_back = slf.try_borrow().is_ok_and(|this| this.on_comment.is_some());
-        let driver = if calls_back {
-            RESUMABLE.import(py, "ssejet._aiter", "ResumableEvents")?
-        } else {
-            PLAIN.import(py, "ssejet._aiter", "aiter_bytes")?
-        };
-        driver.call1((slf, chunks))
+        let driver = if calls_back { &RESUMABLE } else { &PLAIN };
+        driver.get(py)?.call1((slf, chunks))
     }
 
     fn __repr__(&self) -> String {

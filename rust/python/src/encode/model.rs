@@ -12,6 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyType, PyWeakrefReference};
 
 use crate::build::Stop;
+use crate::imports::Imported;
 
 /// What is nested deeper is left to pydantic.
 const DEPTH: usize = 32;
@@ -178,9 +179,9 @@ fn ask(
     key: &Bound<'_, PyWeakrefReference>,
     known: &Bound<'_, PyDict>,
 ) -> PyResult<bool> {
-    static ASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ASK: Imported = Imported::new("ssejet._json", "is_plain");
 
-    let answer = ASK.import(class.py(), "ssejet._json", "is_plain")?.call1((class,))?;
+    let answer = ASK.get(class.py())?.call1((class,))?;
     // An entry whose class is gone is never found again.
     if known.len() >= MAX_CLASSES {
         known.clear();

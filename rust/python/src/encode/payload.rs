@@ -1,12 +1,11 @@
 //! The bytes of the data, made of any Python value.
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
 
 use super::model;
+use crate::imports::Imported;
 use crate::{decoder, stack};
 
 /// With this much stack, in bytes, every encoder reaches its own limit of nesting before the end of the stack.
@@ -68,30 +67,28 @@ impl<'py> Payload<'py> {
 /// Encodes JSON in a thread whose stack an encoder could overflow. Deep nesting is refused.
 #[cold]
 fn on_small_stack<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    let py = value.py();
-    let dumps = py.import(intern!(py, "ssejet._json"))?.getattr(intern!(py, "dumps_on_small_stack"))?;
-    Ok(dumps.call1((value,))?.cast_into()?)
+    static DUMPS: Imported = Imported::new("ssejet._json", "dumps_on_small_stack");
+
+    Ok(DUMPS.get(value.py())?.call1((value,))?.cast_into()?)
 }
 
 /// Encodes JSON by orjson, `json`, or the value's own way.
 fn json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static BUILTINS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static RETRY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ORJSON: Imported = Imported::new("ssejet._orjson", "dumps");
+    static BUILTINS: Imported = Imported::new("ssejet._json", "builtins");
+    static DUMPS: Imported = Imported::new("ssejet._json", "dumps");
+    static RETRY: Imported = Imported::new("ssejet._json", "dump_refused");
 
     let py = value.py();
     let json = if value.is_exact_instance_of::<PyDict>() {
         // Most relays send a dict, so this case saves the call of a Python function.
-        let builtins = BUILTINS.import(py, "ssejet._json", "builtins")?;
-        match ORJSON.import(py, "ssejet._orjson", "dumps")?.call1((value, builtins)) {
-            Err(error) if error.is_instance_of::<PyTypeError>(py) => {
-                RETRY.import(py, "ssejet._json", "dump_refused")?.call1((value, error))?
-            }
+        let builtins = BUILTINS.get(py)?;
+        match ORJSON.get(py)?.call1((value, builtins)) {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => RETRY.get(py)?.call1((value, error))?,
             result => result?,
         }
     } else {
-        DUMPS.import(py, "ssejet._json", "dumps")?.call1((value,))?
+        DUMPS.get(py)?.call1((value,))?
     };
     Ok(json.cast_into()?)
 }

@@ -3,9 +3,9 @@
 use pyo3::exceptions::{PyRecursionError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::imports::Imported;
 use crate::stack;
 
 /// Integers of fewer digits than this fit in 64 bits. orjson makes floats of larger ones.
@@ -26,8 +26,8 @@ const TYPED_LEVEL_SIZE: usize = 1024;
 ///
 /// What `json.loads` raises.
 pub fn loads<'py>(data: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-    static ORJSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static STANDARD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ORJSON: Imported = Imported::new("ssejet._orjson", "loads");
+    static STANDARD: Imported = Imported::new("json", "loads");
 
     let py = data.py();
     let fits_orjson = match data.to_str() {
@@ -41,12 +41,12 @@ pub fn loads<'py>(data: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         }
     };
     if fits_orjson {
-        match ORJSON.import(py, "ssejet._orjson", "loads")?.call1((data,)) {
+        match ORJSON.get(py)?.call1((data,)) {
             Err(error) if error.is_instance_of::<PyValueError>(py) => {}
             result => return result,
         }
     }
-    STANDARD.import(py, "json", "loads")?.call1((data,))
+    STANDARD.get(py)?.call1((data,))
 }
 
 /// The bytes of a text that has no UTF-8 form because of a lone surrogate. orjson refuses such a text, too.
