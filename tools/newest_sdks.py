@@ -102,7 +102,7 @@ def main() -> None:
         "--quick", action="store_true", help="run no tests: see only whether ssejet can use it"
     )
     parser.add_argument("--pre", action="store_true", help="take pre-releases too")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     rows = newest_rows(arguments.libraries)
     results = []
     for row in rows:

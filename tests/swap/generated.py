@@ -59,8 +59,9 @@ class SDK:
     def options(self, cls: Any) -> dict[str, Any]:
         """Give what a client of this class cannot do without."""
         names = inspect.signature(cls.__init__).parameters
-        key = next(name for name in ("api_key", "api_token", "bearer_token") if name in names)
-        return {key: "key", **{name: value for name, value in self.extra if name in names}}
+        # Old versions of some have no key.
+        keys = [name for name in ("api_key", "api_token", "bearer_token") if name in names]
+        return {**dict.fromkeys(keys[:1], "key"), **dict(each for each in self.extra if each[0] in names)}
 
     def read(self, client: Any, cast_to: Any, **options: Any) -> Any:
         """Start a stream of items of any type."""
