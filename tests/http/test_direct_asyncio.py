@@ -116,6 +116,31 @@ def test_a_timeout_may_be_shorter_than_a_millisecond(exact: ExactServer, name: s
         loop.close()
 
 
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_no_timer_runs_when_no_wait_is_left(exact: ExactServer, name: str) -> None:
+    reports: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
+        url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+        async with httpx.AsyncClient(timeout=None) as client, client.stream("GET", url) as response:
+            stream = AsyncStream(response)
+            assert await anext(stream) == 0
+            arrivals = stream._reader._chunks.arrived
+            arrivals.wait(0.01).cancel()
+            assert arrivals.timer_due != inf
+            while arrivals.timer_due != inf:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert arrivals._timer is None
+
+    loop = new_loop(name)
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), A_LONG_TIME))
+    finally:
+        loop.close()
+    assert reports == []
+
+
 async def test_bytes_that_a_task_hands_to_the_protocol_resume_the_reader_later(exact: ExactServer) -> None:
     """A transport of other code may do that; no task can be resumed while another one runs."""
     url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)

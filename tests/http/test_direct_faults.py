@@ -333,6 +333,31 @@ class TestAfterTheEnd:
 
         run(main())
 
+    def test_another_read_leaves_the_next_response_of_the_connection_alone(self, exact: ExactServer) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                chunks = iter(ResponseBytes(response))
+                assert b"".join(chunks) == b"".join(EVENTS)
+            with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                assert [*chunks] == []
+                assert direct_reading(response)
+                assert [*Stream(response)] == [0, 1, 2]
+
+    def test_another_read_on_asyncio_leaves_the_next_response_of_the_connection_alone(
+        self, exact: ExactServer, run: Run
+    ) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                async with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                    chunks = aiter(ResponseBytes(response))
+                    assert b"".join([chunk async for chunk in chunks]) == b"".join(EVENTS)
+                async with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                    assert [chunk async for chunk in chunks] == []
+                    assert direct_reading(response)
+                    assert [item async for item in AsyncStream(response)] == [0, 1, 2]
+
+        run(main())
+
 
 class TestBytesWithoutAStream:
     """Relays read the bytes of a body without a stream around them."""
