@@ -90,7 +90,7 @@ def _encoder(default: Callable[[Any], Any] | None, *, allow_nan: bool) -> Callab
             raise TypeError(refused)
         try:
             return default(value)
-        except TypeError as error:
+        except Exception as error:
             raise TypeError(refused) from error
 
     return json.JSONEncoder(
