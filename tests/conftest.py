@@ -69,8 +69,7 @@ def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    # Collection makes hundreds of thousands of objects that all stay. To look for garbage among them again and
-    # again takes time for nothing.
+    # Collection makes many objects, which all stay. To look for garbage among them takes time.
     gc.disable()
     try:
         return (yield)

@@ -50,6 +50,7 @@ _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _TITLE = re.compile(r"<th\b[^>]*>(.*?)</th>", re.DOTALL)
 _ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 _ADDRESS = re.compile(r"<code>https?://[^<]*</code>")
+_VARIABLE = re.compile(r"<code>[A-Z][A-Z\d]*_[A-Z\d_]*</code>")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -193,7 +194,9 @@ def _build(config: dict[str, Any]) -> None:
 
 
 def with_labels(table: str) -> str:
-    """Give each cell of a wide table its column's heading, which a phone shows; let addresses break.
+    """Give each cell of a wide table its column's heading, which a phone shows; let long names break.
+
+    Addresses and environment variables break where there is no room for them.
 
     A phone shows a row as a paragraph. With two columns, the line of headings above says enough.
     """
@@ -205,6 +208,7 @@ def with_labels(table: str) -> str:
             return re.sub(r"<td\b", lambda _: f'<td data-label="{next(columns)}"', row[0])
 
         table = _ROW.sub(label, table)
+    table = _VARIABLE.sub(lambda code: code[0].replace("_", "_<wbr>"), table)
     return _ADDRESS.sub(lambda code: re.sub(r"(?<=[a-z\d]/)(?=\w)|(?=\.)", "<wbr>", code[0]), table)
 
 

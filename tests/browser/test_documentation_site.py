@@ -166,3 +166,8 @@ def test_an_address_in_a_table_may_break_after_a_slash_and_before_a_dot(builder:
         "<table><tr><td><code>https://a.test/v1</code> <code>b/c.d</code></td></tr></table>"
     )
     assert "<code>https://a<wbr>.test/<wbr>v1</code> <code>b/c.d</code>" in made
+
+
+def test_an_environment_variable_in_a_table_may_break_after_an_underscore(builder: ModuleType) -> None:
+    made = builder.with_labels("<table><tr><td><code>A_KEY_2</code> <code>a_b</code></td></tr></table>")
+    assert "<code>A_<wbr>KEY_<wbr>2</code> <code>a_b</code>" in made

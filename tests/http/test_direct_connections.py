@@ -12,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -84,13 +84,13 @@ async def aread(client: Any, url: str, *, repeat: int = 2) -> list[list[Any]]:
 
 
 def run_on_uvloop(main: Coroutine[Any, Any, Any]) -> Any:
-    uvloop = pytest.importorskip("uvloop")
-    loop = uvloop.new_event_loop()
-    try:
-        return loop.run_until_complete(main)
-    finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+    with closing(main):  # also if the test is skipped: a coroutine that nobody awaits warns in a later test
+        loop = pytest.importorskip("uvloop").new_event_loop()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
 
 
 class TestConnections:

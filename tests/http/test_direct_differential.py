@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import warnings
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,7 +272,8 @@ CONTEXT = unverified()
 
 
 def run_uvloop(main: Coroutine[Any, Any, Seen]) -> Seen:
-    return pytest.importorskip("uvloop").run(main)  # type: ignore[no-any-return]
+    with closing(main):  # also if the test is skipped: a coroutine that nobody awaits warns in a later test
+        return pytest.importorskip("uvloop").run(main)  # type: ignore[no-any-return]
 
 
 def watched(http: Any, server: ExactServer, scenario: Scenario, way: str, *, direct: bool) -> Seen:

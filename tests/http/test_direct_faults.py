@@ -64,6 +64,8 @@ def unix(tmp_path: Path) -> Iterator[UnixServer]:
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine on an event loop, which must not have to report an error."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
 
     def run(main: Coroutine[Any, Any, None]) -> None:
         reports: list[dict[str, Any]] = []

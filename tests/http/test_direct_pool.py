@@ -260,6 +260,8 @@ class TestQueues:
     def test_a_place_in_the_pool_is_given_on_at_the_end_of_an_async_body(
         self, http: ModuleType, exact: ExactServer, direct: bool, uses_uvloop: bool
     ) -> None:
+        if uses_uvloop:
+            pytest.importorskip("uvloop")
         before = exact.accepted
         found: list[list[Any]] = []
 
