@@ -145,8 +145,9 @@ def test_an_event_keeps_its_value_however_late_it_is_read() -> None:
 @pytest.mark.parametrize("event_class", EVENT_TYPES.values())
 def test_an_event_has_the_fields_that_it_lists_and_no_others(event_class: type[Event]) -> None:
     public = {name for name in dir(event_class) if not name.startswith("_")}
-    of_all = {"type", "fields", "to_dict"} | ({"choice_index"} if event_class is not ChunkEvent else set())
-    assert public == of_all | set(event_class.fields)
+    of_all = {"type", "fields", "to_dict", "to_json"}
+    of_choices = set() if event_class is ChunkEvent else {"choice_index"}
+    assert public == of_all | of_choices | set(event_class.fields)
 
 
 def test_a_chunk_event_shows_the_newest_snapshot() -> None:

@@ -233,7 +233,7 @@ def test_a_dataclass_of_pydantics_is_sent_from_any_thread(hold: Any) -> None:
 
 @pytest.mark.parametrize("hold", [lambda x: x, lambda x: {"n": x}, lambda x: [x], lambda x: Tagged(None, x)])
 def test_an_integer_of_too_many_digits_is_an_error_that_names_this_limit(hold: Any) -> None:
-    with pytest.raises(TypeError, match=r"as JSON: Exceeds the limit \(4300 digits\)"):
+    with pytest.raises(TypeError, match=r"as JSON: Exceeds the limit \(4300( digits)?\)"):
         encode(hold(10**5000))
 
 

@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
@@ -324,3 +325,16 @@ def test_a_version_that_builds_items_otherwise_is_noticed(monkeypatch: Any) -> N
     monkeypatch.setattr("openai._models._construct_field", coerce)
     with pytest.raises(UnsupportedError, match="its Stream gives"):
         StainlessSwapIn("openai").check()
+
+
+def test_nothing_is_patched_if_a_warning_is_an_error(monkeypatch: Any) -> None:
+    def check() -> None:
+        raise UnsupportedError("it is new")
+
+    before = state_of_the_process()
+    monkeypatch.setattr(_registry.swap_in("httpx_sse"), "check", check)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UnsupportedVersionWarning, match="it is new"):
+            ssejet.install()
+    assert state_of_the_process() == before

@@ -277,7 +277,7 @@ async def test_an_async_item_is_taken_when_it_is_awaited_and_not_before() -> Non
     stream = AsyncItemStream(items, numbers(items, 6))
     assert (await anext(stream)).id == 0
     anext(stream)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(anext(stream), 0)
     assert (await anext(stream)).id == 1
     one, other = anext(stream), anext(stream)

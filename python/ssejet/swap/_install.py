@@ -88,13 +88,21 @@ def install() -> Installation:
 
     Returns:
         A report: what is patched at the moment, what is not, and why. Print it to read it.
+
+    Raises:
+        UnsupportedVersionWarning: warnings are errors here, and a version is unknown. Nothing is patched.
     """
     with _lock:
         began = not _is_installed()
         if began:
             sys.meta_path.insert(0, _Finder())
-    for package in registry.imported():
-        _patch(package)
+    try:
+        for package in registry.imported():
+            _patch(package)
+    except BaseException:
+        if began:
+            uninstall()
+        raise
     return Installation(began=began)
 
 
