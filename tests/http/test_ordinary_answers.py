@@ -158,6 +158,44 @@ async def test_answers_that_arrive_one_by_one_are_read_without_frames_of_python(
     assert calls == []
 
 
+class CountingTask(asyncio.Task[Any]):
+    """Counts how often it is asked for its coroutine."""
+
+    asked = 0
+    error: type[BaseException] | None = None
+
+    def get_coro(self) -> Any:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error("this task does not tell")
+        return super().get_coro()
+
+
+@pytest.mark.parametrize("error", [None, AttributeError, RuntimeError])
+async def test_what_a_read_touches_is_noted_once_in_many_reads(
+    exact: ExactServer, opened: Any, error: type[BaseException] | None
+) -> None:
+    # The answers grow, so that all that is kept of them moves in memory, after it was noted.
+    texts = [f"{number} " * (number * number + 1) for number in range(80)]
+
+    async def read_all() -> list[str]:
+        async with opened(*stepwise(exact, *texts), chunk(DONE) + END) as stream:
+            items = aiter(stream)
+            seen = [text_of(await anext(items))]
+            for _ in texts[1:]:
+                exact.go_on()
+                seen.append(text_of(await anext(items)))
+            exact.go_on()
+            with pytest.raises(StopAsyncIteration):
+                await anext(items)
+            return seen
+
+    task = CountingTask(read_all(), loop=asyncio.get_running_loop())
+    task.error = error
+    assert await asyncio.wait_for(task, A_LONG_TIME) == texts
+    assert task.asked == 3
+
+
 async def test_what_is_not_ordinary_between_answers_is_found(exact: ExactServer, opened: Any) -> None:
     odd = [
         b": comment\n\n",

@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyMemoryView};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::body::BodyReader;
+use crate::footprint::{self, Footprint};
 use crate::imports::Imported;
 use crate::read_buffer::ReadBuffer;
 use crate::read_wait::ReadWait;
@@ -50,6 +51,9 @@ pub struct BodyArrivals {
     decrypt: Option<Py<PyAny>>,
     event_loop: Py<PyAny>,
     buffer: Py<ReadBuffer>,
+    footprint: Footprint,
+    /// How many reads without Python's frames there were.
+    reads: u32,
 }
 
 /// The pieces of the body that were not taken.
@@ -124,6 +128,8 @@ impl BodyArrivals {
             decrypt: None,
             event_loop: r#loop,
             buffer,
+            footprint: Footprint::default(),
+            reads: 0,
         }
     }
 
@@ -153,7 +159,12 @@ impl BodyArrivals {
         slf: &Bound<'py, Self>,
         _sizehint: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyMemoryView>> {
-        Ok(slf.try_borrow()?.buffer.get().view(slf.py()))
+        let this = slf.try_borrow()?;
+        if let Some(wait) = &this.wait {
+            footprint::fetch(wait.as_ptr());
+        }
+        this.footprint.fetch();
+        Ok(this.buffer.get().view(slf.py()))
     }
 
     /// Take in the first bytes of the buffer.
@@ -270,6 +281,33 @@ impl BodyArrivals {
         Self::wait(slf, limit).map(Arrival::Nothing)
     }
 
+    /// Takes the footprint of the next read, if it is due. A reader calls this after each read.
+    ///
+    /// It fails at nothing: no item may be lost for it.
+    ///
+    /// Args:
+    ///     add: adds what the reader itself will touch.
+    pub fn take_footprint(slf: &Bound<'_, Self>, add: impl FnOnce(&mut Footprint)) {
+        let py = slf.py();
+        let (reader, event_loop) = {
+            let Ok(mut this) = slf.try_borrow_mut() else { return };
+            this.reads = this.reads.wrapping_add(1);
+            if !Footprint::is_due(this.reads) {
+                return;
+            }
+            (this.reader.clone_ref(py), this.event_loop.clone_ref(py))
+        };
+        let mut footprint = Footprint::default();
+        footprint.add_object(reader.bind(py));
+        add(&mut footprint);
+        if let Ok(task) = current_task(event_loop.bind(py)) {
+            add_task(&task, &mut footprint);
+        }
+        if let Ok(mut this) = slf.try_borrow_mut() {
+            this.footprint = footprint;
+        }
+    }
+
     fn pop<'py>(
         slf: &Bound<'py, Self>,
         response: Option<&Bound<'py, PyAny>>,
@@ -345,6 +383,16 @@ impl BodyArrivals {
 fn current_task<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     static FUNCTION: Imported = Imported::new("asyncio", "current_task");
     FUNCTION.get(event_loop.py())?.call1((event_loop,))
+}
+
+/// Adds a task, and the coroutine that it runs, with its frame.
+fn add_task(task: &Bound<'_, PyAny>, footprint: &mut Footprint) {
+    let py = task.py();
+    footprint.add_object(task);
+    // Tasks of other libraries may have no such method.
+    let Ok(coroutine) = task.call_method0(intern!(py, "get_coro")) else { return };
+    let size = coroutine.call_method0(intern!(py, "__sizeof__")).and_then(|size| size.extract());
+    footprint.add_memory(coroutine.as_ptr(), size.unwrap_or(0));
 }
 
 fn concurrent_read(py: Python<'_>) -> PyResult<PyErr> {

@@ -11,6 +11,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::counts::StreamCounts;
 use crate::decoder::{Decoder, bytes, is_one_line, list};
+use crate::footprint::Footprint;
 use crate::packing::KeptBytes;
 
 /// Decodes the bytes of a stream, counts them, and keeps what errors need of them.
@@ -100,6 +101,17 @@ impl EventInput {
         self.counts.get().add_events(count as u64);
         self.keep_tail(chunk, count > 0)?;
         Ok(taken)
+    }
+
+    /// Adds the memory that the next read will touch.
+    pub fn add_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
+        let py = slf.py();
+        footprint.add_object(slf);
+        footprint.add_object(slf.get().counts.bind(py));
+        footprint.add_object(slf.get().decoder.bind(py));
+        if let Some(kept) = slf.get().get_kept(py) {
+            KeptBytes::add_footprint(kept.bind(py), footprint);
+        }
     }
 
     fn keep_tail(&self, chunk: &Bound<'_, PyAny>, ends_event: bool) -> PyResult<()> {

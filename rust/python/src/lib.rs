@@ -2,7 +2,7 @@
 //!
 //! Imports run one way: `items` → `input` → `packing` → `decoder`; `items` → `build`, `decoder` → `event` → the
 //! single files; `encode` → `event`, `decoder`; `items` → `arrivals` → `body`, `read_buffer`, `read_wait`; `body` →
-//! `decoder`.
+//! `decoder`. All that a read touches imports `footprint`, which imports nothing.
 
 // Docstrings are written for Python.
 #![allow(clippy::doc_markdown)]
@@ -18,6 +18,7 @@ mod decoder;
 mod encode;
 mod errors;
 mod event;
+mod footprint;
 mod imports;
 mod input;
 mod interpreter;

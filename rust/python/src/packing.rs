@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::decoder::bytes;
+use crate::footprint::Footprint;
 
 /// So many bytes are too many. A stream without end may not take more memory than its answer.
 const MAX_SIZE: usize = 8 << 20;
@@ -72,6 +73,15 @@ impl KeptBytes {
         let mut this = slf.try_borrow_mut()?;
         this.pack_all(data);
         Ok(this.size() > MAX_SIZE)
+    }
+
+    /// Adds the memory that the next call of `push` will touch.
+    pub fn add_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
+        footprint.add_object(slf);
+        if let Ok(this) = slf.try_borrow() {
+            footprint.add_items(&this.before);
+            footprint.add_items(&this.packed[this.packed.len().saturating_sub(1)..]);
+        }
     }
 
     fn pack_all(&mut self, data: &[u8]) {

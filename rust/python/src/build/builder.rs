@@ -1,6 +1,7 @@
 //! Builds objects from JSON, as a plan says.
 
 use std::borrow::Cow;
+use std::slice;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -11,6 +12,7 @@ use super::layout::Instance;
 use super::opening::Opening;
 use super::plan::{Keys, MAX_SETS, Missing, Model, Node, Others, Plan, Struct, Tagged};
 use crate::errors::Stop;
+use crate::footprint::Footprint;
 use crate::shape_hash::{ShapeHash, kind};
 use crate::stack;
 use crate::text::text;
@@ -69,6 +71,17 @@ struct Repeated {
     version: usize,
 }
 
+impl ModelMemory {
+    fn add_footprint(&self, py: Python<'_>, footprint: &mut Footprint) {
+        footprint.add_items(slice::from_ref(self));
+        footprint.add_items(&self.order);
+        for (_, names) in &self.sets {
+            footprint.add_object(names.bind(py));
+        }
+        self.repeated.add_footprint(py, footprint);
+    }
+}
+
 /// The text of a field's value.
 #[derive(Clone, Copy, Default)]
 struct KeptText {
@@ -84,6 +97,18 @@ impl Repeated {
     fn text(&self, place: usize) -> &[u8] {
         let KeptText { start, length, .. } = self.fields[place];
         &self.texts[start as usize..][..usize::from(length)]
+    }
+
+    fn add_footprint(&self, py: Python<'_>, footprint: &mut Footprint) {
+        footprint.add_items(&self.fields);
+        footprint.add_items(&self.texts);
+        if let Some(values) = &self.values {
+            let values = values.bind(py);
+            footprint.add_object(values);
+            for (_, value) in values {
+                footprint.add_memory(value.as_ptr(), 1); // its number of references
+            }
+        }
     }
 
     /// Whether the value of a field can be kept: it is made of one token, and it is immutable.
@@ -131,6 +156,13 @@ impl Memory {
     pub fn new(plan: &Plan) -> Self {
         let models = (0..plan.models).map(|_| ModelMemory::default()).collect();
         Self { models, choices: vec![0; plan.tagged] }
+    }
+
+    /// Adds the memory that the next item will touch.
+    pub fn add_footprint(&self, py: Python<'_>, footprint: &mut Footprint) {
+        for model in self.models.iter().filter(|model| !model.order.is_empty()) {
+            model.add_footprint(py, footprint);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::layout::Instance;
+use crate::footprint::Footprint;
 use crate::shape_hash::ShapeHash;
 
 /// The first fields of the last answer, up to the first one that is a list or an object. The next answer
@@ -93,6 +94,15 @@ impl Opening {
         self.bytes.extend_from_slice(&text[self.bytes.len()..]);
         self.fields.push(End { bytes: text.len(), values: self.values.len(), shape });
         self.shape = shape;
+    }
+
+    /// Adds the memory that the next answer will touch.
+    pub fn add_footprint(&self, footprint: &mut Footprint) {
+        footprint.add_items(&self.bytes);
+        footprint.add_items(&self.values);
+        for (_, value) in &self.values {
+            footprint.add_memory(value.as_ptr(), 1); // its number of references
+        }
     }
 
     /// Shows the Python objects to the garbage collector.

@@ -8,6 +8,7 @@ use super::shapes::KnownShapes;
 use crate::build::{Assembler, Builder, Memory, Opening};
 use crate::errors::Stop;
 use crate::event::{DEFAULT_TYPE, Fields};
+use crate::footprint::Footprint;
 use crate::shape_hash::ShapeHash;
 
 /// A stream has a few shapes. With more than this, the list begins anew.
@@ -92,6 +93,16 @@ impl AnswerBuilder {
 }
 
 impl AnswerBuilder {
+    /// Adds the memory that the next call of `build` will touch.
+    pub fn add_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
+        footprint.add_object(slf);
+        if let Ok(this) = slf.try_borrow() {
+            footprint.add_items(&this.known);
+            this.opening.add_footprint(footprint);
+            this.memory.add_footprint(slf.py(), footprint);
+        }
+    }
+
     #[inline]
     fn answer<'py>(&mut self, event: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Stop> {
         let py = event.py();

@@ -14,6 +14,7 @@ use super::next_item::{Next, NextItem, Reads};
 use super::source::Source;
 use crate::arrivals::Arrival;
 use crate::decoder::list;
+use crate::footprint::Footprint;
 use crate::input::EventInput;
 
 /// An asynchronous iterator over the answers of a stream.
@@ -127,6 +128,14 @@ impl OrdinaryReads {
         })
     }
 
+    /// Adds the memory that the next read will touch.
+    fn add_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
+        let py = slf.py();
+        footprint.add_object(slf);
+        EventInput::add_footprint(slf.get().input.bind(py), footprint);
+        AnswerBuilder::add_footprint(slf.get().builder.bind(py), footprint);
+    }
+
     /// Takes the bytes of a read. Gives the answer, unless there is none, or it is not ordinary.
     fn take<'py>(&self, chunk: &Bound<'py, PyAny>) -> PyResult<Taken<'py>> {
         let py = chunk.py();
@@ -182,7 +191,13 @@ impl Reads for AnswerReads {
                 Arrival::Other => break,
             };
             match reads.get().take(chunk.as_any()) {
-                Ok(Taken::Answer(answer)) => return Ok(Next::Item(answer)),
+                Ok(Taken::Answer(answer)) => {
+                    reads.get().source.take_footprint(py, |footprint| {
+                        footprint.add_object(stream);
+                        OrdinaryReads::add_footprint(reads.bind(py), footprint);
+                    });
+                    return Ok(Next::Item(answer));
+                }
                 Ok(Taken::Nothing) => {}
                 Ok(Taken::Other) => break,
                 Err(error) => {

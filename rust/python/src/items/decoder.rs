@@ -12,6 +12,7 @@ use super::stamp::Stamp;
 use crate::build::{Assembler, Builder, Memory};
 use crate::decoder::{self, Dialect, EventMaker};
 use crate::errors::{Stop, event_too_large};
+use crate::footprint::Footprint;
 
 /// Decodes an event stream into the items that an SDK makes of its events.
 ///
@@ -198,6 +199,14 @@ impl ItemDecoder {
 }
 
 impl ItemDecoder {
+    /// Adds the memory that the next bytes will touch.
+    pub fn add_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
+        footprint.add_object(slf);
+        if let Ok(this) = slf.try_borrow() {
+            this.memory.add_footprint(slf.py(), footprint);
+        }
+    }
+
     /// Whether events wait.
     pub fn has_events(slf: &Bound<'_, Self>) -> bool {
         slf.try_borrow().is_ok_and(|this| this.refused.is_none() && !this.queue.is_empty())

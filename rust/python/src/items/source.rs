@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arrivals::{Arrival, BodyArrivals};
+use crate::footprint::Footprint;
 
 /// What an `AsyncDirectChunks` without deadlines that span several waits has.
 pub struct Source {
@@ -34,6 +35,14 @@ impl Source {
 
     pub fn poll<'py>(&self, py: Python<'py>) -> PyResult<Arrival<'py>> {
         BodyArrivals::poll(self.arrivals.bind(py), self.response.bind(py), self.limit)
+    }
+
+    /// Takes the footprint of the next read, see `BodyArrivals::take_footprint`.
+    pub fn take_footprint(&self, py: Python<'_>, add: impl FnOnce(&mut Footprint)) {
+        BodyArrivals::take_footprint(self.arrivals.bind(py), |footprint| {
+            footprint.add_object(self.response.bind(py));
+            add(footprint);
+        });
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
