@@ -52,7 +52,9 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
             text = _encoder(default, allow_nan=True)(value)
             text = _encoder(None, allow_nan=False)(json.loads(text, parse_constant=lambda _: None))
         return text.encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
+        raise TypeError(str(error)) from error
+    except RecursionError as error:  # CPython 3.14 matches no tuple of classes on a stack of less than 76 KiB
         raise TypeError(str(error)) from error
 
 
