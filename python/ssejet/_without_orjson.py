@@ -53,10 +53,9 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
             text = _encoder(None, allow_nan=False)(json.loads(text, parse_constant=lambda _: None))
         return text.encode()
     except ValueError as error:
-        refused: Exception = error
+        raise TypeError(str(error)) from error
     except RecursionError as error:  # CPython 3.14 matches no tuple of classes on a stack of less than 76 KiB
-        refused = error
-    raise TypeError(str(refused)) from refused
+        raise TypeError(str(error)) from error
 
 
 def _is_plain(value: Any) -> bool:
