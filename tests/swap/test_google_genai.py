@@ -413,6 +413,20 @@ def test_a_version_that_does_not_fit_is_left_alone_with_a_warning(change: str, m
         assert ssejet.accelerate(stock) is stock
 
 
+@pytest.mark.parametrize(
+    ("given", "ends_lines"),
+    [
+        ([(types.GenerateContentResponse, [("model_version", repr("\u2028\u2029\x85"))])], False),
+        ([(types.GenerateContentResponse, [("model_version", repr("a"))])], True),
+        ([(ValueError, "a text that is cut is no JSON")], True),
+        ([], True),
+    ],
+)
+def test_versions_show_where_they_end_lines(given: list[Any], ends_lines: bool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_patches, "_see", lambda *_, **__: given)
+    assert _patches._has_unicode_lines.__wrapped__(is_async=False) is ends_lines
+
+
 def test_it_is_reported_as_swapped() -> None:
     with ssejet.install() as report:
         assert report.patched["google.genai"] == genai.__version__
