@@ -261,7 +261,7 @@ def test_we_agree_with_openai_in_parsed_whole_responses(user: User, account: Acc
     with theirs(account) as client:
         response = client.responses.parse(model="m", input="Hi!", **options)
     outcome = user.call(account, "responses.parse", model="m", input="Hi!", **options).checked()
-    theirs_sent = response.model_dump(mode="json", warnings=False, exclude=_PARSED)
+    theirs_sent = response.model_dump(mode="json", by_alias=True, warnings=False, exclude=_PARSED)
     assert _filled(outcome.answer.to_dict()) == _filled(theirs_sent)
     assert outcome.answer.output_parsed == response.output_parsed
     (item,), (their_item,) = outcome.answer.output, response.output
