@@ -254,7 +254,7 @@ class TestQueues:
 
             with ThreadPoolExecutor(8) as executor:
                 assert list(executor.map(read, range(8))) == [[1, 2]] * 8
-        # Among threads, httpcore's pool sometimes takes a connection for lost, and makes another, without us too.
+        # httpcore's pool sometimes takes a connection for lost among threads, without us too.
         assert exact.accepted - before <= 2
 
     @pytest.mark.parametrize("uses_uvloop", [False, True], ids=["asyncio", "uvloop"])
