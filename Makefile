@@ -36,7 +36,7 @@ test: $(VENV)/.test ## run the Rust and the Python tests
 	$(BIN)/python -W error -c "import ssejet"
 	$(PYTEST)
 
-test-fast: $(VENV)/.test ## run the unit tests, with few random examples: in under a minute
+test-fast: $(VENV)/.test ## run the unit tests, with few random examples: in a minute or two
 	cargo test --locked --quiet --package ssejet-core --lib
 	HYPOTHESIS_PROFILE=fast $(PYTEST) -m "not slow" $(foreach folder,benches browser ecosystem typing,--ignore tests/$(folder))
 
