@@ -45,12 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=_Command)(bench)
-app.command(cls=_Command)(chat)
-app.command(cls=_Command)(demo)
-app.command(cls=_Command)(doctor)
-app.command(cls=_Command)(serve)
-app.command(cls=_Command)(tail)
+for command in (bench, chat, demo, doctor, serve, tail):
+    app.command(cls=_Command)(command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -52,7 +52,7 @@ pub struct BodyArrivals {
     event_loop: Py<PyAny>,
     buffer: Py<ReadBuffer>,
     footprint: Footprint,
-    /// How many reads without Python's frames there were.
+    /// The number of reads that ran no Python frame.
     reads: u32,
 }
 
@@ -283,7 +283,7 @@ impl BodyArrivals {
 
     /// Takes the footprint of the next read, if it is due. A reader calls this after each read.
     ///
-    /// It fails at nothing: no item may be lost for it.
+    /// Its errors are ignored, so that no item is lost because of them.
     ///
     /// Args:
     ///     add: adds what the reader itself will touch.

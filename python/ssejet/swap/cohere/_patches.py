@@ -138,7 +138,7 @@ def _bodies() -> Iterator[list[bytes]]:
         b"retry: 5\n\n",
         b"event: x\n\n",
         b'id: 1\n\n: more\n\n\ndata: {"type":\ndata: "content-end"}\n\n',
-        # Wherever a version ends lines, this gives no JSON of which it would warn the user.
+        # Some versions end a line at U+2028. In a text, that would cut the JSON, and they would warn of it.
         ': \u2028data: {"type": "debug"}\n\n'.encode(),
         b"data: [DONE]\n\n",
         b"\r\n",
