@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,13 @@ def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a body that is no event stream is not waited for as long as usual."""
     monkeypatch.setattr("ssejet.typed._refusal._IDLE_TIME", 0.2)
     monkeypatch.setattr("ssejet.source._event_source._EXCERPT_TIME", 0.2)
+
+
+def pytest_configure() -> None:
+    # A shell without job control lets what it runs in the background ignore Ctrl-C. The commands that tests
+    # start would inherit that, and those that are interrupted would never end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
