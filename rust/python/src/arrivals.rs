@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyMemoryView};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::body::BodyReader;
-use crate::footprint::{self, Footprint};
+use crate::footprint::{self, Footprint, LastRead};
 use crate::imports::Imported;
 use crate::read_buffer::ReadBuffer;
 use crate::read_wait::ReadWait;
@@ -51,8 +51,12 @@ pub struct BodyArrivals {
     decrypt: Option<Py<PyAny>>,
     event_loop: Py<PyAny>,
     buffer: Py<ReadBuffer>,
+    /// What a read touches of the stream.
     footprint: Footprint,
-    /// The number of reads that ran no Python frame.
+    /// What the last item is made of. Mostly the consumer drops it when it has the next one.
+    last_item: Footprint,
+    last_read: LastRead,
+    /// The number of cold reads that ran no Python frame.
     reads: u32,
 }
 
@@ -129,6 +133,8 @@ impl BodyArrivals {
             event_loop: r#loop,
             buffer,
             footprint: Footprint::default(),
+            last_item: Footprint::default(),
+            last_read: LastRead::default(),
             reads: 0,
         }
     }
@@ -160,10 +166,14 @@ impl BodyArrivals {
         _sizehint: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyMemoryView>> {
         let this = slf.try_borrow()?;
-        if let Some(wait) = &this.wait {
-            footprint::fetch(wait.as_ptr());
+        if this.last_read.begin() {
+            if let Some(wait) = &this.wait {
+                footprint::fetch(wait.as_ptr());
+                footprint::fetch(wait.as_ptr().wrapping_byte_add(footprint::LINE));
+            }
+            this.footprint.fetch();
+            this.last_item.fetch();
         }
-        this.footprint.fetch();
         Ok(this.buffer.get().view(slf.py()))
     }
 
@@ -281,16 +291,25 @@ impl BodyArrivals {
         Self::wait(slf, limit).map(Arrival::Nothing)
     }
 
-    /// Takes the footprint of the next read, if it is due. A reader calls this after each read.
+    /// Takes the footprint of the next read, unless few streams are read. A reader calls this after each read.
     ///
     /// Its errors are ignored, so that no item is lost because of them.
     ///
     /// Args:
-    ///     add: adds what the reader itself will touch.
-    pub fn take_footprint(slf: &Bound<'_, Self>, add: impl FnOnce(&mut Footprint)) {
+    ///     exchange: takes the footprint of the item before, and gives that of the item.
+    ///     add: adds what the reader itself will touch. It is called once in a while.
+    pub fn take_footprint(
+        slf: &Bound<'_, Self>,
+        exchange: impl FnOnce(&mut Footprint),
+        add: impl FnOnce(&mut Footprint),
+    ) {
         let py = slf.py();
         let (reader, event_loop) = {
             let Ok(mut this) = slf.try_borrow_mut() else { return };
+            if !this.last_read.is_cold() {
+                return;
+            }
+            exchange(&mut this.last_item);
             this.reads = this.reads.wrapping_add(1);
             if !Footprint::is_due(this.reads) {
                 return;

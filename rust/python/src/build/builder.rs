@@ -1,6 +1,7 @@
 //! Builds objects from JSON, as a plan says.
 
 use std::borrow::Cow;
+use std::mem;
 use std::slice;
 
 use pyo3::ffi;
@@ -43,6 +44,8 @@ pub struct Memory {
     models: Vec<ModelMemory>,
     /// Where the last tag of each choice by tag was found.
     choices: Vec<usize>,
+    /// What the last items are made of, if anything asks for it.
+    built: Option<Footprint>,
 }
 
 /// What earlier objects of a model looked like.
@@ -76,7 +79,7 @@ impl ModelMemory {
         footprint.add_items(slice::from_ref(self));
         footprint.add_items(&self.order);
         for (_, names) in &self.sets {
-            footprint.add_object(names.bind(py));
+            footprint.add_set(names.bind(py));
         }
         self.repeated.add_footprint(py, footprint);
     }
@@ -104,7 +107,7 @@ impl Repeated {
         footprint.add_items(&self.texts);
         if let Some(values) = &self.values {
             let values = values.bind(py);
-            footprint.add_object(values);
+            footprint.add_dict(values);
             for (_, value) in values {
                 footprint.add_memory(value.as_ptr(), 1); // its number of references
             }
@@ -155,7 +158,15 @@ impl Repeated {
 impl Memory {
     pub fn new(plan: &Plan) -> Self {
         let models = (0..plan.models).map(|_| ModelMemory::default()).collect();
-        Self { models, choices: vec![0; plan.tagged] }
+        Self { models, choices: vec![0; plan.tagged], built: None }
+    }
+
+    /// Gives the footprint of the items that were built since the last call, and uses this one for the next
+    /// items. The first call gives nothing.
+    pub fn exchange_footprint(&mut self, footprint: &mut Footprint) {
+        let built = self.built.get_or_insert_default();
+        mem::swap(built, footprint);
+        built.clear();
     }
 
     /// Adds the memory that the next item will touch.
@@ -377,7 +388,17 @@ impl<'py, 'a> Builder<'py, 'a> {
     #[inline]
     fn string(&mut self, cursor: &mut Cursor<'_>) -> Built<'py> {
         let bytes = cursor.string()?;
-        self.text(&bytes).map(Bound::into_any)
+        let text = self.text(&bytes)?.into_any();
+        self.note(|built| built.add_memory(text.as_ptr(), 1));
+        Ok(text)
+    }
+
+    /// Notes what is built, for the footprint.
+    #[inline]
+    fn note(&mut self, add: impl FnOnce(&mut Footprint)) {
+        if let Some(built) = &mut self.memory.built {
+            add(built);
+        }
     }
 
     #[inline]
@@ -401,6 +422,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             let item = self.build(node, cursor)?;
             list.append(item).map_err(Stop::Error)
         })?;
+        self.note(|built| built.add_list(&list));
         self.shape.add(list.is_empty().into());
         Ok(list.into_any())
     }
@@ -605,6 +627,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         }
         cursor.end()?;
         instance.set_source(source.clone());
+        self.note(|built| built.add_memory(source.as_ptr(), 1));
         Ok((self.finish(model, instance), self.shape))
     }
 
@@ -655,7 +678,7 @@ impl<'py, 'a> Builder<'py, 'a> {
 
     /// Sets the fields that the JSON does not have to their defaults.
     #[inline]
-    fn finish(&self, model: &Struct, mut instance: Instance<'py, '_>) -> Bound<'py, PyAny> {
+    fn finish(&mut self, model: &Struct, mut instance: Instance<'py, '_>) -> Bound<'py, PyAny> {
         let py = self.py;
         for (place, field) in model.fields.iter().enumerate() {
             if !instance.has(place) {
@@ -668,7 +691,9 @@ impl<'py, 'a> Builder<'py, 'a> {
                 );
             }
         }
-        instance.finish()
+        let instance = instance.finish();
+        self.note(|built| built.add_object(&instance));
+        instance
     }
 
     /// Refuses an object that reports an error.
@@ -708,7 +733,14 @@ impl<'py, 'a> Builder<'py, 'a> {
             }
         }
         let private = model.private.as_ref().map(|private| private.bind(py).copy()).transpose();
-        model.maker.make(values, extra, fields_set, private.map_err(Stop::Error)?).map_err(Stop::Error)
+        self.note(|built| {
+            built.add_dict(&values);
+            built.add_set(&fields_set);
+        });
+        let made = model.maker.make(values, extra, fields_set, private.map_err(Stop::Error)?);
+        let instance = made.map_err(Stop::Error)?;
+        self.note(|built| built.add_object(&instance));
+        Ok(instance)
     }
 
     /// A new set of the names of the fields. Copying a known set is faster than filling one.

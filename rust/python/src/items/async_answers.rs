@@ -192,10 +192,15 @@ impl Reads for AnswerReads {
             };
             match reads.get().take(chunk.as_any()) {
                 Ok(Taken::Answer(answer)) => {
-                    reads.get().source.take_footprint(py, |footprint| {
-                        footprint.add_object(stream);
-                        OrdinaryReads::add_footprint(reads.bind(py), footprint);
-                    });
+                    let builder = reads.get().builder.bind(py);
+                    reads.get().source.take_footprint(
+                        py,
+                        |last_item| AnswerBuilder::exchange_footprint(builder, last_item),
+                        |footprint| {
+                            footprint.add_object(stream);
+                            OrdinaryReads::add_footprint(reads.bind(py), footprint);
+                        },
+                    );
                     return Ok(Next::Item(answer));
                 }
                 Ok(Taken::Nothing) => {}

@@ -199,6 +199,13 @@ impl ItemDecoder {
 }
 
 impl ItemDecoder {
+    /// Gives the footprint of what was built since the last call, and takes another one for it.
+    pub fn exchange_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
+        if let Ok(mut this) = slf.try_borrow_mut() {
+            this.memory.exchange_footprint(footprint);
+        }
+    }
+
     /// Adds the memory that the next bytes will touch.
     pub fn add_footprint(slf: &Bound<'_, Self>, footprint: &mut Footprint) {
         footprint.add_object(slf);

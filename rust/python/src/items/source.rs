@@ -2,6 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arrivals::{Arrival, BodyArrivals};
@@ -38,9 +39,19 @@ impl Source {
     }
 
     /// Takes the footprint of the next read, see `BodyArrivals::take_footprint`.
-    pub fn take_footprint(&self, py: Python<'_>, add: impl FnOnce(&mut Footprint)) {
-        BodyArrivals::take_footprint(self.arrivals.bind(py), |footprint| {
-            footprint.add_object(self.response.bind(py));
+    pub fn take_footprint(
+        &self,
+        py: Python<'_>,
+        exchange: impl FnOnce(&mut Footprint),
+        add: impl FnOnce(&mut Footprint),
+    ) {
+        BodyArrivals::take_footprint(self.arrivals.bind(py), exchange, |footprint| {
+            let response = self.response.bind(py);
+            footprint.add_object(response);
+            if let Ok(Ok(values)) = response.getattr(intern!(py, "__dict__")).map(Bound::cast_into::<PyDict>)
+            {
+                footprint.add_dict(&values); // the number of bytes is in it
+            }
             add(footprint);
         });
     }

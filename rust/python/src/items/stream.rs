@@ -142,10 +142,14 @@ impl Reads for ItemReads {
                     if let Err(error) = ItemDecoder::feed(decoder, chunk.as_any()) {
                         return this.throw(py, error).map(Next::General);
                     }
-                    source.take_footprint(py, |footprint| {
-                        footprint.add_object(stream);
-                        ItemDecoder::add_footprint(decoder, footprint);
-                    });
+                    source.take_footprint(
+                        py,
+                        |last_item| ItemDecoder::exchange_footprint(decoder, last_item),
+                        |footprint| {
+                            footprint.add_object(stream);
+                            ItemDecoder::add_footprint(decoder, footprint);
+                        },
+                    );
                 }
             }
         }
