@@ -415,21 +415,18 @@ def test_an_iteration_until_an_error_keeps_the_error() -> None:
         yield b"a"
         raise error
 
-    class Endless:
-        def __iter__(self) -> Any:
-            return self
-
-        def __next__(self) -> bytes:
-            raise error
-
     read = UntilError(pieces())
     assert read.error is None
     assert list(read) == [b"a"]
     assert read.error is error
     assert list(read) == []
-    read = UntilError(Endless())
+
+
+def test_an_iteration_until_an_error_gives_nothing_after_it() -> None:
+    read = UntilError(map(int, ["1", "x", "3"]))  # type: ignore[arg-type]
+    assert list(read) == [1]
+    assert isinstance(read.error, ValueError)
     assert list(read) == []
-    assert read.error is error
 
 
 def test_an_interrupt_passes_through_an_iteration_until_an_error() -> None:
