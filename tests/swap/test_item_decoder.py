@@ -5,7 +5,7 @@ import gc
 import json
 import weakref
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zoo  # noqa: TC002 - pydantic reads the annotations
@@ -13,11 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from items import OPENAI
 from openai.types.chat import ChatCompletionChunk
+from pydantic import BaseModel
 from same import differences
 
 from ssejet import Decoder, EventTooLargeError, ServerSentEvent
-from ssejet._core import Assembler, AsyncItemStream, ItemDecoder, ItemStream
+from ssejet._core import Assembler, AsyncItemStream, ItemDecoder, ItemStream, UntilError
 from ssejet.swap._plan.builder import builder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CHUNK: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -39,6 +43,35 @@ BLOCKS = [
     (b"id\ndata: 5\n\n", False),
     (b": nothing\n\n", None),
 ]
+
+
+class Response(BaseModel):
+    """A response of HTTP."""
+
+    status: int = 0
+    headers: dict[str, str] = {}
+    cookies: dict[str, str] | None = None
+
+
+class Answer(BaseModel):
+    """An item that gets the response of its stream."""
+
+    text: str = ""
+    number: int = 0
+    response: Response | None = None
+
+
+ANSWER = (
+    "model",
+    Answer,
+    [
+        ("text", "text", ("str",), ("value", "")),
+        ("number", "number", ("int",), ("value", 0)),
+        ("response", None, ("any",), ("value", None)),
+    ],
+    None,
+    False,
+)
 
 
 def decoder(**options: Any) -> ItemDecoder:
@@ -265,6 +298,149 @@ async def test_an_interrupt_ends_an_async_stream_as_it_ends_a_generator() -> Non
     assert [item async for item in stream] == []
 
 
+class Reading:
+    """Reads these pieces of a body by a generator, which lets a stream read on.
+
+    Attributes:
+        pieces: what is left of the body.
+        seen: the pieces that the generator read itself.
+        error: the error that ended the generator.
+        closed: whether the generator has ended.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], **options: Any) -> None:
+        self.decoder = decoder(**options)
+        self.pieces = iter(pieces)
+        self.seen: list[bytes] = []
+        self.error: BaseException | None = None
+        self.closed = False
+        self.stream = ItemStream(self.decoder, self._read())
+
+    def _read(self) -> Any:
+        self.decoder.iterate(self.pieces)
+        try:
+            for piece in self.pieces:
+                self.seen.append(piece)
+                yield from self.decoder.feed(piece)
+                if self.decoder.is_odd:
+                    break
+            yield "the rest"
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            self.decoder.clear()
+            self.closed = True
+
+
+def test_a_stream_reads_on_without_its_reader() -> None:
+    it = Reading([ITEM, ITEM[:20], ITEM[20:], b"", ITEM * 2])
+    assert [type(item) for item in it.stream] == [ChatCompletionChunk] * 4 + [str]
+    assert it.seen == [ITEM]
+    assert it.closed
+    assert list(it.stream) == []
+
+
+def test_the_reader_gets_the_events_that_are_no_items_and_the_stream_reads_on_after_them() -> None:
+    done = b"data: [DONE]\n\n"
+    it = Reading([ITEM, done + ITEM, ITEM, done, ITEM])
+    kinds = [type(item) for item in it.stream]
+    chunk = ChatCompletionChunk
+    assert kinds == [chunk, ServerSentEvent, chunk, chunk, ServerSentEvent, chunk, str]
+    assert it.seen == [ITEM]
+
+
+def test_a_stream_reads_nothing_after_what_is_left_to_another_reader() -> None:
+    odd = b": a comment\n\n"
+    it = Reading([ITEM, ITEM, odd, ITEM], ordinary=True)
+    assert [type(item) for item in it.stream] == [ChatCompletionChunk] * 2 + [str]
+    assert it.seen == [ITEM]
+    assert it.decoder.rest == odd
+    assert list(it.pieces) == [ITEM]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt("no")], ids=["error", "interrupt"])
+def test_an_error_that_a_stream_meets_is_raised_in_its_reader(error: BaseException) -> None:
+    def pieces() -> Any:
+        yield ITEM
+        yield ITEM
+        raise error
+
+    it = Reading(pieces())
+    next(it.stream)
+    next(it.stream)
+    with pytest.raises(type(error), match="no"):
+        next(it.stream)
+    assert it.error is error
+    assert it.closed
+    assert list(it.stream) == []
+
+
+def test_a_piece_that_is_no_bytes_is_an_error_in_the_reader() -> None:
+    it = Reading([ITEM, 5])  # type: ignore[list-item]
+    next(it.stream)
+    with pytest.raises(TypeError):
+        next(it.stream)
+    assert isinstance(it.error, TypeError)
+
+
+def test_a_stream_that_reads_cannot_be_used_otherwise() -> None:
+    def pieces() -> Any:
+        yield ITEM
+        for use in (next, lambda stream: stream.close(), lambda stream: stream.throw(KeyError())):
+            with pytest.raises(ValueError, match="generator already executing"):
+                use(it.stream)
+        yield ITEM
+
+    it = Reading(pieces())
+    next(it.stream)
+    assert next(it.stream).id == "chatcmpl-1"
+    assert not it.closed
+    assert next(it.stream) == "the rest"
+
+
+def test_a_closed_stream_reads_nothing() -> None:
+    it = Reading([ITEM] * 3)
+    next(it.stream)
+    it.stream.close()
+    assert it.closed
+    assert list(it.stream) == []
+    assert list(it.pieces) == [ITEM] * 2
+
+
+def test_an_iteration_until_an_error_keeps_the_error() -> None:
+    error = OSError("no")
+
+    def pieces() -> Any:
+        yield b"a"
+        raise error
+
+    read = UntilError(pieces())
+    assert read.error is None
+    assert list(read) == [b"a"]
+    assert read.error is error
+    assert list(read) == []
+
+
+def test_an_iteration_until_an_error_gives_nothing_after_it() -> None:
+    read = UntilError(map(int, ["1", "x", "3"]))  # type: ignore[arg-type]
+    assert list(read) == [1]
+    assert isinstance(read.error, ValueError)
+    assert list(read) == []
+
+
+def test_an_interrupt_passes_through_an_iteration_until_an_error() -> None:
+    def pieces() -> Any:
+        yield b"a"
+        raise KeyboardInterrupt
+
+    read = UntilError(pieces())
+    assert next(read) == b"a"
+    with pytest.raises(KeyboardInterrupt):
+        next(read)
+    assert read.error is None
+
+
 async def numbers(items: ItemDecoder, count: int) -> Any:
     body = "".join(f'data: {{"id": {n}}}\n\n' for n in range(count)).encode()
     for item in items.feed(body):
@@ -399,6 +575,97 @@ def test_streams_are_seen_by_the_garbage_collector(make: Any) -> None:
     del owner
     gc.collect()
     assert gone() is None
+
+
+def made_by_pieces(owner: Owner) -> Any:
+    def pieces() -> Any:
+        yield owner
+
+    items = decoder()
+    items.iterate(pieces())
+    return items
+
+
+def made_by_items(owner: Owner) -> Any:
+    def items() -> Any:
+        yield owner
+
+    return UntilError(items())
+
+
+def made_by_error(owner: Owner) -> Any:
+    def items() -> Any:
+        error = OSError()
+        error.owner = owner  # type: ignore[attr-defined]
+        raise error
+        yield
+
+    read = UntilError(items())
+    assert list(read) == []
+    return read
+
+
+def made_by_stamp(owner: Owner) -> Any:
+    items = ItemDecoder(Assembler(ANSWER, []), dialect="openai")
+    items.stamp("response", Response.model_construct(status=owner, headers={"a": owner}))
+    return items
+
+
+@pytest.mark.parametrize("make", [made_by_pieces, made_by_items, made_by_error, made_by_stamp])
+def test_what_a_decoder_keeps_is_seen_by_the_garbage_collector(make: Any) -> None:
+    owner = Owner()
+    owner.stream = make(owner)
+    gone = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert gone() is None
+
+
+def stamped(response: Any, bodies: list[str]) -> list[Answer]:
+    items = ItemDecoder(Assembler(ANSWER, []), dialect="openai")
+    items.stamp("response", response)
+    return list(items.feed("".join(f"data: {body}\n\n" for body in bodies).encode()))
+
+
+def test_each_item_has_a_response_of_its_own() -> None:
+    response = Response(headers={"a": "b"}, cookies={"c": "d"})
+    expected = response.model_copy(deep=True)
+    items = ItemDecoder(Assembler(ANSWER, []), dialect="openai")
+    items.stamp("response", response)
+    response.headers["changed"] = "yes"
+    response.status = 5
+    bodies = ['{"text": "a"}', '{"text": "b"}', "{}", '{"text": "c", "number": 1}']
+    for body in bodies:
+        [item] = items.feed(f"data: {body}\n\n".encode())
+        assert differences(item, Answer(**json.loads(body), response=expected.model_copy(deep=True))) == []
+        item.response.headers["changed"] = "yes"
+        item.response.cookies.clear()
+        item.response.cookies = None
+        item.response.status = 5
+        item.model_fields_set.clear()
+        item.response.model_fields_set.clear()
+
+
+@pytest.mark.parametrize("response", [Response(), Response(status=7), Response.model_construct()])
+def test_a_response_may_have_no_dicts_and_no_fields_that_are_set(response: Response) -> None:
+    for item, text in zip(stamped(response, ['{"text": "a"}', '{"text": "b"}']), "ab", strict=True):
+        assert differences(item, Answer(text=text, response=response.model_copy(deep=True))) == []
+        assert item.response is not response
+
+
+def test_only_a_model_can_be_a_field_of_all_items() -> None:
+    class Open(BaseModel, extra="allow"):
+        pass
+
+    items = ItemDecoder(Assembler(ANSWER, []), dialect="openai")
+    with pytest.raises(TypeError, match="no field headers"):
+        items.stamp("headers", Response())
+    with pytest.raises(TypeError, match="__pydantic_extra__"):
+        items.stamp("response", Open(a=1))
+    with pytest.raises(TypeError, match="__pydantic_extra__"):
+        items.stamp("response", {"headers": {}})
+    [item] = items.feed(b'data: {"text": "a"}\n\n')
+    assert item.response is None
 
 
 def test_streams_share_equal_values_but_no_set_of_fields() -> None:

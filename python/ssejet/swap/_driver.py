@@ -206,7 +206,8 @@ def drive(
 ) -> Iterator[Any]:
     """Yield a stream's items.
 
-    The items that follow one of these may also be taken from the decoder: `ItemStream` does so.
+    The items that follow one of these may also be taken from the decoder, and the bytes from the iterator
+    that it gets here: `ItemStream` does both.
 
     Args:
         body: the bytes of the stream.
@@ -217,6 +218,8 @@ def drive(
     """
     feed, unbuilt, take = decoder.feed, relay.unbuilt, cast("Any", relay).take
     chunks = iter(body)
+    if isinstance(decoder, ItemDecoder):
+        decoder.iterate(chunks)
     try:
         for chunk in chunks:
             for item in feed(chunk):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ssejet._core import UntilError
 from ssejet._http.direct import ResponseBytes
 from ssejet._http.direct._asyncio import AsyncDirectChunks
 from ssejet.swap._twins import copy_of
@@ -24,14 +25,10 @@ class Bytes:
     def __init__(self, response: Any) -> None:
         self._response = response
         self._chunks = iter(ResponseBytes(response))
-        self._error: Exception | None = None
+        self._read = UntilError(self._chunks)
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._chunks:  # noqa: UP028 - `yield from` would close them with this
-                yield chunk
-        except Exception as error:
-            self._error = error
+        return self._read
 
     def rest(self, *first: bytes) -> Any:
         """Give a copy of the response that has these bytes, those that were not read, and the error."""
@@ -39,8 +36,8 @@ class Bytes:
 
     def _rest(self, first: tuple[bytes, ...]) -> Iterator[bytes]:
         yield from filter(None, first)
-        if self._error is not None:
-            raise self._error
+        if self._read.error is not None:
+            raise self._read.error
         yield from self._chunks
 
     def close(self) -> None:

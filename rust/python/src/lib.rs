@@ -93,6 +93,9 @@ mod _core {
     use super::items::OrdinaryEvents;
 
     #[pymodule_export]
+    use super::items::UntilError;
+
+    #[pymodule_export]
     use super::packing::KeptBytes;
 
     #[pymodule_export]

@@ -239,6 +239,7 @@ def _drive(
             return
         _stamp(decoder, first)
         body = Bytes(relay.response.response_stream)
+        decoder.iterate(iter(body))
         for chunk in body:
             for item in decoder.feed(chunk):
                 if type(item) is ServerSentEvent:

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::mem;
 use std::slice;
 
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 
 use super::cursor::{Cursor, Kind, Number, Refused};
 use super::layout::Instance;
+use super::maker::copy_of_set;
 use super::opening::Opening;
 use super::plan::{Keys, MAX_SETS, Missing, Model, Node, Others, Plan, Struct, Tagged};
+use super::stamp::Stamp;
 use crate::errors::Stop;
 use crate::footprint::Footprint;
 use crate::shape_hash::{ShapeHash, kind};
@@ -192,6 +193,15 @@ pub struct Builder<'py, 'a> {
 
 type Built<'py> = Result<Bound<'py, PyAny>, Stop>;
 
+/// What an instance of a model is made of.
+struct Parts<'py> {
+    values: Bound<'py, PyDict>,
+    /// The members that are no fields, if they are kept.
+    extra: Option<Bound<'py, PyDict>>,
+    /// The set of the fields that the JSON has.
+    set: u128,
+}
+
 impl<'py, 'a> Builder<'py, 'a> {
     #[inline]
     pub fn new(py: Python<'py>, plan: &'a Plan, memory: &'a mut Memory, error_key: Option<&'a [u8]>) -> Self {
@@ -213,6 +223,23 @@ impl<'py, 'a> Builder<'py, 'a> {
     pub fn item(&mut self, data: &[u8]) -> Built<'py> {
         let plan = self.plan;
         self.whole(&plan.root, data)
+    }
+
+    /// Builds an item, and gives a field the value that all items of the stream have there.
+    ///
+    /// # Errors
+    ///
+    /// See `Stop`.
+    #[inline]
+    pub fn stamped(&mut self, data: &[u8], stamp: &Stamp) -> Built<'py> {
+        let plan = self.plan;
+        let Node::Model(model) = &plan.root else { return Err(Stop::Refused) };
+        let mut cursor = Cursor::new(data);
+        let Parts { values, extra, set } = self.parts(model, &mut cursor)?;
+        cursor.end()?;
+        let name = model.fields[stamp.place].name.bind(self.py);
+        values.set_item(name, stamp.value(self.py).map_err(Stop::Error)?).map_err(Stop::Error)?;
+        self.instance(model, values, extra, set | 1 << stamp.place)
     }
 
     /// Builds an item of the fields `data`, which holds the event's data, and `event`, its type.
@@ -324,10 +351,13 @@ impl<'py, 'a> Builder<'py, 'a> {
                 let place = bytes.iter().position(|value| **value == *string).ok_or(Refused)?;
                 Ok(values[place].bind(self.py).clone())
             }
-            Node::Nullable(node) => match cursor.kind()? {
-                Kind::Null => self.null(cursor),
-                _ => self.build(node, cursor),
-            },
+            Node::Nullable(node) => {
+                if cursor.is_null()? {
+                    self.null(cursor)
+                } else {
+                    self.build(node, cursor)
+                }
+            }
             Node::Either(nodes) => {
                 let start = *cursor;
                 match self.build(&nodes[0], cursor) {
@@ -439,6 +469,13 @@ impl<'py, 'a> Builder<'py, 'a> {
     }
 
     fn model(&mut self, model: &Model, cursor: &mut Cursor<'_>) -> Built<'py> {
+        let Parts { values, extra, set } = self.parts(model, cursor)?;
+        self.instance(model, values, extra, set)
+    }
+
+    /// Reads an object of which an instance of a model is made.
+    #[inline]
+    fn parts(&mut self, model: &Model, cursor: &mut Cursor<'_>) -> Result<Parts<'py>, Stop> {
         self.check_stack()?;
         let py = self.py;
         let repeated = &self.memory.models[model.place].repeated;
@@ -460,14 +497,15 @@ impl<'py, 'a> Builder<'py, 'a> {
                 }
             };
             let field = &model.fields[place];
-            let is_new = set >> place & 1 == 0;
-            if model.drops_null && cursor.kind()? == Kind::Null {
+            let this: u128 = 1 << place;
+            let is_new = set & this == 0;
+            if model.drops_null && cursor.is_null()? {
                 // A repeated key would have to take back its value.
                 return if is_new { cursor.null().map_err(Stop::from) } else { Err(Stop::Refused) };
             }
-            set |= 1 << place;
+            set |= this;
             count += 1;
-            if is_new && kept >> place & 1 == 1 {
+            if is_new && kept & this != 0 {
                 let repeated = &self.memory.models[model.place].repeated;
                 if repeated.version == version && cursor.token(repeated.text(place)) {
                     return Ok(());
@@ -483,7 +521,7 @@ impl<'py, 'a> Builder<'py, 'a> {
             Ok(())
         })?;
         self.reset(model, &values, kept & !set)?;
-        self.instance(model, values, extra, set)
+        Ok(Parts { values, extra, set })
     }
 
     /// A dict for the members that are no fields, if they are kept.
@@ -748,12 +786,7 @@ impl<'py, 'a> Builder<'py, 'a> {
         let py = self.py;
         let known = &mut self.memory.models[model.place].sets;
         if let Some((_, names)) = known.iter().find(|(bits, _)| *bits == set) {
-            // SAFETY: `py` shows that this thread is attached. The function takes any iterable, and
-            // gives a new reference to a set, or null with an exception.
-            return unsafe {
-                let copy = ffi::PySet_New(names.as_ptr());
-                Ok(Bound::from_owned_ptr_or_err(py, copy).map_err(Stop::Error)?.cast_into_unchecked())
-            };
+            return copy_of_set(names.bind(py)).map_err(Stop::Error);
         }
         if known.len() < MAX_SETS {
             known.push((set, model.shared_set(py, set).map_err(Stop::Error)?.unbind()));

@@ -86,6 +86,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether no other value than null can come next.
+    #[inline]
+    pub fn is_null(&mut self) -> Result<bool, Refused> {
+        Ok(self.peek()? == b'n')
+    }
+
     #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Refused> {
         if self.peek()? == byte {

@@ -128,6 +128,21 @@ impl ModelMaker {
     }
 }
 
+/// A copy of a set. It is made faster than a new set is filled.
+///
+/// # Errors
+///
+/// `MemoryError`.
+#[inline]
+pub fn copy_of_set<'py>(set: &Bound<'py, PySet>) -> PyResult<Bound<'py, PySet>> {
+    // SAFETY: `set` shows that this thread is attached. The function takes any iterable, and gives a new
+    // reference to a set, or null with an exception.
+    unsafe {
+        let copy = ffi::PySet_New(set.as_ptr());
+        Ok(Bound::from_owned_ptr_or_err(set.py(), copy)?.cast_into_unchecked())
+    }
+}
+
 /// The offset of a slot in the instances of a class; `None` if a plain value hides it.
 fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<Option<isize>> {
     let Ok(descriptor) = class.getattr(name) else {

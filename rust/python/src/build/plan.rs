@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PySet, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::layout::Layout;
-use super::maker::Maker;
+use super::maker::{Maker, copy_of_set};
 use super::shared_values::SharedValues;
 use crate::stack;
 
@@ -228,7 +228,9 @@ impl Model {
     /// The set of the names of these fields, to be copied. All streams share it, so that it stays in the
     /// processor's cache.
     pub fn shared_set<'py>(&self, py: Python<'py>, set: u128) -> PyResult<Bound<'py, PySet>> {
-        let new = self.new_set(py, set)?; // before the lock: Python code may run
+        // Python copies a set in the fastest way if its table has the size that a copy gets. That of a new set of
+        // five names or more is larger. This is before the lock: Python code may run.
+        let new = copy_of_set(&self.new_set(py, set)?)?;
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, names)) = sets.iter().find(|(bits, _)| *bits == set) {
             return Ok(names.bind(py).clone());
@@ -237,6 +239,11 @@ impl Model {
             sets.push((set, new.clone().unbind()));
         }
         Ok(new)
+    }
+
+    /// The index of the field with this name.
+    pub fn place_of(&self, py: Python<'_>, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name.bind(py) == name)
     }
 
     /// Whether an object must not have this key.

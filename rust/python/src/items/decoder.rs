@@ -1,15 +1,14 @@
 //! `ItemDecoder`: from the bytes of a stream to the items of an SDK.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyIterator};
 use pyo3::{PyTraverseError, PyVisit};
 use ssejet_core::{EventQueue, Options, Parser};
 
 use super::ordinary::{Habits, Ordinary};
 use super::rules::Rules;
 use super::source::Source;
-use super::stamp::Stamp;
-use crate::build::{Assembler, Builder, Memory};
+use crate::build::{Assembler, Builder, Memory, Stamp};
 use crate::decoder::{self, Dialect, EventMaker};
 use crate::errors::{Stop, event_too_large};
 use crate::footprint::Footprint;
@@ -41,8 +40,10 @@ pub struct ItemDecoder {
     /// An event that was taken from the queue, of which no item was made.
     refused: Option<Py<PyAny>>,
     stamp: Option<Stamp>,
-    /// Where the next bytes are, if anything may read them.
+    /// Where the next bytes are, if an `AsyncItemStream` may read them.
     source: Option<Source>,
+    /// The same for an `ItemStream`.
+    chunks: Option<Py<PyIterator>>,
 }
 
 /// What finds the events in the bytes.
@@ -94,6 +95,7 @@ impl ItemDecoder {
             refused: None,
             stamp: None,
             source: None,
+            chunks: None,
         })
     }
 
@@ -146,10 +148,10 @@ impl ItemDecoder {
     /// Set a field of each item to a new copy of this model, of whose values dicts are copied, too.
     ///
     /// Raises:
-    ///     TypeError: it is no model, or one that is more than its fields.
+    ///     TypeError: the items have no such field, or it is no model, or one that is more than its fields.
     #[pyo3(signature = (field, model, /))]
-    fn stamp(&mut self, field: &Bound<'_, PyString>, model: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.stamp = Some(Stamp::new(field, model)?);
+    fn stamp(&mut self, field: &str, model: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.stamp = Some(Stamp::new(self.assembler.get().plan(), field, model)?);
         Ok(())
     }
 
@@ -183,17 +185,28 @@ impl ItemDecoder {
         Ok(())
     }
 
+    /// Let an ``ItemStream`` read on from this iterator over bytes.
+    ///
+    /// The end of the iterator is left to the reader. An error is raised in the reader, where it waits for its
+    /// last item to be taken.
+    #[pyo3(signature = (chunks, /))]
+    fn iterate(&mut self, chunks: Py<PyIterator>) {
+        self.chunks = Some(chunks);
+    }
+
     /// Forget the events that were not asked for, and where to read on.
     fn clear(&mut self) {
         self.queue.clear();
         self.refused = None;
         self.source = None;
+        self.chunks = None;
     }
 
     // The other fields only refer to strings. An object that refers back to this one can be cleared itself.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.assembler)?;
         self.source.as_ref().map_or(Ok(()), |source| source.traverse(&visit))?;
+        visit.call(&self.chunks)?;
         self.stamp.as_ref().map_or(Ok(()), |stamp| stamp.traverse(&visit))
     }
 }
@@ -221,8 +234,21 @@ impl ItemDecoder {
 
     /// Where to read on, if there is nothing to take.
     pub fn source(slf: &Bound<'_, Self>) -> Option<Source> {
-        let this = slf.try_borrow().ok().filter(|this| this.refused.is_none() && this.queue.is_empty())?;
+        let this = slf.try_borrow().ok().filter(|this| this.needs_bytes())?;
         this.source.as_ref().map(|source| source.clone_ref(slf.py()))
+    }
+
+    /// Where a synchronous stream reads on, if there is nothing to take.
+    #[inline]
+    pub fn chunks<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, PyIterator>> {
+        let this = slf.try_borrow().ok().filter(|this| this.needs_bytes())?;
+        this.chunks.as_ref().map(|chunks| chunks.bind(slf.py()).clone())
+    }
+
+    /// Whether there is nothing to take, and what follows may be decoded.
+    #[inline]
+    fn needs_bytes(&self) -> bool {
+        self.refused.is_none() && self.queue.is_empty() && !self.is_odd()
     }
 
     /// Takes the next item if it can be made here. An event of which none is made is what is asked for next.
@@ -243,11 +269,8 @@ impl ItemDecoder {
         let plan = self.assembler.get().plan();
         let takes = self.rules.takes(event.event_type);
         let builder = Builder::new(py, plan, &mut self.memory, self.rules.error_key());
-        match self.rules.build(builder, event, takes) {
-            Ok(item) => match self.stamp.as_ref().map_or(Ok(()), |stamp| stamp.set(&item)) {
-                Ok(()) => Ready::Item(item),
-                Err(error) => Ready::Error(error),
-            },
+        match self.rules.build(builder, event, takes, self.stamp.as_ref()) {
+            Ok(item) => Ready::Item(item),
             Err(Stop::Refused) => match self.maker.event(py, event) {
                 Ok(event) => {
                     self.refused = Some(event.unbind());

@@ -11,9 +11,9 @@ mod ordinary;
 mod rules;
 mod shapes;
 mod source;
-mod stamp;
 mod step;
 mod stream;
+mod until_error;
 
 pub use answers::AnswerBuilder;
 pub use async_answers::AsyncAnswers;
@@ -23,3 +23,4 @@ pub use decoder::ItemDecoder;
 pub use events::OrdinaryEvents;
 pub use shapes::KnownShapes;
 pub use stream::{AsyncItemStream, ItemStream};
+pub use until_error::UntilError;

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use ssejet_core::Event;
 
-use crate::build::Builder;
+use crate::build::{Builder, Stamp};
 use crate::errors::Stop;
 
 /// The rules of one SDK.
@@ -36,7 +36,8 @@ impl Rules {
         found.is_some()
     }
 
-    /// Builds the item of an event. `takes` says whether those of its type become items.
+    /// Builds the item of an event. `takes` says whether those of its type become items, `stamp` is what all
+    /// items get.
     ///
     /// # Errors
     ///
@@ -47,12 +48,16 @@ impl Rules {
         mut builder: Builder<'py, '_>,
         event: Event<'_>,
         takes: bool,
+        stamp: Option<&Stamp>,
     ) -> Result<Bound<'py, PyAny>, Stop> {
         let event_type = event.event_type;
         if self.wrapped.as_ref().is_some_and(|prefix| event_type.starts_with(prefix.as_bytes())) {
             builder.wrapped(event_type, event.data)
         } else if takes {
-            builder.item(event.data)
+            match stamp {
+                Some(stamp) => builder.stamped(event.data, stamp),
+                None => builder.item(event.data),
+            }
         } else {
             Err(Stop::Refused)
         }

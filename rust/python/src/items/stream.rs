@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
@@ -14,8 +14,9 @@ use crate::arrivals::Arrival;
 
 /// Gives the items of a stream.
 ///
-/// A reader feeds the decoder, and gives the items that are not ready there. The reader is a generator. Its
-/// other attributes, such as ``close()``, are attributes of this object too.
+/// A reader feeds the decoder, and gives the items that are not ready there. If the decoder has an iterator over
+/// the bytes, this object takes them from it: the reader does not run for such a read. The reader is a generator.
+/// Its other attributes, such as ``close()``, are attributes of this object too.
 ///
 /// Args:
 ///     decoder: has the items of the bytes that were read.
@@ -24,6 +25,8 @@ use crate::arrivals::Arrival;
 pub struct ItemStream {
     decoder: Py<ItemDecoder>,
     reader: Py<PyIterator>,
+    /// Whether a thread reads here, while the reader waits.
+    is_reading: AtomicBool,
 }
 
 #[pymethods]
@@ -31,7 +34,7 @@ impl ItemStream {
     #[new]
     #[pyo3(signature = (decoder, reader, /))]
     fn new(decoder: Py<ItemDecoder>, reader: Py<PyIterator>) -> Self {
-        Self { decoder, reader }
+        Self { decoder, reader, is_reading: AtomicBool::new(false) }
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -41,15 +44,36 @@ impl ItemStream {
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let this = slf.get();
-        let reader = this.reader.bind(py);
-        match ItemDecoder::ready(this.decoder.bind(py)) {
-            Ready::Item(item) => Ok(Some(item)),
-            Ready::Nothing => reader.clone().next().transpose(),
-            Ready::Error(error) => reader.call_method1(intern!(py, "throw"), (error,)).map(Some),
+        let decoder = this.decoder.bind(py);
+        loop {
+            match ItemDecoder::ready(decoder) {
+                Ready::Item(item) => return Ok(Some(item)),
+                Ready::Error(error) => return this.throw(py, error),
+                Ready::Nothing => {}
+            }
+            let Some(chunks) = ItemDecoder::chunks(decoder) else { break };
+            if this.is_reading.swap(true, Relaxed) {
+                return Err(already_executing());
+            }
+            let chunk = chunks.clone().next();
+            this.is_reading.store(false, Relaxed);
+            let fed = match chunk {
+                Some(Ok(chunk)) => ItemDecoder::feed(decoder, &chunk),
+                Some(Err(error)) => Err(error),
+                None => break,
+            };
+            if let Err(error) = fed {
+                return this.throw(py, error);
+            }
         }
+        this.reader.bind(py).clone().next().transpose()
     }
 
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        // The reader seems to wait for its next item to be taken, and would end.
+        if matches!(name, "close" | "throw" | "send") && self.is_reading.load(Relaxed) {
+            return Err(already_executing());
+        }
         self.reader.bind(py).getattr(name)
     }
 
@@ -57,6 +81,18 @@ impl ItemStream {
         visit.call(&self.decoder)?;
         visit.call(&self.reader)
     }
+}
+
+impl ItemStream {
+    /// Raises an exception in the reader, where it waits for its next item to be taken.
+    fn throw<'py>(&self, py: Python<'py>, error: PyErr) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.reader.bind(py).call_method1(intern!(py, "throw"), (error,)).map(Some)
+    }
+}
+
+/// The error of a generator that is asked for an item, or closed, while it makes one.
+fn already_executing() -> PyErr {
+    PyValueError::new_err("generator already executing")
 }
 
 /// Gives the items of an asynchronous stream, see ``ItemStream``.
