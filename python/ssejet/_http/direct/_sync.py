@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.direct._body import READ_SIZE, Body
 from ssejet._http.direct._httpcore import Connection, find
-from ssejet._http.sockets import SHORTEST_WAIT, shut_down
+from ssejet._http.sockets import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,11 +63,8 @@ class _SocketSource:
     def read(self) -> bytes:
         """Wait for the next bytes of the body; ``b""`` if there were none in what has arrived."""
         timeout = self._timeout
-        deadlines = self.deadlines
-        if deadlines.limited:
-            wait: Any = deadlines.wait() if deadlines.has_ends else deadlines.idle
-            timeout = max(SHORTEST_WAIT, wait if timeout is None else min(wait, timeout))
-            timeout = None if timeout == inf else timeout
+        if self.deadlines.limited:
+            timeout = self.deadlines.socket_timeout(timeout)
         self.is_waiting = True
         try:
             data = b"" if self.is_interrupted else self._receive(timeout)
