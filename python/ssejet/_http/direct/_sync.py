@@ -93,9 +93,6 @@ class _SocketSource:
         self.body.end()
         self.body.raise_failure()
 
-    def close(self) -> None:
-        """Do nothing: httpcore closes the socket."""
-
 
 class DirectChunks:
     """The chunks of a synchronous response, read from its socket.
@@ -107,7 +104,6 @@ class DirectChunks:
         self._network_stream = connection.network_stream
         self._response = response
         self._source = _SocketSource(deadlines)
-        self._first = b""
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
