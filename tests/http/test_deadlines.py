@@ -106,3 +106,25 @@ def test_an_idle_limit_alone_does_not_span_several_waits() -> None:
     deadlines.limits = before
     assert not deadlines.has_ends
     assert deadlines.idle == 1
+
+
+def test_a_socket_gets_the_shorter_limit_of_the_library_and_of_the_stream(at: Any) -> None:
+    deadlines = Deadlines(total=10, idle=7)
+    assert deadlines.socket_timeout(None) == 7
+    assert deadlines.socket_timeout(9) == 7
+    assert deadlines.socket_timeout(3) == 3
+    at(104)
+    assert deadlines.socket_timeout(9) == 6
+
+
+def test_a_socket_gets_no_timeout_that_means_something_else(at: Any) -> None:
+    """It takes 0 as "do not block", refuses less, and refuses what is too long."""
+    deadlines = Deadlines(total=10)
+    for now in (110, 120):
+        at(now)
+        seconds = deadlines.socket_timeout(None)
+        assert seconds is not None
+        assert 0 < seconds < 0.01
+    for seconds in (inf, 1e300, 2**31 / 1000):
+        assert Deadlines(idle=seconds).socket_timeout(None) is None
+        assert Deadlines(idle=seconds).socket_timeout(5) == 5

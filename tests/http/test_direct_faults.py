@@ -26,6 +26,7 @@ from ssejet._http.direct import ResponseBytes
 from ssejet._http.direct._anyio import Arrivals
 from ssejet._http.direct._sync import DirectChunks
 from ssejet._http.exclusive import ConcurrentReadError
+from ssejet._http.sockets import shut_down
 from tls import unverified
 
 if TYPE_CHECKING:
@@ -360,6 +361,90 @@ class TestAfterTheEnd:
 
         run(main())
 
+    def test_an_interrupt_leaves_the_next_response_of_the_connection_alone(self, exact: ExactServer) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            steps = (CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], END)
+            with client.stream("GET", exact.answer(*steps)) as response:
+                chunks = DirectChunks.of(response)
+                assert chunks is not None
+                assert chunks.begin()
+                assert next(chunks) == EVENTS[0]
+                exact.go_on()
+                assert b"".join(chunks) == EVENTS[1]
+            with client.stream("GET", exact.answer(*steps)) as response:
+                stream = Stream(response)
+                assert next(stream) == 0
+                assert chunks.interrupt()
+                exact.go_on()
+                assert list(stream) == [1]
+            assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+
+@BOTH_WAYS
+class TestRestsOfBodies:
+    """Other code may read them from the response's own stream."""
+
+    STEPS = (CHUNKED, CHUNKS[0] + CHUNKS[1][:-6], Then.WAIT, CHUNKS[1][-6:], Then.WAIT)
+
+    def test_begin_in_the_middle_of_a_chunk(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*self.STEPS, END)) as response:
+                chunks = iter(ResponseBytes(response, direct=direct))
+                begin = next(chunks)
+                while len(begin) < len(EVENTS[0]) + len(EVENTS[1]) - 4:
+                    begin += next(chunks)
+                assert bool(direct_reading(response)) is direct
+                exact.go_on()
+                exact.go_on()
+                assert begin + b"".join(response.stream) == EVENTS[0] + EVENTS[1]
+            assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+    def test_begin_in_the_middle_of_a_chunk_on_asyncio(
+        self, exact: ExactServer, run: Run, direct: bool
+    ) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                async with client.stream("GET", exact.answer(*self.STEPS, END)) as response:
+                    chunks = aiter(ResponseBytes(response, direct=direct))
+                    begin = await anext(chunks)
+                    while len(begin) < len(EVENTS[0]) + len(EVENTS[1]) - 4:
+                        begin += await anext(chunks)
+                    assert bool(direct_reading(response)) is direct
+                    exact.go_on()
+                    exact.go_on()
+                    rest = [piece async for piece in response.stream]
+                    assert begin + b"".join(rest) == EVENTS[0] + EVENTS[1]
+                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+        run(main())
+
+    def test_end_in_the_errors_of_httpx(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            with client.stream("GET", exact.answer(*self.STEPS, Then.CLOSE)) as response:
+                chunks = iter(ResponseBytes(response, direct=direct))
+                next(chunks)
+                exact.go_on()
+                exact.go_on()
+                with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+                    list(response.stream)
+                del chunks  # not earlier: that can close the response
+            assert client._transport._pool.connections == []
+
+    def test_end_in_the_errors_of_httpx_on_asyncio(self, exact: ExactServer, run: Run, direct: bool) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                async with client.stream("GET", exact.answer(*self.STEPS, Then.CLOSE)) as response:
+                    chunks = aiter(ResponseBytes(response, direct=direct))
+                    await anext(chunks)
+                    exact.go_on()
+                    exact.go_on()
+                    with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+                        _ = [piece async for piece in response.stream]
+                    del chunks  # not earlier: that can close the response
+                assert client._transport._pool.connections == []
+
+        run(main())
+
 
 class TestBytesWithoutAStream:
     """Relays read the bytes of a body without a stream around them."""
@@ -385,6 +470,37 @@ class TestBytesWithoutAStream:
                 assert b"".join(pieces) == b"".join(EVENTS)
                 assert response.is_closed
                 assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+
+        run(main())
+
+    @BOTH_WAYS
+    def test_raise_an_error_once(self, exact: ExactServer, direct: bool) -> None:
+        with httpx.Client(verify=unverified()) as client:
+            url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.CLOSE)
+            response = client.send(client.build_request("GET", url), stream=True)
+            chunks = iter(ResponseBytes(response, direct=direct))
+            assert next(chunks) == EVENTS[0]
+            exact.go_on()
+            assert next(chunks) == EVENTS[1]
+            with pytest.raises(httpx.RemoteProtocolError):
+                next(chunks)
+            assert list(chunks) == []
+            assert client._transport._pool.connections == []
+
+    @BOTH_WAYS
+    def test_raise_an_error_once_on_asyncio(self, exact: ExactServer, run: Run, direct: bool) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.CLOSE)
+                response = await client.send(client.build_request("GET", url), stream=True)
+                chunks = aiter(ResponseBytes(response, direct=direct))
+                assert await anext(chunks) == EVENTS[0]
+                exact.go_on()
+                assert await anext(chunks) == EVENTS[1]
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await anext(chunks)
+                assert [chunk async for chunk in chunks] == []
+                assert client._transport._pool.connections == []
 
         run(main())
 
@@ -460,6 +576,35 @@ class TestInterrupts:
                 assert next(stream) == 0
                 assert bool(direct_reading(response)) is direct
                 assert rest_when_closed(stream) == ["the end"]
+
+    @BOTH_WAYS
+    def test_let_the_thread_go_on_when_the_socket_is_shut_down(
+        self, exact: ExactServer, monkeypatch: pytest.MonkeyPatch, direct: bool
+    ) -> None:
+        """It closes the socket, whose number another one may then get, which must not be shut down."""
+        was_closed: list[bool] = []
+
+        def shut_down_slowly(network_stream: Any) -> bool:
+            result = shut_down(network_stream)
+            time.sleep(0.1)
+            was_closed.append(response.is_closed)
+            return result
+
+        module = "direct._sync" if direct else "sockets"
+        monkeypatch.setattr(f"ssejet._http.{module}.shut_down", shut_down_slowly)
+        with httpx.Client(verify=unverified(), timeout=None) as client:
+            with client.stream("GET", exact.answer(CHUNKED, CHUNKS[0], Then.HANG)) as response:
+                stream = Stream(response, direct=direct)
+                assert next(stream) == 0
+                reads: Any = stream._reader._network_reads
+                thread = threading.Thread(target=list, args=[stream], daemon=True)
+                thread.start()
+                while not (reads._source.is_waiting if direct else reads.waiting):
+                    time.sleep(0.001)
+                stream.close()
+                thread.join(A_LONG_TIME / 4)
+                assert response.is_closed
+        assert was_closed == [False]
 
     @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system interrupts no thread")
     @BOTH_WAYS

@@ -13,6 +13,12 @@ __all__ = ["Deadlines", "check_seconds"]
 # A timer can fire this many seconds early: the resolution of the coarsest clock of event loops.
 _CLOCK_TICK = 0.02
 
+# Sockets take a timeout of 0 as "do not block". This one, in seconds, is over at once.
+_SHORTEST_TIMEOUT = 0.001
+
+# Sockets refuse a timeout of 2**31 milliseconds or more.
+_LONGEST_TIMEOUT = 2_000_000
+
 
 class Deadlines:
     """The time limits of a stream; None means no limit.
@@ -70,6 +76,17 @@ class Deadlines:
         """Return how many seconds the current wait may still last: 0 or less if the time is over."""
         left = min(self._end, self._data_end) - perf_counter()
         return left if self.idle is None else min(left, self.idle)
+
+    def socket_timeout(self, own: float | None) -> float | None:
+        """Return what timeout a socket needs for the current wait, in seconds; None without a limit.
+
+        Args:
+            own: the timeout that the HTTP library gives the socket.
+        """
+        seconds = self.wait()
+        if own is not None and own < seconds:
+            seconds = own
+        return None if seconds > _LONGEST_TIMEOUT else max(_SHORTEST_TIMEOUT, seconds)
 
     @property
     def counts_events(self) -> bool:

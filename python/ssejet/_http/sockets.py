@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from _thread import RLock  # threading itself takes long to import
 from contextlib import suppress
-from math import inf
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ssejet._http.deadlines import Deadlines
 
 __all__ = [
-    "SHORTEST_WAIT",
     "AsyncHandshakeGuard",
     "HandshakeGuard",
     "NetworkReads",
@@ -44,10 +42,6 @@ def _leaves_open(event: str) -> bool:
     """Whether httpx leaves the network stream open if its request ends after this event."""
     layer, _, step = event.partition(".")
     return step in _CONNECTED or (layer in _CONNECTING and step != _HANDSHAKE_ENDS)
-
-
-SHORTEST_WAIT = 0.001
-"""A socket takes a timeout of 0 as "do not block". This one, in seconds, times out at once."""
 
 
 class _ConnectionWatch:
@@ -247,8 +241,7 @@ class _SyncHook(_ReadHook):
         users = [user for user in self.users if not user.response.is_closed]
         for user in users:
             if user.deadlines.limited:
-                wait = min(user.deadlines.wait(), inf if timeout is None else timeout)
-                timeout = max(SHORTEST_WAIT, wait)
+                timeout = user.deadlines.socket_timeout(timeout)
         data = b""
         try:
             for user in users:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from _thread import RLock  # threading itself takes long to import
 from contextlib import suppress
-from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ssejet._http.sockets import SHORTEST_WAIT, shut_down
+from ssejet._http.sockets import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,15 +136,12 @@ class SocketReads:
         return self._is_shared is None or not self._is_shared()
 
     def _limit(self) -> None:
-        left = self._deadlines.wait()
-        if left <= 0:
+        if self._deadlines.wait() <= 0:
             raise TimeoutError("the deadline has passed")
         if not self._is_alone():
             return  # the library would close the connection, and end the other responses
-        own = inf if self._own_timeout is None else self._own_timeout
-        seconds = max(SHORTEST_WAIT, min(left, own))
         self._is_limited = True
-        self._set_timeout(None if seconds == inf else seconds)
+        self._set_timeout(self._deadlines.socket_timeout(self._own_timeout))
 
     def _set_own_timeout(self) -> None:
         if self._is_limited:

@@ -80,12 +80,14 @@ class Body:
             self.reader.stop()
 
     def end(self) -> None:
-        """End the reading, before the response is closed. A second call does nothing."""
+        """Take note of how the body has ended, before the response is closed. A second call does nothing.
+
+        It must be over.
+        """
         if self._is_released:
             return
         self._is_released = True
         reader = self.reader
-        reader.stop()
         if self._failure is None and (error := reader.error) is not None:
             self._failure = lambda: self.connection.error("RemoteProtocolError", error)
         # If httpcore has not noticed that the server closed the connection, it would use it again.

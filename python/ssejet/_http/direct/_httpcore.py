@@ -49,25 +49,21 @@ _MAX_LENGTH = 2**64 - 1  # h11 accepts lengths of 20 digits, ``BodyReader`` thos
 _taken: WeakSet[Any] = WeakSet()
 
 
-class Source(Protocol):
-    """What reads the body in place of httpcore."""
-
-    def close(self) -> None:
-        """Stop reading, and hand the connection back to httpcore."""
-
-
-class SyncSource(Source, Protocol):
-    """A source for a synchronous response."""
+class SyncSource(Protocol):
+    """What reads the body of a synchronous response in place of httpcore."""
 
     def pieces(self) -> Iterator[bytes]:
         """Iterate over what is left of the body."""
 
 
-class AsyncSource(Source, Protocol):
-    """A source for an asynchronous response."""
+class AsyncSource(Protocol):
+    """What reads the body of an asynchronous response in place of httpcore."""
 
     def pieces(self) -> AsyncIterator[bytes]:
         """Iterate over what is left of the body."""
+
+    def close(self) -> None:
+        """Stop reading, and hand the connection back to httpcore."""
 
 
 class Connection:
@@ -93,7 +89,6 @@ class Connection:
         """Begin to read the body of the response, and return the bytes of the socket that h11 has got."""
         _taken.add(response)
         response.is_stream_consumed = True
-        response._num_bytes_downloaded = 0
         data, _ = self._h11_state.trailing_data
         if data:
             self._h11_state._receive_buffer.maybe_extract_at_most(len(data))
@@ -135,7 +130,6 @@ class _ByteStream:
         return self._source.pieces()  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        self._source.close()
         self._stream.close()
 
 

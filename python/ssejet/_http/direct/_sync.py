@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.direct._body import READ_SIZE, Body
 from ssejet._http.direct._httpcore import Connection, find
-from ssejet._http.sockets import SHORTEST_WAIT, shut_down
+from ssejet._http.sockets import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,11 +63,8 @@ class _SocketSource:
     def read(self) -> bytes:
         """Wait for the next bytes of the body; ``b""`` if there were none in what has arrived."""
         timeout = self._timeout
-        deadlines = self.deadlines
-        if deadlines.limited:
-            wait: Any = deadlines.wait() if deadlines.has_ends else deadlines.idle
-            timeout = max(SHORTEST_WAIT, wait if timeout is None else min(wait, timeout))
-            timeout = None if timeout == inf else timeout
+        if self.deadlines.limited:
+            timeout = self.deadlines.socket_timeout(timeout)
         self.is_waiting = True
         try:
             data = b"" if self.is_interrupted else self._receive(timeout)
@@ -97,9 +93,6 @@ class _SocketSource:
         self.body.end()
         self.body.raise_failure()
 
-    def close(self) -> None:
-        """Do nothing: httpcore closes the socket."""
-
 
 class DirectChunks:
     """The chunks of a synchronous response, read from its socket.
@@ -111,7 +104,6 @@ class DirectChunks:
         self._network_stream = connection.network_stream
         self._response = response
         self._source = _SocketSource(deadlines)
-        self._first = b""
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
