@@ -170,6 +170,27 @@ async def test_a_short_wait_is_over_before_a_longer_one_that_was_cancelled(exact
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_wait_is_not_ended_by_the_timer_of_an_earlier_one(
+    exact: ExactServer, is_replaced: bool
+) -> None:
+    url = exact.answer(CHUNKED, chunk(EVENTS[0]), Then.HANG)
+    async with httpx.AsyncClient(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:
+        stream = AsyncStream(response)
+        assert await anext(stream) == 0
+        arrivals = stream._reader._chunks.arrived
+        arrivals.wait(0.3).cancel()
+        if is_replaced:
+            await arrivals.wait(0.01)  # its timer replaces the other
+        last = asyncio.ensure_future(arrivals.wait())
+        await asyncio.sleep(0.4)
+        assert not last.done()
+        arrivals.wake()
+        await last
+        await stream.aclose()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("state", ["new", "silent", "cancelled", "over"])
 def test_a_dropped_stream_looks_the_same_on_both_ways(exact: ExactServer, name: str, state: str) -> None:

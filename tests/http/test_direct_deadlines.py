@@ -103,6 +103,18 @@ async def test_bytes_of_the_framing_do_not_restart_the_limit_between_events(
     exact.go_on()
 
 
+@pytest.mark.slow
+@BOTH_WAYS
+def test_an_idle_limit_ends_a_read_before_the_client_does(exact: ExactServer, direct: bool) -> None:
+    url = exact.answer(CHUNKED, EVENTS[0], Then.HANG)
+    with httpx.Client(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:
+        stream = Stream(response, idle_timeout=0.3, direct=direct)
+        with pytest.raises(APITimeoutError) as caught:
+            list(stream)
+        assert caught.value.kind == "idle"
+        assert bool(direct_reading(response)) is direct
+
+
 LONG = pytest.mark.parametrize(
     "options",
     [

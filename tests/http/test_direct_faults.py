@@ -123,6 +123,35 @@ class TestBytesBetweenRequests:
 
         run(main())
 
+    @pytest.mark.parametrize("reads_stream", [True, False], ids=["the response's stream", "chunks"])
+    @BOTH_WAYS
+    def test_bytes_after_the_end_stay_in_the_socket(
+        self, exact: ExactServer, run: Run, direct: bool, reads_stream: bool
+    ) -> None:
+        """httpcore finds them there, and does not use the connection again."""
+
+        async def main() -> None:
+            accepted, waits = exact.accepted, exact.waits
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                begin = (CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], END)
+                url = exact.answer(*begin, Then.WAIT, FORGED, Then.WAIT, Then.HANG)
+                async with client.stream("GET", url) as response:
+                    chunks = aiter(ResponseBytes(response, direct=direct))
+                    assert await anext(chunks) == EVENTS[0]
+                    assert bool(direct_reading(response)) is direct
+                    exact.go_on()
+                    rest = [piece async for piece in (response.stream if reads_stream else chunks)]
+                    assert b"".join(rest) == EVENTS[1]
+                    exact.go_on()
+                    exact.wait_until(lambda: exact.waits == waits + 3)
+                    for _ in range(5):
+                        await asyncio.sleep(0.001)
+                exact.go_on()
+                assert (await client.get(exact.answer(of_length(0)))).status_code == 200
+            assert exact.accepted - accepted == 2
+
+        run(main())
+
 
 class TestBytesThatHaveArrived:
     """anyio reads more than httpcore takes: what it keeps is part of the body."""
@@ -149,7 +178,12 @@ class TestBytesThatHaveArrived:
                 stream = AsyncStream(response, cast_to=lambda event: len(event.data))
                 assert [item async for item in stream] == [100] * 2000
                 assert direct_reading(response)
-                assert [each.is_idle() for each in client._transport._pool.connections] == [True]
+                (connection,) = client._transport._pool.connections
+                assert connection.is_idle()
+                # The next response on this connection does not begin with what was taken from anyio.
+                async with client.stream("GET", exact.answer(CHUNKED, *CHUNKS, END)) as response:
+                    assert [item async for item in AsyncStream(response, direct=False)] == [0, 1, 2]
+                assert client._transport._pool.connections == [connection]
 
         run(main())
 
@@ -442,6 +476,25 @@ class TestRestsOfBodies:
                         _ = [piece async for piece in response.stream]
                     del chunks  # not earlier: that can close the response
                 assert client._transport._pool.connections == []
+
+        run(main())
+
+
+class TestDroppedReaders:
+    @pytest.mark.parametrize("reader", [AsyncStream, lambda response: aiter(ResponseBytes(response))])
+    def test_let_no_other_code_wait_for_ever(self, exact: ExactServer, run: Run, reader: Any) -> None:
+        """The event loop does not read the connection any more."""
+
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified(), timeout=None) as client:
+                url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+                async with client.stream("GET", url) as response:
+                    items = reader(response)
+                    await anext(items)
+                    del items
+                    gc.collect()
+                    with pytest.raises(httpx.ReadError):
+                        _ = [piece async for piece in response.stream]
 
         run(main())
 

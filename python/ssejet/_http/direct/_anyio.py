@@ -155,8 +155,7 @@ class Arrivals(BodyArrivals):
         self.body = body
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
-        if first:
-            self.receive(first)
+        self.receive(first)
         if layers:
             self.decrypt = _TLS(layers, body, self._writer()).feed
             self.receive(b"")
@@ -169,7 +168,7 @@ class Arrivals(BodyArrivals):
             if self.body.is_over:
                 break
             await self.wait()
-        self.release()
+        self.close()
         self.body.end()
         self.body.raise_failure()
 
@@ -195,26 +194,27 @@ class Arrivals(BodyArrivals):
         self.body.receive_end()
         self.wake()
 
-    def release(self) -> None:
-        """Hand the connection back. A second call does nothing."""
+    def close(self) -> None:
+        """End the body here, unless it is over, and hand the connection back. A second call does nothing."""
+        if self.is_released:
+            return
         self.is_released = True
+        self.body.fail("ReadError")
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-
-    def close(self) -> None:
-        """End the body here, and hand the connection back."""
-        self.body.fail("ReadError")
-        self.release()
+        self._release()
         self.wake()
 
-    def release_soon(self) -> None:
-        """Hand the connection back, from any thread."""
+    def close_soon(self) -> None:
+        """Do what ``close()`` does, from any thread."""
         with suppress(RuntimeError):
             if asyncio._get_running_loop() is self._loop:
-                self.release()
+                self.close()
             else:
-                self._loop.call_soon_threadsafe(self.release)
+                self._loop.call_soon_threadsafe(self.close)
+
+    def _release(self) -> None:
+        """Hand the connection back."""
 
     # What the base class calls, too.
 
@@ -283,11 +283,9 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._protocol.resume_writing()
 
-    def release(self) -> None:
-        was_released = self.is_released
-        super().release()
+    def _release(self) -> None:
         transport = self._transport
-        if not (was_released or transport.is_closing()):
+        if not transport.is_closing():
             transport.pause_reading()
             transport.set_protocol(self._protocol)
 
@@ -315,7 +313,7 @@ class _UnixArrivals(Arrivals):
         self._resume()
 
     def _resume(self) -> None:
-        if self._readable is not None or self.is_paused or self.is_released or self.body.is_over:
+        if self._readable is not None or self.is_paused or self.body.is_over:
             return
         try:
             self._readable = self._stream._wait_until_readable(self._loop)
@@ -344,8 +342,7 @@ class _UnixArrivals(Arrivals):
             self.buffer_updated(size)
         self._resume()
 
-    def release(self) -> None:
-        super().release()
+    def _release(self) -> None:
         if self._readable is not None:
             self._readable.cancel()
 

@@ -142,8 +142,8 @@ class AsyncDirectChunks:
         """Do nothing: the next read goes on."""
 
     def release_connection(self) -> None:
-        """Stop reading the connection, and hand it back."""
-        self.arrived.release()
+        """End the body here, unless it is over, and hand the connection back."""
+        self.arrived.close()
 
     async def aclose(self) -> None:
         """Stop reading."""
@@ -152,4 +152,4 @@ class AsyncDirectChunks:
     def __del__(self) -> None:
         # The event loop would keep a connection that it reads.
         if hasattr(self, "arrived"):
-            self.arrived.release_soon()
+            self.arrived.close_soon()
