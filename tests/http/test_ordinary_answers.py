@@ -25,6 +25,7 @@ from ssejet import (
     EventTooLargeError,
     InvalidJSONError,
 )
+from ssejet._core import BodyArrivals, BodyReader, ReadBuffer
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet.chat import ChatCompletionChunk, ChatMetrics
 from ssejet.typed import _async_stream
@@ -172,9 +173,12 @@ class CountingTask(asyncio.Task[Any]):
 
 
 @pytest.mark.parametrize("error", [None, AttributeError, RuntimeError])
-async def test_what_a_read_touches_is_noted_once_in_many_reads(
-    exact: ExactServer, opened: Any, error: type[BaseException] | None
+@pytest.mark.parametrize("has_many_streams", [True, False], ids=["many streams", "few streams"])
+async def test_what_a_read_touches_is_noted_once_in_many_reads_if_there_are_many_streams(
+    exact: ExactServer, opened: Any, has_many_streams: bool, error: type[BaseException] | None
 ) -> None:
+    loop = asyncio.get_running_loop()
+    other_stream = BodyArrivals(BodyReader("until-close"), loop, ReadBuffer(1), None)
     # The answers grow, so that all that is kept of them moves in memory, after it was noted.
     texts = [f"{number} " * (number * number + 1) for number in range(80)]
 
@@ -183,6 +187,8 @@ async def test_what_a_read_touches_is_noted_once_in_many_reads(
             items = aiter(stream)
             seen = [text_of(await anext(items))]
             for _ in texts[1:]:
+                for _ in range(100 if has_many_streams else 0):
+                    other_stream.get_buffer(-1)
                 exact.go_on()
                 seen.append(text_of(await anext(items)))
             exact.go_on()
@@ -190,10 +196,10 @@ async def test_what_a_read_touches_is_noted_once_in_many_reads(
                 await anext(items)
             return seen
 
-    task = CountingTask(read_all(), loop=asyncio.get_running_loop())
+    task = CountingTask(read_all(), loop=loop)
     task.error = error
     assert await asyncio.wait_for(task, A_LONG_TIME) == texts
-    assert task.asked == 3
+    assert task.asked == (3 if has_many_streams else 0)
 
 
 async def test_what_is_not_ordinary_between_answers_is_found(exact: ExactServer, opened: Any) -> None:
