@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from exact_server import CHUNKED, ExactServer, Then
+from exact_server import CHUNKED, ExactServer, Step, Then
 from raw_server import A_LONG_TIME, chunk
 from ssejet import APITimeoutError, AsyncStream, Stream, direct_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 EVENTS = [chunk(b"data: %d\n\n" % number) for number in range(2)]
 COMMENT = chunk(b": still here\n\n")
@@ -42,6 +43,23 @@ def advance(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return move
 
 
+@asynccontextmanager
+async def begun(
+    exact: ExactServer,
+    *steps: Step,
+    direct: bool = True,
+    read_timeout: float | None = A_LONG_TIME,
+    **limits: Any,
+) -> AsyncIterator[AsyncStream[Any]]:
+    """A stream with these limits that has given its first item; the steps follow."""
+    url = exact.answer(CHUNKED, EVENTS[0], *steps)
+    async with httpx.AsyncClient(timeout=read_timeout) as client, client.stream("GET", url) as response:
+        stream: AsyncStream[Any] = AsyncStream(response, direct=direct, **limits)
+        assert await anext(stream) == 0
+        assert bool(direct_reading(response)) is direct
+        yield stream
+
+
 async def next_has_arrived(server: ExactServer, stream: AsyncStream[Any]) -> None:
     """Let the server go on, and wait for the bytes, where they arrive without a read."""
     server.go_on()
@@ -54,11 +72,8 @@ async def next_has_arrived(server: ExactServer, stream: AsyncStream[Any]) -> Non
 async def test_bytes_that_have_arrived_are_not_read_after_the_total_limit(
     exact: ExactServer, advance: Any, direct: bool
 ) -> None:
-    url = exact.answer(CHUNKED, EVENTS[0], Then.WAIT, EVENTS[1], Then.HANG)
-    async with httpx.AsyncClient(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:
-        stream = AsyncStream(response, timeout=A_LONG_TIME, direct=direct)
-        assert await anext(stream) == 0
-        assert bool(direct_reading(response)) is direct
+    steps = (Then.WAIT, EVENTS[1], Then.HANG)
+    async with begun(exact, *steps, direct=direct, timeout=A_LONG_TIME) as stream:
         await next_has_arrived(exact, stream)
         advance(2 * A_LONG_TIME)
         with pytest.raises(APITimeoutError) as caught:
@@ -70,11 +85,8 @@ async def test_bytes_that_have_arrived_are_not_read_after_the_total_limit(
 async def test_time_between_two_reads_takes_nothing_from_the_limit_between_events(
     exact: ExactServer, advance: Any, direct: bool
 ) -> None:
-    url = exact.answer(CHUNKED, EVENTS[0], Then.WAIT, COMMENT, Then.WAIT, EVENTS[1], Then.HANG)
-    async with httpx.AsyncClient(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:
-        stream = AsyncStream(response, data_timeout=A_LONG_TIME, direct=direct)
-        assert await anext(stream) == 0
-        assert bool(direct_reading(response)) is direct
+    steps = (Then.WAIT, COMMENT, Then.WAIT, EVENTS[1], Then.HANG)
+    async with begun(exact, *steps, direct=direct, data_timeout=A_LONG_TIME) as stream:
         await next_has_arrived(exact, stream)
         advance(2 * A_LONG_TIME)
         reading = asyncio.ensure_future(anext(stream))
@@ -86,11 +98,8 @@ async def test_bytes_of_the_framing_do_not_restart_the_limit_between_events(
     exact: ExactServer, advance: Any
 ) -> None:
     event = chunk(b"data: 1\n\n")
-    url = exact.answer(CHUNKED, EVENTS[0], Then.WAIT, event[:1], Then.WAIT, event[1:], Then.HANG)
-    async with httpx.AsyncClient(timeout=A_LONG_TIME) as client, client.stream("GET", url) as response:
-        stream = AsyncStream(response, data_timeout=A_LONG_TIME)
-        assert await anext(stream) == 0
-        assert direct_reading(response)
+    steps = (Then.WAIT, event[:1], Then.WAIT, event[1:], Then.HANG)
+    async with begun(exact, *steps, data_timeout=A_LONG_TIME) as stream:
         reading = asyncio.ensure_future(anext(stream))
         arrivals = stream._reader._chunks.arrived
         while arrivals.due == inf:
@@ -148,10 +157,7 @@ class TestLongLimits:
     async def test_long_limits_are_none_on_asyncio(
         self, exact: ExactServer, options: dict[str, Any], direct: bool
     ) -> None:
-        url = exact.answer(CHUNKED, EVENTS[0], Then.WAIT, EVENTS[1], END)
-        async with httpx.AsyncClient(timeout=None) as client, client.stream("GET", url) as response:
-            stream = AsyncStream(response, direct=direct, **options)
-            assert await anext(stream) == 0
-            assert bool(direct_reading(response)) is direct
+        steps = (Then.WAIT, EVENTS[1], END)
+        async with begun(exact, *steps, direct=direct, read_timeout=None, **options) as stream:
             asyncio.get_running_loop().call_later(0.02, exact.go_on)
             assert [item async for item in stream] == [1]

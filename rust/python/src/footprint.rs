@@ -20,11 +20,13 @@ pub const LINE: usize = 64;
 /// The bits of an address that tell the bytes of a line apart.
 const LOW_BITS: usize = LINE - 1;
 
-/// The garbage collector and an instance with a `__dict__` have so many bytes before an object.
+/// Up to this many bytes before an object belong to it: they are for the garbage collector and for `__dict__`.
 const HEAD: usize = 4 * size_of::<usize>();
 
-/// The keys of a dict take about so many bytes, and each entry adds so many.
+/// An empty table of a dict's keys takes about this many bytes.
 const KEYS: usize = 40;
+
+/// Each entry of the table adds this many bytes.
 const ENTRY: usize = 3 * size_of::<usize>();
 
 /// A stream of usual answers touches about 90 lines, and its last item has about 60. To fetch many more would
@@ -34,8 +36,8 @@ const MOST_LINES: usize = 128;
 /// Memory moves when it has to grow, so the footprint is taken again once in so many reads.
 const PERIOD: u32 = 32;
 
-/// The memory of a stream is still in the cache if so few reads were between two of its own: the reads of 50
-/// streams touch about half a megabyte.
+/// The memory of a stream is still in the cache if other streams had no more than this number of reads since its
+/// own last one: the reads of 50 streams touch about half a megabyte.
 const FEW_READS: u32 = 50;
 
 thread_local! {

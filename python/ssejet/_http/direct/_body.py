@@ -42,14 +42,14 @@ class Body:
         connection: the connection that the body arrives on.
     """
 
-    __slots__ = ("_failure", "_is_released", "connection", "reader")
+    __slots__ = ("_failure", "_has_ended", "connection", "reader")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.reader = BodyReader(connection.framing)
         # Makes the error that ended the body, if one did.
         self._failure: Callable[[], Exception] | None = None
-        self._is_released = False
+        self._has_ended = False
 
     @property
     def is_over(self) -> bool:
@@ -84,9 +84,9 @@ class Body:
 
         It must be over.
         """
-        if self._is_released:
+        if self._has_ended:
             return
-        self._is_released = True
+        self._has_ended = True
         reader = self.reader
         if self._failure is None and (error := reader.error) is not None:
             self._failure = lambda: self.connection.error("RemoteProtocolError", error)
