@@ -12,6 +12,7 @@ import gc
 import importlib.metadata
 import platform
 from dataclasses import dataclass
+from itertools import repeat
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,27 @@ class Floor:
         parts: list[str] = []
         self.decode(chunks, lambda part, encoding: parts.append(str(part, encoding)))
         return [part.removeprefix("data: ") for part in parts]
+
+
+@dataclass(frozen=True)
+class LoopFloor:
+    """The minimum for a caller of `feed` whose reads complete no event: two loops, and a new list for each read."""
+
+    name: str = "CPython loops"
+    version: str = platform.python_version()
+    language: str = "Python"
+
+    time = Peer.time
+
+    def check(self, workload: Workload) -> str | None:
+        if not 0 < workload.read_size * 100 < workload.description.bytes_per_event:
+            return "it is a floor only where nearly all reads complete no event"
+        return None
+
+    def decode(self, chunks: list[bytes]) -> None:
+        for batch in map(list.copy, repeat([], len(chunks))):
+            for _ in batch:
+                pass
 
 
 def difference(data: list[str], expected: tuple[str, ...]) -> str | None:
@@ -224,16 +246,16 @@ _PEERS: dict[str, tuple[str, Callable[[], Callable[[list[bytes]], Batches]]]] = 
 }
 
 
-def all_peers() -> tuple[list[Peer | Floor], list[str]]:
+def all_peers() -> tuple[list[Peer | Floor | LoopFloor], list[str]]:
     """Return the installed peers, and remarks about the others."""
-    found: list[Peer | Floor] = []
+    found: list[Peer | Floor | LoopFloor] = []
     missing = []
     for name, (distribution, load) in _PEERS.items():
         try:
             found.append(Peer(name, _version(distribution), load()))
         except ImportError as error:  # noqa: PERF203 - eight times
             missing.append(f"{name} is left out: {error}")
-    return [*found, Floor()], missing
+    return [*found, Floor(), LoopFloor()], missing
 
 
 def _version(distribution: str) -> str:

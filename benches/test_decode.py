@@ -15,13 +15,13 @@ from benches.workloads import all_workloads
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from benches.peers import Floor, Peer
+    from benches.peers import Floor, LoopFloor, Peer
     from benches.workloads import Workload
 
 
 @pytest.mark.parametrize("peer", all_peers()[0], ids=lambda peer: peer.name)
 @pytest.mark.parametrize("workload", all_workloads(), ids=lambda workload: workload.name)
-def test_decoding(benchmark: BenchmarkFixture, workload: Workload, peer: Peer | Floor) -> None:
+def test_decoding(benchmark: BenchmarkFixture, workload: Workload, peer: Peer | Floor | LoopFloor) -> None:
     if reason := peer.check(workload):
         pytest.skip(reason)
     benchmark.group = workload.title

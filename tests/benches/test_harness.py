@@ -7,7 +7,7 @@ import pytest
 
 from benches.goals import AtMost, Even, Faster, Share
 from benches.harness import Cell, Run, Samples
-from benches.peers import Floor, difference
+from benches.peers import Floor, LoopFloor, difference
 from benches.report import duration, markdown
 from benches.results import Entrant, Results
 from benches.workloads import Description, Workload
@@ -116,6 +116,13 @@ def test_a_goal_without_figures_is_not_judged() -> None:
 def test_the_floor_gives_the_parts_between_blank_lines() -> None:
     assert Floor().data([b"data: a\n\ndata", b": b\n\nrest"]) == ["a", "b"]
     assert Floor().check(PAIR) is None
+
+
+def test_the_floor_of_loops_is_one_only_where_few_reads_complete_an_event() -> None:
+    event = b"data: " + b"a" * 1000 + b"\n\n"
+    assert LoopFloor().check(Workload("huge", "a large event", event, ("a" * 1000,), 8)) is None
+    assert LoopFloor().check(Workload("large", "larger reads", event, ("a" * 1000,), 64)) is not None
+    assert LoopFloor().check(Workload("each", "one event per read", event, ("a" * 1000,), 0)) is not None
 
 
 def test_a_difference_is_said_in_a_few_words() -> None:
