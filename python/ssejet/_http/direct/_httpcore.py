@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
-__all__ = ["Connection", "Kind", "find", "is_read_directly", "is_switched_off"]
+__all__ = ["Connection", "Framing", "Kind", "find", "is_read_directly", "is_switched_off"]
 
 Kind = Literal["sync", "async"]
 Framing = Literal["chunked", "until-close"] | int
