@@ -29,7 +29,6 @@ _FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
 
 # Tests of what a server sends or is sent. How the bytes are read makes no difference to them.
 _ONE_WAY = {
-    "test_libraries.py",
     "test_answers.py",
     "test_openai_agreement.py",
     "test_other_content.py",

@@ -165,8 +165,6 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
         self.receive(data)
 
     def _release(self) -> None:
-        if self._content._waiter is self:
-            self._content._waiter = None
         if self in self._timed_tasks:
             self._timed_tasks.remove(self)
         self._restore_protocol()
