@@ -120,3 +120,19 @@ async def test_a_changed_method_that_reads_is_called(
         assert [item async for item in stream] == [0, 1, 2]
         assert stream._reader.direct is None
     assert calls
+
+
+async def test_an_error_of_aiohttps_own_read_ends_the_wait(
+    direct: bool, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise aiohttp.ClientPayloadError("no more")
+
+    url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1] + CHUNKS[2], Then.HANG)
+    async with aiohttp.ClientSession(read_bufsize=1) as client, client.get(url) as response:
+        stream = AsyncStream(response, direct=direct)
+        assert await anext(stream) == 0
+        monkeypatch.setattr(aiohttp.streams.StreamReader, "_read_nowait", fail)
+        asyncio.get_running_loop().call_later(0.05, exact.go_on)
+        with pytest.raises(APIConnectionError, match="no more"):
+            await asyncio.wait_for(anext(stream), 5)
