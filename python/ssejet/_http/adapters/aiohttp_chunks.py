@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AiohttpChunks", "is_known"]
 
-_METHODS = ("feed_data", "feed_eof", "set_exception", "end_http_chunk_receiving", "_wait", "_read_nowait")
+_METHODS = (
+    *("feed_data", "feed_eof", "set_exception", "end_http_chunk_receiving"),
+    *("readany", "_wait", "_read_nowait", "_read_nowait_chunk"),
+)
 _ATTRIBUTES = ("_buffer_offset", "_cursor", "_eof", "_exception", "_http_chunk_splits", "_size", "_waiter")
 
 
@@ -82,6 +85,10 @@ class AiohttpChunks(AsyncDirectChunks):
         self.arrived.pull()
         return _nothing() if self.arrived.size else super().wait()
 
+    def on_cancelled(self) -> None:
+        """See the base class."""
+        self.arrived.stop_waiting()
+
 
 async def _nothing() -> None:
     """Wait for nothing."""
@@ -110,7 +117,7 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
     waits for. To the timer of the whole response, this is a task that reads: the timer cancels it.
     """
 
-    __slots__ = ("_content", "_is_parsing", "_protocol", "_timed_tasks", "_view", "transport")
+    __slots__ = ("_content", "_is_late", "_is_parsing", "_protocol", "_timed_tasks", "_view", "transport")
 
     def __init__(self, content: Any, layers: list[Any], body: Body, first: bytes) -> None:
         self._content = content
@@ -118,6 +125,8 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
         self.transport = self._protocol.transport
         # A response without a limit for the whole has no such list.
         self._timed_tasks: list[Any] = getattr(content._timer, "_tasks", [])
+        # Whether the whole response has taken too long while nothing waited.
+        self._is_late: bool = getattr(content._timer, "_cancelled", False)
         self._is_parsing = False
         super().__init__(content, layers, body, first)
         self.pulls = True
@@ -131,10 +140,17 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
         if not (self.size or self.is_released or self.body.is_over):
             self._pull()
 
+    def stop_waiting(self) -> None:
+        """Let others read the stream, as long as no read waits here."""
+        if self._content._waiter is self:
+            self._content._waiter = None
+
     def _pull(self) -> None:
         content = self._content
         if content._waiter is not None and content._waiter is not self:
             self.body.fail_with(RuntimeError("another task waits already for the body of this response"))
+        elif self._is_late:
+            self.body.fail_with(content._exception or asyncio.TimeoutError())
         elif content._buffer:
             self._take_in()
         elif content._exception is not None:
@@ -161,6 +177,7 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
                 data = content._read_nowait(-1)
             except Exception as error:
                 self.body.fail_with(error)
+                self.wake()
                 return
         self.receive(data)
 
@@ -227,5 +244,8 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
 
     def cancel(self) -> None:
         """Take in that the whole response has taken too long."""
-        self.body.fail_with(asyncio.TimeoutError())
-        self.wake()
+        if self.is_awaited:
+            self.body.fail_with(asyncio.TimeoutError())
+            self.wake()
+        else:
+            self._is_late = True  # the next read finds it, or the error that has come before
