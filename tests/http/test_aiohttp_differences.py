@@ -12,6 +12,7 @@ import pytest
 from exact_server import CHUNKED, ExactServer, Then
 from raw_server import chunk
 from ssejet import APIConnectionError, APITimeoutError, AsyncStream
+from ssejet.chat import ChatCompletionChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +88,24 @@ async def test_others_may_read_the_body_after_a_read_was_cancelled(direct: bool,
         assert await response.content.readany() == EVENTS[1]
         exact.go_on()
         assert [item async for item in stream] == [2]
+
+
+async def test_others_may_read_the_body_after_a_read_of_models_was_cancelled(
+    direct: bool, exact: ExactServer
+) -> None:
+    answer = b'{"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}'
+    event = b"data: %s\n\n" % answer
+    url = exact.answer(CHUNKED, chunk(event), chunk(event), Then.WAIT, chunk(event), END)
+    async with aiohttp.ClientSession() as client, client.get(url) as response:
+        stream = AsyncStream(response, cast_to=ChatCompletionChunk, direct=direct)
+        for _ in range(2):
+            assert (await anext(stream)).id == "1"
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.02)
+        rest = asyncio.ensure_future(response.content.readany())
+        await asyncio.sleep(0)
+        exact.go_on()
+        assert await rest == event
 
 
 async def test_a_second_stream_reads_on_after_a_read_of_the_first_was_cancelled(
