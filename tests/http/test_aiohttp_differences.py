@@ -97,11 +97,11 @@ async def test_others_may_read_the_body_after_a_read_of_models_was_cancelled(
     event = b"data: %s\n\n" % answer
     url = exact.answer(CHUNKED, chunk(event), chunk(event), Then.WAIT, chunk(event), END)
     async with aiohttp.ClientSession() as client, client.get(url) as response:
-        stream = AsyncStream(response, cast_to=ChatCompletionChunk, direct=direct)
+        answers = aiter(AsyncStream(response, cast_to=ChatCompletionChunk, direct=direct))
         for _ in range(2):
-            assert (await anext(stream)).id == "1"
+            assert (await anext(answers)).id == "1"
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(anext(stream), 0.02)
+            await asyncio.wait_for(anext(answers), 0.02)
         rest = asyncio.ensure_future(response.content.readany())
         await asyncio.sleep(0)
         exact.go_on()
