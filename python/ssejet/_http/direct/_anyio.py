@@ -290,11 +290,10 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
             transport.set_protocol(self._protocol)
 
     def _pause(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if not (self.is_released or self._transport.is_closing()):
+        if not self.is_released:
             self._transport.resume_reading()
 
     def _writer(self) -> Callable[[bytes], object]:
@@ -344,6 +343,9 @@ class _UnixArrivals(Arrivals):
 
     def _release(self) -> None:
         if self._readable is not None:
+            # uvloop may call this once more before anyio removes it, and a cancelled future takes no result.
+            with suppress(OSError, ValueError):  # the client has closed the socket
+                self._loop.add_reader(self._stream._raw_socket, lambda: None)
             self._readable.cancel()
 
     def _writer(self) -> Callable[[bytes], object]:
