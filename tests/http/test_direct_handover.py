@@ -128,6 +128,24 @@ class TestPauses:
 
         run(main())
 
+    def test_a_connection_that_was_handed_back_is_not_read(
+        self, exact: ExactServer, unix: UnixServer, run: Run, over: str
+    ) -> None:
+        async def main() -> None:
+            url = (unix if over == "unix" else exact).answer(CHUNKED, chunk(EVENT), Then.HANG)
+            async with client_for(over, unix) as client, client.stream("GET", url) as response:
+                stream = AsyncStream(response)
+                assert await anext(stream) == 0
+                arrivals = stream._reader._chunks.arrived
+                assert reads_on(arrivals)
+                arrivals.close()
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                assert not reads_on(arrivals)
+                await stream.aclose()
+
+        run(main())
+
     def test_a_client_that_is_closed_during_a_pause_ends_the_body_with_an_error(
         self, exact: ExactServer, unix: UnixServer, run: Run, over: str
     ) -> None:
@@ -292,6 +310,11 @@ class TestOtherThreads:
         asyncio.run(main())
         kept.clear()
         gc.collect()  # an error would be a warning, which fails the test
+
+
+def test_a_reader_whose_making_failed_is_dropped_without_an_error() -> None:
+    AsyncDirectChunks.__new__(AsyncDirectChunks)
+    gc.collect()  # an error would be a warning, which fails the test
 
 
 class TestTimeouts:

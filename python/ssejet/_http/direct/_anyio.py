@@ -284,10 +284,8 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def _release(self) -> None:
-        transport = self._transport
-        if not transport.is_closing():
-            transport.pause_reading()
-            transport.set_protocol(self._protocol)
+        self._transport.pause_reading()
+        self._transport.set_protocol(self._protocol)
 
     def _pause(self) -> None:
         self._transport.pause_reading()
