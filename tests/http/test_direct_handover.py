@@ -208,6 +208,24 @@ class TestUnixSockets:
 
         run(main())
 
+    def test_a_reader_and_its_connection_may_be_closed_at_the_same_time(
+        self, unix: UnixServer, run: Run
+    ) -> None:
+        async def main() -> None:
+            url = unix.answer(CHUNKED, chunk(EVENT), Then.HANG)
+            async with client_for("unix", unix) as client, client.stream("GET", url) as response:
+                stream = AsyncStream(response)
+                assert await anext(stream) == 0
+                arrivals = stream._reader._chunks.arrived
+                closing = asyncio.ensure_future(response.extensions["network_stream"].aclose())
+                await asyncio.sleep(0)
+                assert reads_on(arrivals)
+                arrivals.close()
+                await closing
+                await stream.aclose()
+
+        run(main())
+
 
 class TestLostConnections:
     """A transport may end without an end of the server: other code has closed it."""
@@ -272,6 +290,7 @@ class TestOtherThreads:
         monkeypatch.setattr(Arrivals, "close", noted)
 
         async def main() -> None:
+            asyncio.get_running_loop().set_debug(True)  # it refuses other threads
             async with httpx.AsyncClient() as client:
                 async with client.stream("GET", exact.answer(CHUNKED, chunk(EVENT), Then.HANG)) as response:
                     chunks = AsyncDirectChunks.of(response)

@@ -340,10 +340,9 @@ class _UnixArrivals(Arrivals):
         self._resume()
 
     def _release(self) -> None:
-        if self._readable is not None:
+        if self._readable is not None and not self._readable.done():
             # uvloop may call this once more before anyio removes it, and a cancelled future takes no result.
-            with suppress(OSError, ValueError):  # the client has closed the socket
-                self._loop.add_reader(self._stream._raw_socket, lambda: None)
+            self._loop.add_reader(self._stream._raw_socket, lambda: None)
             self._readable.cancel()
 
     def _writer(self) -> Callable[[bytes], object]:
