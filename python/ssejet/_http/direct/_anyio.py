@@ -283,17 +283,14 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def _release(self) -> None:
-        transport = self._transport
-        if not transport.is_closing():
-            transport.pause_reading()
-            transport.set_protocol(self._protocol)
+        self._transport.pause_reading()
+        self._transport.set_protocol(self._protocol)
 
     def _pause(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if not (self.is_released or self._transport.is_closing()):
+        if not self.is_released:
             self._transport.resume_reading()
 
     def _writer(self) -> Callable[[bytes], object]:
@@ -342,7 +339,9 @@ class _UnixArrivals(Arrivals):
         self._resume()
 
     def _release(self) -> None:
-        if self._readable is not None:
+        if self._readable is not None and not self._readable.done():
+            # uvloop may call this once more before anyio removes it, and a cancelled future takes no result.
+            self._loop.add_reader(self._stream._raw_socket, lambda: None)
             self._readable.cancel()
 
     def _writer(self) -> Callable[[bytes], object]:
