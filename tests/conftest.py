@@ -29,7 +29,6 @@ _FOLDERS = {"client", "emit", "http", "source", "swap", "typed"}
 
 # Tests of what a server sends or is sent. How the bytes are read makes no difference to them.
 _ONE_WAY = {
-    "test_libraries.py",
     "test_answers.py",
     "test_openai_agreement.py",
     "test_other_content.py",
@@ -96,7 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # On trio, and with other libraries, there is only the ordinary way.
+    # On trio, and with other libraries than aiohttp, there is only the ordinary way.
     items[:] = [item for item in items if not _is_repeated(getattr(item, "callspec", None))]
     tests: dict[Any, list[Any]] = {}
     for item in items:
@@ -124,7 +123,7 @@ def _is_repeated(callspec: Any) -> bool:
     if callspec is None or callspec.params.get("way") != "ordinary":
         return False
     return any(
-        each == "trio" or getattr(each, "__module__", "") == "http_libraries"
+        each == "trio" or (getattr(each, "__module__", "") == "http_libraries" and each.__name__ != "Aiohttp")
         for value in callspec.params.values()
         for each in (value, getattr(value, "backend", None), getattr(value, "http", None))
         if isinstance(each, (str, type))

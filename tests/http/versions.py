@@ -37,7 +37,7 @@ ROWS = (
 )
 
 TESTS = (
-    *(HERE / f"test_{name}.py" for name in ("libraries", "http2", "pool_index")),
+    *(HERE / f"test_{name}.py" for name in ("libraries", "http2", "pool_index", "aiohttp_chunks")),
     *(HERE / f"test_direct_{name}.py" for name in ("asyncio", "connections", "faults", "pool")),
     *(ROOT / "tests" / "typed" / f"test_{name}.py" for name in ("stream", "trouble")),
     *(ROOT / "tests" / "source" / f"test_{name}.py" for name in ("event_source", "subscription")),

@@ -24,6 +24,7 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from ssejet._http.adapters.base import AsyncResponseAdapter
 from ssejet._http.body import ResumableChunks
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.reader import DRAIN_SIZE, DRAIN_TIME, BaseReader
@@ -70,7 +71,7 @@ class AsyncReader(BaseReader):
         direct: the chunks, if they are read directly; None before the first read, too.
     """
 
-    __slots__ = ("_fetch", "_resumable", "direct", "state")
+    __slots__ = ("_fetch", "_resumable", "_takes_arrivals", "direct", "state")
 
     close_name = "aclose"
 
@@ -87,6 +88,7 @@ class AsyncReader(BaseReader):
         self.state: ReaderState = _IDLE
         self._fetch: Callable[[], Awaitable[bytes]] | None = None
         self.direct: AsyncDirectChunks | None = None
+        self._takes_arrivals = direct and isinstance(response, AsyncResponseAdapter)
 
     @property
     def closed(self) -> bool:
@@ -184,7 +186,7 @@ class AsyncReader(BaseReader):
     def _make_fetch(self) -> Callable[[], Awaitable[bytes]]:
         if self._chunks is None:
             self._chunks = self._begin_body()
-        keeps_deadlines = self._is_direct or not self._deadlines.limited
+        keeps_deadlines = self.direct is not None or not self._deadlines.limited
         self._fetch = self._chunks.fetch if keeps_deadlines else self._fetch_in_time
         return self._fetch
 
@@ -197,7 +199,9 @@ class AsyncReader(BaseReader):
                 self.direct = chunks
                 return chunks
             self._is_direct = False
-        return ResumableChunks(self.response, resumable=self._resumable)
+        elif self._takes_arrivals:
+            self.direct = self.response.chunks_as_they_arrive(self._deadlines)
+        return self.direct or ResumableChunks(self.response, resumable=self._resumable)
 
     async def _fetch_in_time(self) -> bytes:
         from anyio import move_on_after

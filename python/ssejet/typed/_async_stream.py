@@ -254,3 +254,5 @@ class _AsyncItems(AsyncAnswers, Generic[Item]):
         reader = self._stream._reader
         if reader.state is _IDLE:
             reader.state = _SUSPENDED
+            if reader.direct is not None:
+                reader.direct.on_cancelled()

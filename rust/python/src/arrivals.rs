@@ -35,6 +35,8 @@ const MAX_BUFFERED: usize = 64 << 10;
 ///     timer_due: when the timer is due that looks at ``due``; infinity if none runs.
 ///     decrypt: takes what was read, and returns the bytes of the body in it; None if the connection has no TLS.
 ///     is_released: whether the connection was handed back.
+///     is_awaited: whether something waits.
+///     pulls: whether ``_pull()`` gets the bytes that another buffer holds. It is called when a reader finds none.
 #[pyclass(module = "ssejet._core", subclass)]
 pub struct BodyArrivals {
     reader: Py<BodyReader>,
@@ -49,6 +51,8 @@ pub struct BodyArrivals {
     timer_due: f64,
     #[pyo3(get, set)]
     decrypt: Option<Py<PyAny>>,
+    #[pyo3(get, set)]
+    pulls: bool,
     event_loop: Py<PyAny>,
     buffer: Py<ReadBuffer>,
     /// What a read touches of the stream.
@@ -130,6 +134,7 @@ impl BodyArrivals {
             is_released: false,
             timer_due: f64::INFINITY,
             decrypt: None,
+            pulls: false,
             event_loop: r#loop,
             buffer,
             footprint: Footprint::default(),
@@ -157,6 +162,11 @@ impl BodyArrivals {
     #[getter]
     fn is_client_limit(&self) -> bool {
         self.is_client_limit
+    }
+
+    #[getter(is_awaited)]
+    fn py_is_awaited(&self, py: Python<'_>) -> bool {
+        self.is_awaited(py)
     }
 
     /// What the event loop reads into.
@@ -284,6 +294,12 @@ impl BodyArrivals {
         }
         if let Some(piece) = Self::pop(slf, Some(response))? {
             return Ok(Arrival::Bytes(piece));
+        }
+        if slf.try_borrow()?.pulls {
+            slf.call_method0(intern!(py, "_pull"))?;
+            if let Some(piece) = Self::pop(slf, Some(response))? {
+                return Ok(Arrival::Bytes(piece));
+            }
         }
         if slf.try_borrow()?.reader.try_borrow(py)?.is_over() {
             return Ok(Arrival::Other);

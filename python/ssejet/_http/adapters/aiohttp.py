@@ -12,6 +12,9 @@ from ssejet._redaction import is_secret_header
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from ssejet._http.deadlines import Deadlines
+    from ssejet._http.direct._asyncio import AsyncDirectChunks
+
 __all__ = ["AiohttpAdapter", "AiohttpSessionAdapter"]
 
 
@@ -61,6 +64,15 @@ class AiohttpAdapter(AsyncResponseAdapter):
     def _unread_chunks(self) -> AsyncIterator[bytes]:
         return _Chunks(self)
 
+    def chunks_as_they_arrive(self, deadlines: Deadlines) -> AsyncDirectChunks | None:
+        """See the base class."""
+        from ssejet._http.adapters.aiohttp_chunks import AiohttpChunks, is_known
+
+        if self._is_consumed() or not is_known(self._stream):
+            return None
+        _watch_connection(self.original)
+        return AiohttpChunks(self, self._stream, deadlines)
+
     async def aclose(self) -> None:
         """Close the connection, unless the body has ended, which has released it."""
         self.original.close()
@@ -73,8 +85,7 @@ class _Chunks(AsyncChunks):
         super().__init__(response)
         self._stream = response.original.content
         self._read = self._stream.readany  # it reads no lines, so the limit for their length does not count
-        with suppress(AttributeError):  # a mock has no connection
-            _end_with_connection(self._stream, response.original.connection.protocol)
+        _watch_connection(response.original)
 
     async def __anext__(self) -> bytes:
         """The next bytes. The bytes before an error come first; aiohttp would raise the error first."""
@@ -92,6 +103,11 @@ class _Chunks(AsyncChunks):
         with suppress(Exception):  # the method is not documented
             return bytes(self._stream._read_nowait(-1))
         return b""
+
+
+def _watch_connection(response: Any) -> None:
+    with suppress(AttributeError):  # a mock has no connection
+        _end_with_connection(response.content, response.connection.protocol)
 
 
 def _end_with_connection(stream: Any, protocol: Any) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ssejet._http.adapters.socket_reads import Connection
     from ssejet._http.deadlines import Deadlines
+    from ssejet._http.direct._asyncio import AsyncDirectChunks
 
 __all__ = [
     "READ_SIZE",
@@ -166,6 +167,10 @@ class AsyncResponseAdapter(ResponseAdapter):
     def _unread_chunks(self) -> AsyncIterator[bytes]:
         """An iterator over a body that was not read."""
         return AsyncChunks(self)
+
+    def chunks_as_they_arrive(self, deadlines: Deadlines) -> AsyncDirectChunks | None:
+        """The chunks of a body that was not read, past the library's coroutines; None if it needs them."""
+        return None
 
     async def read(self) -> bytes:
         """What has arrived; ``b""`` at the end of the body."""

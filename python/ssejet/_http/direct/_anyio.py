@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ssejet._http.direct._body import Body
 
-__all__ = ["Arrivals", "arrivals_of", "unsupported"]
+__all__ = ["Arrivals", "arrivals_of", "is_original", "unsupported"]
 
 _CHANGED = "other code has changed the methods of anyio that read"
 _OTHER_STREAM = "anyio's own stream does not carry the connection, but {}"
@@ -48,14 +48,14 @@ def _unsupported(stream: Any, backend: Any, tls: Any) -> str | None:
     while type(stream) is tls.TLSStream:
         if type(stream._ssl_object) is not ssl.SSLObject or getattr(stream, "_broken", False):
             return _OTHER_STREAM.format(_name(stream._ssl_object))
-        if not _is_original(tls, stream, "receive", "_call_sslobject_method"):
+        if not is_original(tls, stream, "receive", "_call_sslobject_method"):
             return _CHANGED
         _check_attributes(stream, "_read_bio", "_write_bio")
         stream = stream.transport_stream
     if type(stream) is backend.SocketStream:
         if type(stream._protocol) is not backend.StreamProtocol:
             return _OTHER_STREAM.format(_name(stream._protocol))
-        if not _is_original(backend, stream, "receive", "aclose"):
+        if not is_original(backend, stream, "receive", "aclose"):
             return _CHANGED
         _check_attributes(stream, "_closed")
         protocol = stream._protocol
@@ -70,9 +70,7 @@ def _unsupported(stream: Any, backend: Any, tls: Any) -> str | None:
         return None
     if type(stream) is backend.UNIXSocketStream:
         _check_attributes(stream, "_raw_socket")
-        return (
-            None if _is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
-        )
+        return None if is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
     return _OTHER_STREAM.format(_name(stream))
 
 
@@ -82,11 +80,12 @@ def _check_attributes(stream: Any, *names: str) -> None:
         getattr(stream, name)
 
 
-def _is_original(module: Any, stream: Any, *names: str) -> bool:
+def is_original(module: Any, stream: Any, *names: str) -> bool:
     """Whether the methods of a stream are those of its class, as its library has written them."""
+    own = getattr(stream, "__dict__", {})
     for name in names:
         method = getattr(type(stream), name)
-        if type(method) is not FunctionType or method.__globals__ is not vars(module) or name in vars(stream):
+        if type(method) is not FunctionType or method.__globals__ is not vars(module) or name in own:
             return False
     return True
 
@@ -284,17 +283,14 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def _release(self) -> None:
-        transport = self._transport
-        if not transport.is_closing():
-            transport.pause_reading()
-            transport.set_protocol(self._protocol)
+        self._transport.pause_reading()
+        self._transport.set_protocol(self._protocol)
 
     def _pause(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if not (self.is_released or self._transport.is_closing()):
+        if not self.is_released:
             self._transport.resume_reading()
 
     def _writer(self) -> Callable[[bytes], object]:
@@ -343,7 +339,9 @@ class _UnixArrivals(Arrivals):
         self._resume()
 
     def _release(self) -> None:
-        if self._readable is not None:
+        if self._readable is not None and not self._readable.done():
+            # uvloop may call this once more before anyio removes it, and a cancelled future takes no result.
+            self._loop.add_reader(self._stream._raw_socket, lambda: None)
             self._readable.cancel()
 
     def _writer(self) -> Callable[[bytes], object]:

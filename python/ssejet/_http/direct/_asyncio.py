@@ -41,17 +41,14 @@ class AsyncDirectChunks:
 
     lost = False
 
-    def __init__(self, connection: Connection, response: Any, deadlines: Deadlines) -> None:
+    def __init__(self, response: Any, body: Body, arrived: Arrivals, deadlines: Deadlines) -> None:
         self.response = response
+        self.arrived: Arrivals = arrived
+        self._body = body
         self._deadlines = deadlines
         # Whether the deadlines know that a read has begun.
         self._is_in_time = False
         self._closing: asyncio.Future[None] | None = None
-        self._body = Body(connection)
-        self.arrived: Arrivals = _anyio.arrivals_of(
-            connection.network_stream, self._body, connection.take(response)
-        )
-        connection.replace_stream(self.arrived)
 
     @classmethod
     def of(cls, response: Any, deadlines: Deadlines | None = None) -> Self | None:
@@ -59,7 +56,10 @@ class AsyncDirectChunks:
         connection = find(response, "async")
         if isinstance(connection, str) or unsupported(connection):
             return None
-        return cls(connection, response, Deadlines() if deadlines is None else deadlines)
+        body = Body(connection)
+        arrived = _anyio.arrivals_of(connection.network_stream, body, connection.take(response))
+        connection.replace_stream(arrived)
+        return cls(response, body, arrived, Deadlines() if deadlines is None else deadlines)
 
     def __aiter__(self) -> Self:
         return self

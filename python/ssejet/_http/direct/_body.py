@@ -16,19 +16,37 @@ RELEASED                                                                ``raise_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ssejet._core import BodyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ssejet._http.direct._httpcore import Connection
+    from ssejet._http.direct._httpcore import Framing
 
 __all__ = ["READ_SIZE", "Body"]
 
 READ_SIZE = 64 * 1024
 """How many bytes one read takes, as in httpcore."""
+
+
+class BodyConnection(Protocol):
+    """What a body asks of the connection that it arrives on, see ``Connection``."""
+
+    @property
+    def framing(self) -> Framing:
+        """How the body is framed."""
+
+    @property
+    def read_timeout(self) -> float | None:
+        """How many seconds a read may take."""
+
+    def complete(self) -> None:
+        """Take in that the whole body was read."""
+
+    def error(self, name: str, message: str, cause: BaseException | None = None) -> Exception:
+        """Make the error of a body that has not come whole."""
 
 
 class Body:
@@ -44,7 +62,7 @@ class Body:
 
     __slots__ = ("_failure", "_has_ended", "connection", "reader")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: BodyConnection) -> None:
         self.connection = connection
         self.reader = BodyReader(connection.framing)
         # Makes the error that ended the body, if one did.

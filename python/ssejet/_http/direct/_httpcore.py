@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
-__all__ = ["Connection", "Kind", "find", "is_read_directly", "is_switched_off"]
+__all__ = ["Connection", "Framing", "Kind", "find", "is_read_directly", "is_switched_off"]
 
 Kind = Literal["sync", "async"]
 Framing = Literal["chunked", "until-close"] | int
@@ -89,10 +89,9 @@ class Connection:
         """Begin to read the body of the response, and return the bytes of the socket that h11 has got."""
         _taken.add(response)
         response.is_stream_consumed = True
-        data, _ = self._h11_state.trailing_data
-        if data:
-            self._h11_state._receive_buffer.maybe_extract_at_most(len(data))
-        return bytes(data)
+        data: bytes = self._h11_state.trailing_data[0]
+        self._h11_state._receive_buffer.maybe_extract_at_most(len(data))
+        return data
 
     def replace_stream(self, source: SyncSource | AsyncSource) -> None:
         """Let a source read the body, for all code that iterates over the response's stream or closes it."""
@@ -254,12 +253,12 @@ def find(response: Any, kind: Kind) -> Connection | str:
         return parts
     try:
         return _find(response, parts)
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, TypeError):
         return _OTHER_VERSION
 
 
 def _find(response: Any, parts: _Parts) -> Connection | str:
-    if response.is_closed or response.is_stream_consumed or hasattr(response, "_content"):
+    if response.is_closed or response.is_stream_consumed:
         return "the response is closed, or reading its body has begun"
     if parts.is_changed() or _overrides(response, "iter_raw", "iter_bytes", "aiter_raw", "aiter_bytes"):
         return _CHANGED
@@ -291,11 +290,9 @@ def _find(response: Any, parts: _Parts) -> Connection | str:
     if parts.logger.isEnabledFor(logging.DEBUG):
         return "the log of httpcore is at the level DEBUG"
     if (
-        pool_stream._closed
-        or body_stream._closed
+        body_stream._closed
         or connection._state is not parts.active
         or h11_state.their_state is not parts.h11.SEND_BODY
-        or h11_state.trailing_data[1]
     ):
         return "the connection is ending, or has changed its protocol"
     found = Connection(response, parts, pool_stream, h11_state)

@@ -1,0 +1,278 @@
+# ruff: noqa: ASYNC110
+"""A body of aiohttp is read past aiohttp's coroutines, with the result of the ordinary way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import aiohttp.streams
+import anyio
+import pytest
+
+from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Then, of_length
+from raw_server import chunk
+from servers import A_LONG_TIME
+from ssejet import APIConnectionError, APITimeoutError, AsyncStream
+from tls import unverified
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from exact_server import Step
+
+pytestmark = pytest.mark.slow
+
+EVENTS = [b"data: %d\n\n" % number for number in range(3)]
+CHUNKS = [chunk(event) for event in EVENTS]
+END = chunk(b"")
+WHOLE = b"".join(EVENTS)
+
+BODIES: dict[str, list[Step]] = {
+    "an event in each chunk": [CHUNKED, *CHUNKS, END],
+    "all chunks in one segment": [CHUNKED + b"".join(CHUNKS) + END],
+    "the end with the last chunk": [CHUNKED, *CHUNKS[:2], CHUNKS[2] + END],
+    "one byte after the other": [CHUNKED, *(bytes([byte]) for byte in b"".join(CHUNKS) + END)],
+    "a length": [of_length(len(WHOLE)), *EVENTS],
+    "until the connection closes": [UNTIL_CLOSE, *EVENTS, Then.CLOSE],
+    "the connection closes too early": [CHUNKED, *CHUNKS, Then.CLOSE],
+    "the connection closes inside of a chunk": [CHUNKED, CHUNKS[0], CHUNKS[1][:7], Then.CLOSE],
+    "the connection is reset": [CHUNKED, *CHUNKS, Then.WAIT, Then.RESET],
+    "the connection is aborted": [CHUNKED, *CHUNKS, Then.ABORT],
+    "a chunk without a size": [CHUNKED, *CHUNKS, Then.WAIT, b"no size\r\n", Then.HANG],
+}
+
+
+@pytest.fixture(params=["plain", "tls"])
+def exact(request: pytest.FixtureRequest, tls: ssl.SSLContext) -> Iterator[ExactServer]:
+    with ExactServer(tls if request.param == "tls" else None) as server:
+        yield server
+
+
+def session(**options: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=unverified()), **options)
+
+
+def is_direct(stream: AsyncStream[Any]) -> bool:
+    return stream._reader.direct is not None
+
+
+async def read_twice(server: ExactServer, steps: list[Step], *, direct: bool, **options: Any) -> list[Any]:
+    """What two streams in turn give, and how many connections they need."""
+    found: list[Any] = []
+    url = server.answer(*steps)
+    before = server.accepted
+    async with session(**options) as client:
+        for _ in range(2):
+            items: list[Any] = []
+            try:
+                async with client.post(url, data=b"x") as response:
+                    stream = AsyncStream(response, direct=direct, idle_timeout=A_LONG_TIME)
+                    async for item in stream:
+                        items.append(item)
+                        assert is_direct(stream) == direct
+                        if Then.WAIT in steps and len(items) == len(EVENTS):
+                            server.go_on()
+                    error = None
+            except APIConnectionError as failure:
+                error = (type(failure), str(failure))
+            found.append((items, error))
+    await asyncio.sleep(0.02)  # aiohttp ends TLS in the background
+    return [*found, server.accepted - before]
+
+
+class TestTheResult:
+    @pytest.mark.parametrize("steps", BODIES.values(), ids=BODIES)
+    async def test_both_ways_give_the_same(self, steps: list[Step], exact: ExactServer) -> None:
+        ordinary = await read_twice(exact, steps, direct=False)
+        assert await read_twice(exact, steps, direct=True) == ordinary
+        assert ordinary[0][0]
+
+    @pytest.mark.parametrize("name", ["an event in each chunk", "all chunks in one segment", "a length"])
+    async def test_both_ways_give_the_same_with_a_small_buffer(self, name: str, exact: ExactServer) -> None:
+        found = [
+            await read_twice(exact, BODIES[name], direct=direct, read_bufsize=1) for direct in (True, False)
+        ]
+        assert found == [[([0, 1, 2], None), ([0, 1, 2], None), 1]] * 2
+
+    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    async def test_what_the_user_has_read_before_is_no_part_of_the_stream(
+        self, direct: bool, exact: ExactServer
+    ) -> None:
+        url = exact.answer(of_length(len(WHOLE) + 2), b"xx" + WHOLE)
+        async with session() as client, client.get(url) as response:
+            assert await response.content.read(2) == b"xx"
+            assert [item async for item in AsyncStream(response, direct=direct)] == [0, 1, 2]
+
+    def test_both_ways_give_the_same_on_uvloop(self, exact: ExactServer) -> None:
+        pytest.importorskip("uvloop")
+        steps = BODIES["an event in each chunk"]
+
+        async def main() -> list[Any]:
+            return [await read_twice(exact, steps, direct=direct) for direct in (True, False)]
+
+        direct, ordinary = anyio.run(main, backend_options={"use_uvloop": True})
+        assert direct == ordinary == [([0, 1, 2], None), ([0, 1, 2], None), 1]
+
+    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    async def test_an_event_arrives_as_soon_as_its_bytes_do(self, direct: bool, exact: ExactServer) -> None:
+        url = exact.answer(CHUNKED, *(step for each in CHUNKS for step in (each, Then.WAIT)), END)
+        async with session() as client, client.get(url) as response:
+            stream = AsyncStream(response, direct=direct)
+            for number in range(len(EVENTS)):
+                assert await anext(stream) == number
+                exact.go_on()
+            assert [item async for item in stream] == []
+
+
+class TestTheConnection:
+    async def test_the_protocol_is_aiohttps_again_once_the_body_has_ended(self, exact: ExactServer) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
+        async with session() as client:
+            for _ in range(2):
+                async with client.get(url) as response:
+                    protocol = response.connection.protocol
+                    transport = protocol.transport
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    assert transport.get_protocol() is not protocol
+                    exact.go_on()
+                    assert [item async for item in stream] == [1, 2]
+                    assert transport.get_protocol() is protocol
+        assert exact.accepted == 1
+        await asyncio.sleep(0.02)
+
+    async def test_the_protocol_is_aiohttps_again_as_soon_as_the_end_has_come(
+        self, exact: ExactServer
+    ) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
+        async with session() as client, client.get(url) as response:
+            protocol = response.connection.protocol
+            transport = protocol.transport
+            stream = AsyncStream(response)
+            assert await anext(stream) == 0
+            exact.go_on()
+            while response.connection is not None:  # which is then free for another request
+                await asyncio.sleep(0.001)
+            assert transport.get_protocol() is protocol
+            assert [item async for item in stream] == [1, 2]
+        await asyncio.sleep(0.02)
+
+    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    async def test_the_response_gives_the_rest_after_the_stream_was_dropped(
+        self, direct: bool, exact: ExactServer
+    ) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
+        async with session() as client, client.get(url) as response:
+            protocol = response.connection.protocol
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            del stream
+            gc.collect()
+            assert protocol.transport.get_protocol() is protocol
+            assert response.content._timer._tasks == []
+            exact.go_on()
+            rest = [piece async for piece in response.content.iter_chunks()]
+            assert [piece for piece in rest if piece[0]] == [(event, True) for event in EVENTS[1:]]
+        await asyncio.sleep(0.02)
+
+    async def test_the_ends_of_chunks_are_not_kept(self, exact: ExactServer) -> None:
+        url = exact.answer(CHUNKED, *(CHUNKS[0] for _ in range(50)), Then.WAIT, END)
+        async with session() as client, client.get(url) as response:
+            stream = AsyncStream(response)
+            for _ in range(50):
+                await anext(stream)
+            assert len(response.content._http_chunk_splits) <= 1
+            exact.go_on()
+            assert [item async for item in stream] == []
+        await asyncio.sleep(0.02)
+
+    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @pytest.mark.parametrize("limit", ["total", "sock_read"])
+    async def test_the_limits_of_aiohttp_hold(self, limit: str, direct: bool, exact: ExactServer) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+        timeout = aiohttp.ClientTimeout(**{limit: 0.2})
+        async with session(timeout=timeout) as client, client.get(url) as response:
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            with pytest.raises(APITimeoutError) as caught:
+                await anext(stream)
+            assert caught.value.kind == ("total" if limit == "total" else "idle")
+        await asyncio.sleep(0.02)
+
+    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    async def test_a_response_that_another_task_closes_ends_the_read(
+        self, direct: bool, exact: ExactServer
+    ) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0][:-2], Then.WAIT, CHUNKS[0][-2:], Then.HANG)
+        async with session() as client, client.get(url) as response:
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            asyncio.get_running_loop().call_later(0.02, exact.go_on)  # the end of the chunk
+            asyncio.get_running_loop().call_later(0.05, response.close)
+            with pytest.raises(APIConnectionError, match="Connection closed"):
+                await asyncio.wait_for(anext(stream), A_LONG_TIME)
+        await asyncio.sleep(0.02)
+
+    async def test_a_session_that_was_closed_ends_the_stream(self, exact: ExactServer) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+
+        async def error(*, direct: bool) -> tuple[Any, str]:
+            async with session() as client, client.get(url) as response:
+                stream = AsyncStream(response, direct=direct)
+                assert await anext(stream) == 0
+                await client.close()
+                with pytest.raises((APIConnectionError, RuntimeError)) as caught:
+                    await asyncio.wait_for(anext(stream), A_LONG_TIME)
+            await asyncio.sleep(0.02)
+            return type(caught.value), str(caught.value)
+
+        assert await error(direct=True) == await error(direct=False)
+
+    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    async def test_a_body_that_another_task_waits_for_is_not_read(
+        self, direct: bool, exact: ExactServer
+    ) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+        async with session() as client, client.get(url) as response:
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            other = asyncio.ensure_future(response.content.readany())
+            await asyncio.sleep(0.02)
+            with pytest.raises(RuntimeError, match="already"):
+                await anext(stream)
+            other.cancel()
+        await asyncio.sleep(0.02)
+
+
+class TestOtherInsides:
+    async def test_a_changed_method_is_called(
+        self, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pieces = []
+        original = aiohttp.streams.StreamReader.feed_data
+
+        def feed_data(self: Any, data: bytes, *rest: Any) -> Any:
+            pieces.append(data)
+            return original(self, data, *rest)
+
+        monkeypatch.setattr(aiohttp.streams.StreamReader, "feed_data", feed_data)
+        await self._read_the_ordinary_way(exact)
+        assert b"".join(pieces) == WHOLE
+
+    async def test_the_environment_can_turn_it_off(
+        self, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSEJET_DIRECT", "0")
+        await self._read_the_ordinary_way(exact)
+
+    async def _read_the_ordinary_way(self, exact: ExactServer) -> None:
+        url = exact.answer(*BODIES["an event in each chunk"])
+        async with session() as client, client.get(url) as response:
+            stream = AsyncStream(response)
+            assert [item async for item in stream] == [0, 1, 2]
+            assert not is_direct(stream)
+        await asyncio.sleep(0.02)
