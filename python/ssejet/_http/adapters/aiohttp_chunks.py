@@ -90,6 +90,14 @@ class AiohttpChunks(AsyncDirectChunks):
         self.arrived.stop_waiting()
 
 
+def _own(error: Exception) -> Exception:
+    """An error of one response. aiohttp has one for all that were closed, whose traceback would keep them."""
+    from aiohttp import ClientConnectionError
+
+    is_shared = type(error) is ClientConnectionError and error.__cause__ is None
+    return ClientConnectionError(*error.args) if is_shared else error
+
+
 async def _nothing() -> None:
     """Wait for nothing."""
 
@@ -150,11 +158,11 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
         if content._waiter is not None and content._waiter is not self:
             self.body.fail_with(RuntimeError("another task waits already for the body of this response"))
         elif self._is_late:
-            self.body.fail_with(content._exception or asyncio.TimeoutError())
+            self.body.fail_with(_own(content._exception) if content._exception else asyncio.TimeoutError())
         elif content._buffer:
             self._take_in()
         elif content._exception is not None:
-            self.body.fail_with(content._exception)
+            self.body.fail_with(_own(content._exception))
         elif content._eof:
             self.body.receive_end()
         elif not content._protocol.connected:
