@@ -130,8 +130,8 @@ GOALS: tuple[Goal, ...] = (
     Faster("chat-64k", "ssejet", ("httpx-sse",), 12),
     Share("chat-64k", "ssejet", "CPython floor", 0.40),
     Faster("chat-64k", "ssejet", ("eventsource-parser",), 4),
-    # CPython's loop over a new list for each read alone costs more than a 30th of openai's time, so `feed` misses
-    # this; the iterator does not.
+    # CPython's loop over a new list for each read alone costs more than a 30th of openai's time, so `feed`
+    # misses this; the iterator does not.
     Faster("huge-64b", "ssejet", ("openai",), 30),
     Faster("huge-64b", "ssejet iter_bytes", ("openai",), 30),
     Even("crlf-64k", "chat-64k", "ssejet", 1.5),

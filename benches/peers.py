@@ -98,7 +98,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class LoopFloor:
-    """The minimum for a caller of `feed` whose reads complete no event: two loops and a list for each read."""
+    """The minimum for a caller of `feed` whose reads complete no event: two loops and a list for each one."""
 
     name: str = "CPython loops"
     version: str = platform.python_version()
