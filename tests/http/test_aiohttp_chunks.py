@@ -1,10 +1,11 @@
 # ruff: noqa: ASYNC110
-"""A body of aiohttp is read past aiohttp's coroutines, with the result of the ordinary way."""
+"""A body of aiohttp is read without aiohttp's coroutines, with the result of the ordinary way."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,11 +17,13 @@ from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Then, of_length
 from raw_server import chunk
 from servers import A_LONG_TIME
 from ssejet import APIConnectionError, APITimeoutError, AsyncStream
+from ssejet._http.direct._arrivals import Arrivals
+from ssejet.chat import ChatCompletionChunk
 from tls import unverified
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from exact_server import Step
 
@@ -46,14 +49,27 @@ BODIES: dict[str, list[Step]] = {
 }
 
 
+BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+
+
 @pytest.fixture(params=["plain", "tls"])
 def exact(request: pytest.FixtureRequest, tls: ssl.SSLContext) -> Iterator[ExactServer]:
     with ExactServer(tls if request.param == "tls" else None) as server:
         yield server
+        for _ in range(2):
+            server.go_on()  # a test that has failed may have left it waiting
 
 
 def session(**options: Any) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=unverified()), **options)
+
+
+@asynccontextmanager
+async def opened(url: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The response to a request of a session of its own."""
+    async with session(**options) as client, client.get(url) as response:
+        yield response
+    await asyncio.sleep(0.02)  # aiohttp ends TLS in the background
 
 
 def is_direct(stream: AsyncStream[Any]) -> bool:
@@ -98,12 +114,12 @@ class TestTheResult:
         ]
         assert found == [[([0, 1, 2], None), ([0, 1, 2], None), 1]] * 2
 
-    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @BOTH_WAYS
     async def test_what_the_user_has_read_before_is_no_part_of_the_stream(
         self, direct: bool, exact: ExactServer
     ) -> None:
         url = exact.answer(of_length(len(WHOLE) + 2), b"xx" + WHOLE)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             assert await response.content.read(2) == b"xx"
             assert [item async for item in AsyncStream(response, direct=direct)] == [0, 1, 2]
 
@@ -117,10 +133,10 @@ class TestTheResult:
         direct, ordinary = anyio.run(main, backend_options={"use_uvloop": True})
         assert direct == ordinary == [([0, 1, 2], None), ([0, 1, 2], None), 1]
 
-    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @BOTH_WAYS
     async def test_an_event_arrives_as_soon_as_its_bytes_do(self, direct: bool, exact: ExactServer) -> None:
         url = exact.answer(CHUNKED, *(step for each in CHUNKS for step in (each, Then.WAIT)), END)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             stream = AsyncStream(response, direct=direct)
             for number in range(len(EVENTS)):
                 assert await anext(stream) == number
@@ -149,7 +165,7 @@ class TestTheConnection:
         self, exact: ExactServer
     ) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             protocol = response.connection.protocol
             transport = protocol.transport
             stream = AsyncStream(response)
@@ -159,14 +175,13 @@ class TestTheConnection:
                 await asyncio.sleep(0.001)
             assert transport.get_protocol() is protocol
             assert [item async for item in stream] == [1, 2]
-        await asyncio.sleep(0.02)
 
-    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @BOTH_WAYS
     async def test_the_response_gives_the_rest_after_the_stream_was_dropped(
         self, direct: bool, exact: ExactServer
     ) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             protocol = response.connection.protocol
             stream = AsyncStream(response, direct=direct)
             assert await anext(stream) == 0
@@ -177,45 +192,55 @@ class TestTheConnection:
             exact.go_on()
             rest = [piece async for piece in response.content.iter_chunks()]
             assert [piece for piece in rest if piece[0]] == [(event, True) for event in EVENTS[1:]]
-        await asyncio.sleep(0.02)
 
     async def test_the_ends_of_chunks_are_not_kept(self, exact: ExactServer) -> None:
         url = exact.answer(CHUNKED, *(CHUNKS[0] for _ in range(50)), Then.WAIT, END)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             stream = AsyncStream(response)
             for _ in range(50):
                 await anext(stream)
             assert len(response.content._http_chunk_splits) <= 1
             exact.go_on()
             assert [item async for item in stream] == []
-        await asyncio.sleep(0.02)
 
-    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @BOTH_WAYS
     @pytest.mark.parametrize("limit", ["total", "sock_read"])
     async def test_the_limits_of_aiohttp_hold(self, limit: str, direct: bool, exact: ExactServer) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
         timeout = aiohttp.ClientTimeout(**{limit: 0.2})
-        async with session(timeout=timeout) as client, client.get(url) as response:
+        async with opened(url, timeout=timeout) as response:
             stream = AsyncStream(response, direct=direct)
             assert await anext(stream) == 0
             with pytest.raises(APITimeoutError) as caught:
                 await anext(stream)
             assert caught.value.kind == ("total" if limit == "total" else "idle")
-        await asyncio.sleep(0.02)
 
-    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @BOTH_WAYS
     async def test_a_response_that_another_task_closes_ends_the_read(
         self, direct: bool, exact: ExactServer
     ) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0][:-2], Then.WAIT, CHUNKS[0][-2:], Then.HANG)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             stream = AsyncStream(response, direct=direct)
             assert await anext(stream) == 0
             asyncio.get_running_loop().call_later(0.02, exact.go_on)  # the end of the chunk
             asyncio.get_running_loop().call_later(0.05, response.close)
             with pytest.raises(APIConnectionError, match="Connection closed"):
                 await asyncio.wait_for(anext(stream), A_LONG_TIME)
-        await asyncio.sleep(0.02)
+
+    async def test_the_error_of_a_closed_response_keeps_nothing_alive(self, exact: ExactServer) -> None:
+        """aiohttp has one error for all responses that were closed, which lives for ever."""
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+        async with opened(url) as response:
+            stream = AsyncStream(response)
+            assert await anext(stream) == 0
+            asyncio.get_running_loop().call_later(0.02, response.close)
+            with pytest.raises(APIConnectionError, match="Connection closed"):
+                await asyncio.wait_for(anext(stream), A_LONG_TIME)
+            del stream
+        del response
+        gc.collect()
+        assert not [each for each in gc.get_objects() if isinstance(each, Arrivals)]
 
     async def test_a_session_that_was_closed_ends_the_stream(self, exact: ExactServer) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
@@ -232,12 +257,12 @@ class TestTheConnection:
 
         assert await error(direct=True) == await error(direct=False)
 
-    @pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
+    @BOTH_WAYS
     async def test_a_body_that_another_task_waits_for_is_not_read(
         self, direct: bool, exact: ExactServer
     ) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             stream = AsyncStream(response, direct=direct)
             assert await anext(stream) == 0
             other = asyncio.ensure_future(response.content.readany())
@@ -271,8 +296,134 @@ class TestOtherInsides:
 
     async def _read_the_ordinary_way(self, exact: ExactServer) -> None:
         url = exact.answer(*BODIES["an event in each chunk"])
-        async with session() as client, client.get(url) as response:
+        async with opened(url) as response:
             stream = AsyncStream(response)
             assert [item async for item in stream] == [0, 1, 2]
             assert not is_direct(stream)
-        await asyncio.sleep(0.02)
+
+
+class TestTheTotalLimit:
+    @BOTH_WAYS
+    async def test_it_ends_a_stream_that_begins_after_it(self, direct: bool, exact: ExactServer) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
+        timeout = aiohttp.ClientTimeout(total=0.2)
+        async with opened(url, timeout=timeout) as response:
+            await asyncio.sleep(0.4)
+            with pytest.raises(APITimeoutError) as caught:
+                await asyncio.wait_for(anext(AsyncStream(response, direct=direct)), 5)
+            assert caught.value.kind == "total"
+
+    @BOTH_WAYS
+    async def test_it_ends_a_stream_that_it_has_met_between_two_reads(
+        self, direct: bool, exact: ExactServer
+    ) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.HANG)
+        timeout = aiohttp.ClientTimeout(total=0.2)
+        async with opened(url, timeout=timeout) as response:
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            exact.go_on()
+            await asyncio.sleep(0.4)
+            with pytest.raises(APITimeoutError) as caught:
+                await asyncio.wait_for(anext(stream), 5)
+            assert caught.value.kind == "total"
+
+    @BOTH_WAYS
+    async def test_it_does_not_hide_the_error_that_came_before(
+        self, direct: bool, exact: ExactServer
+    ) -> None:
+        url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, Then.CLOSE)
+        timeout = aiohttp.ClientTimeout(total=0.3)
+        async with opened(url, timeout=timeout) as response:
+            stream = AsyncStream(response, direct=direct)
+            assert await anext(stream) == 0
+            exact.go_on()
+            await asyncio.sleep(0.5)
+            assert response.content.exception() is not None
+            with pytest.raises(APIConnectionError, match="not completed") as caught:
+                await asyncio.wait_for(anext(stream), 5)
+            assert not isinstance(caught.value, APITimeoutError)
+
+
+@BOTH_WAYS
+async def test_others_may_read_the_body_after_a_read_was_cancelled(direct: bool, exact: ExactServer) -> None:
+    url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.WAIT, CHUNKS[2], END)
+    async with opened(url) as response:
+        stream = AsyncStream(response, direct=direct)
+        assert await anext(stream) == 0
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.02)
+        exact.go_on()
+        assert await response.content.readany() == EVENTS[1]
+        exact.go_on()
+        assert [item async for item in stream] == [2]
+
+
+@BOTH_WAYS
+async def test_others_may_read_the_body_after_a_read_of_models_was_cancelled(
+    direct: bool, exact: ExactServer
+) -> None:
+    answer = b'{"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}'
+    event = b"data: %s\n\n" % answer
+    url = exact.answer(CHUNKED, chunk(event), chunk(event), Then.WAIT, chunk(event), END)
+    async with opened(url) as response:
+        answers = aiter(AsyncStream(response, cast_to=ChatCompletionChunk, direct=direct))
+        for _ in range(2):
+            assert (await anext(answers)).id == "1"
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(answers), 0.02)
+        rest = asyncio.ensure_future(response.content.readany())
+        await asyncio.sleep(0)
+        exact.go_on()
+        assert await rest == event
+
+
+@BOTH_WAYS
+async def test_a_second_stream_reads_on_after_a_read_of_the_first_was_cancelled(
+    direct: bool, exact: ExactServer
+) -> None:
+    url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
+    async with opened(url) as response:
+        first = AsyncStream(response, direct=direct)
+        assert await anext(first) == 0
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(first), 0.02)
+        exact.go_on()
+        assert [item async for item in AsyncStream(response, direct=direct)] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["readany", "_read_nowait_chunk"])
+async def test_a_changed_method_that_reads_is_called(
+    name: str, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    original: Any = getattr(aiohttp.streams.StreamReader, name)
+
+    def changed(self: Any, *arguments: Any) -> Any:
+        calls.append(arguments)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(aiohttp.streams.StreamReader, name, changed)
+    url = exact.answer(CHUNKED, *CHUNKS, END)
+    async with opened(url) as response:
+        stream = AsyncStream(response)
+        assert [item async for item in stream] == [0, 1, 2]
+        assert stream._reader.direct is None
+    assert calls
+
+
+@BOTH_WAYS
+async def test_an_error_of_aiohttps_own_read_ends_the_wait(
+    direct: bool, exact: ExactServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise aiohttp.ClientPayloadError("no more")
+
+    url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1] + CHUNKS[2], Then.HANG)
+    async with opened(url, read_bufsize=1) as response:
+        stream = AsyncStream(response, direct=direct)
+        assert await anext(stream) == 0
+        monkeypatch.setattr(aiohttp.streams.StreamReader, "_read_nowait", fail)
+        asyncio.get_running_loop().call_later(0.05, exact.go_on)
+        with pytest.raises(APIConnectionError, match="no more"):
+            await asyncio.wait_for(anext(stream), 5)

@@ -23,7 +23,7 @@ from raw_server import A_LONG_TIME, chunk
 from ssejet import APIConnectionError, APITimeoutError, AsyncStream, Stream, direct_reading
 from ssejet._http.deadlines import Deadlines
 from ssejet._http.direct import ResponseBytes
-from ssejet._http.direct._anyio import Arrivals
+from ssejet._http.direct._arrivals import Arrivals
 from ssejet._http.direct._sync import DirectChunks
 from ssejet._http.exclusive import ConcurrentReadError
 from ssejet._http.sockets import shut_down
@@ -41,7 +41,7 @@ END = b"0\r\n\r\n"
 FORGED = b"HTTP/1.1 500 Forged\r\nContent-Length: 0\r\n\r\n"
 BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
 
-Run = "Callable[[Coroutine[Any, Any, None]], None]"
+Run = "Callable[[Coroutine[Any, Any, Any]], Any]"
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -68,16 +68,18 @@ def run(request: pytest.FixtureRequest) -> Run:
     if request.param == "uvloop":
         pytest.importorskip("uvloop")
 
-    def run(main: Coroutine[Any, Any, None]) -> None:
+    def run(main: Coroutine[Any, Any, Any]) -> Any:
         reports: list[dict[str, Any]] = []
 
-        async def watched() -> None:
+        async def watched() -> Any:
             asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
-            await asyncio.wait_for(main, A_LONG_TIME)
+            result = await asyncio.wait_for(main, A_LONG_TIME)
             await asyncio.sleep(0)
+            return result
 
-        (asyncio.run if request.param == "asyncio" else run_on_uvloop)(watched())
+        result = (asyncio.run if request.param == "asyncio" else run_on_uvloop)(watched())
         assert reports == []
+        return result
 
     return run
 

@@ -9,33 +9,31 @@ import asyncio
 import gc
 import socket
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from test_direct_connections import run_on_uvloop, unix  # noqa: F401  # a fixture
+from test_direct_connections import unix  # noqa: F401  # a fixture
+from test_direct_faults import BOTH_WAYS, END, Run, run  # noqa: F401  # a fixture
 
 from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Then
 from raw_server import A_LONG_TIME, chunk
 from ssejet import APIConnectionError, APITimeoutError, AsyncStream, direct_reading
 from ssejet._http.deadlines import Deadlines
-from ssejet._http.direct._anyio import Arrivals
+from ssejet._http.direct._arrivals import Arrivals
 from ssejet._http.direct._asyncio import AsyncDirectChunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from test_direct_connections import UnixServer
-
-    Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 EVENT = b"data: 0\n\n"
 BLOCK = chunk(b"data: 1\n\n".ljust(4095, b":") + b"\n")
 COUNT = 400
 FLOOD = (CHUNKED + BLOCK * COUNT, Then.HANG)
-END = b"0\r\n\r\n"
 
-BOTH_WAYS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "ordinary"])
 OVER = pytest.mark.parametrize("over", ["tcp", "unix"])
 
 
@@ -45,33 +43,21 @@ def exact() -> Iterator[ExactServer]:
         yield server
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a coroutine on an event loop, which must not have to report an error."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
-
-    def run(main: Coroutine[Any, Any, Any]) -> Any:
-        reports: list[dict[str, Any]] = []
-
-        async def watched() -> Any:
-            asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
-            result = await asyncio.wait_for(main, A_LONG_TIME)
-            await asyncio.sleep(0)
-            return result
-
-        result = (asyncio.run if request.param == "asyncio" else run_on_uvloop)(watched())
-        assert reports == []
-        return result
-
-    return run
-
-
 def client_for(over: str, unix: UnixServer) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=str(unix.path) if over == "unix" else None),
         timeout=A_LONG_TIME,
     )
+
+
+@asynccontextmanager
+async def flooded(over: str, exact: ExactServer, unix: UnixServer) -> AsyncIterator[tuple[Any, Arrivals]]:
+    """A stream that has more bytes than its buffer takes, and what has arrived of it."""
+    url = (unix if over == "unix" else exact).answer(*FLOOD)
+    async with client_for(over, unix) as client, client.stream("GET", url) as response:
+        stream = AsyncStream(response)
+        assert await anext(stream) == 1
+        yield stream, await wait_until_paused(stream)
 
 
 async def wait_until_paused(stream: AsyncStream[Any]) -> Arrivals:
@@ -94,11 +80,7 @@ class TestPauses:
         self, exact: ExactServer, unix: UnixServer, run: Run, over: str
     ) -> None:
         async def main() -> None:
-            url = (unix if over == "unix" else exact).answer(*FLOOD)
-            async with client_for(over, unix) as client, client.stream("GET", url) as response:
-                stream = AsyncStream(response)
-                assert await anext(stream) == 1
-                arrivals = await wait_until_paused(stream)
+            async with flooded(over, exact, unix) as (stream, arrivals):
                 for _ in range(20):
                     await asyncio.sleep(0.001)
                 assert not reads_on(arrivals)
@@ -114,11 +96,7 @@ class TestPauses:
         self, exact: ExactServer, unix: UnixServer, run: Run, over: str
     ) -> None:
         async def main() -> None:
-            url = (unix if over == "unix" else exact).answer(*FLOOD)
-            async with client_for(over, unix) as client, client.stream("GET", url) as response:
-                stream = AsyncStream(response)
-                assert await anext(stream) == 1
-                arrivals = await wait_until_paused(stream)
+            async with flooded(over, exact, unix) as (stream, arrivals):
                 arrivals.close()
                 while arrivals.size:
                     arrivals.take()

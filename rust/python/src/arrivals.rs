@@ -164,9 +164,9 @@ impl BodyArrivals {
         self.is_client_limit
     }
 
-    #[getter(is_awaited)]
-    fn py_is_awaited(&self, py: Python<'_>) -> bool {
-        self.is_awaited(py)
+    #[getter]
+    fn is_awaited(&self, py: Python<'_>) -> bool {
+        self.wait.as_ref().is_some_and(|wait| wait.try_borrow(py).is_ok_and(|wait| wait.is_pending()))
     }
 
     /// What the event loop reads into.
@@ -277,11 +277,6 @@ impl BodyArrivals {
 }
 
 impl BodyArrivals {
-    /// Whether something waits.
-    fn is_awaited(&self, py: Python<'_>) -> bool {
-        self.wait.as_ref().is_some_and(|wait| wait.try_borrow(py).is_ok_and(|wait| wait.is_pending()))
-    }
-
     /// Takes what has arrived, for a response, or begins a wait, see `wait`.
     pub fn poll<'py>(
         slf: &Bound<'py, Self>,

@@ -1,9 +1,11 @@
-"""Reads the body of an aiohttp response past aiohttp's coroutines. Only here are its stream's insides used.
+"""Reads the body of an aiohttp response without aiohttp's coroutines.
 
 aiohttp puts what has arrived into the buffer of a ``StreamReader``, and sets the result of the future that a
 read waits for. A read of aiohttp costs two coroutines and that future, and lets the parser look for more.
 Here an object takes the future's place: it resumes the reader, which takes the bytes out of the buffer. All
 else stays aiohttp's: its parser, its flow control and its timeouts.
+
+Only this module uses the insides of ``StreamReader``.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ssejet._http.direct._anyio import Arrivals, is_original
+from ssejet._http.direct._arrivals import Arrivals
 from ssejet._http.direct._asyncio import AsyncDirectChunks
 from ssejet._http.direct._body import Body
 from ssejet._http.direct._httpcore import is_switched_off
+from ssejet._http.direct._originals import has_originals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -42,7 +45,7 @@ def is_known(content: Any) -> bool:
             getattr(content, name)
         return (
             type(content) is streams.StreamReader
-            and is_original(streams, content, *_METHODS)
+            and has_originals(streams, content, *_METHODS)
             and content._loop is asyncio.get_running_loop()
             and content._waiter is None
             and type(content._timer) in {helpers.TimerNoop, helpers.TimerContext}
@@ -78,7 +81,7 @@ class AiohttpChunks(AsyncDirectChunks):
 
     def __init__(self, response: Any, content: Any, deadlines: Deadlines) -> None:
         body = Body(_Connection())
-        super().__init__(response, body, _Arrivals(content, [], body, b""), deadlines)
+        super().__init__(response, body, _Arrivals(body, content), deadlines)
 
     def wait(self) -> Awaitable[object]:
         """See the base class."""
@@ -127,7 +130,7 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
 
     __slots__ = ("_content", "_is_late", "_is_parsing", "_protocol", "_timed_tasks", "_view", "transport")
 
-    def __init__(self, content: Any, layers: list[Any], body: Body, first: bytes) -> None:
+    def __init__(self, body: Body, content: Any) -> None:
         self._content = content
         self._protocol = content._protocol
         self.transport = self._protocol.transport
@@ -136,7 +139,7 @@ class _Arrivals(Arrivals, asyncio.BufferedProtocol):
         # Whether the whole response has taken too long while nothing waited.
         self._is_late: bool = getattr(content._timer, "_cancelled", False)
         self._is_parsing = False
-        super().__init__(content, layers, body, first)
+        super().__init__(body)
         self.pulls = True
         self._timed_tasks.append(self)
         if _is_active(self._protocol):

@@ -169,7 +169,7 @@ class AsyncResponseAdapter(ResponseAdapter):
         return AsyncChunks(self)
 
     def chunks_as_they_arrive(self, deadlines: Deadlines) -> AsyncDirectChunks | None:
-        """The chunks of a body that was not read, past the library's coroutines; None if it needs them."""
+        """The chunks of a body that was not read, without the library's coroutines; None if it needs them."""
         return None
 
     async def read(self) -> bytes:

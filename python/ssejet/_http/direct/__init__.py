@@ -9,6 +9,8 @@ module      what it does
 _httpcore   finds the connection under a response: the only module that uses the insides of httpx, httpcore
             and h11
 _anyio      takes over a connection from anyio and hands it back: the only module that uses anyio's insides
+_arrivals   what has arrived of a body on asyncio, and the wait for more
+_originals  tells whether a library's methods are those that it has written
 _body       the rules for a body, for both drivers: the framing, the end, and its errors
 _sync       the driver for synchronous responses
 _asyncio    the driver for responses on asyncio

@@ -9,23 +9,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from contextlib import suppress
-from math import inf
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from ssejet._core import BodyArrivals, ReadBuffer
+from ssejet._http.direct._arrivals import Arrivals
 from ssejet._http.direct._body import READ_SIZE
+from ssejet._http.direct._originals import has_originals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from typing_extensions import Self
+    from collections.abc import Callable
 
     from ssejet._http.direct._body import Body
 
-__all__ = ["Arrivals", "arrivals_of", "is_original", "unsupported"]
+__all__ = ["arrivals_of", "unsupported"]
 
 _CHANGED = "other code has changed the methods of anyio that read"
 _OTHER_STREAM = "anyio's own stream does not carry the connection, but {}"
@@ -48,14 +43,14 @@ def _unsupported(stream: Any, backend: Any, tls: Any) -> str | None:
     while type(stream) is tls.TLSStream:
         if type(stream._ssl_object) is not ssl.SSLObject or getattr(stream, "_broken", False):
             return _OTHER_STREAM.format(_name(stream._ssl_object))
-        if not is_original(tls, stream, "receive", "_call_sslobject_method"):
+        if not has_originals(tls, stream, "receive", "_call_sslobject_method"):
             return _CHANGED
         _check_attributes(stream, "_read_bio", "_write_bio")
         stream = stream.transport_stream
     if type(stream) is backend.SocketStream:
         if type(stream._protocol) is not backend.StreamProtocol:
             return _OTHER_STREAM.format(_name(stream._protocol))
-        if not is_original(backend, stream, "receive", "aclose"):
+        if not has_originals(backend, stream, "receive", "aclose"):
             return _CHANGED
         _check_attributes(stream, "_closed")
         protocol = stream._protocol
@@ -70,7 +65,9 @@ def _unsupported(stream: Any, backend: Any, tls: Any) -> str | None:
         return None
     if type(stream) is backend.UNIXSocketStream:
         _check_attributes(stream, "_raw_socket")
-        return None if is_original(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
+        return (
+            None if has_originals(backend, stream, "receive", "aclose", "_wait_until_readable") else _CHANGED
+        )
     return _OTHER_STREAM.format(_name(stream))
 
 
@@ -78,16 +75,6 @@ def _check_attributes(stream: Any, *names: str) -> None:
     """Raise an AttributeError if a stream has not these attributes, which its reading will use."""
     for name in names:
         getattr(stream, name)
-
-
-def is_original(module: Any, stream: Any, *names: str) -> bool:
-    """Whether the methods of a stream are those of its class, as its library has written them."""
-    own = getattr(stream, "__dict__", {})
-    for name in names:
-        method = getattr(type(stream), name)
-        if type(method) is not FunctionType or method.__globals__ is not vars(module) or name in own:
-            return False
-    return True
 
 
 def _name(thing: Any) -> str:
@@ -108,148 +95,48 @@ def arrivals_of(network_stream: Any, body: Body, first: bytes) -> Arrivals:
         layers.append(stream)
         stream = stream.transport_stream
     if hasattr(stream, "_transport"):
-        return _TransportArrivals(stream, layers, body, first)
-    return _UnixArrivals(stream, layers, body, first)
+        return _TransportArrivals(body, stream, layers, first)
+    return _UnixArrivals(body, stream, layers, first)
 
 
-def _raise(error: BaseException) -> None:
-    try:
-        raise error
-    finally:
-        del error  # its traceback holds this frame
+class _ConnectionArrivals(Arrivals):
+    """Reads a connection of anyio.
 
-
-# What event loops read into.
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, ReadBuffer] = WeakKeyDictionary()
-
-
-def _buffer_of(loop: asyncio.AbstractEventLoop) -> ReadBuffer:
-    if sys.platform == "win32":
-        return ReadBuffer(READ_SIZE)  # its event loop reads into many buffers at the same time
-    buffer = _buffers.get(loop)
-    if buffer is None:
-        buffer = _buffers[loop] = ReadBuffer(READ_SIZE)
-    return buffer
-
-
-class Arrivals(BodyArrivals):
-    """What has arrived of a body, and the wait for more.
-
-    The base class takes in what the event loop has read, and resumes the task that waits for it. This class
-    does what happens less often.
-
-    Nothing here refers to the response: the event loop refers to this while it reads.
-
-    Attributes:
+    Args:
         body: the body.
+        stream: anyio's stream on the socket.
+        layers: the streams of TLS on it, the innermost first.
+        first: the bytes of the socket that httpcore has read already.
     """
 
-    __slots__ = ("_loop", "_timer", "body")
+    __slots__ = ("_stream",)
 
-    def __new__(cls, stream: Any, layers: list[Any], body: Body, first: bytes) -> Self:
-        loop = asyncio.get_running_loop()
-        return super().__new__(cls, body.reader, loop, _buffer_of(loop), body.connection.read_timeout)
-
-    def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
-        self.body = body
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.Handle | None = None
+    def __init__(self, body: Body, stream: Any, layers: list[Any], first: bytes) -> None:
+        super().__init__(body)
+        self._stream = stream
         self.receive(first)
         if layers:
             self.decrypt = _TLS(layers, body, self._writer()).feed
             self.receive(b"")
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Iterate over what is left of the body."""
-        while True:
-            while self.size:
-                yield self.take()
-            if self.body.is_over:
-                break
-            await self.wait()
-        self.close()
-        self.body.end()
-        self.body.raise_failure()
-
-    def _start_timer(self, due: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        # The handle is not asked when it is due: uvloop's cannot say if that is within the same millisecond.
-        self.timer_due = due
-        self._timer = self._loop.call_at(due, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        timer_due, self.timer_due = self.timer_due, inf
-        due = self.due
-        if due <= timer_due:
-            if self.is_client_limit:
-                self.body.fail("ReadTimeout")
-            self.wake(in_time=False)
-        elif due != inf:
-            self._start_timer(due)
-
-    def _receive_eof(self) -> None:
-        self.body.receive_end()
-        self.wake()
-
-    def close(self) -> None:
-        """End the body here, unless it is over, and hand the connection back. A second call does nothing."""
-        if self.is_released:
-            return
-        self.is_released = True
-        self.body.fail("ReadError")
-        if self._timer is not None:
-            self._timer.cancel()
-        self._release()
-        self.wake()
-
-    def close_soon(self) -> None:
-        """Do what ``close()`` does, from any thread."""
-        with suppress(RuntimeError):
-            if asyncio._get_running_loop() is self._loop:
-                self.close()
-            else:
-                self._loop.call_soon_threadsafe(self.close)
-
-    def _release(self) -> None:
-        """Hand the connection back."""
-
-    # What the base class calls, too.
-
-    def _fail(self, error: Exception) -> None:
-        """End the body with an error that the bytes of the socket have caused."""
-        self.body.fail_with(error)
-
-    def _raise_soon(self, error: BaseException) -> None:
-        """Raise an error in the event loop, which it ends."""
-        self._loop.call_soon(_raise, error)
-
-    def _pause(self) -> None:
-        """Let the event loop read no more."""
-
-    def _resume(self) -> None:
-        """Let the event loop read on."""
 
     def _writer(self) -> Callable[[bytes], object]:
         """The function that sends bytes, for TLS."""
         raise NotImplementedError
 
 
-class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
+class _TransportArrivals(_ConnectionArrivals, asyncio.BufferedProtocol):
     """Reads a transport, in place of anyio's protocol.
 
     It gives the event loop a buffer to read into. Otherwise the event loop allocates 256 KiB for each read,
     which may cost more than all the rest.
     """
 
-    __slots__ = ("_protocol", "_stream", "_transport")
+    __slots__ = ("_protocol", "_transport")
 
-    def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
-        self._stream = stream
+    def __init__(self, body: Body, stream: Any, layers: list[Any], first: bytes) -> None:
         self._transport = transport = stream._transport
         self._protocol = protocol = stream._protocol
-        super().__init__(stream, layers, body, first)
+        super().__init__(body, stream, layers, first)
         queue = [*protocol.read_queue]
         protocol.read_queue.clear()
         protocol.read_event.clear()
@@ -297,15 +184,14 @@ class _TransportArrivals(Arrivals, asyncio.BufferedProtocol):
         return self._transport.write  # type: ignore[no-any-return]
 
 
-class _UnixArrivals(Arrivals):
+class _UnixArrivals(_ConnectionArrivals):
     """Reads a unix socket, which anyio reads without a transport."""
 
-    __slots__ = ("_readable", "_stream")
+    __slots__ = ("_readable",)
 
-    def __init__(self, stream: Any, layers: list[Any], body: Body, first: bytes) -> None:
-        self._stream = stream
+    def __init__(self, body: Body, stream: Any, layers: list[Any], first: bytes) -> None:
         self._readable: asyncio.Future[None] | None = None
-        super().__init__(stream, layers, body, first)
+        super().__init__(body, stream, layers, first)
         self._resume()
 
     def _resume(self) -> None:

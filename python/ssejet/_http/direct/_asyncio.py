@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ssejet._http.direct._anyio import Arrivals
+    from ssejet._http.direct._arrivals import Arrivals
 
 __all__ = ["AsyncDirectChunks", "unsupported"]
 

@@ -22,10 +22,10 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from weakref import WeakSet
 
+from ssejet._http.direct._originals import are_original
 from ssejet._http.response import http_version_of
 from ssejet._http.sockets import is_own_trace
 
@@ -197,12 +197,8 @@ class _Parts:
             ),
             (h11_connection, self.h11_connection, ("next_event", "receive_data", "_process_event")),
         )
-        self.fault: str | None = None
-        for module, cls, names in self._methods:
-            for name in names:
-                method = getattr(cls, name)
-                if type(method) is not FunctionType or method.__globals__ is not vars(module):
-                    self.fault = _CHANGED
+        originals = [are_original(module, cls, *names) for module, cls, names in self._methods]
+        self.fault: str | None = None if all(originals) else _CHANGED
         self._originals = self._current()
 
     def is_changed(self) -> bool:
