@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC110
 """The clients of other HTTP libraries, each with the parts of httpx's interface that the tests use.
 
 They are subclasses of the libraries' own, which is what many users have.
@@ -5,16 +6,20 @@ They are subclasses of the libraries' own, which is what many users have.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import anyio
 import niquests
 import pytest
 import requests
 import urllib3
 import urllib3_future
+
+from servers import A_LONG_TIME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -94,6 +99,18 @@ def aiohttp_client(
         connector=aiohttp.TCPConnector(ssl=False),
         headers=all_headers,
     )
+
+
+async def sockets_closed() -> None:
+    """Wait until the event loop has closed all its sockets: aiohttp ends TLS in the background."""
+    selector = getattr(asyncio.get_running_loop(), "_selector", None)
+    if selector is None:  # uvloop does not tell
+        await asyncio.sleep(0.1)
+        return
+    with anyio.fail_after(A_LONG_TIME):
+        while len(selector.get_map()) > 1:  # the event loop has one for itself
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.001)
 
 
 @contextmanager

@@ -12,12 +12,13 @@ import aiohttp
 import aiohttp.streams
 import anyio
 import pytest
+from test_direct_faults import living_arrivals
 
 from exact_server import CHUNKED, UNTIL_CLOSE, ExactServer, Then, of_length
+from http_libraries import sockets_closed
 from raw_server import chunk
 from servers import A_LONG_TIME
 from ssejet import APIConnectionError, APITimeoutError, AsyncStream
-from ssejet._http.direct._arrivals import Arrivals
 from ssejet.chat import ChatCompletionChunk
 from tls import unverified
 
@@ -69,7 +70,7 @@ async def opened(url: str, **options: Any) -> AsyncIterator[aiohttp.ClientRespon
     """The response to a request of a session of its own."""
     async with session(**options) as client, client.get(url) as response:
         yield response
-    await asyncio.sleep(0.02)  # aiohttp ends TLS in the background
+    await sockets_closed()
 
 
 def is_direct(stream: AsyncStream[Any]) -> bool:
@@ -96,7 +97,7 @@ async def read_twice(server: ExactServer, steps: list[Step], *, direct: bool, **
             except APIConnectionError as failure:
                 error = (type(failure), str(failure))
             found.append((items, error))
-    await asyncio.sleep(0.02)  # aiohttp ends TLS in the background
+    await sockets_closed()
     return [*found, server.accepted - before]
 
 
@@ -159,7 +160,7 @@ class TestTheConnection:
                     assert [item async for item in stream] == [1, 2]
                     assert transport.get_protocol() is protocol
         assert exact.accepted == 1
-        await asyncio.sleep(0.02)
+        await sockets_closed()
 
     async def test_the_protocol_is_aiohttps_again_as_soon_as_the_end_has_come(
         self, exact: ExactServer
@@ -230,6 +231,7 @@ class TestTheConnection:
 
     async def test_the_error_of_a_closed_response_keeps_nothing_alive(self, exact: ExactServer) -> None:
         """aiohttp has one error for all responses that were closed, which lives for ever."""
+        before = living_arrivals()
         url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
         async with opened(url) as response:
             stream = AsyncStream(response)
@@ -239,8 +241,7 @@ class TestTheConnection:
                 await asyncio.wait_for(anext(stream), A_LONG_TIME)
             del stream
         del response
-        gc.collect()
-        assert not [each for each in gc.get_objects() if isinstance(each, Arrivals)]
+        assert living_arrivals() <= before
 
     async def test_a_session_that_was_closed_ends_the_stream(self, exact: ExactServer) -> None:
         url = exact.answer(CHUNKED, CHUNKS[0], Then.HANG)
@@ -252,7 +253,7 @@ class TestTheConnection:
                 await client.close()
                 with pytest.raises((APIConnectionError, RuntimeError)) as caught:
                     await asyncio.wait_for(anext(stream), A_LONG_TIME)
-            await asyncio.sleep(0.02)
+            await sockets_closed()
             return type(caught.value), str(caught.value)
 
         assert await error(direct=True) == await error(direct=False)
@@ -270,7 +271,6 @@ class TestTheConnection:
             with pytest.raises(RuntimeError, match="already"):
                 await anext(stream)
             other.cancel()
-        await asyncio.sleep(0.02)
 
 
 class TestOtherInsides:

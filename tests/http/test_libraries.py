@@ -28,7 +28,17 @@ from drivers import AsyncDriver, SyncDriver
 from exact_server import CHUNKED, ExactServer
 from exact_server import Then as Wait
 from framed_server import FramedServer, Framing
-from http_libraries import Aiohttp, Niquests, Requests, Urllib3, aopened, is_closed, opened, status_of
+from http_libraries import (
+    Aiohttp,
+    Niquests,
+    Requests,
+    Urllib3,
+    aopened,
+    is_closed,
+    opened,
+    sockets_closed,
+    status_of,
+)
 from raw_server import chunk
 from servers import A_LONG_TIME, Then
 from ssejet import APIConnectionError, APIStatusError, APITimeoutError, AsyncStream, Stream
@@ -116,7 +126,8 @@ def read_each(
             async for item in aread(response, **options):
                 items.append(item)
                 on_item()
-        await asyncio.sleep(0.05)  # aiohttp ends TLS in the background
+        if driver.http is Aiohttp:
+            await sockets_closed()
 
     anyio.run(main)
     return items

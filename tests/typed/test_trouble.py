@@ -15,7 +15,7 @@ import pytest
 import ssejet
 from drivers import SyncDriver
 from faults import Fault, FaultServer, Framing, Then
-from http_libraries import Aiohttp, aopened, collect_pools, opened
+from http_libraries import Aiohttp, aopened, collect_pools, opened, sockets_closed
 from ssejet import AsyncStream, Decoder, Stream
 from ssejet.chat import AsyncChatCompletionStream, ChatCompletionChunk, ChatCompletionStream
 
@@ -183,9 +183,7 @@ def read(
     async def end_well() -> Exception | None:
         error = await main()
         if driver.http is Aiohttp:
-            # It ends TLS in the background, and its documentation advises to wait.
-            while server.connections:  # noqa: ASYNC110  # a thread counts them
-                await anyio.sleep(0.005)
+            await sockets_closed()
         return error
 
     return pieces, anyio.run(end_well, backend=driver.backend)
