@@ -172,8 +172,12 @@ def _errors_of(error: BaseException, scenario: Scenario) -> list[tuple[str, str]
     partial = getattr(error, "partial", None)
     found = [] if partial is None else [("partial", json.dumps(partial.to_dict()))]
     cause: BaseException | None = error
-    while cause is not None and len(found) < 3:
+    for _ in range(3):  # the last is httpcore's; only direct reading knows what the socket said
+        if cause is None:
+            break
         found.append((type(cause).__name__, str(cause) if scenario.has_same_text else ""))
+        if isinstance(cause, (httpx.RequestError, httpx2.RequestError)):
+            found.append(("request", type(cause.request).__module__))
         cause = cause.__cause__
     return found
 

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpcore
 import httpx
 import pytest
 from test_direct_connections import UnixServer, run_on_uvloop
@@ -265,6 +266,104 @@ class TestErrorsInCallbacks:
                         await anext(stream)
 
         asyncio.run(asyncio.wait_for(main(), A_LONG_TIME))
+
+
+class TestWhatTheSocketSays:
+    """It is the last cause of the error, which names the request, too."""
+
+    def check(self, error: APIConnectionError, response: httpx.Response, said: type[OSError]) -> None:
+        outer = error.__cause__
+        assert type(outer) is httpx.ReadError
+        assert outer.request is response.request
+        assert type(outer.__cause__) is httpcore.ReadError
+        assert type(outer.__cause__.__cause__) is said
+
+    def test_of_a_reset(self, exact: ExactServer) -> None:
+        if exact.base.startswith("https"):
+            pytest.skip("OpenSSL takes the reset for the end of the connection")
+        with httpx.Client() as client:
+            with client.stream("GET", exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, Then.RESET)) as response:
+                stream = Stream(response)
+                assert next(stream) == 0
+                exact.go_on()
+                with pytest.raises(APIConnectionError) as caught:
+                    next(stream)
+                self.check(caught.value, response, ConnectionResetError)
+
+    def test_of_a_reset_on_asyncio(self, exact: ExactServer, run: Run) -> None:
+        async def main() -> None:
+            async with httpx.AsyncClient(verify=unverified()) as client:
+                url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, Then.RESET)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    exact.go_on()
+                    with pytest.raises(APIConnectionError) as caught:
+                        await anext(stream)
+                    self.check(caught.value, response, ConnectionResetError)
+
+        run(main())
+
+    @pytest.mark.parametrize("waits", [True, False], ids=["waits", "does not wait"])
+    def test_of_a_unix_socket(self, unix: UnixServer, run: Run, waits: bool) -> None:
+        async def main() -> None:
+            async with unix_client(unix) as client:
+                url = unix.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.HANG)
+                async with client.stream("GET", url, timeout=None) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    await asyncio.sleep(0)
+                    arrivals = stream._reader._chunks.arrived
+                    arrivals._stream = UnixStream(arrivals._stream, ConnectionAbortedError("says the kernel"))
+                    unix.go_on()
+                    if not waits:
+                        while not arrivals.body.is_over:
+                            await asyncio.sleep(0.001)
+                    with pytest.raises(APIConnectionError) as caught:
+                        await anext(stream)
+                    self.check(caught.value, response, ConnectionAbortedError)
+
+        run(main())
+
+    def test_that_it_has_nothing_yet_is_no_error(self, unix: UnixServer, run: Run) -> None:
+        """An event loop may take a socket for readable that is not."""
+
+        async def main() -> None:
+            async with unix_client(unix) as client:
+                url = unix.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    await asyncio.sleep(0)
+                    arrivals = stream._reader._chunks.arrived
+                    arrivals._stream = socket_of = UnixStream(arrivals._stream, BlockingIOError())
+                    unix.go_on()
+                    assert [item async for item in stream] == [1, 2]
+                    assert socket_of.reads > 1
+
+        run(main())
+
+
+class UnixStream:
+    """anyio's stream on a unix socket, whose first read from now on fails."""
+
+    def __init__(self, stream: Any, error: OSError) -> None:
+        self.reads = 0
+        self._stream = stream
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @property
+    def _raw_socket(self) -> Any:
+        return self
+
+    def recv_into(self, buffer: Any) -> int:
+        self.reads += 1
+        if self.reads == 1:
+            raise self._error
+        return self._stream._raw_socket.recv_into(buffer)  # type: ignore[no-any-return]
 
 
 class TestOtherTasks:

@@ -115,6 +115,7 @@ class TestPauses:
                 stream = AsyncStream(response)
                 assert await anext(stream) == 0
                 arrivals = stream._reader._chunks.arrived
+                await asyncio.sleep(0)  # the task may have been resumed out of a read
                 assert reads_on(arrivals)
                 arrivals.close()
                 for _ in range(3):
@@ -328,9 +329,9 @@ class TestTimeouts:
                         await anext(stream)
                     return caught.value
 
-        error = run(main(0.05, A_LONG_TIME))
+        error = run(main(0.5, A_LONG_TIME))
         assert isinstance(error.__cause__, httpx.ReadTimeout)
-        error = run(main(A_LONG_TIME, 0.05))
+        error = run(main(A_LONG_TIME, 0.5))
         assert not isinstance(error.__cause__, httpx.ReadTimeout)
 
     def test_a_body_that_is_over_has_no_late_error(self, exact: ExactServer, run: Run) -> None:
