@@ -67,6 +67,13 @@ def short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssejet.source._event_source._EXCERPT_TIME", 0.2)
 
 
+@pytest.fixture
+def patient_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows the sentinel is waited for longer: a busy machine may take more than the usual time."""
+    monkeypatch.setattr("ssejet._http.reader.DRAIN_TIME", 1.0)
+    monkeypatch.setattr("ssejet._http.async_reader.DRAIN_TIME", 1.0)
+
+
 def pytest_configure() -> None:
     # A shell without job control lets what it runs in the background ignore Ctrl-C. The commands that tests
     # start would inherit that, and those that are interrupted would never end.

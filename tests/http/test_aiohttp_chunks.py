@@ -224,10 +224,19 @@ class TestTheConnection:
         async with opened(url) as response:
             stream = AsyncStream(response, direct=direct)
             assert await anext(stream) == 0
-            asyncio.get_running_loop().call_later(0.02, exact.go_on)  # the end of the chunk
-            asyncio.get_running_loop().call_later(0.05, response.close)
+
+            async def close() -> None:
+                await asyncio.sleep(0.02)
+                exact.go_on()  # the end of the chunk, which is no reason to stop waiting
+                await asyncio.sleep(0.05)
+                while response.content._waiter is None:
+                    await asyncio.sleep(0.001)
+                response.close()
+
+            closes = asyncio.ensure_future(close())
             with pytest.raises(APIConnectionError, match="Connection closed"):
                 await asyncio.wait_for(anext(stream), A_LONG_TIME)
+            await closes
 
     async def test_the_error_of_a_closed_response_keeps_nothing_alive(self, exact: ExactServer) -> None:
         """aiohttp has one error for all responses that were closed, which lives for ever."""

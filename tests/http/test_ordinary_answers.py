@@ -233,10 +233,10 @@ FAULTS: list[tuple[tuple[Step, ...], dict[str, Any], type[Exception]]] = [
     ((b"zz\r\n", Then.HANG), {}, APIConnectionError),
     ((Then.CLOSE,), {}, APIConnectionError),
     ((Then.RESET,), {}, APIConnectionError),
-    ((Then.HANG,), {"read": 0.05}, APITimeoutError),
-    ((Then.HANG,), {"idle_timeout": 0.05}, APITimeoutError),
-    ((Then.HANG,), {"idle_timeout": 0.05, "read": None}, APITimeoutError),
-    ((Then.HANG,), {"idle_timeout": A_LONG_TIME, "read": 0.05}, APITimeoutError),
+    ((Then.HANG,), {"read": 0.3}, APITimeoutError),
+    ((Then.HANG,), {"idle_timeout": 0.3}, APITimeoutError),
+    ((Then.HANG,), {"idle_timeout": 0.3, "read": None}, APITimeoutError),
+    ((Then.HANG,), {"idle_timeout": A_LONG_TIME, "read": 0.3}, APITimeoutError),
 ]
 
 
