@@ -388,6 +388,24 @@ async def test_others_may_read_the_body_after_a_read_of_models_was_cancelled(
 
 
 @BOTH_WAYS
+async def test_a_model_that_arrived_before_it_was_asked_for_is_given_at_once(
+    direct: bool, exact: ExactServer
+) -> None:
+    event = (
+        b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}\n\n'
+    )
+    url = exact.answer(CHUNKED, chunk(event), chunk(event), Then.WAIT, chunk(event), Then.HANG)
+    async with opened(url) as response:
+        answers = aiter(AsyncStream(response, cast_to=ChatCompletionChunk, direct=direct))
+        for _ in range(2):
+            assert (await anext(answers)).id == "1"
+        exact.go_on()
+        while not response.content._buffer:  # nothing tells of it
+            await asyncio.sleep(0.001)
+        assert (await asyncio.wait_for(anext(answers), 5)).id == "1"
+
+
+@BOTH_WAYS
 async def test_a_second_stream_reads_on_after_a_read_of_the_first_was_cancelled(
     direct: bool, exact: ExactServer
 ) -> None:

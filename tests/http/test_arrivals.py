@@ -70,17 +70,24 @@ async def test_pieces_are_taken_in_the_order_in_which_they_were_read() -> None:
 
 async def test_the_event_loop_pauses_while_too_much_waits() -> None:
     arrivals = Recorded()
+    quarter = b"x" * (SIZE // 4)
+    paused = []
     for _ in range(5):
-        arrivals.read(b"x" * (SIZE // 4))
+        arrivals.read(quarter)
+        paused.append(arrivals.is_paused)
+    assert paused == [False, False, False, True, True]
     assert arrivals.log == ["pause"]
-    assert arrivals.is_paused
-    arrivals.take()
-    arrivals.take()
-    assert arrivals.is_paused
-    arrivals.take()
-    arrivals.take()
+    for _ in range(5):
+        arrivals.take()
+        paused.append(arrivals.is_paused)
+    assert paused[5:] == [True, True, True, False, False]
     assert arrivals.log == ["pause", "resume"]
-    assert not arrivals.is_paused
+
+
+async def test_a_read_may_fill_the_buffer() -> None:
+    arrivals = Recorded()
+    arrivals.read(b"x" * SIZE)
+    assert arrivals.take() == b"x" * SIZE
 
 
 async def test_more_bytes_than_the_buffer_has_are_refused() -> None:
@@ -123,6 +130,14 @@ async def test_a_timer_is_started_only_if_it_is_due_sooner() -> None:
         arrivals.wait(limit)
         assert arrivals.log == ["timer"] * count
         arrivals.wake()
+
+
+async def test_a_wait_without_a_limit_has_not_that_of_the_wait_before() -> None:
+    arrivals = Recorded()
+    arrivals.wait(50)
+    arrivals.wake()
+    arrivals.wait()
+    assert arrivals.due == inf
 
 
 async def test_only_one_task_waits() -> None:
@@ -188,6 +203,15 @@ async def test_arrivals_are_freed_without_the_garbage_collector() -> None:
 async def test_arrivals_that_refer_to_themselves_are_collected() -> None:
     arrivals = Recorded()
     arrivals.decrypt = arrivals.take
+    reference = weakref.ref(arrivals)
+    del arrivals
+    gc.collect()
+    assert reference() is None
+
+
+async def test_a_wait_whose_callback_refers_to_the_arrivals_is_collected_with_them() -> None:
+    arrivals = Recorded()
+    arrivals.wait().add_done_callback(arrivals.receive)
     reference = weakref.ref(arrivals)
     del arrivals
     gc.collect()

@@ -279,6 +279,19 @@ async def test_a_fault_after_answers_looks_the_same_in_the_general_way(
     assert outcomes[0][4]["choices"][0]["message"]["content"] == "onetwothree"
 
 
+async def test_an_answer_before_an_event_that_is_too_large_is_given_first(
+    exact: ExactServer, opened: Any
+) -> None:
+    last = chunk(answer("three") + b"data: " + b"x" * 3000)
+    decoder = Decoder(max_event_size=2000)
+    async with opened(*stepwise(exact, "one", "two"), last, Then.HANG, decoder=decoder) as stream:
+        items = aiter(stream)
+        assert text_of(await anext(items)) == "one"
+        assert [await after_the_next(exact, items) for _ in range(2)] == ["two", "three"]
+        with pytest.raises(EventTooLargeError):
+            await asyncio.wait_for(anext(items), A_LONG_TIME)
+
+
 async def test_a_cancelled_read_loses_nothing(exact: ExactServer, opened: Any) -> None:
     async with opened(*stepwise(exact, "one", "two", "three", "four"), Then.HANG) as stream:
         assert text_of(await anext(stream)) == "one"
@@ -291,6 +304,18 @@ async def test_a_cancelled_read_loses_nothing(exact: ExactServer, opened: Any) -
         assert stream._reader.suspended
         assert await after_the_next(exact, items) == "three"
         assert await after_the_next(exact, items) == "four"
+        await stream.aclose()
+
+
+async def test_a_read_that_was_closed_counts_as_cancelled(exact: ExactServer, opened: Any) -> None:
+    async with opened(*stepwise(exact, "one", "two"), Then.HANG) as stream:
+        items = aiter(stream)
+        assert text_of(await anext(items)) == "one"
+        assert await after_the_next(exact, items) == "two"
+        read: Any = anext(items)
+        read.send(None)
+        read.close()
+        assert stream._reader.suspended
         await stream.aclose()
 
 

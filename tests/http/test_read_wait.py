@@ -98,6 +98,14 @@ def test_a_cancelled_task_gets_the_message_and_the_wait_is_over(
         loop.run_until_complete(task)
 
 
+def test_a_wait_that_is_cancelled_without_a_message_has_none(loop: asyncio.AbstractEventLoop) -> None:
+    wait = ReadWait(loop)
+    assert wait.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        wait.result()
+    assert caught.value.args == ()
+
+
 def test_a_task_that_is_cancelled_before_it_waits_does_not_wait(
     loop: asyncio.AbstractEventLoop, start: Callable[..., asyncio.Task[Any]]
 ) -> None:
@@ -226,3 +234,16 @@ def test_a_wait_in_a_circle_is_collected(loop: asyncio.AbstractEventLoop) -> Non
     del owner, wait
     gc.collect()
     assert gone() is None
+
+
+def test_a_wait_whose_callback_is_its_own_method_is_collected(loop: asyncio.AbstractEventLoop) -> None:
+    def alive() -> int:
+        return sum(type(each) is ReadWait for each in gc.get_objects())
+
+    gc.collect()
+    before = alive()
+    wait = ReadWait(loop)
+    wait.add_done_callback(wait.remove_done_callback)
+    del wait
+    gc.collect()
+    assert alive() == before

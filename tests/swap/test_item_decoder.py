@@ -5,6 +5,7 @@ import gc
 import json
 import weakref
 from itertools import islice
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +18,22 @@ from pydantic import BaseModel
 from same import differences
 
 from ssejet import Decoder, EventTooLargeError, ServerSentEvent
-from ssejet._core import Assembler, AsyncItemStream, ItemDecoder, ItemStream, UntilError
+from ssejet._core import (
+    Assembler,
+    AsyncItemStream,
+    BodyArrivals,
+    BodyReader,
+    ItemDecoder,
+    ItemStream,
+    ReadBuffer,
+    UntilError,
+)
 from ssejet.swap._plan.builder import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from typing_extensions import Self
 
 CHUNK: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -556,6 +568,117 @@ async def test_what_is_thrown_into_the_next_item_takes_none() -> None:
         anext(stream).throw(KeyError())
     anext(stream).close()
     assert (await anext(stream)).id == 1
+
+
+async def test_a_next_item_that_is_closed_closes_what_it_awaits() -> None:
+    class Reader:
+        is_closed = False
+
+        def __anext__(self) -> Self:
+            return self
+
+        def __await__(self) -> Self:
+            return self
+
+        def send(self, _: None) -> str:
+            return "waits"
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    reader: Any = Reader()
+    awaited: Any = anext(AsyncItemStream(decoder().feed(b"data: 1\n\n"), reader))
+    assert awaited.send(None) == "waits"
+    awaited.close()
+    assert reader.is_closed
+
+
+class Arrived(BodyArrivals):
+    """What has arrived of a body on no connection."""
+
+    def __new__(cls) -> Self:
+        return super().__new__(
+            cls, BodyReader("until-close"), asyncio.get_running_loop(), ReadBuffer(1), None
+        )
+
+    def _pause(self) -> None:
+        pass
+
+    def _resume(self) -> None:
+        pass
+
+
+class Arriving:
+    """A stream that reads what arrives, once its generator has given an item.
+
+    Attributes:
+        arrived: what has arrived.
+        error: the error that ended the generator.
+    """
+
+    def __init__(self) -> None:
+        self.arrived = Arrived()
+        self.error: BaseException | None = None
+        self._decoder = decoder()
+        self.stream: Any = AsyncItemStream(self._decoder, self._read())
+
+    async def _read(self) -> Any:
+        self._decoder.read_from(SimpleNamespace(arrived=self.arrived, response=SimpleNamespace(), idle=None))
+        try:
+            await self.arrived.wait()
+            for item in self._decoder.feed(self.arrived.take()):
+                yield item
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            self._decoder.clear()
+
+    async def first(self) -> Any:
+        asyncio.get_running_loop().call_soon(self.arrived.receive, ITEM)
+        return await anext(self.stream)
+
+
+async def test_a_stream_is_not_read_while_its_generator_reads() -> None:
+    it = Arriving()
+    task = asyncio.create_task(anext(it.stream))
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="already running"):
+        await anext(it.stream)
+    it.arrived.receive(ITEM)
+    assert (await task).id == "chatcmpl-1"
+
+
+async def test_a_wait_that_was_dropped_lets_others_read() -> None:
+    it = Arriving()
+    await it.first()
+    dropped: Any = anext(it.stream)
+    dropped.send(None)
+    with pytest.raises(RuntimeError, match="already running"):
+        await anext(it.stream)
+    del dropped
+    it.arrived.receive(ITEM)
+    assert (await anext(it.stream)).id == "chatcmpl-1"
+
+
+async def test_an_error_of_bytes_that_arrive_is_raised_in_the_generator() -> None:
+    it = Arriving()
+    await it.first()
+    it.arrived.receive(b"data: " + b"x" * (64 * 2**20 + 1))
+    with pytest.raises(EventTooLargeError) as caught:
+        await anext(it.stream)
+    assert it.error is caught.value
+
+
+async def test_a_task_that_is_cancelled_in_a_wait_ends_the_generator() -> None:
+    it = Arriving()
+    await it.first()
+    task = asyncio.create_task(anext(it.stream))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert isinstance(it.error, asyncio.CancelledError)
 
 
 class Owner:
