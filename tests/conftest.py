@@ -52,6 +52,13 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
+def frozen_heap() -> None:
+    """Many tests collect garbage. The collector then passes over all that was there before their module."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """How bodies are read: directly, where that is possible, or the ordinary way."""
     way = getattr(request, "param", "direct")
@@ -137,10 +144,6 @@ def _is_repeated(callspec: Any) -> bool:
     )
 
 
-def pytest_collection_finish() -> None:
-    # Many tests collect garbage. The collector then passes over all that was imported for the tests.
-    gc.collect()
-    gc.freeze()
 
 
 # The time of an example depends on who else uses the machine, so no example has a deadline.

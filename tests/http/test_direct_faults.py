@@ -278,7 +278,7 @@ class TestWhatTheSocketSays:
         assert type(outer.__cause__) is httpcore.ReadError
         assert type(outer.__cause__.__cause__) is said
 
-    def test_of_a_reset(self, exact: ExactServer) -> None:
+    def test_a_reset_is_named(self, exact: ExactServer) -> None:
         if exact.base.startswith("https"):
             pytest.skip("OpenSSL takes the reset for the end of the connection")
         with httpx.Client() as client:
@@ -290,7 +290,7 @@ class TestWhatTheSocketSays:
                     next(stream)
                 self.check(caught.value, response, ConnectionResetError)
 
-    def test_of_a_reset_on_asyncio(self, exact: ExactServer, run: Run) -> None:
+    def test_a_reset_is_named_on_asyncio(self, exact: ExactServer, run: Run) -> None:
         async def main() -> None:
             async with httpx.AsyncClient(verify=unverified()) as client:
                 url = exact.answer(CHUNKED, CHUNKS[0], Then.WAIT, Then.RESET)
@@ -305,7 +305,7 @@ class TestWhatTheSocketSays:
         run(main())
 
     @pytest.mark.parametrize("waits", [True, False], ids=["waits", "does not wait"])
-    def test_of_a_unix_socket(self, unix: UnixServer, run: Run, waits: bool) -> None:
+    def test_an_error_of_a_unix_socket_is_named(self, unix: UnixServer, run: Run, waits: bool) -> None:
         async def main() -> None:
             async with unix_client(unix) as client:
                 url = unix.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.HANG)
@@ -325,7 +325,7 @@ class TestWhatTheSocketSays:
 
         run(main())
 
-    def test_that_it_has_nothing_yet_is_no_error(self, unix: UnixServer, run: Run) -> None:
+    def test_a_socket_that_has_nothing_yet_is_no_error(self, unix: UnixServer, run: Run) -> None:
         """An event loop may take a socket for readable that is not."""
 
         async def main() -> None:
