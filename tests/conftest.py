@@ -144,8 +144,6 @@ def _is_repeated(callspec: Any) -> bool:
     )
 
 
-
-
 # The time of an example depends on who else uses the machine, so no example has a deadline.
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
