@@ -343,6 +343,24 @@ class TestWhatTheSocketSays:
 
         run(main())
 
+    def test_a_unix_socket_that_was_handed_back_is_not_read(self, unix: UnixServer, run: Run) -> None:
+        async def main() -> None:
+            async with unix_client(unix) as client:
+                url = unix.answer(CHUNKED, CHUNKS[0], Then.HANG)
+                async with client.stream("GET", url) as response:
+                    stream = AsyncStream(response)
+                    assert await anext(stream) == 0
+                    await asyncio.sleep(0)
+                    arrivals = stream._reader._chunks.arrived
+                    arrivals._stream = socket_of = UnixStream(arrivals._stream, OSError())
+                    arrivals.close()
+                    for _ in range(3):
+                        await asyncio.sleep(0)
+                    assert socket_of.reads == 0
+                    await stream.aclose()
+
+        run(main())
+
 
 class UnixStream:
     """anyio's stream on a unix socket, whose first read from now on fails."""
@@ -358,6 +376,9 @@ class UnixStream:
     @property
     def _raw_socket(self) -> Any:
         return self
+
+    def fileno(self) -> int:
+        return self._stream._raw_socket.fileno()  # type: ignore[no-any-return]
 
     def recv_into(self, buffer: Any) -> int:
         self.reads += 1
