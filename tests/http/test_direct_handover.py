@@ -125,6 +125,31 @@ class TestPauses:
 
         run(main())
 
+    def test_a_connection_is_handed_back_once(
+        self, exact: ExactServer, unix: UnixServer, run: Run, over: str
+    ) -> None:
+        """It may serve the next response when its reader is closed again."""
+
+        async def main() -> None:
+            server = unix if over == "unix" else exact
+            async with client_for(over, unix) as client:
+                url = server.answer(CHUNKED, chunk(EVENT), Then.WAIT, chunk(EVENT), END)
+                accepted = server.accepted
+                closed = []
+                for _ in range(2):
+                    async with client.stream("GET", url) as response:
+                        stream = AsyncStream(response)
+                        assert await anext(stream) == 0
+                        arrivals = stream._reader._chunks.arrived
+                        for each in closed:
+                            each.close()
+                        asyncio.get_running_loop().call_soon(server.go_on)
+                        assert [item async for item in stream] == [0]
+                    closed.append(arrivals)
+                assert server.accepted == accepted + 1
+
+        run(main())
+
     def test_a_client_that_is_closed_during_a_pause_ends_the_body_with_an_error(
         self, exact: ExactServer, unix: UnixServer, run: Run, over: str
     ) -> None:
