@@ -266,7 +266,7 @@ class Link(Calls):
             await self._drop(loss)
             if self._repeats:
                 await asyncio.sleep(pause(self._failures))
-                self._failures += 1
+            self._failures += 1
         else:
             self._failures = 0
 
