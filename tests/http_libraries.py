@@ -110,7 +110,7 @@ async def sockets_closed() -> None:
     with anyio.fail_after(A_LONG_TIME):
         while len(selector.get_map()) > 1:  # the event loop has one for itself
             await asyncio.sleep(0.001)
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0.001)  # it closes a socket in the step after it has stopped watching it
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chunks import cut
 from reference import decode
-from servers import A_LONG_TIME, Answer, Server, Then, compress
+from servers import Answer, Server, Then, compress
 from ssejet import (
     APIConnectionError,
     APIError,
@@ -477,18 +477,9 @@ async def test_a_read_after_a_cancelled_one_raises(server: Server, heartbeat: fl
 
 
 @pytest.fixture
-def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def go_on(long_drain: None) -> threading.Event:
     """What a server waits for before it ends a response. A reader that closes it waits for that end."""
-    for module in ("reader", "async_reader"):
-        monkeypatch.setattr(f"ssejet._http.{module}.DRAIN_TIME", 200)
     return threading.Event()
-
-
-@pytest.fixture
-def long_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives a slow machine time to read the rest of a body."""
-    monkeypatch.setattr("ssejet._http.reader.DRAIN_TIME", A_LONG_TIME)
-    monkeypatch.setattr("ssejet._http.async_reader.DRAIN_TIME", A_LONG_TIME)
 
 
 @pytest.mark.usefixtures("long_drain")

@@ -303,7 +303,7 @@ def exact(request: pytest.FixtureRequest) -> Iterator[ExactServer]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("patient_drains")
+@pytest.mark.usefixtures("long_drain")
 @pytest.mark.parametrize("way", ["sync", "asyncio", "uvloop"])
 @pytest.mark.parametrize("name", HTTP)
 def test_both_ways_look_the_same(exact: ExactServer, name: str, way: str) -> None:

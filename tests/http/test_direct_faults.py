@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -31,8 +32,10 @@ from ssejet._http.sockets import shut_down
 from tls import unverified
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
     from pathlib import Path
+
+    from exact_server import Step
 
 pytestmark = pytest.mark.slow
 
@@ -307,21 +310,15 @@ class TestWhatTheSocketSays:
     @pytest.mark.parametrize("waits", [True, False], ids=["waits", "does not wait"])
     def test_an_error_of_a_unix_socket_is_named(self, unix: UnixServer, run: Run, waits: bool) -> None:
         async def main() -> None:
-            async with unix_client(unix) as client:
-                url = unix.answer(CHUNKED, CHUNKS[0], Then.WAIT, CHUNKS[1], Then.HANG)
-                async with client.stream("GET", url, timeout=None) as response:
-                    stream = AsyncStream(response)
-                    assert await anext(stream) == 0
-                    await asyncio.sleep(0)
-                    arrivals = stream._reader._chunks.arrived
-                    arrivals._stream = UnixStream(arrivals._stream, ConnectionAbortedError("says the kernel"))
-                    unix.go_on()
-                    if not waits:
-                        while not arrivals.body.is_over:
-                            await asyncio.sleep(0.001)
-                    with pytest.raises(APIConnectionError) as caught:
-                        await anext(stream)
-                    self.check(caught.value, response, ConnectionAbortedError)
+            error = ConnectionAbortedError("says the kernel")
+            async with failing(unix, error, Then.WAIT, CHUNKS[1], Then.HANG) as (stream, _):
+                unix.go_on()
+                if not waits:
+                    while not stream._reader._chunks.arrived.body.is_over:
+                        await asyncio.sleep(0.001)
+                with pytest.raises(APIConnectionError) as caught:
+                    await anext(stream)
+                self.check(caught.value, stream.response, ConnectionAbortedError)
 
         run(main())
 
@@ -329,35 +326,22 @@ class TestWhatTheSocketSays:
         """An event loop may take a socket for readable that is not."""
 
         async def main() -> None:
-            async with unix_client(unix) as client:
-                url = unix.answer(CHUNKED, CHUNKS[0], Then.WAIT, *CHUNKS[1:], END)
-                async with client.stream("GET", url) as response:
-                    stream = AsyncStream(response)
-                    assert await anext(stream) == 0
-                    await asyncio.sleep(0)
-                    arrivals = stream._reader._chunks.arrived
-                    arrivals._stream = socket_of = UnixStream(arrivals._stream, BlockingIOError())
-                    unix.go_on()
-                    assert [item async for item in stream] == [1, 2]
-                    assert socket_of.reads > 1
+            steps = (Then.WAIT, *CHUNKS[1:], END)
+            async with failing(unix, BlockingIOError(), *steps) as (stream, connection):
+                unix.go_on()
+                assert [item async for item in stream] == [1, 2]
+                assert connection.reads > 1
 
         run(main())
 
     def test_a_unix_socket_that_was_handed_back_is_not_read(self, unix: UnixServer, run: Run) -> None:
         async def main() -> None:
-            async with unix_client(unix) as client:
-                url = unix.answer(CHUNKED, CHUNKS[0], Then.HANG)
-                async with client.stream("GET", url) as response:
-                    stream = AsyncStream(response)
-                    assert await anext(stream) == 0
+            async with failing(unix, OSError(), Then.HANG) as (stream, connection):
+                stream._reader._chunks.arrived.close()
+                for _ in range(3):
                     await asyncio.sleep(0)
-                    arrivals = stream._reader._chunks.arrived
-                    arrivals._stream = socket_of = UnixStream(arrivals._stream, OSError())
-                    arrivals.close()
-                    for _ in range(3):
-                        await asyncio.sleep(0)
-                    assert socket_of.reads == 0
-                    await stream.aclose()
+                assert connection.reads == 0
+                await stream.aclose()
 
         run(main())
 
@@ -385,6 +369,21 @@ class UnixStream:
         if self.reads == 1:
             raise self._error
         return self._stream._raw_socket.recv_into(buffer)  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def failing(
+    server: UnixServer, error: OSError, *steps: Step
+) -> AsyncIterator[tuple[AsyncStream[Any], UnixStream]]:
+    """A stream over a unix socket that has given one item, and its connection, whose next read fails."""
+    url = server.answer(CHUNKED, CHUNKS[0], *steps)
+    async with unix_client(server) as client, client.stream("GET", url, timeout=None) as response:
+        stream = AsyncStream(response)
+        assert await anext(stream) == 0
+        await asyncio.sleep(0)  # the task may have been resumed out of a read
+        arrivals: Any = stream._reader._chunks.arrived
+        arrivals._stream = connection = UnixStream(arrivals._stream, error)
+        yield stream, connection
 
 
 class TestOtherTasks:

@@ -171,7 +171,7 @@ def http(request: pytest.FixtureRequest) -> ModuleType:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("patient_drains")
+@pytest.mark.usefixtures("long_drain")
 class TestEndings:
     @pytest.mark.parametrize("name", ENDINGS)
     def test_endings_look_the_same_on_both_ways(

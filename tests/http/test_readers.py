@@ -11,7 +11,7 @@ import httpx
 import httpx2
 import pytest
 
-from servers import A_LONG_TIME, Then
+from servers import Then
 from ssejet import APIConnectionError
 from ssejet._http.async_reader import AsyncReader, ReaderState
 from ssejet._http.deadlines import Deadlines
@@ -182,9 +182,8 @@ def test_a_reader_that_is_closed_while_its_task_is_cancelled_closes(run: Any) ->
     run(use, Then.HANG)
 
 
-def test_a_reader_that_is_closed_while_it_drains_closes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssejet._http.async_reader.DRAIN_TIME", A_LONG_TIME)
-
+@pytest.mark.usefixtures("long_drain")
+def test_a_reader_that_is_closed_while_it_drains_closes(run: Any) -> None:
     async def use(reader: AsyncReader) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reader.drain)

@@ -270,11 +270,10 @@ class TestOtherContent:
 
 
 class TestConnection:
+    @pytest.mark.usefixtures("long_drain")
     def test_the_connection_serves_the_next_request_after_the_sentinel(
-        self, driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+        self, driver: Driver, server: Server
     ) -> None:
-        for module in ("reader", "async_reader"):
-            monkeypatch.setattr(f"ssejet._http.{module}.DRAIN_TIME", A_LONG_TIME)
         answer = server.answer(sse(1), DONE, 0.01, b"data: late\n\n", 0.01)
         for outcome in driver.read(*[answer.url] * 3):
             assert outcome.result() == [1]
@@ -291,11 +290,10 @@ class TestConnection:
             assert outcome.closed
         assert len(answer.connections) == 2
 
+    @pytest.mark.usefixtures("long_drain")
     def test_the_connection_is_closed_if_the_body_has_too_much_left(
-        self, driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch
+        self, driver: Driver, server: Server
     ) -> None:
-        for module in ("reader", "async_reader"):
-            monkeypatch.setattr(f"ssejet._http.{module}.DRAIN_TIME", A_LONG_TIME)
         answer = server.answer(sse(1), DONE, *[b":" * 60_000] * 5)
         for outcome in driver.read(answer.url, answer.url):
             assert outcome.result() == [1]
